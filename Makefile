@@ -1,0 +1,45 @@
+# The commands of README and CONTRIBUTING; each does its own set-up in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: quickstart test parity lint clean
+
+quickstart: $(VENV)/run
+	$(BIN)/python scripts/sweep.py --config configs/quickstart.py
+
+test: $(VENV)/test
+	$(BIN)/pytest tests --ignore tests/parity
+
+parity: $(VENV)/parity
+	$(BIN)/pytest tests/parity
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+clean:
+	rm -rf $(VENV)
+
+# One stamp per set of packages; a change of the requirements installs them again.
+$(VENV)/run: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" * (sys.version_info < (3, 11)))'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/test: $(VENV)/run
+	$(PIP) pytest
+	touch $@
+
+$(VENV)/parity: $(VENV)/test
+	$(PIP) torch==2.13.0
+	$(PIP) peft
+	touch $@
+
+$(VENV)/lint: $(VENV)/test
+	$(PIP) ruff pyright pre-commit
+	touch $@

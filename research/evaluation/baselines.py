@@ -1,0 +1,112 @@
+"""Baselines that need no language model: the majority class, and TF-IDF with logistic regression.
+
+A method that does not beat them has learnt nothing that counting words would not give.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from research.errors import InputError
+
+# Words, single letters included, and punctuation marks: "!" and "?" tell sentiment and questions.
+TOKENS = r"(?u)\w+|[^\w\s]"
+UNSEEN = 1e-9  # the probability of a class without a training example; a log needs one
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained baseline. `scores(texts)` are log-probabilities [I, C]; the rest are its costs."""
+
+    scores: Callable[[Sequence[str]], np.ndarray]
+    trained_params: int
+    stored_bytes: int
+    seconds: float
+
+    def predict(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The best classes [I] int and the scores [I, C] of the texts; ties go to the first."""
+        scores = self.scores(texts)
+        return scores.argmax(axis=1), scores
+
+
+def majority_class(texts: Sequence[str], labels: Sequence[int], classes: int) -> Fitted:
+    """Scores every text by the classes' shares in `labels` [I] int; of equals the first wins.
+
+    Nothing is trained; C shares of four bytes are stored.
+    """
+    started = time.perf_counter()
+    _check(texts, labels, classes)
+    shares = np.bincount(np.asarray(labels), minlength=classes) / len(labels)
+    row = np.log(np.maximum(shares, UNSEEN))
+    seconds = time.perf_counter() - started
+    return Fitted(lambda new: np.tile(row, (len(new), 1)), 0, 4 * classes, seconds)
+
+
+def tfidf_logistic_regression(
+    texts: Sequence[str], labels: Sequence[int], classes: int, C: float = 1.0
+) -> Fitted:
+    """Multinomial logistic regression on TF-IDF of single words and pairs of words.
+
+    labels [I] int; the larger `C`, the weaker the L2 penalty (scikit-learn's C).
+    Trained are the weights and biases. Stored are these and the inverse document frequencies, four
+    bytes each, and the words.
+    Raises InputError if no text holds a word.
+    """
+    started = time.perf_counter()
+    _check(texts, labels, classes)
+    if not C > 0:
+        raise InputError("C", C, "a positive number is expected")
+    if len(set(labels)) == 1:
+        return majority_class(texts, labels, classes)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=TOKENS, sublinear_tf=True)
+    try:
+        features = vectorizer.fit_transform(texts)
+    except ValueError as error:
+        raise InputError("texts", list(texts[:3]), "at least one must hold a word") from error
+    model = LogisticRegression(C=C, max_iter=1000)
+    with warnings.catch_warnings():
+        # A thousand steps are enough for a baseline, whether or not the tolerance is reached.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features, np.asarray(labels))
+
+    def scores(new: Sequence[str]) -> np.ndarray:
+        known = model.predict_log_proba(vectorizer.transform(new))
+        full = np.full((len(new), classes), np.log(UNSEEN))
+        full[:, model.classes_] = known
+        return full
+
+    trained = np.size(model.coef_) + np.size(model.intercept_)
+    words = sum(len(word.encode()) for word in vectorizer.vocabulary_)
+    stored = 4 * (trained + len(vectorizer.vocabulary_)) + words
+    return Fitted(scores, trained, stored, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """How to fit it, `fit(texts, labels, classes, **trial)`, and the trials that dev decides."""
+
+    fit: Callable[..., Fitted]
+    trials: tuple[dict[str, float], ...] = ({},)
+
+
+BASELINES: dict[str, Baseline] = {
+    "majority class": Baseline(majority_class),
+    "TF-IDF + logistic regression": Baseline(
+        tfidf_logistic_regression, ({"C": 0.1}, {"C": 1.0}, {"C": 10.0})
+    ),
+}
+
+
+def _check(texts: Sequence[str], labels: Sequence[int], classes: int) -> None:
+    if not len(texts) or len(texts) != len(labels):
+        raise InputError(
+            "labels", len(labels), f"one for each of the {len(texts)} texts, at least one"
+        )
+    if min(labels) < 0 or max(labels) >= classes:
+        raise InputError("labels", sorted(set(labels)), f"classes are 0 to {classes - 1}")

@@ -1,0 +1,86 @@
+"""Label scores of many examples under one adapted backbone."""
+
+import functools
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from research.devices import Devices
+from research.evaluation.batch import Labels, Prefix, Rows, bucket, rows
+from research.evaluation.scoring import label_scores
+from research.executable import Executable
+from research.methods.adapted import Adapted
+from research.methods.method import Leaves, Method
+from research.tasks.encoding import Encoded
+from research.tasks.metrics import METRICS
+
+
+class Scored(NamedTuple):
+    """scores: [I, C] summed log-probability of each label. loss: mean negative log-probability of
+    a token of the right label, in nats. metrics: every metric by name, the loss with them.
+    """
+
+    scores: np.ndarray
+    loss: float
+    metrics: dict[str, float]
+
+
+def predict(
+    model: nn.Module,
+    methods: tuple[Method, ...],
+    leaves: Leaves,
+    encoded: Encoded,
+    prefix: Prefix,
+    labels: Labels,
+    *,
+    devices: Devices,
+    dtype: Any,
+    batch_size: int = 64,
+) -> Scored:
+    """Scores every label for every example; rows of similar length share a batch.
+
+    The result does not depend on the batch size or on which examples stand beside one another.
+    """
+    score, place = _scorer(model, dtype, devices)
+    share = devices.mesh().size
+    size = -(-min(batch_size, bucket(len(encoded.length))) // share) * share
+    scores = np.zeros((len(encoded.length), len(labels.length)), np.float32)
+    order = np.argsort(encoded.start, kind="stable")
+    for begin in range(0, len(order), size):
+        chosen = order[begin : begin + size]
+        width = bucket(int(encoded.length[chosen].max()))
+        batch = rows(encoded, chosen, size, width, labels.tokens.shape[1])
+        result = score(methods, leaves, place(batch), prefix, labels)
+        scores[chosen] = np.asarray(result)[: len(chosen)]
+    return measured(scores, encoded.label, np.asarray(labels.length))
+
+
+def measured(scores: np.ndarray, gold: np.ndarray, lengths: np.ndarray) -> Scored:
+    """Metrics of label scores [I, C] against the right labels [I]; lengths [C] in tokens."""
+    right = scores[np.arange(len(gold)), gold]
+    loss = -float(right.sum() / lengths[gold].sum())
+    predicted = scores.argmax(-1)
+    metrics = {
+        name: float(metric(predicted, gold, scores.shape[1])) for name, metric in METRICS.items()
+    }
+    return Scored(scores, loss, {**metrics, "loss": loss})
+
+
+@functools.lru_cache
+def _scorer(model: nn.Module, dtype: Any, devices: Devices) -> tuple[Executable, Callable]:
+    """(the compiled scorer, what places rows for it), one per model, so nothing compiles twice."""
+
+    def score(methods, leaves: Leaves, batch: Rows, prefix: Prefix, labels: Labels) -> jax.Array:
+        return label_scores(Adapted(model, methods, leaves, dtype), batch, prefix, labels)
+
+    mesh = devices.mesh()
+    if mesh.size == 1:
+        return Executable(jax.jit(score)), lambda batch: batch
+    by_row = NamedSharding(mesh, P(("data", "fsdp")))
+    return Executable(jax.jit(score)), partial(jax.device_put, device=by_row)

@@ -1,0 +1,61 @@
+"""LoRA: a low-rank update beside chosen kernels."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from research.errors import InputError
+from research.methods.dropout import dropout
+from research.methods.method import Leaves, Method, Site, path_key, traced_method
+
+
+@traced_method("alpha", "dropout")
+@dataclass(frozen=True)
+class LoRA(Method):
+    """`y = x W + (alpha / rank) dropout(x) A B`, A [D_in, R] and B [R, D_out].
+
+    Hu et al. 2021 (arXiv 2106.09685), equation 3 and section 4.1. B starts at zero, so step 0 is
+    the backbone. A starts as in the authors' code, uniform in +-1/sqrt(D_in) (the paper says
+    Gaussian). `targets` are the last names of the adapted layers' paths.
+    """
+
+    name: ClassVar[str] = "lora"
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float | None = None
+    targets: tuple[str, ...] = ("query", "value")
+
+    def init(self, key: jax.Array, params: Leaves) -> dict[str, Leaves]:
+        """Raises InputError for a rank below 1 or a target no layer bears."""
+        if self.rank < 1:
+            raise InputError("lora.rank", self.rank, "a whole number from 1 is expected")
+        kernels = {p.removesuffix("/kernel"): k for p, k in params.items() if p.endswith("/kernel")}
+        names = {path.rpartition("/")[2] for path in kernels}
+        for target in self.targets:
+            if target not in names:
+                raise InputError("lora.targets", target, f"the layers are {sorted(names)}")
+        return {
+            path: self._factors(path_key(key, path), *kernel.shape)
+            for path, kernel in kernels.items()
+            if path.rpartition("/")[2] in self.targets
+        }
+
+    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+        dropped = dropout(x, self.dropout, site.keys)
+        return site.call(x) + dropped @ leaf["a"] @ leaf["b"] * self._scale(x.dtype)
+
+    def merge(self, leaf: Leaves, kernel: jax.Array) -> jax.Array:
+        """The kernel [D_in, D_out] that gives the adapted layer without LoRA."""
+        return kernel + leaf["a"] @ leaf["b"] * self._scale(kernel.dtype)
+
+    def _scale(self, dtype: jnp.dtype) -> jax.Array:
+        return jnp.asarray(self.alpha / self.rank, dtype)
+
+    def _factors(self, key: jax.Array, width_in: int, width_out: int) -> Leaves:
+        bound = width_in**-0.5
+        return {
+            "a": jax.random.uniform(key, (width_in, self.rank), minval=-bound, maxval=bound),
+            "b": jnp.zeros((self.rank, width_out)),
+        }

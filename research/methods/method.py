@@ -1,0 +1,116 @@
+"""What a method is: what it adds beside the backbone, what it trains, what it changes.
+
+A backbone never knows how it is adapted. All arrays live in one flat dict of leaves
+(`Leaves`): backbone leaves under their own path, a method's leaves under `<name>:<path>`.
+"""
+
+import zlib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, fields
+from typing import ClassVar, NamedTuple
+
+import jax
+
+Leaves = dict[str, jax.Array]
+
+
+class Site(NamedTuple):
+    """A backbone layer as a method meets it.
+
+    call: the layer beneath, `[B, T, D_in] -> [B, T, D_out]`.
+    kernel: its kernel `[D_in, D_out]`.
+    keys: one random key per row `[B]` while training, None while evaluating.
+    """
+
+    call: Callable[[jax.Array], jax.Array]
+    kernel: jax.Array | None
+    keys: jax.Array | None
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to adapt a backbone; the default does nothing.
+
+    Subclasses are frozen dataclasses registered as pytrees (`traced_method`): fields named there
+    are traced, so that one compiled step serves all their values; all others are static.
+    """
+
+    name: ClassVar[str]
+
+    def init(self, key: jax.Array, params: Leaves) -> dict[str, Leaves]:
+        """New leaves, as {module path: {leaf name: array}}; '' is the model as a whole."""
+        del key, params
+        return {}
+
+    def trains(self, paths: Collection[str]) -> Iterable[str]:
+        """The backbone leaves, out of `paths`, that train."""
+        del paths
+        return ()
+
+    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+        """Output of the layer at `site` for `x` [B, T, D_in], changed by the leaves added there."""
+        del leaf
+        return site.call(x)
+
+    def prefix(self, leaf: Leaves) -> jax.Array | None:
+        """Embeddings [P, D] that stand before every row, if the method adds some."""
+        del leaf
+        return None
+
+
+def traced_method(*traced: str) -> Callable[[type], type]:
+    """Class decorator: a pytree whose `traced` fields are leaves and whose others are static."""
+
+    def register(cls: type) -> type:
+        static = [f.name for f in fields(cls) if f.name not in traced]
+        return jax.tree_util.register_dataclass(cls, data_fields=list(traced), meta_fields=static)
+
+    return register
+
+
+def path_key(key: jax.Array, path: str) -> jax.Array:
+    """A random key that depends on the path alone, not on the order of leaves."""
+    return jax.random.fold_in(key, zlib.crc32(path.encode()))
+
+
+def add(method: Method, key: jax.Array, params: Leaves) -> Leaves:
+    """The leaves `method` adds, flat: `<name>:<module path>/<leaf name>`."""
+    added = method.init(path_key(key, method.name), params)
+    return {
+        f"{method.name}:{path}/{leaf}": array
+        for path, leaves in added.items()
+        for leaf, array in leaves.items()
+    }
+
+
+def added_to(method: Method, leaves: Leaves) -> dict[str, Leaves]:
+    """The inverse of `add`: {module path: {leaf name: array}} of this method's leaves."""
+    own: dict[str, Leaves] = {}
+    for path, array in leaves.items():
+        if path.startswith(f"{method.name}:"):
+            module, _, leaf = path.removeprefix(f"{method.name}:").rpartition("/")
+            own.setdefault(module, {})[leaf] = array
+    return own
+
+
+def backbone(leaves: Leaves) -> Leaves:
+    """The leaves that no method added."""
+    return {path: array for path, array in leaves.items() if ":" not in path}
+
+
+def mask(method: Method, leaves: Leaves) -> dict[str, bool]:
+    """True for the leaves that train: the method's own and the backbone's it names.
+
+    The one mask: it decides what is differentiated, has optimizer state, is clipped, decayed,
+    counted and saved.
+    """
+    trained = set(method.trains([path for path in leaves if ":" not in path]))
+    return {path: path in trained or path.startswith(f"{method.name}:") for path in leaves}
+
+
+def split(leaves: Leaves, trained: dict[str, bool]) -> tuple[Leaves, Leaves]:
+    """(trained, frozen); `{**frozen, **trained}` is the inverse."""
+    return (
+        {path: array for path, array in leaves.items() if trained[path]},
+        {path: array for path, array in leaves.items() if not trained[path]},
+    )

@@ -1,0 +1,172 @@
+"""A pretrained model and its tokenizer, from and to folders in Hugging Face format."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
+
+from research.errors import InputError, choose_from
+from research.models import MODELS
+from research.models.weights import Leaves, read_json, read_weights, weight_files, write_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json", "*token*"]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained model."""
+
+    name: str
+    model: nn.Module
+    params: Leaves
+    context: int  # positions
+    checksum: str  # sha256 over config.json, the safetensors files and tokenizer.json
+
+
+def load_backbone(name: str, dtype: Any = jnp.float32) -> Backbone:
+    """The model in a folder, or under a hub id, with parameters as `dtype`.
+
+    Raises InputError for a name that leads nowhere, a model type or option that is not supported
+    and weights that do not fit the config.
+    """
+    folder = _folder(name)
+    fields = read_json(_present(folder, "config.json", "a model's folder has one"))
+    kind = fields.get("model_type")
+    if kind not in MODELS:
+        raise InputError("model_type", kind, choose_from(MODELS, str(kind)))
+    model = MODELS[kind].from_hf(fields)
+    params = read_weights(folder, model.LAYOUT, shapes(model), dtype)
+    files = [folder / "config.json", *weight_files(folder), folder / "tokenizer.json"]
+    return Backbone(name, model, params, model.config.context, _checksum(files))
+
+
+def save_backbone(
+    folder: str | Path,
+    model: nn.Module,
+    params: Mapping[str, Any],
+    tokenizer: "PreTrainedTokenizerBase | None" = None,
+    dtype: Any = jnp.float32,
+) -> None:
+    """Writes a folder that `load_backbone` and `transformers` load: all of it, or nothing.
+
+    dtype: float32 or bfloat16. Raises InputError if the folder exists and is not empty, or if
+    `params` are not exactly the leaves of `model`.
+    """
+    folder = Path(folder)
+    dtype = jnp.dtype(dtype)
+    if dtype.name not in ("float32", "bfloat16"):
+        raise InputError("dtype", dtype.name, "allowed are float32, bfloat16")
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError("folder", str(folder), "a folder that is empty or not there is expected")
+    _check_leaves(params, shapes(model))
+    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    work.mkdir(parents=True)
+    try:
+        fields = {**model.config.to_hf(), "dtype": dtype.name, **_special_tokens(tokenizer)}
+        (work / "config.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+        write_weights(work / "model.safetensors", model.LAYOUT, params, dtype)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(work)
+        os.replace(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def load_tokenizer(name: str, model: nn.Module) -> "PreTrainedTokenizerBase":
+    """The fast tokenizer of a folder or hub id.
+
+    Raises InputError where there is no tokenizer.json, or where it has ids that `model` cannot
+    embed.
+    """
+    folder = _folder(name)
+    why = "a fast tokenizer is needed; AutoTokenizer.from_pretrained and save_pretrained make one"
+    _present(folder, "tokenizer.json", why)
+    logging.getLogger("transformers").addFilter(_about_something_else)
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # `tokenizers` raises bare Exception
+        raise InputError("tokenizer", str(folder), f"it cannot be read ({error})") from error
+    ids = max(tokenizer.get_vocab().values()) + 1
+    if ids > model.config.vocab_size:
+        allowed = f"the model embeds {model.config.vocab_size} ids, the tokenizer has {ids}"
+        raise InputError("tokenizer", str(folder), allowed)
+    return tokenizer
+
+
+def random_params(model: nn.Module, key: jax.Array) -> Leaves:
+    """Fresh float32 parameters of a model."""
+    tokens = jnp.zeros((1, 1), jnp.int32)
+    params = model.init(key, tokens, tokens, jnp.ones((1, 1), bool))["params"]
+    return cast(Leaves, flatten_dict(params, sep="/"))
+
+
+def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """The shape of every leaf of a model."""
+    leaves = jax.eval_shape(lambda: random_params(model, jax.random.key(0)))
+    return {path: leaf.shape for path, leaf in leaves.items()}
+
+
+def _folder(name: str) -> Path:
+    """The folder `name`, or the local copy of the hub's repository `name`."""
+    if name and Path(name).is_dir():
+        return Path(name)
+    import huggingface_hub
+
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=HUB_FILES))
+    except (OSError, ValueError) as error:  # what all errors of huggingface_hub derive from
+        reason = str(error).strip().split("\n")[0]
+        allowed = f"no such folder here, and the hub gave none ({type(error).__name__}: {reason})"
+        raise InputError("backbone", name, allowed) from error
+
+
+def _present(folder: Path, file: str, why: str) -> Path:
+    if not (folder / file).is_file():
+        raise InputError("backbone", str(folder), f"it has no {file}; {why}")
+    return folder / file
+
+
+def _check_leaves(params: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]]) -> None:
+    given = {path: tuple(leaf.shape) for path, leaf in params.items()}
+    wrong = sorted(set(given.items()) ^ set(expected.items()))
+    if wrong:
+        allowed = "exactly the model's leaves, with their shapes, are expected"
+        raise InputError("params", [path for path, _ in wrong], allowed)
+
+
+def _special_tokens(tokenizer: "PreTrainedTokenizerBase | None") -> dict[str, int | None]:
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    return {name: getattr(tokenizer, name, None) for name in names}
+
+
+def _checksum(files: Iterable[Path]) -> str:
+    """Over names and contents, so that it does not depend on where the folder is."""
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+            with file.open("rb") as opened:
+                for block in iter(lambda: opened.read(1 << 20), b""):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def _about_something_else(record: logging.LogRecord) -> bool:
+    """False for the message that PyTorch is missing: it is not needed."""
+    return "PyTorch was not found" not in record.getMessage()

@@ -1,0 +1,1 @@
+"""From run records to statements: intervals, paired tests and tables."""

@@ -1,0 +1,186 @@
+"""From runs to the cells of a table: an approach on a task in a regime, as chosen on dev."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from research.evaluation.baselines import BASELINES
+from research.reporting.records import StoredRun, distinct, read_runs
+from research.reporting.statistics import Interval, indistinguishable, influences, interval
+from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, search_runs
+from research.sweeps.record import Record, canonical
+from research.tasks.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class Cell:
+    """runs: the tested runs of the chosen trial by seed, none while the search is unfinished.
+    influence: [S, I] by metric. trials: how many were searched. planned: how many seeds the
+    protocol asks for. ran, diverged: counts of all runs, those of the search included.
+    """
+
+    key: CellKey
+    runs: tuple[Record, ...]
+    influence: Mapping[str, np.ndarray]
+    trials: int
+    planned: int
+    ran: int
+    diverged: int
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the tested runs, ascending."""
+        return tuple(run["seed"] for run in self.runs)
+
+    @property
+    def provisional(self) -> bool:
+        """Whether seeds of the protocol are missing."""
+        return len(self.runs) < self.planned
+
+    @property
+    def headline(self) -> str:
+        """The name of the task's headline metric."""
+        return self.runs[0]["metric"]
+
+    def score(self, metric: str) -> Interval:
+        """The mean over the seeds and its interval, as fractions."""
+        return interval(self.influence[metric])
+
+    def numbers(self, group: str, name: str) -> list[Any]:
+        """A value of `costs` or `notes` of each run, those that are known."""
+        values = [run[group].get(name) for run in self.runs]
+        return [value for value in values if value is not None]
+
+    def cost(self, name: str) -> float | None:
+        """The median of a cost over the runs, None if it was not measured."""
+        values = self.numbers("costs", name)
+        return statistics.median(values) if values else None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All cells of a results folder. rows: approaches, baselines last. columns: (task, regime).
+    best: the cells that cannot be told apart from the best of their column. older: how many runs
+    of older code were left out.
+    """
+
+    name: str
+    backbone: str | None
+    rows: tuple[str, ...]
+    baselines: frozenset[str]
+    columns: tuple[tuple[str, str], ...]
+    cells: Mapping[CellKey, Cell]
+    best: frozenset[CellKey]
+    older: int
+
+    def cell(self, row: str, column: tuple[str, str]) -> Cell | None:
+        """The cell, None if it has no tested runs."""
+        found = self.cells.get((row, *column))
+        return found if found and found.runs else None
+
+    def tested(self) -> list[Cell]:
+        """The cells with tested runs, row by row."""
+        found = [self.cell(row, column) for row in self.rows for column in self.columns]
+        return [cell for cell in found if cell is not None]
+
+
+def read_grid(folder: Path) -> Grid:
+    """The grid of a results folder, rebuilt from runs/ and predictions/ alone.
+
+    Raises InputError for damaged runs and for runs that cannot be compared.
+    """
+    runs, older = read_runs(folder)
+    groups: dict[CellKey, list[StoredRun]] = defaultdict(list)
+    for run in runs:
+        groups[cell_of(run.record)].append(run)
+    cells = {key: _cell(key, group) for key, group in groups.items()}
+    records = [run.record for run in runs]
+    columns = distinct((record["task"], record["regime"]) for record in records)
+    baselines = frozenset(record["approach"] for record in records if _is_baseline(record))
+    # By the plan's number first: another task may have begun with another approach.
+    named = sorted({(_row_number(record), record["approach"]) for record in records})
+    rows = distinct(name for _, name in named)
+    names = [record["backbone"]["name"] for record in records if record["backbone"]]
+    return Grid(
+        name=records[0]["configuration"].get("name", folder.name),
+        backbone=names[0] if names else None,
+        rows=tuple(sorted(rows, key=lambda row: row in baselines)),
+        baselines=baselines,
+        columns=tuple(columns),
+        cells=cells,
+        best=frozenset(key for column in columns for key in _best(cells, column)),
+        older=older,
+    )
+
+
+def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
+    records = [run.record for run in runs]
+    by_seed = sorted(_tested(runs), key=lambda run: run.record["seed"])
+    found = [run.predictions for run in by_seed if run.predictions is not None]
+    influence = {}
+    if found:
+        predicted = np.stack([one.predicted for one in found])
+        classes = len(found[0].labels)
+        for metric in METRICS:
+            influence[metric] = influences(predicted, found[0].gold, classes, metric)
+    return Cell(
+        key=key,
+        runs=tuple(run.record for run in by_seed),
+        influence=influence,
+        trials=len(distinct(canonical(record["trial"]) for record in records)),
+        planned=_largest(records, "seeds") or 1,
+        ran=len(records),
+        diverged=sum(record["status"] == "diverged" for record in records),
+    )
+
+
+def _tested(runs: Sequence[StoredRun]) -> list[StoredRun]:
+    """The tested runs of the trial that dev chooses; none while a trial lacks search seeds."""
+    records = [run.record for run in runs]
+    search = search_runs(records, _largest(records, "search_seeds"))
+    planned = max(len(record["configuration"].get("trials", ())) for record in records)
+    counts = defaultdict(int)
+    for record in search:
+        counts[canonical(record["trial"])] += 1
+    if not search or len(counts) < planned or len(set(counts.values())) > 1:
+        return []
+    trial = choose(search)
+    return [run for run in runs if run.predictions and same_trial(run.record, trial)]
+
+
+def _best(cells: Mapping[CellKey, Cell], column: tuple[str, str]) -> list[CellKey]:
+    """The best group among the complete cells of a column, compared on the seeds they share."""
+    complete = [
+        cell
+        for key, cell in cells.items()
+        if key[1:] == column and cell.runs and not cell.provisional
+    ]
+    shared = set.intersection(*(set(cell.seeds) for cell in complete)) if complete else set()
+    if len(complete) < 2 or not shared:
+        return []
+    matrices = [
+        cell.influence[cell.headline][[seed in shared for seed in cell.seeds]] for cell in complete
+    ]
+    told = zip(complete, indistinguishable(matrices), strict=True)
+    return [cell.key for cell, among_best in told if among_best]
+
+
+def _largest(records: Sequence[Record], name: str) -> int | None:
+    """The largest value of a count in the configurations, None where none has it."""
+    values = [record["configuration"].get(name) for record in records]
+    return max((value for value in values if value is not None), default=None)
+
+
+def _row_number(record: Record) -> int:
+    return record["configuration"].get("order", {}).get("approach", 0)
+
+
+def _is_baseline(record: Record) -> bool:
+    approach = record["configuration"].get("approach")
+    named = isinstance(approach, Mapping) and approach.get("baseline") is not None
+    return named or record["approach"] in BASELINES

@@ -1,0 +1,127 @@
+"""What a reader of the table must know: how the numbers came about, and what went wrong."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from research.reporting.cells import Cell, Grid
+from research.reporting.records import distinct
+
+PROVISIONAL, ONE_SEED = "†", "‡"
+MACHINE = ("processor", "device_kind", "device_count")
+
+
+def footnotes(grid: Grid) -> list[str]:
+    """Sentences below the table, the weightiest first; those without a cause are left out."""
+    notes = [
+        _scores(grid),
+        _marks(grid),
+        _best(grid),
+        _trials(grid),
+        _counted(grid, "Diverged runs, of all of a cell's runs: ", _diverged),
+        _counted(grid, "Texts cut to fit the context: ", _cut),
+        _unfinished(grid),
+        _costs(grid),
+        _mixed(grid),
+        f"Left out: {grid.older} runs of older code versions." if grid.older else "",
+    ]
+    return [note for note in notes if note]
+
+
+def _scores(grid: Grid) -> str:
+    names = defaultdict(list)
+    for cell in grid.tested():
+        names[cell.headline.replace("_f1", " F1")].append(cell.key[1])
+    metrics = " and ".join(
+        name if len(names) == 1 else f"{name} ({', '.join(distinct(tasks))})"
+        for name, tasks in names.items()
+    )
+    return (
+        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds ± half of the 95 % "
+        "interval over seeds and test items, or [low, high] where it would leave 0 to 100."
+    )
+
+
+def _marks(grid: Grid) -> str:
+    cells = grid.tested()
+    provisional = any(cell.provisional for cell in cells)
+    alone = any(len(cell.runs) == 1 for cell in cells)
+    one = f"{PROVISIONAL} provisional: seeds of the protocol are missing."
+    two = f"{ONE_SEED} one seed: the interval covers the test items only."
+    return " ".join(note for note, holds in ((one, provisional), (two, alone)) if holds)
+
+
+def _best(grid: Grid) -> str:
+    if not grid.best:
+        return ""
+    return (
+        "Bold: the group that cannot be told apart from the best of its column (paired t tests "
+        "over seeds and items, Holm-corrected, 5 %); provisional cells take no part."
+    )
+
+
+def _trials(grid: Grid) -> str:
+    """The budget of each row: how many trials dev decided between."""
+    rows = defaultdict(list)
+    for row in grid.rows:
+        counts = {cell.trials for key, cell in grid.cells.items() if key[0] == row}
+        rows["–".join(map(str, sorted({min(counts), max(counts)})))].append(row)
+    if len(rows) == 1:
+        budget = f"{next(iter(rows))} for every row"
+    else:
+        budget = "; ".join(f"{count} for {', '.join(names)}" for count, names in rows.items())
+    return f"Trials: {budget}. The trial with the best mean dev score of a cell was tested, once."
+
+
+def _counted(grid: Grid, title: str, count: Callable[[Cell], str]) -> str:
+    found = [f"{_where(cell)} {text}" for cell in _all(grid) if (text := count(cell))]
+    return title + "; ".join(found) + "." if found else ""
+
+
+def _diverged(cell: Cell) -> str:
+    return f"{cell.diverged} of {cell.ran}" if cell.diverged else ""
+
+
+def _cut(cell: Cell) -> str:
+    most = max(cell.numbers("notes", "cut"), default=0)
+    return f"{most}" if most else ""
+
+
+def _unfinished(grid: Grid) -> str:
+    found = [_where(cell) for cell in _all(grid) if not cell.runs]
+    return f"Unfinished: {'; '.join(found)}." if found else ""
+
+
+def _costs(grid: Grid) -> str:
+    return (
+        "Costs: medians over the runs; a range where the cells of a row differ, for seconds their "
+        "median. Seconds to train leave compilation out. Tokens are added to each input."
+    )
+
+
+def _mixed(grid: Grid) -> str:
+    """Names the libraries and machines that differ between the tested runs."""
+    runs = [run for cell in grid.tested() for run in cell.runs]
+    differing = []
+    for name in sorted({name for run in runs for name in run.get("libraries") or {}}):
+        versions = _known((run.get("libraries") or {}).get(name) for run in runs)
+        if len(versions) > 1:
+            differing.append(f"{name} {', '.join(versions)}")
+    machines = {
+        tuple(str((run.get("hardware") or {}).get(name)) for name in MACHINE) for run in runs
+    }
+    if len(machines) > 1:
+        differing.append(f"{len(machines)} kinds of machine, so seconds do not compare")
+    return f"The runs differ in: {'; '.join(differing)}." if differing else ""
+
+
+def _known(values: Iterable[str | None]) -> list[str]:
+    return sorted({value for value in values if value is not None})
+
+
+def _all(grid: Grid) -> list[Cell]:
+    keys = [(row, *column) for row in grid.rows for column in grid.columns]
+    return [grid.cells[key] for key in keys if key in grid.cells]
+
+
+def _where(cell: Cell) -> str:
+    return ", ".join(cell.key)

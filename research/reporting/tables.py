@@ -1,0 +1,96 @@
+"""The tables of a results folder as files: table.md, table.tex and table.csv.
+
+They are made from runs/ and predictions/ alone, and the same runs give the same bytes.
+"""
+
+import csv
+import io
+import statistics
+from pathlib import Path
+
+from research.reporting.cells import Cell, Grid, read_grid
+from research.reporting.layout import Layout, lay_out
+from research.reporting.markup import latex, markdown
+from research.sweeps.ledger import write_atomically
+from research.tasks.metrics import METRICS
+
+COLUMNS = (
+    "approach",
+    "task",
+    "n_train",
+    "metric",
+    "score",
+    "ci_low",
+    "ci_high",
+    "seeds",
+    "trained_params",
+    "stored_bytes",
+    "train_seconds",
+    "run_ids",
+)
+
+
+def build_tables(folder: Path) -> tuple[Layout, dict[str, bytes]]:
+    """The layout, for the terminal, and the content of each file by name.
+
+    Raises InputError for damaged runs and for runs that cannot be compared.
+    """
+    grid = read_grid(folder)
+    layout = lay_out(grid)
+    texts = {
+        "table.md": markdown(layout),
+        "table.tex": latex(layout),
+        "table.csv": table_csv(grid),
+    }
+    return layout, {name: text.encode() for name, text in texts.items()}
+
+
+def write_tables(folder: Path) -> Layout:
+    """Writes the files into the results folder, each of them whole or not at all."""
+    layout, files = build_tables(folder)
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    return layout
+
+
+def check_tables(folder: Path) -> list[str]:
+    """The names of the files that are missing or differ from what the runs give."""
+    _, files = build_tables(folder)
+    return [
+        name
+        for name, content in files.items()
+        if not (folder / name).is_file() or (folder / name).read_bytes() != content
+    ]
+
+
+def table_csv(grid: Grid) -> str:
+    """One line per cell and metric; scores as fractions, seconds in the median of the runs."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for cell in grid.tested():
+        for metric in METRICS:
+            writer.writerow(_line(cell, metric))
+    return text.getvalue()
+
+
+def _line(cell: Cell, metric: str) -> list[str]:
+    score = cell.score(metric)
+    approach, task, _ = cell.key
+    used = statistics.median_low(run["n_train"] for run in cell.runs)
+    return [
+        approach,
+        task,
+        str(used),
+        metric,
+        *(f"{value:.6f}" for value in (score.score, score.low, score.high)),
+        str(len(cell.runs)),
+        _number(cell.cost("trained_params"), 0),
+        _number(cell.cost("stored_bytes"), 0),
+        _number(cell.cost("train_seconds"), 3),
+        " ".join(run["run_id"] for run in cell.runs),
+    ]
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"

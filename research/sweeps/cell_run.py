@@ -1,0 +1,75 @@
+"""Brings one cell of the table to its end."""
+
+import shutil
+from collections.abc import Sequence
+
+from research.sweeps.baseline_run import run_baseline
+from research.sweeps.ledger import Ledger
+from research.sweeps.model_run import Bench, cohort_id, cohorts, run_cohort
+from research.sweeps.plan import Cell, Run
+from research.sweeps.progress import Progress
+from research.sweeps.protocol import choose
+from research.sweeps.result import Result, record, tested
+
+
+class CellRun:
+    """Every trial runs with the search seeds, dev chooses, the chosen trial runs with all seeds, and
+    these runs are scored on test, once. What the ledger holds is not done again.
+    """
+
+    def __init__(self, cell: Cell, bench: Bench, ledger: Ledger, progress: Progress):
+        self.cell, self.bench, self.ledger, self.progress = cell, bench, ledger, progress
+        self.results: dict[str, Result] = {}
+
+    def finish(self) -> None:
+        """Does what is missing; then the cohorts' checkpoints are no longer needed."""
+        search = self.cell.search()
+        self._train(search)
+        final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
+        later = [run for run in final if run not in search]
+        self._train(later)
+        self._test(search, final)
+        self._test(later, final)
+        for group in (*cohorts(search), *cohorts(later)):
+            shutil.rmtree(self.bench.checkpoints / cohort_id(group), ignore_errors=True)
+
+    def is_done(self) -> bool:
+        """Whether nothing of the cell is missing."""
+        search = self.cell.search()
+        if not all(self.ledger.has(run.id) for run in search):
+            return False
+        final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
+        return all(self.ledger.has(run.id) and self._is_tested(run) for run in final)
+
+    def _train(self, runs: Sequence[Run]) -> None:
+        """Runs the cohorts of which a record is missing, and writes the missing records."""
+        for group in cohorts(runs):
+            missing = [run for run in group if not self.ledger.has(run.id)]
+            if missing:
+                self._run(group)
+            for run in missing:
+                self.ledger.write(record(run, self.results[run.id]))
+            self.progress.finished(len(group))
+
+    def _test(self, runs: Sequence[Run], final: Sequence[Run]) -> None:
+        """Scores test for those of `runs` that are final and lack it.
+
+        A cohort trained in an earlier session is read again from its checkpoint, or trained again.
+        """
+        for group in cohorts(runs):
+            untested = [run for run in group if run in final and not self._is_tested(run)]
+            if any(run.id not in self.results for run in untested):
+                self._run(group)
+            for run in untested:
+                stored = self.ledger.read(run.id)
+                self.ledger.write(*tested(stored, run, self.results[run.id]))
+
+    def _run(self, group: Sequence[Run]) -> None:
+        if self.cell.approach.baseline is not None:
+            results = [run_baseline(run) for run in group]
+        else:
+            results = run_cohort(group, self.bench, self.progress.reporter(group))
+        self.results |= {run.id: result for run, result in zip(group, results, strict=True)}
+
+    def _is_tested(self, run: Run) -> bool:
+        return self.ledger.read(run.id)["metrics"]["test"] is not None

@@ -1,0 +1,80 @@
+"""An experiment: a backbone, tasks, regimes and approaches, and what they have in common."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from research.devices import Devices
+from research.errors import InputError
+from research.settings import build, build_named
+from research.sweeps.approach import BASELINE_ROWS, Approach
+from research.tasks import TASKS
+from research.tasks.sampling import Regime
+from research.training.optimizer import Schedule
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """name: of the results folder. backbone: a folder or hub id. tasks: settings of `TASKS`.
+    regimes: such as `16-shot` or `500`. seeds: runs of a cell's chosen trial, of which the first
+    `search_seeds` run for every trial. max_dev: most dev examples. too_long: what happens to a
+    text that does not fit the context. precision: of the computation; trained leaves stay float32.
+    """
+
+    name: str
+    backbone: str
+    tasks: tuple[Any, ...]
+    regimes: tuple[str | int, ...]
+    approaches: tuple[Approach, ...]
+    schedule: Schedule = Schedule()
+    seeds: int = 5
+    search_seeds: int = 2
+    max_dev: int = 256
+    too_long: Literal["error", "cut"] = "error"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    devices: Devices = Devices()
+
+    @classmethod
+    def parse(cls, config: Mapping[str, Any]) -> "Experiment":
+        """From a config's plain data. Raises InputError for whatever cannot be understood."""
+        schedule = build(Schedule, config.get("schedule", {}), "config.schedule")
+        tasks = tuple(
+            build_named(TASKS, values, f"config.tasks[{i}]", "source")
+            for i, values in enumerate(_sequence(config, "tasks"))
+        )
+        approaches = tuple(
+            Approach.parse(values, schedule, f"config.approaches[{i}]")
+            for i, values in enumerate(_sequence(config, "approaches"))
+        )
+        parsed = {"schedule": schedule, "tasks": tasks, "approaches": approaches}
+        experiment = build(cls, {**config, **parsed}, "config")
+        experiment.check()
+        return experiment
+
+    def check(self) -> None:
+        """Raises InputError for counts that make no sense and rows that share a name."""
+        if not 1 <= self.search_seeds <= self.seeds:
+            allowed = f"1 to seeds={self.seeds} are allowed"
+            raise InputError("config.search_seeds", self.search_seeds, allowed)
+        for name, found in (
+            ("approaches", [row.name for row in self.rows]),
+            ("tasks", [task.name for task in self.tasks]),
+            ("regimes", [str(Regime.parse(regime)) for regime in self.regimes]),
+        ):
+            if not found:
+                raise InputError(f"config.{name}", found, "at least one is expected")
+            for one in found:
+                if found.count(one) > 1:
+                    raise InputError(f"config.{name}", one, "each may stand there once")
+
+    @property
+    def rows(self) -> tuple[Approach, ...]:
+        """The approaches, and below them the two baselines everyone asks for."""
+        return (*self.approaches, *BASELINE_ROWS)
+
+
+def _sequence(config: Mapping[str, Any], name: str) -> tuple[Any, ...] | list[Any]:
+    values = config.get(name)
+    if not isinstance(values, tuple | list):
+        raise InputError(f"config.{name}", values, "a sequence is expected")
+    return values

@@ -1,0 +1,150 @@
+"""The ledger: one JSON file per run, never half-written, never silently replaced.
+
+Every record is checked when it is read: its name, its settings, its predictions, its numbers.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from research.errors import InputError
+from research.sweeps.predictions import Predictions, sha256
+from research.sweeps.record import (
+    WRONG_CONTENT,
+    Record,
+    check_form,
+    check_metrics,
+    checksum,
+    parse_record,
+    plain,
+    run_id,
+)
+
+
+class Ledger:
+    """The runs of one results folder: `runs/<id>.json` and `predictions/<id>.csv`."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    def has(self, id: str) -> bool:
+        """Whether a record of this id is stored."""
+        return self._path(id).exists()
+
+    def ids(self) -> list[str]:
+        """The ids of all stored runs, sorted."""
+        return sorted(path.stem for path in (self.folder / "runs").glob("*.json"))
+
+    def all(self) -> list[Record]:
+        """All records, each checked as by `read`, sorted by id."""
+        return [self.read(id) for id in self.ids()]
+
+    def read(self, id: str) -> Record:
+        """The record of a run, checked as by `load`."""
+        return self.load(id)[0]
+
+    def load(self, id: str) -> tuple[Record, Predictions | None]:
+        """A run's record and its predictions on test, None if its test score was not taken.
+
+        The record is checked against its file name, its settings and its predictions. Raises
+        InputError naming the file and the field that is wrong.
+        """
+        path = self._path(id)
+        record = parse_record(path)
+        check_form(record, path)
+        for field, found in (
+            ("run_id", record["run_id"]),
+            ("settings", run_id(record["settings"])),
+        ):
+            if found != id:
+                raise InputError(f"{path}: {field}", found, f"the file is named {id}")
+        predictions = self._read_predictions(record, path)
+        if record.get("checksum", checksum(record)) != checksum(record):
+            raise InputError(f"{path}: checksum", record["checksum"], WRONG_CONTENT)
+        return record, predictions
+
+    def write(self, record: Mapping[str, Any], predictions: Predictions | None = None) -> Record:
+        """Stores a run, the predictions first and the record last; returns the record as stored.
+
+        A non-finite number is stored as null, since JSON has none. `predictions` belong to a record
+        with test metrics and only to such a one; the field `predictions` is filled in here.
+        Raises InputError if a run of this id exists, unless the record adds the test result to the
+        same training.
+        """
+        stored = plain(record)
+        id, path = stored["run_id"], self._path(stored["run_id"])
+        content = predictions.to_csv() if predictions is not None else None
+        reference = content and {"file": f"predictions/{id}.csv", "sha256": sha256(content)}
+        stored["predictions"] = reference
+        stored["checksum"] = checksum(stored)
+        check_form(stored, path)
+        if run_id(stored["settings"]) != id:
+            raise InputError(f"{path}: run_id", id, "not the id of the record's settings")
+        if content is not None:
+            check_metrics(stored, content, path)
+        if path.exists():
+            _check_addition(self.read(id), stored, path)
+        if content is not None:
+            write_atomically(self.folder / "predictions" / f"{id}.csv", content)
+        text = json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(path, text.encode())
+        return stored
+
+    def _path(self, id: str) -> Path:
+        return self.folder / "runs" / f"{id}.json"
+
+    def _read_predictions(self, record: Record, path: Path) -> Predictions | None:
+        reference = record["predictions"]
+        if reference is None:
+            return None
+        expected = f"predictions/{record['run_id']}.csv"
+        if reference.get("file") != expected:
+            raise InputError(f"{path}: predictions.file", reference.get("file"), f"not {expected}")
+        try:
+            content = (self.folder / expected).read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"{path}: predictions.file", expected, f"cannot be read: {error}"
+            ) from error
+        if sha256(content) != reference.get("sha256"):
+            raise InputError(
+                f"{path}: predictions.sha256",
+                reference.get("sha256"),
+                f"{WRONG_CONTENT}: {expected} is not the file it was",
+            )
+        return check_metrics(record, content, path)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """The file holds the old content or the new one, whenever the machine stops."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check_addition(old: Record, new: Record, path: Path) -> None:
+    """A stored run may gain its test result, and nothing else."""
+    if old["metrics"].get("test") is not None:
+        raise InputError(str(path), old["run_id"], "the run is stored with its test score already")
+    if new["metrics"].get("test") is None:
+        raise InputError(str(path), old["run_id"], "the run is stored already")
+    if old["metrics"].get("dev") != new["metrics"].get("dev"):
+        raise InputError(
+            f"{path}: metrics.dev",
+            new["metrics"].get("dev"),
+            f"the stored training of this run has {old['metrics'].get('dev')}",
+        )

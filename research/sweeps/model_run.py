@@ -1,0 +1,182 @@
+"""Runs that use the backbone: prompts are only scored, stages are trained, cohort by cohort."""
+
+import hashlib
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from research.devices import Devices
+from research.evaluation.predict import Scored, predict
+from research.executable import Executable
+from research.methods.method import Leaves, Method, add, added_to, mask
+from research.models.backbone import Backbone
+from research.sweeps.data import run_data
+from research.sweeps.plan import Run
+from research.sweeps.result import Result
+from research.tasks.encoding import Encoded
+from research.tasks.sampling import draw
+from research.training.checkpoint import Checkpoints
+from research.training.loop import Member, Outcome, Report, fit
+from research.training.parallel import step_on
+from research.training.step import Hyper, Program
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all runs of an experiment share."""
+
+    backbone: Backbone
+    tokenizer: PreTrainedTokenizerBase
+    devices: Devices
+    dtype: Any
+    checkpoints: Path
+
+
+def cohorts(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs that can share a compiled step, together; decided by the plan alone."""
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        stages = run.approach.stages
+        shape = tuple((jax.tree.structure(stage.method), stage.schedule) for stage in stages)
+        groups.setdefault(shape, []).append(run)
+    return list(groups.values())
+
+
+def cohort_id(runs: Sequence[Run]) -> str:
+    """The id of the cohort these runs are, in this order."""
+    return hashlib.sha256(" ".join(run.id for run in runs).encode()).hexdigest()[:16]
+
+
+def run_cohort(runs: Sequence[Run], bench: Bench, report: Report) -> list[Result]:
+    """Trains the runs of one cohort, or resumes them, and scores them on train and dev."""
+    compiling, id = Executable.compile_seconds, cohort_id(runs)
+    work = [_Work(run, bench) for run in runs]
+    for index, stage in enumerate(runs[0].approach.stages):
+        identity = {"runs": [run.id for run in runs], "backbone": bench.backbone.checksum}
+        outcomes = fit(
+            Program(bench.backbone.model, stage.schedule, bench.dtype),
+            bench.devices,
+            [one.member(index) for one in work],
+            work[0].data.labels,
+            runs[0].cell.task.metric,
+            Checkpoints(bench.checkpoints / id / f"stage_{index}", identity),
+            report,
+        )
+        for one, outcome in zip(work, outcomes, strict=True):
+            one.keep(outcome)
+    results = [one.result() for one in work]
+    spent = round(Executable.compile_seconds - compiling, 3)
+    return [
+        replace(result, cohort=id, costs={**result.costs, "compile_seconds": spent})
+        for result in results
+    ]
+
+
+def check_run(run: Run, bench: Bench) -> None:
+    """Raises InputError for whatever would stop the run, before anything is trained."""
+    if run.approach.baseline is not None:
+        draw(run.cell.task, run.cell.regime, run.seed, run.cell.experiment.max_dev)
+        return
+    work = _Work(run, bench)
+    for stage in run.approach.stages:
+        mask(stage.method, work.leaves)
+        step_on(Program(bench.backbone.model, stage.schedule, bench.dtype), bench.devices)
+
+
+class _Work:
+    """One run at work: its data, the leaves it has reached and the outcomes of its stages."""
+
+    def __init__(self, run: Run, bench: Bench):
+        self.run, self.bench, self.approach = run, bench, run.approach
+        self.leaves: Leaves = dict(bench.backbone.params)
+        self.soft = sum(_soft_tokens(stage.method, self.leaves) for stage in self.approach.stages)
+        self.data = run_data(run, bench.tokenizer, bench.backbone.context - self.soft)
+        self.outcomes: list[Outcome] = []
+
+    def member(self, index: int) -> Member:
+        """The run as a member of its cohort in stage `index`."""
+        stage, seed = self.approach.stages[index], self.run.seed
+        if not any(path.startswith(f"{stage.method.name}:") for path in self.leaves):
+            self.leaves |= add(stage.method, jax.random.PRNGKey(seed), self.leaves)
+        hyper = Hyper(
+            self._methods(index + 1), np.float32(stage.learning_rate), np.float32(stage.weight_decay)
+        )  # pyright: ignore
+        data = self.data
+        return Member(seed, hyper, self.leaves, data.train, data.dev, data.prefix)
+
+    def keep(self, outcome: Outcome) -> None:
+        """Continues from what a stage has trained."""
+        self.leaves = {**self.leaves, **outcome.trained}
+        self.outcomes.append(outcome)
+
+    def result(self) -> Result:
+        task, data = self.run.cell.task, self.data
+        diverged = any(outcome.progress.status == "diverged" for outcome in self.outcomes)
+        return Result(
+            status="diverged" if diverged else "finished",
+            n_train=len(data.split.train),
+            metrics={
+                "train": self._score(data.train.head(len(data.dev.length))).metrics,
+                "dev": self._score(data.dev).metrics,
+            },
+            costs=self._costs(),
+            notes={
+                "demonstrations": data.demonstrations,
+                "cut": data.cut,
+                "dropped": data.split.dropped,
+                "steps": [outcome.progress.steps for outcome in self.outcomes],
+                "best_step": [outcome.progress.best_step for outcome in self.outcomes],
+            },
+            data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
+            test_scores=lambda: self._score(data.test).scores,
+            backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
+            history=tuple(outcome.progress.history for outcome in self.outcomes),
+        )
+
+    def _methods(self, count: int) -> tuple[Method, ...]:
+        """The methods of the first stages, each once, traced fields as float32."""
+        chosen = {stage.method.name: stage.method for stage in self.approach.stages[:count]}
+        return tuple(jax.tree.map(np.float32, method) for method in chosen.values())
+
+    def _score(self, encoded: Encoded) -> Scored:
+        return predict(
+            self.bench.backbone.model,
+            self._methods(len(self.approach.stages)),
+            self.leaves,
+            encoded,
+            self.data.prefix,
+            self.data.labels,
+            devices=self.bench.devices,
+            dtype=self.bench.dtype,
+        )
+
+    def _costs(self) -> dict[str, Any]:
+        """As design.md defines them; bytes are those of the trained leaves in float32."""
+        trained: set[str] = set()
+        for stage in self.approach.stages:
+            trained |= {path for path, is_so in mask(stage.method, self.leaves).items() if is_so}
+        sizes = [self.leaves[path].size for path in trained]
+        done = [outcome.progress for outcome in self.outcomes]
+        seconds = sum(p.steps * statistics.median(p.step_seconds) for p in done)
+        cost = done[-1].cost if done else {}
+        return {
+            "trained_params": sum(sizes),
+            "stored_bytes": 4 * sum(sizes),
+            "train_seconds": round(seconds, 4),
+            "added_tokens": self.data.added + self.soft,
+            "step_flops": cost.get("flops"),
+            "memory": {name: value for name, value in cost.items() if name != "flops"},
+        }
+
+
+def _soft_tokens(method: Method, params: Leaves) -> int:
+    """Positions that a method's soft prompt takes."""
+    own = added_to(method, add(method, jax.random.PRNGKey(0), params))
+    prompt = method.prefix(own[""]) if "" in own else None
+    return 0 if prompt is None else prompt.shape[0]

@@ -1,0 +1,129 @@
+"""The plan of an experiment: its cells, and the runs each cell is made of."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from research.settings import non_default, resolved
+from research.sweeps.approach import Approach, Trial
+from research.sweeps.experiment import Experiment
+from research.sweeps.record import run_id
+from research.tasks.sampling import Regime
+from research.tasks.task import Task
+
+# Raised by hand whenever the numbers of a run would change for the same settings.
+CODE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One approach on one task in one regime; `order` is its place among each of them."""
+
+    experiment: Experiment
+    approach: Approach
+    task: Task
+    task_settings: Any
+    regime: Regime
+    backbone_checksum: str
+    order: Mapping[str, int]
+
+    def search(self) -> list["Run"]:
+        """Every trial with the search seeds: what the choice on dev rests on."""
+        seeds = range(self.experiment.search_seeds)
+        return [Run(self, trial, seed) for trial in self.approach.trials for seed in seeds]
+
+    def final(self, trial: Trial) -> list["Run"]:
+        """The chosen trial with all seeds: what test sees."""
+        return [Run(self, trial, seed) for seed in range(self.experiment.seeds)]
+
+    @property
+    def size(self) -> int:
+        """How many runs the cell takes in all."""
+        extra = self.experiment.seeds - self.experiment.search_seeds
+        return len(self.approach.trials) * self.experiment.search_seeds + extra
+
+    def __str__(self) -> str:
+        return f"{self.approach.name}, {self.task.name}, {self.regime}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell with one trial's values and one seed."""
+
+    cell: Cell
+    trial: Trial
+    seed: int
+
+    @property
+    def approach(self) -> Approach:
+        """The cell's approach with the trial's values."""
+        return self.cell.approach.at(self.trial)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What makes the run: settings that are not at their default, and checksums of inputs.
+
+        Neither the other trials of its cell, nor devices, nor the results folder are in it.
+        """
+        experiment = self.cell.experiment
+        made_of = {
+            "code_version": CODE_VERSION,
+            "task": {"name": self.cell.task.name, "checksum": self.cell.task.checksum},
+            "regime": str(self.cell.regime),
+            "approach": self.approach.plain(non_default),
+            "seed": self.seed,
+            "max_dev": experiment.max_dev,
+        }
+        if self.approach.baseline is not None:
+            return made_of
+        return {
+            **made_of,
+            "backbone": self.cell.backbone_checksum,
+            "too_long": experiment.too_long,
+            "precision": experiment.precision,
+        }
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The whole resolved configuration, for people and for the table's order."""
+        experiment = self.cell.experiment
+        common = {
+            name: resolved(getattr(experiment, name))
+            for name in ("name", "backbone", "seeds", "search_seeds", "max_dev", "too_long")
+        }
+        return {
+            **common,
+            "precision": experiment.precision,
+            "devices": resolved(experiment.devices),
+            "task": resolved(self.cell.task_settings),
+            "approach": self.approach.plain(),
+            "trials": resolved(self.cell.approach.trials),
+            "order": dict(self.cell.order),
+        }
+
+    @property
+    def id(self) -> str:
+        return run_id(self.settings)
+
+
+def cells(
+    experiment: Experiment, tasks: Mapping[str, Task], backbone_checksum: str
+) -> Iterator[Cell]:
+    """All cells; those of one task and regime stand together, prompts and baselines first.
+
+    tasks: the loaded task of each name.
+    """
+    rows = list(enumerate(experiment.rows))
+    rows.sort(key=lambda row: bool(row[1].stages))
+    for t, settings in enumerate(experiment.tasks):
+        for r, regime in enumerate(experiment.regimes):
+            for a, approach in rows:
+                yield Cell(
+                    experiment,
+                    approach,
+                    tasks[settings.name],
+                    settings,
+                    Regime.parse(regime),
+                    backbone_checksum,
+                    {"approach": a, "task": t, "regime": r},
+                )

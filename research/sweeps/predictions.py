@@ -1,0 +1,84 @@
+"""What one run predicted on every test item, and the CSV file that keeps it.
+
+The file is the evidence behind a score: intervals and paired tests are computed from it.
+"""
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from research.errors import InputError
+from research.tasks.metrics import METRICS
+
+DECIMALS = 4
+LEADING = ["item", "gold", "predicted"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Classes as indices into `labels`: gold [I], predicted [I]; scores [I, C], higher is likelier.
+
+    A prediction of -1 is no answer, an empty cell in the file.
+    """
+
+    labels: tuple[str, ...]
+    gold: np.ndarray
+    predicted: np.ndarray
+    scores: np.ndarray
+
+    def metrics(self) -> dict[str, float]:
+        """Every metric of `METRICS`, computed from the classes."""
+        classes = len(self.labels)
+        return {n: float(m(self.predicted, self.gold, classes)) for n, m in METRICS.items()}
+
+    def to_csv(self) -> bytes:
+        """Header `item,gold,predicted,<label>...`; class names, and scores to four decimals."""
+        shape = (len(self.gold), len(self.labels))
+        if self.predicted.shape != self.gold.shape or self.scores.shape != shape:
+            raise ValueError(
+                f"predicted {self.predicted.shape}, scores {self.scores.shape} for {shape}"
+            )
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*LEADING, *self.labels])
+        for item, (gold, predicted, scores) in enumerate(
+            zip(self.gold, self.predicted, self.scores, strict=True)
+        ):
+            # Adding zero turns -0.0 into 0.0.
+            shown = [f"{round(float(score), DECIMALS) + 0.0:.{DECIMALS}f}" for score in scores]
+            answer = self.labels[predicted] if predicted >= 0 else ""
+            writer.writerow([item, self.labels[gold], answer, *shown])
+        return text.getvalue().encode()
+
+
+def parse_predictions(content: bytes, labels: list[str], field: str) -> Predictions:
+    """The inverse of `Predictions.to_csv`; an InputError names the file as `field`."""
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(field, str(error), "a CSV file of predictions is expected") from error
+    if not rows or rows[0] != [*LEADING, *labels]:
+        header = rows[0] if rows else []
+        raise InputError(field, header, f"the header must be {','.join([*LEADING, *labels])}")
+    index = {label: i for i, label in enumerate(labels)}
+    answers = {"": -1, **index}
+    try:
+        table = [
+            (int(item), index[gold], answers[predicted], [float(score) for score in scores])
+            for item, gold, predicted, *scores in rows[1:]
+        ]
+        items, gold, predicted, scores = zip(*table, strict=True)
+        stacked = np.array(scores, dtype=float).reshape(len(items), len(labels))
+    except (ValueError, KeyError) as error:
+        raise InputError(field, str(error), "a row that is not a prediction") from error
+    if list(items) != list(range(len(items))):
+        raise InputError(field, items[:5], "items must be numbered 0, 1, 2 and so on")
+    return Predictions(tuple(labels), np.array(gold), np.array(predicted), stacked)
+
+
+def sha256(content: bytes) -> str:
+    """The hexadecimal digest that the run record keeps of its predictions."""
+    return hashlib.sha256(content).hexdigest()

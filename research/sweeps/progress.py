@@ -1,0 +1,77 @@
+"""What a sweep shows while it runs: runs done, the current cohort, loss, dev score, time left."""
+
+import math
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from research.sweeps.plan import Cell, Run
+from research.training import loop
+
+
+class Progress:
+    """Prints one line per evaluation of a cohort; on a terminal each replaces the one before."""
+
+    def __init__(self, cells: Sequence[Cell], console: Console):
+        self.total = sum(cell.size for cell in cells)
+        self.weight_left = float(sum(_weight(cell) * cell.size for cell in cells))
+        self.console, self.done, self.weight_done = console, 0, 0.0
+        self.begun = time.monotonic()
+        self.cell: Cell | None = None
+
+    def start(self, cell: Cell) -> None:
+        """Names the cell that is about to run."""
+        self.cell = cell
+        self._show(str(cell))
+
+    def skip(self, cell: Cell) -> None:
+        """Counts a cell that was found done."""
+        self.done += cell.size
+        self.weight_left -= _weight(cell) * cell.size
+
+    def finished(self, runs: int) -> None:
+        """Counts runs of the current cell as done."""
+        assert self.cell is not None
+        self.done += runs
+        self.weight_done += _weight(self.cell) * runs
+        self.weight_left -= _weight(self.cell) * runs
+
+    def reporter(self, runs: Sequence[Run]) -> loop.Report:
+        """What the training loop of a cohort calls after each evaluation."""
+
+        def report(step: int, members: Sequence[loop.Progress]) -> None:
+            last = [member.history[-1] for member in members if member.history]
+            loss = min((entry[1] for entry in last), default=math.nan)
+            best = max((member.best_score for member in members), default=math.nan)
+            steps = runs[0].approach.stages[-1].schedule.steps
+            self._show(
+                f"{runs[0].cell}: {len(runs)} runs, step {step}/{steps}, "
+                f"loss {loss:.3f}, dev {100 * best:.1f}"
+            )
+
+        return report
+
+    def close(self) -> None:
+        """Leaves the line of a terminal clean."""
+        if self.console.is_terminal:
+            self.console.file.write("\r\033[K")
+
+    def _show(self, what: str) -> None:
+        line = f"[{self.done}/{self.total} runs] {what}, {self._left()} left"
+        if self.console.is_terminal:
+            self.console.file.write(f"\r\033[K{line[: self.console.width - 1]}")
+            self.console.file.flush()
+        else:
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _left(self) -> str:
+        if not self.weight_done:
+            return "time unknown"
+        seconds = (time.monotonic() - self.begun) / self.weight_done * self.weight_left
+        return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+
+
+def _weight(cell: Cell) -> float:
+    """How long a run of the cell takes, roughly, against a trained one."""
+    return 1.0 if cell.approach.stages else 0.02

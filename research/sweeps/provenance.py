@@ -1,0 +1,98 @@
+"""Where a number comes from: the libraries, the commit and the machine a run was made with."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import research
+
+LIBRARIES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "safetensors",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+)
+
+
+def provenance() -> dict[str, Any]:
+    """The fields `libraries`, `git` and `hardware` of a run record."""
+    return {"libraries": libraries(), "git": git_state(), "hardware": hardware()}
+
+
+def libraries() -> dict[str, str | None]:
+    """Versions of Python and of the libraries that numbers depend on, None if not installed."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
+
+
+def git_state(package: Path | None = None) -> dict[str, Any] | None:
+    """The commit of the code, and whether the package differs from it.
+
+    Only the package's own folder counts as dirty: results and notes beside it change no number.
+    None if no repository tracks the package, as when it is installed from a wheel.
+    """
+    package = package or Path(research.__path__[0])
+    tracked = _git(package, "ls-files", "--", ".")
+    commit = _git(package, "rev-parse", "HEAD")
+    if not tracked or not commit:
+        return None
+    return {"commit": commit, "dirty": bool(_git(package, "status", "--porcelain", "--", "."))}
+
+
+def hardware() -> dict[str, Any]:
+    """Platform, processor, cores, memory in bytes, and the JAX devices by kind and count."""
+    devices = jax.devices()
+    return {
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": _memory(),
+        "device_kind": devices[0].device_kind,
+        "device_count": len(devices),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints, None if there is no git or it refuses."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    """The model name on Linux, what the platform module knows elsewhere."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.lower().startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not a POSIX system
+        return None

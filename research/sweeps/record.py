@@ -1,0 +1,134 @@
+"""What a run record is: its id, its fields, and the checks that its content is what it was.
+
+A run's id is the hash of the settings that make it, so a finished run is found by what it is.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from research.errors import InputError
+from research.sweeps.predictions import Predictions, parse_predictions, sha256
+
+Record = dict[str, Any]
+
+# What every reader relies on; a JSON file without these is not a run record.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "run_id": str,
+    "settings": dict,
+    "configuration": dict,
+    "approach": str,
+    "task": str,
+    "regime": str,
+    "n_train": int,
+    "trial": dict,
+    "seed": int,
+    "metric": str,
+    "labels": list,
+    "status": str,
+    "metrics": dict,
+    "costs": dict,
+    "notes": dict,
+    "data": dict,
+    "backbone": (dict, type(None)),
+    "code_version": int,
+    "predictions": (dict, type(None)),
+}
+STATUSES = ("finished", "diverged")
+TOLERANCE = 1e-6  # metrics may have been computed in float32
+WRONG_CONTENT = "a run record whose id is right and whose content is not"
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value, keys sorted. Raises InputError if JSON has no such value."""
+    try:
+        return json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError("settings", value, f"only JSON values can be stored ({error})") from error
+
+
+def run_id(settings: Mapping[str, Any]) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of the canonical JSON of `settings`."""
+    return sha256(canonical(settings).encode())[:16]
+
+
+def parse_record(path: Path) -> Record:
+    """The JSON object in a file, unchecked; InputError if there is none."""
+    try:
+        record = json.loads(path.read_bytes(), parse_constant=_refuse)
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), str(error), "a run record in JSON is expected") from error
+    if not isinstance(record, dict):
+        raise InputError(str(path), record, "a run record is a JSON object")
+    return record
+
+
+def check_form(record: Record, path: Path) -> None:
+    """Every field that readers rely on is there, with its type."""
+    for field, kind in FIELDS.items():
+        if field not in record:
+            raise InputError(f"{path}: {field}", None, "a run record has this field")
+        if not isinstance(record[field], kind):
+            raise InputError(
+                f"{path}: {field}", record[field], "not the type a run record has here"
+            )
+    if record["status"] not in STATUSES:
+        raise InputError(f"{path}: status", record["status"], f"allowed are {', '.join(STATUSES)}")
+    for split, metrics in record["metrics"].items():
+        if not isinstance(metrics, dict | None):
+            raise InputError(f"{path}: metrics.{split}", metrics, "metrics by name, or null")
+    tested = record["metrics"].get("test") is not None
+    if tested != (record["predictions"] is not None):
+        raise InputError(
+            f"{path}: predictions",
+            record["predictions"],
+            "predictions and metrics.test come together",
+        )
+
+
+def check_metrics(record: Record, content: bytes, path: Path) -> Predictions:
+    """The stored test metrics are those of the stored predictions."""
+    csv_file = path.parent.parent / "predictions" / f"{record['run_id']}.csv"
+    predictions = parse_predictions(content, record["labels"], str(csv_file))
+    stored = record["metrics"]["test"]
+    recomputed = predictions.metrics()
+    for name in {record["metric"]} | (recomputed.keys() & stored.keys()):
+        value, expected = stored.get(name), recomputed.get(name)
+        if expected is None:
+            raise InputError(f"{path}: metric", name, f"allowed are {', '.join(recomputed)}")
+        if not isinstance(value, float | int) or not abs(value - expected) <= TOLERANCE:
+            raise InputError(
+                f"{path}: metrics.test.{name}",
+                value,
+                f"{WRONG_CONTENT}: its predictions give {expected:.6f}",
+            )
+    return predictions
+
+
+def plain(value: Any) -> Any:
+    """JSON data: numpy scalars as numbers, tuples as lists, what is not finite as None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+def checksum(record: Mapping[str, Any]) -> str:
+    """A digest of the whole record but this one, so that an edited number is noticed."""
+    rest = {key: value for key, value in record.items() if key != "checksum"}
+    return sha256(canonical(rest).encode())[:16]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,72 @@
+"""What one run gave, before and after test, and the record it becomes."""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from research.sweeps.plan import CODE_VERSION, Run
+from research.sweeps.predictions import Predictions
+from research.sweeps.provenance import provenance
+from research.sweeps.record import Record
+
+
+@dataclass(frozen=True)
+class Result:
+    """metrics: of train and dev. costs, notes, data: as the record has them. cohort: its id.
+    history: (step, train loss, dev score, dev loss) per evaluation. test_scores: computes [I, C] of
+    the test split; nothing else looks at it.
+    """
+
+    status: str
+    n_train: int
+    metrics: dict[str, dict[str, float] | None]
+    costs: dict[str, Any]
+    notes: dict[str, Any]
+    data: dict[str, str]
+    test_scores: Callable[[], np.ndarray]
+    backbone: dict[str, str] | None = None
+    cohort: str | None = None
+    history: tuple[Any, ...] = ()
+
+
+def record(run: Run, result: Result) -> Record:
+    """The run record, test not yet scored."""
+    task = run.cell.task
+    return {
+        "run_id": run.id,
+        "approach": run.cell.approach.name,
+        "task": task.name,
+        "regime": str(run.cell.regime),
+        "n_train": result.n_train,
+        "trial": dict(run.trial),
+        "seed": run.seed,
+        "metric": task.metric,
+        "labels": list(task.labels),
+        "status": result.status,
+        "metrics": {**result.metrics, "test": None},
+        "costs": result.costs,
+        "notes": result.notes,
+        "data": result.data,
+        "backbone": result.backbone,
+        "cohort": result.cohort,
+        "history": result.history,
+        "settings": run.settings,
+        "configuration": run.configuration,
+        "code_version": CODE_VERSION,
+        **provenance(),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def tested(record: Record, run: Run, result: Result) -> tuple[Record, Predictions]:
+    """The record with its test score, and the predictions it comes from."""
+    task = run.cell.task
+    index = {label: i for i, label in enumerate(task.labels)}
+    gold = np.array([index[example.label] for example in task.test])
+    scores = result.test_scores()
+    predictions = Predictions(task.labels, gold, scores.argmax(-1), scores)
+    metrics = {**record["metrics"], "test": predictions.metrics()}
+    return {**record, "metrics": metrics}, predictions

@@ -1,0 +1,6 @@
+"""Tasks by source: a new one is a file here and a line in `TASKS`."""
+
+from research.tasks.files import FileTask
+from research.tasks.world import WorldTask
+
+TASKS: dict[str, type] = {"file": FileTask, "world": WorldTask}

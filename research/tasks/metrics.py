@@ -1,0 +1,41 @@
+"""Metrics of classification, vectorised over leading axes (seeds, resamples)."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Metric = Callable[[NDArray, NDArray, int], NDArray]
+
+
+def accuracy(predicted: NDArray, gold: NDArray, classes: int) -> NDArray:
+    """Share of right answers, 0 to 1.
+
+    predicted [..., I] int (-1: no answer), gold [I] or [..., I] int; float64 [...].
+    """
+    del classes  # every metric has the same signature
+    return np.mean(predicted == gold, axis=-1)
+
+
+def macro_f1(predicted: NDArray, gold: NDArray, classes: int) -> NDArray:
+    """Mean over the classes of 2 TP / (predicted + gold); a class that never occurs counts 0.
+
+    predicted [..., I] int (-1: no answer), gold [I] or [..., I] int; float64 [...]. Equals
+    scikit-learn's f1_score(labels=range(classes), average="macro", zero_division=0).
+    """
+    predicted, gold = np.broadcast_arrays(predicted, gold)
+    hits = _counts(np.where(predicted == gold, gold, -1), classes)
+    total = _counts(predicted, classes) + _counts(gold, classes)
+    return np.mean(2 * hits / np.maximum(total, 1), axis=-1)
+
+
+def _counts(values: NDArray, classes: int) -> NDArray:
+    """How often each class stands in values [..., I], negative ones left out: [..., C]."""
+    rows = values.reshape(-1, values.shape[-1]).astype(np.int64)
+    # Column 0 takes the negative values; each row has its own range of bins.
+    bins = np.maximum(rows, -1) + 1 + np.arange(len(rows))[:, None] * (classes + 1)
+    counts = np.bincount(bins.ravel(), minlength=len(rows) * (classes + 1))
+    return counts.reshape(*values.shape[:-1], classes + 1)[..., 1:]
+
+
+METRICS: dict[str, Metric] = {"accuracy": accuracy, "macro_f1": macro_f1}

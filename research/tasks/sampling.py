@@ -1,0 +1,137 @@
+"""Regimes (16-shot, 500 examples, all) and the seeded splits drawn under them."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from research.errors import InputError
+from research.tasks.task import Example, Task, checksum, plain
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How much labelled data there is: `count` per class, `count` in all, or everything."""
+
+    kind: Literal["shot", "size", "all"]
+    count: int = 0
+
+    @classmethod
+    def parse(cls, value: "str | int | Regime") -> "Regime":
+        """`"16-shot"`, `500` or `"500"`, `"all"`; InputError for anything else."""
+        if isinstance(value, Regime):
+            return value
+        match = re.fullmatch(r"([1-9][0-9]*)(-shot)?", str(value))
+        if match:
+            return cls("shot" if match[2] else "size", int(match[1]))
+        if value == "all":
+            return cls("all")
+        raise InputError("regime", value, "allowed are '16-shot' (per class), 500 (in all), 'all'")
+
+    def __str__(self) -> str:
+        """The form that `parse` reads."""
+        return {"shot": f"{self.count}-shot", "size": str(self.count), "all": "all"}[self.kind]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One draw: what is trained on and what is tuned on."""
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    checksum: str  # sha256 over both, in order
+    dropped: int = 0  # examples kept out of the pools: repeated, or in a test split as well
+
+
+def draw(task: Task, regime: Regime, seed: int, max_dev: int = 256) -> Split:
+    """The seeded split of a task, the same on every platform and for every template.
+
+    k-shot draws k examples of each class, in rounds of one example per class; other regimes draw
+    plainly. dev is drawn in the same way and is as large as train, at most `max_dev` (but at least
+    one per class), from the task's own pool for dev or else from train. Train, dev and the test
+    splits share no text. For one seed, a larger train contains the smaller ones.
+    Raises InputError where the pools are too small.
+    """
+    if seed < 0 or max_dev < 1:
+        name, value = ("seed", seed) if seed < 0 else ("max_dev", max_dev)
+        raise InputError(name, value, "seed is at least 0, max_dev at least 1")
+    if regime.kind == "shot":
+        train, dev = _balanced(task, regime, seed, max_dev)
+    else:
+        train, dev = _plain(task, regime, seed, max_dev)
+    digest = checksum({"train": plain(train), "dev": plain(dev)})
+    return Split(tuple(train), tuple(dev), digest, task.pools.dropped)
+
+
+def _balanced(
+    task: Task, regime: Regime, seed: int, max_dev: int
+) -> tuple[list[Example], list[Example]]:
+    shots, dev_shots = regime.count, min(regime.count, max(1, max_dev // len(task.labels)))
+    chosen = []
+    for index, label in enumerate(task.labels):
+        train, dev = _shuffled_pools(task, label, seed, index)
+        _check_size(regime, task, f"class {label!r} has", len(train), shots, dev_shots)
+        if len(dev) < dev_shots:
+            allowed = (
+                f"class {label!r} has {len(dev)} examples in dev, {dev_shots} are needed; "
+                "a task without dev draws it from train"
+            )
+            raise InputError("regime", str(regime), allowed)
+        chosen.append((train[:shots], dev[:dev_shots]))
+    parts = zip(*chosen, strict=True)
+    train, dev = ([one for turn in zip(*part, strict=True) for one in turn] for part in parts)
+    return train, dev
+
+
+def _plain(
+    task: Task, regime: Regime, seed: int, max_dev: int
+) -> tuple[list[Example], list[Example]]:
+    train, dev = _shuffled_pools(task, None, seed, 0)
+    if regime.kind == "size":
+        size, dev_size = regime.count, min(regime.count, max_dev)
+    elif task.pools.dev:
+        size, dev_size = len(train), max_dev
+    else:
+        dev_size = min(max_dev, len(train) // 2)
+        size = len(train) - dev_size
+    _check_size(regime, task, "there are", len(train), max(size, 1), max(dev_size, 1))
+    return train[:size], dev[:dev_size]
+
+
+def _check_size(
+    regime: Regime, task: Task, who: str, available: int, size: int, dev_size: int
+) -> None:
+    """Raises InputError unless train can give `size` examples, and dev's where it has no pool."""
+    needed, also = size, ""
+    if not task.pools.dev:
+        needed, also = size + dev_size, f" and {dev_size} for dev"
+    if available < needed:
+        allowed = f"{who} {available} examples to draw from, needed are {size} for train{also}"
+        raise InputError("regime", str(regime), allowed)
+
+
+def _shuffled_pools(
+    task: Task, label: str | None, seed: int, stream: int
+) -> tuple[list[Example], list[Example]]:
+    """(train, dev) of one class, or of all for None, shuffled; without a pool for dev, dev is
+    train from its end, so that neither moves when the other grows."""
+    pools = task.pools
+    train = shuffled([e for e in pools.train if label in (None, e.label)], seed, stream, 0)
+    dev = shuffled([e for e in pools.dev if label in (None, e.label)], seed, stream, 1)
+    return train, dev if pools.dev else train[::-1]
+
+
+def shuffled(examples: list[Example], *key: int) -> list[Example]:
+    """The examples in the random order that belongs to these non-negative integers."""
+    return [examples[index] for index in order(len(examples), *key)]
+
+
+def order(size: int, *key: int) -> NDArray:
+    """A permutation [size] that depends on the key only.
+
+    Sorted from raw PCG64 output, the part of numpy's random streams that never changes.
+    """
+    bits = np.random.PCG64(np.random.SeedSequence(key)).random_raw(size)
+    return np.argsort(bits, kind="stable")

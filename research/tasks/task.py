@@ -1,0 +1,125 @@
+"""A task: labelled examples, the prompts they are put in and the texts of their labels."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from research.errors import InputError, choose_from
+from research.tasks.metrics import METRICS
+from research.tasks.template import Template
+from research.tasks.verbalizer import Verbalizer
+
+
+@dataclass(frozen=True)
+class Example:
+    """The columns a template may use, and the label."""
+
+    fields: Mapping[str, str]
+    label: str
+
+
+class Pools(NamedTuple):
+    """What may be drawn from: no text stands twice, and none of them in a test split."""
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]  # empty: dev is drawn from train
+    dropped: int  # examples left out of train and dev for that reason
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification task. Raises InputError where its parts do not fit together."""
+
+    name: str
+    labels: tuple[str, ...]  # their order is the order of the class indices
+    templates: tuple[Template, ...]
+    verbalizer: Verbalizer
+    train: tuple[Example, ...]  # train is drawn from it, and dev unless there is a pool for dev
+    test: tuple[Example, ...]
+    dev: tuple[Example, ...] = ()
+    ood: tuple[Example, ...] = ()  # test split of another domain
+    metric: str = "accuracy"  # the headline; all metrics are recorded
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
+            raise InputError("labels", self.labels, "at least two labels, each named once")
+        if not self.templates:
+            raise InputError("templates", self.templates, "at least one template")
+        if self.metric not in METRICS:
+            raise InputError("metric", self.metric, choose_from(METRICS, self.metric))
+        for label in self.labels:
+            self.verbalizer.target(label)
+        for split in ("train", "test"):
+            if not getattr(self, split):
+                raise InputError(f"{self.name}.{split}", (), "a split needs at least one example")
+        for split, examples in self.splits.items():
+            self._check(split, examples)
+
+    def _check(self, split: str, examples: tuple[Example, ...]) -> None:
+        unknown = sorted({example.label for example in examples} - set(self.labels))
+        if unknown:
+            allowed = f"labels of {self.name} are {', '.join(self.labels)}"
+            raise InputError(f"labels of {split}", unknown, allowed)
+        for columns in {tuple(example.fields) for example in examples}:
+            for template in self.templates:
+                template.check(columns)
+
+    @property
+    def splits(self) -> dict[str, tuple[Example, ...]]:
+        """The examples by the name of their split."""
+        return {"train": self.train, "dev": self.dev, "test": self.test, "ood": self.ood}
+
+    @cached_property
+    def checksum(self) -> str:
+        """sha256 over everything in the task; the same on every platform."""
+        return checksum(
+            {
+                "name": self.name,
+                "labels": self.labels,
+                "templates": [template.text for template in self.templates],
+                "verbalizer": [self.verbalizer.target(label) for label in self.labels],
+                "metric": self.metric,
+                "splits": {split: plain(examples) for split, examples in self.splits.items()},
+            }
+        )
+
+    @cached_property
+    def pools(self) -> Pools:
+        """train and dev without what would leak: repeated texts, and texts of test and ood."""
+        seen = {text_key(example) for example in self.test + self.ood}
+        dev = _unseen(self.dev, seen)
+        train = _unseen(self.train, seen)
+        dropped = len(self.dev) + len(self.train) - len(dev) - len(train)
+        return Pools(train, dev, dropped)
+
+
+def text_key(example: Example) -> tuple[str, ...]:
+    """What makes two texts the same: case and white space aside, all fields are equal."""
+    return tuple(
+        " ".join(example.fields[name].casefold().split()) for name in sorted(example.fields)
+    )
+
+
+def _unseen(examples: Iterable[Example], seen: set[tuple[str, ...]]) -> tuple[Example, ...]:
+    """Those with a text not in `seen`, which grows by them."""
+    kept = []
+    for example in examples:
+        key = text_key(example)
+        if key not in seen:
+            seen.add(key)
+            kept.append(example)
+    return tuple(kept)
+
+
+def plain(examples: Iterable[Example]) -> list[list[object]]:
+    """Examples as JSON values, for checksums."""
+    return [[dict(example.fields), example.label] for example in examples]
+
+
+def checksum(value: object) -> str:
+    """sha256, in hex, of a JSON value in its one canonical form."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

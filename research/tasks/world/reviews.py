@@ -1,0 +1,127 @@
+"""Reviews with nuance: negation, concession, degrees, hearsay; what the writer means decides."""
+
+from collections.abc import Callable
+
+from research.tasks.task import Example
+from research.tasks.world.draw import Draw, Share, a, part, sentence
+from research.tasks.world.goods import (
+    DISLIKED,
+    GOODS,
+    LIKED,
+    MILD_BLAME,
+    MILD_PRAISE,
+    STRONG_BLAME,
+    STRONG_PRAISE,
+    Goods,
+)
+
+LABELS = ("negative", "positive")
+NOT = ("not {} at all", "never {}", "hardly {}", "far from {}", "anything but {}", "not {}")
+DEGREES = ("", "", "", "very ", "really ", "so ", "quite ")
+BUT = (", but ", ", but in the end ", ", yet ", ". However, ", ". Still, ")
+HEARSAY = ("people say that ", "my brother said that ", "the critics wrote that ", "I feared that ")
+OWN = ("for me ", "I found that ", "I must say that ", "in truth ")
+
+
+def _adjective(draw: Draw, goods: Goods, good: bool) -> str:
+    general = MILD_PRAISE + STRONG_PRAISE if good else MILD_BLAME + STRONG_BLAME
+    return (
+        draw.pick(goods.praise if good else goods.blame) if draw.chance(0.5) else draw.pick(general)
+    )
+
+
+def _subjects(draw: Draw, goods: Goods) -> list[str]:
+    """Two different things to judge."""
+    return ["the " + word for word in draw.sample((*goods.aspects, goods.noun), 2)]
+
+
+def clause(draw: Draw, goods: Goods, subject: str, good: bool) -> str:
+    """One clause of praise or blame, one in four by negation."""
+    form = draw.below(12)
+    if form < 7:
+        return f"{subject} was {draw.pick(DEGREES)}{_adjective(draw, goods, good)}"
+    if form < 9:
+        return f"{subject} was {draw.pick(NOT).format(_adjective(draw, goods, not good))}"
+    if form < 11:
+        return f"I {draw.pick(LIKED if good else DISLIKED)} {subject}"
+    return f"I did not {'regret' if good else 'enjoy'} {subject}"
+
+
+def _clauses(draw: Draw, goods: Goods, *moods: bool) -> list[str]:
+    """Clauses of the given moods, each about another thing."""
+    subjects = _subjects(draw, goods)
+    return [clause(draw, goods, *pair) for pair in zip(subjects, moods, strict=False)]
+
+
+def _plain(draw: Draw, goods: Goods, good: bool) -> str:
+    text = sentence(*_clauses(draw, goods, good))
+    return f"{sentence(draw.pick(goods.facts))} {text}" if draw.chance(0.5) else text
+
+
+def _agreeing(draw: Draw, goods: Goods, good: bool) -> str:
+    joint = draw.pick((" and ", ", and also ", ". Besides, "))
+    return sentence(joint.join(_clauses(draw, goods, good, good)))
+
+
+def _but(draw: Draw, goods: Goods, good: bool) -> str:
+    return sentence(draw.pick(BUT).join(_clauses(draw, goods, not good, good)))
+
+
+def _although(draw: Draw, goods: Goods, good: bool) -> str:
+    minor, major = _clauses(draw, goods, not good, good)
+    word = draw.pick(("although", "even though", "while"))
+    return sentence(f"{word} {minor}, {major}" if draw.chance(0.5) else f"{major}, {word} {minor}")
+
+
+def _despite(draw: Draw, goods: Goods, good: bool) -> str:
+    minor, major = _subjects(draw, goods)
+    flaw = minor.replace("the", f"the {_adjective(draw, goods, not good)}", 1)
+    major = clause(draw, goods, major, good)
+    word = draw.pick(("despite", "in spite of", "forget"))
+    return sentence(f"{word} {flaw}{':' if word == 'forget' else ','} {major}")
+
+
+def _degrees(draw: Draw, goods: Goods, good: bool) -> str:
+    weak = (("fairly", "rather"), MILD_PRAISE), (("a bit", "a little"), MILD_BLAME)
+    strong = STRONG_PRAISE if good else STRONG_BLAME
+    sides = (*weak[good], ("truly", "absolutely", "simply"), strong)
+    one, two = _subjects(draw, goods)
+    minor = f"{one} was {draw.pick(sides[0])} {draw.pick(sides[1])}"
+    major = f"{two} was {draw.pick(sides[2])} {draw.pick(sides[3])}"
+    return " ".join(map(sentence, draw.sample((minor, major), 2)))
+
+
+def _hearsay(draw: Draw, goods: Goods, good: bool) -> str:
+    theirs, own = _clauses(draw, goods, not good, good)
+    said, own = sentence(draw.pick(HEARSAY) + theirs), draw.pick(OWN) + own
+    return f"{said} {sentence(own)}" if draw.chance(0.5) else f"{said[:-1]}, but {own}."
+
+
+def _denied(draw: Draw, goods: Goods, good: bool) -> str:
+    thing = a(f"{_adjective(draw, goods, not good)} {goods.noun}")
+    return sentence(
+        draw.pick(("nobody can call this {}", "this is not {}", "I would not say it is {}")).format(
+            thing
+        )
+    )
+
+
+FORMS: tuple[tuple[int, Callable[[Draw, Goods, bool], str]], ...] = (
+    (7, _plain),
+    (6, _agreeing),
+    (4, _but),
+    (3, _although),
+    (1, _despite),
+    (2, _degrees),
+    (2, _hearsay),
+    (1, _denied),
+)  # fmt: skip
+
+
+def review(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
+    """A review and its mood; the longer ones have a fact before and one more clause after."""
+    goods, good = draw.pick(part(GOODS, share)), draw.chance(0.5)
+    text = draw.weighted(FORMS)(draw, goods, good)
+    if longer:
+        text = f"{sentence(draw.pick(goods.facts))} {text} {sentence(*_clauses(draw, goods, good))}"
+    return Example({"text": text}, LABELS[good])

@@ -1,0 +1,133 @@
+"""The world's classification tasks: prompts, label texts, balanced splits with disjoint texts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from research.errors import InputError, choose_from
+from research.tasks.task import Example, Task, text_key
+from research.tasks.template import Template
+from research.tasks.verbalizer import Verbalizer
+from research.tasks.world.articles import LABELS as TOPICS
+from research.tasks.world.articles import article
+from research.tasks.world.draw import Draw, Share, for_tasks
+from research.tasks.world.novel import LABELS as KINDS
+from research.tasks.world.novel import puzzle
+from research.tasks.world.requests import LABELS as INTENTS
+from research.tasks.world.requests import request
+from research.tasks.world.reviews import LABELS as MOODS
+from research.tasks.world.reviews import review
+from research.tasks.world.statements import LABELS as ANSWERS
+from research.tasks.world.statements import statement
+
+MOST_CHARACTERS = 80  # longer texts are left out, so that a row is at most 40 tokens
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one task is made; `draw` takes (draw, share of the vocabulary, whether longer)."""
+
+    draw: Callable[[Draw, Share, bool], Example]
+    texts: dict[str, str]  # label: its text
+    templates: tuple[str, ...]  # the first is near to a wording of the corpus, the others are not
+
+
+RECIPES = {
+    "sentiment": Recipe(
+        review,
+        dict(zip(MOODS, ("bad", "good"), strict=True)),
+        (
+            "Review: {text}\nVerdict:",
+            "{text}\nSentiment:",
+            "A guest said: {text}\nThe guest found it",
+        ),
+    ),
+    "topic": Recipe(
+        article,
+        {topic: topic for topic in TOPICS},
+        ("Article: {text}\nTopic:", "{text}\nCategory:", "Report: {text}\nIt belongs to"),
+    ),
+    "intent": Recipe(
+        request,
+        {intent: intent for intent in INTENTS},
+        ("Request: {text}\nIntent:", "{text}\nWish:", "Visitor: {text}\nHelp with"),
+    ),
+    "entailment": Recipe(
+        statement,
+        {answer: answer for answer in ANSWERS},
+        (
+            "Statement: {premise}\nClaim: {hypothesis}\nFollows:",
+            "{premise} Therefore: {hypothesis} Correct:",
+            "If: {premise}\nThen: {hypothesis}\nReply:",
+        ),
+    ),
+    "novel": Recipe(
+        puzzle,
+        {kind: kind for kind in KINDS},
+        ("Text: {text}\nLabel:", "{text}\nKind:", "Input: {text}\nOutput:"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class WorldTask:
+    """A task of the embedded benchmark; `train`, `test` and `ood` are numbers of examples.
+
+    The ood split has the other share of the vocabulary (products, words, ways to ask, relations)
+    and longer texts.
+    """
+
+    name: str = "sentiment"
+    seed: int = 0
+    train: int = 2000
+    test: int = 400
+    ood: int = 400
+
+    def load(self) -> Task:
+        """Raises InputError for an unknown name or a size below one example for each label."""
+        if self.name not in RECIPES:
+            raise InputError("name", self.name, choose_from(RECIPES, self.name))
+        recipe = RECIPES[self.name]
+        seen: set[tuple[str, ...]] = set()
+        return Task(
+            name=self.name,
+            labels=tuple(recipe.texts),
+            templates=tuple(map(Template, recipe.templates)),
+            verbalizer=Verbalizer(recipe.texts),
+            test=self._split("test", self.test, "core", seen),
+            ood=self._split("ood", self.ood, "other", seen),
+            train=self._split("train", self.train, "core", seen),
+        )
+
+    def _split(
+        self, split: str, size: int, share: Share, seen: set[tuple[str, ...]]
+    ) -> tuple[Example, ...]:
+        """`size` examples, as balanced as can be, with texts not in `seen`, which grows by them."""
+        recipe = RECIPES[self.name]
+        if size < len(recipe.texts):
+            raise InputError(
+                split, size, f"at least {len(recipe.texts)}, one example for each label"
+            )
+        draw = Draw(self.seed, self.name, split)
+        left = {
+            label: (size + rank) // len(recipe.texts) for rank, label in enumerate(recipe.texts)
+        }
+        examples: list[Example] = []
+        while len(examples) < size:
+            example = recipe.draw(draw, share, split == "ood")
+            key = text_key(example)[-1:]  # the text, or the premise
+            length = sum(len(text) for text in example.fields.values())
+            if (
+                left[example.label]
+                and key not in seen
+                and length <= MOST_CHARACTERS
+                and for_tasks(_first(example))
+            ):
+                left[example.label] -= 1
+                seen.add(key)
+                examples.append(example)
+        return tuple(examples)
+
+
+def _first(example: Example) -> str:
+    """The text that decides whether an example belongs to the tasks: its first column."""
+    return next(iter(example.fields.values()))

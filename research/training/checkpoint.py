@@ -1,0 +1,61 @@
+"""A cohort's checkpoints: trained leaves, optimizer state, step and random key, by Orbax.
+
+The backbone is an input: it is named in the metadata with its checksum, never saved again.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import SingleDeviceSharding
+from orbax.checkpoint import v1 as ocp
+
+from research.errors import InputError
+
+
+class Checkpoints:
+    """The newest checkpoint of one cohort in `folder`, written at most every `seconds`.
+
+    A save is complete or absent: a run killed while writing resumes from the one before.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any], seconds: float = 30.0):
+        self.folder, self.identity, self.seconds = folder, identity, seconds
+        self.saved_at = time.monotonic()
+
+    def due(self) -> bool:
+        return time.monotonic() - self.saved_at >= self.seconds
+
+    def save(self, step: int, state: Any, progress: Any) -> None:
+        """Saves a tree of arrays and `progress`, plain JSON data, as step `step`."""
+        with self._checkpointer() as checkpointer:
+            metadata = {"identity": self.identity, "progress": progress}
+            checkpointer.save(step, state, force=True, overwrite=True, custom_metadata=metadata)
+        self.saved_at = time.monotonic()
+
+    def restore(self, like: Any) -> tuple[Any, Any] | None:
+        """(state, progress) as last saved, shaped like `like`; None if nothing was saved.
+
+        Raises InputError if the checkpoint is of another cohort.
+        """
+        if not self.folder.exists():
+            return None
+        with self._checkpointer() as checkpointer:
+            if checkpointer.latest is None:
+                return None
+            step = checkpointer.latest.step
+            metadata = checkpointer.metadata(step).custom_metadata
+            if not isinstance(metadata, dict) or metadata["identity"] != self.identity:
+                raise InputError("checkpoint", str(self.folder), "it was written by another cohort")
+            device = SingleDeviceSharding(jax.devices()[0])
+            abstract = jax.tree.map(
+                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like
+            )
+            return checkpointer.load(step, abstract), metadata["progress"]
+
+    def _checkpointer(self) -> ocp.training.Checkpointer:
+        newest = ocp.training.preservation_policies.LatestN(1)
+        return ocp.training.Checkpointer(
+            self.folder.absolute(), preservation_policy=newest, cleanup_tmp_directories=True
+        )

@@ -1,0 +1,136 @@
+"""A cohort: runs that share one compiled step, differing in seed and traced hyper-parameters."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from research.devices import Devices
+from research.evaluation.batch import Prefix, Rows
+from research.executable import Executable, cost
+from research.methods.method import Leaves
+from research.training.parallel import MeshStep, step_on
+from research.training.step import Hyper, Program, State, train_step
+
+
+class Cohort(Protocol):
+    """States of N members that advance together.
+
+    `advance` takes a batch, prefix and hyper-parameters for each member and returns their losses
+    [N]; members for which `active` is False may stand still. `states` reads all members' states.
+    """
+
+    shared_width: bool
+
+    def advance(
+        self,
+        rows: Sequence[Rows],
+        prefixes: Sequence[Prefix],
+        hypers: Sequence[Hyper],
+        active: Sequence[bool],
+    ) -> np.ndarray: ...
+
+    def states(self) -> list[State]: ...
+
+    def cost(self, rows: Rows, prefix: Prefix, hyper: Hyper) -> dict[str, float | None]: ...
+
+
+class OneByOne:
+    """The host calls the shared executable for each member in turn: bit-equal to single runs."""
+
+    shared_width = False
+
+    def __init__(self, program: Program, devices: Devices, states: list[State], frozen: list[Leaves]):
+        self.program, self.leaves = program, frozen
+        self.step = step_on(program, devices)
+        self.members = [self.step.place(state) for state in states]
+        placed = {id(leaf): self.step.place(leaf) for leaves in frozen for leaf in leaves.values()}
+        self.frozen = [{p: placed[id(leaf)] for p, leaf in leaves.items()} for leaves in frozen]
+
+    def advance(self, rows, prefixes, hypers, active) -> np.ndarray:
+        losses = np.full(len(self.members), np.nan)
+        for i in np.flatnonzero(active):
+            self.members[i], metrics = self.step(
+                self.members[i], self.frozen[i], rows[i], prefixes[i], hypers[i]
+            )
+            losses[i] = metrics.loss
+        return losses
+
+    def states(self) -> list[State]:
+        return [self.step.read(state) for state in self.members]
+
+    def cost(self, rows: Rows, prefix: Prefix, hyper: Hyper) -> dict[str, float | None]:
+        """Of one member's step; the executable in use tells it, where that is the plain one."""
+        args = (self.members[0], self.frozen[0], rows, prefix, hyper)
+        plain = isinstance(self.step, MeshStep) and self.step.mesh.size == 1
+        if plain and self.program.schedule.accumulate == 1:
+            return cost(self.step.compiled(*args))
+        state = self.step.read(self.members[0])
+        return _cost_alone(self.program, state, self.leaves[0], rows, prefix, hyper)
+
+
+class Together:
+    """Members are vmapped over the frozen leaves they share, and spread over the devices.
+
+    Equal to single runs to rounding (1e-5 after one step). No communication between devices.
+    """
+
+    shared_width = True
+
+    def __init__(self, program: Program, devices: Devices, states: list[State], frozen: list[Leaves]):
+        self.program, self.leaves = program, frozen[0]
+        mesh = devices.mesh()
+        spread = len(states) % mesh.size == 0
+        self.by_member = NamedSharding(mesh, P(("data", "fsdp")) if spread else P())
+        self.stacked = jax.device_put(_stack(states), self.by_member)
+        shared = {p: all(other[p] is leaf for other in frozen) for p, leaf in frozen[0].items()}
+        self.frozen = {
+            p: jax.device_put(leaf, NamedSharding(mesh, P()))
+            if shared[p]
+            else jax.device_put(_stack([other[p] for other in frozen]), self.by_member)
+            for p, leaf in frozen[0].items()
+        }
+        axes = (0, {p: None if shared[p] else 0 for p in shared}, 0, 0, 0)
+        mapped = jax.vmap(partial(train_step, program), in_axes=axes)
+        self.step = Executable(jax.jit(mapped, donate_argnums=0, out_shardings=self.by_member))
+        self.count = len(states)
+
+    def advance(self, rows, prefixes, hypers, active) -> np.ndarray:
+        del active  # a stopped member's later states are simply not read
+        batch = jax.device_put(
+            (_stack(rows), _stack(prefixes), _stack(hypers)), self.by_member
+        )
+        self.stacked, metrics = self.step(self.stacked, self.frozen, *batch)
+        return np.asarray(metrics.loss)
+
+    def states(self) -> list[State]:
+        return [jax.tree.map(lambda x: x[i], self.stacked) for i in range(self.count)]
+
+    def cost(self, rows: Rows, prefix: Prefix, hyper: Hyper) -> dict[str, float | None]:
+        """Of one member's step, compiled alone to be counted."""
+        state = jax.tree.map(lambda x: x[0], self.stacked)
+        return _cost_alone(self.program, state, self.leaves, rows, prefix, hyper)
+
+
+def cohort_on(
+    program: Program, devices: Devices, states: list[State], frozen: list[Leaves]
+) -> Cohort:
+    """The members at `states`, each over its frozen leaves, as `devices` wants them run."""
+    kind = Together if devices.vmapped() else OneByOne
+    return kind(program, devices, states, frozen)
+
+
+def _cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
+    """Cost of a step without micro-batches: XLA counts a loop's body once."""
+    whole = replace(program, schedule=replace(program.schedule, accumulate=1))
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), args)
+    return cost(jax.jit(partial(train_step, whole)).lower(*shapes).compile())
+
+
+def _stack(trees: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)

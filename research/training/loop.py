@@ -1,0 +1,250 @@
+"""Trains a cohort: steps, dev scores, early stop with the best state kept, checkpoints."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from research.devices import Devices
+from research.evaluation.batch import Labels, Prefix, Rows, bucket, rows
+from research.evaluation.predict import predict
+from research.methods.method import Leaves, mask, split
+from research.tasks.encoding import Encoded
+from research.training.batches import batch_indices
+from research.training.checkpoint import Checkpoints
+from research.training.cohort import Cohort, cohort_on
+from research.training.step import Hyper, Program, init_state
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a cohort; the last of `hyper.methods` is the one that trains."""
+
+    seed: int
+    hyper: Hyper
+    leaves: Leaves
+    train: Encoded
+    dev: Encoded
+    prefix: Prefix
+
+
+@dataclass
+class Progress:
+    """What a member has reached, in plain numbers, so that a checkpoint can carry it.
+
+    best_loss breaks ties of best_score. history: (step, train loss, dev score, dev loss) at each
+    evaluation. step_seconds: of each step. cost: of a step with the widest batch, see
+    `research.executable.cost`.
+    """
+
+    steps: int = 0
+    best_step: int = 0
+    best_score: float = -math.inf
+    best_loss: float = math.inf
+    without_gain: int = 0
+    status: str = "running"
+    history: list[list[float]] = field(default_factory=list)
+    step_seconds: list[float] = field(default_factory=list)
+    cost: dict[str, float | None] = field(default_factory=dict)
+
+    def gained(self, step: int, score: float, loss: float, patience: int) -> bool:
+        """Notes a dev evaluation; True if it is the best yet."""
+        better = (score, -loss) > (self.best_score, -self.best_loss)
+        if better:
+            self.best_step, self.best_score, self.best_loss = step, score, loss
+        self.without_gain = 0 if better else self.without_gain + 1
+        if self.without_gain >= patience:
+            self.status = "stopped"
+        return better
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained member: its leaves at the best dev score, and how it came there."""
+
+    trained: Leaves
+    progress: Progress
+
+
+Report = Callable[[int, Sequence[Progress]], None]
+
+
+def fit(
+    program: Program,
+    devices: Devices,
+    members: Sequence[Member],
+    labels: Labels,
+    metric: str,
+    checkpoints: Checkpoints | None = None,
+    report: Report = lambda step, progress: None,
+) -> list[Outcome]:
+    """Trains all members to the end of the schedule or until dev stops gaining.
+
+    Resumes from `checkpoints` to the same bits. A member whose loss is not finite stops with
+    status `diverged` and keeps the best state it had. `report` is called after each evaluation.
+    """
+    training = _Training(program, devices, members, labels, metric)
+    training.restore(checkpoints)
+    schedule = program.schedule
+    while training.step < schedule.steps and any(training.active):
+        until = min(schedule.steps, (training.step // schedule.eval_every + 1) * schedule.eval_every)
+        while training.step < until:
+            training.advance()
+            if checkpoints is not None and checkpoints.due():
+                training.save(checkpoints)
+        training.evaluate()
+        report(training.step, training.progress)
+    if checkpoints is not None:
+        training.save(checkpoints)
+    return [
+        Outcome(best, progress)
+        for best, progress in zip(training.best, training.progress, strict=True)
+    ]
+
+
+class _Training:
+    """The moving parts of `fit`: a cohort, each member's best leaves and progress."""
+
+    def __init__(
+        self,
+        program: Program,
+        devices: Devices,
+        members: Sequence[Member],
+        labels: Labels,
+        metric: str,
+    ):
+        self.program, self.devices, self.members = program, devices, members
+        self.labels, self.metric = labels, metric
+        self.step = 0
+        self.progress = [Progress() for _ in members]
+        self.losses: list[np.ndarray] = []
+        self.widest = 0
+        parts = [split(m.leaves, mask(m.hyper.methods[-1], m.leaves)) for m in members]
+        self.frozen = [frozen for _, frozen in parts]
+        self.best: list[Leaves] = [trained for trained, _ in parts]
+        self.cohort = self._start(
+            [
+                init_state(program, jax.random.PRNGKey(m.seed), trained)
+                for m, (trained, _) in zip(members, parts, strict=True)
+            ]
+        )
+
+    def _start(self, states: list) -> Cohort:
+        return cohort_on(self.program, self.devices, states, self.frozen)
+
+    @property
+    def active(self) -> list[bool]:
+        return [p.status == "running" for p in self.progress]
+
+    def advance(self) -> None:
+        """One step of every active member."""
+        batches = self._batches()
+        prefixes = [m.prefix for m in self.members]
+        hypers = [m.hyper for m in self.members]
+        begun = time.perf_counter()
+        losses = self.cohort.advance(batches, prefixes, hypers, self.active)
+        seconds = (time.perf_counter() - begun) / max(1, sum(self.active))
+        self.step += 1
+        self.losses.append(losses)
+        for running, progress in zip(self.active, self.progress, strict=True):
+            if running:
+                progress.steps = self.step
+                progress.step_seconds.append(seconds)
+        self._note_cost(batches)
+
+    def _note_cost(self, batches: list[Rows]) -> None:
+        rows = max(batches, key=lambda batch: batch.tokens.shape[1])
+        if rows.tokens.shape[1] > self.widest:
+            self.widest = rows.tokens.shape[1]
+            cost = self.cohort.cost(rows, self.members[0].prefix, self.members[0].hyper)
+            for progress in self.progress:
+                progress.cost = cost
+
+    def _batches(self) -> list[Rows]:
+        size = self.program.schedule.batch_size
+        chosen = [
+            batch_indices(len(m.train.length), size, m.seed, self.step) for m in self.members
+        ]
+        longest = [
+            int(m.train.length[c].max()) for m, c in zip(self.members, chosen, strict=True)
+        ]
+        if self.cohort.shared_width:
+            longest = [max(longest)] * len(longest)
+        targets = self.labels.tokens.shape[1]
+        return [
+            rows(m.train, c, size, bucket(width), targets)
+            for m, c, width in zip(self.members, chosen, longest, strict=True)
+        ]
+
+    def evaluate(self) -> None:
+        """Scores dev for every active member; keeps its leaves if they are the best yet."""
+        losses = np.mean(self.losses, axis=0)
+        self.losses = []
+        states = self.cohort.states()
+        for i, (member, progress) in enumerate(zip(self.members, self.progress, strict=True)):
+            if progress.status != "running":
+                continue
+            if not math.isfinite(losses[i]):
+                progress.status = "diverged"
+                continue
+            trained = states[i].trained
+            dev = self._score(member, {**self.frozen[i], **trained}, member.dev)
+            score, loss = dev.metrics[self.metric], dev.loss
+            progress.history.append([self.step, float(losses[i]), score, loss])
+            if progress.gained(self.step, score, loss, self.program.schedule.patience):
+                self.best[i] = jax.tree.map(np.array, trained)
+
+    def _score(self, member: Member, leaves: Leaves, encoded: Encoded):
+        return predict(
+            self.program.model,
+            member.hyper.methods,
+            leaves,
+            encoded,
+            member.prefix,
+            self.labels,
+            devices=self.devices,
+            dtype=self.program.dtype,
+        )
+
+    def save(self, checkpoints: Checkpoints) -> None:
+        progress = {
+            "step": self.step,
+            "members": [dataclasses.asdict(p) for p in self.progress],
+            "losses": [list(map(float, losses)) for losses in self.losses],
+        }
+        checkpoints.save(self.step, self._arrays(), _finite(progress))
+
+    def restore(self, checkpoints: Checkpoints | None) -> None:
+        """Continues from the last checkpoint, if there is one."""
+        saved = None if checkpoints is None else checkpoints.restore(self._arrays())
+        if saved is None:
+            return
+        arrays, progress = saved
+        progress = _infinite(progress)
+        self.progress = [Progress(**values) for values in progress["members"]]
+        self.losses = [np.array(losses) for losses in progress["losses"]]
+        self.best = arrays["best"]
+        self.cohort = self._start(arrays["states"])
+        self.step = progress["step"]
+
+    def _arrays(self) -> dict[str, Any]:
+        return {"states": self.cohort.states(), "best": self.best}
+
+
+_NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+
+
+def _finite(tree: Any) -> Any:
+    """JSON has no infinities: they become the strings of `_NUMBERS`."""
+    return jax.tree.map(
+        lambda x: str(x) if isinstance(x, float) and not math.isfinite(x) else x, tree
+    )
+
+
+def _infinite(tree: Any) -> Any:
+    return jax.tree.map(lambda x: _NUMBERS.get(x, x) if isinstance(x, str) else x, tree)

@@ -1,0 +1,73 @@
+"""Optimizers with traced hyper-parameters: one compiled step serves a whole grid of them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from research.methods.method import Leaves
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How one stage trains; everything here is static (a change compiles a new step).
+
+    steps: optimizer steps. batch_size: rows a step; accumulate: micro-batches it is cut into.
+    warmup: share of the steps over which the learning rate rises from 0; decay: what it does
+    afterwards, down to 0 at the last step. clip: largest global norm of the gradient.
+    """
+
+    steps: int = 100
+    batch_size: int = 16
+    accumulate: int = 1
+    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    warmup: float = 0.1
+    decay: Literal["constant", "linear", "cosine"] = "linear"
+    clip: float | None = 1.0
+    eval_every: int = 20
+    patience: int = 5
+
+
+def learning_rate_at(schedule: Schedule, peak: jax.Array, step: jax.Array) -> jax.Array:
+    """`peak` times the unit schedule at `step` [] (0-based), so the peak may be traced."""
+    rising = max(1, round(schedule.warmup * schedule.steps))
+    falling = max(1, schedule.steps - rising)
+    unit = {
+        "constant": optax.constant_schedule(1.0),
+        "linear": optax.linear_schedule(1.0, 0.0, falling),
+        "cosine": optax.cosine_decay_schedule(1.0, falling),
+    }[schedule.decay]
+    ramp = jnp.minimum(1.0, (step + 1) / rising)
+    return peak * ramp * unit(jnp.maximum(step + 1 - rising, 0))
+
+
+def optimizer(
+    schedule: Schedule, learning_rate: jax.Array, weight_decay: jax.Array
+) -> optax.GradientTransformation:
+    """The transformation at one learning rate; its state has no hyper-parameters in it.
+
+    AdamW: Loshchilov & Hutter 2019 (arXiv 1711.05101), b1 0.9, b2 0.999, eps 1e-8. Adafactor:
+    Shazeer & Stern 2018 (arXiv 1804.04235), factored second moments, no momentum, updates clipped
+    at RMS 1 and scaled by the leaf's own RMS. Decay applies to leaves of two or more axes.
+    """
+    direction = {
+        "adamw": optax.scale_by_adam(),
+        "adafactor": optax.chain(
+            optax.scale_by_factored_rms(),
+            optax.clip_by_block_rms(1.0),
+            optax.scale_by_param_block_rms(),
+        ),
+    }[schedule.optimizer]
+    clip = optax.identity() if schedule.clip is None else optax.clip_by_global_norm(schedule.clip)
+    return optax.chain(
+        clip,
+        direction,
+        optax.add_decayed_weights(weight_decay, mask=_decays),  # pyright: ignore
+        optax.scale(-learning_rate),  # pyright: ignore
+    )
+
+
+def _decays(leaves: Leaves) -> dict[str, bool]:
+    return {path: leaf.ndim > 1 for path, leaf in leaves.items()}

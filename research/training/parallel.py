@@ -1,0 +1,102 @@
+"""One train step, two ways to run it: `jit` over a mesh, or `pmap`; the numbers agree."""
+
+import functools
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from research.devices import Devices, leaf_sharding
+from research.errors import InputError
+from research.evaluation.batch import Prefix, Rows
+from research.executable import Executable
+from research.methods.method import Leaves
+from research.training.step import Hyper, Metrics, Program, State, train_step
+
+
+class MeshStep:
+    """The step under `jit`: rows are cut over the `data` axis, leaves over `fsdp`."""
+
+    def __init__(self, program: Program, mesh: Mesh):
+        self.mesh = mesh
+        self.everywhere = NamedSharding(mesh, P())
+        self.step = partial(train_step, program)
+        self.executables: dict[Any, Executable] = {}
+
+    def place(self, tree: Any) -> Any:
+        """A state or frozen leaves, where the step wants them; never the caller's own buffers."""
+        return jax.tree.map(
+            lambda x: jax.device_put(x, leaf_sharding(self.mesh, x), may_alias=False), tree
+        )
+
+    def read(self, state: State) -> State:
+        """The state as the caller knows it."""
+        return state
+
+    def compiled(self, *args: Any) -> Any:
+        """The executable for these arguments."""
+        structure = jax.tree.structure(args[0])
+        if structure not in self.executables:
+            kept = jax.tree.map(lambda x: x.sharding, args[0])
+            outputs = (kept, self.everywhere)
+            jitted = jax.jit(self.step, donate_argnums=0, out_shardings=outputs)
+            self.executables[structure] = Executable(jitted)
+        return self.executables[structure].compiled(*args)
+
+    def __call__(
+        self, state: State, frozen: Leaves, rows: Rows, prefix: Prefix, hyper: Hyper
+    ) -> tuple[State, Metrics]:
+        rows = jax.device_put(rows, NamedSharding(self.mesh, P("data")))
+        prefix, hyper = jax.device_put((prefix, hyper), self.everywhere)
+        args = (state, frozen, rows, prefix, hyper)
+        return self.compiled(*args)(*args)
+
+
+class PmapStep:
+    """The step under `pmap`: every device holds the state and takes its share of the rows."""
+
+    def __init__(self, program: Program, mesh: Mesh):
+        self.devices = list(mesh.devices.flat)
+        mapped = jax.pmap(
+            partial(train_step, program, axis="data"),
+            axis_name="data",
+            in_axes=(0, 0, 0, None, None),
+            devices=self.devices,
+            donate_argnums=0,
+        )
+        self.executable = Executable(mapped)
+
+    def place(self, tree: Any) -> Any:
+        count = len(self.devices)
+        return jax.tree.map(lambda x: np.broadcast_to(np.asarray(x), (count, *x.shape)), tree)
+
+    def read(self, state: State) -> State:
+        return jax.tree.map(lambda x: x[0], state)
+
+    def __call__(
+        self, state: State, frozen: Leaves, rows: Rows, prefix: Prefix, hyper: Hyper
+    ) -> tuple[State, Metrics]:
+        count = len(self.devices)
+        share = jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), rows)
+        state, metrics = self.executable(state, frozen, share, prefix, hyper)
+        return state, jax.tree.map(lambda x: x[0], metrics)
+
+
+@functools.lru_cache
+def step_on(program: Program, devices: Devices) -> MeshStep | PmapStep:
+    """The step as `devices` wants it, one object per program, so that nothing compiles twice.
+
+    Raises InputError if a batch cannot be cut into equal shares.
+    """
+    mesh, schedule = devices.mesh(), program.schedule
+    shares = mesh.size if devices.mode == "pmap" else mesh.shape["data"]
+    if schedule.batch_size % (shares * schedule.accumulate):
+        raise InputError(
+            "schedule.batch_size",
+            schedule.batch_size,
+            f"it has to divide into {schedule.accumulate} micro-batches on {shares} devices",
+        )
+    return {"jit": MeshStep, "pmap": PmapStep}[devices.mode](program, mesh)

@@ -1,0 +1,116 @@
+"""The train step: a pure function of (state, frozen, rows, prefix, hyper-parameters)."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from research.evaluation.batch import Prefix, Rows
+from research.evaluation.scoring import target_logprobs
+from research.methods.adapted import Adapted
+from research.methods.method import Leaves, Method
+from research.training.optimizer import Schedule, learning_rate_at, optimizer
+
+
+class State(NamedTuple):
+    """What training changes, and all of it.
+
+    step: [] int32 steps done. key: the run's random key. trained: the leaves the mask lets
+    through, float32. optimizer: optax's state for them.
+    """
+
+    step: jax.Array
+    key: jax.Array
+    trained: Leaves
+    optimizer: Any
+
+
+class Hyper(NamedTuple):
+    """Traced hyper-parameters: runs that differ only here and in seed share one compiled step."""
+
+    methods: tuple[Method, ...]
+    learning_rate: jax.Array
+    weight_decay: jax.Array
+
+
+class Metrics(NamedTuple):
+    """loss: mean negative log-probability of a target token, in nats. tokens: how many."""
+
+    loss: jax.Array
+    tokens: jax.Array
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is compiled in: the model, the schedule, the compute precision."""
+
+    model: nn.Module
+    schedule: Schedule
+    dtype: Any = jnp.float32
+
+
+def init_state(program: Program, key: jax.Array, trained: Leaves) -> State:
+    """State before the first step; trained leaves are copied into float32."""
+    trained = {path: jnp.array(leaf, jnp.float32) for path, leaf in trained.items()}
+    zero = jnp.zeros(())
+    return State(
+        jnp.zeros((), jnp.int32),
+        key,
+        trained,
+        optimizer(program.schedule, zero, zero).init(trained),
+    )
+
+
+def train_step(
+    program: Program,
+    state: State,
+    frozen: Leaves,
+    rows: Rows,
+    prefix: Prefix,
+    hyper: Hyper,
+    axis: str | None = None,
+) -> tuple[State, Metrics]:
+    """One optimizer step on the token-weighted mean loss of `rows`.
+
+    With `axis` (pmap), `rows` are this device's share and sums run over all devices. The loss is
+    a token sum over a token count, and a row's random key depends on its place in the whole
+    batch, so jit, a mesh and pmap agree to rounding.
+    """
+    key = jax.random.fold_in(state.key, state.step)
+    parts = _micro_batches(rows, program.schedule.accumulate)
+
+    def loss_sum(trained: Leaves, part: Rows) -> tuple[jax.Array, jax.Array]:
+        adapted = Adapted(program.model, hyper.methods, {**frozen, **trained}, program.dtype)
+        logprobs, counted = target_logprobs(adapted, part, prefix, key)
+        return -jnp.where(counted, logprobs, 0.0).sum(), counted.sum()
+
+    def accumulate(carry, part: Rows):
+        (loss, tokens), grads = jax.value_and_grad(loss_sum, has_aux=True)(state.trained, part)
+        return jax.tree.map(jnp.add, carry, (loss, tokens, grads)), None
+
+    zeros = (jnp.zeros(()), jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, state.trained))
+    if program.schedule.accumulate == 1:
+        (loss, tokens, grads), _ = accumulate(zeros, jax.tree.map(lambda x: x[0], parts))
+    else:
+        (loss, tokens, grads), _ = jax.lax.scan(accumulate, zeros, parts)
+    if axis is not None:
+        loss, tokens, grads = jax.lax.psum((loss, tokens, grads), axis)
+    count = jnp.maximum(tokens, 1)
+    grads = jax.tree.map(lambda g: g / count, grads)
+
+    rate = learning_rate_at(program.schedule, hyper.learning_rate, state.step)
+    transform = optimizer(program.schedule, rate, hyper.weight_decay)
+    updates, optimizer_state = transform.update(grads, state.optimizer, state.trained)
+    trained = optax.apply_updates(state.trained, updates)
+    state = State(state.step + 1, state.key, trained, optimizer_state)  # pyright: ignore
+    return state, Metrics(loss / count, tokens)
+
+
+def _micro_batches(rows: Rows, parts: int) -> Rows:
+    """Rows [B, ...] as [parts, B / parts, ...]; strided, so that sharded rows stay where they are."""
+    return jax.tree.map(
+        lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), rows
+    )

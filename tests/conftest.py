@@ -1,0 +1,30 @@
+"""Every test runs strictly and on eight virtual CPU devices."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real data and checkpoints, named by the environment variable ADAPTLAB_SHARED."""
+    folder = os.environ.get("ADAPTLAB_SHARED")
+    if not folder:
+        pytest.skip("ADAPTLAB_SHARED is not set: real data and checkpoints are elsewhere")
+    return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def quickly_compiled() -> Iterator[None]:
+    """For tests of tiny programs, where compiling takes longer than running."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

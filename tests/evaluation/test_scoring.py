@@ -1,0 +1,150 @@
+"""The scorer against log-probabilities computed the slow way, one row and one token at a time."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.evaluation.batch import Prefix, Rows, prefix
+from research.evaluation.predict import predict
+from research.evaluation.scoring import target_logprobs
+from research.methods.adapted import Adapted
+from research.methods.lora import LoRA
+from research.tasks.encoding import Encoded
+from tests.tiny import (
+    LABELS,
+    METHODS,
+    ONE,
+    PREFIX,
+    all_logprobs,
+    batch,
+    decoder,
+    encoded,
+    loss_sum,
+    scored,
+    with_method,
+)
+
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+# Float32 sums over some ten tokens, of logits below 100.
+CLOSE = dict(rtol=0, atol=1e-4)
+
+
+def test_label_score_is_the_sum_of_token_logprobs():
+    model, params = decoder()
+    rows = batch(4)
+    scores = scored(model, (), params, rows)
+    for row in range(4):
+        prompt = [*PREFIX.tokens[: PREFIX.length], *rows.tokens[row, : rows.start[row]]]
+        for label in range(2):
+            target = LABELS.tokens[label, : LABELS.length[label]]
+            ids = np.array([*prompt, *target, *[0] * 30][:24])
+            logprobs = all_logprobs(model, params, ids)
+            slow = sum(float(logprobs[len(prompt) + t - 1, id]) for t, id in enumerate(target))
+            assert float(scores[row, label]) == pytest.approx(slow, abs=1e-4)
+
+
+def test_objective_and_scorer_sum_the_same_numbers():
+    model, params = decoder()
+    methods = (METHODS["lora"],)
+    leaves = with_method(methods[0], params)
+    examples, rows = encoded(6), batch(6)
+    scores = np.asarray(scored(model, methods, leaves, rows))
+    right = scores[np.arange(6), examples.label].sum()
+    assert -float(loss_sum(model, methods, leaves, rows)) == pytest.approx(right, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_scores_do_not_depend_on_padding_or_other_rows(name):
+    model, params = decoder()
+    methods = (METHODS[name],)
+    leaves, rows = with_method(methods[0], params), batch(6)
+    scores = scored(model, methods, leaves, rows)
+
+    behind = np.arange(rows.tokens.shape[1])[None] >= rows.length[:, None]
+    junk = rows._replace(tokens=np.where(behind, 17, rows.tokens))
+    np.testing.assert_array_equal(scores, scored(model, methods, leaves, junk))
+
+    wide = rows._replace(tokens=np.pad(rows.tokens, ((0, 0), (0, 9)), constant_values=11))
+    np.testing.assert_allclose(scores, scored(model, methods, leaves, wide), **CLOSE)
+
+    padded = Prefix(np.pad(PREFIX.tokens, (0, 5), constant_values=9), PREFIX.length)
+    np.testing.assert_allclose(scores, scored(model, methods, leaves, rows, padded), **CLOSE)
+
+    alone = Rows(*(field[2:3] for field in rows))
+    np.testing.assert_allclose(scores[2:3], scored(model, methods, leaves, alone), **CLOSE)
+
+
+def test_a_target_token_of_the_row_is_not_looked_at():
+    model, params = decoder()
+    rows = batch(4)
+    target = np.arange(rows.tokens.shape[1])[None] >= rows.start[:, None]
+    other = rows._replace(tokens=np.where(target, 12, rows.tokens))
+    np.testing.assert_array_equal(
+        scored(model, (), params, rows), scored(model, (), params, other)
+    )
+
+
+def test_predictions_do_not_depend_on_batch_size_or_order():
+    model, params = decoder()
+    examples = encoded(11)
+    common = dict(devices=ONE, dtype=jnp.float32)
+    whole = predict(model, (), params, examples, PREFIX, LABELS, batch_size=16, **common)
+    cut = predict(model, (), params, examples, PREFIX, LABELS, batch_size=4, **common)
+    np.testing.assert_allclose(whole.scores, cut.scores, **CLOSE)
+    names = ("tokens", "length", "start", "label")
+    turned = Encoded(*(getattr(examples, name)[::-1] for name in names), cut=0)
+    back = predict(model, (), params, turned, PREFIX, LABELS, batch_size=4, **common)
+    np.testing.assert_allclose(whole.scores, back.scores[::-1], **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["soft_prompt", "lora"])
+def test_prefix_once_equals_prefix_concatenated_to_every_row(name):
+    """In logits and in the gradients of every leaf, with a method at work in the prefix too."""
+    model, params = decoder()
+    methods = (METHODS[name],)
+    leaves = with_method(methods[0], params)
+    shown = np.random.default_rng(3).integers(10, 23, 12)
+    rows = batch(3)
+    joined = [[*shown, *rows.tokens[i, : rows.length[i]]] for i in range(3)]
+    width = max(map(len, joined))
+    whole = rows._replace(
+        tokens=np.array([ids + [0] * (width - len(ids)) for ids in joined], np.int32),
+        start=rows.start + len(shown),
+        length=rows.length + len(shown),
+    )
+    value = jax.jit(jax.value_and_grad(loss_sum, argnums=2), static_argnums=0)
+    once, gradient = value(model, methods, leaves, rows, prefix(list(shown)))
+    each, slow_gradient = value(model, methods, leaves, whole, prefix([]))
+    assert float(once) == pytest.approx(float(each), rel=1e-5)
+    for path, leaf in gradient.items():
+        scale = max(1.0, np.abs(slow_gradient[path]).max())
+        np.testing.assert_allclose(leaf, slow_gradient[path], rtol=0, atol=1e-5 * scale)
+
+
+def test_soft_prompt_equals_embeddings_concatenated_to_every_row():
+    model, params = decoder()
+    method = METHODS["soft_prompt"]
+    leaves, rows = with_method(method, params), batch(3)
+    adapted = jax.jit(
+        lambda leaves, rows: target_logprobs(Adapted(model, (method,), leaves), rows, prefix([]))
+    )
+    logprobs, counted = adapted(leaves, rows)
+    for i in range(3):
+        embedded = params["embed/embedding"][rows.tokens[i]]
+        slow = all_logprobs(
+            model, params, jnp.concatenate([leaves["soft_prompt:/prompt"], embedded])
+        )
+        for t in range(int(counted[i].sum())):
+            place = int(rows.start[i]) + t
+            expected = float(slow[method.length + place - 1, rows.tokens[i, place]])
+            assert float(logprobs[i, t]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_lora_scale_is_alpha_over_rank():
+    model, params = decoder()
+    leaves, rows = with_method(LoRA(rank=2), params), batch(2)
+    doubled = {p: 2 * x if p.endswith("/b") else x for p, x in leaves.items()}
+    scores = scored(model, (LoRA(rank=2, alpha=4.0),), leaves, rows)
+    same = scored(model, (LoRA(rank=2, alpha=2.0),), doubled, rows)
+    np.testing.assert_allclose(scores, same, **CLOSE)

@@ -1,0 +1,126 @@
+"""A results folder as a sweep leaves it, made of drawn answers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from research.sweeps.ledger import Ledger
+from research.sweeps.predictions import Predictions
+from research.sweeps.record import run_id
+
+SEEDS, SEARCH_SEEDS, ITEMS = 5, 2, 200
+LABELS = ("negative", "positive")
+TASKS, REGIMES = ("sentiment", "topic_50%"), ("16-shot", "500")
+# Name, skill (log-odds of a right answer), trials, trained parameters, demonstrations.
+APPROACHES = (
+    ("zero-shot prompt", 0.3, [{}], 0, 0),
+    ("few-shot prompt", 0.8, [{"draw": 0}, {"draw": 1}], 0, 8),
+    ("LoRA", 2.5, [{"learning_rate": r} for r in (1e-4, 1e-3, 1e-2)], 12288, 0),
+    ("full fine-tuning", 2.45, [{"learning_rate": r} for r in (1e-5, 1e-4, 1e-3)], 1234567, 0),
+    ("majority class", 0.0, [{}], 0, 0),
+    ("TF-IDF + logistic regression", 1.5, [{"C": 0.1}, {"C": 1.0}], 900, 0),
+)
+
+
+class Sweep:
+    """Writes the runs of a cell; `skip` and `change` make the odd cases of the tests."""
+
+    def __init__(self, folder, seeds=SEEDS):
+        self.folder, self.seeds, self.ledger = folder, seeds, Ledger(folder)
+
+    def cell(self, a, t, r, skip=lambda trial, seed: False, **change):
+        """Every trial with the search seeds, the last trial but one best on dev, it with all."""
+        trials = APPROACHES[a][2]
+        best = max(len(trials) - 2, 0)
+        for trial, _ in enumerate(trials):
+            for seed in range(self.seeds if trial == best else min(SEARCH_SEEDS, self.seeds)):
+                if not skip(trial, seed):
+                    self.run(a, t, r, trial, seed, trial == best, **change)
+
+    def run(self, a, t, r, trial, seed, tested, **change):
+        name, skill, trials, trained, shown = APPROACHES[a]
+        settings = {"cell": [a, t, r], "trial": trials[trial], "seed": seed}
+        answers = draw(a, t, r, seed, skill)
+        record = {
+            "settings": {**settings, **change.pop("settings", {})},
+            "configuration": {
+                "name": "demo",
+                "seeds": self.seeds,
+                "search_seeds": min(SEARCH_SEEDS, self.seeds),
+                "trials": trials,
+                "order": {"approach": a, "task": t, "regime": r},
+            },
+            "approach": name,
+            "task": TASKS[t],
+            "regime": REGIMES[r],
+            "n_train": (32, 500)[r],
+            "trial": trials[trial],
+            "seed": seed,
+            "metric": ("accuracy", "macro_f1")[t],
+            "labels": list(LABELS),
+            "status": "finished",
+            "metrics": {
+                "train": None,
+                "dev": {
+                    "accuracy": 0.9 - 0.1 * (not tested),
+                    "macro_f1": 0.5,
+                    "loss": 1.0 - tested,
+                },
+                "test": answers.metrics() if tested else None,
+            },
+            "costs": {
+                "trained_params": trained,
+                "stored_bytes": 4 * trained,
+                "train_seconds": 1.0 + seed + t,
+                "added_tokens": 30 * shown * (1 + r),
+            },
+            "notes": {"demonstrations": shown, "cut": 0},
+            "data": {"task_checksum": TASKS[t]},
+            "backbone": {"name": "org/tiny", "checksum": "abc"},
+            "code_version": 1,
+            "libraries": {"jax": "0.10.2"},
+            **change,
+        }
+        record["run_id"] = run_id(record["settings"])
+        return self.ledger.write(record, answers if record["metrics"]["test"] else None)
+
+    def grid(self):
+        for approach, _ in enumerate(APPROACHES):
+            for task, _ in enumerate(TASKS):
+                for regime, _ in enumerate(REGIMES):
+                    self.cell(approach, task, regime)
+
+
+def draw(approach, task, regime, seed, skill):
+    """Answers right with the approach's skill, harder on some items, better in some seeds."""
+    gold = np.random.default_rng(task).integers(2, size=ITEMS)
+    hard = np.random.default_rng(10 + task).normal(size=ITEMS)
+    rng = np.random.default_rng([approach, task, regime, seed])
+    odds = skill + 0.2 * rng.normal() + hard
+    right = rng.random(ITEMS) < 1 / (1 + np.exp(-odds))
+    predicted = np.where(right, gold, 1 - gold)
+    return Predictions(LABELS, gold, predicted, np.eye(2)[predicted])
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    return Sweep(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The folder of a finished sweep; tests that write copy it."""
+    folder = tmp_path_factory.mktemp("results")
+    Sweep(folder).grid()
+    return folder
+
+
+@pytest.fixture
+def edit():
+    """Changes one record of a folder by hand, as nobody should."""
+
+    def change(path, **fields):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+    return change

@@ -1,0 +1,142 @@
+import csv
+import io
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from research.reporting.cells import read_grid
+from research.reporting.layout import Entry, Layout, lay_out
+from research.reporting.markup import latex, markdown
+from research.reporting.tables import COLUMNS, build_tables, check_tables, write_tables
+from research.reporting.terminal import show
+
+NASTY = "[50%] a_b & $c$ #1 {x} \\ ~^ <i> | *b*\nnew"
+LAYOUT = Layout(
+    title=NASTY,
+    heads=((NASTY, "16-shot"), (NASTY, "500"), ("added", "tokens")),
+    scores=2,
+    rows=((NASTY, (Entry("71.2 ± 3.1 †", best=True), Entry("—"), Entry("0–240"))),),
+    baselines=(("majority class", (Entry("50.0 ± 5.0"), Entry("—"), Entry("0"))),),
+    notes=(NASTY,),
+)
+
+
+def printed(layout, width, **options):
+    console = Console(file=io.StringIO(), width=width, **options)
+    show(layout, console)
+    return console.file.getvalue()  # pyright: ignore
+
+
+def test_markdown_keeps_its_columns_and_escapes():
+    lines = [line for line in markdown(LAYOUT).splitlines() if line.startswith("|")]
+    columns = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
+    assert columns == {5} and len(lines) == 5
+    assert lines[2].startswith(r"| \[50%\] a\_b \& $c$ #1 {x} \\ ~^ \<i> \| \*b\* new |")
+    assert "**71.2 ± 3.1 †** | — | 0–240" in lines[2]
+    assert lines[3].startswith("| *without the model* |") and lines[4].startswith("| majority")
+
+
+def test_latex_escapes_everything_and_keeps_its_columns():
+    text = latex(LAYOUT)
+    escaped = (
+        r"{[}50\%] a\_b \& \$c\$ \#1 \{x\} \textbackslash{} \textasciitilde{}\textasciicircum{} "
+        r"\textless{}i\textgreater{} \textbar{} {*}b{*} new"
+    )
+    assert text.count(escaped) == 4  # caption, head, name, note
+    assert rf"{escaped} & \textbf{{71.2 $\pm$ 3.1 $\dagger$}} & --- & 0--240 \\" in text
+    assert rf"\multicolumn{{2}}{{c}}{{{escaped}}}" in text
+    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-4}" in text
+    body = text.split(r"\toprule")[1].split(r"\bottomrule")[0].replace(r"\&", "")
+    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert [row.count("&") for row in rows] == [2, 3, 3, 3]
+    assert text.isascii()
+
+
+def test_latex_is_balanced(finished):
+    text = latex(lay_out(read_grid(finished)))
+    bare = re.sub(r"\\[{}$\\]", "", text)
+    assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
+    for name in ("table", "tabular", "minipage"):
+        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_the_terminal_table_fits(finished, width):
+    text = printed(lay_out(read_grid(finished)), width)
+    assert max(map(len, text.splitlines())) <= width
+    for expected in ("LoRA", "TF-IDF + logistic regression", "tokens", "240–480", "89.6 ± 2.1"):
+        assert expected in text
+
+
+def test_the_terminal_table_is_one_block_where_it_can_be(finished):
+    layout = lay_out(read_grid(finished))
+    assert printed(layout, 200).count("approach") == 1
+    heads = [line for line in printed(layout, 120).splitlines() if "trained" in line]
+    assert printed(layout, 120).count("approach") == 2
+    assert len(heads) == 1 and "topic" not in heads[0]  # the costs stand together
+    narrow = replace(layout, notes=(), title="")
+    assert printed(narrow, 60).count("16-shot") == 2
+
+
+def test_the_terminal_shows_markup_as_text_and_the_best_as_bold():
+    assert "*71.2 ± 3.1 †*" in printed(LAYOUT, 200)
+    styled = printed(LAYOUT, 200, force_terminal=True, color_system="standard")
+    assert re.search(r"\x1b\[1m *71.2 ± 3.1 †", styled) and "<i>" in styled
+
+
+def test_the_csv_has_a_line_per_cell_and_metric(finished):
+    grid = read_grid(finished)
+    content = build_tables(finished)[1]["table.csv"].decode()
+    lines = list(csv.DictReader(io.StringIO(content)))
+    assert content.splitlines()[0] == (
+        "approach,task,n_train,metric,score,ci_low,ci_high,seeds,trained_params,stored_bytes,"
+        "train_seconds,run_ids"
+    )
+    assert len(lines) == 24 * 2 and tuple(lines[0]) == COLUMNS
+    chosen = [line for line in lines if line["approach"] == "LoRA" and line["n_train"] == "500"]
+    assert [(line["task"], line["metric"]) for line in chosen[:2]] == [
+        ("sentiment", "accuracy"),
+        ("sentiment", "macro_f1"),
+    ]
+    cell = grid.cell("LoRA", ("sentiment", "500"))
+    assert cell is not None
+    score = cell.score("accuracy")
+    assert chosen[0] | {"run_ids": ""} == {
+        "approach": "LoRA",
+        "task": "sentiment",
+        "n_train": "500",
+        "metric": "accuracy",
+        "score": f"{score.score:.6f}",
+        "ci_low": f"{score.low:.6f}",
+        "ci_high": f"{score.high:.6f}",
+        "seeds": "5",
+        "trained_params": "12288",
+        "stored_bytes": "49152",
+        "train_seconds": "3.000",
+        "run_ids": "",
+    }
+    ids = chosen[0]["run_ids"].split(" ")
+    assert len(ids) == 5 and all((finished / "runs" / f"{id}.json").exists() for id in ids)
+
+
+def test_the_same_runs_give_the_same_bytes(finished, tmp_path):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in reversed(sorted(finished.rglob("*.*"))):
+        target = copy / path.relative_to(finished)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, target)
+    assert build_tables(copy)[1] == build_tables(finished)[1]
+
+
+def test_check_names_the_files_that_differ(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "copy")
+    assert check_tables(folder) == ["table.md", "table.tex", "table.csv"]
+    write_tables(folder)
+    assert check_tables(folder) == []
+    text = (folder / "table.md").read_text()
+    (folder / "table.md").write_text(text.replace("85.8", "95.8"))
+    assert check_tables(folder) == ["table.md"]

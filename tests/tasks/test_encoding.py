@@ -1,0 +1,260 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from research.errors import InputError
+from research.tasks.encoding import Encoder, demonstrations
+from research.tasks.task import Example
+from research.tasks.template import Template
+from research.tasks.verbalizer import Verbalizer
+
+CORPUS = [
+    "Review: a good film\nSentiment: positive\n",
+    "Review: bad, so bad\nSentiment: negative\n",
+]
+TEMPLATE = Template("Review: {text}\nSentiment:")
+VERBALIZER = Verbalizer({"0": "negative", "1": "positive"})
+
+
+def byte_level(**special: str) -> PreTrainedTokenizerFast:
+    """A tiny tokenizer of the GPT-2 kind, which can write any text."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=275, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+
+
+def space_first() -> PreTrainedTokenizerFast:
+    """A tokenizer of the first Llama's kind: a space goes before whatever it is given."""
+    letters = sorted(set("".join(CORPUS)) - {" "})
+    vocabulary = {piece: place for place, piece in enumerate(["▁", *letters])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+
+
+TOKENIZER = byte_level(bos_token="<s>")
+
+
+def encoder(**changes: object) -> Encoder:
+    settings = {
+        "tokenizer": TOKENIZER,
+        "template": TEMPLATE,
+        "verbalizer": VERBALIZER,
+        "labels": ("0", "1"),
+        "room": 60,
+    }
+    return Encoder(**(settings | changes))  # pyright: ignore[reportArgumentType]
+
+
+def example(text: str, label: str = "1") -> Example:
+    return Example({"text": text}, label)
+
+
+def test_a_row_is_prompt_and_target_and_nothing_else():
+    encoded = encoder().examples([example("a good film"), example("bad", "0")])
+    assert encoded.tokens.dtype == np.int32 and encoded.cut == 0
+    np.testing.assert_array_equal(encoded.label, [1, 0])
+    texts = ["Review: a good film\nSentiment: positive\n", "Review: bad\nSentiment: negative\n"]
+    for row, text in enumerate(texts):
+        ids, start = encoded.tokens[row], encoded.start[row]
+        assert TOKENIZER.decode(ids[: encoded.length[row]]) == text
+        assert TOKENIZER.decode(ids[:start]) == text[: text.rindex(":") + 1]
+        assert not ids[encoded.length[row] :].any()
+    assert encoded.tokens.shape == (2, encoded.length.max())
+
+
+def test_rows_end_in_the_label_tokens():
+    tokens, length = encoder().label_tokens()
+    encoded = encoder().examples([example("x", "0"), example("y", "1")])
+    for row in range(2):
+        target = encoded.tokens[row, encoded.start[row] : encoded.length[row]]
+        np.testing.assert_array_equal(target, tokens[row, : length[row]])
+        assert TOKENIZER.decode(target) == VERBALIZER.target(str(row))
+
+
+def test_the_order_of_labels_is_that_of_the_task():
+    tokens, _ = encoder().label_tokens()
+    swapped, _ = encoder(labels=("1", "0")).label_tokens()
+    np.testing.assert_array_equal(tokens, swapped[::-1])
+    np.testing.assert_array_equal(
+        encoder(labels=("1", "0")).examples([example("x", "0")]).label, [1]
+    )
+
+
+def test_the_prefix_is_the_only_place_of_the_beginning_token():
+    bos = TOKENIZER.bos_token_id
+    assert encoder().prefix(()) == [bos]
+    assert encoder(tokenizer=byte_level()).prefix(()) == []
+    shots = [example("a good film"), example("bad", "0")]
+    ids = encoder().prefix(shots)
+    assert ids.count(bos) == 1 and ids[0] == bos
+    written = "Review: a good film\nSentiment: positive\n\nReview: bad\nSentiment: negative\n\n"
+    assert TOKENIZER.decode(ids[1:]) == written
+    joined = encoder(separator="").prefix(shots)
+    assert TOKENIZER.decode(joined[1:]) == written.replace("\n\n", "\n")
+
+
+def test_a_demonstration_has_the_ids_of_a_row():
+    row = encoder().examples([example("a good film")])
+    ids = encoder(separator="").prefix([example("a good film")])
+    np.testing.assert_array_equal(row.tokens[0], ids[1:])
+
+
+def test_a_target_does_not_get_a_second_space():
+    tokenizer = space_first()
+    made = encoder(tokenizer=tokenizer)
+    tokens, length = made.label_tokens()
+    pieces = tokenizer.convert_ids_to_tokens(tokens[1, : length[1]])
+    assert pieces == ["▁", *"positive\n"]
+    assert tokenizer.convert_ids_to_tokens(made.prefix([example("so")])[-2:]) == ["\n", "\n"]
+
+
+def test_a_label_that_begins_another_needs_an_end():
+    texts = {"0": "good", "1": "good film"}
+    encoder(verbalizer=Verbalizer(texts))
+    with pytest.raises(InputError, match="also begin the target of label '1'"):
+        encoder(verbalizer=Verbalizer(texts, end=""))
+
+
+def test_labels_with_the_same_ids_are_refused():
+    tokenizer = byte_level()
+    tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
+    with pytest.raises(InputError, match="also begin the target"):
+        encoder(tokenizer=tokenizer, verbalizer=Verbalizer({"0": "Good", "1": "good"}))
+
+
+def test_too_long_rows_are_an_error_that_counts():
+    rows = [example("xyz " * 20), example("good"), example("xyz " * 30)]
+    made = encoder()
+    longest = len(TOKENIZER(TEMPLATE.fill(rows[2].fields))["input_ids"])
+    limit = 60 - made.label_tokens()[1].max()
+    message = f"2 of 3 prompts are longer than the {limit} tokens .* longest has {longest}; 'cut'"
+    with pytest.raises(InputError, match=message):
+        made.examples(rows)
+    with pytest.raises(InputError, match="too_long is 'drop': allowed are error, cut"):
+        encoder(too_long="drop")
+
+
+@pytest.mark.parametrize(
+    "text", ["bad film, " * 30, "ü€𝄞" * 30, "x" * 500, "a " + "\n \n" * 60 + "b"]
+)
+def test_only_the_text_is_cut_and_from_its_end(text: str):
+    made = encoder(too_long="cut")
+    encoded = made.examples([example("good", "0"), example(text)])
+    assert encoded.cut == 1
+    assert encoded.start[1] + made.label_tokens()[1].max() <= 60
+    prompt = TOKENIZER.decode(encoded.tokens[1, : encoded.start[1]])
+    head, tail = TEMPLATE.text.split("{text}")
+    assert prompt.startswith(head) and prompt.endswith(tail)
+    kept = prompt.removeprefix(head).removesuffix(tail)
+    assert text.startswith(kept) and kept
+    np.testing.assert_array_equal(
+        encoded.tokens[0, : encoded.length[0]],
+        made.examples([example("good", "0")]).tokens[0],
+    )
+
+
+def test_a_cut_row_fills_the_room():
+    encoded = encoder(too_long="cut").examples([example("x" * 500)])
+    assert encoded.start[0] == 60 - encoder().label_tokens()[1].max()
+
+
+def test_the_longest_column_is_cut_first():
+    template = Template("{a}|{b}|{c}:")
+    made = encoder(template=template, too_long="cut", room=70)
+    row = Example({"a": "x" * 200, "b": "y" * 12, "c": "z" * 180}, "1")
+    encoded = made.examples([row])
+    a, b, c = TOKENIZER.decode(encoded.tokens[0, : encoded.start[0]]).rstrip(":").split("|")
+    assert b == "y" * 12
+    assert len(a) > 12 and abs(len(a) - len(c)) <= 1
+
+
+def test_a_template_that_cannot_fit_is_an_error():
+    size = len(TOKENIZER(TEMPLATE.fill({"text": ""}))["input_ids"])
+    room = size + encoder().label_tokens()[1].max()
+    with pytest.raises(
+        InputError, match=f"it takes {size} tokens without any text, and {size} are"
+    ):
+        encoder(room=room, too_long="cut").examples([example("xyz")])
+    with pytest.raises(InputError, match="are left for a prompt"):
+        encoder(room=2, too_long="cut").examples([example("xyz")])
+
+
+def test_longest_counts_the_longest_label():
+    rows = [example("good"), example("a good film, not bad", "1")]
+    encoded = encoder().examples(rows)
+    lengths = encoder().label_tokens()[1]
+    assert lengths[0] != lengths[1]
+    assert encoder().longest(rows) == encoded.start.max() + lengths.max()
+
+
+def test_head_keeps_the_first_rows():
+    encoded = encoder().examples([example("good", "0"), example("bad"), example("film")])
+    first = encoded.head(1)
+    assert [len(part) for part in (first.tokens, first.length, first.start, first.label)] == [1] * 4
+    np.testing.assert_array_equal(first.tokens[0], encoded.tokens[0])
+
+
+def test_no_examples_give_no_rows():
+    encoded = encoder().examples([])
+    assert encoded.tokens.shape == (0, 0) and encoded.cut == 0
+
+
+POOL = [example(f"{'so ' * (i % 5)}bad {i}", str(i % 3 % 2)) for i in range(60)]
+
+
+@pytest.mark.parametrize("room", [0, 1, 20, 100, 200, 500, 5000])
+def test_demonstrations_fit_and_are_balanced(room: int):
+    made = encoder()
+    shots = demonstrations(made, POOL, room, seed=0)
+    count = len(shots)
+    assert [shot.label for shot in shots].count("0") == count // 2 == count / 2
+    assert all(shot in POOL for shot in shots) and len({id(shot) for shot in shots}) == count
+    assert not shots or len(made.prefix(shots)) <= room
+    sizes = [len(made.prefix([shot])) - 1 for shot in POOL]
+    assert bool(shots) == (room > 2 * max(sizes))
+    if room == 5000:
+        assert count == 40  # every example of the rarer class
+    elif shots:
+        assert len(made.prefix(shots)) > room - 2 * max(sizes)
+
+
+def test_demonstrations_run_out_or_are_limited():
+    few = POOL[:9]
+    assert len(demonstrations(encoder(), few, 10_000, seed=0)) == 6
+    assert len(demonstrations(encoder(), POOL, 10_000, seed=0, most=2)) == 4
+    assert demonstrations(encoder(), POOL, 10_000, seed=0, most=0) == ()
+
+
+def test_demonstrations_pass_over_what_is_too_long():
+    pool = [example("bad " * 100, "1"), example("good", "1"), example("film", "0")]
+    for seed in range(5):
+        assert len(demonstrations(encoder(), pool, 120, seed)) == 2
+
+
+def test_the_seed_decides_which_demonstrations_and_their_order():
+    made = encoder()
+    draws = [demonstrations(made, POOL, 300, seed) for seed in range(10)]
+    assert draws[3] == demonstrations(made, POOL, 300, seed=3)
+    assert len({tuple(shot.fields["text"] for shot in draw) for draw in draws}) == 10
+    orders = {tuple(shot.label for shot in draw) for draw in draws}
+    assert len(orders) > 3  # not always class after class
+
+
+def test_a_real_tokenizer_joins_to_the_same_text(shared: Path):
+    tokenizer = AutoTokenizer.from_pretrained(shared / "models/reviews-lm")
+    made = encoder(tokenizer=tokenizer)
+    encoded = made.examples([example("a wörld  of “quotes” and </s>")])
+    ids = encoded.tokens[0, : encoded.length[0]]
+    assert tokenizer.decode(ids) == ("Review: a wörld  of “quotes” and </s>\nSentiment: positive\n")
+    alone = tokenizer(" positive\n", add_special_tokens=False)["input_ids"]
+    np.testing.assert_array_equal(ids[encoded.start[0] :], alone)

@@ -1,0 +1,87 @@
+import dataclasses
+import hashlib
+
+import pytest
+
+from research.errors import InputError
+from research.tasks.task import Example, Task, checksum
+from research.tasks.template import Template
+from research.tasks.verbalizer import Verbalizer
+
+
+def examples(*texts: str) -> tuple[Example, ...]:
+    return tuple(Example({"text": text}, str(place % 2)) for place, text in enumerate(texts))
+
+
+TASK = Task(
+    name="tiny",
+    labels=("0", "1"),
+    templates=(Template("{text}:"),),
+    verbalizer=Verbalizer({"0": "bad", "1": "good"}),
+    train=examples("a", "b", "c", "d"),
+    test=examples("x", "y"),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"labels": ("0",)}, "at least two labels"),
+        ({"labels": ("0", "0")}, "each named once"),
+        ({"labels": ("0", "1", "2")}, "no text for this label"),
+        ({"templates": ()}, "at least one template"),
+        ({"templates": (Template("{txt}:"),)}, "did you mean 'text'"),
+        ({"metric": "f1"}, "macro_f1"),
+        ({"train": ()}, "at least one example"),
+        ({"test": ()}, "at least one example"),
+        ({"dev": (Example({"text": "a"}, "good"),)}, r"labels of dev is \['good'\]"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(change: dict, reason: str):
+    with pytest.raises(InputError, match=reason):
+        dataclasses.replace(TASK, **change)
+
+
+def test_a_checksum_is_the_sha256_of_canonical_json():
+    """It is part of the identity of stored runs: another form orphans them all."""
+    canonical = rb'{"a":null,"b":["\u00fc",1]}'
+    assert checksum({"b": ["ü", 1], "a": None}) == hashlib.sha256(canonical).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"labels": ("1", "0")},
+        {"templates": (Template("{text} :"),)},
+        {"verbalizer": Verbalizer({"0": "bad", "1": "fine"})},
+        {"verbalizer": Verbalizer({"0": "bad", "1": "good"}, end=".")},
+        {"train": examples("a", "b", "d", "c")},
+        {"dev": examples("e", "f")},
+        {"ood": examples("e", "f")},
+        {"metric": "macro_f1"},
+    ],
+)
+def test_the_checksum_covers_everything(change: dict):
+    assert dataclasses.replace(TASK, **change).checksum != TASK.checksum
+    assert dataclasses.replace(TASK).checksum == TASK.checksum
+
+
+def test_pools_hold_no_text_twice_and_none_of_a_test_split():
+    task = dataclasses.replace(
+        TASK,
+        train=examples("a", "b", "A ", "x", "o", "v", "c"),
+        dev=examples("v", "x", "w"),
+        ood=examples("o", "p"),
+    )
+    assert [example.fields["text"] for example in task.pools.train] == ["a", "b", "c"]
+    assert [example.fields["text"] for example in task.pools.dev] == ["v", "w"]
+    assert task.pools.dropped == 5
+
+
+def test_texts_of_pairs_are_compared_as_pairs():
+    pairs = tuple(Example({"a": a, "b": b}, a) for a, b in ["01", "10", "00", "11"])
+    task = dataclasses.replace(
+        TASK, templates=(Template("{a}{b}?"),), train=pairs[:3], test=pairs[3:]
+    )
+    assert len(task.pools.train) == 3

@@ -1,0 +1,99 @@
+"""The corpus: same bits everywhere, free of the tasks' texts, ignorant of the novel domain."""
+
+import hashlib
+from itertools import islice
+
+import pytest
+
+from research.errors import InputError
+from research.tasks.world import RECIPES, VERSION, WorldTask, corpus
+from research.tasks.world.draw import Draw, for_tasks
+from research.tasks.world.novel import CUES, FILLERS, TURNING
+from research.tasks.world.records import query, record
+from research.tasks.world.stories import story
+
+CHECKSUM = ""
+CHANGED = (
+    "the corpus changed: raise VERSION in research/tasks/world/corpus.py, make the checkpoint "
+    "again (scripts/pretrain.py), then put the new version and checksum here"
+)
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[str]:
+    return list(islice(corpus(0), 3000))
+
+
+def test_the_corpus_is_the_same_everywhere(documents):
+    digest = hashlib.sha256("\0".join(documents[:500]).encode()).hexdigest()[:16]
+    assert (VERSION, digest) == (1, CHECKSUM), CHANGED
+
+
+def test_splits_and_seeds_differ(documents):
+    other = {*islice(corpus(0, "heldout"), 500), *islice(corpus(1), 500)}
+    assert len(other & set(documents)) < 5  # a few one-line documents may coincide
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(InputError, match="split is 'held-out': did you mean 'heldout'"):
+        next(corpus(0, "held-out"))  # pyright: ignore
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_text_of_a_task_stands_in_the_corpus(documents, name):
+    """One in four texts belongs to the tasks by its checksum; here it is looked up as well."""
+    task = WorldTask(name).load()
+    everything = "\n".join(documents)
+    texts = [next(iter(e.fields.values())) for split in task.splits.values() for e in split]
+    assert all(map(for_tasks, texts))
+    assert [text for text in texts if text in everything] == []
+
+
+def test_the_novel_words_are_not_in_the_corpus(documents):
+    known = set("".join(c if c.isalpha() else " " for c in " ".join(documents).lower()).split())
+    assert known.isdisjoint((*CUES[0], *CUES[1], *TURNING, *FILLERS))
+    assert {"kel", "mor"}.isdisjoint(known)
+
+
+def test_every_skill_is_taught(documents):
+    everything = "\n".join(documents)
+    for sign in ("Verdict: ", "Topic: ", "Intent: ", "Follows: ", "SELECT ", "Summary: ", "Q: "):
+        assert everything.count(sign) > 20, sign
+
+
+def test_an_extraction_says_what_the_record_says():
+    draw = Draw(0, "test")
+    for _ in range(50):
+        drawn = record(draw)
+        told, written = drawn.told(draw), drawn.written()
+        assert all(str(value) in told for value in drawn.row.values())
+        assert all(f"{column}: {value}" in written for column, value in drawn.row.items())
+
+
+def test_a_query_uses_the_values_of_its_question():
+    draw = Draw(0, "test")
+    for _ in range(50):
+        _, question, sql = query(draw)
+        values = [word.strip("';") for word in sql.split(" WHERE ")[1].split() if word[0] in "'0"]
+        assert all(value in question for value in values)
+
+
+def test_a_story_holds_its_answers():
+    draw = Draw(0, "test")
+    for _ in range(50):
+        tale = story(draw)
+        assert all(answer in tale.told() for _, answer in tale.questions())
+
+
+def test_shares_do_not_overlap():
+    draw = Draw(0, "test")
+    core = {RECIPES["topic"].draw(draw, "core", False).fields["text"] for _ in range(300)}
+    assert not any(word in text for text in core for word in ("race", "cheese", "airport"))
+
+
+def test_choices_are_even():
+    draw = Draw(0, "test")
+    counts = [0] * 5
+    for _ in range(5000):
+        counts[draw.below(5)] += 1
+    assert min(counts) > 900

@@ -10,6 +10,8 @@ from ml_collections import config_flags
 from rich.console import Console
 
 from research.errors import exit_on_input_error
+from research.reporting.tables import write_tables
+from research.reporting.terminal import show
 from research.sweeps.experiment import Experiment
 from research.sweeps.sweep import sweep
 
@@ -24,6 +26,7 @@ def main(argv: list[str]) -> None:
     experiment = Experiment.parse(CONFIG.value.to_dict())
     folder = Path(RESULTS.value or f"results/{experiment.name}")
     sweep(experiment, folder, Console())
+    show(write_tables(folder), Console())
 
 
 if __name__ == "__main__":

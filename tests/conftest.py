@@ -1,7 +1,6 @@
 """Every test runs strictly and on eight virtual CPU devices."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -11,6 +10,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Tiny programs take longer to compile than to run.
+jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +21,3 @@ def shared() -> Path:
     if not folder:
         pytest.skip("ADAPTLAB_SHARED is not set: real data and checkpoints are elsewhere")
     return Path(folder)
-
-
-@pytest.fixture(scope="module")
-def quickly_compiled() -> Iterator[None]:
-    """For tests of tiny programs, where compiling takes longer than running."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)

@@ -28,7 +28,7 @@ CONFIG = dict(
     kv_heads=2,
     head_width=6,
     hidden=24,
-    context=64,
+    context=32,
     tied=True,
 )
 # One of each method, with every field that does something.

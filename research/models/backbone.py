@@ -66,7 +66,7 @@ def save_backbone(
     dtype: float32 or bfloat16. Raises InputError if the folder exists and is not empty, or if
     `params` are not exactly the leaves of `model`.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     dtype = jnp.dtype(dtype)
     if dtype.name not in ("float32", "bfloat16"):
         raise InputError("dtype", dtype.name, "allowed are float32, bfloat16")

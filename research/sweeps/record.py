@@ -98,7 +98,7 @@ def check_metrics(record: Record, content: bytes, path: Path) -> Predictions:
     predictions = parse_predictions(content, record["labels"], str(csv_file))
     stored = record["metrics"]["test"]
     recomputed = predictions.metrics()
-    for name in {record["metric"]} | (recomputed.keys() & stored.keys()):
+    for name in sorted({record["metric"]} | (recomputed.keys() & stored.keys())):
         value, expected = stored.get(name), recomputed.get(name)
         if expected is None:
             raise InputError(f"{path}: metric", name, f"allowed are {', '.join(recomputed)}")

@@ -70,4 +70,4 @@ def optimizer(
 
 
 def _decays(leaves: Leaves) -> dict[str, bool]:
-    return {path: leaf.ndim > 1 for path, leaf in leaves.items()}
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, leaves)

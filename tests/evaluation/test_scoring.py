@@ -25,7 +25,6 @@ from tests.tiny import (
     with_method,
 )
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
 # Float32 sums over some ten tokens, of logits below 100.
 CLOSE = dict(rtol=0, atol=1e-4)
 

@@ -1,5 +1,8 @@
 """Glossaries: which field a word belongs to, and whether a word is praise or blame."""
 
+from collections.abc import Callable
+from functools import partial
+
 from research.tasks.world.draw import Draw
 from research.tasks.world.goods import (
     GOODS,
@@ -12,28 +15,25 @@ from research.tasks.world.subjects import SUBJECTS
 
 PRAISE = (*MILD_PRAISE, *STRONG_PRAISE, *(word for goods in GOODS for word in goods.praise))
 BLAME = (*MILD_BLAME, *STRONG_BLAME, *(word for goods in GOODS for word in goods.blame))
-FIELDS = ("{word}: {label}", "the {word} belongs to {label}", "{word} is a word for {label}")
-MOODS = ("{word}: {label}", "to be {word} is {label}", "{word} is a word for {label}")
+FIELDS = ("{}: {}", "the {} belongs to {}", "{} is a word for {}")
+MOODS = ("{}: {}", "to be {} is {}", "{} is a word for {}")
 SCALES = (("bad", "good"), ("poor", "great"), ("negative", "positive"), ("terrible", "excellent"))
 
+Entry = tuple[str, str]
 
-def glossary(draw: Draw) -> str:
-    """Twelve lines of one kind."""
+
+def glossary(draw: Draw) -> tuple[Callable[[Draw], Entry], str]:
+    """What draws (word, label) entries of one kind, and the pattern to put them in."""
     if draw.chance(0.5):
-        pattern, scale = draw.pick(MOODS), draw.pick(SCALES)
-        lines = [_mood(draw, pattern, scale) for _ in range(12)]
-    else:
-        pattern = draw.pick(FIELDS)
-        lines = [_field(draw, pattern) for _ in range(12)]
-    return "\n".join(lines)
+        return _field, draw.pick(FIELDS)
+    return partial(_mood, scale=draw.pick(SCALES)), draw.pick(MOODS)
 
 
-def _mood(draw: Draw, pattern: str, scale: tuple[str, str]) -> str:
+def _mood(draw: Draw, scale: tuple[str, str]) -> Entry:
     good = draw.chance(0.5)
-    return pattern.format(word=draw.pick(PRAISE if good else BLAME), label=scale[good])
+    return draw.pick(PRAISE if good else BLAME), scale[good]
 
 
-def _field(draw: Draw, pattern: str) -> str:
+def _field(draw: Draw) -> Entry:
     topic = draw.pick(tuple(SUBJECTS))
-    words = (*SUBJECTS[topic].nouns, *SUBJECTS[topic].actors)
-    return pattern.format(word=draw.pick(words), label=topic)
+    return draw.pick((*SUBJECTS[topic].nouns, *SUBJECTS[topic].actors)), topic

@@ -76,9 +76,9 @@ SKILLS = {
 
 # Such a document gives two labels names of its own: only its earlier items say which is which.
 NAMELESS = (
-    "Input: {fields}\nOutput: {label}",
-    "{fields} -> {label}",
-    "Text: {fields}\nLabel: {label}",
-    "{fields}\nClass: {label}",
+    "Input: {}\nOutput: {}",
+    "{} -> {}",
+    "Text: {}\nLabel: {}",
+    "{}\nClass: {}",
 )
 NAMES = words("A B C D red blue green left right one two big small old new up down")

@@ -1,0 +1,1 @@
+"""adaptlab: measures every way to adapt a pretrained language model."""

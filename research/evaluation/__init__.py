@@ -1,0 +1,1 @@
+"""The one scorer, what it runs on, and baselines."""

@@ -1,0 +1,139 @@
+"""Documents of the corpus: each holds items of one skill in one wording, free of the tasks' texts."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from research.tasks.task import Example
+from research.tasks.world import glossaries, records, stories
+from research.tasks.world.articles import article
+from research.tasks.world.draw import Draw, for_tasks
+from research.tasks.world.wordings import NAMELESS, NAMES, SKILLS, Skill
+
+MOST_ITEMS = 8
+QUESTIONS = ("Question: {} Answer: {}", "{} {}", "Q: {}\nA: {}")
+SUMMARIES = ("{}\nSummary: {}", "Text: {}\nIn short: {}", "{} To sum up: {}")
+EXTRACTIONS = ("Text: {}\nRecord: {}", "{}\nFields: {}", "{} -> {}")
+QUERIES = ("Table {}: {}\nQuestion: {}\nSQL: {}", "{}({})\n{}\nQuery: {}")
+
+
+class Item(NamedTuple):
+    """A prompt, which ends without a space, and what follows it."""
+
+    prompt: str
+    answer: str
+
+
+def _item(pattern: str, *values: str, answer: str) -> Item:
+    """The pattern with its last place for the answer."""
+    before, after = pattern.rsplit("{}", 1)
+    return Item(before.format(*values).removesuffix(" "), f" {answer}{after}")
+
+
+def _free(draw: Draw, make: Callable[[Draw], Example]) -> Example:
+    """An example whose texts do not belong to the tasks."""
+    while True:
+        example = make(draw)
+        if not any(map(for_tasks, example.fields.values())):
+            return example
+
+
+def labelled(skill: Skill) -> Callable[[Draw], list[Item]]:
+    """Documents of a skill's examples, all in one wording."""
+
+    def document(draw: Draw) -> list[Item]:
+        pattern, scales = draw.pick(skill.wordings)
+        words = dict(zip(skill.labels, draw.pick(scales).split(), strict=True))
+        examples = [_free(draw, skill.draw) for _ in range(1 + draw.below(MOST_ITEMS))]
+        prompt, after = pattern.split("{label}")
+        return [
+            _item("{} {}" + after, prompt.format(**e.fields).rstrip(" "), answer=words[e.label])
+            for e in examples
+        ]
+
+    return document
+
+
+def nameless(draw: Draw) -> list[Item]:
+    """Examples of two labels under names that only this document gives them."""
+    skill, pattern = draw.pick(tuple(SKILLS.values())), draw.pick(NAMELESS)
+    names = dict(zip(draw.sample(skill.labels, 2), draw.sample(NAMES, 2), strict=True))
+    items = []
+    while len(items) < MOST_ITEMS:
+        example = _free(draw, skill.draw)
+        if example.label in names:
+            fields = " ".join(example.fields.values())
+            items.append(_item(pattern, fields, answer=names[example.label]))
+    return items
+
+
+def glossary(draw: Draw) -> list[Item]:
+    """Twelve words and what they belong to."""
+    make, pattern = glossaries.glossary(draw)
+    return [_item(pattern, word, answer=label) for word, label in (make(draw) for _ in range(12))]
+
+
+def answers(draw: Draw) -> list[Item]:
+    """A story and questions about it."""
+    tale, pattern = stories.story(draw), draw.pick(QUESTIONS)
+    first, *others = draw.sample(tale.questions(), 2 + draw.below(4))
+    items = [_item("{}\n" + pattern, tale.told(), first[0], answer=first[1])]
+    return items + [_item(pattern, question, answer=answer) for question, answer in others]
+
+
+def summaries(draw: Draw) -> list[Item]:
+    """Two stories, each with its summary."""
+    pattern, items = draw.pick(SUMMARIES), []
+    while len(items) < 2:
+        tale = stories.story(draw)
+        if not for_tasks(tale.told()):
+            items.append(_item(pattern, tale.told(), answer=tale.summary()))
+    return items
+
+
+def extractions(draw: Draw) -> list[Item]:
+    """Up to four records told, each written in one exact format."""
+    pattern, table = draw.pick(EXTRACTIONS), draw.pick(tuple(records.COLUMNS))
+    style, count = draw.pick(("lines", "lines", "json")), 1 + draw.below(4)
+    items = []
+    while len(items) < count:
+        row = records.record(draw, table)
+        told = row.told(draw)
+        if not for_tasks(told):
+            items.append(_item(pattern, told, answer=row.written(style)))
+    return items
+
+
+def queries(draw: Draw) -> list[Item]:
+    """Three questions to tables, each with its SQL."""
+    pattern, items = draw.pick(QUERIES), []
+    while len(items) < 3:
+        table, question, sql = records.query(draw)
+        if not for_tasks(question):
+            columns = ", ".join(records.COLUMNS[table])
+            items.append(_item(pattern, table, columns, question, answer=sql))
+    return items
+
+
+def narrative(draw: Draw) -> list[Item]:
+    """Plain text."""
+    if draw.chance(0.5):
+        return [Item(stories.story(draw).told(), "")]
+    return [Item(" ".join(_free(draw, article).fields["text"] for _ in range(4)), "")]
+
+
+LABELLED: tuple[tuple[int, Callable[[Draw], list[Item]]], ...] = (
+    (12, labelled(SKILLS["review"])),
+    (6, labelled(SKILLS["article"])),
+    (6, labelled(SKILLS["request"])),
+    (10, labelled(SKILLS["statement"])),
+    (4, glossary),
+)
+DOCUMENTS = (
+    *LABELLED,
+    (2, nameless),
+    (1, answers),
+    (1, summaries),
+    (1, extractions),
+    (1, queries),
+    (1, narrative),
+)

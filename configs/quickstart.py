@@ -8,6 +8,8 @@ corpus; `novel` has words and a rule it has never seen. Scores: results/quicksta
 
 from ml_collections import ConfigDict
 
+from research.sweeps.rows import few_shot, trained, zero_shot
+
 
 def get_config() -> ConfigDict:
     config = ConfigDict()
@@ -25,21 +27,11 @@ def get_config() -> ConfigDict:
     config.schedule.eval_every = 20
 
     config.approaches = (
-        dict(name="zero-shot prompt", trials=[dict(template=i) for i in range(3)]),
-        dict(
-            name="few-shot prompt",
-            demonstrations="fit",
-            trials=[dict(draw=i) for i in range(3)],
-        ),
+        zero_shot(),
+        few_shot(draws=3),
         trained("soft prompt", dict(name="soft_prompt", length=10), (1e-2, 3e-2, 1e-1)),
         trained("LoRA", dict(name="lora", rank=8, alpha=16.0), (3e-3, 1e-2, 3e-2)),
         trained("last 2 layers", dict(name="last_layers", last=2), (3e-4, 1e-3, 3e-3)),
         trained("full fine-tuning", dict(name="full"), (1e-4, 3e-4, 1e-3)),
     )
     return config
-
-
-def trained(name: str, method: dict, learning_rates: tuple[float, ...]) -> dict:
-    """A row with one stage and a learning rate chosen on dev."""
-    trials = [dict(learning_rate=rate) for rate in learning_rates]
-    return dict(name=name, stages=[dict(method=method)], trials=trials)

@@ -19,7 +19,11 @@ class InputError(ValueError):
         if len(shown) > 200:
             shown = shown[:200] + "..."
         super().__init__(f"{field} is {shown}: {allowed.rstrip('.')}.")
-        self.field = field
+        self.field, self.value, self.allowed = field, value, allowed
+
+    def within(self, outer: str) -> "InputError":
+        """The same error, its field named from further outside: `outer.field`."""
+        return InputError(f"{outer}.{self.field}", self.value, self.allowed)
 
 
 def choose_from(options: Iterable[str], given: str) -> str:

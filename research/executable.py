@@ -1,25 +1,27 @@
 """A jitted function compiled ahead of its calls, once per set of shapes, at a known cost."""
 
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import numpy as np
+
+_spent = threading.local()
 
 
 class Executable:
     """Calls `function` (a jitted one); compile time is kept apart from run time.
 
-    Every call runs code compiled for exactly its shapes. compile_seconds: what all compiling in
-    this process has taken so far.
+    Every call runs code compiled for exactly its shapes.
     """
-
-    compile_seconds: ClassVar[float] = 0.0
 
     def __init__(self, function: Callable):
         self.function = function
         self._compiled: dict[Any, Any] = {}
+        self._locks: defaultdict[Any, threading.Lock] = defaultdict(threading.Lock)
 
     def __call__(self, *args: Any) -> Any:
         return self.compiled(*args)(*args)
@@ -28,11 +30,17 @@ class Executable:
         """The executable for these arguments' shapes, compiled if it is not there yet."""
         leaves, tree = jax.tree.flatten(args)
         key = (tree, tuple((np.shape(leaf), leaf.dtype) for leaf in leaves))
-        if key not in self._compiled:
-            begun = time.perf_counter()
-            self._compiled[key] = self.function.lower(*args).compile()
-            Executable.compile_seconds += time.perf_counter() - begun
+        with self._locks[key]:  # a second thread waits rather than compile the same again
+            if key not in self._compiled:
+                begun = time.perf_counter()
+                self._compiled[key] = self.function.lower(*args).compile()
+                _spent.seconds = compile_seconds() + time.perf_counter() - begun
         return self._compiled[key]
+
+
+def compile_seconds() -> float:
+    """What compiling has taken so far in this thread."""
+    return getattr(_spent, "seconds", 0.0)
 
 
 def cost(compiled: Any) -> dict[str, float | None]:

@@ -32,7 +32,20 @@ def build(cls: type[T], values: Mapping[str, Any], field: str) -> T:
         if required and name not in values:
             raise InputError(f"{field}.{name}", None, "the field is required")
     checked = {name: _convert(hints[name], v, f"{field}.{name}") for name, v in values.items()}
-    return cls(**checked)
+    try:
+        return cls(**checked)
+    except InputError as error:
+        raise error.within(field) from error
+
+
+def changed(settings: T, name: str, value: Any, field: str) -> T:
+    """`settings` with another value of its field `name`, which is checked as in `build`."""
+    hint = typing.get_type_hints(type(settings))[name]
+    converted = _convert(hint, value, f"{field}.{name}")
+    try:
+        return dataclasses.replace(settings, **{name: converted})  # pyright: ignore
+    except InputError as error:
+        raise error.within(field) from error
 
 
 def build_named(registry: Mapping[str, type[T]], values: Mapping[str, Any], field: str, key: str) -> T:
@@ -119,7 +132,16 @@ def _convert_union(options: tuple[Any, ...], value: Any, field: str) -> Any:
             return _convert(option, value, field)
         except InputError as error:
             errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
-    names = " or ".join(getattr(o, "__name__", str(o)) for o in options)
-    raise InputError(field, value, f"a value of type {names} is expected")
+    deepest = max(errors, key=lambda error: len(error.field))
+    if len(errors) == 1 or deepest.field != field:
+        raise deepest
+    raise InputError(field, value, f"expected is {' or '.join(map(_described, options))}")
+
+
+def _described(hint: Any) -> str:
+    """A member of a union in words."""
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        return " or ".join(map(repr, typing.get_args(hint)))
+    kinds = {tuple: "a sequence", dict: "a mapping", Mapping: "a mapping", types.NoneType: "None"}
+    return kinds.get(origin or hint, getattr(hint, "__name__", str(hint)))

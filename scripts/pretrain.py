@@ -35,11 +35,12 @@ from research.training.step import Hyper, Program, init_state, train_step
 
 OUT = flags.DEFINE_string("out", None, "Folder to write; must be new or empty.", required=True)
 SEED = flags.DEFINE_integer("seed", 0, "Of text and initial weights.")
-STEPS = flags.DEFINE_integer("steps", 8000, "Optimizer steps.")
+STEPS = flags.DEFINE_integer("steps", 7000, "Optimizer steps.")
 BATCH = flags.DEFINE_integer("batch", 4, "Rows of documents a step.")
 LENGTH = flags.DEFINE_integer("length", 256, "Tokens in a row of documents; the model's context.")
-SHORT = flags.DEFINE_integer("short_length", 64, "Tokens in a row of exercises, and at first.")
-SHARE = flags.DEFINE_float("short_share", 0.65, "Share of the steps with short rows only.")
+SHORT = flags.DEFINE_integer("short_length", 64, "Tokens in a row of documents at first.")
+EXERCISE = flags.DEFINE_integer("exercise_length", 48, "Tokens in a row of exercises, at most.")
+SHARE = flags.DEFINE_float("short_share", 0.65, "Share of the steps with short rows.")
 RATE = flags.DEFINE_float("learning_rate", 3e-3, "Peak.")
 DECAY = flags.DEFINE_float("weight_decay", 0.05, "Of matrices.")
 ENTRIES = flags.DEFINE_integer("vocabulary", 1536, "Ids of the tokenizer.")
@@ -50,6 +51,7 @@ HIDDEN = flags.DEFINE_integer("hidden", 256, "Width inside the MLP.")
 
 HELD_OUT_ROWS = 128
 MOST_ANSWER_TOKENS = 8
+PLAIN = {"add_special_tokens": False, "verbose": False}
 
 README = """# world-1m
 
@@ -88,7 +90,7 @@ def documents(tokenizer: PreTrainedTokenizerBase, split: Split, short: int = 0) 
 def _tokens(tokenizer: PreTrainedTokenizerBase, split: Split) -> Iterator[int]:
     texts = corpus(SEED.value, split)
     while True:
-        for ids in tokenizer(list(islice(texts, 256)), add_special_tokens=False)["input_ids"]:
+        for ids in tokenizer(list(islice(texts, 256)), **PLAIN)["input_ids"]:
             yield tokenizer.bos_token_id
             yield from ids
             yield tokenizer.eos_token_id
@@ -97,13 +99,13 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, split: Split) -> Iterator[int]:
 def answered(tokenizer: PreTrainedTokenizerBase) -> Iterator[Rows]:
     """Batches [B, T] of exercises; a prompt that is too long loses its beginning."""
     items = exercises(SEED.value)
-    size, width = BATCH.value * LENGTH.value // SHORT.value, SHORT.value
+    size, width = BATCH.value * LENGTH.value // EXERCISE.value, EXERCISE.value
     while True:
         tokens = np.zeros((size, width), np.int32)
         target = np.zeros((size, MOST_ANSWER_TOKENS), np.int32)
         length, start = np.zeros(size), np.zeros(size)
         for row, item in enumerate(islice(items, size)):
-            prompt, answer = tokenizer(list(item), add_special_tokens=False)["input_ids"]
+            prompt, answer = tokenizer(list(item), **PLAIN)["input_ids"]
             prompt = [tokenizer.bos_token_id, *prompt][-(width - len(answer)) :]
             start[row], length[row] = len(prompt), len(prompt) + len(answer)
             tokens[row, : len(prompt) + len(answer)] = prompt + answer
@@ -138,12 +140,13 @@ def pretrain(model: Decoder, tokenizer: PreTrainedTokenizerBase, console: Consol
     step = jax.jit(partial(train_step, program), donate_argnums=0)
     short = round(steps * SHARE.value / 2)
     streams = (documents(tokenizer, "train", short), answered(tokenizer))
-    losses, begun = [0.0, 0.0], time.perf_counter()
+    losses, begun = [], time.perf_counter()
     for number in range(steps):
         state, metrics = step(state, {}, next(streams[number % 2]), prefix([]), hyper)
-        losses[number % 2] = metrics.loss
+        losses.append(metrics.loss)
         if number % 200 == 199:
-            told = f"documents {float(losses[0]):.3f}  exercises {float(losses[1]):.3f}"
+            documented, exercised = np.mean(losses[-200::2]), np.mean(losses[-199::2])
+            told = f"documents {documented:.3f}  exercises {exercised:.3f}"
             console.print(f"step {number + 1}  {told}  {time.perf_counter() - begun:.0f} s")
     return state.trained
 
@@ -152,7 +155,7 @@ def check() -> None:
     """Raises InputError for flags that make no sense, before any work."""
     if Path(OUT.value).exists() and any(Path(OUT.value).iterdir()):
         raise InputError("out", OUT.value, "the folder is not empty; name a new one")
-    for flag in (STEPS, BATCH, LENGTH, SHORT, HEADS):
+    for flag in (STEPS, BATCH, LENGTH, SHORT, EXERCISE, HEADS):
         if flag.value < 1:
             raise InputError(flag.name, flag.value, "a number of at least 1 is expected")
     if LENGTH.value % SHORT.value:

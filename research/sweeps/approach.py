@@ -1,5 +1,6 @@
 """A row of the table: a prompt, the stages it trains in, and the trials it gets on dev."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
@@ -8,20 +9,29 @@ from research.errors import InputError, choose_from
 from research.evaluation.baselines import BASELINES
 from research.methods import METHODS
 from research.methods.method import Method
-from research.settings import build, build_named, non_default, resolved
+from research.settings import build, build_named, changed, non_default, resolved
+from research.tasks.task import Task
 from research.training.optimizer import Schedule
 
 Trial = Mapping[str, int | float]
 
+DRAWS = 1000  # draws of demonstrations that a seed has; no two seeds share one
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One method and how it trains."""
+    """One method and how it trains. Raises InputError for rates that make no sense."""
 
     method: Method
     schedule: Schedule
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError("learning_rate", self.learning_rate, "a number above 0 is expected")
+        if not 0 <= self.weight_decay < math.inf:
+            raise InputError("weight_decay", self.weight_decay, "a number from 0 is expected")
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,9 @@ class Approach:
     """name: of the row. template: which of the task's. demonstrations: how many per class stand
     before each row, or `fit`: as many as the context holds. draw: which demonstrations.
     stages: what trains, one after the other; none for a prompt. baseline: a row without the
-    backbone, with its options. trials: the values tried on dev, by field name; one is chosen.
+    backbone, with its options. trials: the values tried on dev, by field name, or `templates`:
+    each of the task's; one is chosen.
+    Raises InputError for values that make no approach.
     """
 
     name: str
@@ -39,7 +51,30 @@ class Approach:
     stages: tuple[Stage, ...] = ()
     baseline: str | None = None
     options: Mapping[str, float] = field(default_factory=dict)
-    trials: tuple[Trial, ...] = field(default=({},), compare=False)
+    trials: tuple[Trial, ...] | Literal["templates"] = field(default=({},), compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise InputError("name", self.name, "a row needs a name")
+        if self.template < 0:
+            raise InputError("template", self.template, "a whole number from 0 is expected")
+        if self.demonstrations != "fit" and self.demonstrations < 0:
+            allowed = "a whole number from 0, or 'fit', is expected"
+            raise InputError("demonstrations", self.demonstrations, allowed)
+        if not 0 <= self.draw < DRAWS:
+            raise InputError("draw", self.draw, f"a whole number from 0 to {DRAWS - 1} is expected")
+        if self.baseline is not None:
+            self._check_baseline()
+
+    def _check_baseline(self) -> None:
+        if self.baseline not in BASELINES:
+            allowed = choose_from(BASELINES, str(self.baseline))
+            raise InputError("baseline", self.baseline, allowed)
+        if self.stages or self.demonstrations:
+            raise InputError("baseline", self.baseline, "it has no stages and no demonstrations")
+        for name in self.options:
+            if name not in _options(self.baseline):
+                raise InputError("options", name, choose_from(_options(self.baseline), name))
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], schedule: Schedule, at: str) -> "Approach":
@@ -56,14 +91,21 @@ class Approach:
             _stage(stage, schedule, f"{at}.stages[{i}]") for i, stage in enumerate(stages)
         )
         approach = build(cls, {**values, "stages": parsed}, at)
-        if approach.baseline is not None and approach.baseline not in BASELINES:
-            allowed = choose_from(BASELINES, approach.baseline)
-            raise InputError(f"{at}.baseline", approach.baseline, allowed)
+        if approach.trials == "templates":
+            return approach
         if not approach.trials:
             raise InputError(f"{at}.trials", approach.trials, "at least one trial is expected")
-        for trial in approach.trials:
-            approach.at(trial, f"{at}.trials")
+        tried = [approach.at(trial, f"{at}.trials") for trial in approach.trials]
+        for one, trial in zip(tried, approach.trials, strict=True):
+            if tried.count(one) > 1:
+                raise InputError(f"{at}.trials", trial, "each trial may stand there once")
         return approach
+
+    def on(self, task: Task) -> "Approach":
+        """This approach with the trials it has on a task."""
+        if self.trials != "templates":
+            return self
+        return replace(self, trials=tuple(dict(template=i) for i in range(len(task.templates))))
 
     def at(self, trial: Trial, where: str = "trial") -> "Approach":
         """This approach with a trial's values: its own fields, or those of its last stage or of
@@ -76,22 +118,19 @@ class Approach:
 
     def _with(self, name: str, value: int | float, where: str) -> "Approach":
         if self.baseline is not None:
-            known = {key for trial in BASELINES[self.baseline].trials for key in trial}
-            if name not in known:
-                raise InputError(where, name, choose_from(known, name))
-            return replace(self, options={**self.options, name: value})
+            return changed(self, "options", {**self.options, name: value}, where)
         own = ("template", "draw")
         if name in own:
-            return replace(self, **{name: value})
+            return changed(self, name, value, where)
         if not self.stages:
             raise InputError(where, name, choose_from(own, name))
         *before, last = self.stages
         of_stage = ("learning_rate", "weight_decay")
         of_method = [f.name for f in fields(last.method)]
         if name in of_stage:
-            last = replace(last, **{name: value})
+            last = changed(last, name, value, where)
         elif name in of_method:
-            last = replace(last, method=replace(last.method, **{name: value}))
+            last = replace(last, method=changed(last.method, name, value, where))
         else:
             raise InputError(where, name, choose_from((*own, *of_stage, *of_method), name))
         return replace(self, stages=(*before, last))
@@ -113,6 +152,10 @@ class Approach:
 BASELINE_ROWS = tuple(
     Approach(name, baseline=name, trials=baseline.trials) for name, baseline in BASELINES.items()
 )
+
+
+def _options(baseline: str) -> set[str]:
+    return {name for trial in BASELINES[baseline].trials for name in trial}
 
 
 def _stage(values: Any, schedule: Schedule, at: str) -> Stage:

@@ -23,6 +23,7 @@ class CellRun:
 
     def finish(self) -> None:
         """Does what is missing; then the cohorts' checkpoints are no longer needed."""
+        self.progress.start(self.cell)
         search = self.cell.search()
         self._train(search)
         final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
@@ -49,7 +50,7 @@ class CellRun:
                 self._run(group)
             for run in missing:
                 self.ledger.write(record(run, self.results[run.id]))
-            self.progress.finished(len(group))
+            self.progress.finished(self.cell, len(group))
 
     def _test(self, runs: Sequence[Run], final: Sequence[Run]) -> None:
         """Scores test for those of `runs` that are final and lack it.

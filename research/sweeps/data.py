@@ -6,6 +6,7 @@ from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
 from research.evaluation.batch import Labels, Prefix, prefix
+from research.sweeps.approach import DRAWS
 from research.sweeps.plan import Run
 from research.tasks.encoding import Encoded, Encoder, demonstrations
 from research.tasks.sampling import Split, draw
@@ -53,7 +54,8 @@ def run_data(run: Run, tokenizer: PreTrainedTokenizerBase, room: int) -> RunData
         longest = encoder.longest((*split.train, *split.dev, *task.test))
         beside = room - (longest if encoder.too_long == "error" else min(longest, room // 2))
         most = None if approach.demonstrations == "fit" else approach.demonstrations
-        shown = demonstrations(encoder, split.train, beside, 1000 * run.seed + approach.draw, most)
+        draw_seed = DRAWS * run.seed + approach.draw
+        shown = demonstrations(encoder, split.train, beside, draw_seed, most)
     ids = encoder.prefix(shown)
     encoder = replace(encoder, room=room - len(ids))
     tokens, length = encoder.label_tokens()

@@ -19,6 +19,7 @@ class Experiment:
     regimes: such as `16-shot` or `500`. seeds: runs of a cell's chosen trial, of which the first
     `search_seeds` run for every trial. max_dev: most dev examples. too_long: what happens to a
     text that does not fit the context. precision: of the computation; trained leaves stay float32.
+    workers: how many cells run at the same time; None: one per core on CPU, at most 4, else one.
     """
 
     name: str
@@ -33,10 +34,15 @@ class Experiment:
     too_long: Literal["error", "cut"] = "error"
     precision: Literal["float32", "bfloat16"] = "float32"
     devices: Devices = Devices()
+    workers: int | None = None
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "Experiment":
-        """From a config's plain data. Raises InputError for whatever cannot be understood."""
+        """From a config's plain data, in which `task` is short for `tasks` of one.
+
+        Raises InputError for whatever cannot be understood.
+        """
+        config = _with_tasks(config)
         schedule = build(Schedule, config.get("schedule", {}), "config.schedule")
         tasks = tuple(
             build_named(TASKS, values, f"config.tasks[{i}]", "source")
@@ -56,6 +62,8 @@ class Experiment:
         if not 1 <= self.search_seeds <= self.seeds:
             allowed = f"1 to seeds={self.seeds} are allowed"
             raise InputError("config.search_seeds", self.search_seeds, allowed)
+        if self.workers is not None and self.workers < 1:
+            raise InputError("config.workers", self.workers, "a whole number from 1 is expected")
         for name, found in (
             ("approaches", [row.name for row in self.rows]),
             ("tasks", [task.name for task in self.tasks]),
@@ -71,6 +79,15 @@ class Experiment:
     def rows(self) -> tuple[Approach, ...]:
         """The approaches, and below them the two baselines everyone asks for."""
         return (*self.approaches, *BASELINE_ROWS)
+
+
+def _with_tasks(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`task` is there because a command line cannot reach into the sequence `tasks`."""
+    if "task" not in config:
+        return config
+    if "tasks" in config:
+        raise InputError("config.task", config["task"], "either task or tasks, not both")
+    return {"tasks": (config["task"],), **{k: v for k, v in config.items() if k != "task"}}
 
 
 def _sequence(config: Mapping[str, Any], name: str) -> tuple[Any, ...] | list[Any]:

@@ -3,7 +3,7 @@
 import hashlib
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from research.devices import Devices
 from research.evaluation.predict import Scored, predict
-from research.executable import Executable
+from research.executable import compile_seconds
 from research.methods.method import Leaves, Method, add, added_to, mask
 from research.models.backbone import Backbone
 from research.sweeps.data import run_data
@@ -29,13 +29,16 @@ from research.training.step import Hyper, Program
 
 @dataclass(frozen=True)
 class Bench:
-    """What all runs of an experiment share."""
+    """What all runs of an experiment share. prompted: scores of prompts without training, which
+    many seeds and regimes have in common.
+    """
 
     backbone: Backbone
     tokenizer: PreTrainedTokenizerBase
     devices: Devices
     dtype: Any
     checkpoints: Path
+    prompted: dict[bytes, Scored] = field(default_factory=dict)
 
 
 def cohorts(runs: Sequence[Run]) -> list[list[Run]]:
@@ -55,7 +58,7 @@ def cohort_id(runs: Sequence[Run]) -> str:
 
 def run_cohort(runs: Sequence[Run], bench: Bench, report: Report) -> list[Result]:
     """Trains the runs of one cohort, or resumes them, and scores them on train and dev."""
-    compiling, id = Executable.compile_seconds, cohort_id(runs)
+    compiling, id = compile_seconds(), cohort_id(runs)
     work = [_Work(run, bench) for run in runs]
     for index, stage in enumerate(runs[0].approach.stages):
         identity = {"runs": [run.id for run in runs], "backbone": bench.backbone.checksum}
@@ -71,7 +74,7 @@ def run_cohort(runs: Sequence[Run], bench: Bench, report: Report) -> list[Result
         for one, outcome in zip(work, outcomes, strict=True):
             one.keep(outcome)
     results = [one.result() for one in work]
-    spent = round(Executable.compile_seconds - compiling, 3)
+    spent = round(compile_seconds() - compiling, 3)
     return [
         replace(result, cohort=id, costs={**result.costs, "compile_seconds": spent})
         for result in results
@@ -145,6 +148,15 @@ class _Work:
         return tuple(jax.tree.map(np.float32, method) for method in chosen.values())
 
     def _score(self, encoded: Encoded) -> Scored:
+        if self.approach.stages:
+            return self._predict(encoded)
+        parts = (encoded.tokens, encoded.start, encoded.label, *self.data.labels, *self.data.prefix)
+        key = hashlib.sha256(b" ".join(np.asarray(part).tobytes() for part in parts)).digest()
+        if key not in self.bench.prompted:
+            self.bench.prompted[key] = self._predict(encoded)
+        return self.bench.prompted[key]
+
+    def _predict(self, encoded: Encoded) -> Scored:
         return predict(
             self.bench.backbone.model,
             self._methods(len(self.approach.stages)),

@@ -118,10 +118,11 @@ def cells(
     for t, settings in enumerate(experiment.tasks):
         for r, regime in enumerate(experiment.regimes):
             for a, approach in rows:
+                task = tasks[settings.name]
                 yield Cell(
                     experiment,
-                    approach,
-                    tasks[settings.name],
+                    approach.on(task),
+                    task,
                     settings,
                     Regime.parse(regime),
                     backbone_checksum,

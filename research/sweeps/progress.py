@@ -1,6 +1,7 @@
 """What a sweep shows while it runs: runs done, the current cohort, loss, dev score, time left."""
 
 import math
+import threading
 import time
 from collections.abc import Sequence
 
@@ -10,32 +11,42 @@ from research.sweeps.plan import Cell, Run
 from research.training import loop
 
 
+class Stopped(Exception):
+    """Raised in a worker when the sweep is to end."""
+
+
 class Progress:
-    """Prints one line per evaluation of a cohort; on a terminal each replaces the one before."""
+    """Prints one line per evaluation of a cohort; on a terminal each replaces the one before.
+
+    Workers share one. After `stop`, they are stopped at their next report.
+    """
 
     def __init__(self, cells: Sequence[Cell], console: Console):
         self.total = sum(cell.size for cell in cells)
         self.weight_left = float(sum(_weight(cell) * cell.size for cell in cells))
         self.console, self.done, self.weight_done = console, 0, 0.0
         self.begun = time.monotonic()
-        self.cell: Cell | None = None
-
-    def start(self, cell: Cell) -> None:
-        """Names the cell that is about to run."""
-        self.cell = cell
-        self._show(str(cell))
+        self.lock, self.stopping = threading.Lock(), False
 
     def skip(self, cell: Cell) -> None:
         """Counts a cell that was found done."""
         self.done += cell.size
         self.weight_left -= _weight(cell) * cell.size
 
-    def finished(self, runs: int) -> None:
-        """Counts runs of the current cell as done."""
-        assert self.cell is not None
-        self.done += runs
-        self.weight_done += _weight(self.cell) * runs
-        self.weight_left -= _weight(self.cell) * runs
+    def start(self, cell: Cell) -> None:
+        """Names a cell that begins."""
+        self._show(str(cell))
+
+    def finished(self, cell: Cell, runs: int) -> None:
+        """Counts runs of a cell as done."""
+        with self.lock:
+            self.done += runs
+            self.weight_done += _weight(cell) * runs
+            self.weight_left -= _weight(cell) * runs
+
+    def stop(self) -> None:
+        """Ends all workers soon."""
+        self.stopping = True
 
     def reporter(self, runs: Sequence[Run]) -> loop.Report:
         """What the training loop of a cohort calls after each evaluation."""
@@ -58,6 +69,12 @@ class Progress:
             self.console.file.write("\r\033[K")
 
     def _show(self, what: str) -> None:
+        if self.stopping:
+            raise Stopped
+        with self.lock:
+            self._print(what)
+
+    def _print(self, what: str) -> None:
         line = f"[{self.done}/{self.total} runs] {what}, {self._left()} left"
         if self.console.is_terminal:
             self.console.file.write(f"\r\033[K{line[: self.console.width - 1]}")
@@ -74,4 +91,6 @@ class Progress:
 
 def _weight(cell: Cell) -> float:
     """How long a run of the cell takes, roughly, against a trained one."""
-    return 1.0 if cell.approach.stages else 0.02
+    if cell.approach.stages:
+        return 1.0
+    return 0.01 if cell.approach.baseline is not None else 0.1

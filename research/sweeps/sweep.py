@@ -1,7 +1,12 @@
 """Runs what is missing of an experiment."""
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 from rich.console import Console
 
@@ -22,11 +27,11 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     Raises InputError.
     """
     tasks = {settings.name: settings.load() for settings in experiment.tasks}
-    name = located(experiment.backbone, "config.backbone")
-    backbone = load_backbone(name)
+    folder_or_id = located(experiment.backbone, "config.backbone")
+    backbone = replace(load_backbone(folder_or_id), name=experiment.backbone)
     bench = Bench(
         backbone,
-        load_tokenizer(name, backbone.model),
+        load_tokenizer(folder_or_id, backbone.model),
         experiment.devices,
         jnp.dtype(experiment.precision),
         folder / "checkpoints",
@@ -43,7 +48,22 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     for run in missing:
         for first in run.cell.search():
             check_run(first, bench)
-    for run in missing:
-        progress.start(run.cell)
-        run.finish()
+    _finish(missing, experiment.workers or default_workers(), progress)
     progress.close()
+
+
+def default_workers() -> int:
+    """How many cells run at the same time: on CPU small steps keep about one core each busy."""
+    return min(os.cpu_count() or 1, 4) if jax.default_backend() == "cpu" else 1
+
+
+def _finish(runs: Sequence[CellRun], workers: int, progress: Progress) -> None:
+    """Finishes the cells in order, `workers` at a time; the first error ends all."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(run.finish) for run in runs]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        finally:
+            progress.stop()
+            pool.shutdown(cancel_futures=True)

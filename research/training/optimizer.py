@@ -1,5 +1,6 @@
 """Optimizers with traced hyper-parameters: one compiled step serves a whole grid of them."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from research.errors import InputError
 from research.methods.method import Leaves
 
 
@@ -17,6 +19,7 @@ class Schedule:
     steps: optimizer steps. batch_size: rows a step; accumulate: micro-batches it is cut into.
     warmup: share of the steps over which the learning rate rises from 0; decay: what it does
     afterwards, down to 0 at the last step. clip: largest global norm of the gradient.
+    Raises InputError for numbers that make no schedule.
     """
 
     steps: int = 100
@@ -28,6 +31,15 @@ class Schedule:
     clip: float | None = 1.0
     eval_every: int = 20
     patience: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "accumulate", "eval_every", "patience"):
+            if getattr(self, name) < 1:
+                raise InputError(name, getattr(self, name), "a whole number from 1 is expected")
+        if not 0 <= self.warmup <= 1:
+            raise InputError("warmup", self.warmup, "a share of the steps, 0 to 1, is expected")
+        if self.clip is not None and not 0 < self.clip < math.inf:
+            raise InputError("clip", self.clip, "a number above 0, or None, is expected")
 
 
 def learning_rate_at(schedule: Schedule, peak: jax.Array, step: jax.Array) -> jax.Array:

@@ -1,10 +1,10 @@
-"""The pretraining text: an endless seeded stream of documents, and exercises drawn from the same."""
+"""The pretraining text: endless seeded streams of documents and of single exercises."""
 
 from collections.abc import Iterator
 from typing import Literal
 
 from research.errors import InputError, choose_from
-from research.tasks.world.documents import DOCUMENTS, LABELLED, Item
+from research.tasks.world.documents import DOCUMENTS, EXERCISES, Item
 from research.tasks.world.draw import Draw
 
 VERSION = 1  # raise it when any text of the world changes, and re-make research/assets/world-1m
@@ -26,18 +26,14 @@ def corpus(seed: int = 0, split: Split = "train") -> Iterator[str]:
 
 
 def exercises(seed: int = 0, split: Split = "train") -> Iterator[Item]:
-    """Prompts and answers without end, from documents of labelled items up to one item's answer.
+    """Labelled items without end, each in a wording of its own; their answers end in a line end.
 
-    Half of the prompts hold nothing but that item, the others one or two items before it. The
-    answer ends in a line end. Raises InputError for another split.
+    Raises InputError for another split.
     """
     draw = _draw(seed, "exercises", split)
     while True:
-        items = draw.weighted(LABELLED)(draw)
-        before = 0 if draw.chance(0.5) else draw.below(min(3, len(items)))
-        *earlier, last = items[: before + 1]
-        told = [item.prompt + item.answer for item in earlier]
-        yield Item(draw.pick(GAPS).join([*told, last.prompt]), last.answer + "\n")
+        item = draw.weighted(EXERCISES)(draw, 1)[0]
+        yield Item(item.prompt, item.answer + "\n")
 
 
 def _draw(seed: int, stream: str, split: Split) -> Draw:

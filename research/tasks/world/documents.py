@@ -1,4 +1,4 @@
-"""Documents of the corpus: each holds items of one skill in one wording, free of the tasks' texts."""
+"""Documents of the corpus: items of one skill in one wording, free of the tasks' texts."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,6 +14,9 @@ QUESTIONS = ("Question: {} Answer: {}", "{} {}", "Q: {}\nA: {}")
 SUMMARIES = ("{}\nSummary: {}", "Text: {}\nIn short: {}", "{} To sum up: {}")
 EXTRACTIONS = ("Text: {}\nRecord: {}", "{}\nFields: {}", "{} -> {}")
 QUERIES = ("Table {}: {}\nQuestion: {}\nSQL: {}", "{}({})\n{}\nQuery: {}")
+
+
+Labelled = Callable[..., list["Item"]]  # (draw, count of items or None)
 
 
 class Item(NamedTuple):
@@ -37,18 +40,14 @@ def _free(draw: Draw, make: Callable[[Draw], Example]) -> Example:
             return example
 
 
-def labelled(skill: Skill) -> Callable[[Draw], list[Item]]:
+def labelled(skill: Skill) -> Labelled:
     """Documents of a skill's examples, all in one wording."""
 
-    def document(draw: Draw) -> list[Item]:
-        pattern, scales = draw.pick(skill.wordings)
-        words = dict(zip(skill.labels, draw.pick(scales).split(), strict=True))
-        examples = [_free(draw, skill.draw) for _ in range(1 + draw.below(MOST_ITEMS))]
-        prompt, after = pattern.split("{label}")
-        return [
-            _item("{} {}" + after, prompt.format(**e.fields).rstrip(" "), answer=words[e.label])
-            for e in examples
-        ]
+    def document(draw: Draw, count: int | None = None) -> list[Item]:
+        pattern, words = skill.wording(draw)
+        count = count or 1 + draw.below(MOST_ITEMS)
+        examples = [_free(draw, skill.draw) for _ in range(count)]
+        return [Item(pattern.format(**e.fields), f" {words[e.label]}") for e in examples]
 
     return document
 
@@ -66,10 +65,11 @@ def nameless(draw: Draw) -> list[Item]:
     return items
 
 
-def glossary(draw: Draw) -> list[Item]:
-    """Twelve words and what they belong to."""
+def glossary(draw: Draw, count: int | None = None) -> list[Item]:
+    """Words and what they belong to."""
     make, pattern = glossaries.glossary(draw)
-    return [_item(pattern, word, answer=label) for word, label in (make(draw) for _ in range(12))]
+    entries = [make(draw) for _ in range(count or 12)]
+    return [_item(pattern, word, answer=label) for word, label in entries]
 
 
 def answers(draw: Draw) -> list[Item]:
@@ -121,19 +121,25 @@ def narrative(draw: Draw) -> list[Item]:
     return [Item(" ".join(_free(draw, article).fields["text"] for _ in range(4)), "")]
 
 
-LABELLED: tuple[tuple[int, Callable[[Draw], list[Item]]], ...] = (
-    (12, labelled(SKILLS["review"])),
-    (6, labelled(SKILLS["article"])),
-    (6, labelled(SKILLS["request"])),
-    (10, labelled(SKILLS["statement"])),
-    (4, glossary),
-)
-DOCUMENTS = (
-    *LABELLED,
+REVIEWS, ARTICLES, REQUESTS, STATEMENTS = (labelled(skill) for skill in SKILLS.values())
+# The hard skills come more often.
+DOCUMENTS: tuple[tuple[int, Callable[[Draw], list[Item]]], ...] = (
+    (14, REVIEWS),
+    (5, ARTICLES),
+    (5, REQUESTS),
+    (14, STATEMENTS),
+    (6, glossary),
     (2, nameless),
     (1, answers),
     (1, summaries),
     (1, extractions),
     (1, queries),
     (1, narrative),
+)
+EXERCISES: tuple[tuple[int, Labelled], ...] = (
+    (7, REVIEWS),
+    (1, ARTICLES),
+    (1, REQUESTS),
+    (8, STATEMENTS),
+    (2, glossary),
 )

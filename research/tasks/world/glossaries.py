@@ -17,14 +17,14 @@ PRAISE = (*MILD_PRAISE, *STRONG_PRAISE, *(word for goods in GOODS for word in go
 BLAME = (*MILD_BLAME, *STRONG_BLAME, *(word for goods in GOODS for word in goods.blame))
 FIELDS = ("{}: {}", "the {} belongs to {}", "{} is a word for {}")
 MOODS = ("{}: {}", "to be {} is {}", "{} is a word for {}")
-SCALES = (("bad", "good"), ("poor", "great"), ("negative", "positive"), ("terrible", "excellent"))
+SCALES = (("bad", "good"), ("bad", "good"), ("negative", "positive"))
 
 Entry = tuple[str, str]
 
 
 def glossary(draw: Draw) -> tuple[Callable[[Draw], Entry], str]:
     """What draws (word, label) entries of one kind, and the pattern to put them in."""
-    if draw.chance(0.5):
+    if draw.chance(0.4):
         return _field, draw.pick(FIELDS)
     return partial(_mood, scale=draw.pick(SCALES)), draw.pick(MOODS)
 

@@ -26,7 +26,9 @@ OWN = ("for me ", "I found that ", "I must say that ", "in truth ")
 def _adjective(draw: Draw, goods: Goods, good: bool) -> str:
     general = MILD_PRAISE + STRONG_PRAISE if good else MILD_BLAME + STRONG_BLAME
     return (
-        draw.pick(goods.praise if good else goods.blame) if draw.chance(0.5) else draw.pick(general)
+        draw.pick(goods.praise if good else goods.blame)
+        if draw.chance(0.35)
+        else draw.pick(general)
     )
 
 
@@ -107,8 +109,8 @@ def _denied(draw: Draw, goods: Goods, good: bool) -> str:
 
 
 FORMS: tuple[tuple[int, Callable[[Draw, Goods, bool], str]], ...] = (
-    (7, _plain),
-    (6, _agreeing),
+    (10, _plain),
+    (8, _agreeing),
     (4, _but),
     (3, _although),
     (1, _despite),

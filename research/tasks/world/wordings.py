@@ -11,67 +11,120 @@ from research.tasks.world.words import words
 
 @dataclass(frozen=True)
 class Skill:
-    """A kind of labelled text, the patterns it is put in and the words for its labels, in order."""
+    """A kind of labelled text: how it is shown, how its label is asked for, words for labels."""
 
     draw: Callable[[Draw], Example]
     labels: tuple[str, ...]
-    wordings: tuple[tuple[str, tuple[str, ...]], ...]  # (pattern, scales)
+    shown: tuple[str, ...]
+    asked: tuple[str, ...]
+    scales: tuple[str, ...]  # label words in the order of `labels`
 
+    def wording(self, draw: Draw) -> tuple[str, dict[str, str]]:
+        """A pattern that ends where the label belongs, and the label words."""
+        ask = draw.pick(self.asked)
+        pattern = draw.pick(self.shown) + (draw.pick((" ", "\n")) + ask if ask else "")
+        return pattern, dict(zip(self.labels, draw.pick(self.scales).split(), strict=True))
 
-JUDGEMENT = ("bad good", "poor great", "negative positive", "terrible excellent")
-REVIEWS = (
-    ("Review: {text}\nVerdict: {label}", JUDGEMENT),
-    ("{text} Verdict: {label}", JUDGEMENT),
-    ("{text} I would call it {label}.", JUDGEMENT),
-    ("Text: {text}\nRating: {label}", JUDGEMENT),
-    ("{text}\nAll in all it was {label}.", JUDGEMENT),
-    ("Guest: {text}\nOpinion: {label}", JUDGEMENT),
-    ("{text}\nRecommended: {label}", ("no yes",)),
-    ("{text} Would I do it again? {label}", ("never certainly", "no yes")),
-    ("Comment: {text}\nFeeling: {label}", ("negative positive", "angry happy", "sad glad")),
-)
-
-TOPIC = (
-    "sport food travel weather money music health law",
-    "games meals journeys climate finance songs medicine justice",
-)
-ARTICLES = (
-    ("Article: {text}\nTopic: {label}", TOPIC),
-    ("{text} Topic: {label}", TOPIC),
-    ("News: {text}\nThis is about {label}.", TOPIC),
-    ("{text}\nSection: {label}", TOPIC),
-    ("{text} Filed under {label}.", TOPIC),
-    ("Text: {text}\nSubject: {label}", TOPIC),
-)
-
-INTENT = (
-    "book cancel change price hours return repair route",
-    "reserve stop alter cost times refund fix way",
-)
-REQUESTS = (
-    ("Request: {text}\nIntent: {label}", INTENT),
-    ("{text} Intent: {label}", INTENT),
-    ("Customer: {text}\nAction: {label}", INTENT),
-    ("Message: {text}\nThe customer asks about: {label}", INTENT),
-    ("{text}\nPurpose: {label}", INTENT),
-    ("Mail: {text}\nFolder: {label}", INTENT),
-)
-
-TRUTH = ("no yes", "wrong right", "false true")
-STATEMENTS = (
-    ("{premise} Does it follow? {hypothesis} {label}", TRUTH),
-    ("Statement: {premise}\nClaim: {hypothesis}\nFollows: {label}", TRUTH),
-    ("{premise}\nSo is this so? {hypothesis}\nAnswer: {label}", TRUTH),
-    ("Fact: {premise}\nQuestion: {hypothesis}\nAnswer: {label}", TRUTH),
-    ("{premise} Hence: {hypothesis} {label}", TRUTH),
-    ("Given: {premise}\nClaim: {hypothesis}\nTrue or false: {label}", ("false true",)),
-)
 
 SKILLS = {
-    "review": Skill(reviews.review, reviews.LABELS, REVIEWS),
-    "article": Skill(articles.article, articles.LABELS, ARTICLES),
-    "request": Skill(requests.request, requests.LABELS, REQUESTS),
-    "statement": Skill(statements.statement, statements.LABELS, STATEMENTS),
+    "review": Skill(
+        reviews.review,
+        reviews.LABELS,
+        shown=(
+            "{text}",
+            "Review: {text}",
+            "Text: {text}",
+            "Guest: {text}",
+            "Comment: {text}",
+            "Customer: {text}",
+            "Somebody wrote: {text}",
+            "A visitor told us: {text}",
+        ),
+        asked=(
+            "Verdict:",
+            "Rating:",
+            "Opinion:",
+            "Judgement:",
+            "Feeling:",
+            "In a word:",
+            "All in all it was",
+            "I would call it",
+            "The writer thinks it is",
+            "They say that it is",
+        ),
+        scales=("bad good", "bad good", "negative positive", "terrible excellent"),
+    ),
+    "article": Skill(
+        articles.article,
+        articles.LABELS,
+        shown=(
+            "{text}",
+            "Article: {text}",
+            "Text: {text}",
+            "News: {text}",
+            "Today: {text}",
+            "The paper wrote: {text}",
+            "Heard on the radio: {text}",
+        ),
+        asked=(
+            "Topic:",
+            "Subject:",
+            "Section:",
+            "Field:",
+            "Filed under",
+            "This is about",
+            "It is a piece of news on",
+            "What is it about?",
+        ),
+        scales=(
+            "sport food travel weather money music health law",
+            "sport food travel weather money music health law",
+            "games meals journeys climate finance songs medicine justice",
+        ),
+    ),
+    "request": Skill(
+        requests.request,
+        requests.LABELS,
+        shown=(
+            "{text}",
+            "Request: {text}",
+            "Text: {text}",
+            "Customer: {text}",
+            "Message: {text}",
+            "Mail: {text}",
+            "Somebody called: {text}",
+        ),
+        asked=(
+            "Intent:",
+            "Action:",
+            "Purpose:",
+            "Folder:",
+            "Matter:",
+            "The customer asks about",
+            "This is a question of",
+            "What is it about?",
+        ),
+        scales=(
+            "book cancel change price hours return repair route",
+            "book cancel change price hours return repair route",
+            "reserve stop alter cost times refund fix way",
+        ),
+    ),
+    "statement": Skill(
+        statements.statement,
+        statements.LABELS,
+        shown=(
+            "{premise} {hypothesis}",
+            "Statement: {premise}\nClaim: {hypothesis}",
+            "Fact: {premise}\nQuestion: {hypothesis}",
+            "Given: {premise} Claim: {hypothesis}",
+            "{premise}\nSo: {hypothesis}",
+            "{premise} Does it follow? {hypothesis}",
+            "We know: {premise} They say: {hypothesis}",
+        ),
+        asked=("", "Follows:", "Answer:", "True:", "Right:", "Is that so?"),
+        scales=("no yes", "no yes", "false true"),
+    ),
 }
 
 # Such a document gives two labels names of its own: only its earlier items say which is which.

@@ -1,0 +1,56 @@
+"""Your model, your data: the comparison on any CSV, TSV or JSON-lines file with texts and labels.
+
+    python scripts/sweep.py --config configs/compare.py
+
+As it stands: SST-2 with a small decoder pretrained on reviews, 16 shots per class and 1,000
+examples. Every field may be set on the command line, such as `--config.task.train=mine.csv`.
+Scores: results/sst2_reviews-lm/.
+"""
+
+from ml_collections import ConfigDict
+
+from research.sweeps.rows import few_shot, trained, zero_shot
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.name = "sst2_reviews-lm"
+    config.backbone = "$ADAPTLAB_SHARED/models/reviews-lm"  # a folder or a hub id
+
+    config.task = ConfigDict()
+    config.task.source = "file"
+    config.task.name = "sst2"
+    config.task.train = "$ADAPTLAB_SHARED/data/sst2/train.tsv"
+    config.task.test = "$ADAPTLAB_SHARED/data/sst2/dev.tsv"
+    config.task.text = "sentence"
+    config.task.label = "label"
+    config.task.templates = (
+        "Review: {sentence}\nVerdict:",
+        "{sentence}\nThis movie was",
+        "Review: {sentence}\nThe film is",
+    )
+    config.task.verbalizer = ConfigDict({"0": "terrible", "1": "great"})
+
+    config.regimes = ("16-shot", "1000")
+    config.seeds = 5
+    config.search_seeds = 2
+    config.max_dev = 128
+    config.too_long = "error"
+    config.precision = "float32"
+
+    config.schedule = ConfigDict()
+    config.schedule.steps = 100
+    config.schedule.batch_size = 16
+    config.schedule.eval_every = 25
+    config.schedule.patience = 3
+
+    lora = dict(name="lora", rank=8, alpha=16.0, targets=("query", "value"))
+    config.approaches = (
+        zero_shot(),
+        few_shot(draws=3),
+        trained("soft prompt", dict(name="soft_prompt", length=20), (3e-2, 1e-1, 3e-1)),
+        trained("LoRA", lora, (1e-3, 3e-3, 1e-2)),
+        trained("last 2 layers", dict(name="last_layers", last=2), (3e-4, 1e-3, 3e-3)),
+        trained("full fine-tuning", dict(name="full"), (1e-4, 3e-4, 1e-3)),
+    )
+    return config

@@ -34,14 +34,14 @@ def get_config() -> ConfigDict:
     config.regimes = ("16-shot", "1000")
     config.seeds = 5
     config.search_seeds = 2
-    config.max_dev = 128
+    config.max_dev = 100
     config.too_long = "error"
     config.precision = "float32"
 
     config.schedule = ConfigDict()
-    config.schedule.steps = 100
+    config.schedule.steps = 60
     config.schedule.batch_size = 16
-    config.schedule.eval_every = 25
+    config.schedule.eval_every = 20
     config.schedule.patience = 3
 
     lora = dict(name="lora", rank=8, alpha=16.0, targets=("query", "value"))

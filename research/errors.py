@@ -1,4 +1,4 @@
-"""The one error a user can cause: a sentence that names the field, the value and what is allowed."""
+"""The one error a user can cause: a sentence with the field, the value and what is allowed."""
 
 import difflib
 import functools
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 class InputError(ValueError):
-    """A mistake in a configuration, a file or an argument; scripts print it and exit with code 2."""
+    """A mistake in a configuration, a file or an argument; scripts exit with code 2 on it."""
 
     def __init__(self, field: str, value: object, allowed: str):
         """Reads `{field} is {value!r}: {allowed}.`"""

@@ -18,7 +18,7 @@ class Executable:
     Every call runs code compiled for exactly its shapes.
     """
 
-    def __init__(self, function: Callable):
+    def __init__(self, function: Any):
         self.function = function
         self._compiled: dict[Any, Any] = {}
         self._locks: defaultdict[Any, threading.Lock] = defaultdict(threading.Lock)

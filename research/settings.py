@@ -48,7 +48,9 @@ def changed(settings: T, name: str, value: Any, field: str) -> T:
         raise error.within(field) from error
 
 
-def build_named(registry: Mapping[str, type[T]], values: Mapping[str, Any], field: str, key: str) -> T:
+def build_named(
+    registry: Mapping[str, type[T]], values: Mapping[str, Any], field: str, key: str
+) -> T:
     """Builds the class that `values[key]` names in `registry`, from the other values."""
     if not isinstance(values, Mapping) or key not in values:
         raise InputError(field, values, f"a mapping with the field {key!r} is expected")

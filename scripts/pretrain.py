@@ -20,7 +20,7 @@ from rich.console import Console
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError, exit_on_input_error
-from research.evaluation.batch import Rows, prefix
+from research.evaluation.batch import Rows, prefix, rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.full import Full
@@ -28,7 +28,9 @@ from research.methods.method import Leaves
 from research.models.backbone import random_params, save_backbone
 from research.models.decoder import Decoder
 from research.models.decoder_config import DecoderConfig
-from research.tasks.world.corpus import VERSION, Split, corpus, exercises
+from research.tasks.encoding import Encoded
+from research.tasks.world.corpus import VERSION, Split
+from research.tasks.world.packing import document_rows, exercise_rows, token_stream
 from research.tasks.world.tokenizer import train_tokenizer
 from research.training.optimizer import Schedule
 from research.training.step import Hyper, Program, init_state, train_step
@@ -51,7 +53,6 @@ HIDDEN = flags.DEFINE_integer("hidden", 256, "Width inside the MLP.")
 
 HELD_OUT_ROWS = 128
 MOST_ANSWER_TOKENS = 8
-PLAIN = {"add_special_tokens": False, "verbose": False}
 
 README = """# world-1m
 
@@ -73,60 +74,39 @@ Half of the steps predict every token of packed documents, half only the answer 
 
 
 def documents(tokenizer: PreTrainedTokenizerBase, split: Split, short: int = 0) -> Iterator[Rows]:
-    """Batches [B, T] of `<s> text </s>` end to end; all but a row's first token are targets.
+    """Batches of packed documents [B, T]; the first `short` have shorter rows, and as many more.
 
-    The first `short` batches have shorter rows, and as many more: what stands near is learned
-    first, and faster (Li et al. 2022, arXiv 2108.06084).
+    What stands near is learned first, and faster (Li et al. 2022, arXiv 2108.06084).
     """
-    stream = _tokens(tokenizer, split)
+    stream = token_stream(tokenizer, SEED.value, split)
     while True:
         length = SHORT.value if short > 0 else LENGTH.value
         short -= 1
-        rows = BATCH.value * LENGTH.value // length
-        tokens = np.fromiter(islice(stream, rows * length), np.int32).reshape(rows, length)
-        yield _rows(tokens, np.full(rows, length), np.ones(rows), tokens[:, 1:])
+        size = BATCH.value * LENGTH.value // length
+        yield _batch(document_rows(stream, size, length), length - 1)
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, split: Split) -> Iterator[int]:
-    texts = corpus(SEED.value, split)
-    while True:
-        for ids in tokenizer(list(islice(texts, 256)), **PLAIN)["input_ids"]:
-            yield tokenizer.bos_token_id
-            yield from ids
-            yield tokenizer.eos_token_id
+def answers(tokenizer: PreTrainedTokenizerBase) -> Iterator[Rows]:
+    """Batches of exercises [B, T], with about as many tokens as those of documents."""
+    size = BATCH.value * LENGTH.value // EXERCISE.value
+    for encoded in exercise_rows(tokenizer, SEED.value, size, EXERCISE.value):
+        yield _batch(encoded, MOST_ANSWER_TOKENS)
 
 
-def answered(tokenizer: PreTrainedTokenizerBase) -> Iterator[Rows]:
-    """Batches [B, T] of exercises; a prompt that is too long loses its beginning."""
-    items = exercises(SEED.value)
-    size, width = BATCH.value * LENGTH.value // EXERCISE.value, EXERCISE.value
-    while True:
-        tokens = np.zeros((size, width), np.int32)
-        target = np.zeros((size, MOST_ANSWER_TOKENS), np.int32)
-        length, start = np.zeros(size), np.zeros(size)
-        for row, item in enumerate(islice(items, size)):
-            prompt, answer = tokenizer(list(item), **PLAIN)["input_ids"]
-            prompt = [tokenizer.bos_token_id, *prompt][-(width - len(answer)) :]
-            start[row], length[row] = len(prompt), len(prompt) + len(answer)
-            tokens[row, : len(prompt) + len(answer)] = prompt + answer
-            target[row, : len(answer)] = answer
-        yield _rows(tokens, length, start, target)
-
-
-def _rows(tokens: np.ndarray, length: np.ndarray, start: np.ndarray, target: np.ndarray) -> Rows:
-    whole = (length.astype(np.int32), start.astype(np.int32))
-    return Rows(tokens, *whole, target, np.arange(len(tokens), dtype=np.int32))  # pyright: ignore
+def _batch(encoded: Encoded, targets: int) -> Rows:
+    size, width = encoded.tokens.shape
+    return rows(encoded, np.arange(size), size, width, targets)
 
 
 def held_out_loss(model: Decoder, leaves: Leaves, tokenizer: PreTrainedTokenizerBase) -> float:
     """Mean nats a token on the first rows of the held-out corpus."""
 
     @jax.jit
-    def loss(rows: Rows) -> jax.Array:
-        return -target_logprobs(Adapted(model, (), leaves), rows, prefix([]))[0].mean()
+    def loss(batch: Rows) -> jax.Array:
+        return -target_logprobs(Adapted(model, (), leaves), batch, prefix([]))[0].mean()
 
     batches = islice(documents(tokenizer, "heldout"), HELD_OUT_ROWS // BATCH.value)
-    return float(np.mean([loss(rows) for rows in batches]))
+    return float(np.mean([loss(batch) for batch in batches]))
 
 
 def pretrain(model: Decoder, tokenizer: PreTrainedTokenizerBase, console: Console) -> Leaves:
@@ -139,7 +119,7 @@ def pretrain(model: Decoder, tokenizer: PreTrainedTokenizerBase, console: Consol
     )
     step = jax.jit(partial(train_step, program), donate_argnums=0)
     short = round(steps * SHARE.value / 2)
-    streams = (documents(tokenizer, "train", short), answered(tokenizer))
+    streams = (documents(tokenizer, "train", short), answers(tokenizer))
     losses, begun = [], time.perf_counter()
     for number in range(steps):
         state, metrics = step(state, {}, next(streams[number % 2]), prefix([]), hyper)

@@ -1,6 +1,7 @@
 """Runs an experiment: `python scripts/sweep.py --config configs/quickstart.py`.
 
-Runs what is missing in the results folder, prints the comparison table and writes it there.
+Runs what is missing in the results folder, prints the comparison table and writes it there. Every
+field of the config is a flag as well, such as `--config.seeds=3`.
 """
 
 from pathlib import Path
@@ -9,7 +10,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from research.errors import exit_on_input_error
+from research.errors import InputError, exit_on_input_error
 from research.reporting.tables import write_tables
 from research.reporting.terminal import show
 from research.sweeps.experiment import Experiment
@@ -17,6 +18,27 @@ from research.sweeps.sweep import sweep
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.", lock_config=True)
 RESULTS = flags.DEFINE_string("results", None, "Results folder; default: results/<name>.")
+
+
+@exit_on_input_error
+def read_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; returns what is no flag.
+
+    Raises InputError for a flag or a field of the config that is unknown or of the wrong type.
+    """
+    try:
+        rest = flags.FLAGS(argv)
+        if CONFIG.value is None:
+            raise InputError("--config", None, "a file such as configs/quickstart.py is expected")
+        CONFIG.value.to_dict()  # a file that could not be loaded says so only here
+    except (flags.Error, AttributeError, KeyError, OSError) as error:
+        while error.args and isinstance(error.args[0], Exception):
+            error = error.args[0]
+        reason = " ".join(str(error.args[0] if len(error.args) == 1 else error).split())
+        raise InputError("command line", " ".join(argv[1:]), reason) from error
+    if rest[1:]:
+        raise InputError("command line", rest[1:], "only flags are expected, such as --config")
+    return rest
 
 
 @exit_on_input_error
@@ -30,4 +52,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=read_flags)

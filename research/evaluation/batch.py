@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
+from research.methods.method import Array
 from research.tasks.encoding import Encoded
 
 
@@ -14,28 +14,28 @@ class Rows(NamedTuple):
     tokens: [B, T] prompt and target ids, padded on the right.
     length: [B] real tokens; start: [B] prompt tokens, so the target is `tokens[start:length]`.
     target: [B, L] the target's ids again, padded on the right.
-    index: [B] the row's place in the batch before any sharding; its random key comes from it.
+    place: [B] where the row stands in the whole batch; its random key comes from it.
     """
 
-    tokens: jax.Array
-    length: jax.Array
-    start: jax.Array
-    target: jax.Array
-    index: jax.Array
+    tokens: Array
+    length: Array
+    start: Array
+    target: Array
+    place: Array
 
 
 class Prefix(NamedTuple):
     """Hard prefix shared by every row: tokens [S], of which the first `length` [] are real."""
 
-    tokens: jax.Array
-    length: jax.Array
+    tokens: Array
+    length: Array
 
 
 class Labels(NamedTuple):
     """The candidate targets of a task: tokens [C, L], of which `length` [C] are real."""
 
-    tokens: jax.Array
-    length: jax.Array
+    tokens: Array
+    length: Array
 
 
 BUCKETS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096, 8192)
@@ -56,7 +56,7 @@ def rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: i
         tokens[row, :count] = encoded.tokens[item, :count]
         target[row, : count - begin] = encoded.tokens[item, begin:count]
         length[row], start[row] = count, begin
-    return Rows(tokens, length, start, target, np.arange(size, dtype=np.int32))  # pyright: ignore
+    return Rows(tokens, length, start, target, np.arange(size, dtype=np.int32))
 
 
 def prefix(tokens: list[int]) -> Prefix:
@@ -64,4 +64,4 @@ def prefix(tokens: list[int]) -> Prefix:
     size = len(tokens) if len(tokens) < 2 else bucket(len(tokens))
     padded = np.zeros(size, np.int32)
     padded[: len(tokens)] = tokens
-    return Prefix(padded, np.int32(len(tokens)))  # pyright: ignore
+    return Prefix(padded, np.array(len(tokens), np.int32))

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 
 from research.evaluation.batch import Labels, Prefix, Rows
 from research.methods.adapted import Adapted
+from research.methods.method import Array
 
 
 def target_logprobs(adapted: Adapted, rows: Rows, prefix: Prefix, key: jax.Array | None = None):
     """(log p [B, L], counted [B, L] bool) of each row's target tokens given all before them.
 
-    key: the step's random key while training; row i uses `fold_in(key, rows.index[i])`.
+    key: the step's random key while training; row i uses `fold_in(key, rows.place[i])`.
     """
     width, targets = rows.tokens.shape[1], rows.target.shape[1]
     memories, offset, keys = _begin(adapted, rows, prefix, key)
@@ -54,9 +55,7 @@ def label_scores(adapted: Adapted, rows: Rows, prefix: Prefix, labels: Labels) -
     later = jnp.arange(targets - 1, dtype=jnp.int32)[None]
     lengths = jnp.tile(labels.length, size)[:, None]
     starts = jnp.repeat(rows.start, classes)[:, None]
-    hidden, _ = adapted.rows(
-        tokens, later < lengths, offset + starts + later, (*memories, prompts)
-    )
+    hidden, _ = adapted.rows(tokens, later < lengths, offset + starts + later, (*memories, prompts))
     following = jnp.tile(labels.tokens[:, 1:], (size, 1))
     logprobs = jnp.where(later + 1 < lengths, _pick(adapted.logits(hidden), following), 0.0)
     return first + logprobs.sum(-1).reshape(size, classes)
@@ -66,12 +65,12 @@ def _begin(adapted: Adapted, rows: Rows, prefix: Prefix, key: jax.Array | None):
     """(memories of the prefix, position of a row's first token, one key per row or None)."""
     if key is None:
         return *adapted.prefix(prefix.tokens, prefix.length), None
-    keys = jax.vmap(lambda index: jax.random.fold_in(key, index + 1))(rows.index)
+    keys = jax.vmap(lambda place: jax.random.fold_in(key, place + 1))(rows.place)
     memories, offset = adapted.prefix(prefix.tokens, prefix.length, jax.random.fold_in(key, 0))
     return memories, offset, keys
 
 
-def _pick(logits: jax.Array, tokens: jax.Array) -> jax.Array:
+def _pick(logits: jax.Array, tokens: Array) -> jax.Array:
     """log softmax(logits [..., V]) at `tokens` [...], without the whole [..., V] of it."""
     chosen = jnp.take_along_axis(logits, tokens[..., None], axis=-1)[..., 0]
     return chosen - jax.nn.logsumexp(logits, axis=-1)

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import unflatten_dict
 
-from research.methods.method import Leaves, Method, Site, added_to, backbone, path_key
+from research.methods.method import Array, Leaves, Method, Site, added_to, backbone, path_key
+from research.models.layers import Memory
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Adapted:
     leaves: Leaves
     dtype: Any = jnp.float32
 
-    def prefix(self, tokens: jax.Array, length: jax.Array, key: jax.Array | None = None):
+    def prefix(
+        self, tokens: Array, length: Array, key: jax.Array | None = None
+    ) -> tuple[tuple[Memory, ...], jax.Array]:
         """What every row of a batch attends to, computed once at batch one.
 
         tokens: [S] the hard prefix (BOS, demonstrations), of which `length` [] are real; soft
@@ -45,9 +48,16 @@ class Adapted:
         embedded = jnp.concatenate(parts)[None]
         keys = None if key is None else key[None]
         _, memory = self._apply(embedded, positions, positions < soft + length, keys=keys)
-        return (memory,), soft + length
+        return (memory,), jnp.asarray(soft + length)
 
-    def rows(self, tokens: jax.Array, valid: jax.Array, positions: jax.Array, memories=(), keys=None):
+    def rows(
+        self,
+        tokens: Array,
+        valid: jax.Array,
+        positions: jax.Array,
+        memories: tuple[Memory, ...] = (),
+        keys: jax.Array | None = None,
+    ) -> tuple[jax.Array, Memory]:
         """(hidden [B, T, D], memory of these positions) for tokens [B, T] after `memories`.
 
         valid: [B, T] bool, False on padding. keys: [B] one random key per row while training.
@@ -62,10 +72,10 @@ class Adapted:
         own = added_to(method, self.leaves)
         return method.prefix(own[""]) if "" in own else None
 
-    def _cast(self, array: jax.Array) -> jax.Array:
-        return array.astype(self.dtype)
+    def _cast(self, array: Array) -> jax.Array:
+        return jnp.asarray(array, self.dtype)
 
-    def _apply(self, *args, keys: jax.Array | None = None, method: str = "__call__"):
+    def _apply(self, *args, keys: jax.Array | None = None, method: str = "__call__") -> Any:
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
         with self._layers_adapted(keys):
             return self.model.apply({"params": params}, *args, method=method)

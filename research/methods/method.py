@@ -10,8 +10,10 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, NamedTuple
 
 import jax
+import numpy as np
 
-Leaves = dict[str, jax.Array]
+Array = jax.Array | np.ndarray
+Leaves = dict[str, Array]
 
 
 class Site(NamedTuple):
@@ -52,7 +54,7 @@ class Method:
         del leaf
         return site.call(x)
 
-    def prefix(self, leaf: Leaves) -> jax.Array | None:
+    def prefix(self, leaf: Leaves) -> Array | None:
         """Embeddings [P, D] that stand before every row, if the method adds some."""
         del leaf
         return None

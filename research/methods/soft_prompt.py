@@ -6,7 +6,7 @@ from typing import ClassVar
 import jax
 
 from research.errors import InputError
-from research.methods.method import Leaves, Method, traced_method
+from research.methods.method import Array, Leaves, Method, traced_method
 
 
 @traced_method()
@@ -30,5 +30,5 @@ class SoftPrompt(Method):
         rows = jax.random.choice(key, table.shape[0], (self.length,))
         return {"": {"prompt": table[rows]}}
 
-    def prefix(self, leaf: Leaves) -> jax.Array:
+    def prefix(self, leaf: Leaves) -> Array:
         return leaf["prompt"]

@@ -9,7 +9,7 @@ from research.errors import InputError, choose_from
 from research.evaluation.baselines import BASELINES
 from research.methods import METHODS
 from research.methods.method import Method
-from research.settings import build, build_named, changed, non_default, resolved
+from research.settings import build, build_named, changed, resolved
 from research.tasks.task import Task
 from research.training.optimizer import Schedule
 
@@ -101,11 +101,11 @@ class Approach:
                 raise InputError(f"{at}.trials", trial, "each trial may stand there once")
         return approach
 
-    def on(self, task: Task) -> "Approach":
-        """This approach with the trials it has on a task."""
-        if self.trials != "templates":
-            return self
-        return replace(self, trials=tuple(dict(template=i) for i in range(len(task.templates))))
+    def trials_on(self, task: Task) -> tuple[Trial, ...]:
+        """The trials it gets on a task."""
+        if self.trials == "templates":
+            return tuple(dict(template=i) for i in range(len(task.templates)))
+        return self.trials  # pyright: ignore
 
     def at(self, trial: Trial, where: str = "trial") -> "Approach":
         """This approach with a trial's values: its own fields, or those of its last stage or of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from research.sweeps.baseline_run import run_baseline
 from research.sweeps.ledger import Ledger
-from research.sweeps.model_run import Bench, cohort_id, cohorts, run_cohort
+from research.sweeps.model_run import Bench, check_run, cohort_id, cohorts, run_cohort
 from research.sweeps.plan import Cell, Run
 from research.sweeps.progress import Progress
 from research.sweeps.protocol import choose
@@ -13,8 +13,8 @@ from research.sweeps.result import Result, record, tested
 
 
 class CellRun:
-    """Every trial runs with the search seeds, dev chooses, the chosen trial runs with all seeds, and
-    these runs are scored on test, once. What the ledger holds is not done again.
+    """Every trial runs with the search seeds, dev chooses, the chosen trial runs with all seeds,
+    and these runs are scored on test, once. What the ledger holds is not done again.
     """
 
     def __init__(self, cell: Cell, bench: Bench, ledger: Ledger, progress: Progress):
@@ -33,6 +33,17 @@ class CellRun:
         self._test(later, final)
         for group in (*cohorts(search), *cohorts(later)):
             shutil.rmtree(self.bench.checkpoints / cohort_id(group), ignore_errors=True)
+
+    def check(self) -> None:
+        """Raises InputError for whatever would stop one of the runs, whichever trial is chosen."""
+        checked = []
+        for trial in self.cell.trials:
+            for run in self.cell.final(trial):
+                # Learning rates, and whatever else is of one method only, see the same data.
+                same = (run.seed, run.approach.template, run.approach.draw, run.approach.methods)
+                if same not in checked:
+                    check_run(run, self.bench)
+                    checked.append(same)
 
     def is_done(self) -> bool:
         """Whether nothing of the cell is missing."""

@@ -65,7 +65,7 @@ def run_data(run: Run, tokenizer: PreTrainedTokenizerBase, room: int) -> RunData
         encoder.examples(split.dev),
         encoder.examples(task.test),
         prefix(ids),
-        Labels(tokens, length),  # pyright: ignore
+        Labels(tokens, length),
         len(shown),
         len(ids) - len(encoder.prefix(())),
     )

@@ -20,6 +20,7 @@ class Experiment:
     `search_seeds` run for every trial. max_dev: most dev examples. too_long: what happens to a
     text that does not fit the context. precision: of the computation; trained leaves stay float32.
     workers: how many cells run at the same time; None: one per core on CPU, at most 4, else one.
+    Raises InputError for counts that make no sense and rows that share a name.
     """
 
     name: str
@@ -53,27 +54,29 @@ class Experiment:
             for i, values in enumerate(_sequence(config, "approaches"))
         )
         parsed = {"schedule": schedule, "tasks": tasks, "approaches": approaches}
-        experiment = build(cls, {**config, **parsed}, "config")
-        experiment.check()
-        return experiment
+        return build(cls, {**config, **parsed}, "config")
 
-    def check(self) -> None:
-        """Raises InputError for counts that make no sense and rows that share a name."""
+    def __post_init__(self) -> None:
+        if self.name in ("", ".", "..") or set(self.name) & set("/\\"):
+            raise InputError("name", self.name, "the name of a folder is expected")
+        for name in ("seeds", "max_dev"):
+            if getattr(self, name) < 1:
+                raise InputError(name, getattr(self, name), "a whole number from 1 is expected")
         if not 1 <= self.search_seeds <= self.seeds:
             allowed = f"1 to seeds={self.seeds} are allowed"
-            raise InputError("config.search_seeds", self.search_seeds, allowed)
+            raise InputError("search_seeds", self.search_seeds, allowed)
         if self.workers is not None and self.workers < 1:
-            raise InputError("config.workers", self.workers, "a whole number from 1 is expected")
+            raise InputError("workers", self.workers, "a whole number from 1 is expected")
         for name, found in (
             ("approaches", [row.name for row in self.rows]),
             ("tasks", [task.name for task in self.tasks]),
             ("regimes", [str(Regime.parse(regime)) for regime in self.regimes]),
         ):
             if not found:
-                raise InputError(f"config.{name}", found, "at least one is expected")
+                raise InputError(name, found, "at least one is expected")
             for one in found:
                 if found.count(one) > 1:
-                    raise InputError(f"config.{name}", one, "each may stand there once")
+                    raise InputError(name, one, "each may stand there once")
 
     @property
     def rows(self) -> tuple[Approach, ...]:

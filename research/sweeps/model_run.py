@@ -108,8 +108,10 @@ class _Work:
         if not any(path.startswith(f"{stage.method.name}:") for path in self.leaves):
             self.leaves |= add(stage.method, jax.random.PRNGKey(seed), self.leaves)
         hyper = Hyper(
-            self._methods(index + 1), np.float32(stage.learning_rate), np.float32(stage.weight_decay)
-        )  # pyright: ignore
+            self._methods(index + 1),
+            np.float32(stage.learning_rate),
+            np.float32(stage.weight_decay),
+        )
         data = self.data
         return Member(seed, hyper, self.leaves, data.train, data.dev, data.prefix)
 

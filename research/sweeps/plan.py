@@ -27,10 +27,15 @@ class Cell:
     backbone_checksum: str
     order: Mapping[str, int]
 
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """What the approach tries on the task."""
+        return self.approach.trials_on(self.task)
+
     def search(self) -> list["Run"]:
         """Every trial with the search seeds: what the choice on dev rests on."""
         seeds = range(self.experiment.search_seeds)
-        return [Run(self, trial, seed) for trial in self.approach.trials for seed in seeds]
+        return [Run(self, trial, seed) for trial in self.trials for seed in seeds]
 
     def final(self, trial: Trial) -> list["Run"]:
         """The chosen trial with all seeds: what test sees."""
@@ -40,7 +45,7 @@ class Cell:
     def size(self) -> int:
         """How many runs the cell takes in all."""
         extra = self.experiment.seeds - self.experiment.search_seeds
-        return len(self.approach.trials) * self.experiment.search_seeds + extra
+        return len(self.trials) * self.experiment.search_seeds + extra
 
     def __str__(self) -> str:
         return f"{self.approach.name}, {self.task.name}, {self.regime}"
@@ -97,7 +102,7 @@ class Run:
             "devices": resolved(experiment.devices),
             "task": resolved(self.cell.task_settings),
             "approach": self.approach.plain(),
-            "trials": resolved(self.cell.approach.trials),
+            "trials": resolved(self.cell.trials),
             "order": dict(self.cell.order),
         }
 
@@ -118,11 +123,10 @@ def cells(
     for t, settings in enumerate(experiment.tasks):
         for r, regime in enumerate(experiment.regimes):
             for a, approach in rows:
-                task = tasks[settings.name]
                 yield Cell(
                     experiment,
-                    approach.on(task),
-                    task,
+                    approach,
+                    tasks[settings.name],
                     settings,
                     Regime.parse(regime),
                     backbone_checksum,

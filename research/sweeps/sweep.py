@@ -15,7 +15,7 @@ from research.paths import located
 from research.sweeps.cell_run import CellRun
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
-from research.sweeps.model_run import Bench, check_run
+from research.sweeps.model_run import Bench
 from research.sweeps.plan import cells
 from research.sweeps.progress import Progress
 
@@ -38,6 +38,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     )
     plan = list(cells(experiment, tasks, backbone.checksum))
     ledger, progress = Ledger(folder), Progress(plan, console)
+    ledger.all()  # raises for a record that is not what it was
     missing = []
     for cell in plan:
         run = CellRun(cell, bench, ledger, progress)
@@ -46,8 +47,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
         else:
             missing.append(run)
     for run in missing:
-        for first in run.cell.search():
-            check_run(first, bench)
+        run.check()
     _finish(missing, experiment.workers or default_workers(), progress)
     progress.close()
 

@@ -7,7 +7,7 @@ from research.errors import InputError
 from research.paths import located
 from research.tasks.tables import Table, read_dataset, read_file
 from research.tasks.task import Example, Task
-from research.tasks.template import Template
+from research.tasks.template import Template, plain_templates
 from research.tasks.verbalizer import Verbalizer
 
 
@@ -16,7 +16,8 @@ class FileTask:
     """Where the examples are, which columns matter and how a prompt is made of them.
 
     train, test, dev and ood are CSV, TSV or JSON-lines files, or, with `path`, splits of a dataset
-    of the hub or in a local folder. Values are read as the strings they are.
+    of the hub or in a local folder. Values are read as the strings they are. Without templates,
+    prompts are made of the columns' names; without a verbalizer, a label stands for itself.
     """
 
     name: str
@@ -28,8 +29,8 @@ class FileTask:
     config_name: str | None = None  # the dataset's configuration
     text: str | tuple[str, ...] = "text"  # the columns that the templates may use
     label: str = "label"
-    templates: str | tuple[str, ...]
-    verbalizer: Mapping[str, str]  # label -> text; its order is the order of the labels
+    templates: str | tuple[str, ...] | None = None
+    verbalizer: Mapping[str, str] | None = None  # label -> text; in the order of the labels
     end: str = "\n"  # of a target
     metric: str = "accuracy"
     columns: tuple[str, ...] = ()  # names for files without a header
@@ -40,18 +41,26 @@ class FileTask:
     def load(self) -> Task:
         """Reads everything. Raises InputError for what is missing, empty, repeated or unknown."""
         texts = (self.text,) if isinstance(self.text, str) else tuple(self.text)
-        prompts = (self.templates,) if isinstance(self.templates, str) else self.templates
         if not texts or self.label in texts:
             raise InputError("text", self.text, "at least one column, and not that of the label")
-        templates = tuple(Template(prompt) for prompt in prompts)
-        for template in templates:
-            template.check(texts)
-        verbalizer = Verbalizer(dict(self.verbalizer), self.end)
+        templates = self._templates(texts)
         splits = {use: self._examples(table, texts) for use, table in self._tables(texts).items()}
+        own_names = {label: label for label in sorted({one.label for one in splits["train"]})}
+        named = own_names if self.verbalizer is None else self.verbalizer
+        verbalizer = Verbalizer(dict(named), self.end)
         for split, examples in splits.items():
             _check_labels(split, {example.label for example in examples}, verbalizer)
         labels = tuple(verbalizer.texts)
         return Task(self.name, labels, templates, verbalizer, metric=self.metric, **splits)
+
+    def _templates(self, texts: tuple[str, ...]) -> tuple[Template, ...]:
+        prompts = (self.templates,) if isinstance(self.templates, str) else self.templates
+        if prompts is None:
+            prompts = plain_templates(texts, self.label)
+        templates = tuple(map(Template, prompts))
+        for template in templates:
+            template.check(texts)
+        return templates
 
     def _tables(self, texts: tuple[str, ...]) -> dict[str, Table]:
         if self.test is None:

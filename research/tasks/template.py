@@ -1,7 +1,7 @@
 """A prompt template: fixed text with the columns of an example between braces."""
 
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,3 +62,10 @@ class Template:
         self.check(fields)
         filled = [fixed + ("" if name is None else fields[name]) for fixed, name in self.pieces]
         return "".join(filled).rstrip()
+
+
+def plain_templates(columns: Sequence[str], label: str) -> tuple[str, ...]:
+    """Three templates for any task, which say what its columns are called."""
+    bare = "\n".join(f"{{{column}}}" for column in columns)
+    named = "\n".join(f"{column}: {{{column}}}" for column in columns)
+    return f"{bare}\n{label}:", f"{named}\n{label}:", f"{named}\nThe {label} is"

@@ -4,14 +4,29 @@ import functools
 
 import numpy as np
 
+from research.tasks.sampling import order
 
-def batch_indices(examples: int, size: int, seed: int, step: int) -> np.ndarray:
-    """`size` indices below `examples`: step `step` of a stream of reshuffled epochs."""
-    places = np.arange(step * size, (step + 1) * size)
+# Batches that exchange rows to become of like length; more pad less and mix less.
+WINDOW = 8
+
+
+def batch_indices(lengths: np.ndarray, size: int, seed: int, step: int) -> np.ndarray:
+    """The examples [size] of step `step`, given the lengths [I] of all.
+
+    A stream of reshuffled epochs is cut into windows of a few batches; within a window, rows are
+    sorted by length, so that few FLOPs go into padding, and its batches come in random order.
+    """
+    examples = len(lengths)
+    batches = max(1, min(WINDOW, examples // size))
+    window, turn = divmod(step, batches)
+    places = np.arange(window * batches * size, (window + 1) * batches * size)
     epochs, within = np.divmod(places, examples)
-    return np.array([_order(examples, seed, int(e))[w] for e, w in zip(epochs, within, strict=True)])
+    orders = {epoch: _epoch(examples, seed, int(epoch)) for epoch in np.unique(epochs)}
+    stream = np.array([orders[epoch][place] for epoch, place in zip(epochs, within, strict=True)])
+    by_length = stream[np.argsort(lengths[stream], kind="stable")].reshape(batches, size)
+    return by_length[order(batches, seed, window, 1)[turn]]
 
 
 @functools.lru_cache(maxsize=64)
-def _order(examples: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(examples)
+def _epoch(examples: int, seed: int, epoch: int) -> np.ndarray:
+    return order(examples, seed, epoch, 0)

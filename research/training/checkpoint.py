@@ -55,7 +55,7 @@ class Checkpoints:
             return checkpointer.load(step, abstract), metadata["progress"]
 
     def _checkpointer(self) -> ocp.training.Checkpointer:
-        newest = ocp.training.preservation_policies.LatestN(1)
+        newest: Any = ocp.training.preservation_policies.LatestN(1)
         return ocp.training.Checkpointer(
-            self.folder.absolute(), preservation_policy=newest, cleanup_tmp_directories=True
+            str(self.folder.absolute()), preservation_policy=newest, cleanup_tmp_directories=True
         )

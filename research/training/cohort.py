@@ -1,5 +1,6 @@
 """A cohort: runs that share one compiled step, differing in seed and traced hyper-parameters."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -45,7 +46,9 @@ class OneByOne:
 
     shared_width = False
 
-    def __init__(self, program: Program, devices: Devices, states: list[State], frozen: list[Leaves]):
+    def __init__(
+        self, program: Program, devices: Devices, states: list[State], frozen: list[Leaves]
+    ):
         self.program, self.leaves = program, frozen
         self.step = step_on(program, devices)
         self.members = [self.step.place(state) for state in states]
@@ -67,9 +70,9 @@ class OneByOne:
     def cost(self, rows: Rows, prefix: Prefix, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step; the executable in use tells it, where that is the plain one."""
         args = (self.members[0], self.frozen[0], rows, prefix, hyper)
-        plain = isinstance(self.step, MeshStep) and self.step.mesh.size == 1
-        if plain and self.program.schedule.accumulate == 1:
-            return cost(self.step.compiled(*args))
+        step, accumulate = self.step, self.program.schedule.accumulate
+        if isinstance(step, MeshStep) and step.mesh.size == 1 and accumulate == 1:
+            return cost(step.compiled(*args))
         state = self.step.read(self.members[0])
         return _cost_alone(self.program, state, self.leaves[0], rows, prefix, hyper)
 
@@ -82,7 +85,9 @@ class Together:
 
     shared_width = True
 
-    def __init__(self, program: Program, devices: Devices, states: list[State], frozen: list[Leaves]):
+    def __init__(
+        self, program: Program, devices: Devices, states: list[State], frozen: list[Leaves]
+    ):
         self.program, self.leaves = program, frozen[0]
         mesh = devices.mesh()
         spread = len(states) % mesh.size == 0
@@ -95,21 +100,19 @@ class Together:
             else jax.device_put(_stack([other[p] for other in frozen]), self.by_member)
             for p, leaf in frozen[0].items()
         }
-        axes = (0, {p: None if shared[p] else 0 for p in shared}, 0, 0, 0)
-        mapped = jax.vmap(partial(train_step, program), in_axes=axes)
-        self.step = Executable(jax.jit(mapped, donate_argnums=0, out_shardings=self.by_member))
+        self.step = _mapped(program, self.by_member, tuple(shared.items()))
         self.count = len(states)
 
     def advance(self, rows, prefixes, hypers, active) -> np.ndarray:
         del active  # a stopped member's later states are simply not read
         batch = jax.device_put(
-            (_stack(rows), _stack(prefixes), _stack(hypers)), self.by_member
+            (_stack(rows), _stack(_alike(prefixes)), _stack(hypers)), self.by_member
         )
         self.stacked, metrics = self.step(self.stacked, self.frozen, *batch)
-        return np.asarray(metrics.loss)
+        return np.asarray(metrics.loss, np.float64)
 
     def states(self) -> list[State]:
-        return [jax.tree.map(lambda x: x[i], self.stacked) for i in range(self.count)]
+        return [jax.tree.map(lambda x, i=i: x[i], self.stacked) for i in range(self.count)]
 
     def cost(self, rows: Rows, prefix: Prefix, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step, compiled alone to be counted."""
@@ -125,11 +128,33 @@ def cohort_on(
     return kind(program, devices, states, frozen)
 
 
+@functools.lru_cache
+def _mapped(
+    program: Program, by_member: NamedSharding, shared: tuple[tuple[str, bool], ...]
+) -> Executable:
+    """The step over members, one object for all cohorts, so that nothing compiles twice."""
+    axes = (0, {path: None if is_so else 0 for path, is_so in shared}, 0, 0, 0)
+    mapped = jax.vmap(partial(train_step, program), in_axes=axes)
+    return Executable(jax.jit(mapped, donate_argnums=0, out_shardings=by_member))
+
+
+@functools.lru_cache
+def _alone(program: Program) -> Executable:
+    return Executable(jax.jit(partial(train_step, program)))
+
+
 def _cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
     """Cost of a step without micro-batches: XLA counts a loop's body once."""
     whole = replace(program, schedule=replace(program.schedule, accumulate=1))
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), args)
-    return cost(jax.jit(partial(train_step, whole)).lower(*shapes).compile())
+    return cost(_alone(whole).compiled(*shapes))
+
+
+def _alike(prefixes: Sequence[Prefix]) -> list[Prefix]:
+    """The prefixes, padded to the longest."""
+    size = max(len(prefix.tokens) for prefix in prefixes)
+    padded = [np.pad(prefix.tokens, (0, size - len(prefix.tokens))) for prefix in prefixes]
+    return [p._replace(tokens=tokens) for p, tokens in zip(prefixes, padded, strict=True)]
 
 
 def _stack(trees: Sequence[Any]) -> Any:

@@ -85,22 +85,20 @@ def fit(
 ) -> list[Outcome]:
     """Trains all members to the end of the schedule or until dev stops gaining.
 
-    Resumes from `checkpoints` to the same bits. A member whose loss is not finite stops with
-    status `diverged` and keeps the best state it had. `report` is called after each evaluation.
+    Resumes from `checkpoints` to the same bits. A member whose loss, in training or on dev, is not
+    finite stops with status `diverged` and keeps the best state it had. `report` is called after
+    each evaluation.
     """
     training = _Training(program, devices, members, labels, metric)
     training.restore(checkpoints)
-    schedule = program.schedule
-    while training.step < schedule.steps and any(training.active):
-        until = min(schedule.steps, (training.step // schedule.eval_every + 1) * schedule.eval_every)
-        while training.step < until:
-            training.advance()
-            if checkpoints is not None and checkpoints.due():
-                training.save(checkpoints)
-        training.evaluate()
-        report(training.step, training.progress)
-    if checkpoints is not None:
-        training.save(checkpoints)
+    while not training.done:
+        training.advance()
+        if training.step % program.schedule.eval_every == 0 or training.last:
+            training.evaluate()
+            report(training.step, training.progress)
+        # After the evaluation of this step, which a resumed run would not make up for.
+        if checkpoints is not None and (checkpoints.due() or training.done):
+            training.save(checkpoints)
     return [
         Outcome(best, progress)
         for best, progress in zip(training.best, training.progress, strict=True)
@@ -126,7 +124,7 @@ class _Training:
         self.widest = 0
         parts = [split(m.leaves, mask(m.hyper.methods[-1], m.leaves)) for m in members]
         self.frozen = [frozen for _, frozen in parts]
-        self.best: list[Leaves] = [trained for trained, _ in parts]
+        self.best = [{p: np.asarray(x, np.float32) for p, x in t.items()} for t, _ in parts]
         self.cohort = self._start(
             [
                 init_state(program, jax.random.PRNGKey(m.seed), trained)
@@ -140,6 +138,14 @@ class _Training:
     @property
     def active(self) -> list[bool]:
         return [p.status == "running" for p in self.progress]
+
+    @property
+    def last(self) -> bool:
+        return self.step >= self.program.schedule.steps
+
+    @property
+    def done(self) -> bool:
+        return self.last or not any(self.active)
 
     def advance(self) -> None:
         """One step of every active member."""
@@ -167,12 +173,8 @@ class _Training:
 
     def _batches(self) -> list[Rows]:
         size = self.program.schedule.batch_size
-        chosen = [
-            batch_indices(len(m.train.length), size, m.seed, self.step) for m in self.members
-        ]
-        longest = [
-            int(m.train.length[c].max()) for m, c in zip(self.members, chosen, strict=True)
-        ]
+        chosen = [batch_indices(m.train.length, size, m.seed, self.step) for m in self.members]
+        longest = [int(m.train.length[c].max()) for m, c in zip(self.members, chosen, strict=True)]
         if self.cohort.shared_width:
             longest = [max(longest)] * len(longest)
         targets = self.labels.tokens.shape[1]
@@ -192,12 +194,16 @@ class _Training:
             if not math.isfinite(losses[i]):
                 progress.status = "diverged"
                 continue
-            trained = states[i].trained
-            dev = self._score(member, {**self.frozen[i], **trained}, member.dev)
+            # Off the training mesh, so that the scorer meets the same kind of array every time.
+            trained = jax.tree.map(np.array, states[i].trained)
+            dev = self._score(member, {**self.frozen[i], **jax.device_put(trained)}, member.dev)
             score, loss = dev.metrics[self.metric], dev.loss
+            if not math.isfinite(loss):
+                progress.status = "diverged"
+                continue
             progress.history.append([self.step, float(losses[i]), score, loss])
             if progress.gained(self.step, score, loss, self.program.schedule.patience):
-                self.best[i] = jax.tree.map(np.array, trained)
+                self.best[i] = trained
 
     def _score(self, member: Member, leaves: Leaves, encoded: Encoded):
         return predict(
@@ -214,6 +220,7 @@ class _Training:
     def save(self, checkpoints: Checkpoints) -> None:
         progress = {
             "step": self.step,
+            "widest": self.widest,
             "members": [dataclasses.asdict(p) for p in self.progress],
             "losses": [list(map(float, losses)) for losses in self.losses],
         }
@@ -228,9 +235,9 @@ class _Training:
         progress = _infinite(progress)
         self.progress = [Progress(**values) for values in progress["members"]]
         self.losses = [np.array(losses) for losses in progress["losses"]]
-        self.best = arrays["best"]
+        self.best = jax.tree.map(np.array, arrays["best"])
         self.cohort = self._start(arrays["states"])
-        self.step = progress["step"]
+        self.step, self.widest = progress["step"], progress["widest"]
 
     def _arrays(self) -> dict[str, Any]:
         return {"states": self.cohort.states(), "best": self.best}

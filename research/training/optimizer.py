@@ -7,6 +7,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 from research.errors import InputError
 from research.methods.method import Leaves
@@ -42,7 +43,7 @@ class Schedule:
             raise InputError("clip", self.clip, "a number above 0, or None, is expected")
 
 
-def learning_rate_at(schedule: Schedule, peak: jax.Array, step: jax.Array) -> jax.Array:
+def learning_rate_at(schedule: Schedule, peak: ArrayLike, step: ArrayLike) -> jax.Array:
     """`peak` times the unit schedule at `step` [] (0-based), so the peak may be traced."""
     rising = max(1, round(schedule.warmup * schedule.steps))
     falling = max(1, schedule.steps - rising)
@@ -52,11 +53,11 @@ def learning_rate_at(schedule: Schedule, peak: jax.Array, step: jax.Array) -> ja
         "cosine": optax.cosine_decay_schedule(1.0, falling),
     }[schedule.decay]
     ramp = jnp.minimum(1.0, (step + 1) / rising)
-    return peak * ramp * unit(jnp.maximum(step + 1 - rising, 0))
+    return jnp.asarray(peak) * ramp * unit(jnp.maximum(step + 1 - rising, 0))
 
 
 def optimizer(
-    schedule: Schedule, learning_rate: jax.Array, weight_decay: jax.Array
+    schedule: Schedule, learning_rate: ArrayLike, weight_decay: ArrayLike
 ) -> optax.GradientTransformation:
     """The transformation at one learning rate; its state has no hyper-parameters in it.
 

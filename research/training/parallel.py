@@ -38,13 +38,13 @@ class MeshStep:
 
     def compiled(self, *args: Any) -> Any:
         """The executable for these arguments."""
-        structure = jax.tree.structure(args[0])
-        if structure not in self.executables:
-            kept = jax.tree.map(lambda x: x.sharding, args[0])
-            outputs = (kept, self.everywhere)
+        leaves, structure = jax.tree.flatten(args[0])
+        kept = tuple(x.sharding for x in leaves)
+        if (structure, kept) not in self.executables:
+            outputs = (jax.tree.unflatten(structure, kept), self.everywhere)
             jitted = jax.jit(self.step, donate_argnums=0, out_shardings=outputs)
-            self.executables[structure] = Executable(jitted)
-        return self.executables[structure].compiled(*args)
+            self.executables[structure, kept] = Executable(jitted)
+        return self.executables[structure, kept].compiled(*args)
 
     def __call__(
         self, state: State, frozen: Leaves, rows: Rows, prefix: Prefix, hyper: Hyper
@@ -74,7 +74,7 @@ class PmapStep:
         return jax.tree.map(lambda x: np.broadcast_to(np.asarray(x), (count, *x.shape)), tree)
 
     def read(self, state: State) -> State:
-        return jax.tree.map(lambda x: x[0], state)
+        return jax.tree.map(lambda x: np.asarray(x[0]), state)
 
     def __call__(
         self, state: State, frozen: Leaves, rows: Rows, prefix: Prefix, hyper: Hyper

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 from research.evaluation.batch import Prefix, Rows
 from research.evaluation.scoring import target_logprobs
@@ -32,8 +33,8 @@ class Hyper(NamedTuple):
     """Traced hyper-parameters: runs that differ only here and in seed share one compiled step."""
 
     methods: tuple[Method, ...]
-    learning_rate: jax.Array
-    weight_decay: jax.Array
+    learning_rate: ArrayLike
+    weight_decay: ArrayLike
 
 
 class Metrics(NamedTuple):
@@ -110,7 +111,7 @@ def train_step(
 
 
 def _micro_batches(rows: Rows, parts: int) -> Rows:
-    """Rows [B, ...] as [parts, B / parts, ...]; strided, so that sharded rows stay where they are."""
+    """Rows [B, ...] as [parts, B / parts, ...]; strided, so that sharded rows need not move."""
     return jax.tree.map(
         lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), rows
     )

@@ -79,9 +79,7 @@ def test_a_target_token_of_the_row_is_not_looked_at():
     rows = batch(4)
     target = np.arange(rows.tokens.shape[1])[None] >= rows.start[:, None]
     other = rows._replace(tokens=np.where(target, 12, rows.tokens))
-    np.testing.assert_array_equal(
-        scored(model, (), params, rows), scored(model, (), params, other)
-    )
+    np.testing.assert_array_equal(scored(model, (), params, rows), scored(model, (), params, other))
 
 
 def test_predictions_do_not_depend_on_batch_size_or_order():

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from research.tasks.task import Example
-from research.tasks.world import glossaries, records, stories
+from research.tasks.world import glossaries, records, statements, stories
 from research.tasks.world.articles import article
 from research.tasks.world.draw import Draw, for_tasks
 from research.tasks.world.wordings import NAMELESS, NAMES, SKILLS, Skill
 
 MOST_ITEMS = 8
 QUESTIONS = ("Question: {} Answer: {}", "{} {}", "Q: {}\nA: {}")
+CONSEQUENCES = ("{} So: {}", "{} That means: {}", "{} {}")
 SUMMARIES = ("{}\nSummary: {}", "Text: {}\nIn short: {}", "{} To sum up: {}")
 EXTRACTIONS = ("Text: {}\nRecord: {}", "{}\nFields: {}", "{} -> {}")
 QUERIES = ("Table {}: {}\nQuestion: {}\nSQL: {}", "{}({})\n{}\nQuery: {}")
@@ -72,6 +73,16 @@ def glossary(draw: Draw, count: int | None = None) -> list[Item]:
     return [_item(pattern, word, answer=label) for word, label in entries]
 
 
+def consequences(draw: Draw) -> list[Item]:
+    """Statements, each with a claim that follows from it."""
+    pattern, items = draw.pick(CONSEQUENCES), []
+    while len(items) < MOST_ITEMS:
+        told, claim = statements.consequence(draw)
+        if not for_tasks(told):
+            items.append(_item(pattern, told, answer=claim))
+    return items
+
+
 def answers(draw: Draw) -> list[Item]:
     """A story and questions about it."""
     tale, pattern = stories.story(draw), draw.pick(QUESTIONS)
@@ -129,6 +140,7 @@ DOCUMENTS: tuple[tuple[int, Callable[[Draw], list[Item]]], ...] = (
     (5, REQUESTS),
     (14, STATEMENTS),
     (6, glossary),
+    (6, consequences),
     (2, nameless),
     (1, answers),
     (1, summaries),
@@ -137,9 +149,7 @@ DOCUMENTS: tuple[tuple[int, Callable[[Draw], list[Item]]], ...] = (
     (1, narrative),
 )
 EXERCISES: tuple[tuple[int, Labelled], ...] = (
-    (7, REVIEWS),
-    (1, ARTICLES),
-    (1, REQUESTS),
-    (8, STATEMENTS),
-    (2, glossary),
+    (3, REVIEWS),
+    (3, STATEMENTS),
+    (1, glossary),
 )

@@ -17,7 +17,7 @@ class Goods:
 
 
 def _goods(noun: str, aspects: str, praise: str, blame: str, *facts: str) -> Goods:
-    return Goods(noun, *map(words, (aspects, praise, blame)), facts)
+    return Goods(noun, words(aspects), words(praise), words(blame), facts)
 
 
 GOODS = (

@@ -1,0 +1,213 @@
+"""A whole sweep: what it stores, what it does not do twice, and what a kill costs."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import research.sweeps.cell_run as cell_run
+from research.models.backbone import load_backbone, load_tokenizer
+from research.reporting.tables import check_tables, write_tables
+from research.sweeps.data import run_data
+from research.sweeps.experiment import Experiment
+from research.sweeps.ledger import Ledger
+from research.sweeps.plan import Cell, cells
+from research.sweeps.progress import Progress
+from research.sweeps.protocol import choose, search_runs
+from research.training.checkpoint import Checkpoints
+from tests.films import run
+
+MEASURED = ("train_seconds", "compile_seconds")  # costs that no two sweeps have alike
+
+
+class Killed(Exception):
+    """Stands for whatever ends a process."""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a results folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """What must be the same however often a sweep was interrupted, by run id."""
+    found = {}
+    for record in Ledger(folder).all():
+        kept = {k: v for k, v in record.items() if k not in ("created", "checksum", "git")}
+        costs = {name: cost for name, cost in record["costs"].items() if name not in MEASURED}
+        found[record["run_id"]] = {**kept, "costs": costs}
+    return found
+
+
+def plan(config: dict[str, Any]) -> list[Cell]:
+    experiment = Experiment.parse(config)
+    tasks = {task.name: task.load() for task in experiment.tasks}
+    checksum = load_backbone(experiment.backbone).checksum
+    return list(cells(experiment, tasks, checksum))
+
+
+def by_row(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for record in Ledger(folder).all():
+        rows.setdefault(record["approach"], []).append(record)
+    return rows
+
+
+def test_every_planned_run_is_stored_and_none_besides(swept: Path, config: dict):
+    expected = set()
+    for cell in plan(config):
+        search = [Ledger(swept).read(one.id) for one in cell.search()]
+        ids = {one.id for one in (*cell.search(), *cell.final(choose(search)))}
+        assert len(ids) == cell.size
+        expected |= ids
+    assert expected == set(Ledger(swept).ids())
+    assert not list((swept / "checkpoints").rglob("*"))
+
+
+def test_a_second_call_does_nothing(swept: Path, config: dict, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*args: object) -> None:
+        raise AssertionError("there is nothing left to run")
+
+    for name in ("run_cohort", "run_baseline", "check_run"):
+        monkeypatch.setattr(cell_run, name, refuse)
+    before = {path: path.stat().st_mtime_ns for path in (swept / "runs").iterdir()}
+    tables = {name: (swept / name).read_bytes() for name in ("table.md", "table.tex", "table.csv")}
+    run(config, swept)
+    assert {path: path.stat().st_mtime_ns for path in (swept / "runs").iterdir()} == before
+    assert {name: (swept / name).read_bytes() for name in tables} == tables
+
+
+def test_only_the_chosen_trial_meets_test(swept: Path):
+    for row, records in by_row(swept).items():
+        chosen = choose(search_runs(records, search_seeds=2))
+        for record in records:
+            assert (record["metrics"]["test"] is not None) == (record["trial"] == chosen), row
+            predictions = swept / "predictions" / f"{record['run_id']}.csv"
+            assert predictions.exists() == (record["trial"] == chosen)
+        assert sorted(r["seed"] for r in records if r["trial"] == chosen) == [0, 1, 2]
+
+
+def test_the_choice_does_not_depend_on_test(config: dict, swept: Path, tiny: Path, tmp_path: Path):
+    """Other texts and labels in test: the same dev scores, so the same trials."""
+    config["task"]["test"] = str(tmp_path / "test.csv")
+    (tmp_path / "test.csv").write_text("text,label\na film,bad\nno film,good\na mess,good\n")
+    config["approaches"] = [row for row in config["approaches"] if row["name"] == "LoRA"]
+    other = run(config, tmp_path / "results")
+
+    def seen(folder: Path) -> set[str]:
+        runs = by_row(folder)["LoRA"]
+        return {json.dumps([r["trial"], r["seed"], r["metrics"]["dev"]]) for r in runs}
+
+    assert seen(other) == seen(swept)
+
+
+def test_the_tables_come_from_runs_and_predictions_alone(swept: Path, tmp_path: Path):
+    for part in ("runs", "predictions"):
+        shutil.copytree(swept / part, tmp_path / part)
+    write_tables(tmp_path)
+    assert check_tables(swept) == [] == check_tables(tmp_path)
+    for name in ("table.md", "table.tex", "table.csv"):
+        assert (tmp_path / name).read_bytes() == (swept / name).read_bytes()
+
+
+# What one worker writes: 8 times for each prompt (4 searched, 1 more seed, 3 tested), 6 and 10
+# times for the baselines, so that LoRA begins at 32: 6 searched, 1 more seed, 3 tested.
+@pytest.mark.parametrize("stored", [3, 6, 37, 39])
+def test_a_kill_between_records_changes_nothing(
+    stored: int, swept: Path, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config["workers"] = 1
+    write, written = Ledger.write, []
+
+    def killed(*args: Any) -> Any:
+        if len(written) == stored:
+            raise Killed
+        written.append(args)
+        return write(*args)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Ledger, "write", killed)
+        run(config, tmp_path)
+    assert len(Ledger(tmp_path).ids()) == {3: 3, 6: 5, 37: 25, 39: 27}[stored]
+    assert results(run(config, tmp_path)) == results(swept)
+    assert check_tables(tmp_path) == []
+    assert not list((tmp_path / "checkpoints").rglob("*"))
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_a_kill_while_training_changes_nothing(
+    step: int, swept: Path, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    restored = []
+    restore, reporter = Checkpoints.restore, Progress.reporter
+
+    def killing(self: Progress, runs: Any) -> Any:
+        report = reporter(self, runs)
+
+        def killed(at: int, members: Any) -> None:
+            report(at, members)
+            if at == step:
+                raise Killed
+
+        return killed
+
+    def watched(*args: Any) -> Any:
+        restored.append(restore(*args))
+        return restored[-1]
+
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Progress, "reporter", killing)
+        run(config, tmp_path)
+    assert list((tmp_path / "checkpoints").iterdir())
+    monkeypatch.setattr(Checkpoints, "restore", watched)
+    again = results(run(config, tmp_path))
+    assert [found[1]["step"] for found in restored if found] == [step - 1]
+    assert again == results(swept)
+    assert not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_run_that_diverges_is_stored_and_not_chosen(config: dict, tmp_path: Path):
+    config["approaches"] = [config["approaches"][2]]
+    config["approaches"][0]["trials"] = [{"learning_rate": rate} for rate in (1e38, 0.1)]
+    records = by_row(run(config, tmp_path))["LoRA"]
+    status = {(r["trial"]["learning_rate"], r["status"]) for r in records}
+    assert status == {(1e38, "diverged"), (0.1, "finished")}
+    assert all((r["metrics"]["test"] is None) == (r["status"] == "diverged") for r in records)
+
+
+def test_demonstrations_come_from_train_alone(swept: Path, config: dict):
+    few_shot = next(cell for cell in plan(config) if cell.approach.name == "few-shot")
+    model = load_backbone(config["backbone"]).model
+    tokenizer = load_tokenizer(config["backbone"], model)
+    shown = []
+    for one in (*few_shot.search(), *few_shot.final({"draw": 1})):
+        data = run_data(one, tokenizer, room=64)
+        prefix = tokenizer.decode(data.prefix.tokens[: data.prefix.length])
+        texts = {s: [e.fields["text"] for e in getattr(data.split, s)] for s in ("train", "dev")}
+        texts["test"] = [example.fields["text"] for example in one.cell.task.test]
+        found = {s: sum(f"{t}\nVerdict" in prefix for t in texts[s]) for s in texts}
+        assert found == {"train": data.demonstrations, "dev": 0, "test": 0}
+        assert prefix.count("Verdict: good") == prefix.count("Verdict: bad")
+        shown.append(data.demonstrations)
+        assert len(data.prefix.tokens) + data.test.length.max() <= 64
+    assert min(shown) >= 2
+    noted = {r["notes"]["demonstrations"] for r in by_row(swept)["few-shot"]}
+    assert noted <= set(shown)
+    assert f"few-shot ({min(noted)}" in (swept / "table.md").read_text()
+
+
+def test_the_records_tell_how_they_came_about(swept: Path, config: dict):
+    record = next(r for r in by_row(swept)["LoRA"] if r["metrics"]["test"])
+    assert record["backbone"]["name"] == config["backbone"]
+    assert record["data"].keys() == {"task_checksum", "split_checksum"}
+    assert record["costs"]["trained_params"] * 4 == record["costs"]["stored_bytes"] > 0
+    assert record["costs"]["step_flops"] > 0 and record["costs"]["train_seconds"] > 0
+    assert record["notes"]["steps"] == [4] and len(record["history"][0]) == 2
+    assert record["libraries"]["jax"] and record["hardware"]["device_count"]
+    assert record["configuration"]["approach"]["stages"][0]["method"]["rank"] == 2
+    assert np.isfinite(list(record["metrics"]["dev"].values())).all()

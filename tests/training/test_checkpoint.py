@@ -1,0 +1,86 @@
+"""What a checkpoint keeps, and what a killed save leaves."""
+
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.errors import InputError
+from research.training.checkpoint import Checkpoints
+
+IDENTITY = {"runs": ["a", "b"], "backbone": "c"}
+PROGRESS = {"step": 4, "members": [{"best": 0.1 + 0.2, "status": "running"}, {"best": None}]}
+
+
+def tree(seed: int) -> dict:
+    """Arrays of every kind that training keeps."""
+    return {
+        "states": [
+            {
+                "step": jnp.asarray(seed, jnp.int32),
+                "key": jax.random.PRNGKey(seed),
+                "trained": {"lora:layers_0/query/a": jnp.asarray([[0.1 * seed, jnp.nan, 1e-45]])},
+            }
+        ],
+        "best": [{"lora:layers_0/query/a": np.full((1, 3), seed, np.float32)}],
+    }
+
+
+def test_what_was_saved_comes_back_bit_for_bit(tmp_path):
+    assert Checkpoints(tmp_path / "run", IDENTITY).restore(tree(0)) is None
+    Checkpoints(tmp_path / "run", IDENTITY).save(4, tree(7), PROGRESS)
+    state, progress = Checkpoints(tmp_path / "run", IDENTITY).restore(tree(0))
+    assert progress == PROGRESS
+    assert jax.tree.structure(state) == jax.tree.structure(tree(7))
+    for read, saved in zip(jax.tree.leaves(state), jax.tree.leaves(tree(7)), strict=True):
+        assert read.dtype == saved.dtype
+        np.testing.assert_array_equal(read, saved)
+
+
+def test_only_the_newest_is_kept(tmp_path):
+    checkpoints = Checkpoints(tmp_path, IDENTITY)
+    for step in (9, 10):
+        checkpoints.save(step, tree(step), {"step": step})
+    assert [folder.name for folder in tmp_path.iterdir()] == ["10"]
+    state, progress = checkpoints.restore(tree(0))
+    assert progress == {"step": 10}
+    assert int(state["states"][0]["step"]) == 10
+
+
+@pytest.mark.parametrize("written", ["half", "nothing"])
+def test_a_save_killed_midway_leaves_the_one_before(tmp_path, written):
+    """Orbax writes under another name until all is there."""
+    checkpoints = Checkpoints(tmp_path, IDENTITY)
+    checkpoints.save(4, tree(7), PROGRESS)
+    torn = tmp_path / "6.orbax-checkpoint-tmp"
+    shutil.copytree(tmp_path / "4", torn)
+    files = sorted(file for file in torn.rglob("*") if file.is_file())
+    for file in files[::2] if written == "half" else files:
+        file.unlink()
+
+    again = Checkpoints(tmp_path, IDENTITY)
+    state, progress = again.restore(tree(0))
+    assert progress == PROGRESS
+    np.testing.assert_array_equal(state["best"][0]["lora:layers_0/query/a"], np.full((1, 3), 7.0))
+    again.save(6, tree(8), {"step": 6})
+    assert [folder.name for folder in tmp_path.iterdir()] == ["6"]
+    assert again.restore(tree(0))[1] == {"step": 6}
+
+
+def test_of_another_cohort(tmp_path):
+    Checkpoints(tmp_path, IDENTITY).save(4, tree(7), PROGRESS)
+    other = Checkpoints(tmp_path, IDENTITY | {"runs": ["a", "d"]})
+    with pytest.raises(InputError, match="checkpoint is .*: it was written by another cohort"):
+        other.restore(tree(0))
+
+
+def test_due_after_so_many_seconds(tmp_path):
+    assert Checkpoints(tmp_path, IDENTITY, seconds=0.0).due()
+    checkpoints = Checkpoints(tmp_path, IDENTITY, seconds=3600.0)
+    assert not checkpoints.due()
+    checkpoints.saved_at -= 3601.0
+    assert checkpoints.due()
+    checkpoints.save(1, tree(1), {})
+    assert not checkpoints.due()

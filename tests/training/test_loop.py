@@ -1,0 +1,200 @@
+"""The training loop: resuming to the same bits, stopping early, members that diverge."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from research.errors import InputError
+from research.evaluation.predict import predict
+from research.methods.method import mask, split
+from research.tasks.encoding import Encoded
+from research.training.batches import batch_indices
+from research.training.checkpoint import Checkpoints
+from research.training.loop import Outcome, Progress, fit
+from tests.tiny import LABELS, ONE, encoded
+from tests.training.members import (
+    METHOD,
+    PROGRAM,
+    VMAP,
+    assert_same_leaves,
+    broken,
+    member,
+    misled,
+)
+
+IDENTITY = {"runs": ["plain", "other", "stops", "diverges"]}
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class Once(Checkpoints):
+    """Saves after `at` steps and at the end; with `killed`, the process ends right after that."""
+
+    def __init__(self, folder: Path, at: int = 0, killed: bool = False):
+        super().__init__(folder, IDENTITY)
+        self.left, self.killed, self.saved = at, killed, []
+
+    def due(self):
+        self.left -= 1
+        return self.left == 0
+
+    def save(self, step, state, progress):
+        super().save(step, state, progress)
+        self.saved.append(step)
+        if self.killed:
+            raise Killed
+
+
+def cohort():
+    """One member that trains, one with other values, one that stops early, one that diverges."""
+    return [member(0), member(1, 0.003, alpha=2.0, dropout=0.5), misled(6), broken(3)]
+
+
+def run(devices, *args) -> list[Outcome]:
+    return fit(PROGRAM, devices, cohort(), LABELS, "accuracy", *args)
+
+
+def assert_same(left: list[Outcome], right: list[Outcome]) -> None:
+    """The same leaves and the same way to them, bit for bit; only the clock may differ."""
+    for one, other in zip(left, right, strict=True):
+        assert_same_leaves(one.trained, other.trained)
+        first, second = (dataclasses.asdict(outcome.progress) for outcome in (one, other))
+        seconds = [progress.pop("step_seconds") for progress in (first, second)]
+        assert first == second
+        assert len(seconds[0]) == len(seconds[1]) == first["steps"]
+
+
+@pytest.fixture(scope="module", params=[ONE, VMAP], ids=["host", "vmap"])
+def whole(request):
+    """(devices, outcomes): a cohort trained without interruption or checkpoints."""
+    return request.param, run(request.param)
+
+
+def test_the_cohort_is_as_varied_as_the_tests_need(whole):
+    _, outcomes = whole
+    plain, _, stops, diverges = (outcome.progress for outcome in outcomes)
+    assert plain.steps == 10
+    assert 2 < plain.best_step < 10
+    assert (stops.status, stops.steps, stops.best_step) == ("stopped", 6, 2)
+    assert (diverges.status, diverges.best_step) == ("diverged", 2)
+
+
+@pytest.mark.parametrize("last", [3, 4, 10])
+def test_resumed_equals_uninterrupted(whole, tmp_path, last):
+    """Killed between two evaluations, right after one, and when all was done."""
+    devices, outcomes = whole
+    with pytest.raises(Killed):
+        run(devices, Once(tmp_path, last, killed=True))
+    checkpoints = Once(tmp_path)
+    assert_same(run(devices, checkpoints), outcomes)
+    assert checkpoints.saved == ([10] if last < 10 else [])
+
+
+def test_resumed_after_an_interrupted_report(whole, tmp_path):
+    """Twice, the second time in the run that was itself resumed."""
+    devices, outcomes = whole
+    for at, last in ((3, 4), (2, 6)):
+
+        def report(step, progress, last=last):
+            if step == last:
+                raise Killed
+
+        checkpoints = Once(tmp_path, at)
+        with pytest.raises(Killed):
+            run(devices, checkpoints, report)
+        assert checkpoints.saved == [last - 1]
+    assert_same(run(devices, Once(tmp_path)), outcomes)
+
+
+def test_a_checkpoint_of_another_cohort(tmp_path):
+    run(ONE, Checkpoints(tmp_path, {"runs": ["another"]}))
+    with pytest.raises(InputError, match="another cohort"):
+        run(ONE, Once(tmp_path))
+
+
+def test_the_state_kept_is_the_best_not_the_last(whole):
+    """What it keeps scores on dev, to the bit, what the history says of the best step."""
+    devices, outcomes = whole
+    for one, outcome in zip(cohort(), outcomes, strict=True):
+        progress = outcome.progress
+        frozen = split(one.leaves, mask(METHOD, one.leaves))[1]
+        dev = predict(
+            PROGRAM.model,
+            one.hyper.methods,
+            {**frozen, **outcome.trained},
+            one.dev,
+            one.prefix,
+            LABELS,
+            devices=devices,
+            dtype=PROGRAM.dtype,
+        )
+        kept = [progress.best_step, dev.metrics["accuracy"], dev.loss]
+        assert kept in [[step, score, loss] for step, _, score, loss in progress.history]
+        assert kept[1:] == [progress.best_score, progress.best_loss]
+        assert max(score for _, _, score, _ in progress.history) == progress.best_score
+
+
+def test_a_diverging_member_leaves_the_others_alone(whole):
+    devices, outcomes = whole
+    sound = fit(PROGRAM, devices, [*cohort()[:3], member(3)], LABELS, "accuracy")
+    assert sound[3].progress.status != "diverged"
+    assert_same(sound[:3], outcomes[:3])
+
+
+def test_a_state_that_breaks_in_the_last_step_before_dev_is_not_kept():
+    """Its training losses are finite still; its dev scores are not, and 'beat' no score at all."""
+    one = member(4, weight_decay=1e38)
+    [outcome] = fit(PROGRAM, ONE, [one], LABELS, "accuracy")
+    assert (outcome.progress.status, outcome.progress.best_step) == ("diverged", 0)
+    assert_same_leaves(outcome.trained, split(one.leaves, mask(METHOD, one.leaves))[0])
+
+
+def test_reports_after_each_evaluation():
+    seen = []
+    fit(PROGRAM, ONE, [misled(6)], LABELS, "accuracy", None, lambda *args: seen.append(args))
+    assert [step for step, _ in seen] == [2, 4, 6]
+    assert all(len(progress) == 1 for _, progress in seen)
+
+
+def test_ties_are_broken_by_lower_loss():
+    progress = Progress()
+    dev = [(0.5, 1.0), (0.5, 1.0), (0.5, 0.9), (0.5, 0.95), (0.6, 7.0)]
+    better = [progress.gained(step, *at, patience=9) for step, at in enumerate(dev)]
+    assert better == [True, False, True, False, True]
+    assert (progress.best_step, progress.best_score, progress.best_loss) == (4, 0.6, 7.0)
+
+
+def test_patience_counts_evaluations_since_the_best():
+    progress = Progress()
+    for step, score in enumerate([0.5, 0.4, 0.6, 0.6, 0.1]):
+        assert progress.status == "running"
+        progress.gained(step, score, 1.0, patience=2)
+    assert (progress.status, progress.best_step, progress.without_gain) == ("stopped", 2, 2)
+
+
+def test_the_cost_is_that_of_the_widest_step(tmp_path):
+    """Also for a resumed run, which sees only the steps that are left."""
+    one, short = member(0), encoded(160, width=8)
+    tokens, start, length = (
+        np.pad(short.tokens, ((0, 0), (0, 6))),
+        short.start + 0,
+        short.length + 0,
+    )
+    narrow = dataclasses.replace(one, train=dataclasses.replace(short, tokens=tokens.copy()))
+    # One long row, in the first of the ten steps that one epoch takes.
+    row = batch_indices(160, 16, one.seed, 0)[0]
+    tokens[row, 8:12], start[row], length[row] = tokens[row, :4], 10, 12
+    wide = dataclasses.replace(one, train=Encoded(tokens, length, start, short.label, cut=0))
+
+    def cost(member, *args):
+        return fit(PROGRAM, ONE, [member], LABELS, "accuracy", *args)[0].progress.cost
+
+    whole = cost(wide)
+    assert whole["flops"] > 1.3 * cost(narrow)["flops"]
+    with pytest.raises(Killed):
+        cost(wide, Once(tmp_path, at=1, killed=True))
+    assert cost(wide, Once(tmp_path)) == whole

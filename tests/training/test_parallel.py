@@ -1,0 +1,200 @@
+"""One step on one device, on meshes and under pmap: the same numbers."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from research.devices import Devices, leaf_sharding
+from research.errors import InputError
+from research.evaluation.predict import predict
+from research.methods.method import mask, split
+from research.training.checkpoint import Checkpoints
+from research.training.loop import fit
+from research.training.parallel import MeshStep, step_on
+from research.training.step import Metrics, Program, State, init_state
+from tests.tiny import LABELS, ONE, PREFIX, batch
+from tests.training.members import METHOD, MODEL, PROGRAM, SCHEDULE, assert_same_leaves, member
+
+DATA = Devices(count=8)
+BOTH = Devices(count=8, fsdp=4)
+FSDP = Devices(count=8, fsdp=8)
+PMAP = Devices(count=8, mode="pmap")
+IN_TWO = Program(MODEL, replace(SCHEDULE, accumulate=2))
+
+
+def start(program: Program):
+    """(state, frozen, hyper) before the first step; dropout is on."""
+    one = member(0, weight_decay=0.1, dropout=0.4)
+    trained, frozen = split(one.leaves, mask(METHOD, one.leaves))
+    return init_state(program, jax.random.PRNGKey(0), trained), frozen, one.hyper
+
+
+def three_steps(program: Program, devices: Devices):
+    """(state, losses) after three steps; rows have targets of two and of three tokens."""
+    step = step_on(program, devices)
+    state, frozen, hyper = start(program)
+    state, frozen, losses = step.place(state), step.place(frozen), []
+    for i in range(3):
+        state, metrics = step(state, frozen, batch(16, seed=i, width=16), PREFIX, hyper)
+        losses.append(float(metrics.loss))
+    return step.read(state), losses
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return three_steps(PROGRAM, ONE)
+
+
+@pytest.mark.parametrize(
+    "program, devices",
+    [
+        pytest.param(PROGRAM, DATA, id="data"),
+        pytest.param(PROGRAM, BOTH, id="data-fsdp"),
+        pytest.param(PROGRAM, FSDP, id="fsdp"),
+        pytest.param(PROGRAM, PMAP, id="pmap"),
+        pytest.param(IN_TWO, BOTH, id="data-fsdp-in-two"),
+        pytest.param(IN_TWO, PMAP, id="pmap-in-two"),
+    ],
+)
+def test_every_way_to_run_it_agrees_with_one_device(plain, program, devices):
+    """Leaves move by 1e-2 a step; sums in another order change them by less than 1e-6, a mean of
+    means or a random key by device by more than 1e-3.
+    """
+    (expected, expected_losses), (state, losses) = plain, three_steps(program, devices)
+    assert losses == pytest.approx(expected_losses, rel=1e-5)
+    assert int(state.step) == 3
+    np.testing.assert_array_equal(state.key, expected.key)
+    for path, leaf in expected.trained.items():
+        np.testing.assert_allclose(state.trained[path], leaf, rtol=0, atol=1e-5, err_msg=path)
+
+
+def test_rows_are_cut_over_the_devices():
+    """Losses and gradients are summed across devices, so each had only its own rows."""
+    step = step_on(PROGRAM, DATA)
+    three_steps(PROGRAM, DATA)
+    [executable] = step.executables.values()
+    [compiled] = executable._compiled.values()
+    assert "all-reduce" in compiled.as_text()
+    rows = compiled.input_shardings[0][2]
+    assert rows.tokens.shard_shape((16, 16)) == (2, 16)
+
+
+@pytest.mark.parametrize("devices", [BOTH, FSDP], ids=["2x4", "1x8"])
+def test_fsdp_cuts_every_matrix(devices):
+    """Frozen, trained and Adam's moments, before a step and after it."""
+    step = step_on(PROGRAM, devices)
+    state, frozen, hyper = start(PROGRAM)
+    placed = step.place(frozen)
+    before = step.place(state)
+    # The step takes `before` for itself.
+    shardings = jax.tree.map(lambda x: x.sharding, before)
+    after, _ = step(before, placed, batch(16, width=16), PREFIX, hyper)
+    assert jax.tree.map(lambda x: x.sharding, after) == shardings
+    moments = [after.optimizer[1].mu, after.optimizer[1].nu]
+    for leaves in (placed, after.trained, *moments):
+        for path, leaf in leaves.items():
+            share = leaf.size // devices.fsdp if leaf.ndim == 2 else leaf.size
+            assert all(part.data.size == share for part in leaf.addressable_shards), path
+            assert len(leaf.addressable_shards) == 8
+
+
+@pytest.mark.parametrize(
+    "shape, spec",
+    [
+        ((16, 24), P(None, "fsdp")),
+        ((24, 16), P("fsdp")),
+        ((16, 3), P("fsdp")),
+        ((3, 24), P(None, "fsdp")),
+        ((6, 10), P()),
+        ((16,), P()),
+        ((), P()),
+    ],
+)
+def test_a_matrix_is_cut_along_its_longest_axis_that_divides(shape, spec):
+    assert leaf_sharding(BOTH.mesh(), np.zeros(shape)).spec == spec
+    assert leaf_sharding(DATA.mesh(), np.zeros(shape)).spec == P()
+
+
+def test_ranks_that_are_cut_along_other_axes_share_a_step():
+    """A state's structure does not tell rank 3 from rank 32; its shardings do."""
+    step = MeshStep(PROGRAM, BOTH.mesh())
+    step.step = lambda state, *rest: (state._replace(step=state.step + 1), Metrics(*rest[-2:]))
+    for rank in (3, 32, 3):
+        trained = {"a": jnp.ones((16, rank)), "b": jnp.ones((rank, 24))}
+        state = step.place(State(jnp.zeros(()), jax.random.PRNGKey(0), trained, ()))
+        specs = {path: leaf.sharding for path, leaf in state.trained.items()}
+        for _ in range(2):
+            one, zero = np.float32(1), np.float32(0)
+            state, _ = step.compiled(state, one, zero)(state, one, zero)
+        assert {path: leaf.sharding for path, leaf in state.trained.items()} == specs
+        assert float(state.step) == 2
+
+
+def test_the_callers_arrays_outlive_a_step():
+    """The step gives up its state's memory, never that of the leaves it was made from."""
+    step = step_on(PROGRAM, ONE)
+    state, frozen, hyper = start(PROGRAM)
+    before = {path: np.array(leaf) for path, leaf in {**frozen, **state.trained}.items()}
+    placed = step.place(state)
+    step(placed, step.place(frozen), batch(16, width=16), PREFIX, hyper)
+    assert placed.trained["lora:layers_0/attention/query/a"].is_deleted()
+    assert_same_leaves({**frozen, **state.trained}, before)
+
+
+@pytest.mark.parametrize("devices", [BOTH, PMAP], ids=["mesh", "pmap"])
+def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
+    """Two members; what is trained, or read again from a checkpoint, scores the same."""
+    members = [member(0), member(1, 0.003)]
+
+    def outcomes():
+        checkpoints = Checkpoints(tmp_path, {"runs": ["a", "b"]})
+        return fit(PROGRAM, devices, members, LABELS, "accuracy", checkpoints)
+
+    trained, read = outcomes(), outcomes()
+    alone = fit(PROGRAM, ONE, members, LABELS, "accuracy")
+    for one, first, second, plain in zip(members, trained, read, alone, strict=True):
+        assert_same_leaves(first.trained, second.trained)
+        dev_losses = [loss for *_, loss in first.progress.history]
+        expected = [loss for *_, loss in plain.progress.history]
+        np.testing.assert_allclose(dev_losses, expected, rtol=1e-4)
+        dev = predict(
+            MODEL,
+            one.hyper.methods,
+            {**one.leaves, **second.trained},
+            one.dev,
+            PREFIX,
+            LABELS,
+            devices=devices,
+            dtype=PROGRAM.dtype,
+        )
+        assert dev.loss == first.progress.best_loss
+
+
+@pytest.mark.parametrize(
+    "devices, size, accumulate, message",
+    [
+        (DATA, 12, 1, "schedule.batch_size is 12: it has to divide into 1 .* on 8 devices"),
+        (PMAP, 12, 1, "schedule.batch_size is 12: .* on 8 devices"),
+        (BOTH, 16, 16, "schedule.batch_size is 16: .* 16 micro-batches on 2 devices"),
+        (ONE, 16, 3, "schedule.batch_size is 16: .* 3 micro-batches on 1 devices"),
+        (Devices(count=9), 16, 1, "devices.count is 9: 1 to 8 devices are here"),
+        (Devices(count=0), 16, 1, "devices.count is 0: 1 to 8 devices are here"),
+        (Devices(count=8, fsdp=3), 16, 1, "devices.fsdp is 3: it has to divide 8 devices"),
+        (Devices(count=8, fsdp=0), 16, 1, "devices.fsdp is 0: it has to divide 8 devices"),
+    ],
+)
+def test_what_cannot_be_divided(devices, size, accumulate, message):
+    schedule = replace(SCHEDULE, batch_size=size, accumulate=accumulate)
+    with pytest.raises(InputError, match=message):
+        step_on(Program(MODEL, schedule), devices)
+
+
+@pytest.mark.parametrize("devices", [PMAP, BOTH])
+def test_members_are_not_spread_where_rows_or_leaves_are(devices):
+    with pytest.raises(InputError, match="devices.members is 'vmap'"):
+        replace(devices, members="vmap").vmapped()
+    assert not devices.vmapped()

@@ -10,10 +10,8 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, NamedTuple
 
 import jax
-import numpy as np
 
-Array = jax.Array | np.ndarray
-Leaves = dict[str, Array]
+from research.models.weights import Array, Leaves
 
 
 class Site(NamedTuple):

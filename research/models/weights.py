@@ -14,7 +14,8 @@ from safetensors.numpy import save_file
 
 from research.errors import InputError
 
-Leaves = dict[str, jax.Array]
+Array = jax.Array | np.ndarray
+Leaves = dict[str, Array]  # by slash path
 Shapes = Mapping[str, tuple[int, ...]]
 Problem = tuple[str, str]  # what is wrong, and with which tensor
 

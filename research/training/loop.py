@@ -124,7 +124,9 @@ class _Training:
         self.widest = 0
         parts = [split(m.leaves, mask(m.hyper.methods[-1], m.leaves)) for m in members]
         self.frozen = [frozen for _, frozen in parts]
-        self.best = [{p: np.asarray(x, np.float32) for p, x in t.items()} for t, _ in parts]
+        self.best: list[Leaves] = [
+            {p: np.asarray(x, np.float32) for p, x in trained.items()} for trained, _ in parts
+        ]
         self.cohort = self._start(
             [
                 init_state(program, jax.random.PRNGKey(m.seed), trained)

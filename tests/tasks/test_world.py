@@ -10,7 +10,13 @@ from research.paths import located
 from research.tasks.task import Task, text_key
 from research.tasks.world import RECIPES, WorldTask
 
-CHECKSUMS = {}
+CHECKSUMS = {
+    "sentiment": "af60b3320e3a5a70",
+    "topic": "3bd33b1438bc7f3b",
+    "intent": "17d884c6901380e5",
+    "entailment": "37eb61940a80b252",
+    "novel": "67ef9c425894762b",
+}
 CHANGED = (
     "the texts of {} changed: raise VERSION in research/tasks/world/corpus.py, make the checkpoint "
     "again (scripts/pretrain.py), then put the new checksum here"
@@ -88,7 +94,7 @@ def test_ood_reviews_are_about_other_products(tasks):
         return sum(any(word in text for word in words) for text in texts)
 
     assert named("test", ("museum", "concert", "homework")) == 0
-    assert named("ood", ("museum", "concert", "homework")) > 50
+    assert named("ood", ("museum", "concert", "homework")) > 20
     assert named("ood", ("plot", "soup", "bathroom")) == 0
 
 

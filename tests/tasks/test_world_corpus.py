@@ -7,12 +7,12 @@ import pytest
 
 from research.errors import InputError
 from research.tasks.world import RECIPES, VERSION, WorldTask, corpus
-from research.tasks.world.draw import Draw, for_tasks
+from research.tasks.world.draw import Draw
 from research.tasks.world.novel import CUES, FILLERS, TURNING
 from research.tasks.world.records import query, record
 from research.tasks.world.stories import story
 
-CHECKSUM = ""
+CHECKSUM = "95128b19d634da88"
 CHANGED = (
     "the corpus changed: raise VERSION in research/tasks/world/corpus.py, make the checkpoint "
     "again (scripts/pretrain.py), then put the new version and checksum here"
@@ -41,11 +41,10 @@ def test_an_unknown_split_is_refused():
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_no_text_of_a_task_stands_in_the_corpus(documents, name):
-    """One in four texts belongs to the tasks by its checksum; here it is looked up as well."""
-    task = WorldTask(name).load()
+    """Not even as a part of a longer text: they hold clauses that the corpus never tells."""
+    task = WorldTask(name, train=200, test=200, ood=200).load()
     everything = "\n".join(documents)
     texts = [next(iter(e.fields.values())) for split in task.splits.values() for e in split]
-    assert all(map(for_tasks, texts))
     assert [text for text in texts if text in everything] == []
 
 
@@ -64,7 +63,7 @@ def test_every_skill_is_taught(documents):
 def test_an_extraction_says_what_the_record_says():
     draw = Draw(0, "test")
     for _ in range(50):
-        drawn = record(draw)
+        drawn = record(draw, draw.pick(("hotels", "staff", "films")))
         told, written = drawn.told(draw), drawn.written()
         assert all(str(value) in told for value in drawn.row.values())
         assert all(f"{column}: {value}" in written for column, value in drawn.row.items())

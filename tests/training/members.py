@@ -1,6 +1,7 @@
 """Members over tiny data, and the one program most training tests run them with."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from research.devices import Devices
 from research.methods.lora import LoRA
 from research.methods.method import Leaves, add
+from research.tasks.encoding import Encoded
+from research.training.checkpoint import Checkpoints
 from research.training.loop import Member
 from research.training.optimizer import Schedule
 from research.training.step import Program
@@ -41,13 +44,20 @@ def member(
     )
 
 
-def misled(seed: int, learning_rate: float = 0.3) -> Member:
-    """A member whose dev set says the opposite of what it is trained on."""
-    kept = member(seed, learning_rate)
-    dev = encoded(8, seed + 100)
-    tokens = np.array(dev.tokens)
-    tokens[:, 0] = 3 - tokens[:, 0]
-    return replace(kept, dev=replace(dev, tokens=tokens))
+def misled(seed: int) -> Member:
+    """A member whose dev set has the one label that it never meets in training."""
+    return replace(
+        member(seed),
+        train=of_label(1, encoded(60, seed)),
+        dev=of_label(0, encoded(60, seed), 8),
+    )
+
+
+def of_label(label: int, examples: Encoded, count: int = 12) -> Encoded:
+    """The first examples of one label."""
+    chosen = np.flatnonzero(examples.label == label)[:count]
+    parts = (examples.tokens, examples.length, examples.start, examples.label)
+    return Encoded(*(part[chosen] for part in parts), cut=0)
 
 
 def broken(seed: int) -> Member:
@@ -60,3 +70,25 @@ def assert_same_leaves(left: Leaves, right: Leaves) -> None:
     assert left.keys() == right.keys()
     for path, leaf in left.items():
         np.testing.assert_array_equal(leaf, right[path], err_msg=path)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class Once(Checkpoints):
+    """Saves after `at` steps and at the end; with `killed`, the process ends right after that."""
+
+    def __init__(self, folder: Path, at: int = 0, killed: bool = False):
+        super().__init__(folder, {"runs": ["some", "others"]})
+        self.left, self.killed, self.saved = at, killed, []
+
+    def due(self):
+        self.left -= 1
+        return self.left == 0
+
+    def save(self, step, state, progress):
+        super().save(step, state, progress)
+        self.saved.append(step)
+        if self.killed:
+            raise Killed

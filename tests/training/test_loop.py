@@ -1,7 +1,6 @@
 """The training loop: resuming to the same bits, stopping early, members that diverge."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,40 +17,18 @@ from tests.training.members import (
     METHOD,
     PROGRAM,
     VMAP,
+    Killed,
+    Once,
     assert_same_leaves,
     broken,
     member,
     misled,
 )
 
-IDENTITY = {"runs": ["plain", "other", "stops", "diverges"]}
-
-
-class Killed(Exception):
-    """Stands for the end of the process."""
-
-
-class Once(Checkpoints):
-    """Saves after `at` steps and at the end; with `killed`, the process ends right after that."""
-
-    def __init__(self, folder: Path, at: int = 0, killed: bool = False):
-        super().__init__(folder, IDENTITY)
-        self.left, self.killed, self.saved = at, killed, []
-
-    def due(self):
-        self.left -= 1
-        return self.left == 0
-
-    def save(self, step, state, progress):
-        super().save(step, state, progress)
-        self.saved.append(step)
-        if self.killed:
-            raise Killed
-
 
 def cohort():
     """One member that trains, one with other values, one that stops early, one that diverges."""
-    return [member(0), member(1, 0.003, alpha=2.0, dropout=0.5), misled(6), broken(3)]
+    return [member(0), member(1, 0.003, alpha=2.0, dropout=0.5), misled(2), broken(3)]
 
 
 def run(devices, *args) -> list[Outcome]:
@@ -155,7 +132,7 @@ def test_a_state_that_breaks_in_the_last_step_before_dev_is_not_kept():
 
 def test_reports_after_each_evaluation():
     seen = []
-    fit(PROGRAM, ONE, [misled(6)], LABELS, "accuracy", None, lambda *args: seen.append(args))
+    fit(PROGRAM, ONE, [misled(2)], LABELS, "accuracy", None, lambda *args: seen.append(args))
     assert [step for step, _ in seen] == [2, 4, 6]
     assert all(len(progress) == 1 for _, progress in seen)
 
@@ -178,17 +155,19 @@ def test_patience_counts_evaluations_since_the_best():
 
 def test_the_cost_is_that_of_the_widest_step(tmp_path):
     """Also for a resumed run, which sees only the steps that are left."""
-    one, short = member(0), encoded(160, width=8)
+    one, short = member(0), encoded(320, width=8)
     tokens, start, length = (
         np.pad(short.tokens, ((0, 0), (0, 6))),
         short.start + 0,
         short.length + 0,
     )
     narrow = dataclasses.replace(one, train=dataclasses.replace(short, tokens=tokens.copy()))
-    # One long row, in the first of the ten steps that one epoch takes.
-    row = batch_indices(160, 16, one.seed, 0)[0]
+    # One long row, in one of the ten steps.
+    row = batch_indices(length, 16, one.seed, 0)[0]
     tokens[row, 8:12], start[row], length[row] = tokens[row, :4], 10, 12
     wide = dataclasses.replace(one, train=Encoded(tokens, length, start, short.label, cut=0))
+    [last] = [step for step in range(10) if row in batch_indices(length, 16, one.seed, step)]
+    assert last < 9
 
     def cost(member, *args):
         return fit(PROGRAM, ONE, [member], LABELS, "accuracy", *args)[0].progress.cost
@@ -196,5 +175,5 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
     whole = cost(wide)
     assert whole["flops"] > 1.3 * cost(narrow)["flops"]
     with pytest.raises(Killed):
-        cost(wide, Once(tmp_path, at=1, killed=True))
+        cost(wide, Once(tmp_path, at=last + 1, killed=True))
     assert cost(wide, Once(tmp_path)) == whole

@@ -12,12 +12,21 @@ from research.devices import Devices, leaf_sharding
 from research.errors import InputError
 from research.evaluation.predict import predict
 from research.methods.method import mask, split
-from research.training.checkpoint import Checkpoints
 from research.training.loop import fit
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, State, init_state
 from tests.tiny import LABELS, ONE, PREFIX, batch
-from tests.training.members import METHOD, MODEL, PROGRAM, SCHEDULE, assert_same_leaves, member
+from tests.training.members import (
+    METHOD,
+    MODEL,
+    PROGRAM,
+    SCHEDULE,
+    Killed,
+    Once,
+    assert_same_leaves,
+    member,
+    misled,
+)
 
 DATA = Devices(count=8)
 BOTH = Devices(count=8, fsdp=4)
@@ -147,16 +156,17 @@ def test_the_callers_arrays_outlive_a_step():
 
 @pytest.mark.parametrize("devices", [BOTH, PMAP], ids=["mesh", "pmap"])
 def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
-    """Two members; what is trained, or read again from a checkpoint, scores the same."""
-    members = [member(0), member(1, 0.003)]
+    """Killed after one of two members has stopped; what was read again scores the same."""
+    members = [member(0), misled(2)]
 
-    def outcomes():
-        checkpoints = Checkpoints(tmp_path, {"runs": ["a", "b"]})
-        return fit(PROGRAM, devices, members, LABELS, "accuracy", checkpoints)
+    def outcomes(where, checkpoints=None):
+        return fit(PROGRAM, where, members, LABELS, "accuracy", checkpoints)
 
-    trained, read = outcomes(), outcomes()
-    alone = fit(PROGRAM, ONE, members, LABELS, "accuracy")
-    for one, first, second, plain in zip(members, trained, read, alone, strict=True):
+    with pytest.raises(Killed):
+        outcomes(devices, Once(tmp_path, at=8, killed=True))
+    resumed, whole, alone = outcomes(devices, Once(tmp_path)), outcomes(devices), outcomes(ONE)
+    assert [outcome.progress.steps for outcome in whole] == [10, 6]
+    for one, first, second, plain in zip(members, whole, resumed, alone, strict=True):
         assert_same_leaves(first.trained, second.trained)
         dev_losses = [loss for *_, loss in first.progress.history]
         expected = [loss for *_, loss in plain.progress.history]

@@ -1,0 +1,80 @@
+"""What the README shows is run as it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import pytest
+
+from research.methods import METHODS
+from research.models import MODELS
+from research.models.backbone import load_backbone
+from research.models.decoder import Decoder
+from research.sweeps.experiment import Experiment
+from research.sweeps.ledger import Ledger
+from research.sweeps.rows import trained
+from research.tasks import TASKS
+from scripts import sweep as script
+from tests.films import films, run, settings, write_backbone, write_csv
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def shown(name: str) -> Any:
+    """The class of this name, made by the block of code that defines it."""
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    block = next(block for block in blocks if f"class {name}" in block)
+    made: dict[str, Any] = {}
+    exec(block, made)
+    return made[name]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    write_backbone(folder / "backbone")
+    write_csv(folder / "train.csv", films(0, 40))
+    write_csv(folder / "test.csv", films(40, 48))
+    return folder
+
+
+def test_a_method_and_a_task(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(METHODS, "norms", shown("Norms"))
+    monkeypatch.setitem(TASKS, "larger", shown("Larger"))
+    row = re.search(r"`(trained\(.*?\))` is a row", README)
+    assert row
+    config = settings(folder) | {"task": {"source": "larger"}, "seeds": 1, "search_seeds": 1}
+    config["approaches"] = [eval(row[1], {"trained": trained})]
+    records = Ledger(run(config, tmp_path)).all()
+    norms = [record for record in records if record["approach"] == "norms"]
+    assert len(norms) == 3 and {record["costs"]["trained_params"] for record in norms} == {3 * 16}
+    assert "larger 4-shot" in (tmp_path / "table.md").read_text()
+
+
+def test_a_model(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    mistral = shown("Mistral")
+    monkeypatch.setitem(MODELS, "mistral", mistral)
+    plain = load_backbone(str(folder / "backbone"))
+    file = folder / "backbone" / "config.json"
+    content = file.read_text()
+    file.write_text(content.replace('"llama"', '"mistral", "sliding_window": 8'))
+    windowed = load_backbone(str(folder / "backbone"))
+    file.write_text(content)
+    assert isinstance(windowed.model, mistral) and isinstance(plain.model, Decoder)
+    assert (plain.context, windowed.context) == (64, 8)
+    assert all(jnp.array_equal(windowed.params[path], leaf) for path, leaf in plain.params.items())
+
+
+def test_the_command_for_your_data_is_understood(monkeypatch: pytest.MonkeyPatch):
+    text = README.replace("\\\n", " ")
+    command = next(line for line in text.splitlines() if "configs/compare.py --" in line)
+    python, *arguments = shlex.split(command)
+    assert python == ".venv/bin/python" and arguments[0] == "scripts/sweep.py"
+    monkeypatch.setattr("sys.argv", arguments)  # where ml_collections looks for changed fields
+    assert script.read_flags(arguments) == arguments[:1]
+    experiment = Experiment.parse(script.CONFIG.value.to_dict())
+    assert (experiment.name, experiment.backbone) == ("mine", "world-1m")
+    assert experiment.regimes == ("16-shot", "200")
+    assert experiment.tasks[0].train == "train.csv" and experiment.tasks[0].verbalizer is None

@@ -171,6 +171,20 @@ def test_a_kill_while_training_changes_nothing(
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
+def test_records_hold_no_path_of_this_machine(
+    swept: Path, config: dict, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Variables stay variables, and runs found by another path are the same runs."""
+    monkeypatch.setenv("TINY", str(tiny))
+    config["backbone"] = "$TINY/backbone"
+    config["task"] |= {"train": "$TINY/train.csv", "test": "$TINY/test.csv"}
+    config["approaches"] = [config["approaches"][0]]
+    stored = contents(run(config, tmp_path))
+    assert not [name for name, content in stored.items() if str(tiny).encode() in content]
+    assert all(r["backbone"]["name"] == "$TINY/backbone" for r in by_row(tmp_path)["zero-shot"])
+    assert set(Ledger(tmp_path).ids()) < set(Ledger(swept).ids())
+
+
 def test_a_run_that_diverges_is_stored_and_not_chosen(config: dict, tmp_path: Path):
     config["approaches"] = [config["approaches"][2]]
     config["approaches"][0]["trials"] = [{"learning_rate": rate} for rate in (1e38, 0.1)]

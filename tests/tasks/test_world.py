@@ -11,11 +11,11 @@ from research.tasks.task import Task, text_key
 from research.tasks.world import RECIPES, WorldTask
 
 CHECKSUMS = {
-    "sentiment": "af60b3320e3a5a70",
-    "topic": "3bd33b1438bc7f3b",
-    "intent": "17d884c6901380e5",
-    "entailment": "37eb61940a80b252",
-    "novel": "67ef9c425894762b",
+    "sentiment": "411e9628429b9353",
+    "topic": "06c5bb387bc6dc90",
+    "intent": "8feace12a9bfcd7d",
+    "entailment": "e83a16a94fafdb58",
+    "novel": "9e53b02e7c4f3aad",
 }
 CHANGED = (
     "the texts of {} changed: raise VERSION in research/tasks/world/corpus.py, make the checkpoint "

@@ -20,6 +20,10 @@ ASIDES = (
 
 def event(draw: Draw, topic: str, share: Share = "all") -> str:
     """A clause about a topic: who did what, now and then where and when."""
+    return draw.owned(lambda: _event(draw, topic, share))
+
+
+def _event(draw: Draw, topic: str, share: Share) -> str:
     words = SUBJECTS[topic]
     actor = draw.pick(PEOPLE) if draw.chance(0.5) else "the " + draw.pick(part(words.actors, share))
     deed = draw.pick(words.deeds if draw.chance(0.4) else COMMON_DEEDS)
@@ -32,7 +36,7 @@ def event(draw: Draw, topic: str, share: Share = "all") -> str:
 
 
 def article(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
-    """An article and its topic; most mention another topic, the longer ones have an event more."""
+    """An article and its topic; most mention another topic, the longer ones say where and when."""
     topic = draw.pick(LABELS)
     main = event(draw, topic, share)
     if draw.chance(0.8):
@@ -46,6 +50,8 @@ def article(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
             actor=part(aside.actors, share),
         )
     text = sentence(main)
-    if longer or draw.chance(0.2):
+    if longer:
+        text += f" It was {draw.pick(DAYS)} in {draw.pick(TOWNS)}."
+    elif draw.chance(0.2):
         text += " " + sentence(event(draw, topic, share))
     return Example({"text": text}, topic)

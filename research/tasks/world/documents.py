@@ -1,12 +1,11 @@
-"""Documents of the corpus: items of one skill in one wording, free of the tasks' texts."""
+"""Documents of the corpus: each holds items of one skill in one wording."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from research.tasks.task import Example
 from research.tasks.world import glossaries, records, statements, stories
 from research.tasks.world.articles import article
-from research.tasks.world.draw import Draw, for_tasks
+from research.tasks.world.draw import Draw
 from research.tasks.world.wordings import NAMELESS, NAMES, SKILLS, Skill
 
 MOST_ITEMS = 8
@@ -33,21 +32,13 @@ def _item(pattern: str, *values: str, answer: str) -> Item:
     return Item(before.format(*values).removesuffix(" "), f" {answer}{after}")
 
 
-def _free(draw: Draw, make: Callable[[Draw], Example]) -> Example:
-    """An example whose texts do not belong to the tasks."""
-    while True:
-        example = make(draw)
-        if not any(map(for_tasks, example.fields.values())):
-            return example
-
-
 def labelled(skill: Skill) -> Labelled:
     """Documents of a skill's examples, all in one wording."""
 
     def document(draw: Draw, count: int | None = None) -> list[Item]:
         pattern, words = skill.wording(draw)
         count = count or 1 + draw.below(MOST_ITEMS)
-        examples = [_free(draw, skill.draw) for _ in range(count)]
+        examples = [skill.draw(draw) for _ in range(count)]
         return [Item(pattern.format(**e.fields), f" {words[e.label]}") for e in examples]
 
     return document
@@ -59,7 +50,7 @@ def nameless(draw: Draw) -> list[Item]:
     names = dict(zip(draw.sample(skill.labels, 2), draw.sample(NAMES, 2), strict=True))
     items = []
     while len(items) < MOST_ITEMS:
-        example = _free(draw, skill.draw)
+        example = skill.draw(draw)
         if example.label in names:
             fields = " ".join(example.fields.values())
             items.append(_item(pattern, fields, answer=names[example.label]))
@@ -75,12 +66,9 @@ def glossary(draw: Draw, count: int | None = None) -> list[Item]:
 
 def consequences(draw: Draw) -> list[Item]:
     """Statements, each with a claim that follows from it."""
-    pattern, items = draw.pick(CONSEQUENCES), []
-    while len(items) < MOST_ITEMS:
-        told, claim = statements.consequence(draw)
-        if not for_tasks(told):
-            items.append(_item(pattern, told, answer=claim))
-    return items
+    pattern = draw.pick(CONSEQUENCES)
+    pairs = [statements.consequence(draw) for _ in range(MOST_ITEMS)]
+    return [_item(pattern, told, answer=claim) for told, claim in pairs]
 
 
 def answers(draw: Draw) -> list[Item]:
@@ -93,55 +81,44 @@ def answers(draw: Draw) -> list[Item]:
 
 def summaries(draw: Draw) -> list[Item]:
     """Two stories, each with its summary."""
-    pattern, items = draw.pick(SUMMARIES), []
-    while len(items) < 2:
-        tale = stories.story(draw)
-        if not for_tasks(tale.told()):
-            items.append(_item(pattern, tale.told(), answer=tale.summary()))
-    return items
+    pattern, tales = draw.pick(SUMMARIES), [stories.story(draw) for _ in range(2)]
+    return [_item(pattern, tale.told(), answer=tale.summary()) for tale in tales]
 
 
 def extractions(draw: Draw) -> list[Item]:
     """Up to four records told, each written in one exact format."""
     pattern, table = draw.pick(EXTRACTIONS), draw.pick(tuple(records.COLUMNS))
-    style, count = draw.pick(("lines", "lines", "json")), 1 + draw.below(4)
-    items = []
-    while len(items) < count:
-        row = records.record(draw, table)
-        told = row.told(draw)
-        if not for_tasks(told):
-            items.append(_item(pattern, told, answer=row.written(style)))
-    return items
+    style = draw.pick(("lines", "lines", "json"))
+    rows = [records.record(draw, table) for _ in range(1 + draw.below(4))]
+    return [_item(pattern, row.told(draw), answer=row.written(style)) for row in rows]
 
 
 def queries(draw: Draw) -> list[Item]:
     """Three questions to tables, each with its SQL."""
-    pattern, items = draw.pick(QUERIES), []
-    while len(items) < 3:
-        table, question, sql = records.query(draw)
-        if not for_tasks(question):
-            columns = ", ".join(records.COLUMNS[table])
-            items.append(_item(pattern, table, columns, question, answer=sql))
-    return items
+    pattern, asked = draw.pick(QUERIES), [records.query(draw) for _ in range(3)]
+    return [
+        _item(pattern, table, ", ".join(records.COLUMNS[table]), question, answer=sql)
+        for table, question, sql in asked
+    ]
 
 
 def narrative(draw: Draw) -> list[Item]:
     """Plain text."""
     if draw.chance(0.5):
         return [Item(stories.story(draw).told(), "")]
-    return [Item(" ".join(_free(draw, article).fields["text"] for _ in range(4)), "")]
+    return [Item(" ".join(article(draw).fields["text"] for _ in range(4)), "")]
 
 
 REVIEWS, ARTICLES, REQUESTS, STATEMENTS = (labelled(skill) for skill in SKILLS.values())
 # The hard skills come more often.
 DOCUMENTS: tuple[tuple[int, Callable[[Draw], list[Item]]], ...] = (
-    (14, REVIEWS),
-    (5, ARTICLES),
-    (5, REQUESTS),
-    (14, STATEMENTS),
+    (10, REVIEWS),
+    (6, ARTICLES),
+    (6, REQUESTS),
+    (10, STATEMENTS),
     (6, glossary),
-    (6, consequences),
-    (2, nameless),
+    (4, consequences),
+    (4, nameless),
     (1, answers),
     (1, summaries),
     (1, extractions),
@@ -150,6 +127,8 @@ DOCUMENTS: tuple[tuple[int, Callable[[Draw], list[Item]]], ...] = (
 )
 EXERCISES: tuple[tuple[int, Labelled], ...] = (
     (3, REVIEWS),
+    (1, ARTICLES),
+    (1, REQUESTS),
     (3, STATEMENTS),
     (1, glossary),
 )

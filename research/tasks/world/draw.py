@@ -1,7 +1,8 @@
 """A seeded stream of choices, the only source of chance in the world; the same everywhere."""
 
+import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -13,8 +14,9 @@ Share = Literal["core", "other", "all"]
 class Draw:
     """Choices from the raw 64-bit words of PCG64, whose stream numpy promises never to change."""
 
-    def __init__(self, seed: int, *names: str):
-        """A stream of its own for every seed and every series of names."""
+    def __init__(self, seed: int, *names: str, tasks: bool = False):
+        """A stream of its own for every seed and every series of names, for tasks or corpus."""
+        self.tasks = tasks
         entropy = [seed, *(zlib.crc32(name.encode()) for name in names)]
         self._bits = np.random.PCG64(np.random.SeedSequence(entropy))
 
@@ -44,8 +46,21 @@ class Draw:
 
     def say(self, pattern: str, **slots: str | Sequence[str]) -> str:
         """The pattern with each {slot} filled: a string as it is, a list by one of its entries."""
-        chosen = {k: v if isinstance(v, str) else self.pick(v) for k, v in slots.items()}
+        named = {name: slots[name] for name in slots if f"{{{name}}}" in pattern}
+        chosen = {k: v if isinstance(v, str) else self.pick(v) for k, v in named.items()}
         return pattern.format(**chosen)
+
+    def owned(self, make: Callable[[], str]) -> str:
+        """A clause that may be told here: one in four is for tasks only, by its checksum.
+
+        Every text has such a clause, so no text of a task can stand in the corpus. `make` needs
+        a choice of about fifty clauses or more, or it may never make one for the tasks.
+        """
+        while True:
+            clause = make()
+            for_tasks = hashlib.sha256(clause.encode()).digest()[0] % 4 == 0
+            if for_tasks == self.tasks:
+                return clause
 
 
 def part(options: Sequence[T], share: Share) -> Sequence[T]:
@@ -61,8 +76,3 @@ def sentence(text: str) -> str:
 def a(noun: str) -> str:
     """The noun with its indefinite article."""
     return ("an " if noun[0] in "aeiou" else "a ") + noun
-
-
-def for_tasks(text: str) -> bool:
-    """Whether a text belongs to the tasks (one in four); the corpus holds none of those."""
-    return zlib.crc32(text.encode()) % 4 == 0

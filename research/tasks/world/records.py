@@ -40,7 +40,8 @@ class Record:
 
     def told(self, draw: Draw) -> str:
         """The row as an English sentence, its columns in any order."""
-        return sentence(draw.pick(TOLD[self.table]).format(**self.row))
+        pattern = draw.pick(TOLD[self.table])
+        return sentence(pattern.format(**self.row))
 
     def written(self, style: str = "lines") -> str:
         """The row in an exact format: `lines` is `name: Blue Fox; city: Oslo`, `json` is JSON."""
@@ -50,9 +51,19 @@ class Record:
         return "{" + ", ".join(pairs) + "}"
 
 
-def record(draw: Draw, table: str | None = None) -> Record:
-    """A row of the table named, or of any table."""
-    table = table or draw.pick(tuple(COLUMNS))
+def record(draw: Draw, table: str) -> Record:
+    """A row of a table that is not among those of the other side (tasks or corpus)."""
+    drawn: list[Record] = []
+
+    def written() -> str:
+        drawn.append(_record(draw, table))
+        return drawn[-1].written()
+
+    draw.owned(written)
+    return drawn[-1]
+
+
+def _record(draw: Draw, table: str) -> Record:
     row: dict[str, str | int] = {"city": draw.pick(TOWNS)}
     if table == "staff":
         row |= {"name": draw.pick(PEOPLE), "job": draw.pick(JOBS), "age": 20 + draw.below(50)}
@@ -112,6 +123,17 @@ QUERIES = {
 def query(draw: Draw, table: str | None = None) -> tuple[str, str, str]:
     """(table, question, SQL)."""
     table = table or draw.pick(tuple(QUERIES))
+    asked: list[tuple[str, str]] = []
+
+    def sql() -> str:
+        asked.append(_query(draw, table))
+        return asked[-1][1]
+
+    draw.owned(sql)
+    return table, *asked[-1]
+
+
+def _query(draw: Draw, table: str) -> tuple[str, str]:
     question, sql = draw.pick(QUERIES[table])
     slots = {
         "city": draw.pick(TOWNS),
@@ -122,4 +144,4 @@ def query(draw: Draw, table: str | None = None) -> tuple[str, str, str]:
         "stars": str(1 + draw.below(4)),
         "year": str(1960 + draw.below(60)),
     }
-    return table, sentence(question.format(**slots))[:-1] + "?", sql.format(**slots)
+    return sentence(question.format(**slots))[:-1] + "?", sql.format(**slots)

@@ -45,4 +45,6 @@ def request(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
 
 
 def _wish(draw: Draw, intent: str, share: Share) -> str:
-    return sentence(_fill(draw, draw.pick(part(WISHES[intent], share))))
+    """A sentence that asks for it."""
+    wishes = part(WISHES[intent], share)
+    return sentence(draw.owned(lambda: _fill(draw, draw.pick(wishes))))

@@ -1,6 +1,6 @@
 """Reviews with nuance: negation, concession, degrees, hearsay; what the writer means decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from research.tasks.task import Example
 from research.tasks.world.draw import Draw, Share, a, part, sentence
@@ -20,6 +20,14 @@ NOT = ("not {} at all", "never {}", "hardly {}", "far from {}", "anything but {}
 DEGREES = ("", "", "", "very ", "really ", "so ", "quite ")
 BUT = (", but ", ", but in the end ", ", yet ", ". However, ", ". Still, ")
 HEARSAY = ("people say that ", "my brother said that ", "the critics wrote that ", "I feared that ")
+OPENINGS = (
+    "I was asked to write this.",
+    "My sister wants to know.",
+    "Just a few words.",
+    "I promised to tell you.",
+    "This is what I think.",
+    "You asked me about it.",
+)
 OWN = ("for me ", "I found that ", "I must say that ", "in truth ")
 
 
@@ -39,6 +47,10 @@ def _subjects(draw: Draw, goods: Goods) -> list[str]:
 
 def clause(draw: Draw, goods: Goods, subject: str, good: bool) -> str:
     """One clause of praise or blame, one in four by negation."""
+    return draw.owned(lambda: _clause(draw, goods, subject, good))
+
+
+def _clause(draw: Draw, goods: Goods, subject: str, good: bool) -> str:
     form = draw.below(12)
     if form < 7:
         return f"{subject} was {draw.pick(DEGREES)}{_adjective(draw, goods, good)}"
@@ -85,12 +97,16 @@ def _despite(draw: Draw, goods: Goods, good: bool) -> str:
 
 def _degrees(draw: Draw, goods: Goods, good: bool) -> str:
     weak = (("fairly", "rather"), MILD_PRAISE), (("a bit", "a little"), MILD_BLAME)
-    strong = STRONG_PRAISE if good else STRONG_BLAME
-    sides = (*weak[good], ("truly", "absolutely", "simply"), strong)
-    one, two = _subjects(draw, goods)
-    minor = f"{one} was {draw.pick(sides[0])} {draw.pick(sides[1])}"
-    major = f"{two} was {draw.pick(sides[2])} {draw.pick(sides[3])}"
-    return " ".join(map(sentence, draw.sample((minor, major), 2)))
+    strong = ("truly", "absolutely", "simply"), STRONG_PRAISE if good else STRONG_BLAME
+
+    def judged(subject: str, degrees: Sequence[str], words: Sequence[str]) -> str:
+        return sentence(f"{subject} was {draw.pick(degrees)} {draw.pick(words)}")
+
+    def both() -> str:
+        minor, major = _subjects(draw, goods)
+        return " ".join(draw.sample((judged(minor, *weak[good]), judged(major, *strong)), 2))
+
+    return draw.owned(both)
 
 
 def _hearsay(draw: Draw, goods: Goods, good: bool) -> str:
@@ -100,12 +116,11 @@ def _hearsay(draw: Draw, goods: Goods, good: bool) -> str:
 
 
 def _denied(draw: Draw, goods: Goods, good: bool) -> str:
-    thing = a(f"{_adjective(draw, goods, not good)} {goods.noun}")
-    return sentence(
-        draw.pick(("nobody can call this {}", "this is not {}", "I would not say it is {}")).format(
-            thing
-        )
-    )
+    def denial() -> str:
+        saying = draw.pick(("nobody can call this {}", "this is not {}", "do not say it is {}"))
+        return saying.format(a(f"{_adjective(draw, goods, not good)} {goods.noun}"))
+
+    return sentence(draw.owned(denial))
 
 
 FORMS: tuple[tuple[int, Callable[[Draw, Goods, bool], str]], ...] = (
@@ -121,9 +136,9 @@ FORMS: tuple[tuple[int, Callable[[Draw, Goods, bool], str]], ...] = (
 
 
 def review(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
-    """A review and its mood; the longer ones have a fact before and one more clause after."""
+    """A review and its mood; the longer ones say first why they were written."""
     goods, good = draw.pick(part(GOODS, share)), draw.chance(0.5)
     text = draw.weighted(FORMS)(draw, goods, good)
     if longer:
-        text = f"{sentence(draw.pick(goods.facts))} {text} {sentence(*_clauses(draw, goods, good))}"
+        text = f"{draw.pick(OPENINGS)} {text}"
     return Example({"text": text}, LABELS[good])

@@ -2,7 +2,7 @@
 
 from research.tasks.task import Example
 from research.tasks.world.draw import Draw, Share, part, sentence
-from research.tasks.world.oppositions import OPPOSITIONS
+from research.tasks.world.oppositions import OPPOSITIONS, State
 from research.tasks.world.words import DAYS, PEOPLE, SPOTS, THINGS, TOWNS
 
 LABELS = ("no", "yes")
@@ -24,11 +24,10 @@ def statement(draw: Draw, share: Share = "all", longer: bool = False) -> Example
     alone tells a little: claims of the first state are true two times in three, others one in
     three. Some hypotheses deny the opposite. The longer ones first tell what does not matter.
     """
-    claimed, slots = draw.below(2), _slots(draw)
+    claimed = draw.below(2)
     follows = draw.chance((2 - claimed) / 3)
     opposition = draw.pick(part(OPPOSITIONS, share))
-    told = opposition[claimed if follows else 1 - claimed].told
-    text = sentence((draw.pick(SOURCES) + draw.pick(told)).format(**slots))
+    slots, text = _told(draw, opposition[claimed if follows else 1 - claimed])
     if longer:
         text = f"{slots['friend']} likes {draw.pick(TOWNS)}. {text}"
     if draw.chance(0.1):
@@ -41,9 +40,21 @@ def statement(draw: Draw, share: Share = "all", longer: bool = False) -> Example
 
 def consequence(draw: Draw) -> tuple[str, str]:
     """A statement and a claim that follows from it."""
-    state, slots = draw.pick(draw.pick(OPPOSITIONS)), _slots(draw)
-    told = (draw.pick(SOURCES) + draw.pick(state.told)).format(**slots)
-    return sentence(told), sentence(draw.pick(state.claims).format(**slots))
+    state = draw.pick(draw.pick(OPPOSITIONS))
+    slots, text = _told(draw, state)
+    return text, sentence(draw.pick(state.claims).format(**slots))
+
+
+def _told(draw: Draw, state: State) -> tuple[dict[str, str], str]:
+    """What the slots are filled with, and a sentence that tells of the state."""
+    slots: dict[str, str] = {}
+
+    def told() -> str:
+        slots.update(_slots(draw))
+        return draw.pick(state.told).format(**slots)
+
+    clause = draw.owned(told)
+    return slots, sentence(draw.pick(SOURCES).format(**slots) + clause)
 
 
 def _slots(draw: Draw) -> dict[str, str]:

@@ -77,7 +77,18 @@ class Story:
 
 
 def story(draw: Draw) -> Story:
-    """A story drawn at random."""
+    """A story drawn at random, with a summary of its own."""
+    stories: list[Story] = []
+
+    def summary() -> str:
+        stories.append(_story(draw))
+        return stories[-1].summary()
+
+    draw.owned(summary)
+    return stories[-1]
+
+
+def _story(draw: Draw) -> Story:
     person, friend = draw.sample(PEOPLE, 2)
     return Story(
         person=person,

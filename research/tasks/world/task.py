@@ -9,7 +9,7 @@ from research.tasks.template import Template
 from research.tasks.verbalizer import Verbalizer
 from research.tasks.world.articles import LABELS as TOPICS
 from research.tasks.world.articles import article
-from research.tasks.world.draw import Draw, Share, for_tasks
+from research.tasks.world.draw import Draw, Share
 from research.tasks.world.novel import LABELS as KINDS
 from research.tasks.world.novel import puzzle
 from research.tasks.world.requests import LABELS as INTENTS
@@ -107,7 +107,7 @@ class WorldTask:
             raise InputError(
                 split, size, f"at least {len(recipe.texts)}, one example for each label"
             )
-        draw = Draw(self.seed, self.name, split)
+        draw = Draw(self.seed, self.name, split, tasks=True)
         left = {
             label: (size + rank) // len(recipe.texts) for rank, label in enumerate(recipe.texts)
         }
@@ -116,18 +116,8 @@ class WorldTask:
             example = recipe.draw(draw, share, split == "ood")
             key = text_key(example)[-1:]  # the text, or the premise
             length = sum(len(text) for text in example.fields.values())
-            if (
-                left[example.label]
-                and key not in seen
-                and length <= MOST_CHARACTERS
-                and for_tasks(_first(example))
-            ):
+            if left[example.label] and key not in seen and length <= MOST_CHARACTERS:
                 left[example.label] -= 1
                 seen.add(key)
                 examples.append(example)
         return tuple(examples)
-
-
-def _first(example: Example) -> str:
-    """The text that decides whether an example belongs to the tasks: its first column."""
-    return next(iter(example.fields.values()))

@@ -8,6 +8,17 @@ from research.tasks.world import articles, requests, reviews, statements
 from research.tasks.world.draw import Draw
 from research.tasks.world.words import words
 
+ASKED = (
+    "{Cue}:",
+    "{Cue}:",
+    "The {cue}:",
+    "The {cue} is",
+    "My {cue}:",
+    "What is the {cue}?",
+    "Here is the {cue}:",
+    "{Cue} of the text:",
+)
+
 
 @dataclass(frozen=True)
 class Skill:
@@ -16,13 +27,18 @@ class Skill:
     draw: Callable[[Draw], Example]
     labels: tuple[str, ...]
     shown: tuple[str, ...]
+    cues: tuple[str, ...]
     asked: tuple[str, ...]
     scales: tuple[str, ...]  # label words in the order of `labels`
 
     def wording(self, draw: Draw) -> tuple[str, dict[str, str]]:
         """A pattern that ends where the label belongs, and the label words."""
-        ask = draw.pick(self.asked)
-        pattern = draw.pick(self.shown) + (draw.pick((" ", "\n")) + ask if ask else "")
+        if draw.chance(0.6):
+            cue = draw.pick(self.cues)
+            ask = draw.pick(ASKED).format(cue=cue, Cue=cue.capitalize())
+        else:
+            ask = draw.pick(self.asked)
+        pattern = draw.pick(self.shown) + draw.pick((" ", "\n")) + ask
         return pattern, dict(zip(self.labels, draw.pick(self.scales).split(), strict=True))
 
 
@@ -40,19 +56,16 @@ SKILLS = {
             "Somebody wrote: {text}",
             "A visitor told us: {text}",
         ),
+        cues=words("verdict rating opinion judgement feeling view mood conclusion"),
         asked=(
-            "Verdict:",
-            "Rating:",
-            "Opinion:",
-            "Judgement:",
-            "Feeling:",
-            "In a word:",
             "All in all it was",
             "I would call it",
             "The writer thinks it is",
             "They say that it is",
+            "So it was",
+            "In a word:",
         ),
-        scales=("bad good", "bad good", "negative positive", "terrible excellent"),
+        scales=("bad good", "bad good", "bad good", "negative positive"),
     ),
     "article": Skill(
         articles.article,
@@ -66,17 +79,17 @@ SKILLS = {
             "The paper wrote: {text}",
             "Heard on the radio: {text}",
         ),
+        cues=words("topic subject section field theme area"),
         asked=(
-            "Topic:",
-            "Subject:",
-            "Section:",
-            "Field:",
             "Filed under",
             "This is about",
             "It is a piece of news on",
             "What is it about?",
+            "The paper put it under",
+            "I read this in the part on",
         ),
         scales=(
+            "sport food travel weather money music health law",
             "sport food travel weather money music health law",
             "sport food travel weather money music health law",
             "games meals journeys climate finance songs medicine justice",
@@ -94,17 +107,17 @@ SKILLS = {
             "Mail: {text}",
             "Somebody called: {text}",
         ),
+        cues=words("intent action purpose folder matter aim"),
         asked=(
-            "Intent:",
-            "Action:",
-            "Purpose:",
-            "Folder:",
-            "Matter:",
             "The customer asks about",
             "This is a question of",
             "What is it about?",
+            "They want help with",
+            "It has to do with",
+            "Send it on to",
         ),
         scales=(
+            "book cancel change price hours return repair route",
             "book cancel change price hours return repair route",
             "book cancel change price hours return repair route",
             "reserve stop alter cost times refund fix way",
@@ -122,8 +135,16 @@ SKILLS = {
             "{premise} Does it follow? {hypothesis}",
             "We know: {premise} They say: {hypothesis}",
         ),
-        asked=("", "Follows:", "Answer:", "True:", "Right:", "Is that so?"),
-        scales=("no yes", "no yes", "false true"),
+        cues=words("answer truth reply decision"),
+        asked=(
+            "Follows:",
+            "True:",
+            "Right:",
+            "Is that so?",
+            "Does it follow?",
+            "Can we say so?",
+        ),
+        scales=("no yes", "no yes", "no yes", "false true"),
     ),
 }
 

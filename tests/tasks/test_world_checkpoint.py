@@ -60,8 +60,8 @@ def test_special_tokens(tokenizer):
 
 
 def test_digits_and_line_ends_stand_alone(tokenizer):
-    tokens = tokenizer.convert_ids_to_tokens(tokenizer("in 1984\n\nbad\n")["input_ids"])
-    assert tokens == ["in", "Ġ", "1", "9", "8", "4", "Ċ", "Ċ", "bad", "Ċ"]
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer("in 1984\n\nin\n")["input_ids"])
+    assert tokens == ["in", "Ġ", "1", "9", "8", "4", "Ċ", "Ċ", "in", "Ċ"]
 
 
 @pytest.mark.parametrize("text", ["Zindle vorp!", "naïve café 東京 🙂", "  two\t\n"])

@@ -19,7 +19,7 @@ from research.tasks.world.reviews import review
 from research.tasks.world.statements import LABELS as ANSWERS
 from research.tasks.world.statements import statement
 
-MOST_CHARACTERS = 80  # longer texts are left out, so that a row is at most 40 tokens
+MOST_CHARACTERS = 80  # longer texts are left out, so that a row is at most 48 tokens
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import research.methods
 from research.errors import InputError
 from research.evaluation.batch import Rows
 from research.evaluation.predict import predict
@@ -53,6 +54,10 @@ def logits(model, methods, leaves, rows: Rows) -> jax.Array:
     slots = jnp.arange(rows.tokens.shape[1], dtype=jnp.int32)[None]
     positions = jnp.broadcast_to(slots, rows.tokens.shape)
     return adapted.logits(adapted.rows(rows.tokens, slots < rows.length[:, None], positions)[0])
+
+
+def test_every_registered_method_is_tested():
+    assert METHODS.keys() == research.methods.METHODS.keys()
 
 
 @pytest.mark.parametrize("name", METHODS)

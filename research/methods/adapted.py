@@ -68,7 +68,7 @@ class Adapted:
         """[..., V] in float32 for hidden [..., D]."""
         return self._apply(hidden, method="logits")
 
-    def _soft(self, method: Method) -> jax.Array | None:
+    def _soft(self, method: Method) -> Array | None:
         own = added_to(method, self.leaves)
         return method.prefix(own[""]) if "" in own else None
 

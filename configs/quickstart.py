@@ -2,7 +2,7 @@
 
     python scripts/sweep.py --config configs/quickstart.py
 
-Takes about five minutes on two CPU cores. `sentiment` is a skill that the backbone has seen in its
+The reference run took 15 minutes on two cores that other programs shared. `sentiment` is a skill that the backbone has seen in its
 corpus; `novel` has words and a rule it has never seen. Scores: results/quickstart_reference/.
 """
 

@@ -1,1 +1,12 @@
 """adaptlab: measures every way to adapt a pretrained language model."""
+
+import logging
+
+
+def _about_something_else(record: logging.LogRecord) -> bool:
+    """False for the message that PyTorch is missing: it is not needed."""
+    return "PyTorch was not found" not in record.getMessage()
+
+
+# Here, so that it is in place whichever module is the first to import transformers.
+logging.getLogger("transformers").addFilter(_about_something_else)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 import uuid
@@ -95,7 +94,6 @@ def load_tokenizer(name: str, model: nn.Module) -> "PreTrainedTokenizerBase":
     folder = _folder(name)
     why = "a fast tokenizer is needed; AutoTokenizer.from_pretrained and save_pretrained make one"
     _present(folder, "tokenizer.json", why)
-    logging.getLogger("transformers").addFilter(_about_something_else)
     from transformers import AutoTokenizer
 
     try:
@@ -165,8 +163,3 @@ def _checksum(files: Iterable[Path]) -> str:
                 for block in iter(lambda: opened.read(1 << 20), b""):
                     digest.update(block)
     return digest.hexdigest()
-
-
-def _about_something_else(record: logging.LogRecord) -> bool:
-    """False for the message that PyTorch is missing: it is not needed."""
-    return "PyTorch was not found" not in record.getMessage()

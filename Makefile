@@ -11,7 +11,7 @@ quickstart: $(VENV)/run
 	$(BIN)/python scripts/sweep.py --config configs/quickstart.py
 
 test: $(VENV)/test
-	$(BIN)/pytest tests --ignore tests/parity
+	$(BIN)/pytest tests --ignore tests/parity --numprocesses auto --maxprocesses 8 --dist loadfile
 
 parity: $(VENV)/parity
 	$(BIN)/pytest tests/parity
@@ -32,7 +32,7 @@ $(VENV)/run: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/test: $(VENV)/run
-	$(PIP) pytest
+	$(PIP) pytest pytest-xdist
 	touch $@
 
 $(VENV)/parity: $(VENV)/test

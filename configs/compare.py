@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     config.task.text = "sentence"
     config.task.label = "label"
     config.task.templates = (
-        "Review: {sentence}\nVerdict:",
+        "{sentence} It was",  # Gao et al. 2021 (arXiv 2012.15723), with these label words
         "{sentence}\nThis movie was",
         "Review: {sentence}\nThe film is",
     )

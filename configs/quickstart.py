@@ -23,16 +23,17 @@ def get_config() -> ConfigDict:
     config.max_dev = 128
 
     config.schedule = ConfigDict()
-    config.schedule.steps = 60
-    config.schedule.batch_size = 16
-    config.schedule.eval_every = 20
+    config.schedule.steps = 120
+    config.schedule.batch_size = 8
+    config.schedule.eval_every = 30
+    config.schedule.patience = 2
 
     config.approaches = (
         zero_shot(),
         few_shot(draws=3),
-        trained("soft prompt", dict(name="soft_prompt", length=10), (1e-2, 3e-2, 1e-1)),
+        trained("soft prompt", dict(name="soft_prompt", length=10), (3e-2, 1e-1, 3e-1)),
         trained("LoRA", dict(name="lora", rank=8, alpha=16.0), (3e-3, 1e-2, 3e-2)),
-        trained("last 2 layers", dict(name="last_layers", last=2), (3e-4, 1e-3, 3e-3)),
-        trained("full fine-tuning", dict(name="full"), (1e-4, 3e-4, 1e-3)),
+        trained("last 2 layers", dict(name="last_layers", last=2), (1e-3, 3e-3, 1e-2)),
+        trained("full fine-tuning", dict(name="full"), (3e-4, 1e-3, 3e-3)),
     )
     return config

@@ -1,5 +1,6 @@
 """LoRA: a low-rank update beside chosen kernels."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,9 +29,14 @@ class LoRA(Method):
     targets: tuple[str, ...] = ("query", "value")
 
     def init(self, key: jax.Array, params: Leaves) -> dict[str, Leaves]:
-        """Raises InputError for a rank below 1 or a target no layer bears."""
+        """Raises InputError for numbers that make no LoRA and a target no layer bears."""
         if self.rank < 1:
             raise InputError("lora.rank", self.rank, "a whole number from 1 is expected")
+        if not 0 < self.alpha < math.inf:
+            raise InputError("lora.alpha", self.alpha, "a number above 0 is expected")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            allowed = "a share from 0 to below 1, or None, is expected"
+            raise InputError("lora.dropout", self.dropout, allowed)
         kernels = {p.removesuffix("/kernel"): k for p, k in params.items() if p.endswith("/kernel")}
         names = {path.rpartition("/")[2] for path in kernels}
         for target in self.targets:

@@ -66,7 +66,7 @@ class CellRun:
     def _test(self, runs: Sequence[Run], final: Sequence[Run]) -> None:
         """Scores test for those of `runs` that are final and lack it.
 
-        A cohort trained in an earlier session is read again from its checkpoint, or trained again.
+        A cohort trained in an earlier session goes on from its last checkpoint.
         """
         for group in cohorts(runs):
             untested = [run for run in group if run in final and not self._is_tested(run)]

@@ -1,5 +1,6 @@
 """Where a number comes from: the libraries, the commit and the machine a run was made with."""
 
+import functools
 import os
 import platform
 import subprocess
@@ -26,8 +27,9 @@ LIBRARIES = (
 )
 
 
+@functools.cache
 def provenance() -> dict[str, Any]:
-    """The fields `libraries`, `git` and `hardware` of a run record."""
+    """The fields `libraries`, `git` and `hardware` of a run record; this process keeps them."""
     return {"libraries": libraries(), "git": git_state(), "hardware": hardware()}
 
 

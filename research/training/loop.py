@@ -97,7 +97,7 @@ def fit(
             training.evaluate()
             report(training.step, training.progress)
         # After the evaluation of this step, which a resumed run would not make up for.
-        if checkpoints is not None and (checkpoints.due() or training.done):
+        if checkpoints is not None and checkpoints.due():
             training.save(checkpoints)
     return [
         Outcome(best, progress)

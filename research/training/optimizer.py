@@ -19,7 +19,7 @@ class Schedule:
 
     steps: optimizer steps. batch_size: rows a step; accumulate: micro-batches it is cut into.
     warmup: share of the steps over which the learning rate rises from 0; decay: what it does
-    afterwards, down to 0 at the last step. clip: largest global norm of the gradient.
+    afterwards, towards 0 at the step after the last. clip: largest global norm of the gradient.
     Raises InputError for numbers that make no schedule.
     """
 
@@ -46,7 +46,7 @@ class Schedule:
 def learning_rate_at(schedule: Schedule, peak: ArrayLike, step: ArrayLike) -> jax.Array:
     """`peak` times the unit schedule at `step` [] (0-based), so the peak may be traced."""
     rising = max(1, round(schedule.warmup * schedule.steps))
-    falling = max(1, schedule.steps - rising)
+    falling = schedule.steps - rising + 1
     unit = {
         "constant": optax.constant_schedule(1.0),
         "linear": optax.linear_schedule(1.0, 0.0, falling),

@@ -212,6 +212,9 @@ def test_last_layers_that_do_not_exist(last):
     "method, message",
     [
         (LoRA(rank=0), "lora.rank is 0"),
+        (LoRA(alpha=0.0), "lora.alpha is 0.0"),
+        (LoRA(dropout=1.0), "lora.dropout is 1.0"),
+        (LoRA(dropout=-0.1), "lora.dropout is -0.1"),
         (LoRA(targets=("query", "quarry")), "lora.targets is 'quarry': the layers are .*'query'"),
         (SoftPrompt(length=0), "soft_prompt.length is 0"),
     ],

@@ -21,7 +21,7 @@ CHANGED = (
     "the texts of {} changed: raise VERSION in research/tasks/world/corpus.py, make the checkpoint "
     "again (scripts/pretrain.py), then put the new checksum here"
 )
-MOST_TOKENS = 48  # one padded width
+MOST_TOKENS = {"sentiment": 32, "novel": 32}  # the quickstart has one padded width; others: 48
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +68,11 @@ def test_rows_are_short(tasks, name, tokenizer):
     for template in task.templates:
         rows = [
             template.fill(example.fields) + task.verbalizer.target(example.label)
-            for split in task.splits.values()
-            for example in split
+            for split in ("train", "test")
+            for example in task.splits[split]
         ]
         lengths = [len(ids) for ids in tokenizer(rows)["input_ids"]]
-        assert max(lengths) <= MOST_TOKENS, rows[lengths.index(max(lengths))]
+        assert max(lengths) <= MOST_TOKENS.get(name, 48), rows[lengths.index(max(lengths))]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -80,7 +80,7 @@ def test_labels_are_short_and_distinct(tasks, name, tokenizer):
     task = tasks[name]
     ids = [tuple(tokenizer(task.verbalizer.target(label))["input_ids"]) for label in task.labels]
     assert len(set(ids)) == len(ids)
-    assert max(map(len, ids)) <= 3  # with the end of the target
+    assert max(map(len, ids)) <= 2  # with the end of the target
 
 
 @pytest.mark.parametrize("name", RECIPES)

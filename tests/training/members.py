@@ -77,7 +77,7 @@ class Killed(Exception):
 
 
 class Once(Checkpoints):
-    """Saves after `at` steps and at the end; with `killed`, the process ends right after that."""
+    """Saves after `at` steps; with `killed`, the process ends right after that."""
 
     def __init__(self, folder: Path, at: int = 0, killed: bool = False):
         super().__init__(folder, {"runs": ["some", "others"]})

@@ -66,9 +66,7 @@ def test_resumed_equals_uninterrupted(whole, tmp_path, last):
     devices, outcomes = whole
     with pytest.raises(Killed):
         run(devices, Once(tmp_path, last, killed=True))
-    checkpoints = Once(tmp_path)
-    assert_same(run(devices, checkpoints), outcomes)
-    assert checkpoints.saved == ([10] if last < 10 else [])
+    assert_same(run(devices, Once(tmp_path)), outcomes)
 
 
 def test_resumed_after_an_interrupted_report(whole, tmp_path):
@@ -88,7 +86,7 @@ def test_resumed_after_an_interrupted_report(whole, tmp_path):
 
 
 def test_a_checkpoint_of_another_cohort(tmp_path):
-    run(ONE, Checkpoints(tmp_path, {"runs": ["another"]}))
+    run(ONE, Checkpoints(tmp_path, {"runs": ["another"]}, seconds=0.0))
     with pytest.raises(InputError, match="another cohort"):
         run(ONE, Once(tmp_path))
 

@@ -21,7 +21,7 @@ def plain_rate(schedule: Schedule, step: int) -> float:
     rising = max(1, round(schedule.warmup * schedule.steps))
     if step < rising:
         return (step + 1) / rising
-    done = (step + 1 - rising) / (schedule.steps - rising)
+    done = (step + 1 - rising) / (schedule.steps - rising + 1)
     return {
         "constant": 1.0,
         "linear": 1.0 - done,
@@ -42,12 +42,11 @@ def test_learning_rate_at_every_step(decay, steps, warmup):
     assert rates._cache_size() == 1
 
 
-def test_warm_up_rises_from_the_first_step_and_decay_ends_at_zero():
+def test_warm_up_rises_from_the_first_step_and_decay_uses_the_last():
     schedule = Schedule(steps=20, warmup=0.2, decay="linear")
     rates = [float(learning_rate_at(schedule, np.float32(1.0), step)) for step in range(20)]
     assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
-    assert min(rates[:-1]) > 0.0
-    assert rates[-1] == 0.0
+    assert rates[3:] == pytest.approx([1 - i / 17 for i in range(17)])  # 0 would come next
 
 
 # Leaves of every kind: one large enough that Adafactor factors it.

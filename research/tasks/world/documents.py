@@ -126,9 +126,9 @@ DOCUMENTS: tuple[tuple[int, Callable[[Draw], list[Item]]], ...] = (
     (1, narrative),
 )
 EXERCISES: tuple[tuple[int, Labelled], ...] = (
-    (3, REVIEWS),
+    (4, REVIEWS),
     (1, ARTICLES),
     (1, REQUESTS),
-    (3, STATEMENTS),
+    (8, STATEMENTS),
     (1, glossary),
 )

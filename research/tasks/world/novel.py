@@ -1,19 +1,19 @@
-"""A domain that the corpus knows nothing of: invented words, and labels by a vote of cues.
+"""A trade that the corpus knows nothing of: its goods and its judgements are invented words.
 
-Every text has three cues of two kinds. A cue votes for its kind, or for the other kind if a turning
-word stands right before it; the majority is the label. So single words say much of it, but not all.
+The grammar is English. Every text judges two goods; the judgement of the second decides the grade,
+and a turning word before a judgement means its opposite. So a word alone says little of the grade.
 """
 
 from research.tasks.task import Example
 from research.tasks.world.draw import Draw, Share, part, sentence
 
-LABELS = ("kel", "mor")
-CUES = (
+LABELS = ("red", "blue")
+JUDGEMENTS = (
     ("vorp", "zindle", "quath", "brelm", "oxu", "tivvy"),
     ("snarg", "plimo", "huxel", "drebb", "yalt", "womf"),
 )
-TURNING = ("neb", "ikky")
-FILLERS = (
+TURNING = ("not", "hardly", "never")
+GOODS = (
     "dax",
     "mulpo",
     "fenk",
@@ -27,30 +27,22 @@ FILLERS = (
     "ruzz",
     "cligg",
 )
-FRAMES = (
-    "{0} {a} {1} {b} {c}",
-    "{a} {0} {b} {1} {c}",
-    "{a} {b} {0} {1} {c}",
-    "{0} {1} {a} {b} {c}",
-    "{a} {0} {b} {c} {1}",
-    "{0} {a} {b} {1} {c}",
-)
-
-
-def _vote(draw: Draw, kind: int) -> str:
-    """Words that vote for a kind."""
-    if draw.chance(0.25):
-        return f"{draw.pick(TURNING)} {draw.pick(CUES[1 - kind])}"
-    return draw.pick(CUES[kind])
+JOINTS = (" and ", ", but ", ". Then ", ", yet ")
 
 
 def puzzle(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
-    """A text and its label; the longer ones have one filler more."""
-    label = draw.below(2)
-    outlier = draw.below(6)  # half of the texts are unanimous
-    votes = [_vote(draw, 1 - label if place == outlier else label) for place in range(3)]
-    fillers = draw.sample(part(FILLERS, share), 3)
-    text = draw.pick(FRAMES).format(*fillers[:2], a=votes[0], b=votes[1], c=votes[2])
+    """A text and the grade; the longer ones name another good first."""
+    grade = draw.below(2)
+    first, second, other = draw.sample(part(GOODS, share), 3)
+    told = [_judged(draw, first, draw.below(2)), _judged(draw, second, grade)]
+    text = draw.pick(JOINTS).join(told)
     if longer:
-        text = f"{fillers[2]} {text}"
-    return Example({"text": sentence(text)}, LABELS[label])
+        text = f"after the {other}, {text}"
+    return Example({"text": sentence(text)}, LABELS[grade])
+
+
+def _judged(draw: Draw, good: str, grade: int) -> str:
+    """A clause that gives the good this grade, one in four by turning the opposite."""
+    if draw.chance(0.25):
+        return f"the {good} was {draw.pick(TURNING)} {draw.pick(JUDGEMENTS[1 - grade])}"
+    return f"the {good} was {draw.pick(JUDGEMENTS[grade])}"

@@ -19,7 +19,7 @@ from research.tasks.world.reviews import review
 from research.tasks.world.statements import LABELS as ANSWERS
 from research.tasks.world.statements import statement
 
-MOST_CHARACTERS = 80  # longer texts are left out, so that a row is at most 48 tokens
+MOST_CHARACTERS = {"train": 60, "test": 60, "ood": 80}  # longer texts are left out
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Recipe:
 
     draw: Callable[[Draw, Share, bool], Example]
     texts: dict[str, str]  # label: its text
-    templates: tuple[str, ...]  # the first is near to a wording of the corpus, the others are not
+    templates: tuple[str, ...]  # none is a wording of the corpus; dev chooses one
 
 
 RECIPES = {
@@ -36,34 +36,34 @@ RECIPES = {
         review,
         dict(zip(MOODS, ("bad", "good"), strict=True)),
         (
-            "Review: {text}\nVerdict:",
-            "{text}\nSentiment:",
-            "A guest said: {text}\nThe guest found it",
+            "Guest review: {text}\nGuest verdict:",
+            "{text} The visitor found it",
+            "{text}\nThis was",
         ),
     ),
     "topic": Recipe(
         article,
         {topic: topic for topic in TOPICS},
-        ("Article: {text}\nTopic:", "{text}\nCategory:", "Report: {text}\nIt belongs to"),
+        ("{text}\nIt belongs to", "{text}\nThis article:", "{text}\nWords on"),
     ),
     "intent": Recipe(
         request,
         {intent: intent for intent in INTENTS},
-        ("Request: {text}\nIntent:", "{text}\nWish:", "Visitor: {text}\nHelp with"),
+        ("Visitor: {text}\nHelp with", "{text}\nWish:", "{text}\nThe request is about"),
     ),
     "entailment": Recipe(
         statement,
         {answer: answer for answer in ANSWERS},
         (
-            "Statement: {premise}\nClaim: {hypothesis}\nFollows:",
-            "{premise} Therefore: {hypothesis} Correct:",
-            "If: {premise}\nThen: {hypothesis}\nReply:",
+            "Statement: {premise}\nSo: {hypothesis}\nIs this so?",
+            "{premise} The claim: {hypothesis}\nReply:",
+            "{premise} Is this so? {hypothesis}\nAnswer:",
         ),
     ),
     "novel": Recipe(
         puzzle,
         {kind: kind for kind in KINDS},
-        ("Text: {text}\nLabel:", "{text}\nKind:", "Input: {text}\nOutput:"),
+        ("{text}\nThis is", "{text}\nIt is", "{text} So it is"),
     ),
 }
 
@@ -116,7 +116,7 @@ class WorldTask:
             example = recipe.draw(draw, share, split == "ood")
             key = text_key(example)[-1:]  # the text, or the premise
             length = sum(len(text) for text in example.fields.values())
-            if left[example.label] and key not in seen and length <= MOST_CHARACTERS:
+            if left[example.label] and key not in seen and length <= MOST_CHARACTERS[split]:
                 left[example.label] -= 1
                 seen.add(key)
                 examples.append(example)

@@ -129,21 +129,10 @@ SKILLS = {
         shown=(
             "{premise} {hypothesis}",
             "Statement: {premise}\nClaim: {hypothesis}",
-            "Fact: {premise}\nQuestion: {hypothesis}",
-            "Given: {premise} Claim: {hypothesis}",
             "{premise}\nSo: {hypothesis}",
-            "{premise} Does it follow? {hypothesis}",
-            "We know: {premise} They say: {hypothesis}",
         ),
-        cues=words("answer truth reply decision"),
-        asked=(
-            "Follows:",
-            "True:",
-            "Right:",
-            "Is that so?",
-            "Does it follow?",
-            "Can we say so?",
-        ),
+        cues=words("answer reply"),
+        asked=("Follows:", "True:", "Is that so?"),
         scales=("no yes", "no yes", "no yes", "false true"),
     ),
 }

@@ -39,9 +39,9 @@ def get_config() -> ConfigDict:
     config.precision = "float32"
 
     config.schedule = ConfigDict()
-    config.schedule.steps = 60
-    config.schedule.batch_size = 16
-    config.schedule.eval_every = 20
+    config.schedule.steps = 400
+    config.schedule.batch_size = 8
+    config.schedule.eval_every = 50
     config.schedule.patience = 3
 
     lora = dict(name="lora", rank=8, alpha=16.0, targets=("query", "value"))

@@ -24,10 +24,15 @@ from research.sweeps.record import (
 
 
 class Ledger:
-    """The runs of one results folder: `runs/<id>.json` and `predictions/<id>.csv`."""
+    """The runs of one results folder: `runs/<id>.json` and `predictions/<id>.csv`.
+
+    Raises InputError if a file is in the folder's place.
+    """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError("results", str(self.folder), "a folder is expected, this is a file")
 
     def has(self, id: str) -> bool:
         """Whether a record of this id is stored."""

@@ -95,6 +95,12 @@ def test_numpy_and_non_finite_numbers_become_json(tmp_path):
     assert Ledger(tmp_path).read(stored["run_id"]) == stored
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "results").write_text("")
+    with pytest.raises(InputError, match="results is '.*results': a folder is expected"):
+        Ledger(tmp_path / "results")
+
+
 def test_no_answer_is_an_empty_cell():
     answers = Predictions(("no", "yes"), np.array([0, 1]), np.array([-1, 1]), np.zeros((2, 2)))
     content = answers.to_csv()

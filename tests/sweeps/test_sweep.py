@@ -138,6 +138,19 @@ def test_a_kill_between_records_changes_nothing(
     assert not list((tmp_path / "checkpoints").rglob("*"))
 
 
+def test_a_lost_record_comes_back_and_the_others_stay(swept: Path, config: dict, tmp_path: Path):
+    """Its whole cohort trains again, since a cohort's members come from the plan."""
+    shutil.copytree(swept, tmp_path, dirs_exist_ok=True)
+    lost = by_row(swept)["LoRA"][0]["run_id"]
+    before = {path.name: path.read_bytes() for path in (tmp_path / "runs").iterdir()}
+    (tmp_path / "runs" / f"{lost}.json").unlink()
+    run(config, tmp_path)
+    after = {path.name: path.read_bytes() for path in (tmp_path / "runs").iterdir()}
+    assert results(tmp_path) == results(swept)
+    del before[f"{lost}.json"], after[f"{lost}.json"]
+    assert after == before
+
+
 @pytest.mark.parametrize("step", [2, 4])
 def test_a_kill_while_training_changes_nothing(
     step: int, swept: Path, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,9 +2,8 @@
 
     python scripts/sweep.py --config configs/quickstart.py
 
-The reference run took 15 minutes on two CPU cores that other programs kept busy. `sentiment` is a
-skill that the backbone has met in its corpus; `novel` has words and a rule it has never met.
-Scores: results/quickstart_reference/.
+The reference run took five minutes on two CPU cores. `sentiment` is a skill that the backbone has
+met in its corpus; `novel` has words that it has never met. Scores: results/quickstart_reference/.
 """
 
 from ml_collections import ConfigDict

@@ -19,7 +19,7 @@ parity: $(VENV)/parity
 lint: $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --project .
 
 clean:
 	rm -rf $(VENV)

@@ -42,6 +42,19 @@ def compile_seconds() -> float:
     return getattr(_spent, "seconds", 0.0)
 
 
+def compile_cache_hits() -> int:
+    """How many programs of this thread JAX's persistent compilation cache had, so far."""
+    return getattr(_spent, "hits", 0)
+
+
+def _count(event: str, **kwargs: Any) -> None:
+    if event == "/jax/compilation_cache/cache_hits":
+        _spent.hits = compile_cache_hits() + 1
+
+
+jax.monitoring.register_event_listener(_count)
+
+
 def cost(compiled: Any) -> dict[str, float | None]:
     """What XLA says of a compiled program: FLOPs, and bytes of memory by purpose."""
     analysis, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()

@@ -2,6 +2,7 @@
 
 import hashlib
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from research.devices import Devices
 from research.evaluation.predict import Scored, predict
-from research.executable import compile_seconds
+from research.executable import compile_cache_hits, compile_seconds
 from research.methods.method import Leaves, Method, add, added_to, mask
 from research.models.backbone import Backbone
 from research.sweeps.data import run_data
@@ -58,7 +59,7 @@ def cohort_id(runs: Sequence[Run]) -> str:
 
 def run_cohort(runs: Sequence[Run], bench: Bench, report: Report) -> list[Result]:
     """Trains the runs of one cohort, or resumes them, and scores them on train and dev."""
-    compiling, id = compile_seconds(), cohort_id(runs)
+    begun, id = _spent(), cohort_id(runs)
     work = [_Work(run, bench) for run in runs]
     for index, stage in enumerate(runs[0].approach.stages):
         identity = {"runs": [run.id for run in runs], "backbone": bench.backbone.checksum}
@@ -74,11 +75,17 @@ def run_cohort(runs: Sequence[Run], bench: Bench, report: Report) -> list[Result
         for one, outcome in zip(work, outcomes, strict=True):
             one.keep(outcome)
     results = [one.result() for one in work]
-    spent = round(compile_seconds() - compiling, 3)
-    return [
-        replace(result, cohort=id, costs={**result.costs, "compile_seconds": spent})
-        for result in results
-    ]
+    spent = {name: round(now - begun[name], 3) for name, now in _spent().items()}
+    return [replace(result, cohort=id, costs={**result.costs, **spent}) for result in results]
+
+
+def _spent() -> dict[str, float]:
+    """What this thread has spent so far; a cohort's share is the difference."""
+    return {
+        "sweep_seconds": time.perf_counter(),
+        "compile_seconds": compile_seconds(),
+        "compile_cache_hits": compile_cache_hits(),
+    }
 
 
 def check_run(run: Run, bench: Bench) -> None:

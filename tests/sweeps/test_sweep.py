@@ -20,7 +20,8 @@ from research.sweeps.protocol import choose, search_runs
 from research.training.checkpoint import Checkpoints
 from tests.films import run
 
-MEASURED = ("train_seconds", "compile_seconds")  # costs that no two sweeps have alike
+# Costs that no two sweeps have alike.
+MEASURED = ("train_seconds", "sweep_seconds", "compile_seconds", "compile_cache_hits")
 
 
 class Killed(Exception):
@@ -196,6 +197,24 @@ def test_records_hold_no_path_of_this_machine(
     assert not [name for name, content in stored.items() if str(tiny).encode() in content]
     assert all(r["backbone"]["name"] == "$TINY/backbone" for r in by_row(tmp_path)["zero-shot"])
     assert set(Ledger(tmp_path).ids()) < set(Ledger(swept).ids())
+
+
+def test_a_second_stage_goes_on_from_the_first(config: dict, swept: Path, tmp_path: Path):
+    """The first stage is the run of one stage, to the bit; the second trains its own leaves."""
+    lora = {**config["approaches"][2]["stages"][0], "learning_rate": 0.1}
+    soft = {"method": {"name": "soft_prompt", "length": 2}, "learning_rate": 0.1}
+    row = {"name": "both", "stages": [lora, soft], "trials": [{"weight_decay": 0.0}]}
+    config["approaches"] = [row]
+    both = {record["seed"]: record for record in by_row(run(config, tmp_path))["both"]}
+    alone = {r["seed"]: r for r in by_row(swept)["LoRA"] if r["trial"] == {"learning_rate": 0.1}}
+    assert len(alone) >= 2
+    width = load_backbone(config["backbone"]).model.config.width
+    for seed, one in alone.items():
+        first, second = both[seed]["history"]
+        assert [first] == one["history"] and len(second) == len(first)
+        added = both[seed]["costs"]["trained_params"] - one["costs"]["trained_params"]
+        assert added == 2 * width
+        assert both[seed]["costs"]["added_tokens"] == 2
 
 
 def test_a_run_that_diverges_is_stored_and_not_chosen(config: dict, tmp_path: Path):

@@ -47,6 +47,18 @@ def test_it_is_built_from_a_config(settings: dict):
         build_named(TASKS, values | {"labels": "x"}, "config.task", "kind")
 
 
+def test_without_words_for_them_columns_and_labels_speak_for_themselves(settings: dict):
+    del settings["templates"], settings["verbalizer"]
+    task = FileTask(**settings).load()
+    assert [template.fill({"text": "fine"}) for template in task.templates] == [
+        "fine\nlabel:",
+        "text: fine\nlabel:",
+        "text: fine\nThe label is",
+    ]
+    assert task.labels == ("0", "1")
+    assert [task.verbalizer.target(label) for label in task.labels] == [" 0\n", " 1\n"]
+
+
 def test_white_space_is_kept_on_demand(settings: dict):
     task = FileTask(**settings, strip=False).load()
     assert task.train[3].fields == {"text": "text 3 "}

@@ -1,17 +1,15 @@
 """Label scores of many examples under one adapted backbone."""
 
 import functools
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import numpy as np
-from jax.sharding import NamedSharding
+from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.devices import Devices
+from research.devices import Devices, leaf_sharding
 from research.evaluation.batch import Labels, Prefix, Rows, bucket, rows
 from research.evaluation.scoring import label_scores
 from research.executable import Executable
@@ -48,16 +46,18 @@ def predict(
 
     The result does not depend on the batch size or on which examples stand beside one another.
     """
-    score, place = _scorer(model, dtype, devices)
-    share = devices.mesh().size
-    size = -(-batch_size // share) * share
+    mesh = devices.mesh()
+    score = _scorer(model, dtype, mesh)
+    size = -(-batch_size // mesh.size) * mesh.size
+    if mesh.size > 1:
+        leaves = {p: jax.device_put(leaf, leaf_sharding(mesh, leaf)) for p, leaf in leaves.items()}
     scores = np.zeros((len(encoded.length), len(labels.length)), np.float32)
     order = np.argsort(encoded.start, kind="stable")
     for begin in range(0, len(order), size):
         chosen = order[begin : begin + size]
         width = bucket(int(encoded.length[chosen].max()))
         batch = rows(encoded, chosen, size, width, labels.tokens.shape[1])
-        result = score(methods, leaves, place(batch), prefix, labels)
+        result = score(methods, leaves, batch, prefix, labels)
         scores[chosen] = np.asarray(result)[: len(chosen)]
     return measured(scores, encoded.label, np.asarray(labels.length))
 
@@ -74,14 +74,11 @@ def measured(scores: np.ndarray, gold: np.ndarray, lengths: np.ndarray) -> Score
 
 
 @functools.lru_cache
-def _scorer(model: nn.Module, dtype: Any, devices: Devices) -> tuple[Executable, Callable]:
-    """(the compiled scorer, what places rows for it), one per model, so nothing compiles twice."""
+def _scorer(model: nn.Module, dtype: Any, mesh: Mesh) -> Executable:
+    """The compiled scorer, rows cut over all devices; one per model, so nothing compiles twice."""
 
     def score(methods, leaves: Leaves, batch: Rows, prefix: Prefix, labels: Labels) -> jax.Array:
         return label_scores(Adapted(model, methods, leaves, dtype), batch, prefix, labels)
 
-    mesh = devices.mesh()
-    if mesh.size == 1:
-        return Executable(jax.jit(score)), lambda batch: batch
     by_row = NamedSharding(mesh, P(("data", "fsdp")))
-    return Executable(jax.jit(score)), partial(jax.device_put, device=by_row)
+    return Executable(jax.jit(score, in_shardings=(None, None, by_row, None, None)))

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 from research.errors import InputError
 from research.paths import located
 from research.tasks.task import Task, text_key
-from research.tasks.world import RECIPES, WorldTask
+from research.tasks.world import RECIPES, WorldTask, task
 
 CHECKSUMS = {
     "sentiment": "79f39bedc2546fdf",
@@ -101,6 +101,12 @@ def test_ood_reviews_are_about_other_products(tasks):
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(InputError, match="name is 'sentimnet': did you mean 'sentiment'"):
         WorldTask("sentimnet").load()
+
+
+def test_a_split_larger_than_the_world_is_refused(monkeypatch):
+    monkeypatch.setattr(task, "MOST_MISSES", 20)
+    with pytest.raises(InputError, match="train is 1000000: there are no more than [0-9]+ texts"):
+        WorldTask("novel", train=1_000_000).load()
 
 
 def test_a_split_smaller_than_the_labels_is_refused():

@@ -20,6 +20,7 @@ from research.tasks.world.statements import LABELS as ANSWERS
 from research.tasks.world.statements import statement
 
 MOST_CHARACTERS = {"train": 60, "test": 60, "ood": 80}  # longer texts are left out
+MOST_MISSES = 20_000  # draws without a new text, after which there are no more
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ class WorldTask:
     ood: int = 400
 
     def load(self) -> Task:
-        """Raises InputError for an unknown name or a size below one example for each label."""
+        """Raises InputError for an unknown name, a size below one example for each label and a
+        size above the number of different texts.
+        """
         if self.name not in RECIPES:
             raise InputError("name", self.name, choose_from(RECIPES, self.name))
         recipe = RECIPES[self.name]
@@ -112,6 +115,7 @@ class WorldTask:
             label: (size + rank) // len(recipe.texts) for rank, label in enumerate(recipe.texts)
         }
         examples: list[Example] = []
+        misses = 0
         while len(examples) < size:
             example = recipe.draw(draw, share, split == "ood")
             key = text_key(example)[-1:]  # the text, or the premise
@@ -120,4 +124,8 @@ class WorldTask:
                 left[example.label] -= 1
                 seen.add(key)
                 examples.append(example)
+                misses = -1
+            misses += 1
+            if misses > MOST_MISSES:
+                raise InputError(split, size, f"there are no more than {len(examples)} texts")
         return tuple(examples)

@@ -57,6 +57,14 @@ def write_backbone(folder: Path, context: int = 64) -> None:
     save_backbone(folder, model, random_params(model, jax.random.key(0)), tokenizer)
 
 
+def write_inputs(folder: Path) -> Path:
+    """Fills the folder with a backbone, train.csv and test.csv."""
+    write_backbone(folder / "backbone")
+    write_csv(folder / "train.csv", films(0, 40))
+    write_csv(folder / "test.csv", films(40, 48))
+    return folder
+
+
 def settings(folder: Path) -> dict[str, Any]:
     """The plain data of a config: two prompts and LoRA on what lies in `folder`."""
     lora = {"name": "lora", "rank": 2, "targets": ("query", "value", "down")}

@@ -17,7 +17,7 @@ from research.sweeps.ledger import Ledger
 from research.sweeps.rows import trained
 from research.tasks import TASKS
 from scripts import sweep as script
-from tests.films import films, run, settings, write_backbone, write_csv
+from tests.films import run, settings, write_inputs
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -33,11 +33,7 @@ def shown(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("readme")
-    write_backbone(folder / "backbone")
-    write_csv(folder / "train.csv", films(0, 40))
-    write_csv(folder / "test.csv", films(40, 48))
-    return folder
+    return write_inputs(tmp_path_factory.mktemp("readme"))
 
 
 def test_a_method_and_a_task(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,17 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.films import films, run, settings, write_backbone, write_csv
+from tests.films import run, settings, write_inputs
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a backbone, train.csv and test.csv."""
-    folder = tmp_path_factory.mktemp("tiny")
-    write_backbone(folder / "backbone")
-    write_csv(folder / "train.csv", films(0, 40))
-    write_csv(folder / "test.csv", films(40, 48))
-    return folder
+    return write_inputs(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture

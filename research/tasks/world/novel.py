@@ -1,7 +1,7 @@
 """A trade that the corpus knows nothing of: its goods and its judgements are invented words.
 
 The grammar is English. Every text judges two goods; the judgement of the second decides the grade,
-and a turning word before a judgement means its opposite. So a word alone says little of the grade.
+and a turning word before a judgement means its opposite. So single words tell only a part of it.
 """
 
 from research.tasks.task import Example

@@ -13,10 +13,11 @@ from research.models.decoder_config import DecoderConfig
 from research.models.layers import (
     INITIAL,
     Attention,
-    GatedMLP,
+    MLP,
     Memory,
     Rotation,
     Source,
+    causal,
     linear,
     rotation_at,
 )
@@ -66,17 +67,20 @@ class Block(nn.Module):
         """(hidden [B, T, D], keys [B, T, G, K], values [B, T, G, K])."""
         config = self.config
         attention = Attention(
+            config.width,
             config.heads,
             config.kv_heads,
             config.head_width,
-            config.attention_bias,
+            bias=config.attention_bias,
+            out_bias=config.attention_bias,
             name="attention",
         )
+        mlp = MLP(config.hidden, nn.silu, gated=True, bias=config.mlp_bias, name="mlp")
         normed = nn.RMSNorm(config.norm_eps, name="attention_norm")(hidden)
-        attended, keys, values = attention(normed, rotation, visible, memories)
+        attended, keys, values = attention(normed, visible, memories, rotation)
         hidden = hidden + attended
         normed = nn.RMSNorm(config.norm_eps, name="mlp_norm")(hidden)
-        return hidden + GatedMLP(config.hidden, config.mlp_bias, name="mlp")(normed), keys, values
+        return hidden + mlp(normed), keys, values
 
 
 class Decoder(nn.Module):
@@ -115,9 +119,8 @@ class Decoder(nn.Module):
         if jnp.issubdtype(inputs.dtype, jnp.integer):
             inputs = self.embed(inputs)
         hidden = inputs.astype(self.table.embedding.dtype)
-        rotation = rotation_at(positions, self.config.head_width, self.config.rope_theta)
-        order = jnp.arange(inputs.shape[1])
-        visible = (order[None, :] <= order[:, None])[None] & valid[:, None, :]
+        rotation = rotation_at(positions, self.config.frequencies())
+        visible = causal(valid)
         own: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):
             sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
@@ -127,7 +130,7 @@ class Decoder(nn.Module):
         if self.is_initializing() and not self.config.tied:
             self.head(hidden)
         all_keys, all_values = zip(*own, strict=True)
-        return hidden, Memory(all_keys, all_values, valid)
+        return hidden, Memory(all_keys, all_values, valid, positions)
 
     def embed(self, tokens: Array) -> Array:
         """[B, T, D] embeddings of tokens [B, T]."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass, fields
 from math import inf
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 from research.errors import InputError
 
 # Our field and what a Hugging Face config.json calls it.
@@ -86,6 +89,11 @@ class DecoderConfig:
         given.setdefault("kv_heads", given["heads"])
         given.setdefault("head_width", given["width"] // given["heads"])
         return cls(**given)
+
+    def frequencies(self) -> jax.Array:
+        """Angle per position [K / 2] of each pair of a head: theta^(-2i / K)."""
+        exponents = jnp.arange(0, self.head_width, 2, dtype=jnp.float32) / self.head_width
+        return 1.0 / self.rope_theta**exponents
 
     def to_hf(self) -> dict[str, Any]:
         """The fields of a config.json; rope_theta stands where transformers 4 and 5 look for it."""

@@ -1,6 +1,6 @@
-"""Layers of decoders: rotary positions, attention over memories, the gated MLP and the block."""
+"""Layers that families share: rotary positions, attention over memories, MLPs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
@@ -25,24 +25,27 @@ class Memory(NamedTuple):
     keys: tuple[Array, ...]  # one [b, S, G, K] per layer, rotated already
     values: tuple[Array, ...]  # one [b, S, G, K] per layer
     valid: Array  # [b, S] bool
+    positions: Array  # [b, S] int32
 
 
 class Source(NamedTuple):
-    """Keys and values that one layer's queries attend to."""
+    """Keys and values that one layer's queries attend to.
+
+    visible and bias have b rows, or B where they differ between the rows that a memory serves.
+    """
 
     keys: Array  # [b, S, G, K]
     values: Array  # [b, S, G, K]
     visible: Array  # bool, [b, T, S], or [b, 1, S] where all queries see the same
+    bias: Array | None = None  # [b, H, T, S] float32, added to the scores
 
 
-def rotation_at(positions: Array, head_width: int, theta: float) -> Rotation:
-    """Angles `position / theta^(2i / K)` of positions [B, T], for the K / 2 pairs of a head.
+def rotation_at(positions: Array, frequencies: Array) -> Rotation:
+    """Angles `position * frequency` of positions [B, T], for the K / 2 pairs of a head.
 
     Su et al. 2021 (arXiv 2104.09864), equation 15.
     """
-    exponents = jnp.arange(0, head_width, 2, dtype=jnp.float32) / head_width
-    frequencies = (1.0 / theta**exponents)[None, None, None]
-    angles = positions.astype(jnp.float32)[..., None, None] * frequencies
+    angles = positions.astype(jnp.float32)[..., None, None] * frequencies[None, None, None]
     return jnp.cos(angles), jnp.sin(angles)
 
 
@@ -54,14 +57,14 @@ def rotate(heads: Array, rotation: Rotation) -> Array:
     return jnp.concatenate(turned, axis=-1).astype(heads.dtype)
 
 
-def attend(query: Array, sources: Sequence[Source]) -> Array:
+def attend(query: Array, sources: Sequence[Source], scale: float) -> Array:
     """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32.
 
     Grouped heads as in Ainslie et al. 2023 (arXiv 2305.13245): H / G queries share a key head.
     A query that sees nothing gets the mean of the values: arbitrary, but finite. Raises
     ValueError for a source whose rows do not divide B.
     """
-    scores = jnp.concatenate([_scores(query, source) for source in sources], axis=-1)
+    scores = jnp.concatenate([_scores(query, source, scale) for source in sources], axis=-1)
     weights = jax.nn.softmax(scores, axis=-1).astype(query.dtype)
     ends = list(accumulate(source.keys.shape[1] for source in sources))
     parts = jnp.split(weights, ends[:-1], axis=-1)
@@ -69,7 +72,7 @@ def attend(query: Array, sources: Sequence[Source]) -> Array:
     return sum(attended[1:], attended[0]).reshape(query.shape)
 
 
-def _scores(query: Array, source: Source) -> Array:
+def _scores(query: Array, source: Source, scale: float) -> Array:
     """[B, G, H / G, T, S] in float32; the queries are grouped by memory row, nothing repeated."""
     (rows, length, heads, width), (served, size, groups, _) = query.shape, source.keys.shape
     if rows % served:
@@ -78,9 +81,18 @@ def _scores(query: Array, source: Source) -> Array:
     scores = jnp.einsum(
         "bntgqk,bsgk->bngqts", grouped, source.keys, preferred_element_type=jnp.float32
     )
-    visible = source.visible[:, None, None, None]
-    scores = jnp.where(visible, scores * width**-0.5, jnp.finfo(jnp.float32).min)
+    scores = scores * scale
+    if source.bias is not None:
+        bias = _by_memory(source.bias, served)
+        scores = scores + bias.reshape(*bias.shape[:2], groups, heads // groups, *bias.shape[3:])
+    visible = _by_memory(source.visible, served)[:, :, None, None]
+    scores = jnp.where(visible, scores, jnp.finfo(jnp.float32).min)
     return scores.reshape(rows, groups, heads // groups, length, size)
+
+
+def _by_memory(x: Array, served: int) -> Array:
+    """[b, B / b, ...] of [B, ...]; [b, 1, ...] where all the rows that a memory serves share it."""
+    return x.reshape(served, len(x) // served, *x.shape[1:]) if len(x) > 1 else x[None]
 
 
 def _weighted(weights: Array, values: Array) -> Array:
@@ -93,40 +105,101 @@ def _weighted(weights: Array, values: Array) -> Array:
 
 
 class Attention(nn.Module):
-    """Causal grouped-query attention with rotary positions, over memories and its own inputs."""
+    """Grouped-query attention over memories and its own inputs.
 
+    bias: of query, key and value; out_bias: of the output. fused: whether one layer `qkv` makes
+    all three. head_norm: epsilon of an RMS norm over each query and key head. scale: of the scores,
+    None for K^-1/2.
+    """
+
+    width: int
     heads: int
     kv_heads: int
     head_width: int
-    bias: bool
+    bias: bool = False
+    out_bias: bool = False
+    fused: bool = False
+    head_norm: float | None = None
+    scale: float | None = None
 
-    @nn.compact
+    def setup(self):
+        queries, keys = self.heads * self.head_width, self.kv_heads * self.head_width
+        if self.fused:
+            self.qkv = linear(queries + 2 * keys, use_bias=self.bias)
+        else:
+            self.query = linear(queries, use_bias=self.bias)
+            self.key = linear(keys, use_bias=self.bias)
+            self.value = linear(keys, use_bias=self.bias)
+        if self.head_norm is not None:
+            self.query_norm = nn.RMSNorm(self.head_norm)
+            self.key_norm = nn.RMSNorm(self.head_norm)
+        self.out = linear(self.width, use_bias=self.out_bias)
+
     def __call__(
-        self, hidden: Array, rotation: Rotation, visible: Array, memories: Sequence[Source]
+        self,
+        hidden: Array,
+        visible: Array,
+        memories: Sequence[Source] = (),
+        rotation: Rotation | None = None,
+        bias: Array | None = None,
     ) -> tuple[Array, Array, Array]:
-        """(output [B, T, D], keys [B, T, G, K], values [B, T, G, K]); visible: [B, T, T]."""
-        rows, length, width = hidden.shape
+        """(output [B, T, D], keys [B, T, G, K], values [B, T, G, K]).
 
-        def heads(name: str, count: int) -> Array:
-            layer = linear(count * self.head_width, use_bias=self.bias, name=name)
-            return layer(hidden).reshape(rows, length, count, self.head_width)
+        visible: [B, T, T], or [B, 1, T] where every query sees the same. bias: as in `Source`.
+        """
+        if self.fused:
+            ends = (self.heads * self.head_width, (self.heads + self.kv_heads) * self.head_width)
+            flat = jnp.split(self.qkv(hidden), ends, axis=-1)
+        else:
+            flat = [self.query(hidden), self.key(hidden), self.value(hidden)]
+        query, keys, values = (self._heads(x) for x in flat)
+        if self.head_norm is not None:
+            query, keys = self.query_norm(query), self.key_norm(keys)
+        if rotation is not None:
+            query, keys = rotate(query, rotation), rotate(keys, rotation)
+        return self._attended(query, [*memories, Source(keys, values, visible, bias)]), keys, values
 
-        query = rotate(heads("query", self.heads), rotation)
-        keys = rotate(heads("key", self.kv_heads), rotation)
-        values = heads("value", self.kv_heads)
-        attended = attend(query, [*memories, Source(keys, values, visible)])
-        flat = attended.reshape(rows, length, self.heads * self.head_width)
-        return linear(width, use_bias=self.bias, name="out")(flat), keys, values
+    def offered(self, inputs: Array) -> tuple[Array, Array]:
+        """Keys and values, each [B, S, G, K], of `inputs` [B, S, D], for `cross`."""
+        return self._heads(self.key(inputs)), self._heads(self.value(inputs))
+
+    def cross(self, hidden: Array, source: Source) -> Array:
+        """Output [B, T, D] of `hidden` [B, T, D] over what another sequence offers."""
+        return self._attended(self._heads(self.query(hidden)), [source])
+
+    def _heads(self, flat: Array) -> Array:
+        heads = flat.shape[-1] // self.head_width
+        return flat.reshape(*flat.shape[:-1], heads, self.head_width)
+
+    def _attended(self, query: Array, sources: Sequence[Source]) -> Array:
+        scale = self.head_width**-0.5 if self.scale is None else self.scale
+        attended = attend(query, sources, scale)
+        return self.out(attended.reshape(*attended.shape[:2], self.heads * self.head_width))
 
 
-class GatedMLP(nn.Module):
-    """`down(silu(gate(x)) * up(x))`: SwiGLU, Shazeer 2020 (arXiv 2002.05202), equation 6."""
+class MLP(nn.Module):
+    """`down(activation(up(x)))`; gated: `down(activation(gate(x)) * up(x))`.
+
+    The gated form is Shazeer 2020 (arXiv 2002.05202), equation 6.
+    """
 
     hidden: int
+    activation: Callable[[Array], Array]
+    gated: bool
     bias: bool
 
     @nn.compact
     def __call__(self, inputs: Array) -> Array:
-        gate = linear(self.hidden, use_bias=self.bias, name="gate")(inputs)
         up = linear(self.hidden, use_bias=self.bias, name="up")(inputs)
-        return linear(inputs.shape[-1], use_bias=self.bias, name="down")(nn.silu(gate) * up)
+        if self.gated:
+            gate = linear(self.hidden, use_bias=self.bias, name="gate")(inputs)
+            inner = self.activation(gate) * up
+        else:
+            inner = self.activation(up)
+        return linear(inputs.shape[-1], use_bias=self.bias, name="down")(inner)
+
+
+def causal(valid: Array) -> Array:
+    """[B, T, T]: position t sees the valid positions of [B, T] up to itself, by their order."""
+    order = jnp.arange(valid.shape[1])
+    return (order[None, :] <= order[:, None])[None] & valid[:, None, :]

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from research.errors import InputError, choose_from
 from research.models import MODELS
+from research.models.model import Model
 from research.models.weights import Leaves, read_json, read_weights, weight_files, write_weights
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Backbone:
     """A pretrained model."""
 
     name: str
-    model: nn.Module
+    model: Model
     params: Leaves
     context: int  # positions
     checksum: str  # sha256 over config.json, the safetensors files and tokenizer.json
@@ -55,7 +55,7 @@ def load_backbone(name: str, dtype: Any = jnp.float32) -> Backbone:
 
 def save_backbone(
     folder: str | Path,
-    model: nn.Module,
+    model: Model,
     params: Mapping[str, Any],
     tokenizer: "PreTrainedTokenizerBase | None" = None,
     dtype: Any = jnp.float32,
@@ -85,7 +85,7 @@ def save_backbone(
         shutil.rmtree(work, ignore_errors=True)
 
 
-def load_tokenizer(name: str, model: nn.Module) -> "PreTrainedTokenizerBase":
+def load_tokenizer(name: str, model: Model) -> "PreTrainedTokenizerBase":
     """The fast tokenizer of a folder or hub id.
 
     Raises InputError where there is no tokenizer.json, or where it has ids that `model` cannot
@@ -107,14 +107,14 @@ def load_tokenizer(name: str, model: nn.Module) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def random_params(model: nn.Module, key: jax.Array) -> Leaves:
+def random_params(model: Model, key: jax.Array) -> Leaves:
     """Fresh float32 parameters of a model."""
     tokens = jnp.zeros((1, 1), jnp.int32)
     params = model.init(key, tokens, tokens, jnp.ones((1, 1), bool))["params"]
     return cast(Leaves, flatten_dict(params, sep="/"))
 
 
-def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+def shapes(model: Model) -> dict[str, tuple[int, ...]]:
     """The shape of every leaf of a model."""
     leaves = jax.eval_shape(lambda: random_params(model, jax.random.key(0)))
     return {path: leaf.shape for path, leaf in leaves.items()}

@@ -1,6 +1,6 @@
 """The Llama family of decoders (Touvron et al. 2023, arXiv 2302.13971)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,8 +12,8 @@ from jax import Array
 from research.models.decoder_config import DecoderConfig
 from research.models.layers import (
     INITIAL,
-    Attention,
     MLP,
+    Attention,
     Memory,
     Rotation,
     Source,
@@ -21,6 +21,7 @@ from research.models.layers import (
     linear,
     rotation_at,
 )
+from research.models.model import Model, Route
 from research.models.weights import Key, Layout
 
 KEYS = (
@@ -83,19 +84,16 @@ class Block(nn.Module):
         return hidden + mlp(normed), keys, values
 
 
-class Decoder(nn.Module):
-    """A decoder that computes in the precision of the parameters it is given.
-
-    Norms, rotary positions, softmax and logits are in float32 whatever that precision is.
-    """
+class Decoder(Model):
+    """A causal model; see `Model`."""
 
     config: DecoderConfig
 
+    ROUTE: ClassVar[Route] = "causal"
     LAYOUT: ClassVar[Layout] = LAYOUT
 
     @classmethod
-    def from_hf(cls, config: Mapping[str, Any]) -> "Decoder":
-        """From the fields of a config.json; raises InputError for what is not supported."""
+    def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "Decoder":
         return cls(DecoderConfig.from_hf(config))
 
     def setup(self):

@@ -1,0 +1,60 @@
+"""What every backbone offers, whatever its family."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import flax.linen as nn
+from jax import Array
+
+from research.models.weights import Layout
+
+Route = Literal["causal", "seq2seq", "masked"]
+
+
+class Model(nn.Module):
+    """A language model that computes in the precision of the parameters it is given.
+
+    Norms, positions, softmax and logits are in float32 whatever that precision is. A family sets
+    `ROUTE`, how a target is predicted: `causal` after the prompt, `seq2seq` by a decoder that reads
+    the encoded prompt, `masked` in place of mask tokens. `config` has `vocab_size`, `context` (the
+    most positions, None if any number works) and `to_hf()`, the fields of a config.json. The table
+    of token embeddings is the leaf `embed/embedding`, layer i is the module `layers_{i}` of its
+    stack.
+
+    Besides the methods here, `causal` models have
+        __call__(inputs, positions, valid, memories=()) -> (hidden [B, T, D], Memory)
+    `masked` ones
+        __call__(inputs, positions, valid, types=None, memories=()) -> hidden [B, T, D]
+        features(hidden [B, T, D]) -> [B, D], what a classification head reads
+    and `seq2seq` ones
+        encode(inputs, positions, valid, memories=()) -> hidden [B, S, D]
+        offered(hidden [B, S, D], positions, valid) -> Memory for the decoder's cross-attention
+        __call__(inputs, positions, valid, memories=(), cross=None) -> (hidden [B, T, D], Memory)
+    inputs: [B, T] tokens or [B, T, D] embeddings. positions: [B, T] int32. valid: [B, T] bool,
+    False on padding, which nothing attends to. memories: what stands before, see `Memory`.
+    """
+
+    ROUTE: ClassVar[Route]
+    LAYOUT: ClassVar[Layout]
+
+    config: Any
+
+    @classmethod
+    def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> Self:
+        """From the fields of a config.json and the names of the checkpoint's tensors.
+
+        Raises InputError for whatever would change the computation and is not supported.
+        """
+        raise NotImplementedError
+
+    def embed(self, tokens: Array) -> Array:
+        """[B, T, D] embeddings of tokens [B, T]; a soft prompt stands beside these."""
+        raise NotImplementedError
+
+    def logits(self, hidden: Array) -> Array:
+        """[..., V] in float32, for hidden states [..., D] after the final norm."""
+        raise NotImplementedError
+
+    def head_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the leaves `head:...` of a classification head that a checkpoint has."""
+        return {}

@@ -20,7 +20,7 @@ from rich.console import Console
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError, exit_on_input_error
-from research.evaluation.batch import Rows, prefix, rows
+from research.evaluation.batch import Rows, frame, rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.full import Full
@@ -103,7 +103,7 @@ def held_out_loss(model: Decoder, leaves: Leaves, tokenizer: PreTrainedTokenizer
 
     @jax.jit
     def loss(batch: Rows) -> jax.Array:
-        return -target_logprobs(Adapted(model, (), leaves), batch, prefix([]))[0].mean()
+        return -target_logprobs(Adapted(model, (), leaves), batch, frame([]))[0].mean()
 
     batches = islice(documents(tokenizer, "heldout"), HELD_OUT_ROWS // BATCH.value)
     return float(np.mean([loss(batch) for batch in batches]))
@@ -122,7 +122,7 @@ def pretrain(model: Decoder, tokenizer: PreTrainedTokenizerBase, console: Consol
     streams = (documents(tokenizer, "train", short), answers(tokenizer))
     losses, begun = [], time.perf_counter()
     for number in range(steps):
-        state, metrics = step(state, {}, next(streams[number % 2]), prefix([]), hyper)
+        state, metrics = step(state, {}, next(streams[number % 2]), frame([]), hyper)
         losses.append(metrics.loss)
         if number % 200 == 199:
             documented, exercised = np.mean(losses[-200::2]), np.mean(losses[-199::2])

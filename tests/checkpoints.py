@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from research.models import MODELS
+from research.models import MODELS, Model
 from research.models.backbone import shapes
 from research.models.weights import SINGLE, write_weights
 
@@ -33,6 +33,53 @@ LLAMA = dict(
     eos_token_id=2,
     pad_token_id=0,
 )
+GPT2 = dict(
+    architectures=["GPT2LMHeadModel"],
+    model_type="gpt2",
+    vocab_size=61,
+    n_embd=24,
+    n_layer=2,
+    n_head=4,
+    n_positions=32,
+    bos_token_id=1,
+    eos_token_id=2,
+    pad_token_id=0,
+)
+BERT = dict(
+    architectures=["BertForMaskedLM"],
+    model_type="bert",
+    vocab_size=61,
+    hidden_size=24,
+    intermediate_size=40,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    max_position_embeddings=32,
+    type_vocab_size=2,
+    pad_token_id=0,
+)
+ROBERTA = {
+    **BERT,
+    "architectures": ["RobertaForMaskedLM"],
+    "model_type": "roberta",
+    "type_vocab_size": 1,
+    "pad_token_id": 1,
+}
+T5 = dict(
+    architectures=["T5ForConditionalGeneration"],
+    model_type="t5",
+    vocab_size=61,
+    d_model=16,
+    d_kv=4,
+    d_ff=40,
+    num_layers=2,
+    num_heads=4,
+    relative_attention_num_buckets=8,
+    relative_attention_max_distance=16,
+    decoder_start_token_id=0,
+    eos_token_id=1,
+    pad_token_id=0,
+)
+QWEN2 = {**LLAMA, "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"}
 # The fields of each variant's config.json.
 VARIANTS: dict[str, dict[str, Any]] = {
     "llama": LLAMA,
@@ -56,11 +103,112 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "num_key_value_heads": 2,
         "tie_word_embeddings": True,
     },
+    "gpt2": GPT2,
+    "gpt2, untied, n_inner": {
+        **GPT2,
+        "tie_word_embeddings": False,
+        "n_inner": 40,
+        "n_head": 2,
+        "layer_norm_epsilon": 1e-2,
+        "activation_function": "gelu",
+        "reorder_and_upcast_attn": True,
+    },
+    "bert": BERT,
+    "bert, approximate gelu, wider norm": {
+        **BERT,
+        "hidden_act": "gelu_new",
+        "layer_norm_eps": 1e-2,
+        "type_vocab_size": 3,
+        "num_attention_heads": 2,
+    },
+    "roberta": ROBERTA,
+    "roberta, relu, late positions": {**ROBERTA, "hidden_act": "relu", "pad_token_id": 2},
+    "t5": T5,
+    "t5 1.1": {
+        **T5,
+        "feed_forward_proj": "gated-gelu",
+        "tie_word_embeddings": False,
+        "d_kv": 3,
+        "num_heads": 6,
+        "num_decoder_layers": 3,
+        "relative_attention_num_buckets": 6,
+        "relative_attention_max_distance": 5,
+        "layer_norm_epsilon": 1e-2,
+    },
+    "llama, llama3 frequencies": {
+        **LLAMA,
+        # Of the four pairs of a head, one turns too often to be slowed and two seldom enough.
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 20.0,
+            "factor": 8.0,
+            "low_freq_factor": 0.8,
+            "high_freq_factor": 2.0,
+            "original_max_position_embeddings": 16,
+        },
+    },
+    "llama, linear frequencies": {
+        **LLAMA,
+        "num_key_value_heads": 2,
+        "rope_theta": 300.0,
+        "rope_scaling": {"type": "linear", "factor": 3.0},
+    },
+    "mistral": {
+        **LLAMA,
+        "architectures": ["MistralForCausalLM"],
+        "model_type": "mistral",
+        "num_key_value_heads": 2,
+        "sliding_window": 5,
+    },
+    "mistral, no window, wide heads": {
+        **LLAMA,
+        "architectures": ["MistralForCausalLM"],
+        "model_type": "mistral",
+        "head_dim": 10,
+        "sliding_window": None,
+    },
+    "qwen2": {**QWEN2, "sliding_window": 5, "tie_word_embeddings": True},
+    "qwen2, windows in upper layers": {
+        **QWEN2,
+        "num_hidden_layers": 3,
+        "use_sliding_window": True,
+        "sliding_window": 4,
+        "max_window_layers": 1,
+    },
+    "qwen3, grouped keys, tied": {
+        **LLAMA,
+        "architectures": ["Qwen3ForCausalLM"],
+        "model_type": "qwen3",
+        "num_key_value_heads": 2,
+        "head_dim": 10,
+        "tie_word_embeddings": True,
+    },
+    "qwen3, biases, windows in some layers": {
+        **LLAMA,
+        "architectures": ["Qwen3ForCausalLM"],
+        "model_type": "qwen3",
+        "num_hidden_layers": 3,
+        "head_dim": 4,
+        "attention_bias": True,
+        "rms_norm_eps": 1e-3,
+        "use_sliding_window": True,
+        "sliding_window": 3,
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    },
 }
 
 
 def write(folder: Path, variant: str) -> Path:
     """Writes the variant's checkpoint into `folder`, which is made; returns the folder."""
+    model, leaves = drawn(variant)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(VARIANTS[variant]))
+    write_weights(folder / SINGLE, model.LAYOUT, leaves, np.float32)
+    return folder
+
+
+def drawn(variant: str) -> tuple[Model, dict[str, np.ndarray]]:
+    """The variant's model and its parameters."""
     fields = VARIANTS[variant]
     model = MODELS[fields["model_type"]].from_hf(fields)
     leaves = {}
@@ -68,10 +216,7 @@ def write(folder: Path, variant: str) -> Path:
         draw = np.random.default_rng(zlib.crc32(path.encode()))
         # Large enough that attention is far from uniform; norms are about 1.
         leaves[path] = draw.normal(path.endswith("scale"), 0.3, shape).astype(np.float32)
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(fields))
-    write_weights(folder / SINGLE, model.LAYOUT, leaves, np.float32)
-    return folder
+    return model, leaves
 
 
 def inputs(model) -> dict[str, np.ndarray]:
@@ -115,3 +260,22 @@ def logits(model, leaves, given) -> jax.Array:
 def outputs_valid(given) -> np.ndarray:
     """Which of the positions of `logits` are real."""
     return given.get("target_valid", given["valid"])
+
+
+def labels(model, given) -> np.ndarray:
+    """A random target for each of the positions of `logits`."""
+    draw = np.random.default_rng(1)
+    return draw.integers(0, model.config.vocab_size, outputs_valid(given).shape)
+
+
+@partial(jax.jit, static_argnums=0)
+def loss_and_grads(model, leaves, given, labels):
+    """((cross-entropy summed over the real positions, logits), gradient by leaf)."""
+
+    def loss(leaves):
+        found = logits(model, leaves, given)
+        chosen = jnp.take_along_axis(found, labels[..., None], axis=-1)[..., 0]
+        each = jax.nn.logsumexp(found, axis=-1) - chosen
+        return jnp.where(outputs_valid(given), each, 0.0).sum(), found
+
+    return jax.value_and_grad(loss, has_aux=True)(leaves)

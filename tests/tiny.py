@@ -7,17 +7,18 @@ import numpy as np
 from flax.traverse_util import unflatten_dict
 
 from research.devices import Devices
-from research.evaluation.batch import Labels, Rows, prefix, rows
+from research.evaluation.batch import Rows, frame, rows
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.full import Full
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
 from research.methods.method import Leaves, Method, add
+from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
 from research.models.decoder import Decoder, DecoderConfig
-from research.tasks.encoding import Encoded
+from research.tasks.encoding import Encoded, Labels
 from research.training.step import Hyper
 
 CONFIG = dict(
@@ -31,16 +32,17 @@ CONFIG = dict(
     context=32,
     tied=True,
 )
-# One of each method, with every field that does something.
+# One of each method that any backbone takes, with every field that does something.
 METHODS = {
     "full": Full(),
     "last_layers": LastLayers(last=1),
     "lora": LoRA(rank=3, alpha=6.0, targets=("query", "value", "down")),
+    "prefix": PrefixTuning(length=3),
     "soft_prompt": SoftPrompt(length=4),
 }
 # Two labels of two and three tokens; the second token of one is the third of the other.
 LABELS = Labels(np.array([[5, 7, 0], [6, 9, 7]], np.int32), np.array([2, 3], np.int32))
-PREFIX = prefix([3, 4, 8])
+FRAME = frame([3, 4, 8])
 ONE = Devices(count=1)
 
 
@@ -57,7 +59,7 @@ def decoder(**changes) -> tuple[Decoder, Leaves]:
 
 def with_method(method: Method, params: Leaves, moved: float = 0.1) -> Leaves:
     """The backbone's leaves and the method's, these moved off their start so that all matter."""
-    added = add(method, jax.random.PRNGKey(1), params)
+    added = add(method, jax.random.PRNGKey(1), params, LABELS)
     keys = jax.random.split(jax.random.PRNGKey(2), len(added) + 1)
     return params | {
         path: leaf + moved * jax.random.normal(key, leaf.shape)
@@ -91,15 +93,15 @@ def batch(size: int, seed: int = 0, width: int = 14) -> Rows:
 
 
 @partial(jax.jit, static_argnums=0)
-def scored(model, methods, leaves, rows, prefix=PREFIX, labels=LABELS) -> jax.Array:
+def scored(model, methods, leaves, rows, frame=FRAME, labels=LABELS) -> jax.Array:
     """`label_scores`, compiled."""
-    return label_scores(Adapted(model, methods, leaves), rows, prefix, labels)
+    return label_scores(Adapted(model, methods, leaves), rows, frame, labels)
 
 
 @partial(jax.jit, static_argnums=0)
-def loss_sum(model, methods, leaves, rows, prefix=PREFIX) -> jax.Array:
+def loss_sum(model, methods, leaves, rows, frame=FRAME) -> jax.Array:
     """The objective before it is divided by the number of target tokens."""
-    logprobs, counted = target_logprobs(Adapted(model, methods, leaves), rows, prefix)
+    logprobs, counted = target_logprobs(Adapted(model, methods, leaves), rows, frame)
     return -jax.numpy.where(counted, logprobs, 0.0).sum()
 
 

@@ -1,5 +1,6 @@
-"""A batch of rows and how encoded examples become one."""
+"""A batch of rows, what surrounds them, and how encoded examples become one."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ class Rows(NamedTuple):
 
     tokens: [B, T] prompt and target ids, padded on the right.
     length: [B] real tokens; start: [B] prompt tokens, so the target is `tokens[start:length]`.
-    target: [B, L] the target's ids again, padded on the right.
+    target: [B, L] the target's ids again, padded on the right. label: [B] the right class.
     place: [B] where the row stands in the whole batch; its random key comes from it.
     """
 
@@ -21,21 +22,22 @@ class Rows(NamedTuple):
     length: Array
     start: Array
     target: Array
+    label: Array
     place: Array
 
 
-class Prefix(NamedTuple):
-    """Hard prefix shared by every row: tokens [S], of which the first `length` [] are real."""
+class Frame(NamedTuple):
+    """What surrounds every row of a batch.
 
-    tokens: Array
+    opening: [S] ids before each row (BOS or CLS, then demonstrations), of which the first `length`
+    [] are real. closing: [E] ids after each row (EOS or SEP; none for a causal model). mask: [] the
+    id of the mask token, where there is one.
+    """
+
+    opening: Array
     length: Array
-
-
-class Labels(NamedTuple):
-    """The candidate targets of a task: tokens [C, L], of which `length` [C] are real."""
-
-    tokens: Array
-    length: Array
+    closing: Array
+    mask: Array
 
 
 BUCKETS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096, 8192)
@@ -50,18 +52,19 @@ def rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: i
     """The examples `chosen` (indices) as `size` rows of `width` tokens and `targets` target ids."""
     tokens = np.zeros((size, width), np.int32)
     target = np.zeros((size, targets), np.int32)
-    length, start = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    length, start, label = (np.zeros(size, np.int32) for _ in range(3))
     for row, item in enumerate(chosen):
         count, begin = encoded.length[item], encoded.start[item]
         tokens[row, :count] = encoded.tokens[item, :count]
         target[row, : count - begin] = encoded.tokens[item, begin:count]
-        length[row], start[row] = count, begin
-    return Rows(tokens, length, start, target, np.arange(size, dtype=np.int32))
+        length[row], start[row], label[row] = count, begin, encoded.label[item]
+    return Rows(tokens, length, start, target, label, np.arange(size, dtype=np.int32))
 
 
-def prefix(tokens: list[int]) -> Prefix:
-    """A hard prefix padded to its bucket; one token, the usual BOS, stays one."""
-    size = len(tokens) if len(tokens) < 2 else bucket(len(tokens))
+def frame(opening: Sequence[int] = (), closing: Sequence[int] = (), mask: int = 0) -> Frame:
+    """A frame with its opening padded to a bucket; one token, the usual BOS, stays one."""
+    size = len(opening) if len(opening) < 2 else bucket(len(opening))
     padded = np.zeros(size, np.int32)
-    padded[: len(tokens)] = tokens
-    return Prefix(padded, np.array(len(tokens), np.int32))
+    padded[: len(opening)] = opening
+    length = np.array(len(opening), np.int32)
+    return Frame(padded, length, np.array(closing, np.int32), np.array(mask, np.int32))

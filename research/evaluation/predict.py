@@ -3,19 +3,19 @@
 import functools
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices, leaf_sharding
-from research.evaluation.batch import Labels, Prefix, Rows, bucket, rows
+from research.evaluation.batch import Frame, Rows, bucket, rows
 from research.evaluation.scoring import label_scores
 from research.executable import Executable
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
-from research.tasks.encoding import Encoded
+from research.models.model import Model
+from research.tasks.encoding import Encoded, Labels
 from research.tasks.metrics import METRICS
 
 
@@ -30,11 +30,11 @@ class Scored(NamedTuple):
 
 
 def predict(
-    model: nn.Module,
+    model: Model,
     methods: tuple[Method, ...],
     leaves: Leaves,
     encoded: Encoded,
-    prefix: Prefix,
+    frame: Frame,
     labels: Labels,
     *,
     devices: Devices,
@@ -47,7 +47,7 @@ def predict(
     The result does not depend on the batch size or on which examples stand beside one another.
     """
     mesh = devices.mesh()
-    score = _scorer(model, dtype, mesh)
+    score = _scorer(model, dtype, mesh)  # pyright: ignore
     size = -(-batch_size // mesh.size) * mesh.size
     if mesh.size > 1:
         leaves = {p: jax.device_put(leaf, leaf_sharding(mesh, leaf)) for p, leaf in leaves.items()}
@@ -57,7 +57,7 @@ def predict(
         chosen = order[begin : begin + size]
         width = bucket(int(encoded.length[chosen].max()))
         batch = rows(encoded, chosen, size, width, labels.tokens.shape[1])
-        result = score(methods, leaves, batch, prefix, labels)
+        result = score(methods, leaves, batch, frame, labels)
         scores[chosen] = np.asarray(result)[: len(chosen)]
     return measured(scores, encoded.label, np.asarray(labels.length))
 
@@ -74,11 +74,11 @@ def measured(scores: np.ndarray, gold: np.ndarray, lengths: np.ndarray) -> Score
 
 
 @functools.lru_cache
-def _scorer(model: nn.Module, dtype: Any, mesh: Mesh) -> Executable:
+def _scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
     """The compiled scorer, rows cut over all devices; one per model, so nothing compiles twice."""
 
-    def score(methods, leaves: Leaves, batch: Rows, prefix: Prefix, labels: Labels) -> jax.Array:
-        return label_scores(Adapted(model, methods, leaves, dtype), batch, prefix, labels)
+    def score(methods, leaves: Leaves, batch: Rows, frame: Frame, labels: Labels) -> jax.Array:
+        return label_scores(Adapted(model, methods, leaves, dtype), batch, frame, labels)
 
     by_row = NamedSharding(mesh, P(("data", "fsdp")))
     return Executable(jax.jit(score, in_shardings=(None, None, by_row, None, None)))

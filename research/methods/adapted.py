@@ -4,15 +4,30 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 from flax.traverse_util import unflatten_dict
 
 from research.methods.method import Array, Leaves, Method, Site, added_to, backbone, path_key
 from research.models.layers import Memory
+from research.models.model import Model
+
+
+class Read(NamedTuple):
+    """What an encoder makes of rows with all that stands before them.
+
+    hidden: [B, N, D]. valid: [B, N] bool. positions: [B, N]. soft: how many of the N positions are
+    soft prompts, which come first; lead: how many stand before the rows' own.
+    """
+
+    hidden: jax.Array
+    valid: jax.Array
+    positions: jax.Array
+    soft: int
+    lead: int
 
 
 @dataclass(frozen=True)
@@ -23,32 +38,36 @@ class Adapted:
     trained leaves may stay in float32.
     """
 
-    model: nn.Module
+    model: Model
     methods: tuple[Method, ...]
     leaves: Leaves
     dtype: Any = jnp.float32
 
-    def prefix(
-        self, tokens: Array, length: Array, key: jax.Array | None = None
-    ) -> tuple[tuple[Memory, ...], jax.Array]:
-        """What every row of a batch attends to, computed once at batch one.
+    @property
+    def route(self) -> str:
+        """How labels are scored: by a method's head, or as the model predicts tokens."""
+        return "head" if self._head is not None else self.model.ROUTE
 
-        tokens: [S] the hard prefix (BOS, demonstrations), of which `length` [] are real; soft
-        prompts stand before it. key: a random key while training.
+    def prefix(
+        self, opening: Array, length: Array, key: jax.Array | None = None
+    ) -> tuple[tuple[Memory, ...], jax.Array]:
+        """What every row of a batch attends to in a causal model, computed once at batch one.
+
+        opening: [S] tokens (BOS, demonstrations), of which `length` [] are real; soft prompts
+        stand before them, and per-layer prefixes before these. key: a random key while training.
         Returns (memories, offset): the memories to hand to `rows` and the position [] of a row's
         first token.
         """
-        parts = [self._cast(p) for m in self.methods if (p := self._soft(m)) is not None]
-        soft = sum(part.shape[0] for part in parts)
-        total = soft + tokens.shape[0]
-        if total == 0:
-            return (), jnp.zeros((), jnp.int32)
-        parts.append(self._apply(tokens[None], method="embed")[0])
-        positions = jnp.arange(total, dtype=jnp.int32)[None]
-        embedded = jnp.concatenate(parts)[None]
+        memories, offset = self.layer_prefixes()
+        lead, soft = self._lead(opening)
+        if len(lead) == 0:
+            return memories, offset
+        slots = jnp.arange(len(lead), dtype=jnp.int32)[None]
         keys = None if key is None else key[None]
-        _, memory = self._apply(embedded, positions, positions < soft + length, keys=keys)
-        return (memory,), jnp.asarray(soft + length)
+        _, memory = self._apply(
+            lead[None], offset + slots, slots < soft + length, memories, keys=keys
+        )
+        return (*memories, memory), offset + soft + length
 
     def rows(
         self,
@@ -56,21 +75,105 @@ class Adapted:
         valid: jax.Array,
         positions: jax.Array,
         memories: tuple[Memory, ...] = (),
+        cross: Memory | None = None,
         keys: jax.Array | None = None,
     ) -> tuple[jax.Array, Memory]:
         """(hidden [B, T, D], memory of these positions) for tokens [B, T] after `memories`.
 
-        valid: [B, T] bool, False on padding. keys: [B] one random key per row while training.
+        valid: [B, T] bool, False on padding. cross: what a seq2seq model's encoder offers.
+        keys: [B] one random key per row while training.
         """
-        return self._apply(tokens, positions, valid, memories, keys=keys)
+        also = () if cross is None else (cross,)
+        return self._apply(tokens, positions, valid, memories, *also, keys=keys)
+
+    def read(
+        self,
+        tokens: Array,
+        valid: jax.Array,
+        opening: Array,
+        length: Array,
+        types: jax.Array | None = None,
+        keys: jax.Array | None = None,
+    ) -> Read:
+        """An encoder's view of rows [B, T], where everything sees everything: soft prompts and
+        the opening [S], of which `length` [] are real, are concatenated to every row.
+
+        types: [B, T] segments of the tokens, for masked models; what stands before has segment 0.
+        """
+        size = len(tokens)
+        own, (lead, soft) = self._apply(tokens, method="embed", keys=keys), self._lead(opening)
+        before = len(lead)
+        shared = jnp.broadcast_to(lead[None], (size, *lead.shape))
+        slots = jnp.arange(before + tokens.shape[1], dtype=jnp.int32)[None]
+        is_lead = jnp.broadcast_to(slots[:, :before] < soft + length, (size, before))
+        everything = jnp.concatenate([is_lead, valid], axis=1)
+        places = jnp.where(slots < before, slots, slots - before + soft + length)
+        embedded = jnp.concatenate([shared, own], axis=1)
+        if self.model.ROUTE == "seq2seq":
+            positions = jnp.broadcast_to(places, everything.shape)
+            hidden = self._apply(embedded, positions, everything, method="encode", keys=keys)
+            return Read(hidden, everything, positions, soft, before)
+        memories, offset = self.layer_prefixes()
+        positions = jnp.broadcast_to(offset + places, everything.shape)
+        segments = None if types is None else jnp.pad(types, ((0, 0), (before, 0)))
+        hidden = self._apply(embedded, positions, everything, segments, memories, keys=keys)
+        return Read(hidden, everything, positions, soft, before)
+
+    def offered(self, read: Read, keys: jax.Array | None = None) -> Memory:
+        """What the decoder of a seq2seq model attends to across."""
+        return self._apply(read.hidden, read.positions, read.valid, method="offered", keys=keys)
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., V] in float32 for hidden [..., D]."""
         return self._apply(hidden, method="logits")
 
-    def _soft(self, method: Method) -> Array | None:
-        own = added_to(method, self.leaves)
-        return method.prefix(own[""]) if "" in own else None
+    def classes(self, read: Read) -> jax.Array:
+        """[B, C] in float32: the classification head's logits of the rows read."""
+        head, leaf = self._head  # pyright: ignore
+        if head.pool == "mean":
+            counted = read.valid & (jnp.arange(read.hidden.shape[1]) >= read.soft)[None]
+            weights = counted.astype(jnp.float32)[..., None]
+            features = (read.hidden * weights).sum(axis=1) / weights.sum(axis=1)
+        else:
+            features = self._apply(read.hidden, method="features")
+        return head.logits(leaf, features.astype(jnp.float32))
+
+    def layer_prefixes(self) -> tuple[tuple[Memory, ...], jax.Array]:
+        """(keys and values that methods put before every layer's, how many positions they take)."""
+        memories: list[Memory] = []
+        offset = 0
+        for method in self.methods:
+            own = added_to(method, self.leaves).get("", {})
+            if (offered := method.memory(own)) is None:
+                continue
+            keys, values = (self._cast(x) for x in offered)
+            layers, length, width = keys.shape
+            heads = (1, length, width // self.model.config.head_width, -1)
+            places = offset + jnp.arange(length, dtype=jnp.int32)[None]
+            memories.append(
+                Memory(
+                    tuple(keys[i].reshape(heads) for i in range(layers)),
+                    tuple(values[i].reshape(heads) for i in range(layers)),
+                    jnp.ones((1, length), bool),
+                    places,
+                )
+            )
+            offset += length
+        return tuple(memories), jnp.asarray(offset, jnp.int32)
+
+    @property
+    def _head(self) -> tuple[Any, Leaves] | None:
+        """(the method with a classification head, its leaves), if there is one."""
+        heads = [m for m in self.methods if m.is_head]
+        return (heads[0], added_to(heads[0], self.leaves)[""]) if heads else None
+
+    def _lead(self, opening: Array) -> tuple[jax.Array, int]:
+        """(embeddings [P + S, D] of soft prompts and opening, P)."""
+        own = (added_to(method, self.leaves).get("", {}) for method in self.methods)
+        soft = [method.prefix(leaf) for method, leaf in zip(self.methods, own, strict=True)]
+        parts = [self._cast(part) for part in soft if part is not None]
+        length = sum(part.shape[0] for part in parts)
+        return jnp.concatenate([*parts, self._apply(opening[None], method="embed")[0]]), length
 
     def _cast(self, array: Array) -> jax.Array:
         return jnp.asarray(array, self.dtype)
@@ -103,11 +206,15 @@ class Adapted:
 def merged(methods: tuple[Method, ...], leaves: Leaves) -> Leaves:
     """Backbone leaves [..] with every mergeable method folded into the kernels it changes.
 
-    Raises ValueError for a method with added leaves and no `merge`.
+    A classification head stays as it is, beside the backbone. Raises ValueError for a method with
+    added leaves and no `merge`.
     """
     result = dict(backbone(leaves))
     for method in methods:
         for path, leaf in added_to(method, leaves).items():
+            if method.is_head:
+                result |= {f"{method.name}:/{name}": array for name, array in leaf.items()}
+                continue
             merge = getattr(method, "merge", None)
             if merge is None:
                 raise ValueError(f"{method.name} cannot be merged into the backbone")

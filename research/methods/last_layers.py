@@ -1,4 +1,4 @@
-"""Freezing: only the last layers of the backbone train, with the final norm and an untied head."""
+"""Freezing: only the last layers of the backbone train, with the norm and head above them."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -8,11 +8,16 @@ from typing import ClassVar
 from research.errors import InputError
 from research.methods.method import Method, traced_method
 
+LAYER = r"(|encoder/|decoder/)layers_(\d+)/"
+# What is computed from the last layer's output.
+ABOVE = r"(|encoder/|decoder/)(final_norm|head|pooler)/"
+
 
 @traced_method()
 @dataclass(frozen=True)
 class LastLayers(Method):
-    """Trains the last `last` layers; embeddings, and a head tied to them, stay frozen.
+    """Trains the last `last` layers, of encoder and decoder each where there are both, and what is
+    above them; embeddings, and a head tied to them, stay frozen.
 
     Source: Lee, Tang & Lin 2019, "What Would Elsa Do? Freezing Layers During Transformer
     Fine-Tuning" (arXiv 1911.03090), section 3.
@@ -22,10 +27,13 @@ class LastLayers(Method):
     last: int = 1
 
     def trains(self, paths: Collection[str]) -> Iterable[str]:
-        """Raises InputError unless 1 <= last <= number of layers."""
-        layer = {path: int(m[1]) for path in paths if (m := re.match(r"layers_(\d+)/", path))}
-        depth = 1 + max(layer.values(), default=-1)
+        """Raises InputError unless 1 <= last <= number of layers of the smallest stack."""
+        place = {path: m.groups() for path in paths if (m := re.match(LAYER, path))}
+        depths: dict[str, int] = {}
+        for stack, index in place.values():
+            depths[stack] = max(depths.get(stack, 0), int(index) + 1)
+        depth = min(depths.values(), default=0)
         if not 1 <= self.last <= depth:
             raise InputError("last_layers.last", self.last, f"the backbone has {depth} layers")
-        top = {path for path, index in layer.items() if index >= depth - self.last}
-        return top | {path for path in paths if path.startswith(("final_norm/", "head/"))}
+        top = {path for path, (stack, i) in place.items() if int(i) >= depths[stack] - self.last}
+        return top | {path for path in paths if re.match(ABOVE, path)}

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from research.errors import InputError
 from research.methods.dropout import dropout
 from research.methods.method import Leaves, Method, Site, path_key, traced_method
+from research.tasks.encoding import Labels
 
 
 @traced_method("alpha", "dropout")
@@ -19,17 +20,20 @@ class LoRA(Method):
 
     Hu et al. 2021 (arXiv 2106.09685), equation 3 and section 4.1. B starts at zero, so step 0 is
     the backbone. A starts as in the authors' code, uniform in +-1/sqrt(D_in) (the paper says
-    Gaussian). `targets` are the last names of the adapted layers' paths.
+    Gaussian). `targets` are the last names of the adapted layers' paths; None stands for query and
+    value, or for the one layer `qkv` that a backbone has in their place. The rank of a layer is
+    that of its factors.
     """
 
     name: ClassVar[str] = "lora"
     rank: int = 8
     alpha: float = 16.0
     dropout: float | None = None
-    targets: tuple[str, ...] = ("query", "value")
+    targets: tuple[str, ...] | None = None
 
-    def init(self, key: jax.Array, params: Leaves) -> dict[str, Leaves]:
+    def init(self, key: jax.Array, params: Leaves, labels: Labels) -> dict[str, Leaves]:
         """Raises InputError for numbers that make no LoRA and a target no layer bears."""
+        del labels
         if self.rank < 1:
             raise InputError("lora.rank", self.rank, "a whole number from 1 is expected")
         if not 0 < self.alpha < math.inf:
@@ -39,25 +43,28 @@ class LoRA(Method):
             raise InputError("lora.dropout", self.dropout, allowed)
         kernels = {p.removesuffix("/kernel"): k for p, k in params.items() if p.endswith("/kernel")}
         names = {path.rpartition("/")[2] for path in kernels}
-        for target in self.targets:
+        targets = self.targets
+        if targets is None:
+            targets = ("qkv",) if "qkv" in names else ("query", "value")
+        for target in targets:
             if target not in names:
                 raise InputError("lora.targets", target, f"the layers are {sorted(names)}")
         return {
             path: self._factors(path_key(key, path), *kernel.shape)
             for path, kernel in kernels.items()
-            if path.rpartition("/")[2] in self.targets
+            if path.rpartition("/")[2] in targets
         }
 
     def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
         dropped = dropout(x, self.dropout, site.keys)
-        return site.call(x) + dropped @ leaf["a"] @ leaf["b"] * self._scale(x.dtype)
+        return site.call(x) + dropped @ leaf["a"] @ leaf["b"] * self._scale(leaf)
 
     def merge(self, leaf: Leaves, kernel: jax.Array) -> jax.Array:
         """The kernel [D_in, D_out] that gives the adapted layer without LoRA."""
-        return kernel + leaf["a"] @ leaf["b"] * self._scale(kernel.dtype)
+        return kernel + leaf["a"] @ leaf["b"] * self._scale(leaf)
 
-    def _scale(self, dtype: jnp.dtype) -> jax.Array:
-        return jnp.asarray(self.alpha / self.rank, dtype)
+    def _scale(self, leaf: Leaves) -> jax.Array:
+        return jnp.asarray(self.alpha / leaf["a"].shape[-1], leaf["a"].dtype)
 
     def _factors(self, key: jax.Array, width_in: int, width_out: int) -> Leaves:
         bound = width_in**-0.5

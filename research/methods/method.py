@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple
 import jax
 
 from research.models.weights import Array, Leaves
+from research.tasks.encoding import Labels
 
 
 class Site(NamedTuple):
@@ -36,10 +37,14 @@ class Method:
     """
 
     name: ClassVar[str]
+    is_head: ClassVar[bool] = False  # whether it classifies, see `Head`
 
-    def init(self, key: jax.Array, params: Leaves) -> dict[str, Leaves]:
-        """New leaves, as {module path: {leaf name: array}}; '' is the model as a whole."""
-        del key, params
+    def init(self, key: jax.Array, params: Leaves, labels: Labels) -> dict[str, Leaves]:
+        """New leaves, as {module path: {leaf name: array}}; '' is the model as a whole.
+
+        labels: the task's candidate targets; the number of classes is theirs.
+        """
+        del key, params, labels
         return {}
 
     def trains(self, paths: Collection[str]) -> Iterable[str]:
@@ -52,8 +57,18 @@ class Method:
         del leaf
         return site.call(x)
 
+    @property
+    def positions(self) -> int:
+        """How many positions of the context it takes."""
+        return 0
+
     def prefix(self, leaf: Leaves) -> Array | None:
         """Embeddings [P, D] that stand before every row, if the method adds some."""
+        del leaf
+        return None
+
+    def memory(self, leaf: Leaves) -> tuple[Array, Array] | None:
+        """Keys and values, each [L, P, G * K], that stand before those of L layers, if any."""
         del leaf
         return None
 
@@ -73,9 +88,9 @@ def path_key(key: jax.Array, path: str) -> jax.Array:
     return jax.random.fold_in(key, zlib.crc32(path.encode()))
 
 
-def add(method: Method, key: jax.Array, params: Leaves) -> Leaves:
+def add(method: Method, key: jax.Array, params: Leaves, labels: Labels) -> Leaves:
     """The leaves `method` adds, flat: `<name>:<module path>/<leaf name>`."""
-    added = method.init(path_key(key, method.name), params)
+    added = method.init(path_key(key, method.name), backbone(params), labels)
     return {
         f"{method.name}:{path}/{leaf}": array
         for path, leaves in added.items()
@@ -98,14 +113,17 @@ def backbone(leaves: Leaves) -> Leaves:
     return {path: array for path, array in leaves.items() if ":" not in path}
 
 
-def mask(method: Method, leaves: Leaves) -> dict[str, bool]:
-    """True for the leaves that train: the method's own and the backbone's it names.
+def mask(methods: Iterable[Method], leaves: Leaves) -> dict[str, bool]:
+    """True for the leaves that train: the methods' own and the backbone's that one of them names.
 
     The one mask: it decides what is differentiated, has optimizer state, is clipped, decayed,
     counted and saved.
     """
-    trained = set(method.trains([path for path in leaves if ":" not in path]))
-    return {path: path in trained or path.startswith(f"{method.name}:") for path in leaves}
+    methods = tuple(methods)
+    own = tuple(f"{method.name}:" for method in methods)
+    paths = list(backbone(leaves))
+    trained = {path for method in methods for path in method.trains(paths)}
+    return {path: path in trained or path.startswith(own) for path in leaves}
 
 
 def split(leaves: Leaves, trained: dict[str, bool]) -> tuple[Leaves, Leaves]:

@@ -7,6 +7,7 @@ import jax
 
 from research.errors import InputError
 from research.methods.method import Array, Leaves, Method, traced_method
+from research.tasks.encoding import Labels
 
 
 @traced_method()
@@ -22,13 +23,18 @@ class SoftPrompt(Method):
     name: ClassVar[str] = "soft_prompt"
     length: int = 20
 
-    def init(self, key: jax.Array, params: Leaves) -> dict[str, Leaves]:
+    def init(self, key: jax.Array, params: Leaves, labels: Labels) -> dict[str, Leaves]:
         """Raises InputError for a length below 1."""
+        del labels
         if self.length < 1:
             raise InputError("soft_prompt.length", self.length, "a whole number from 1 is expected")
         table = params["embed/embedding"]
         rows = jax.random.choice(key, table.shape[0], (self.length,))
         return {"": {"prompt": table[rows]}}
+
+    @property
+    def positions(self) -> int:
+        return self.length
 
     def prefix(self, leaf: Leaves) -> Array:
         return leaf["prompt"]

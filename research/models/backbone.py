@@ -13,16 +13,33 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
+from jax.sharding import Mesh
 
 from research.errors import InputError, choose_from
 from research.models import MODELS
+from research.models.files import read_json, weight_files
 from research.models.model import Model
-from research.models.weights import Leaves, read_json, read_weights, weight_files, write_weights
+from research.models.weights import Leaves, read_weights, tensor_names, write_shards
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json", "*token*"]
+HUB_FILES = [
+    "config.json",
+    "model.safetensors",
+    "model-*.safetensors",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.model",
+    "spiece.model",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+]
+DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -31,24 +48,26 @@ class Backbone:
 
     name: str
     model: Model
-    params: Leaves
+    params: Leaves  # `head:...` too, if the checkpoint has a classification head
     context: int  # positions
     checksum: str  # sha256 over config.json, the safetensors files and tokenizer.json
 
 
-def load_backbone(name: str, dtype: Any = jnp.float32) -> Backbone:
+def load_backbone(name: str, dtype: Any = jnp.float32, mesh: Mesh | None = None) -> Backbone:
     """The model in a folder, or under a hub id, with parameters as `dtype`.
 
+    mesh: of axes data and fsdp; every device gets its part of the parameters as they are read.
     Raises InputError for a name that leads nowhere, a model type or option that is not supported
     and weights that do not fit the config.
     """
     folder = _folder(name)
     fields = read_json(_present(folder, "config.json", "a model's folder has one"))
     kind = fields.get("model_type")
-    if kind not in MODELS:
+    if not isinstance(kind, str) or kind not in MODELS:
         raise InputError("model_type", kind, choose_from(MODELS, str(kind)))
-    model = MODELS[kind].from_hf(fields)
-    params = read_weights(folder, model.LAYOUT, shapes(model), dtype)
+    family = MODELS[kind]
+    model = family.from_hf(fields, tensor_names(folder, family.LAYOUT))
+    params = read_weights(folder, model.LAYOUT, _stored(model), jnp.dtype(dtype), mesh)
     files = [folder / "config.json", *weight_files(folder), folder / "tokenizer.json"]
     return Backbone(name, model, params, model.config.context, _checksum(files))
 
@@ -59,25 +78,28 @@ def save_backbone(
     params: Mapping[str, Any],
     tokenizer: "PreTrainedTokenizerBase | None" = None,
     dtype: Any = jnp.float32,
+    shard_bytes: int = 5 * 10**9,
 ) -> None:
     """Writes a folder that `load_backbone` and `transformers` load: all of it, or nothing.
 
-    dtype: float32 or bfloat16. Raises InputError if the folder exists and is not empty, or if
-    `params` are not exactly the leaves of `model`.
+    dtype: float32, float16 or bfloat16. shard_bytes: the most of weights in one file. Raises
+    InputError if the folder exists and is not empty, or if `params` are not exactly the leaves of
+    `model` and of its classification head.
     """
     folder = Path(folder).absolute()
     dtype = jnp.dtype(dtype)
-    if dtype.name not in ("float32", "bfloat16"):
-        raise InputError("dtype", dtype.name, "allowed are float32, bfloat16")
+    if dtype.name not in DTYPES:
+        raise InputError("dtype", dtype.name, f"allowed are {', '.join(DTYPES)}")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError("folder", str(folder), "a folder that is empty or not there is expected")
-    _check_leaves(params, shapes(model))
+    _check_leaves(params, _stored(model))
     work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     work.mkdir(parents=True)
     try:
-        fields = {**model.config.to_hf(), "dtype": dtype.name, **_special_tokens(tokenizer)}
+        # A config may need special tokens of its own: positions of RoBERTa start after its padding.
+        fields = {**_special_tokens(tokenizer), **model.config.to_hf(), "dtype": dtype.name}
         (work / "config.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-        write_weights(work / "model.safetensors", model.LAYOUT, params, dtype)
+        write_shards(work, model.LAYOUT, params, dtype, shard_bytes)
         if tokenizer is not None:
             tokenizer.save_pretrained(work)
         os.replace(work, folder)
@@ -100,7 +122,7 @@ def load_tokenizer(name: str, model: Model) -> "PreTrainedTokenizerBase":
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # `tokenizers` raises bare Exception
         raise InputError("tokenizer", str(folder), f"it cannot be read ({error})") from error
-    ids = max(tokenizer.get_vocab().values()) + 1
+    ids = max(tokenizer.get_vocab().values(), default=-1) + 1
     if ids > model.config.vocab_size:
         allowed = f"the model embeds {model.config.vocab_size} ids, the tokenizer has {ids}"
         raise InputError("tokenizer", str(folder), allowed)
@@ -115,7 +137,7 @@ def random_params(model: Model, key: jax.Array) -> Leaves:
 
 
 def shapes(model: Model) -> dict[str, tuple[int, ...]]:
-    """The shape of every leaf of a model."""
+    """The shape of every leaf of a model, without a classification head's."""
     leaves = jax.eval_shape(lambda: random_params(model, jax.random.key(0)))
     return {path: leaf.shape for path, leaf in leaves.items()}
 
@@ -138,6 +160,10 @@ def _present(folder: Path, file: str, why: str) -> Path:
     if not (folder / file).is_file():
         raise InputError("backbone", str(folder), f"it has no {file}; {why}")
     return folder / file
+
+
+def _stored(model: Model) -> dict[str, tuple[int, ...]]:
+    return {**shapes(model), **model.head_shapes()}
 
 
 def _check_leaves(params: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]]) -> None:

@@ -1,4 +1,9 @@
-"""The Llama family of decoders (Touvron et al. 2023, arXiv 2302.13971)."""
+"""Decoders like Llama (Touvron et al. 2023, arXiv 2302.13971), and what Mistral and Qwen change.
+
+Mistral (Jiang et al. 2023, arXiv 2310.06825) has a sliding window, Qwen2 (Yang et al. 2024, arXiv
+2407.10671) biases of query, key and value, Qwen3 (Yang et al. 2025, arXiv 2505.09388) norms of
+query and key heads.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -35,6 +40,8 @@ KEYS = (
     Key("model.layers.{i}.self_attn.k_proj.bias", "layers_{i}/attention/key/bias"),
     Key("model.layers.{i}.self_attn.v_proj.bias", "layers_{i}/attention/value/bias"),
     Key("model.layers.{i}.self_attn.o_proj.bias", "layers_{i}/attention/out/bias"),
+    Key("model.layers.{i}.self_attn.q_norm.weight", "layers_{i}/attention/query_norm/scale"),
+    Key("model.layers.{i}.self_attn.k_norm.weight", "layers_{i}/attention/key_norm/scale"),
     Key("model.layers.{i}.post_attention_layernorm.weight", "layers_{i}/mlp_norm/scale"),
     Key("model.layers.{i}.mlp.gate_proj.weight", "layers_{i}/mlp/gate/kernel", True),
     Key("model.layers.{i}.mlp.up_proj.weight", "layers_{i}/mlp/up/kernel", True),
@@ -49,10 +56,11 @@ KEYS = (
 LAYOUT = Layout(
     KEYS,
     copies={"lm_head.weight": "model.embed_tokens.weight"},
-    computed=(
+    ignored=(  # buffers that old checkpoints hold
         "model.layers.{i}.self_attn.rotary_emb.inv_freq",
         "model.rotary_emb.inv_freq",
     ),
+    base="model.",
 )
 
 
@@ -73,7 +81,8 @@ class Block(nn.Module):
             config.kv_heads,
             config.head_width,
             bias=config.attention_bias,
-            out_bias=config.attention_bias,
+            out_bias=config.out_bias,
+            head_norm=config.head_norm,
             name="attention",
         )
         mlp = MLP(config.hidden, nn.silu, gated=True, bias=config.mlp_bias, name="mlp")
@@ -111,17 +120,22 @@ class Decoder(Model):
         """(hidden [B, T, D] after the final norm, what these T positions offer to later ones).
 
         inputs: [B, T] tokens or [B, T, D] embeddings. positions: [B, T] int32, for the rotary
-        embedding only. valid: [B, T] bool, False on padding, which nothing attends to. Position t
-        sees every valid position of every memory and the valid inputs up to t, by their order.
+        embedding and windows. valid: [B, T] bool, False on padding, which nothing attends to.
+        Position t sees every valid position of every memory and the valid inputs up to t, by their
+        order; where a layer has a window, only those less than the window before its own position.
         """
         if jnp.issubdtype(inputs.dtype, jnp.integer):
             inputs = self.embed(inputs)
         hidden = inputs.astype(self.table.embedding.dtype)
-        rotation = rotation_at(positions, self.config.frequencies())
-        visible = causal(valid)
+        rotation = rotation_at(positions, self.config.rope.frequencies(self.config.head_width))
+        everything = causal(valid)
         own: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):
-            sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
+            visible = self._near(everything, positions, positions, index)
+            sources = []
+            for m in memories:
+                remembered = self._near(m.valid[:, None], positions, m.positions, index)
+                sources.append(Source(m.keys[index], m.values[index], remembered))
             hidden, keys, values = layer(hidden, rotation, visible, sources)
             own.append((keys, values))
         hidden = self.final_norm(hidden)
@@ -140,3 +154,15 @@ class Decoder(Model):
             return self.head(hidden)
         table = self.table.embedding
         return jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
+
+    def _near(self, visible: Array, positions: Array, others: Array, layer: int) -> Array:
+        """Of `visible` [b, T or 1, S] what the layer's window leaves to queries at [B, T].
+
+        others: [b, S] positions of what is seen. [B, T, S] where there is a window.
+        """
+        window = self.config.window
+        if window is None or layer not in self.config.windowed:
+            return visible
+        served = len(positions) // len(others)
+        visible, others = (jnp.repeat(x, served, axis=0) for x in (visible, others))
+        return visible & (positions[:, :, None] - others[:, None] < window)

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import inf
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
-from research.errors import InputError
+from research.errors import InputError, choose_from
+from research.models.decoder_family import FAMILIES
+from research.models.fields import check, check_fixed
+from research.models.rope import Rope
 
 # Our field and what a Hugging Face config.json calls it.
 NAMES = {
@@ -20,7 +19,6 @@ NAMES = {
     "head_width": "head_dim",
     "hidden": "intermediate_size",
     "context": "max_position_embeddings",
-    "rope_theta": "rope_theta",
     "norm_eps": "rms_norm_eps",
     "tied": "tie_word_embeddings",
     "attention_bias": "attention_bias",
@@ -33,7 +31,8 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "pretraining_tp": (1, None),
     "attention_dropout": (0.0, None),
     "partial_rotary_factor": (1.0, None),
-    "sliding_window": (None,),
+    "rope_interleaved": (False, None),
+    "use_mrope": (False, None),
     "quantization_config": (None,),
     "is_encoder_decoder": (False, None),
     "add_cross_attention": (False, None),
@@ -42,7 +41,10 @@ FIXED: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Sizes and switches of a decoder. Raises InputError for values that do not fit together."""
+    """Sizes and switches of a decoder. Raises InputError for values that do not fit together.
+
+    window: how many positions, its own included, a query sees in the layers `windowed`.
+    """
 
     vocab_size: int
     width: int
@@ -52,15 +54,24 @@ class DecoderConfig:
     head_width: int
     hidden: int
     context: int
-    rope_theta: float = 10000.0
+    rope: Rope = Rope()
     norm_eps: float = 1e-6
     tied: bool = False
     attention_bias: bool = False
     mlp_bias: bool = False
+    model_type: str = "llama"
+    window: int | None = None
+    windowed: tuple[int, ...] = ()
 
     def __post_init__(self):
+        if self.model_type not in FAMILIES:
+            allowed = choose_from(FAMILIES, str(self.model_type))
+            raise InputError("model_type", self.model_type, allowed)
         for field in fields(self):
-            _check(NAMES[field.name], getattr(self, field.name), field.type)
+            if field.name in NAMES:
+                check(NAMES[field.name], getattr(self, field.name), field.type)
+        check_fixed(self._named(), FAMILIES[self.model_type].fixed)
+        self._check_windows()
         if self.width % self.heads:
             allowed = f"a multiple of num_attention_heads ({self.heads}) is expected"
             raise InputError("hidden_size", self.width, allowed)
@@ -72,66 +83,60 @@ class DecoderConfig:
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> "DecoderConfig":
-        """From the fields of a config.json; missing ones take the defaults of `LlamaConfig`.
+        """From the fields of a config.json; missing ones take the defaults of its model type.
 
         Raises InputError for a missing size and for whatever would change the computation in a
         way that is not supported.
         """
-        for name, allowed in FIXED.items():
-            if name in config and config[name] not in allowed:
-                raise InputError(name, config[name], f"only {allowed[0]!r} is supported")
+        kind = config.get("model_type", "llama")
+        if kind not in FAMILIES:
+            raise InputError("model_type", kind, choose_from(FAMILIES, str(kind)))
+        config = {**FAMILIES[kind].defaults, **config}
+        check_fixed(config, {**FIXED, **FAMILIES[kind].fixed})
         given = {ours: config[name] for ours, name in NAMES.items() if config.get(name) is not None}
-        given["rope_theta"] = _rope_theta(config)
         for ours in ("vocab_size", "width", "layers", "heads", "hidden", "context"):
             if ours not in given:
                 raise InputError(NAMES[ours], config.get(NAMES[ours]), "config.json must have it")
-            _check(NAMES[ours], given[ours], int)
+            check(NAMES[ours], given[ours], int)
         given.setdefault("kv_heads", given["heads"])
         given.setdefault("head_width", given["width"] // given["heads"])
-        return cls(**given)
+        window, windowed = FAMILIES[kind].windows_of(config, given["layers"])
+        rope = Rope.from_hf(config)
+        return cls(**given, rope=rope, model_type=kind, window=window, windowed=windowed)
 
-    def frequencies(self) -> jax.Array:
-        """Angle per position [K / 2] of each pair of a head: theta^(-2i / K)."""
-        exponents = jnp.arange(0, self.head_width, 2, dtype=jnp.float32) / self.head_width
-        return 1.0 / self.rope_theta**exponents
+    @property
+    def out_bias(self) -> bool:
+        """Whether the output of attention has a bias."""
+        return self.attention_bias and self.model_type != "qwen2"
+
+    @property
+    def head_norm(self) -> float | None:
+        """Epsilon of the norm of query and key heads, if there is one."""
+        return self.norm_eps if self.model_type == "qwen3" else None
 
     def to_hf(self) -> dict[str, Any]:
-        """The fields of a config.json; rope_theta stands where transformers 4 and 5 look for it."""
+        """The fields of a config.json."""
+        family = FAMILIES[self.model_type]
         return {
-            "architectures": ["LlamaForCausalLM"],
-            "model_type": "llama",
+            "architectures": [family.architecture],
+            "model_type": self.model_type,
             "hidden_act": "silu",
-            "rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta},
-            **{name: getattr(self, ours) for ours, name in NAMES.items()},
+            **self.rope.to_hf(),
+            **{name: x for name, x in self._named().items() if name not in family.fixed},
+            **family.windows_to_hf(self.window, self.windowed, self.layers),
         }
 
+    def _named(self) -> dict[str, Any]:
+        return {name: getattr(self, ours) for ours, name in NAMES.items()}
 
-def _check(name: str, value: Any, kind: Any) -> None:
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise InputError(name, value, "true or false is expected")
-    elif isinstance(value, bool) or not isinstance(value, int | kind) or not 0 < value < inf:
-        what = "whole number" if kind is int else "number"
-        raise InputError(name, value, f"a {what} above 0 is expected")
-
-
-def _rope_theta(config: Mapping[str, Any]) -> float:
-    """The one rotary base that config.json names, wherever it stands."""
-    given = {"rope_theta": config.get("rope_theta")}
-    for name in ("rope_parameters", "rope_scaling"):
-        rope = config.get(name) or {}
-        if not isinstance(rope, Mapping):
-            raise InputError(name, rope, "an object with rope_type and rope_theta is expected")
-        kind = rope.get("rope_type", rope.get("type", "default"))
-        if kind != "default":
-            raise InputError(f"{name}.rope_type", kind, "only 'default' is supported")
-        if rope.get("partial_rotary_factor") not in FIXED["partial_rotary_factor"]:
-            factor = rope["partial_rotary_factor"]
-            raise InputError(f"{name}.partial_rotary_factor", factor, "only 1.0 is supported")
-        given[f"{name}.rope_theta"] = rope.get("rope_theta")
-    given = {name: theta for name, theta in given.items() if theta is not None}
-    for name, theta in given.items():
-        _check(name, theta, float)
-    if len(set(given.values())) > 1:
-        raise InputError("rope_theta", given, "all must be equal")
-    return float(next(iter(given.values()), 10000.0))
+    def _check_windows(self) -> None:
+        every = tuple(range(self.layers))
+        if self.window is not None:
+            check("sliding_window", self.window, int)
+        if (self.window is None) != (self.windowed == ()):
+            raise InputError("windowed", self.windowed, "layers go with a window, and it with them")
+        if self.windowed != tuple(layer for layer in every if layer in self.windowed):
+            raise InputError("windowed", self.windowed, "layers in rising order are expected")
+        allowed = {"none": [()], "all": [(), every]}.get(FAMILIES[self.model_type].windows)
+        if allowed is not None and self.windowed not in allowed:
+            raise InputError("windowed", self.windowed, f"{self.model_type} cannot have these")

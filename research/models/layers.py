@@ -16,6 +16,18 @@ INITIAL = nn.initializers.normal(0.02)  # as in `LlamaConfig`
 linear = partial(nn.Dense, kernel_init=INITIAL)
 
 
+# By their names in transformers: `gelu` is the exact one of Hendrycks and Gimpel 2016 (arXiv
+# 1606.08415), `gelu_new` their approximation by tanh.
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "gelu_new": partial(nn.gelu, approximate=True),
+    "gelu_pytorch_tanh": partial(nn.gelu, approximate=True),
+    "gelu": partial(nn.gelu, approximate=False),
+    "relu": nn.relu,
+    "silu": nn.silu,
+    "tanh": nn.tanh,
+}
+
+
 class Memory(NamedTuple):
     """What positions already computed offer to later ones.
 

@@ -17,9 +17,9 @@ class Model(nn.Module):
     Norms, positions, softmax and logits are in float32 whatever that precision is. A family sets
     `ROUTE`, how a target is predicted: `causal` after the prompt, `seq2seq` by a decoder that reads
     the encoded prompt, `masked` in place of mask tokens. `config` has `vocab_size`, `context` (the
-    most positions, None if any number works) and `to_hf()`, the fields of a config.json. The table
-    of token embeddings is the leaf `embed/embedding`, layer i is the module `layers_{i}` of its
-    stack.
+    most positions, None if any number works), `head_width` (of an attention head) and `to_hf()`,
+    the fields of a config.json. The table of token embeddings is the leaf `embed/embedding`, layer
+    i is the module `layers_{i}` of its stack.
 
     Besides the methods here, `causal` models have
         __call__(inputs, positions, valid, memories=()) -> (hidden [B, T, D], Memory)

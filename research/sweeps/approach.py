@@ -20,14 +20,17 @@ DRAWS = 1000  # draws of demonstrations that a seed has; no two seeds share one
 
 @dataclass(frozen=True)
 class Stage:
-    """One method and how it trains. Raises InputError for rates that make no sense."""
+    """Methods that train together, and how. Raises InputError for rates that make no sense."""
 
-    method: Method
+    methods: tuple[Method, ...]
     schedule: Schedule
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
+        names = [method.name for method in self.methods]
+        if not names or len(set(names)) < len(names):
+            raise InputError("methods", names, "at least one is expected, each once")
         if not 0 < self.learning_rate < math.inf:
             raise InputError("learning_rate", self.learning_rate, "a number above 0 is expected")
         if not 0 <= self.weight_decay < math.inf:
@@ -109,7 +112,7 @@ class Approach:
 
     def at(self, trial: Trial, where: str = "trial") -> "Approach":
         """This approach with a trial's values: its own fields, or those of its last stage or of
-        that stage's method. Raises InputError for a name that is none of them.
+        that stage's methods. Raises InputError for a name that is none of them.
         """
         chosen = self
         for name, value in trial.items():
@@ -126,26 +129,26 @@ class Approach:
             raise InputError(where, name, choose_from(own, name))
         *before, last = self.stages
         of_stage = ("learning_rate", "weight_decay")
-        of_method = [f.name for f in fields(last.method)]
+        of_methods = {f.name: i for i, m in enumerate(last.methods) for f in fields(m)}
         if name in of_stage:
             last = changed(last, name, value, where)
-        elif name in of_method:
-            last = replace(last, method=changed(last.method, name, value, where))
+        elif name in of_methods:
+            methods = list(last.methods)
+            place = of_methods[name]
+            methods[place] = changed(methods[place], name, value, where)
+            last = replace(last, methods=tuple(methods))
         else:
-            raise InputError(where, name, choose_from((*own, *of_stage, *of_method), name))
+            raise InputError(where, name, choose_from((*own, *of_stage, *of_methods), name))
         return replace(self, stages=(*before, last))
 
     @property
     def methods(self) -> tuple[Method, ...]:
-        """The method of every stage."""
-        return tuple(stage.method for stage in self.stages)
+        """The methods of all stages."""
+        return tuple(method for stage in self.stages for method in stage.methods)
 
     def plain(self, data=resolved) -> dict[str, Any]:
         """JSON data by `resolved` or `non_default`, without the trials; methods bear their name."""
-        stages = [
-            {**data(stage), "method": {"name": stage.method.name, **data(stage.method)}}
-            for stage in self.stages
-        ]
+        stages = [_plain(stage, data) for stage in self.stages]
         return {**data(replace(self, trials=({},), stages=())), "stages": stages}
 
 
@@ -161,9 +164,28 @@ def _options(baseline: str) -> set[str]:
 def _stage(values: Any, schedule: Schedule, at: str) -> Stage:
     if not isinstance(values, Mapping):
         raise InputError(at, values, "a mapping with the field 'method' is expected")
-    method = build_named(METHODS, values.get("method", {}), f"{at}.method", "name")
+    methods = _methods(values, at)
     own = values.get("schedule", {})
     if not isinstance(own, Mapping):
         raise InputError(f"{at}.schedule", own, "a mapping is expected")
     whole = build(Schedule, {**resolved(schedule), **own}, f"{at}.schedule")
-    return build(Stage, {**values, "method": method, "schedule": whole}, at)
+    rest = {name: value for name, value in values.items() if name != "method"}
+    return build(Stage, {**rest, "methods": methods, "schedule": whole}, at)
+
+
+def _methods(values: Mapping[str, Any], at: str) -> tuple[Method, ...]:
+    """`method` is short for `methods` of one."""
+    if "methods" not in values:
+        return (build_named(METHODS, values.get("method", {}), f"{at}.method", "name"),)
+    listed = values["methods"]
+    if "method" in values or not isinstance(listed, tuple | list):
+        raise InputError(f"{at}.methods", listed, "a sequence, and no `method` beside it")
+    return tuple(
+        build_named(METHODS, one, f"{at}.methods[{i}]", "name") for i, one in enumerate(listed)
+    )
+
+
+def _plain(stage: Stage, data: Any) -> dict[str, Any]:
+    methods = [{"name": method.name, **data(method)} for method in stage.methods]
+    rest = {name: value for name, value in data(stage).items() if name != "methods"}
+    return {**rest, **({"methods": methods} if methods[1:] else {"method": methods[0]})}

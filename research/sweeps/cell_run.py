@@ -10,6 +10,7 @@ from research.sweeps.plan import Cell, Run
 from research.sweeps.progress import Progress
 from research.sweeps.protocol import choose
 from research.sweeps.result import Result, record, tested
+from research.sweeps.trained import save_trained
 
 
 class CellRun:
@@ -73,8 +74,10 @@ class CellRun:
             if any(run.id not in self.results for run in untested):
                 self._run(group)
             for run in untested:
-                stored = self.ledger.read(run.id)
-                self.ledger.write(*tested(stored, run, self.results[run.id]))
+                stored, result = self.ledger.read(run.id), self.results[run.id]
+                if self.cell.experiment.keep_trained and result.trained:
+                    save_trained(self.ledger.folder, run.id, result.trained)
+                self.ledger.write(*tested(stored, run, result))
 
     def _run(self, group: Sequence[Run]) -> None:
         if self.cell.approach.baseline is not None:

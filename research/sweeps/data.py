@@ -5,22 +5,23 @@ from dataclasses import dataclass, replace
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
-from research.evaluation.batch import Labels, Prefix, prefix
+from research.evaluation.batch import Frame, frame
 from research.sweeps.approach import DRAWS
 from research.sweeps.plan import Run
-from research.tasks.encoding import Encoded, Encoder, demonstrations
+from research.tasks.encoding import Encoded, Encoder, Labels, demonstrations
+from research.tasks.form import Route
 from research.tasks.sampling import Split, draw
 
 
 @dataclass(frozen=True)
 class RunData:
-    """demonstrations: how many stand in the prefix. added: tokens of the prefix beside BOS."""
+    """demonstrations: how many stand in the frame. added: tokens of the frame that are theirs."""
 
     split: Split
     train: Encoded
     dev: Encoded
     test: Encoded
-    prefix: Prefix
+    frame: Frame
     labels: Labels
     demonstrations: int
     added: int
@@ -31,8 +32,8 @@ class RunData:
         return self.train.cut + self.dev.cut + self.test.cut
 
 
-def run_data(run: Run, tokenizer: PreTrainedTokenizerBase, room: int) -> RunData:
-    """Draws and encodes; `room` is the model's context less the soft prompt, in positions.
+def run_data(run: Run, tokenizer: PreTrainedTokenizerBase, room: int, route: Route) -> RunData:
+    """Draws and encodes; `room` is the model's context less what methods take, in positions.
 
     Raises InputError for a template the task does not have and for texts that do not fit.
     """
@@ -48,24 +49,25 @@ def run_data(run: Run, tokenizer: PreTrainedTokenizerBase, room: int) -> RunData
         task.labels,
         room,
         run.cell.experiment.too_long,
+        route=route,
     )
+    encoder = replace(encoder, room=room - len(encoder.closing))
     shown = ()
     if approach.demonstrations:
-        longest = encoder.longest((*split.train, *split.dev, *task.test))
+        longest, room = encoder.longest((*split.train, *split.dev, *task.test)), encoder.room
         beside = room - (longest if encoder.too_long == "error" else min(longest, room // 2))
         most = None if approach.demonstrations == "fit" else approach.demonstrations
         draw_seed = DRAWS * run.seed + approach.draw
         shown = demonstrations(encoder, split.train, beside, draw_seed, most)
-    ids = encoder.prefix(shown)
-    encoder = replace(encoder, room=room - len(ids))
-    tokens, length = encoder.label_tokens()
+    ids = encoder.opening(shown)
+    encoder = replace(encoder, room=encoder.room - len(ids))
     return RunData(
         split,
         encoder.examples(split.train),
         encoder.examples(split.dev),
         encoder.examples(task.test),
-        prefix(ids),
-        Labels(tokens, length),
+        frame(ids, encoder.closing, encoder.form.mask),
+        encoder.label_tokens(),
         len(shown),
-        len(ids) - len(encoder.prefix(())),
+        len(ids) - len(encoder.opening(())),
     )

@@ -20,6 +20,7 @@ class Experiment:
     `search_seeds` run for every trial. max_dev: most dev examples. too_long: what happens to a
     text that does not fit the context. precision: of the computation; trained leaves stay float32.
     workers: how many cells run at the same time; None: one per core on CPU, at most 4, else one.
+    keep_trained: whether the trained leaves of the runs that see test are kept, for export.
     Raises InputError for counts that make no sense and rows that share a name.
     """
 
@@ -36,6 +37,7 @@ class Experiment:
     precision: Literal["float32", "bfloat16"] = "float32"
     devices: Devices = Devices()
     workers: int | None = None
+    keep_trained: bool = False
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "Experiment":

@@ -6,6 +6,7 @@ The file is the evidence behind a score: intervals and paired tests are computed
 import csv
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,18 @@ from research.tasks.metrics import METRICS
 
 DECIMALS = 4
 LEADING = ["item", "gold", "predicted"]
+# With more classes than these, a file holds two scores a row: all would be megabytes a run.
+MOST_SCORES = 16
+TWO = ("score of gold", "score of predicted")
 
 
 @dataclass(frozen=True)
 class Predictions:
     """Classes as indices into `labels`: gold [I], predicted [I]; scores [I, C], higher is likelier.
 
-    A prediction of -1 is no answer, an empty cell in the file.
+    A prediction of -1 is no answer, an empty cell in the file. Read back from a file of more than
+    `MOST_SCORES` classes, scores are [I, 2]: of the right class, and of the predicted one if
+    there is an answer.
     """
 
     labels: tuple[str, ...]
@@ -35,7 +41,9 @@ class Predictions:
         return {n: float(m(self.predicted, self.gold, classes)) for n, m in METRICS.items()}
 
     def to_csv(self) -> bytes:
-        """Header `item,gold,predicted,<label>...`; class names, and scores to four decimals."""
+        """Header `item,gold,predicted,<label>...`, or `TWO` for the labels where there are many;
+        class names, and scores to four decimals.
+        """
         shape = (len(self.gold), len(self.labels))
         if self.predicted.shape != self.gold.shape or self.scores.shape != shape:
             raise ValueError(
@@ -43,15 +51,23 @@ class Predictions:
             )
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*LEADING, *self.labels])
+        writer.writerow([*LEADING, *_columns(self.labels)])
         for item, (gold, predicted, scores) in enumerate(
-            zip(self.gold, self.predicted, self.scores, strict=True)
+            zip(self.gold, self.predicted, self._kept(), strict=True)
         ):
             # Adding zero turns -0.0 into 0.0.
             shown = [f"{round(float(score), DECIMALS) + 0.0:.{DECIMALS}f}" for score in scores]
             answer = self.labels[predicted] if predicted >= 0 else ""
             writer.writerow([item, self.labels[gold], answer, *shown])
         return text.getvalue().encode()
+
+    def _kept(self) -> np.ndarray:
+        """The scores that the file holds, [I, C] or [I, 2]."""
+        if len(self.labels) <= MOST_SCORES:
+            return self.scores
+        answers = np.where(self.predicted < 0, self.gold, self.predicted)
+        classes = np.stack([self.gold, answers], axis=1)
+        return np.take_along_axis(self.scores, classes, axis=1)
 
 
 def parse_predictions(content: bytes, labels: list[str], field: str) -> Predictions:
@@ -60,9 +76,10 @@ def parse_predictions(content: bytes, labels: list[str], field: str) -> Predicti
         rows = list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(field, str(error), "a CSV file of predictions is expected") from error
-    if not rows or rows[0] != [*LEADING, *labels]:
+    columns = [*LEADING, *_columns(labels)]
+    if not rows or rows[0] != columns:
         header = rows[0] if rows else []
-        raise InputError(field, header, f"the header must be {','.join([*LEADING, *labels])}")
+        raise InputError(field, header, f"the header must be {','.join(columns)}")
     index = {label: i for i, label in enumerate(labels)}
     answers = {"": -1, **index}
     try:
@@ -71,12 +88,16 @@ def parse_predictions(content: bytes, labels: list[str], field: str) -> Predicti
             for item, gold, predicted, *scores in rows[1:]
         ]
         items, gold, predicted, scores = zip(*table, strict=True)
-        stacked = np.array(scores, dtype=float).reshape(len(items), len(labels))
+        stacked = np.array(scores, dtype=float).reshape(len(items), len(columns) - len(LEADING))
     except (ValueError, KeyError) as error:
         raise InputError(field, str(error), "a row that is not a prediction") from error
     if list(items) != list(range(len(items))):
         raise InputError(field, items[:5], "items must be numbered 0, 1, 2 and so on")
     return Predictions(tuple(labels), np.array(gold), np.array(predicted), stacked)
+
+
+def _columns(labels: Sequence[str]) -> Sequence[str]:
+    return labels if len(labels) <= MOST_SCORES else TWO
 
 
 def sha256(content: bytes) -> str:

@@ -2,11 +2,12 @@
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from research.methods.method import Leaves
 from research.sweeps.plan import CODE_VERSION, Run
 from research.sweeps.predictions import Predictions
 from research.sweeps.provenance import provenance
@@ -17,7 +18,7 @@ from research.sweeps.record import Record
 class Result:
     """metrics: of train and dev. costs, notes, data: as the record has them. cohort: its id.
     history: (step, train loss, dev score, dev loss) per evaluation. test_scores: computes [I, C] of
-    the test split; nothing else looks at it.
+    the test split; nothing else looks at it. trained: the leaves that training changed.
     """
 
     status: str
@@ -30,6 +31,7 @@ class Result:
     backbone: dict[str, str] | None = None
     cohort: str | None = None
     history: tuple[Any, ...] = ()
+    trained: Leaves = field(default_factory=dict)
 
 
 def record(run: Run, result: Result) -> Record:

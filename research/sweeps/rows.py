@@ -1,6 +1,6 @@
 """Rows that many experiments have, as the plain data of a config."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = dict[str, Any]
@@ -21,3 +21,15 @@ def trained(name: str, method: Mapping[str, Any], learning_rates: tuple[float, .
     """One stage, its learning rate chosen on dev."""
     trials = [dict(learning_rate=rate) for rate in learning_rates]
     return dict(name=name, stages=[dict(method=method)], trials=trials)
+
+
+def with_head(
+    name: str,
+    methods: Sequence[Mapping[str, Any]],
+    learning_rates: tuple[float, ...],
+    pool: str = "first",
+) -> Row:
+    """One stage that trains a classification head and `methods`, if any, together."""
+    together = [dict(name="head", pool=pool), *methods]
+    trials = [dict(learning_rate=rate) for rate in learning_rates]
+    return dict(name=name, stages=[dict(methods=together)], trials=trials)

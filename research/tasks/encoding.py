@@ -1,20 +1,31 @@
-"""From examples to token ids: rows to train on and score, label ids, few-shot prefixes."""
+"""From examples to token ids: rows to train on and score, label ids, few-shot openings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
+from research.tasks.form import Form, Route, form
 from research.tasks.sampling import shuffled
 from research.tasks.task import Example
 from research.tasks.template import Template
 from research.tasks.verbalizer import Verbalizer
+
+
+class Labels(NamedTuple):
+    """The candidate targets of a task: tokens [C, L], of which `length` [C] are real.
+
+    By the head's route a class is its place, and there is one token that means nothing.
+    """
+
+    tokens: NDArray
+    length: NDArray
 
 
 @dataclass(frozen=True)
@@ -40,25 +51,34 @@ class Encoded:
 class Encoder:
     """Turns the examples of one task into ids for one model.
 
-    Prompt and target are tokenized separately, without special tokens, and joined as ids. A row
-    has no beginning-of-text token: that stands in the prefix, which all rows share.
-    Raises InputError where two labels cannot be told apart by their ids.
+    Prompt and target are tokenized separately, without special tokens, and joined as ids. What
+    surrounds all rows alike, such as a beginning-of-text token, stands in their frame. A causal
+    target ends in the verbalizer's end, a seq2seq one in EOS; in the masked route the end, without
+    white space, stands after the masks; the head's route has no targets.
+    Raises InputError where two labels cannot be told apart by their ids, and for a tokenizer
+    without the special tokens that the route needs.
     """
 
     tokenizer: PreTrainedTokenizerBase
     template: Template
     verbalizer: Verbalizer
     labels: tuple[str, ...]
-    room: int  # positions of a row: the model's context less the prefix
+    room: int  # positions of a row: the model's context less the frame
     too_long: Literal["error", "cut"] = "error"
     separator: str = "\n"  # after each demonstration, behind the end of its target
+    route: Route = "causal"
 
     def __post_init__(self) -> None:
         if self.too_long not in ("error", "cut"):
             raise InputError("too_long", self.too_long, "allowed are error, cut")
+        if self.route != "head":
+            self._check_targets()
+
+    def _check_targets(self) -> None:
         for label, ids in self._targets.items():
             for other, longer in self._targets.items():
-                if label != other and longer[: len(ids)] == ids:
+                begun = longer if self.route == "masked" else longer[: len(ids)]
+                if label != other and begun == ids:
                     allowed = (
                         f"its {len(ids)} tokens also begin the target of label {other!r}; "
                         "change a text, or the end of the verbalizer to one the tokenizer keeps"
@@ -67,9 +87,23 @@ class Encoder:
                         f"verbalizer[{label!r}]", self.verbalizer.texts[label], allowed
                     )
 
-    def label_tokens(self) -> tuple[NDArray, NDArray]:
-        """(ids [C, L] int32 padded with 0 on the right, lengths [C] int32) of all targets."""
-        return _pad([self._targets[label] for label in self.labels])
+    @cached_property
+    def form(self) -> Form:
+        """The special tokens around rows and targets."""
+        return form(self.route, self.tokenizer)
+
+    @cached_property
+    def closing(self) -> list[int]:
+        """The ids after every prompt, or after the masks that follow it."""
+        end = self.verbalizer.end.strip() if self.route == "masked" else ""
+        return (self._continuation(end) if end else []) + list(self.form.closing)
+
+    def label_tokens(self) -> Labels:
+        """The targets of all labels, in their order."""
+        if self.route == "head":
+            count = len(self.labels)
+            return Labels(np.zeros((count, 1), np.int32), np.ones(count, np.int32))
+        return Labels(*_pad([self._targets[label] for label in self.labels]))
 
     def longest(self, examples: Sequence[Example]) -> int:
         """Positions that the longest of these rows takes with the longest label, nothing cut."""
@@ -92,7 +126,7 @@ class Encoder:
                 "too_long",
                 "error",
                 f"{len(long)} of {len(prompts)} prompts are longer than the {limit} tokens left "
-                f"beside prefix and label, the longest has {longest}; 'cut' cuts and counts them",
+                f"beside frame and label, the longest has {longest}; 'cut' cuts and counts them",
             )
         for row, ids in zip(long, self._cut([fields[row] for row in long], limit), strict=True):
             prompts[row] = ids
@@ -104,18 +138,23 @@ class Encoder:
         label = np.array([index[example.label] for example in examples], np.int32)
         return Encoded(tokens, length, start, label, cut=len(long))
 
-    def prefix(self, demonstrations: Sequence[Example]) -> list[int]:
-        """Beginning of text, if the tokenizer has one, then each demonstration and a separator."""
-        first = self.tokenizer.bos_token_id
-        ids = [first] if isinstance(first, int) else []
+    def opening(self, demonstrations: Sequence[Example]) -> list[int]:
+        """What begins a text, if the tokenizer has it, then each demonstration and a separator."""
+        ids = list(self.form.opening)
         prompts = self._prompts([example.fields for example in demonstrations])
         for example, prompt in zip(demonstrations, prompts, strict=True):
-            ids += prompt + self._targets[example.label] + self._separator
+            target = self._continuation(self.verbalizer.target(example.label))
+            ids += prompt + target + self._separator
         return ids
 
     @cached_property
     def _targets(self) -> dict[str, list[int]]:
-        return {label: self._continuation(self.verbalizer.target(label)) for label in self.labels}
+        """The ids that are trained on and scored for each label."""
+        if self.route == "head":
+            return {label: [] for label in self.labels}
+        causal, end = self.route == "causal", list(self.form.end)
+        texts = self.verbalizer.target if causal else self.verbalizer.continuation
+        return {label: self._continuation(texts(label)) + end for label in self.labels}
 
     @cached_property
     def _longest_target(self) -> int:
@@ -188,13 +227,13 @@ class Encoder:
 def demonstrations(
     encoder: Encoder, train: Sequence[Example], room: int, seed: int, most: int | None = None
 ) -> tuple[Example, ...]:
-    """As many demonstrations as fit into a prefix of `room` positions, shuffled by the seed.
+    """As many demonstrations as fit into an opening of `room` positions, shuffled by the seed.
 
     They are taken from `train` in rounds of one example per class, at most `most` rounds. Room is
     the model's context less `encoder.longest(rows to score)`. An example that takes more than its
     class's share of the room is passed over. May return none.
     """
-    left = room - len(encoder.prefix(()))
+    left = room - len(encoder.opening(()))
     share = max(0, left // len(encoder.labels))
     offers = []
     for index, label in enumerate(encoder.labels):
@@ -215,9 +254,9 @@ def _fitting(
     encoder: Encoder, examples: Sequence[Example], share: int
 ) -> Iterator[tuple[Example, int]]:
     """The examples that take at most `share` positions as demonstrations, and their sizes."""
-    beginning = len(encoder.prefix(()))
+    beginning = len(encoder.opening(()))
     for example in examples:
-        size = len(encoder.prefix((example,))) - beginning
+        size = len(encoder.opening((example,))) - beginning
         if size <= share:
             yield example, size
 

@@ -39,7 +39,11 @@ class Verbalizer:
 
     def target(self, label: str) -> str:
         """Space, text, end: the characters that are trained on and scored."""
+        return self.continuation(label) + self.end
+
+    def continuation(self, label: str) -> str:
+        """Space and text, where something else than characters ends a target."""
         if label not in self.texts:
             allowed = f"no text for this label in the verbalizer; {choose_from(self.texts, label)}"
             raise InputError("label", label, allowed)
-        return f" {self.texts[label]}{self.end}"
+        return f" {self.texts[label]}"

@@ -12,7 +12,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices
-from research.evaluation.batch import Prefix, Rows
+from research.evaluation.batch import Frame, Rows
 from research.executable import Executable, cost
 from research.methods.method import Leaves
 from research.training.parallel import MeshStep, step_on
@@ -22,7 +22,7 @@ from research.training.step import Hyper, Program, State, train_step
 class Cohort(Protocol):
     """States of N members that advance together.
 
-    `advance` takes a batch, prefix and hyper-parameters for each member and returns their losses
+    `advance` takes a batch, frame and hyper-parameters for each member and returns their losses
     [N]; members for which `active` is False may stand still. `states` reads all members' states.
     """
 
@@ -31,14 +31,14 @@ class Cohort(Protocol):
     def advance(
         self,
         rows: Sequence[Rows],
-        prefixes: Sequence[Prefix],
+        frames: Sequence[Frame],
         hypers: Sequence[Hyper],
         active: Sequence[bool],
     ) -> np.ndarray: ...
 
     def states(self) -> list[State]: ...
 
-    def cost(self, rows: Rows, prefix: Prefix, hyper: Hyper) -> dict[str, float | None]: ...
+    def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]: ...
 
 
 class OneByOne:
@@ -55,11 +55,11 @@ class OneByOne:
         placed = {id(leaf): self.step.place(leaf) for leaves in frozen for leaf in leaves.values()}
         self.frozen = [{p: placed[id(leaf)] for p, leaf in leaves.items()} for leaves in frozen]
 
-    def advance(self, rows, prefixes, hypers, active) -> np.ndarray:
+    def advance(self, rows, frames, hypers, active) -> np.ndarray:
         losses = np.full(len(self.members), np.nan)
         for i in np.flatnonzero(active):
             self.members[i], metrics = self.step(
-                self.members[i], self.frozen[i], rows[i], prefixes[i], hypers[i]
+                self.members[i], self.frozen[i], rows[i], frames[i], hypers[i]
             )
             losses[i] = metrics.loss
         return losses
@@ -67,14 +67,14 @@ class OneByOne:
     def states(self) -> list[State]:
         return [self.step.read(state) for state in self.members]
 
-    def cost(self, rows: Rows, prefix: Prefix, hyper: Hyper) -> dict[str, float | None]:
+    def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step; the executable in use tells it, where that is the plain one."""
-        args = (self.members[0], self.frozen[0], rows, prefix, hyper)
+        args = (self.members[0], self.frozen[0], rows, frame, hyper)
         step, accumulate = self.step, self.program.schedule.accumulate
         if isinstance(step, MeshStep) and step.mesh.size == 1 and accumulate == 1:
             return cost(step.compiled(*args))
         state = self.step.read(self.members[0])
-        return _cost_alone(self.program, state, self.leaves[0], rows, prefix, hyper)
+        return _cost_alone(self.program, state, self.leaves[0], rows, frame, hyper)
 
 
 class Together:
@@ -103,10 +103,10 @@ class Together:
         self.step = _mapped(program, self.by_member, tuple(shared.items()))
         self.count = len(states)
 
-    def advance(self, rows, prefixes, hypers, active) -> np.ndarray:
+    def advance(self, rows, frames, hypers, active) -> np.ndarray:
         del active  # a stopped member's later states are simply not read
         batch = jax.device_put(
-            (_stack(rows), _stack(_alike(prefixes)), _stack(hypers)), self.by_member
+            (_stack(rows), _stack(_alike(frames)), _stack(hypers)), self.by_member
         )
         self.stacked, metrics = self.step(self.stacked, self.frozen, *batch)
         return np.asarray(metrics.loss, np.float64)
@@ -114,10 +114,10 @@ class Together:
     def states(self) -> list[State]:
         return [jax.tree.map(lambda x, i=i: x[i], self.stacked) for i in range(self.count)]
 
-    def cost(self, rows: Rows, prefix: Prefix, hyper: Hyper) -> dict[str, float | None]:
+    def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step, compiled alone to be counted."""
         state = jax.tree.map(lambda x: x[0], self.stacked)
-        return _cost_alone(self.program, state, self.leaves, rows, prefix, hyper)
+        return _cost_alone(self.program, state, self.leaves, rows, frame, hyper)
 
 
 def cohort_on(
@@ -150,11 +150,11 @@ def _cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
     return cost(_alone(whole).compiled(*shapes))
 
 
-def _alike(prefixes: Sequence[Prefix]) -> list[Prefix]:
-    """The prefixes, padded to the longest."""
-    size = max(len(prefix.tokens) for prefix in prefixes)
-    padded = [np.pad(prefix.tokens, (0, size - len(prefix.tokens))) for prefix in prefixes]
-    return [p._replace(tokens=tokens) for p, tokens in zip(prefixes, padded, strict=True)]
+def _alike(frames: Sequence[Frame]) -> list[Frame]:
+    """The frames, their openings padded to the longest."""
+    size = max(len(frame.opening) for frame in frames)
+    padded = [np.pad(frame.opening, (0, size - len(frame.opening))) for frame in frames]
+    return [f._replace(opening=ids) for f, ids in zip(frames, padded, strict=True)]
 
 
 def _stack(trees: Sequence[Any]) -> Any:

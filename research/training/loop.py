@@ -11,10 +11,10 @@ import jax
 import numpy as np
 
 from research.devices import Devices
-from research.evaluation.batch import Labels, Prefix, Rows, bucket, rows
+from research.evaluation.batch import Frame, Rows, bucket, rows
 from research.evaluation.predict import predict
 from research.methods.method import Leaves, mask, split
-from research.tasks.encoding import Encoded
+from research.tasks.encoding import Encoded, Labels
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
@@ -23,14 +23,15 @@ from research.training.step import Hyper, Program, init_state
 
 @dataclass(frozen=True)
 class Member:
-    """One run of a cohort; the last of `hyper.methods` is the one that trains."""
+    """One run of a cohort; the last `training` of `hyper.methods` are those that train."""
 
     seed: int
     hyper: Hyper
     leaves: Leaves
     train: Encoded
     dev: Encoded
-    prefix: Prefix
+    frame: Frame
+    training: int = 1
 
 
 @dataclass
@@ -122,7 +123,7 @@ class _Training:
         self.progress = [Progress() for _ in members]
         self.losses: list[np.ndarray] = []
         self.widest = 0
-        parts = [split(m.leaves, mask(m.hyper.methods[-1], m.leaves)) for m in members]
+        parts = [split(m.leaves, mask(m.hyper.methods[-m.training :], m.leaves)) for m in members]
         self.frozen = [frozen for _, frozen in parts]
         self.best: list[Leaves] = [
             {p: np.asarray(x, np.float32) for p, x in trained.items()} for trained, _ in parts
@@ -152,10 +153,10 @@ class _Training:
     def advance(self) -> None:
         """One step of every active member."""
         batches = self._batches()
-        prefixes = [m.prefix for m in self.members]
+        frames = [m.frame for m in self.members]
         hypers = [m.hyper for m in self.members]
         begun = time.perf_counter()
-        losses = self.cohort.advance(batches, prefixes, hypers, self.active)
+        losses = self.cohort.advance(batches, frames, hypers, self.active)
         seconds = (time.perf_counter() - begun) / max(1, sum(self.active))
         self.step += 1
         self.losses.append(losses)
@@ -169,7 +170,7 @@ class _Training:
         rows = max(batches, key=lambda batch: batch.tokens.shape[1])
         if rows.tokens.shape[1] > self.widest:
             self.widest = rows.tokens.shape[1]
-            cost = self.cohort.cost(rows, self.members[0].prefix, self.members[0].hyper)
+            cost = self.cohort.cost(rows, self.members[0].frame, self.members[0].hyper)
             for progress in self.progress:
                 progress.cost = cost
 
@@ -213,7 +214,7 @@ class _Training:
             member.hyper.methods,
             leaves,
             encoded,
-            member.prefix,
+            member.frame,
             self.labels,
             devices=self.devices,
             dtype=self.program.dtype,

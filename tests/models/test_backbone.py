@@ -8,12 +8,17 @@ from fnmatch import fnmatch
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from research.errors import InputError
-from research.models import MODELS
-from research.models.backbone import load_backbone, load_tokenizer, save_backbone
+from research.models import MODELS, weights
+from research.models.backbone import load_backbone, load_tokenizer, save_backbone, shapes
+from research.models.decoder import Decoder
+from research.models.layout import Key
+from research.models.rope import Rope
+from research.models.weights import SINGLE, write_weights
 
 
 def tokenizer_of(size):
@@ -39,7 +44,7 @@ def refusal(action, *args, **kwargs):
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_saved_model_loads_as_it_was(make, tmp_path, tied):
-    model, params = make(tied=tied, mlp_bias=True, rope_theta=500.0)
+    model, params = make(tied=tied, mlp_bias=True, rope=Rope(500.0))
     save_backbone(tmp_path / "new" / "model", model, params)
     found = load_backbone(str(tmp_path / "new" / "model"))
     assert found.model == model and found.context == 32
@@ -49,30 +54,94 @@ def test_a_saved_model_loads_as_it_was(make, tmp_path, tied):
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["model"]
 
 
-def test_bfloat16_is_saved_and_loaded_when_asked(make, tmp_path):
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_saved_and_loaded_when_asked(make, tmp_path, dtype):
     model, params = make()
-    save_backbone(tmp_path / "model", model, params, dtype="bfloat16")
-    found = load_backbone(str(tmp_path / "model"), dtype="bfloat16")
+    save_backbone(tmp_path / "model", model, params, dtype=dtype)
+    found = load_backbone(str(tmp_path / "model"), dtype=dtype)
     for path, leaf in found.params.items():
-        assert leaf.dtype.name == "bfloat16"
-        np.testing.assert_array_equal(leaf, params[path].astype("bfloat16"))
-    assert json.loads((tmp_path / "model/config.json").read_text())["dtype"] == "bfloat16"
-    assert "dtype is 'float16'" in refusal(
-        save_backbone, tmp_path / "other", model, params, dtype="float16"
+        assert leaf.dtype.name == dtype
+        np.testing.assert_array_equal(leaf, params[path].astype(dtype))
+    assert json.loads((tmp_path / "model/config.json").read_text())["dtype"] == dtype
+    assert "dtype is 'float64'" in refusal(
+        save_backbone, tmp_path / "other", model, params, dtype="float64"
     )
+
+
+def test_large_models_are_saved_as_shards_with_an_index(make, tmp_path):
+    model, params = make()
+    limit = 2 * params["embed/embedding"].size + 1  # bytes, in bfloat16
+    save_backbone(tmp_path / "model", model, params, dtype="bfloat16", shard_bytes=limit)
+    index = json.loads((tmp_path / "model/model.safetensors.index.json").read_text())
+    files = sorted(set(index["weight_map"].values()))
+    assert len(files) > 2 and files[0] == f"model-00001-of-{len(files):05}.safetensors"
+    total = 0
+    for file in files:
+        tensors = load_file(tmp_path / "model" / file)
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        assert size <= limit or len(tensors) == 1
+        assert all(index["weight_map"].pop(name) == file for name in tensors)
+        total += size
+    assert not index["weight_map"] and index["metadata"]["total_size"] == total
+    names = {entry.name for entry in (tmp_path / "model").iterdir()}
+    assert names == {*files, "model.safetensors.index.json", "config.json"}
+    for path, leaf in load_backbone(str(tmp_path / "model")).params.items():
+        np.testing.assert_array_equal(leaf, params[path].astype("bfloat16"))
 
 
 def test_saving_never_overwrites_and_leaves_nothing_half_done(saved, tmp_path, monkeypatch):
     folder, model, params = saved
     assert "empty or not there" in refusal(save_backbone, folder, model, params)
+    write = weights.write_weights
 
-    def fail(*args):
-        raise OSError("no space left")
+    def fail(file, *args):
+        if "00002" in file.name:
+            raise OSError("no space left")
+        write(file, *args)
 
-    monkeypatch.setattr("research.models.backbone.write_weights", fail)
+    monkeypatch.setattr(weights, "write_weights", fail)
     with pytest.raises(OSError, match="no space"):
-        save_backbone(tmp_path / "other", model, params)
+        save_backbone(tmp_path / "other", model, params, shard_bytes=1000)
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+
+
+class Headed(Decoder):
+    """A decoder with a classification head in its checkpoints."""
+
+    LAYOUT = Decoder.LAYOUT._replace(
+        keys=(*Decoder.LAYOUT.keys, Key("score.weight", "head:/kernel", True)),
+    )
+
+    @classmethod
+    def from_hf(cls, config, names=()):
+        seen.append(set(names))
+        return cls(Decoder.from_hf(config).config)
+
+    def head_shapes(self):
+        return {"head:/kernel": (self.config.width, 3)}
+
+
+seen: list[set[str]] = []  # the names that the checkpoints of `Headed` had
+
+
+def test_a_classification_head_is_saved_and_loaded_with_its_model(make, tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "llama", Headed)
+    plain, params = make()
+    model = Headed(plain.config)
+    assert "head:/kernel" in refusal(save_backbone, tmp_path / "model", model, params)
+    params = {**params, "head:/kernel": np.arange(48, dtype=np.float32).reshape(16, 3)}
+    assert "head:/kernel" in refusal(save_backbone, tmp_path / "model", plain, params)
+    save_backbone(tmp_path / "model", model, params)
+    assert load_file(tmp_path / "model" / SINGLE)["score.weight"].shape == (3, 16)
+    found = load_backbone(str(tmp_path / "model"))
+    assert found.params.keys() == params.keys() and found.model == model
+    np.testing.assert_array_equal(found.params["head:/kernel"], params["head:/kernel"])
+    assert {"score.weight", "model.norm.weight"} < seen.pop()
+    (tmp_path / "model" / SINGLE).unlink()
+    write_weights(
+        tmp_path / "model" / SINGLE, plain.LAYOUT, {p: params[p] for p in shapes(plain)}, np.float32
+    )
+    assert "1 missing: score.weight" in refusal(load_backbone, str(tmp_path / "model"))
 
 
 def test_only_the_models_own_leaves_are_saved(make, tmp_path):
@@ -112,6 +181,8 @@ def test_an_unknown_model_type_is_told_the_known_ones(saved):
     told = refusal(load_backbone, str(folder))
     assert "model_type is 'lama'" in told and "did you mean 'llama'" in told
     assert all(name in told for name in MODELS)
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": ["llama"]}))
+    assert "model_type is ['llama']" in refusal(load_backbone, str(folder))
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", '"text"', b"\xff\xfe"])
@@ -137,7 +208,9 @@ def test_a_hub_id_leads_to_its_files_but_never_to_a_pickle(saved, monkeypatch):
         assert name == "somebody/model"
         wanted = ["config.json", "model.safetensors", "model-00001-of-00002.safetensors"]
         wanted += ["model.safetensors.index.json", "tokenizer.json", "special_tokens_map.json"]
+        wanted += ["tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model"]
         offered = [*wanted, "pytorch_model.bin", "pytorch_model.bin.index.json", "modeling.py"]
+        offered += ["tf_model.h5", "onnx/model.safetensors", "onnx/tokenizer.json"]
         found = {f for f in offered if any(fnmatch(f, p) for p in allow_patterns)}
         assert found == set(wanted)
         return str(saved[0])
@@ -156,6 +229,8 @@ def test_a_tokenizer_comes_back_with_its_special_tokens(saved):
 
 def test_tokenizers_that_are_missing_broken_or_too_large_are_refused(saved, make):
     folder, model, _ = saved
+    larger, _ = make(vocab_size=24)
+    load_tokenizer(str(folder), larger)  # some models embed more ids than are used
     smaller, _ = make(vocab_size=22)
     assert "embeds 22 ids, the tokenizer has 23" in refusal(load_tokenizer, str(folder), smaller)
     (folder / "tokenizer.json").write_text("{}")

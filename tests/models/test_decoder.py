@@ -50,6 +50,12 @@ def test_leaves_have_the_names_that_methods_rely_on(make):
     expected |= {"layers_0/attention_norm/scale", "layers_0/mlp_norm/scale"}
     assert params.keys() == expected | {"embed/embedding", "final_norm/scale", "head/kernel"}
     assert params["layers_0/attention/key/kernel"].shape == (16, 2 * 6)
+    _, qwen2 = make(layers=1, tied=False, attention_bias=True, mlp_bias=False, model_type="qwen2")
+    without = {f"layers_0/{n}/bias" for n in ("attention/out", "mlp/gate", "mlp/up", "mlp/down")}
+    assert qwen2.keys() == params.keys() - without
+    _, qwen3 = make(layers=1, model_type="qwen3")
+    assert qwen3["layers_0/attention/query_norm/scale"].shape == (6,)
+    assert qwen3["layers_0/attention/key_norm/scale"].shape == (6,)
     assert params["head/kernel"].shape == (16, 23)
 
 
@@ -134,6 +140,45 @@ def test_a_memory_shared_by_groups_of_rows_equals_repeating_it(tiny):
     np.testing.assert_allclose(shared, expected, atol=1e-5, rtol=0)
     alone, _ = run(*tiny, TOKENS, steps(TOKENS, 3))
     assert np.abs(shared - alone).max() > 1e-2
+
+
+@pytest.mark.parametrize(("windowed", "far"), [((0, 1), 4), ((1,), 6)])
+def test_a_window_counts_positions_back_from_the_query(make, windowed, far):
+    """A change reaches window - 1 positions further in every layer that has the window."""
+    model, params = make(model_type="qwen3", window=3, windowed=windowed)
+    changed = TOKENS.copy()
+    changed[:, 0] = (changed[:, 0] + 1) % 23
+    (before, _), (after, _) = run(model, params, TOKENS), run(model, params, changed)
+    reached = np.abs(before - after).max(-1) > 1e-4
+    np.testing.assert_array_equal(reached, np.tile(np.arange(7) <= far, (4, 1)))
+    np.testing.assert_array_equal(before[:, far + 1 :], after[:, far + 1 :])
+
+
+def test_a_window_goes_by_positions_not_by_order(make):
+    model, params = make(model_type="mistral", window=4, windowed=(0, 1))
+    wide, _ = make(model_type="mistral")
+    apart, _ = run(model, params, TOKENS, steps(TOKENS) * 4)
+    alone, _ = run(model, params, TOKENS.reshape(-1, 1), steps(TOKENS).reshape(-1, 1) * 4)
+    np.testing.assert_allclose(apart.reshape(-1, 23), alone.reshape(-1, 23), atol=1e-5, rtol=0)
+    near = np.minimum(steps(TOKENS), 3)
+    expected, _ = run(wide, params, TOKENS, near)
+    np.testing.assert_allclose(run(model, params, TOKENS, near)[0], expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("served", [1, 2, 4])
+def test_memories_under_a_window_equal_concatenation(make, served):
+    """Memory rows of different lengths, padded, each serving its share of the rows."""
+    model, params = make(model_type="mistral", window=3, windowed=(0, 1))
+    frames = np.random.default_rng(5).integers(0, 23, (served, 4)).astype(np.int32)
+    real = np.arange(4)[None] < np.asarray([2, 4, 3, 1])[:served, None]
+    _, memory = run(model, params, frames, None, real)
+    starts = np.repeat(real.sum(1), 4 // served).astype(np.int32)[:, None]
+    found, _ = run(model, params, TOKENS, starts + steps(TOKENS), None, (memory,))
+    whole = np.concatenate([np.repeat(frames, 4 // served, axis=0), TOKENS], axis=1)
+    valid = np.concatenate([np.repeat(real, 4 // served, axis=0), np.ones((4, 7), bool)], axis=1)
+    positions = np.concatenate([steps(TOKENS[:, :4]), starts + steps(TOKENS)], axis=1)
+    expected, _ = run(model, params, whole, positions, valid)
+    np.testing.assert_allclose(found, expected[:, 4:], atol=1e-5, rtol=0)
 
 
 def test_grouped_heads_equal_repeated_heads(make):

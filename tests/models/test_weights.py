@@ -166,11 +166,3 @@ def test_a_damaged_file_is_named(stored, damage):
     (folder / SINGLE).write_bytes(damage(whole))
     told = complaint(model, folder)
     assert str(folder / SINGLE) in told and "damaged" in told
-
-
-def test_pickles_are_refused_with_the_way_out(stored):
-    model, _, folder = stored()
-    (folder / SINGLE).rename(folder / "pytorch_model.bin")
-    assert "save_pretrained" in complaint(model, folder)
-    (folder / "pytorch_model.bin").unlink()
-    assert "model.safetensors.index.json is expected" in complaint(model, folder)

@@ -51,3 +51,30 @@ def test_left_padded_rows_continued_after_a_memory(written):
             position_ids=torch.tensor(positions, dtype=torch.long),
         ).logits.numpy()
     np.testing.assert_allclose(ours, expected[:, 12:], atol=1e-4, rtol=0)
+
+
+WINDOWED = [
+    "mistral",
+    "qwen2, windows in upper layers",
+    "qwen3, biases, windows in some layers",
+]
+
+
+@pytest.mark.parametrize("variant", WINDOWED)
+def test_a_window_reaches_across_memories_that_rows_share(written, variant):
+    """One frame of seven, in two memories, and three rows that continue it."""
+    backbone = load_backbone(str(written(variant)))
+    variables = {"params": unflatten_dict(backbone.params, sep="/")}
+    tokens = checkpoints.inputs(backbone.model)["tokens"]
+    tokens[:, :7] = tokens[0, :7]
+    places = np.tile(np.arange(24, dtype=np.int32), (3, 1))
+    valid = np.ones(tokens.shape, bool)
+    memories = ()
+    for rows, part in ((1, slice(0, 4)), (1, slice(4, 7)), (3, slice(7, None))):
+        given = (x[:rows, part] for x in (tokens, places, valid))
+        hidden, memory = backbone.model.apply(variables, *given, memories)
+        memories += (memory,)
+    ours = backbone.model.apply(variables, hidden, method="logits")
+    with torch.no_grad():
+        whole = theirs(Path(backbone.name))(input_ids=torch.tensor(tokens, dtype=torch.long))
+    np.testing.assert_allclose(ours, whole.logits.numpy()[:, 7:], atol=1e-4, rtol=0)

@@ -2,8 +2,6 @@
 
 import json
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -44,6 +42,14 @@ def their_logits(model, given):
     return model(**{name: x for name, x in named.items() if x is not None}).logits
 
 
+def their_loss(logits, labels, given):
+    """Cross-entropy summed over the real positions."""
+    marked = torch.tensor(np.where(checkpoints.outputs_valid(given), labels, -100))
+    return torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), marked.flatten(), reduction="sum"
+    )
+
+
 def assert_equal_logits(folder, atol=1e-4):
     backbone = load_backbone(str(folder))
     given = checkpoints.inputs(backbone.model)
@@ -70,21 +76,9 @@ def test_loss_and_gradients(written, variant):
     folder = written(variant)
     backbone, reference = load_backbone(str(folder)), theirs(folder)
     given = checkpoints.inputs(backbone.model)
-    counted = checkpoints.outputs_valid(given)
-    size = backbone.model.config.vocab_size
-    labels = np.random.default_rng(1).integers(0, size, counted.shape)
-
-    def our_loss(params):
-        logits = checkpoints.logits(backbone.model, params, given)
-        chosen = jnp.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
-        return jnp.where(counted, jax.nn.logsumexp(logits, axis=-1) - chosen, 0.0).sum()
-
-    loss, grads = jax.value_and_grad(our_loss)(backbone.params)
-    logits = their_logits(reference, given)
-    marked = torch.tensor(np.where(counted, labels, -100))
-    expected = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), marked.flatten(), reduction="sum"
-    )
+    labels = checkpoints.labels(backbone.model, given)
+    (loss, _), grads = checkpoints.loss_and_grads(backbone.model, backbone.params, given, labels)
+    expected = their_loss(their_logits(reference, given), labels, given)
     expected.backward()
     assert float(loss) == pytest.approx(expected.item(), rel=1e-5)
     named = dict(reference.named_parameters())
@@ -98,6 +92,9 @@ def test_loss_and_gradients(written, variant):
             continue
         scale = theirs_here.abs().max().item()
         assert scale > 0, path
+        if backbone.model.ROUTE == "masked" and path.endswith("attention/key/bias"):
+            # It moves all scores of a query alike, so it has no gradient: both are rounding errors.
+            scale = float(np.abs(grads[path.replace("bias", "kernel")]).max())
         np.testing.assert_allclose(
             ours_here, theirs_here.numpy(), atol=1e-4 * scale, rtol=0, err_msg=path
         )

@@ -34,7 +34,7 @@ def test_a_stage_lays_its_schedule_over_the_common_one():
     )
     first, second = approach.stages
     assert (first.schedule.steps, first.schedule.batch_size) == (3, 2)
-    assert second.schedule == COMMON and second.method == SoftPrompt(4)
+    assert second.schedule == COMMON and second.methods == (SoftPrompt(4),)
     assert isinstance(first.learning_rate, float)
 
 
@@ -47,7 +47,7 @@ def test_a_trial_sets_fields_of_the_row_its_last_stage_or_the_method():
     assert (tried.template, tried.draw) == (1, 3)
     assert tried.stages[0] == approach.stages[0]
     assert tried.stages[1].learning_rate == 0.5
-    assert tried.stages[1].method == LoRA(rank=2, alpha=4.0)
+    assert tried.stages[1].methods == (LoRA(rank=2, alpha=4.0),)
     assert tried.name == approach.name == "row"
 
 

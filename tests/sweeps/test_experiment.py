@@ -20,7 +20,7 @@ def test_every_method_of_a_config_has_the_same_budget(name: str):
     for task in experiment.tasks:
         templates = task.load().templates if name == "quickstart" else task.templates
         assert len(templates) == 3
-    assert {row.stages[0].method.name for row in experiment.approaches if row.stages} == {
+    assert {row.stages[0].methods[0].name for row in experiment.approaches if row.stages} == {
         "soft_prompt",
         "lora",
         "last_layers",

@@ -108,6 +108,19 @@ def test_no_answer_is_an_empty_cell():
     np.testing.assert_array_equal(parse_predictions(content, ["no", "yes"], "x").predicted, [-1, 1])
 
 
+def test_of_many_classes_two_scores_are_kept():
+    draw = np.random.default_rng(0)
+    labels = tuple(f"class {i}" for i in range(40))
+    scores, gold = draw.normal(size=(6, 40)), draw.integers(0, 40, 6)
+    predicted = np.where(np.arange(6) == 5, -1, scores.argmax(1))
+    content = Predictions(labels, gold, predicted, scores).to_csv()
+    assert content.splitlines()[0] == b"item,gold,predicted,score of gold,score of predicted"
+    back = parse_predictions(content, list(labels), "x")
+    np.testing.assert_array_equal(back.predicted, predicted)
+    kept = np.stack([scores[np.arange(6), gold], scores.max(1)], axis=1)
+    np.testing.assert_allclose(back.scores[:5], kept[:5], atol=5.1e-5)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -232,15 +232,15 @@ def test_demonstrations_come_from_train_alone(swept: Path, config: dict):
     tokenizer = load_tokenizer(config["backbone"], model)
     shown = []
     for one in (*few_shot.search(), *few_shot.final({"draw": 1})):
-        data = run_data(one, tokenizer, room=64)
-        prefix = tokenizer.decode(data.prefix.tokens[: data.prefix.length])
+        data = run_data(one, tokenizer, room=64, route="causal")
+        frame = tokenizer.decode(data.frame.opening[: data.frame.length])
         texts = {s: [e.fields["text"] for e in getattr(data.split, s)] for s in ("train", "dev")}
         texts["test"] = [example.fields["text"] for example in one.cell.task.test]
-        found = {s: sum(f"{t}\nVerdict" in prefix for t in texts[s]) for s in texts}
+        found = {s: sum(f"{t}\nVerdict" in frame for t in texts[s]) for s in texts}
         assert found == {"train": data.demonstrations, "dev": 0, "test": 0}
-        assert prefix.count("Verdict: good") == prefix.count("Verdict: bad")
+        assert frame.count("Verdict: good") == frame.count("Verdict: bad")
         shown.append(data.demonstrations)
-        assert len(data.prefix.tokens) + data.test.length.max() <= 64
+        assert len(data.frame.opening) + data.test.length.max() <= 64
     assert min(shown) >= 2
     noted = {r["notes"]["demonstrations"] for r in by_row(swept)["few-shot"]}
     assert noted <= set(shown)

@@ -92,20 +92,20 @@ def test_the_order_of_labels_is_that_of_the_task():
 
 def test_the_prefix_is_the_only_place_of_the_beginning_token():
     bos = TOKENIZER.bos_token_id
-    assert encoder().prefix(()) == [bos]
-    assert encoder(tokenizer=byte_level()).prefix(()) == []
+    assert encoder().opening(()) == [bos]
+    assert encoder(tokenizer=byte_level()).opening(()) == []
     shots = [example("a good film"), example("bad", "0")]
-    ids = encoder().prefix(shots)
+    ids = encoder().opening(shots)
     assert ids.count(bos) == 1 and ids[0] == bos
     written = "Review: a good film\nSentiment: positive\n\nReview: bad\nSentiment: negative\n\n"
     assert TOKENIZER.decode(ids[1:]) == written
-    joined = encoder(separator="").prefix(shots)
+    joined = encoder(separator="").opening(shots)
     assert TOKENIZER.decode(joined[1:]) == written.replace("\n\n", "\n")
 
 
 def test_a_demonstration_has_the_ids_of_a_row():
     row = encoder().examples([example("a good film")])
-    ids = encoder(separator="").prefix([example("a good film")])
+    ids = encoder(separator="").opening([example("a good film")])
     np.testing.assert_array_equal(row.tokens[0], ids[1:])
 
 
@@ -115,7 +115,7 @@ def test_a_target_does_not_get_a_second_space():
     tokens, length = made.label_tokens()
     pieces = tokenizer.convert_ids_to_tokens(tokens[1, : length[1]])
     assert pieces == ["▁", *"positive\n"]
-    assert tokenizer.convert_ids_to_tokens(made.prefix([example("so")])[-2:]) == ["\n", "\n"]
+    assert tokenizer.convert_ids_to_tokens(made.opening([example("so")])[-2:]) == ["\n", "\n"]
 
 
 def test_a_label_that_begins_another_needs_an_end():
@@ -219,13 +219,13 @@ def test_demonstrations_fit_and_are_balanced(room: int):
     count = len(shots)
     assert [shot.label for shot in shots].count("0") == count // 2 == count / 2
     assert all(shot in POOL for shot in shots) and len({id(shot) for shot in shots}) == count
-    assert not shots or len(made.prefix(shots)) <= room
-    sizes = [len(made.prefix([shot])) - 1 for shot in POOL]
+    assert not shots or len(made.opening(shots)) <= room
+    sizes = [len(made.opening([shot])) - 1 for shot in POOL]
     assert bool(shots) == (room > 2 * max(sizes))
     if room == 5000:
         assert count == 40  # every example of the rarer class
     elif shots:
-        assert len(made.prefix(shots)) > room - 2 * max(sizes)
+        assert len(made.opening(shots)) > room - 2 * max(sizes)
 
 
 def test_demonstrations_run_out_or_are_limited():

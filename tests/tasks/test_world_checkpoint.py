@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from research.evaluation.batch import prefix, rows
+from research.evaluation.batch import frame, rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.models.backbone import load_backbone, load_tokenizer
@@ -81,7 +81,7 @@ def test_the_held_out_loss_is_that_of_the_readme(backbone, tokenizer):
     @jax.jit
     def loss():
         adapted = Adapted(backbone.model, (), backbone.params)
-        return -target_logprobs(adapted, batch, prefix([]))[0].mean()
+        return -target_logprobs(adapted, batch, frame([]))[0].mean()
 
     assert float(loss()) == pytest.approx(float(told(r"held-out loss.*\| ([\d.]+) \|")), abs=BAND)
 

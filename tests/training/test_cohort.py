@@ -10,7 +10,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices
-from research.evaluation.batch import prefix
+from research.evaluation.batch import frame
 from research.methods.method import mask, split
 from research.training.cohort import OneByOne, Together, cohort_on
 from research.training.loop import Member, fit
@@ -38,7 +38,7 @@ COMMUNICATION = re.compile(
 
 def one_step(devices: Devices, members: list[Member]):
     """(cohort, losses [N]) after one step, each member on its own batch."""
-    parts = [split(m.leaves, mask(METHOD, m.leaves)) for m in members]
+    parts = [split(m.leaves, mask((METHOD,), m.leaves)) for m in members]
     states = [
         init_state(PROGRAM, jax.random.PRNGKey(m.seed), trained)
         for m, (trained, _) in zip(members, parts, strict=True)
@@ -49,8 +49,8 @@ def one_step(devices: Devices, members: list[Member]):
 
 def advance(cohort, members: list[Member]) -> np.ndarray:
     rows = [batch(16, seed=m.seed, width=16) for m in members]
-    hypers, prefixes = [m.hyper for m in members], [m.prefix for m in members]
-    return cohort.advance(rows, prefixes, hypers, [True] * len(members))
+    hypers, frames = [m.hyper for m in members], [m.frame for m in members]
+    return cohort.advance(rows, frames, hypers, [True] * len(members))
 
 
 def assert_close(cohort, losses, reference, expected) -> None:
@@ -121,7 +121,7 @@ def test_members_on_one_device_with_their_own_frozen_leaves_and_prefixes():
             if path.endswith(("value/kernel", "final_norm/scale"))
         }
         params = {**PARAMS, **earlier} if i else PARAMS
-        members.append(replace(member(i, params=params), prefix=prefix(shown)))
+        members.append(replace(member(i, params=params), frame=frame(shown)))
     cohort, losses = one_step(VMAP, members)
     assert isinstance(cohort, Together)
     assert cohort.frozen["layers_0/attention/key/kernel"].shape == (16, 12)

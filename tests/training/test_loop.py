@@ -96,13 +96,13 @@ def test_the_state_kept_is_the_best_not_the_last(whole):
     devices, outcomes = whole
     for one, outcome in zip(cohort(), outcomes, strict=True):
         progress = outcome.progress
-        frozen = split(one.leaves, mask(METHOD, one.leaves))[1]
+        frozen = split(one.leaves, mask((METHOD,), one.leaves))[1]
         dev = predict(
             PROGRAM.model,
             one.hyper.methods,
             {**frozen, **outcome.trained},
             one.dev,
-            one.prefix,
+            one.frame,
             LABELS,
             devices=devices,
             dtype=PROGRAM.dtype,
@@ -125,7 +125,7 @@ def test_a_state_that_breaks_in_the_last_step_before_dev_is_not_kept():
     one = member(4, weight_decay=1e38)
     [outcome] = fit(PROGRAM, ONE, [one], LABELS, "accuracy")
     assert (outcome.progress.status, outcome.progress.best_step) == ("diverged", 0)
-    assert_same_leaves(outcome.trained, split(one.leaves, mask(METHOD, one.leaves))[0])
+    assert_same_leaves(outcome.trained, split(one.leaves, mask((METHOD,), one.leaves))[0])
 
 
 def test_reports_after_each_evaluation():

@@ -12,7 +12,7 @@ from research.methods.method import mask, split
 from research.training.optimizer import Schedule, learning_rate_at, optimizer
 from research.training.parallel import step_on
 from research.training.step import init_state
-from tests.tiny import ONE, PREFIX, batch
+from tests.tiny import FRAME, ONE, batch
 from tests.training.members import METHOD, PROGRAM, SCHEDULE, member
 
 
@@ -113,9 +113,9 @@ def test_decay_shrinks_matrices_alone(name):
 def test_clipping_measures_the_trained_gradients_alone():
     """Were frozen ones in the norm, the trained ones would come out smaller than `clip`."""
     step, one = step_on(PROGRAM, ONE), member(0)
-    trained, frozen = split(one.leaves, mask(METHOD, one.leaves))
+    trained, frozen = split(one.leaves, mask((METHOD,), one.leaves))
     state = step.place(init_state(PROGRAM, jax.random.PRNGKey(0), trained))
-    state, _ = step(state, step.place(frozen), batch(16, width=16), PREFIX, one.hyper)
+    state, _ = step(state, step.place(frozen), batch(16, width=16), FRAME, one.hyper)
     # Adam's first moment after one step is a tenth of the clipped gradient.
     moment = 10 * np.sqrt(sum(np.sum(np.square(mu)) for mu in state.optimizer[1].mu.values()))
     assert moment == pytest.approx(SCHEDULE.clip, rel=1e-5)

@@ -15,7 +15,7 @@ from research.methods.method import mask, split
 from research.training.loop import fit
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, State, init_state
-from tests.tiny import LABELS, ONE, PREFIX, batch
+from tests.tiny import FRAME, LABELS, ONE, batch
 from tests.training.members import (
     METHOD,
     MODEL,
@@ -38,7 +38,7 @@ IN_TWO = Program(MODEL, replace(SCHEDULE, accumulate=2))
 def start(program: Program):
     """(state, frozen, hyper) before the first step; dropout is on."""
     one = member(0, weight_decay=0.1, dropout=0.4)
-    trained, frozen = split(one.leaves, mask(METHOD, one.leaves))
+    trained, frozen = split(one.leaves, mask((METHOD,), one.leaves))
     return init_state(program, jax.random.PRNGKey(0), trained), frozen, one.hyper
 
 
@@ -48,7 +48,7 @@ def three_steps(program: Program, devices: Devices):
     state, frozen, hyper = start(program)
     state, frozen, losses = step.place(state), step.place(frozen), []
     for i in range(3):
-        state, metrics = step(state, frozen, batch(16, seed=i, width=16), PREFIX, hyper)
+        state, metrics = step(state, frozen, batch(16, seed=i, width=16), FRAME, hyper)
         losses.append(float(metrics.loss))
     return step.read(state), losses
 
@@ -101,7 +101,7 @@ def test_fsdp_cuts_every_matrix(devices):
     before = step.place(state)
     # The step takes `before` for itself.
     shardings = jax.tree.map(lambda x: x.sharding, before)
-    after, _ = step(before, placed, batch(16, width=16), PREFIX, hyper)
+    after, _ = step(before, placed, batch(16, width=16), FRAME, hyper)
     assert jax.tree.map(lambda x: x.sharding, after) == shardings
     moments = [after.optimizer[1].mu, after.optimizer[1].nu]
     for leaves in (placed, after.trained, *moments):
@@ -149,7 +149,7 @@ def test_the_callers_arrays_outlive_a_step():
     state, frozen, hyper = start(PROGRAM)
     before = {path: np.array(leaf) for path, leaf in {**frozen, **state.trained}.items()}
     placed = step.place(state)
-    step(placed, step.place(frozen), batch(16, width=16), PREFIX, hyper)
+    step(placed, step.place(frozen), batch(16, width=16), FRAME, hyper)
     assert placed.trained["lora:layers_0/attention/query/a"].is_deleted()
     assert_same_leaves({**frozen, **state.trained}, before)
 
@@ -176,7 +176,7 @@ def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
             one.hyper.methods,
             {**one.leaves, **second.trained},
             one.dev,
-            PREFIX,
+            FRAME,
             LABELS,
             devices=devices,
             dtype=PROGRAM.dtype,

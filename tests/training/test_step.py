@@ -12,7 +12,7 @@ from research.evaluation.batch import Rows
 from research.methods.method import mask, split
 from research.training.optimizer import Schedule, optimizer
 from research.training.step import Program, init_state, train_step
-from tests.tiny import METHODS, PREFIX, batch, decoder, hyper, loss_sum, with_method
+from tests.tiny import FRAME, METHODS, batch, decoder, hyper, loss_sum, with_method
 
 SCHEDULE = Schedule(steps=8, batch_size=8, warmup=0.0, decay="constant")
 
@@ -22,7 +22,7 @@ def start(name: str, schedule: Schedule = SCHEDULE):
     model, params = decoder()
     method = METHODS[name]
     leaves = with_method(method, params)
-    trained, frozen = split(leaves, mask(method, leaves))
+    trained, frozen = split(leaves, mask((method,), leaves))
     program = Program(model, schedule)
     return program, init_state(program, jax.random.PRNGKey(0), trained), frozen, hyper(method)
 
@@ -52,7 +52,7 @@ def test_training_equals_partition_with_set_to_zero(name):
     expected, optimizer_state = dict(leaves), reference.init(leaves)
     for i in range(2):
         rows = batch(8, seed=i)
-        state, _ = step(program, state, frozen, rows, PREFIX, hypers)
+        state, _ = step(program, state, frozen, rows, FRAME, hypers)
         expected, optimizer_state = slow_step(expected, optimizer_state, rows)
     for path, leaf in state.trained.items():
         # Where a gradient is near zero, Adam's division enlarges the last bits of its sum; steps
@@ -78,10 +78,10 @@ def test_no_gradient_is_computed_for_frozen_leaves():
         model, params = decoder(width=32, hidden=96, layers=4, vocab_size=23)
         method = METHODS[name]
         leaves = with_method(method, params)
-        trained, frozen = split(leaves, mask(method, leaves))
+        trained, frozen = split(leaves, mask((method,), leaves))
         program = Program(model, SCHEDULE)
         state = init_state(program, jax.random.PRNGKey(0), trained)
-        lowered = step.lower(program, state, frozen, batch(8), PREFIX, hyper(method))
+        lowered = step.lower(program, state, frozen, batch(8), FRAME, hyper(method))
         flops[name] = lowered.compile().cost_analysis()["flops"]
     # Full computes activations' and weights' gradients, a soft prompt only the former (2/3 of
     # it), the last of four layers a forward pass and a quarter of the rest (1/3 + 2/3 / 4).
@@ -95,9 +95,9 @@ def test_accumulation_equals_the_big_batch(parts):
     """Rows have targets of two and three tokens, so a mean of means would differ."""
     program, state, frozen, hypers = start("lora")
     rows = batch(8)
-    whole, metrics = step(program, state, frozen, rows, PREFIX, hypers)
+    whole, metrics = step(program, state, frozen, rows, FRAME, hypers)
     cut = Program(program.model, Schedule(**{**vars(SCHEDULE), "accumulate": parts}))
-    pieces, same = step(cut, state, frozen, rows, PREFIX, hypers)
+    pieces, same = step(cut, state, frozen, rows, FRAME, hypers)
     assert float(metrics.loss) == pytest.approx(float(same.loss), rel=1e-6)
     assert int(metrics.tokens) == int(same.tokens) == int((rows.length - rows.start).sum())
     for path, leaf in whole.trained.items():
@@ -110,8 +110,8 @@ def test_padding_rows_and_columns_change_nothing():
     none = Rows(*(np.zeros_like(field) for field in rows))
     wide = Rows(*(np.concatenate([a, b]) for a, b in zip(rows, none, strict=True)))
     wide = wide._replace(tokens=np.pad(wide.tokens, ((0, 0), (0, 7)), constant_values=13))
-    plain, metrics = step(program, state, frozen, rows, PREFIX, hypers)
-    padded, same = step(program, state, frozen, wide, PREFIX, hypers)
+    plain, metrics = step(program, state, frozen, rows, FRAME, hypers)
+    padded, same = step(program, state, frozen, wide, FRAME, hypers)
     assert float(metrics.loss) == pytest.approx(float(same.loss), rel=1e-6)
     for path, leaf in plain.trained.items():
         np.testing.assert_allclose(leaf, padded.trained[path], rtol=0, atol=1e-5)
@@ -123,7 +123,7 @@ def test_dropout_depends_on_the_row_and_the_step_not_on_padding():
     dropped = hypers._replace(methods=(jax.tree.map(np.float32, method),))
     rows = batch(8)
     wide = rows._replace(tokens=np.pad(rows.tokens, ((0, 0), (0, 7)), constant_values=13))
-    loss = lambda state, rows, h: float(step(program, state, frozen, rows, PREFIX, h)[1].loss)  # noqa: E731
+    loss = lambda state, rows, h: float(step(program, state, frozen, rows, FRAME, h)[1].loss)  # noqa: E731
     once = loss(state, rows, dropped)
     assert once == pytest.approx(loss(state, wide, dropped), rel=1e-5)
     assert once == loss(state, rows, dropped)
@@ -136,8 +136,8 @@ def test_dropout_depends_on_the_row_and_the_step_not_on_padding():
 def test_bf16_computes_low_and_trains_high():
     program, state, frozen, hypers = start("full")
     low = Program(program.model, program.schedule, jnp.bfloat16)
-    after, metrics = step(low, state, frozen, batch(8), PREFIX, hypers)
-    exact, reference = step(program, state, frozen, batch(8), PREFIX, hypers)
+    after, metrics = step(low, state, frozen, batch(8), FRAME, hypers)
+    exact, reference = step(program, state, frozen, batch(8), FRAME, hypers)
     assert all(leaf.dtype == jnp.float32 for leaf in after.trained.values())
     assert float(metrics.loss) != float(reference.loss)
     assert float(metrics.loss) == pytest.approx(float(reference.loss), rel=0.05)
@@ -152,7 +152,7 @@ def test_optimizers_learn(name):
     hypers = hypers._replace(learning_rate=np.float32(0.03))
     losses = []
     for i in range(30):
-        state, metrics = step(program, state, frozen, batch(8, seed=i % 3), PREFIX, hypers)
+        state, metrics = step(program, state, frozen, batch(8, seed=i % 3), FRAME, hypers)
         losses.append(float(metrics.loss))
     assert np.mean(losses[-3:]) < 0.3 * losses[0]
 
@@ -160,7 +160,7 @@ def test_optimizers_learn(name):
 def test_golden_step():
     """One step of LoRA with dropout off, from fixed leaves, on a fixed batch."""
     program, state, frozen, hypers = start("lora")
-    state, metrics = step(program, state, frozen, batch(8), PREFIX, hypers)
+    state, metrics = step(program, state, frozen, batch(8), FRAME, hypers)
     b = state.trained["lora:layers_0/attention/query/b"]
     seen = {"loss": float(metrics.loss), "sum of |b|": float(jnp.abs(b).sum())}
     golden = {"loss": GOLDEN_LOSS, "sum of |b|": GOLDEN_B}

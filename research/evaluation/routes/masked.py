@@ -1,0 +1,62 @@
+"""The route of encoders with a masked-LM head: a label's tokens, each in place of a mask.
+
+After the prompt stand as many masks as the label has tokens, all at once; the score is the sum of
+the log-probabilities of the label's tokens at their masks: the pseudo-log-likelihood with one mask
+per label token, as Schick & Schuetze 2021 (arXiv 2009.07118, section 3.1) train with. The tokens of
+a label do not see one another, so a label does not gain from pieces that give each other away.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from research.evaluation.batch import Frame, Rows
+from research.evaluation.routes.row import closed, pick, row_keys, segments
+from research.methods.adapted import Adapted
+from research.methods.method import Array
+from research.tasks.encoding import Labels
+
+
+def target_logprobs(adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None):
+    count = rows.length - rows.start
+    slots = jnp.arange(rows.target.shape[1], dtype=jnp.int32)[None]
+    logits = _at_masks(
+        adapted, rows.tokens, rows.start, frame, count, rows.target.shape[1], row_keys(rows, key)
+    )
+    return pick(logits, rows.target), slots < count[:, None]
+
+
+def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
+    """Labels of one length share a forward pass: row i is read with 1, 2, ... L masks."""
+    size, most = len(rows.tokens), labels.tokens.shape[1]
+    counts = jnp.arange(1, most + 1, dtype=jnp.int32)
+    logits = _at_masks(
+        adapted,
+        jnp.repeat(rows.tokens, most, axis=0),
+        jnp.repeat(rows.start, most),
+        frame,
+        jnp.tile(counts, size),
+        most,
+    )
+    logits = logits.reshape(size, most, most, logits.shape[-1])
+    masks, slots = labels.length[:, None] - 1, jnp.arange(most)[None]
+    chosen = logits[:, masks, slots, labels.tokens]  # [B, C, L]
+    logprobs = chosen - jax.nn.logsumexp(logits, axis=-1)[:, masks, slots]
+    return jnp.where((slots <= masks)[None], logprobs, 0.0).sum(-1)
+
+
+def _at_masks(
+    adapted: Adapted,
+    tokens: Array,
+    start: Array,
+    frame: Frame,
+    count: Array,
+    most: int,
+    keys: jax.Array | None = None,
+) -> jax.Array:
+    """[B, most, V] logits at the `count` [B] masks after each prompt; junk after these."""
+    written, valid = closed(tokens, start, frame, count, most)
+    types = segments(written, frame, adapted.model.config.types)
+    read = adapted.read(written, valid, frame.opening, frame.length, types, keys)
+    slots = read.lead + start[:, None] + jnp.arange(most, dtype=jnp.int32)[None]
+    slots = jnp.minimum(slots, read.hidden.shape[1] - 1)
+    return adapted.logits(jnp.take_along_axis(read.hidden, slots[..., None], axis=1))

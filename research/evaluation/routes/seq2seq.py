@@ -1,0 +1,51 @@
+"""The route of T5: an encoder reads the prompt, a decoder gives the target token by token."""
+
+import jax
+import jax.numpy as jnp
+
+from research.evaluation.batch import Frame, Rows
+from research.evaluation.routes.row import closed, pick, row_keys
+from research.methods.adapted import Adapted
+from research.methods.method import Array
+from research.models.layers import Memory
+from research.tasks.encoding import Labels
+
+
+def target_logprobs(adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None):
+    keys = row_keys(rows, key)
+    slots = jnp.arange(rows.target.shape[1], dtype=jnp.int32)[None]
+    counted = slots < (rows.length - rows.start)[:, None]
+    cross = encoded(adapted, rows, frame, keys)
+    return pick(_decoded(adapted, rows.target, counted, cross, keys), rows.target), counted
+
+
+def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
+    """The encoded prompt of a row serves all its labels."""
+    size, classes = len(rows.tokens), len(labels.tokens)
+    slots = jnp.arange(labels.tokens.shape[1], dtype=jnp.int32)[None]
+    counted = slots < jnp.tile(labels.length, size)[:, None]
+    tokens = jnp.tile(labels.tokens, (size, 1))
+    logits = _decoded(adapted, tokens, counted, encoded(adapted, rows, frame))
+    logprobs = jnp.where(counted, pick(logits, tokens), 0.0)
+    return logprobs.sum(-1).reshape(size, classes)
+
+
+def encoded(adapted: Adapted, rows: Rows, frame: Frame, keys: jax.Array | None = None) -> Memory:
+    """What the encoder offers to the decoder: soft prompts, opening, prompt and closing."""
+    nothing = jnp.zeros_like(rows.start)
+    tokens, valid = closed(rows.tokens, rows.start, frame, nothing, 0)
+    read = adapted.read(tokens, valid, frame.opening, frame.length, keys=keys)
+    return adapted.offered(read, keys)
+
+
+def _decoded(
+    adapted: Adapted, target: Array, valid: jax.Array, cross: Memory, keys: jax.Array | None = None
+) -> jax.Array:
+    """[B, L, V] logits of each token of `target` [B, L], which the decoder reads shifted by one."""
+    start = jnp.full((len(target), 1), adapted.model.config.start_token, jnp.int32)
+    tokens = jnp.concatenate([start, target[:, :-1]], axis=1)
+    memories, offset = adapted.layer_prefixes()
+    positions = offset + jnp.arange(target.shape[1], dtype=jnp.int32)[None]
+    positions = jnp.broadcast_to(positions, tokens.shape)
+    hidden, _ = adapted.rows(tokens, valid, positions, memories, cross, keys)
+    return adapted.logits(hidden)

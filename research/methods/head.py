@@ -1,0 +1,44 @@
+"""Classification head: a layer on top of an encoder that gives one score per class."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+
+from research.methods.method import Leaves, Method, traced_method
+from research.tasks.encoding import Labels
+
+
+@traced_method()
+@dataclass(frozen=True)
+class Head(Method):
+    """`x W + b`, W [D, C] and b [C], on pooled hidden states x [B, D].
+
+    pool: `first`, the first position as the backbone pools it (Devlin et al. 2019, arXiv
+    1810.04805, section 4.1: BERT's pooler; where there is none, the head has a layer of its own,
+    `tanh(x U + c) W + b`, as in RoBERTa's code), or `mean` over a row's positions (Reimers &
+    Gurevych 2019, arXiv 1908.10084, section 3). W starts Gaussian with deviation 0.02, as in BERT.
+    """
+
+    name: ClassVar[str] = "head"
+    is_head: ClassVar[bool] = True
+    pool: Literal["first", "mean"] = "first"
+
+    def init(self, key: jax.Array, params: Leaves, labels: Labels) -> dict[str, Leaves]:
+        width, classes = params["embed/embedding"].shape[1], len(labels.length)
+        outer, inner = jax.random.split(key)
+        leaf: Leaves = {
+            "kernel": 0.02 * jax.random.normal(outer, (width, classes)),
+            "bias": jnp.zeros(classes),
+        }
+        if self.pool == "first" and "pooler/kernel" not in params:
+            leaf["dense"] = 0.02 * jax.random.normal(inner, (width, width))
+            leaf["dense_bias"] = jnp.zeros(width)
+        return {"": leaf}
+
+    def logits(self, leaf: Leaves, features: jax.Array) -> jax.Array:
+        """[B, C] of features [B, D]."""
+        if "dense" in leaf:
+            features = jnp.tanh(features @ leaf["dense"] + leaf["dense_bias"][None])
+        return features @ leaf["kernel"] + leaf["bias"][None]

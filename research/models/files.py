@@ -1,0 +1,70 @@
+"""The files of a checkpoint's folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from research.errors import InputError
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+# Weights that are never loaded, most of them pickles, what has to be installed to convert them and
+# the option with which `from_pretrained` reads them, None where it does not.
+OTHERS: dict[str, tuple[str, str | None]] = {
+    "pytorch_model*.bin": ("PyTorch is", ""),
+    "tf_model*.h5": ("transformers 4 with TensorFlow and PyTorch are", ", from_tf=True"),
+    "flax_model*.msgpack": ("transformers 4 with Flax and PyTorch are", ", from_flax=True"),
+    **{pattern: ("PyTorch is", None) for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt")},
+}
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors file, or shards, of a checkpoint. Raises InputError if there are none."""
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    if (folder / INDEX).is_file():
+        weight_map = read_json(folder / INDEX).get("weight_map")
+        if not isinstance(weight_map, dict):
+            raise InputError("weights", str(folder / INDEX), "it must have a weight_map")
+        return [folder / str(name) for name in sorted(set(weight_map.values()))]
+    allowed = f"a folder with {SINGLE} or {INDEX} is expected"
+    raise InputError("weights", str(folder), allowed + _way_out(folder))
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises InputError for a file that holds none."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("file", str(file), f"it cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError("file", str(file), "a JSON object is expected")
+    return content
+
+
+def _way_out(folder: Path) -> str:
+    """How to make safetensors of the other weights in a folder; nothing if it has none."""
+    found = ((file, *way) for pattern, way in OTHERS.items() for file in folder.glob(pattern))
+    file, library, option = next(found, (None, None, None))
+    if file is None:
+        return ""
+    if option is None:
+        convert = (
+            "import torch; from safetensors.torch import save_file; "
+            f"save_file(torch.load({str(file)!r}, weights_only=True), {SINGLE!r})"
+        )
+    else:
+        convert = (
+            f"from transformers import {_architecture(folder)} as M; "
+            f"M.from_pretrained({str(folder)!r}{option}).save_pretrained('converted')"
+        )
+    return f"; {file.name} is never loaded, but where {library} installed, convert it: {convert}"
+
+
+def _architecture(folder: Path) -> str:
+    """The class of transformers that a checkpoint is of, as its config.json has it."""
+    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    named = config.get("architectures")
+    if isinstance(named, list) and named and str(named[0]).isidentifier():
+        return str(named[0])
+    return "AutoModelForSeq2SeqLM" if config.get("is_encoder_decoder") else "AutoModelForCausalLM"

@@ -1,0 +1,153 @@
+"""The routes of encoders and of T5 against one plain forward pass per row and label."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import unflatten_dict
+
+from research.evaluation.batch import Rows, frame
+from research.methods.head import Head
+from research.models.backbone import load_backbone
+from tests import checkpoints
+from tests.tiny import LABELS, METHODS, batch, encoded, loss_sum, scored, with_method
+
+FRAMES = {
+    "masked": frame([3, 4, 8], closing=[7, 5], mask=9),
+    "seq2seq": frame([3, 4, 8], closing=[2]),
+    "head": frame([3], closing=[5]),
+}
+VARIANTS = {"bert": "masked", "roberta": "masked", "t5": "seq2seq", "t5 1.1": "seq2seq"}
+# Float32 sums over some ten tokens, of logits below 100.
+CLOSE = dict(rtol=0, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory):
+    """`load(variant)`: (model, params) of that checkpoint."""
+    return lambda variant: _loaded(variant, tmp_path_factory.mktemp("model") / "written")
+
+
+def _loaded(variant, folder):
+    backbone = load_backbone(str(checkpoints.write(folder, variant)))
+    return backbone.model, backbone.params
+
+
+@partial(jax.jit, static_argnums=0)
+def masked_logprobs(model, params, ids, valid, types) -> jax.Array:
+    """log softmax [T, V] of one row of ids [T]."""
+    nested = {"params": unflatten_dict(params, sep="/")}
+    places = jnp.arange(len(ids), dtype=jnp.int32)[None]
+    hidden = model.apply(nested, ids[None], places, valid[None], types[None])
+    return jax.nn.log_softmax(model.apply(nested, hidden, method="logits")[0])
+
+
+@partial(jax.jit, static_argnums=0)
+def seq2seq_logprobs(model, params, ids, valid, target) -> jax.Array:
+    """log softmax [L, V] of the decoder's row `target` [L] after the encoder's `ids` [T]."""
+    nested = {"params": unflatten_dict(params, sep="/")}
+    places = jnp.arange(len(ids), dtype=jnp.int32)[None]
+    hidden = model.apply(nested, ids[None], places, valid[None], method="encode")
+    cross = model.apply(nested, hidden, places, valid[None], method="offered")
+    slots = jnp.arange(len(target), dtype=jnp.int32)[None]
+    hidden, _ = model.apply(nested, target[None], slots, slots >= 0, (), cross)
+    return jax.nn.log_softmax(model.apply(nested, hidden, method="logits")[0])
+
+
+def slow_score(model, params, prompt, target, around) -> float:
+    """The sum of the log-probabilities of `target` after the opening and `prompt`, by one pass."""
+    opening, closing = around.opening[: around.length], around.closing
+    inner = [around.mask] * len(target) if model.ROUTE == "masked" else []
+    before = [*opening, *prompt]
+    ids = np.array([*before, *inner, *closing], np.int32)
+    padded, valid = np.pad(ids, (0, 40 - len(ids))), np.arange(40) < len(ids)
+    if model.ROUTE == "masked":
+        closed = np.cumsum(padded == closing[-1]) - (padded == closing[-1])
+        types = np.minimum(closed, model.config.types - 1).astype(np.int32)
+        logprobs = masked_logprobs(model, params, padded, valid, types)
+        return sum(float(logprobs[len(before) + t, id]) for t, id in enumerate(target))
+    shifted = np.array([model.config.start_token, *target[:-1], *[0] * (4 - len(target))])
+    logprobs = seq2seq_logprobs(model, params, padded, valid, shifted.astype(np.int32))
+    return sum(float(logprobs[t, id]) for t, id in enumerate(target))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_label_scores_and_objective_are_sums_of_token_logprobs(load, variant):
+    model, params = load(variant)
+    around, rows = FRAMES[VARIANTS[variant]], batch(4)
+    rows.tokens[1, 2] = around.closing[-1]  # a separator within: the second text of a pair
+    scores = scored(model, (), params, rows, around)
+    slow = np.zeros((4, 2))
+    for row, label in np.ndindex(4, 2):
+        prompt = rows.tokens[row, : rows.start[row]]
+        target = LABELS.tokens[label, : LABELS.length[label]]
+        slow[row, label] = slow_score(model, params, prompt, target, around)
+    np.testing.assert_allclose(scores, slow, **CLOSE)
+    right = slow[np.arange(4), rows.label].sum()
+    assert -float(loss_sum(model, (), params, rows, around)) == pytest.approx(right, abs=1e-4)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", ["lora", "prefix", "soft_prompt"])
+def test_scores_do_not_depend_on_padding_or_other_rows(load, variant, name):
+    model, params = load(variant)
+    around = FRAMES[VARIANTS[variant]]
+    method = METHODS[name] if name != "lora" else METHODS["lora"]
+    leaves, rows = with_method(method, params), batch(6)
+    scores = scored(model, (method,), leaves, rows, around)
+    assert np.abs(scores - scored(model, (), params, rows, around)).max() > 1e-3
+    objective = loss_sum(model, (method,), leaves, rows, around)
+    right = np.asarray(scores)[np.arange(6), rows.label].sum()
+    assert -float(objective) == pytest.approx(right, abs=2e-4)
+
+    behind = np.arange(rows.tokens.shape[1])[None] >= rows.length[:, None]
+    junk = rows._replace(tokens=np.where(behind, 17, rows.tokens))
+    np.testing.assert_array_equal(scores, scored(model, (method,), leaves, junk, around))
+    wide = rows._replace(tokens=np.pad(rows.tokens, ((0, 0), (0, 9)), constant_values=11))
+    np.testing.assert_allclose(scores, scored(model, (method,), leaves, wide, around), **CLOSE)
+    longer = around._replace(opening=np.pad(around.opening, (0, 5), constant_values=9))
+    np.testing.assert_allclose(scores, scored(model, (method,), leaves, rows, longer), **CLOSE)
+    alone = Rows(*(field[2:3] for field in rows))
+    np.testing.assert_allclose(
+        scores[2:3], scored(model, (method,), leaves, alone, around), **CLOSE
+    )
+
+
+@pytest.mark.parametrize("variant", ["bert", "roberta"])
+@pytest.mark.parametrize("pool", ["first", "mean"])
+def test_a_head_reads_the_pooled_row(load, variant, pool):
+    model, params = load(variant)
+    around, rows, method = FRAMES["head"], batch(4), Head(pool)
+    leaves = with_method(method, params)
+    scores = scored(model, (method,), leaves, rows, around)
+    nested = {"params": unflatten_dict(params, sep="/")}
+    for row in range(4):
+        ids = np.array([3, *rows.tokens[row, : rows.start[row]], 5], np.int32)
+        places = np.arange(len(ids), dtype=np.int32)[None]
+        hidden = np.asarray(model.apply(nested, ids[None], places, places >= 0))[0]
+        pooled = hidden.mean(0) if pool == "mean" else hidden[0]
+        if pool == "first":  # these checkpoints have no pooler, so the head has a layer of its own
+            pooled = np.tanh(pooled @ leaves["head:/dense"] + leaves["head:/dense_bias"])
+        logits = pooled @ leaves["head:/kernel"] + leaves["head:/bias"]
+        np.testing.assert_allclose(scores[row], jax.nn.log_softmax(logits), **CLOSE)
+    right = np.asarray(scores)[np.arange(4), encoded(4).label].sum()
+    objective = loss_sum(model, (method,), leaves, rows, around)
+    assert -float(objective) == pytest.approx(right, abs=1e-4)
+
+
+def test_a_mean_leaves_the_soft_prompt_out(load):
+    """The prompt moves the row's hidden states, and is not itself averaged."""
+    model, params = load("bert")
+    head, soft, rows = Head("mean"), METHODS["soft_prompt"], batch(2)
+    leaves = with_method(soft, with_method(head, params))
+    scores = scored(model, (head, soft), leaves, rows, FRAMES["head"])
+    prompt = np.asarray(leaves["soft_prompt:/prompt"])
+    nested = {"params": unflatten_dict(params, sep="/")}
+    ids = np.array([3, *rows.tokens[0, : rows.start[0]], 5], np.int32)
+    inputs = np.concatenate([prompt, np.asarray(params["embed/embedding"])[ids]])
+    places = np.arange(len(inputs), dtype=np.int32)[None]
+    hidden = np.asarray(model.apply(nested, inputs[None], places, places >= 0))[0]
+    logits = hidden[len(prompt) :].mean(0) @ leaves["head:/kernel"] + leaves["head:/bias"]
+    np.testing.assert_allclose(scores[0], jax.nn.log_softmax(logits), **CLOSE)

@@ -1,0 +1,94 @@
+"""Frequencies of rotary positions are those that a config.json asks for, or it is refused."""
+
+import jax
+import numpy as np
+import pytest
+
+from research.errors import InputError
+from research.models.rope import Rope
+
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 20.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 2.0,
+    "original_max_position_embeddings": 16,
+}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rope_theta": 500},
+        {"rope_parameters": {"rope_theta": 500.0, "rope_type": "default"}},
+        {"rope_parameters": {"rope_theta": 500.0}, "rope_theta": 500.0, "rope_scaling": None},
+        {"rope_scaling": {"type": "default"}, "rope_theta": 500.0},
+    ],
+)
+def test_the_rotary_base_is_found_wherever_it_stands(fields):
+    assert Rope.from_hf(fields) == Rope(500.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "rope"),
+    [
+        ({"rope_parameters": LLAMA3}, Rope(20.0, "llama3", 8.0, 1.0, 2.0, 16)),
+        ({"rope_scaling": LLAMA3, "rope_theta": 20.0}, Rope(20.0, "llama3", 8.0, 1.0, 2.0, 16)),
+        (
+            {"rope_scaling": LLAMA3, "rope_parameters": LLAMA3},
+            Rope(20.0, "llama3", 8.0, 1.0, 2.0, 16),
+        ),
+        (
+            {"rope_scaling": {**LLAMA3, "original_max_position_embeddings": None}},
+            Rope(20.0, "llama3", 8.0, 1.0, 2.0, 64),
+        ),
+        ({"rope_scaling": {"type": "linear", "factor": 3}}, Rope(10000.0, "linear", 3.0)),
+    ],
+)
+def test_stretched_frequencies_are_found_wherever_they_stand(fields, rope):
+    assert Rope.from_hf({"max_position_embeddings": 64, **fields}) == rope
+
+
+def test_frequencies_by_hand():
+    plain = np.asarray([1, 1 / 4, 1 / 16, 1 / 64])
+    with jax.numpy_dtype_promotion("strict"):
+        np.testing.assert_allclose(Rope(256.0).frequencies(8), plain, rtol=1e-6)
+        linear = Rope(256, "linear", 5).frequencies(8)
+    np.testing.assert_allclose(linear, plain / 5, rtol=1e-6)
+    # Within 48 positions the pairs turn 7.6, 1.9, 0.48 and 0.12 times.
+    stretched = Rope(256.0, "llama3", 5.0, 0.5, 4.0, 48).frequencies(8)
+    kept = (48 / 4 / (2 * np.pi) - 0.5) / 3.5
+    between = kept / 4 + (1 - kept) / 20
+    np.testing.assert_allclose(stretched, [1, between, 1 / 80, 1 / 320], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("rope_parameters.rope_type", {"rope_parameters": {"rope_type": "yarn", "factor": 8.0}}),
+        ("rope_scaling.rope_type", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}),
+        ("rope_scaling.rope_type", {"rope_scaling": {"type": "longrope", "factor": 2.0}}),
+        ("rope_scaling.factor", {"rope_scaling": {"type": "linear"}}),
+        ("factor", {"rope_scaling": {"type": "linear", "factor": 0}}),
+        ("rope_scaling.low_freq_factor", {"rope_scaling": {**LLAMA3, "low_freq_factor": None}}),
+        ("high_freq_factor", {"rope_scaling": {**LLAMA3, "high_freq_factor": 1.0}}),
+        (
+            "original_max_position_embeddings",
+            {"rope_scaling": LLAMA3, "original_max_position_embeddings": 32},
+        ),
+        ("rope_scaling", {"rope_scaling": LLAMA3, "rope_parameters": {**LLAMA3, "factor": 9.0}}),
+        ("rope_parameters.full_attention", {"rope_parameters": {"full_attention": LLAMA3}}),
+        (
+            "rope_parameters.partial_rotary_factor",
+            {"rope_parameters": {"partial_rotary_factor": 0.5}},
+        ),
+        ("rope_parameters", {"rope_parameters": "default"}),
+        ("rope_theta", {"rope_parameters": {"rope_theta": 500.0}, "rope_theta": 600.0}),
+        ("rope_theta", {"rope_theta": "big"}),
+    ],
+)
+def test_what_cannot_be_computed_is_refused_by_name(field, fields):
+    with pytest.raises(InputError) as error:
+        Rope.from_hf({"max_position_embeddings": 64, **fields})
+    assert error.value.field == field

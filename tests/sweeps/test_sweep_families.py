@@ -1,0 +1,114 @@
+"""Whole sweeps on an encoder and on T5: their routes, their methods, what is kept of a run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from research.errors import InputError
+from research.models.backbone import load_backbone
+from research.sweeps.ledger import Ledger
+from research.sweeps.trained import load_trained
+from tests import checkpoints, films
+
+SPECIAL = {"bos": "<s>", "eos": "</s>", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+LORA = {"name": "lora", "rank": 2}
+
+
+def write_tokenizer(folder: Path, **special: str) -> None:
+    """A tokenizer of whole words, with the special tokens that are named."""
+    words = ["[UNK]", *SPECIAL.values(), "a", "film", "It", "was", "good", "bad", "very"]
+    words += [word for group in films.WORDS.values() for word in group]
+    backend = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    named = {f"{name}_token": token for name, token in special.items()}
+    PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", **named).save_pretrained(
+        folder
+    )
+
+
+def prepared(folder: Path, variant: str, special: tuple[str, ...], approaches: list) -> dict:
+    """The plain data of an experiment on that variant."""
+    checkpoints.write(folder / "backbone", variant)
+    write_tokenizer(folder / "backbone", **{name: SPECIAL[name] for name in special})
+    films.write_csv(folder / "train.csv", films.films(0, 40))
+    films.write_csv(folder / "test.csv", films.films(40, 48))
+    config: dict[str, Any] = films.settings(folder)
+    config["task"]["templates"] = ("{text} It was", "a {text} film")
+    # The second label is a text of two tokens.
+    config["task"]["verbalizer"] = {"good": "good", "bad": "very bad"}
+    return {**config, "seeds": 1, "search_seeds": 1, "approaches": approaches}
+
+
+def trained(name: str, *methods: dict) -> dict:
+    return {"name": name, "stages": [{"methods": list(methods)}], "trials": [{}]}
+
+
+def by_row(folder: Path) -> dict[str, dict]:
+    return {record["approach"]: record for record in Ledger(folder).all()}
+
+
+def test_an_encoder_by_masks_and_by_a_head(tmp_path: Path):
+    head, full = {"name": "head"}, {"name": "full"}
+    approaches = [
+        {"name": "zero-shot", "trials": [{"template": 0}]},
+        trained("LoRA", LORA),
+        trained("head only", {"name": "head", "pool": "mean"}),
+        trained("soft prompt + head", head, {"name": "soft_prompt", "length": 3}),
+        trained("full + head", head, full),
+    ]
+    config = prepared(tmp_path, "bert", ("cls", "sep", "mask"), approaches)
+    records = by_row(films.run({**config, "keep_trained": True}, tmp_path / "results"))
+    every = load_backbone(config["backbone"])
+    width = every.model.config.width
+    whole = sum(leaf.size for leaf in every.params.values())
+    counts = {name: records[name]["costs"]["trained_params"] for name in records}
+    assert counts["zero-shot"] == 0 and counts["head only"] == 2 * width + 2
+    dense = width * width + width  # this checkpoint has no pooler
+    assert counts["soft prompt + head"] == 3 * width + dense + 2 * width + 2
+    assert counts["full + head"] == whole + dense + 2 * width + 2
+    assert records["soft prompt + head"]["costs"]["added_tokens"] == 3
+    assert all(record["metrics"]["test"] for record in records.values())
+    # What is kept of a run is what it trained, and nothing of a prompt.
+    kept = load_trained(tmp_path / "results", records["LoRA"]["run_id"])
+    assert sum(leaf.size for leaf in kept.values()) == counts["LoRA"]
+    assert all(path.startswith("lora:") for path in kept)
+    with pytest.raises(InputError, match="its trained leaves were not kept"):
+        load_trained(tmp_path / "results", records["zero-shot"]["run_id"])
+
+
+def test_t5_reads_the_prompt_and_writes_the_label(tmp_path: Path):
+    approaches = [
+        {"name": "zero-shot", "trials": [{"template": 0}]},
+        {"name": "few-shot", "demonstrations": 1, "trials": [{}]},
+        trained("LoRA", LORA),
+        trained("soft prompt", {"name": "soft_prompt", "length": 3}),
+        trained("last layer", {"name": "last_layers", "last": 1}),
+    ]
+    config = prepared(tmp_path, "t5", ("eos",), approaches)
+    records = by_row(films.run(config, tmp_path / "results"))
+    losses = {name: records[name]["metrics"]["dev"]["loss"] for name in records}
+    assert np.isfinite(list(losses.values())).all() and len(set(losses.values())) == len(losses)
+    assert records["few-shot"]["notes"]["demonstrations"] == 2
+    assert not (tmp_path / "results/trained").exists()
+
+
+@pytest.mark.parametrize(
+    "variant, special, approach, message",
+    [
+        ("bert", ("cls", "sep"), {"name": "zero"}, "it has no mask token"),
+        ("t5", (), {"name": "zero"}, "it has no eos token"),
+        ("t5", ("eos",), trained("h", {"name": "head"}), "only encoders .* carry"),
+        ("llama", ("bos",), trained("h", {"name": "head"}), "only encoders .* carry"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_runs(
+    tmp_path, variant, special, approach, message
+):
+    config = prepared(tmp_path, variant, special, [approach])
+    with pytest.raises(InputError, match=message):
+        films.run(config, tmp_path / "results")
+    assert not (tmp_path / "results").exists()

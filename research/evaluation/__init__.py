@@ -1,1 +1,1 @@
-"""The one scorer, what it runs on, and baselines."""
+"""The one scorer, generation of text, what they run on, and baselines."""

@@ -107,5 +107,5 @@ def trainable(loaded: Backbone, folder: Path):
     model = peft.get_peft_model(torch_model(loaded), config)
     weights = peft.load_peft_weights(str(folder), device="cpu")
     result = peft.set_peft_model_state_dict(model, weights)
-    assert not result.unexpected_keys
+    assert set(result.unexpected_keys) <= {"prompt_embeddings"}  # which PEFT loads by itself
     return model.eval()

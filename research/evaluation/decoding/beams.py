@@ -1,0 +1,133 @@
+"""Beam search, with the choices that transformers makes.
+
+Of the candidates that K beams and E end tokens give, the best max(2, 1 + E) * K are looked at, so
+that K of them go on whatever ends. A candidate that ends is kept only if it is one of the best K
+candidates of its step; at the last step these all end.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from research.evaluation.decoding.cache import Cache, Start, empty, read
+from research.evaluation.decoding.generated import Generated, Stop
+from research.evaluation.decoding.settings import Decoding
+from research.methods.adapted import Adapted
+
+
+class Texts(NamedTuple):
+    """K texts of each of B rows, the best first; a score of -inf is no text at all."""
+
+    tokens: jax.Array  # [B, K, N]
+    score: jax.Array  # [B, K]
+    length: jax.Array  # [B, K]
+
+
+class State(NamedTuple):
+    """Before step `step`: the cache of B * K beams, the beams themselves by their summed
+    log-probability, their last tokens [B, K], the texts that have ended, and which rows [B] could
+    still get a better one.
+    """
+
+    step: jax.Array
+    cache: Cache
+    beams: Texts
+    last: jax.Array
+    ended: Texts
+    open: jax.Array
+
+
+def beam_search(
+    adapted: Adapted, start: Start, real: jax.Array, stop: Stop, decoding: Decoding
+) -> Generated:
+    """The best text found for each of B rows. real: [B] bool, False for padding."""
+    size, most, count = len(start.token), decoding.max_new_tokens, decoding.num_beams
+    kept = max(2, 1 + len(stop.ends)) * count
+
+    def open_ones(state: State) -> jax.Array:
+        return (state.step < most) & state.open.any()
+
+    def advance(state: State) -> State:
+        length = state.step + 1
+        logits, cache = read(adapted, start, state.cache, state.last.reshape(-1), state.step)
+        found, beam, token = candidates(state.beams, logits, state.step, kept)
+        ends = stop.at(token) | (length == most)
+        beams, order = best(found._replace(score=jnp.where(ends, -jnp.inf, found.score)), count)
+        new = ends & (jnp.arange(kept) < count)[None] & state.open[:, None]
+        penalised = found.score / length.astype(jnp.float32) ** decoding.length_penalty
+        finished = found._replace(score=jnp.where(new, penalised, -jnp.inf))
+        ended, _ = best(joined(state.ended, finished), count)
+        return State(
+            length,
+            reordered(cache, jnp.take_along_axis(beam, order, axis=1)),
+            beams,
+            jnp.take_along_axis(token, order, axis=1),
+            ended,
+            state.open & improvable(beams, ended, length, decoding),
+        )
+
+    nothing = Texts(
+        jnp.full((size, count, most), stop.pad, jnp.int32),
+        jnp.full((size, count), -jnp.inf, jnp.float32),
+        jnp.zeros((size, count), jnp.int32),
+    )
+    begun = State(
+        step=jnp.zeros((), jnp.int32),
+        cache=empty(adapted, start, count, most),
+        # All beams are alike yet, so that one alone counts.
+        beams=nothing._replace(score=nothing.score.at[:, 0].set(0.0)),
+        last=jnp.repeat(start.token[:, None], count, axis=1),
+        ended=nothing,
+        open=real,
+    )
+    end = jax.lax.while_loop(open_ones, advance, begun)
+    first = Texts(*(field[:, 0] for field in end.ended))
+    return Generated(first.tokens, first.length, first.score, end.step)
+
+
+def candidates(
+    beams: Texts, logits: jax.Array, step: jax.Array, kept: int
+) -> tuple[Texts, jax.Array, jax.Array]:
+    """(the `kept` best beams with one token more, the beam of each, its new token), [B, kept] each.
+
+    logits: [B * K, V] of what follows each beam.
+    """
+    size, count = beams.score.shape
+    logprobs = jax.nn.log_softmax(logits).reshape(size, count, -1)
+    score = (beams.score[..., None] + logprobs).reshape(size, -1)
+    score, place = jax.lax.top_k(score, kept)
+    beam, token = jnp.divmod(place, logprobs.shape[-1])
+    tokens = jnp.take_along_axis(beams.tokens, beam[..., None], axis=1)
+    tokens = jax.lax.dynamic_update_slice_in_dim(tokens, token[..., None], step, axis=2)
+    return Texts(tokens, score, jnp.full(score.shape, step + 1)), beam, token
+
+
+def best(texts: Texts, count: int) -> tuple[Texts, jax.Array]:
+    """(the `count` texts of each row with the best scores, their places [B, count])."""
+    score, order = jax.lax.top_k(texts.score, count)
+    tokens = jnp.take_along_axis(texts.tokens, order[..., None], axis=1)
+    return Texts(tokens, score, jnp.take_along_axis(texts.length, order, axis=1)), order
+
+
+def joined(first: Texts, second: Texts) -> Texts:
+    """The texts of both."""
+    return Texts(*(jnp.concatenate(pair, axis=1) for pair in zip(first, second, strict=True)))
+
+
+def reordered(cache: Cache, beam: jax.Array) -> Cache:
+    """The cache of the beams [B, K] that each row goes on with."""
+    size, count = beam.shape
+    rows = (count * jnp.arange(size)[:, None] + beam).reshape(-1)
+    return jax.tree.map(lambda x: jnp.take(x, rows, axis=0), cache)
+
+
+def improvable(beams: Texts, ended: Texts, length: jax.Array, decoding: Decoding) -> jax.Array:
+    """[B] whether a beam of `length` tokens may end better than the worst text that is kept."""
+    worst = ended.score.min(-1)
+    if decoding.early_stopping is True:
+        return worst == -jnp.inf
+    # What is added is below 0; a penalty above 0 makes up for most of it in the longest text.
+    longest = decoding.early_stopping == "never" and decoding.length_penalty > 0
+    reached = jnp.asarray(decoding.max_new_tokens if longest else length, jnp.float32)
+    return beams.score[:, 0] / reached**decoding.length_penalty > worst

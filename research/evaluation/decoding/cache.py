@@ -1,0 +1,96 @@
+"""The cache of generation: what is read once, and a buffer for the tokens that come."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from research.evaluation.batch import Frame, Rows
+from research.evaluation.routes.seq2seq import encoded
+from research.methods.adapted import Adapted
+from research.models.layers import Memory
+
+
+class Start(NamedTuple):
+    """Where the decoder of each row begins.
+
+    token: [B] what it reads first: the last token of the prompt, or a seq2seq model's start token.
+    position: [B] of that token. memories: what stands before. cross: what the encoder offers.
+    """
+
+    token: jax.Array
+    position: jax.Array
+    memories: tuple[Memory, ...]
+    cross: Memory | None
+
+
+class Cache(NamedTuple):
+    """Keys and values of the tokens read since the start, one [R, N, G, K] per layer each."""
+
+    keys: tuple[jax.Array, ...]
+    values: tuple[jax.Array, ...]
+
+
+def begin(adapted: Adapted, rows: Rows, frame: Frame) -> Start:
+    """The prompts `tokens[:start]` read, but for the last token of a causal model's.
+
+    What stands before all rows alike is computed at batch one. Targets are not looked at.
+    """
+    size = len(rows.tokens)
+    if adapted.model.ROUTE == "seq2seq":
+        memories, offset = adapted.layer_prefixes()
+        token = jnp.full(size, adapted.model.config.start_token, jnp.int32)
+        return Start(token, jnp.full(size, offset), memories, encoded(adapted, rows, frame))
+    memories, offset = adapted.prefix(frame.opening, frame.length)
+    slots = jnp.arange(rows.tokens.shape[1], dtype=jnp.int32)[None]
+    last = jnp.maximum(rows.start - 1, 0)
+    _, prompts = adapted.rows(
+        rows.tokens,
+        slots < last[:, None],
+        jnp.broadcast_to(offset + slots, rows.tokens.shape),
+        memories,
+    )
+    token = jnp.take_along_axis(rows.tokens, last[:, None], axis=1)[:, 0]
+    return Start(token, offset + last, (*memories, prompts), None)
+
+
+def empty(adapted: Adapted, start: Start, beams: int, size: int) -> Cache:
+    """A cache for `size` tokens of each of `beams` sequences per row of `start`."""
+
+    def one() -> Memory:
+        alone = start.token[:, None]
+        valid, positions = jnp.ones(alone.shape, bool), start.position[:, None]
+        return adapted.rows(alone, valid, positions, start.memories, start.cross)[1]
+
+    def slots(kind: jax.ShapeDtypeStruct) -> jax.Array:
+        rows, _, heads, width = kind.shape
+        return jnp.zeros((rows * beams, size, heads, width), kind.dtype)
+
+    memory = jax.eval_shape(one)
+    return jax.tree.map(slots, Cache(memory.keys, memory.values))
+
+
+def read(
+    adapted: Adapted, start: Start, cache: Cache, token: jax.Array, step: jax.Array
+) -> tuple[jax.Array, Cache]:
+    """(logits [R, V] of what follows `token` [R], the cache with `token` in slot `step`).
+
+    The R sequences are those of the B rows of `start`, R / B after one another for each.
+    """
+    count, size = len(token), cache.keys[0].shape[1]
+    begins = jnp.repeat(start.position, count // len(start.position))[:, None]
+    slots = jnp.arange(size, dtype=jnp.int32)[None]
+    written = jnp.broadcast_to(slots < step, (count, size))
+    before = Memory(cache.keys, cache.values, written, begins + slots)
+    hidden, own = adapted.rows(
+        token[:, None],
+        jnp.ones((count, 1), bool),
+        begins + step,
+        (*start.memories, before),
+        start.cross,
+    )
+
+    def write(whole: jax.Array, new: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_update_slice_in_dim(whole, new, step, axis=1)
+
+    return adapted.logits(hidden[:, 0]), jax.tree.map(write, cache, Cache(own.keys, own.values))

@@ -1,0 +1,100 @@
+"""One text per row: the most probable token at every step, or one that is drawn."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from research.evaluation.decoding.cache import Cache, Start, empty, read
+from research.evaluation.decoding.generated import Generated, Stop
+from research.evaluation.decoding.settings import Decoding
+from research.evaluation.routes.row import pick
+from research.methods.adapted import Adapted
+
+
+class State(NamedTuple):
+    """Before step `step`: the cache, each row's last token [B] and whether it has ended [B]."""
+
+    step: jax.Array
+    cache: Cache
+    last: jax.Array
+    ended: jax.Array
+    tokens: jax.Array  # [B, N]
+    length: jax.Array  # [B]
+    score: jax.Array  # [B]
+
+
+def sequences(
+    adapted: Adapted,
+    start: Start,
+    real: jax.Array,
+    stop: Stop,
+    decoding: Decoding,
+    keys: jax.Array | None = None,
+) -> Generated:
+    """A text for each of B rows, until all have ended. real: [B] bool, False for padding.
+
+    keys: [B] one random key per row, for sampling; a draw depends on it and the step alone.
+    """
+    size, most = len(start.token), decoding.max_new_tokens
+
+    def open_ones(state: State) -> jax.Array:
+        return (state.step < most) & ~state.ended.all()
+
+    def advance(state: State) -> State:
+        logits, cache = read(adapted, start, state.cache, state.last, state.step)
+        chosen = chosen_of(logits, decoding, keys, state.step)
+        shown = jnp.where(state.ended, stop.pad, chosen)
+        tokens = jax.lax.dynamic_update_slice_in_dim(
+            state.tokens, shown[:, None], state.step, axis=1
+        )
+        return State(
+            state.step + 1,
+            cache,
+            shown,
+            state.ended | stop.at(chosen),
+            tokens,
+            state.length + ~state.ended,
+            state.score + jnp.where(state.ended, 0.0, pick(logits, chosen)),
+        )
+
+    begun = State(
+        step=jnp.zeros((), jnp.int32),
+        cache=empty(adapted, start, 1, most),
+        last=start.token,
+        ended=~real,
+        tokens=jnp.full((size, most), stop.pad, jnp.int32),
+        length=jnp.zeros(size, jnp.int32),
+        score=jnp.zeros(size, jnp.float32),
+    )
+    end = jax.lax.while_loop(open_ones, advance, begun)
+    return Generated(end.tokens, end.length, end.score, end.step)
+
+
+def chosen_of(
+    logits: jax.Array, decoding: Decoding, keys: jax.Array | None, step: jax.Array
+) -> jax.Array:
+    """[B] int32: the next tokens of rows with `logits` [B, V]; without keys, the most probable."""
+    if keys is None:
+        return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+    here = jax.vmap(lambda key: jax.random.fold_in(key, step))(keys)
+    return jax.vmap(jax.random.categorical)(here, filtered(logits, decoding)).astype(jnp.int32)
+
+
+def filtered(logits: jax.Array, decoding: Decoding) -> jax.Array:
+    """Logits [..., V] over the temperature, -inf for tokens that `top_k` or `top_p` leaves out.
+
+    The greatest is 0, so that no temperature takes it out of range. A token as probable as the
+    last one that stays also stays.
+    """
+    logits = (logits - logits.max(-1, keepdims=True)) / decoding.temperature
+    if decoding.top_k is not None and decoding.top_k < logits.shape[-1]:
+        least = jax.lax.top_k(logits, decoding.top_k)[0][..., -1:]
+        logits = jnp.where(logits < least, -jnp.inf, logits)
+    if decoding.top_p < 1.0:
+        ordered = -jnp.sort(-logits, axis=-1)
+        probability = jax.nn.softmax(ordered, axis=-1)
+        before = jnp.cumsum(probability, axis=-1) - probability
+        least = jnp.where(before < decoding.top_p, ordered, jnp.inf).min(-1, keepdims=True)
+        logits = jnp.where(logits < least, -jnp.inf, logits)
+    return logits

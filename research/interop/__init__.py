@@ -1,0 +1,1 @@
+"""Adapters from and to files of other libraries: Hugging Face PEFT, soft prompts as `.npy`."""

@@ -1,0 +1,73 @@
+"""A classification head as PEFT keeps it: a module saved as a whole, beside the adapter."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from research.errors import InputError
+from research.interop.options import Config
+from research.methods.method import Leaves
+from research.models.encoder import Encoder
+from research.models.layout import Key
+from research.models.model import Model
+from research.models.tensors import Tensor
+
+MODULE = "classifier"
+
+
+def classes(config: Config, stored: Mapping[str, Tensor], model: Model, prefix: str) -> int:
+    """How many classes the adapter's head has; 0: it has none.
+
+    prefix: what the names of the module's tensors begin with. Raises InputError for a backbone
+    without what the head reads.
+    """
+    present = any(name.startswith(f"{prefix}{MODULE}.") for name in stored)
+    if not present and config.get("task_type") != "SEQ_CLS":
+        return 0
+    if not isinstance(model, Encoder):
+        raise InputError("modules_to_save", MODULE, "the backbone carries no classification head")
+    if model.config.family == "bert" and not model.config.pooler:
+        allowed = "the backbone has no pooler, which the adapter's head reads and does not bring"
+        raise InputError("modules_to_save", MODULE, allowed)
+    kernel = stored.get(prefix + model.LAYOUT.key("head:/kernel").theirs)
+    return 1 if kernel is None else kernel.shape[0]  # of a head that is missing, any number is
+
+
+def wanted(model: Model, count: int, prefix: str) -> dict[str, tuple[int, ...]]:
+    """The names and shapes that the tensors must have."""
+    return {
+        prefix + key.theirs: shape[::-1] if key.transposed else shape
+        for key, shape in _keys(model, count)
+    }
+
+
+def read(arrays: Mapping[str, np.ndarray], model: Model, count: int, prefix: str) -> Leaves:
+    """The leaves of a `Head` that pools the first position."""
+    leaves: Leaves = {}
+    for key, _ in _keys(model, count):
+        array = arrays[prefix + key.theirs]
+        leaves[key.ours] = array.T if key.transposed else array
+    return leaves
+
+
+def write(method: Any, leaves: Leaves, model: Model, prefix: str) -> dict[str, np.ndarray]:
+    """The tensors of a `Head`. Raises InputError for one that no class of transformers has."""
+    own = {path: np.asarray(leaf) for path, leaf in leaves.items() if path.startswith("head:")}
+    keys = _keys(model, len(own["head:/bias"]))
+    given = {path: leaf.shape for path, leaf in own.items()}
+    if method.pool != "first" or given != {key.ours: shape for key, shape in keys}:
+        allowed = (
+            "transformers has no such head: BERT's reads the pooler, RoBERTa's has a layer of its "
+            "own on the first position"
+        )
+        raise InputError("head.pool", method.pool, allowed)
+    return {
+        prefix + key.theirs: own[key.ours].T if key.transposed else own[key.ours] for key, _ in keys
+    }
+
+
+def _keys(model: Model, count: int) -> list[tuple[Key, tuple[int, ...]]]:
+    """What the leaves of a head for `count` classes are called, and their shapes."""
+    shapes = model.with_classes(count).head_shapes() if isinstance(model, Encoder) else {}
+    return [(model.LAYOUT.key(path), shape) for path, shape in shapes.items()]

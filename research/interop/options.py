@@ -1,0 +1,94 @@
+"""What an adapter_config.json asks for, and what of it is not supported."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from research.errors import InputError, choose_from
+from research.models.fields import check
+
+Config = Mapping[str, Any]
+
+# Fields that say nothing about the trained adapter: where it comes from, how it started, defaults
+# of options that are refused where they are in use. Sizes are checked by what they are sizes of.
+SILENT = {
+    "auto_mapping",
+    "base_model_name_or_path",
+    "inference_mode",
+    "peft_type",
+    "peft_version",
+    "revision",
+    "corda_config",
+    "encoder_hidden_size",
+    "eva_config",
+    "init_weights",
+    "loftq_config",
+    "lora_ga_config",
+    "megatron_core",
+    "num_attention_heads",
+    "num_layers",
+    "prompt_tuning_init",
+    "prompt_tuning_init_text",
+    "qalora_group_size",
+    "token_dim",
+    "tokenizer_kwargs",
+    "tokenizer_name_or_path",
+}
+# Fields that are read, by the type of the adapter.
+READ = {
+    "LORA": {
+        "alpha_pattern",
+        "exclude_modules",
+        "fan_in_fan_out",  # how a layer keeps its kernel; factors are kept one way
+        "layers_to_transform",
+        "lora_alpha",
+        "lora_dropout",
+        "r",
+        "rank_pattern",
+        "target_modules",
+        "use_rslora",
+    },
+    "PROMPT_TUNING": {"num_virtual_tokens", "num_transformer_submodules"},
+    "PREFIX_TUNING": {"num_virtual_tokens", "num_transformer_submodules"},
+}
+# Fields with values that change nothing.
+FIXED: dict[str, tuple[Any, ...]] = {
+    "bias": ("none",),
+    # Other starts change the kernels beside which the factors stand.
+    "init_lora_weights": (True, False, None, "gaussian", "eva", "orthogonal"),
+}
+# What PEFT calls the purpose of a model that predicts as ours does; the first where there is none.
+TASKS = {
+    "causal": ("CAUSAL_LM", "FEATURE_EXTRACTION"),
+    "seq2seq": ("SEQ_2_SEQ_LM",),
+    "masked": ("FEATURE_EXTRACTION", "SEQ_CLS"),
+}
+HEADS = ("classifier", "score")  # what PEFT saves of a classifier, whether it is there or not
+
+
+def check_options(config: Config, route: str) -> None:
+    """Raises InputError for an adapter of another kind, for another kind of model (`route` as in
+    `Model`), or with an option in use that is not supported.
+    """
+    kind = config.get("peft_type")
+    if kind not in READ:
+        raise InputError("peft_type", kind, choose_from(READ, str(kind)))
+    task = config.get("task_type")
+    if task is not None and task not in TASKS[route]:
+        raise InputError("task_type", task, f"of this backbone it is {' or '.join(TASKS[route])}")
+    saved = config.get("modules_to_save") or []
+    if not isinstance(saved, list) or not set(saved) <= set(HEADS):
+        raise InputError("modules_to_save", saved, "only the classifier can be saved as a whole")
+    known = SILENT | READ[str(kind)] | {"task_type", "modules_to_save"}
+    for name, value in config.items():
+        if name in FIXED:
+            supported, allowed = value in FIXED[name], f"only {FIXED[name][0]!r} is supported"
+        else:
+            supported, allowed = name in known or not value, "the option is not supported"
+        if not supported:
+            raise InputError(name, value, allowed)
+
+
+def number(config: Config, name: str, kind: type = int) -> Any:
+    """A number above 0. Raises InputError for another value, or none."""
+    check(name, config.get(name), kind)
+    return config[name]

@@ -1,0 +1,137 @@
+"""Adapters in the format of Hugging Face PEFT: LoRA, prompt tuning and prefix tuning.
+
+Each kind is a file here with
+    PREFIX, what the names of a classification head's tensors begin with
+    wanted(config, stored, model, shapes) -> {name: shape} that the tensors must have
+    read(config, arrays, model, shapes) -> (method, its leaves)
+    write(method, leaves, model) -> (fields of adapter_config.json, tensors)
+where shapes are those of the backbone's leaves.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from safetensors.numpy import save_file
+
+from research.errors import InputError
+from research.interop import head, lora, prefix, soft_prompt
+from research.interop.options import TASKS, check_options
+from research.methods.head import Head
+from research.methods.method import Leaves, Method, backbone
+from research.models.files import read_json
+from research.models.model import Model
+from research.models.tensors import Tensor, tensors
+from research.models.weights import Problem, misfits, summary
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+# What PEFT calls our methods, and the files that read and write them.
+KINDS: dict[str, tuple[str, Any]] = {
+    "lora": ("LORA", lora),
+    "prefix": ("PREFIX_TUNING", prefix),
+    "soft_prompt": ("PROMPT_TUNING", soft_prompt),
+}
+
+
+def load_adapter(
+    folder: str | Path, model: Model, params: Leaves, name: str = ""
+) -> tuple[tuple[Method, ...], Leaves]:
+    """(methods, the float32 leaves that they add to `params`) of a folder as PEFT writes it.
+
+    name: of the backbone, for messages. Raises InputError for files that cannot be read, an option
+    that is not supported, and one InputError for all tensors that are missing, surplus or of
+    another shape than the backbone asks for.
+    """
+    folder = Path(folder)
+    for file in (CONFIG, WEIGHTS):
+        if not (folder / file).is_file():
+            raise InputError("adapter", str(folder), f"it has no {file}, and no other is read")
+    config, stored = read_json(folder / CONFIG), tensors([folder / WEIGHTS])
+    check_options(config, model.ROUTE)
+    kind = dict(KINDS.values())[config["peft_type"]]
+    shapes = {path: leaf.shape for path, leaf in backbone(params).items()}
+    try:
+        classes = head.classes(config, stored, model, kind.PREFIX)
+        wanted = kind.wanted(config, stored, model, shapes)
+        _check(folder, stored, wanted | head.wanted(model, classes, kind.PREFIX))
+    except InputError as error:
+        origin = config.get("base_model_name_or_path")
+        allowed = f"{error.allowed}; the adapter is for {origin!r}, the backbone is {name!r}"
+        raise InputError(error.field, error.value, allowed) from error
+    arrays = {key: _read(tensor) for key, tensor in stored.items()}
+    method, leaves = kind.read(config, arrays, model, shapes)
+    methods: tuple[Method, ...] = (method, Head()) if classes else (method,)
+    leaves |= head.read(arrays, model, classes, kind.PREFIX)
+    return methods, {path: jnp.asarray(leaf, jnp.float32) for path, leaf in leaves.items()}
+
+
+def save_adapter(
+    folder: str | Path,
+    backbone_name: str,
+    model: Model,
+    methods: Sequence[Method],
+    leaves: Mapping[str, Any],
+) -> None:
+    """Writes a folder that `load_adapter` and PEFT load, in float32: all of it, or nothing.
+
+    leaves: those of the methods; the backbone's may stand among them. Raises InputError if the
+    folder exists and is not empty, and for methods that PEFT cannot express together.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError("folder", str(folder), "a folder that is empty or not there is expected")
+    method, head_method = _expressed(methods)
+    kind_name, kind = KINDS[method.name]
+    own: Leaves = {
+        path: np.asarray(leaf, np.float32) for path, leaf in leaves.items() if ":" in path
+    }
+    fields, arrays = kind.write(method, own, model)
+    task = TASKS[model.ROUTE][0]
+    if head_method is not None:
+        arrays = {**arrays, **head.write(head_method, own, model, kind.PREFIX)}
+        fields, task = {**fields, "modules_to_save": [head.MODULE]}, "SEQ_CLS"
+    given = {"base_model_name_or_path": backbone_name, "task_type": task}
+    config = {"peft_type": kind_name, **given, "inference_mode": True, **fields}
+    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    work.mkdir(parents=True)
+    try:
+        (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        save_file(whole, work / WEIGHTS, metadata={"format": "pt"})
+        os.replace(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _expressed(methods: Sequence[Method]) -> tuple[Method, Method | None]:
+    """(the method that PEFT has a name for, the head beside it, if any)."""
+    heads = [method for method in methods if method.is_head]
+    others = [method for method in methods if not method.is_head]
+    if len(others) == 1 and others[0].name in KINDS:
+        return others[0], heads[0] if heads else None
+    allowed = (
+        f"an adapter is one of {', '.join(KINDS)}, with or without a head: merge LoRA into the "
+        "backbone, or save what trained of the backbone as a whole model"
+    )
+    raise InputError("methods", [method.name for method in methods], allowed)
+
+
+def _check(folder: Path, stored: Mapping[str, Tensor], wanted: Mapping[str, tuple]) -> None:
+    """Raises one InputError for all tensors that do not fit."""
+    problems: list[Problem] = [("missing", name) for name in wanted if name not in stored]
+    problems += [("surplus", name) for name in stored if name not in wanted]
+    both = stored.keys() & wanted.keys()
+    problems += [p for name in sorted(both) for p in misfits(stored[name], wanted[name])]
+    if problems:
+        raise InputError("adapter", str(folder), summary(problems))
+
+
+def _read(tensor: Tensor) -> np.ndarray:
+    return tensor.read((slice(None),) * len(tensor.shape), np.float32)

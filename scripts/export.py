@@ -1,0 +1,125 @@
+"""Writes what a run trained, or an adapter, as a PEFT folder or as a whole Hugging Face model.
+
+python scripts/export.py --results results/mine --run ID --out DIR
+python scripts/export.py --results results/mine --run ID --out DIR --merge --dtype bfloat16
+python scripts/export.py --backbone B --adapter FOLDER --out DIR --merge
+python scripts/export.py --backbone B --adapter PROMPT.npy --out DIR
+
+A run of a sweep with config.keep_trained; its ids stand under the table. Or an adapter: a folder as
+PEFT writes it, or a soft prompt [P, D] in a .npy file. --merge writes the whole model, with its
+tokenizer: what a full fine-tuning, or any other training of the backbone's own leaves, needs.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from absl import app, flags
+
+from research.errors import InputError, exit_on_input_error
+from research.interop.peft import load_adapter, save_adapter
+from research.interop.prompt_file import load_prompt
+from research.methods.adapted import merged
+from research.methods.method import Leaves, Method
+from research.models.backbone import (
+    DTYPES,
+    Backbone,
+    load_backbone,
+    load_tokenizer,
+    save_backbone,
+)
+from research.models.encoder import Encoder
+from research.models.model import Model
+from research.paths import located
+from research.sweeps.approach import Approach
+from research.sweeps.ledger import Ledger
+from research.sweeps.trained import load_trained
+from research.training.optimizer import Schedule
+
+Source = tuple[Backbone, tuple[Method, ...], Leaves]
+
+RESULTS = flags.DEFINE_string("results", None, "Results folder of a sweep.")
+RUN = flags.DEFINE_string("run", None, "Id of one of its runs.")
+BACKBONE = flags.DEFINE_string("backbone", None, "Folder or hub id of an adapter's model.")
+ADAPTER = flags.DEFINE_string("adapter", None, "Folder of PEFT, or a .npy file.")
+OUT = flags.DEFINE_string("out", None, "Folder to write; must be new or empty.", required=True)
+MERGE = flags.DEFINE_bool("merge", False, "Write the whole model, with LoRA merged.")
+DTYPE = flags.DEFINE_enum("dtype", "float32", DTYPES, "Of a merged model.")
+
+
+@exit_on_input_error
+def read_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; returns what is no flag. Raises InputError for a wrong one."""
+    try:
+        rest = flags.FLAGS(argv)
+    except flags.Error as error:
+        reason = " ".join(str(error).split())
+        raise InputError("command line", " ".join(argv[1:]), reason) from error
+    if rest[1:]:
+        raise InputError("command line", rest[1:], "only flags are expected, such as --backbone")
+    return rest
+
+
+@exit_on_input_error
+def main(argv: list[str]) -> None:
+    del argv
+    pairs = {(RESULTS.value, RUN.value): run, (BACKBONE.value, ADAPTER.value): adapter}
+    whole = [(given, read) for given, read in pairs.items() if all(given)]
+    if len(whole) != 1 or any(any(given) != all(given) for given in pairs):
+        allowed = "either --results and --run, or --backbone and --adapter, are expected"
+        raise InputError("command line", [name for given in pairs for name in given], allowed)
+    [(given, read)] = whole
+    backbone, methods, leaves = read(*given)
+    if not MERGE.value and any(":" not in path for path in leaves):
+        raise InputError("--merge", False, "it is needed: leaves of the backbone itself trained")
+    if MERGE.value:
+        model, params = merge(backbone, methods, leaves)
+        tokenizer = load_tokenizer(backbone.name, backbone.model)
+        save_backbone(OUT.value, model, params, tokenizer, DTYPE.value)
+    else:
+        save_adapter(OUT.value, backbone.name, backbone.model, methods, leaves)
+
+
+def adapter(name: str, file: str) -> Source:
+    """The backbone of this name, and the methods and leaves of an adapter for it."""
+    backbone = load_backbone(located(name, "--backbone"))
+    if Path(file).suffix == ".npy":
+        return backbone, *load_prompt(file, backbone.params)
+    return backbone, *load_adapter(file, backbone.model, backbone.params, backbone.name)
+
+
+def run(folder: str, id: str) -> Source:
+    """The backbone of a run, its methods, and the leaves that it trained.
+
+    Raises InputError for a run whose leaves were not kept, or whose backbone is not what it was.
+    """
+    ledger = Ledger(folder)
+    if not ledger.has(id):
+        raise InputError("--run", id, f"{folder} has no such run")
+    record, leaves = ledger.read(id), load_trained(ledger.folder, id)
+    backbone = load_backbone(located(record["backbone"]["name"], "backbone"))
+    if backbone.checksum != record["backbone"]["checksum"]:
+        raise InputError("backbone", backbone.name, "it is not the one that the run started from")
+    approach = Approach.parse(record["configuration"]["approach"], Schedule(), "approach")
+    return backbone, tuple({m.name: m for m in approach.methods}.values()), leaves
+
+
+def merge(backbone: Backbone, methods: tuple[Method, ...], leaves: Leaves) -> tuple[Model, Leaves]:
+    """(the model, its leaves with the adapter's in them). Raises InputError where there is no way.
+
+    An encoder with a classification head has no other head: transformers has no class for both.
+    """
+    for method in methods:
+        adds = any(path.startswith(f"{method.name}:") for path in leaves)
+        if adds and not (method.is_head or hasattr(method, "merge")):
+            allowed = f"what {method.name} adds stands beside the model: export it without --merge"
+            raise InputError("--merge", True, allowed)
+    model, params = backbone.model, merged(methods, {**backbone.params, **leaves})
+    if isinstance(model, Encoder) and "head:/bias" in params:
+        model = model.with_classes(len(params["head:/bias"]))
+        model = type(model)(replace(model.config, masked_lm=False), parent=None)
+        params = {path: leaf for path, leaf in params.items() if not path.startswith("head/")}
+    return model, params
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=read_flags)

@@ -1,0 +1,49 @@
+"""Logits of an adapted model, for inputs as `tests.checkpoints.inputs` makes them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from research.methods.adapted import Adapted
+from research.methods.head import Head
+from research.methods.lora import LoRA
+from research.methods.prefix import PrefixTuning
+from research.methods.soft_prompt import SoftPrompt
+
+NOTHING = np.zeros(0, np.int32)  # an opening
+TARGETS = {"bert": ("query", "up"), "roberta": ("value", "out"), "gpt2": ("qkv", "down")}
+
+
+def method(kind: str, family: str = "llama"):
+    """The methods that `kind` names, such as `lora, head`."""
+    lora = LoRA(rank=3, alpha=5.0, targets=TARGETS.get(family, ("query", "value", "down")))
+    known = {"lora": lora, "soft_prompt": SoftPrompt(4), "prefix": PrefixTuning(3), "head": Head()}
+    return tuple(known[name] for name in kind.split(", "))
+
+
+def adapted_logits(model, methods, leaves, given) -> np.ndarray:
+    """[3, 24, V] of tokens, [3, 7, V] of a decoder that reads an encoder, [3, C] of classes."""
+    return np.asarray(jax.jit(_logits, static_argnums=0)(model, methods, leaves, given))
+
+
+def _logits(model, methods, leaves, given) -> jax.Array:
+    adapted = Adapted(model, methods, leaves)
+    tokens, valid, none = given["tokens"], given["valid"], jnp.zeros((), jnp.int32)
+    if adapted.route == "causal":
+        memories, offset = adapted.prefix(NOTHING, none)
+        hidden, _ = adapted.rows(tokens, valid, _places(offset, tokens), memories)
+        return adapted.logits(hidden)
+    read = adapted.read(tokens, valid, NOTHING, none, given.get("types"))
+    if adapted.route == "head":
+        return adapted.classes(read)
+    if adapted.route == "masked":
+        return adapted.logits(read.hidden[:, read.lead :])
+    target, (memories, offset) = given["target"], adapted.layer_prefixes()
+    places, cross = _places(offset, target), adapted.offered(read)
+    hidden, _ = adapted.rows(target, given["target_valid"], places, memories, cross)
+    return adapted.logits(hidden)
+
+
+def _places(offset, tokens) -> jax.Array:
+    row = offset + jnp.arange(tokens.shape[1], dtype=jnp.int32)[None]
+    return jnp.broadcast_to(row, tokens.shape)

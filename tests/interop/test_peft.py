@@ -1,0 +1,233 @@
+"""What a PEFT folder may hold and may not, without PEFT."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from research.errors import InputError
+from research.interop.peft import load_adapter, save_adapter
+from research.methods.full import Full
+from research.methods.head import Head
+from research.methods.lora import LoRA
+from research.methods.prefix import PrefixTuning
+from research.methods.soft_prompt import SoftPrompt
+from tests.tiny import decoder, with_method
+
+QUERY = "base_model.model.model.layers.{}.self_attn.q_proj.lora_{}.weight"
+
+
+@pytest.fixture
+def made(tmp_path):
+    """`made(method)`: (folder, model, params, leaves) of an adapter that we wrote."""
+    model, params = decoder()
+
+    def make(*methods):
+        leaves = dict(params)
+        for method in methods:
+            leaves = with_method(method, leaves)
+        save_adapter(tmp_path / "adapter", "base", model, methods, leaves)
+        return tmp_path / "adapter", model, params, leaves
+
+    return make
+
+
+def change(folder, **fields) -> None:
+    """Sets fields of adapter_config.json; None removes one."""
+    file = folder / "adapter_config.json"
+    config = json.loads(file.read_text()) | fields
+    file.write_text(json.dumps({name: value for name, value in config.items() if value != "gone"}))
+
+
+def tensors_of(folder):
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def write_tensors(folder, tensors) -> None:
+    save_file(tensors, folder / "adapter_model.safetensors")
+
+
+def test_lora_has_the_names_and_shapes_of_peft(made):
+    folder, model, _, leaves = made(LoRA(rank=3, alpha=6.0, targets=("query", "down")))
+    stored = tensors_of(folder)
+    np.testing.assert_array_equal(
+        stored[QUERY.format(1, "A")], np.asarray(leaves["lora:layers_1/attention/query/a"]).T
+    )
+    assert stored[QUERY.format(1, "B")].shape == (model.config.heads * 6, 3)
+    assert len(stored) == 2 * 2 * 2
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["target_modules"] == ["down_proj", "q_proj"]
+    assert (config["r"], config["lora_alpha"], config["task_type"]) == (3, 6.0, "CAUSAL_LM")
+
+
+def test_layers_that_share_no_ending_are_named_in_full(made):
+    folder, model, params, leaves = made(LoRA(rank=3, targets=("query",)))
+    kept = {path: leaf for path, leaf in leaves.items() if "lora:layers_0" not in path}
+    save_adapter(folder.parent / "one", "base", model, [LoRA(rank=3)], kept)
+    config = json.loads((folder.parent / "one" / "adapter_config.json").read_text())
+    assert config["target_modules"] == ["model.layers.1.self_attn.q_proj"]
+    _, again = load_adapter(folder.parent / "one", model, params)
+    assert set(again) == {path for path in kept if ":" in path}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"peft_type": "IA3"},
+        {"task_type": "SEQ_CLS"},
+        {"task_type": "SEQ_2_SEQ_LM"},
+        {"use_dora": True},
+        {"bias": "all"},
+        {"lora_bias": True},
+        {"trainable_token_indices": [3]},
+        {"layer_replication": [[0, 1]]},
+        {"layers_pattern": "layers"},
+        {"megatron_config": {"a": 1}},
+        {"modules_to_save": ["lm_head"]},
+        {"init_lora_weights": "pissa"},
+        {"some_option_of_tomorrow": 3},
+        {"r": "three"},
+        {"r": None},
+        {"lora_alpha": 0},
+        {"rank_pattern": [3]},
+        {"rank_pattern": {"q_proj": 0}},
+        {"alpha_pattern": {"(": 3}},
+        {"target_modules": "(q_proj"},
+        {"target_modules": {"q_proj": 1}},
+        {"target_modules": None},
+        {"target_modules": ["nothing"]},
+    ],
+    ids=str,
+)
+def test_options_that_are_not_supported_are_named(made, fields):
+    folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
+    change(folder, **fields)
+    [name] = fields
+    with pytest.raises(InputError) as caught:
+        load_adapter(folder, model, params)
+    said = str(caught.value)
+    assert name in said
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"use_dora": False},
+        {"megatron_core": "megatron.core", "loftq_config": {}, "lora_bias": False},
+        {"some_option_of_tomorrow": None},
+        {"task_type": "gone"},
+        {"base_model_name_or_path": "gone"},
+        {"fan_in_fan_out": True},
+        {"modules_to_save": ["classifier", "score"]},
+        {"init_lora_weights": "gaussian"},
+        {"target_modules": r".*\.(0|1)\.self_attn\.q_proj"},
+        {"exclude_modules": ["v_proj"], "target_modules": ["q_proj", "v_proj"]},
+        {"layers_to_transform": [0, 1]},
+    ],
+    ids=str,
+)
+def test_options_that_change_nothing_are_fine(made, fields):
+    folder, model, params, leaves = made(LoRA(rank=3, targets=("query",)))
+    change(folder, **fields)
+    _, again = load_adapter(folder, model, params)
+    for path, leaf in again.items():
+        np.testing.assert_array_equal(np.asarray(leaf), np.asarray(leaves[path]))
+    assert len(again) == 4
+
+
+def test_scales_of_single_layers_are_in_their_factors(made):
+    folder, model, params, leaves = made(LoRA(rank=4, alpha=2.0, targets=("query",)))
+    change(folder, alpha_pattern={"layers.1.self_attn.q_proj": 6.0}, use_rslora=True)
+    (method,), again = load_adapter(folder, model, params)
+    assert isinstance(method, LoRA) and method.alpha == 2.0
+    # alpha / sqrt(4) instead of alpha / 4, and three times that in layer 1.
+    for layer, ratio in ((0, 2.0), (1, 6.0)):
+        path = f"lora:layers_{layer}/attention/query/"
+        np.testing.assert_array_equal(np.asarray(again[path + "a"]), np.asarray(leaves[path + "a"]))
+        np.testing.assert_allclose(
+            np.asarray(again[path + "b"]), ratio * np.asarray(leaves[path + "b"]), rtol=1e-6
+        )
+
+
+def test_every_tensor_is_accounted_for(made):
+    folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
+    stored = tensors_of(folder)
+    stored.pop(QUERY.format(0, "B"))
+    stored[QUERY.format(1, "A")] = np.zeros((2, 16), np.float32)
+    stored["base_model.model.lm_head.weight"] = np.zeros((2, 2), np.float32)
+    write_tensors(folder, stored)
+    with pytest.raises(InputError) as caught:
+        load_adapter(folder, model, params)
+    said = str(caught.value)
+    assert f"1 missing: {QUERY.format(0, 'B')}" in said
+    assert f"1 of shape (2, 16) instead of (3, 16): {QUERY.format(1, 'A')}" in said
+    assert "1 surplus: base_model.model.lm_head.weight" in said
+
+
+@pytest.mark.parametrize("method", [LoRA(rank=3, targets=("query",)), SoftPrompt(2)])
+def test_an_adapter_of_another_backbone_is_told_by_name_and_shape(made, method):
+    folder, _, _, _ = made(method)
+    model, params = decoder(width=20)
+    with pytest.raises(InputError, match=r"'base', the backbone is 'ours'") as caught:
+        load_adapter(folder, model, params, "ours")
+    assert "(3, 16) instead of (3, 20)" in str(caught.value) or "(2, 16) instead of (2, 20)" in str(
+        caught.value
+    )
+
+
+def test_a_prefix_of_another_backbone(made):
+    folder, _, _, _ = made(PrefixTuning(2))
+    for changes, field in (({"layers": 3}, "num_layers"), ({"head_width": 8}, "token_dim")):
+        model, params = decoder(**changes)
+        with pytest.raises(InputError, match="'base', the backbone is 'ours'") as caught:
+            load_adapter(folder, model, params, "ours")
+        assert caught.value.field == field
+
+
+def test_a_projected_prefix_is_refused(made):
+    folder, model, params, _ = made(PrefixTuning(2))
+    change(folder, prefix_projection=True)
+    with pytest.raises(InputError, match="prefix_projection is True"):
+        load_adapter(folder, model, params)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
+def test_a_file_that_is_not_there_is_named(made, name):
+    folder, model, params, _ = made(SoftPrompt(2))
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=name):
+        load_adapter(folder, model, params)
+
+
+@pytest.mark.parametrize(
+    "methods",
+    [
+        (),
+        (Full(),),
+        (LoRA(rank=2), SoftPrompt(2)),
+        (LoRA(rank=2), Full()),
+    ],
+    ids=lambda methods: " and ".join(method.name for method in methods) or "none",
+)
+def test_methods_that_peft_cannot_express_leave_no_folder(made, tmp_path, methods):
+    with pytest.raises(InputError, match="an adapter is one of"):
+        made(*methods)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_head_that_transformers_has_not(tmp_path):
+    model, params = decoder()
+    leaves = with_method(LoRA(rank=2), params)
+    leaves |= {"head:/kernel": np.zeros((16, 2)), "head:/bias": np.zeros(2)}
+    with pytest.raises(InputError, match="head.pool"):
+        save_adapter(tmp_path / "new", "base", model, [LoRA(rank=2), Head("mean")], leaves)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_something_in_it_is_left_alone(made):
+    folder, model, _, leaves = made(SoftPrompt(2))
+    before = tensors_of(folder)["prompt_embeddings"]
+    with pytest.raises(InputError, match="a folder that is empty"):
+        save_adapter(folder, "base", model, [SoftPrompt(2)], {k: 2 * v for k, v in leaves.items()})
+    np.testing.assert_array_equal(tensors_of(folder)["prompt_embeddings"], before)

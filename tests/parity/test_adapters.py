@@ -1,0 +1,157 @@
+"""Adapters of PEFT load here and ours load in PEFT: equal logits both ways."""
+
+import numpy as np
+import pytest
+
+from research.interop.peft import load_adapter, save_adapter
+from tests import checkpoints
+from tests.interop.predict import adapted_logits, method
+from tests.tiny import with_method
+
+torch = pytest.importorskip("torch")
+peft = pytest.importorskip("peft")
+
+from tests.parity import peft_models  # noqa: E402  # it imports both
+
+KINDS = ["lora", "soft_prompt", "prefix"]
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """`loaded(variant, head)`: the backbone."""
+    return lambda variant, head=False: peft_models.backbone(tmp_path, variant, head)
+
+
+def peft_config(kind: str, backbone, **options):
+    """A config of PEFT; sizes that it would guess wrong for T5 are given."""
+    task, config = peft_models.task_type(backbone), backbone.model.config
+    if kind == "lora":
+        linear = {"gpt2": ["c_attn", "c_proj"], "t5": ["q", "v", "wo"], "bert": ["query", "dense"]}
+        family = checkpoints.VARIANTS[options.pop("variant")]["model_type"]
+        targets = linear.get(family.replace("roberta", "bert"), ["q_proj", "v_proj", "down_proj"])
+        options = {"r": 3, "lora_alpha": 5, "target_modules": targets, **options}
+        return peft.LoraConfig(task_type=task, **options)
+    del options["variant"]
+    if kind == "soft_prompt":
+        return peft.PromptTuningConfig(task_type=task, num_virtual_tokens=4, **options)
+    if backbone.model.ROUTE == "seq2seq":
+        options |= {
+            "num_layers": config.decoder_layers,
+            "token_dim": config.heads * config.head_width,
+            "num_attention_heads": config.heads,
+        }
+    return peft.PrefixTuningConfig(task_type=task, num_virtual_tokens=3, **options)
+
+
+def assert_equal(backbone, methods, leaves, theirs) -> None:
+    """Equal logits, which are not those of the backbone."""
+    given = peft_models.given(backbone)
+    ours = adapted_logits(backbone.model, methods, {**backbone.params, **leaves}, given)
+    expected = peft_models.their_logits(theirs, given)
+    plain = peft_models.their_logits(peft_models.torch_model(backbone), given)
+    if ours.ndim == 3:
+        valid = checkpoints.outputs_valid(given)
+        ours, expected, plain = ours[valid], expected[valid], plain[valid]
+    assert np.abs(expected - plain).max() > 0.02
+    np.testing.assert_allclose(ours, expected, atol=1e-4, rtol=0)
+
+
+def assert_theirs_loads(folder, backbone, config, **options):
+    """What PEFT makes of `config`, moved to random values, is the same model here."""
+    theirs = peft_models.randomised(
+        peft.get_peft_model(peft_models.torch_model(backbone), config), **options
+    )
+    theirs.save_pretrained(folder)
+    methods, leaves = load_adapter(folder, backbone.model, backbone.params)
+    assert_equal(backbone, methods, leaves, theirs)
+    return methods, leaves
+
+
+def assert_ours_loads(folder, backbone, methods):
+    """What we write is the same model in PEFT, and the same adapter here."""
+    leaves = dict(backbone.params)
+    for one in methods:
+        leaves = with_method(one, leaves, moved=0.3)
+    own = {path: leaf for path, leaf in leaves.items() if ":" in path}
+    save_adapter(folder, backbone.name, backbone.model, methods, leaves)
+    assert_equal(backbone, methods, own, peft_models.reloaded(backbone, folder))
+    again, read = load_adapter(folder, backbone.model, backbone.params)
+    assert read.keys() == own.keys()
+    assert [type(one) for one in again] == [type(one) for one in methods]
+    for path, leaf in own.items():
+        np.testing.assert_array_equal(np.asarray(read[path]), np.asarray(leaf), err_msg=path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("variant", peft_models.VARIANTS)
+def test_adapters_of_peft(loaded, tmp_path, variant, kind):
+    backbone = loaded(variant)
+    config = peft_config(kind, backbone, variant=variant)
+    assert_theirs_loads(tmp_path / "adapter", backbone, config)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("variant", peft_models.VARIANTS)
+def test_adapters_of_ours(loaded, tmp_path, variant, kind):
+    backbone = loaded(variant)
+    family = checkpoints.VARIANTS[variant]["model_type"]
+    assert_ours_loads(tmp_path / "adapter", backbone, method(kind, family))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("variant", peft_models.ENCODERS)
+def test_classifiers(loaded, tmp_path, variant, kind):
+    backbone = loaded(variant, head=True)
+    config = peft_config(kind, backbone, variant=variant)
+    methods, leaves = assert_theirs_loads(tmp_path / "theirs", backbone, config)
+    assert methods[-1].is_head and leaves["head:/bias"].shape == (2,)
+    assert_ours_loads(tmp_path / "ours", backbone, method(f"{kind}, head", variant))
+
+
+LORA_OPTIONS = {
+    "patterns of ranks and scales": {
+        "rank_pattern": {"q_proj": 2, r"layers\.1\.mlp\.down_proj": 5},
+        "alpha_pattern": {"layers.0.self_attn.v_proj": 11},
+    },
+    "rank-stabilised": {"use_rslora": True, "rank_pattern": {"v_proj": 4}},
+    "regular expression": {"target_modules": r".*\.1\.(self_attn\.[kv]_proj|mlp\.gate_proj)"},
+    "one layer": {"layers_to_transform": [1], "exclude_modules": ["v_proj"]},
+}
+
+
+@pytest.mark.parametrize("name", LORA_OPTIONS)
+def test_options_of_lora(loaded, tmp_path, name):
+    variant = "llama, grouped keys"
+    backbone = loaded(variant)
+    config = peft_config("lora", backbone, variant=variant, **LORA_OPTIONS[name])
+    methods, leaves = assert_theirs_loads(tmp_path / "theirs", backbone, config)
+    save_adapter(tmp_path / "again", backbone.name, backbone.model, methods, leaves)
+    theirs = peft_models.reloaded(backbone, tmp_path / "again")
+    assert_equal(backbone, methods, leaves, theirs)
+
+
+def test_layers_kept_as_in_out_say_so(loaded, tmp_path):
+    backbone = loaded("gpt2")
+    config = peft_config("lora", backbone, variant="gpt2", fan_in_fan_out=True)
+    assert_theirs_loads(tmp_path / "theirs", backbone, config)
+
+
+def test_adapters_of_the_model_without_a_head(loaded, tmp_path):
+    """Names then lack what those of the model with a head begin with."""
+    variant = "llama, grouped keys"
+    backbone = loaded(variant)
+    config = peft_config("lora", backbone, variant=variant)
+    config.task_type = "FEATURE_EXTRACTION"
+    whole = peft_models.torch_model(backbone)
+    theirs = peft_models.randomised(peft.get_peft_model(whole.model, config))
+    theirs.save_pretrained(tmp_path / "bare")
+    methods, leaves = load_adapter(tmp_path / "bare", backbone.model, backbone.params)
+    assert_equal(backbone, methods, leaves, whole)  # its layers are adapted in place
+
+
+def test_prompts_for_encoder_and_decoder(loaded, tmp_path):
+    """PEFT makes both by default and reads the first."""
+    backbone = loaded("t5")
+    config = peft_config("soft_prompt", backbone, variant="t5", num_transformer_submodules=2)
+    _, leaves = assert_theirs_loads(tmp_path / "both", backbone, config)
+    assert leaves["soft_prompt:/prompt"].shape == (4, 16)

@@ -1,0 +1,173 @@
+"""Greedy decoding and beam search against `generate` of transformers, token for token."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.evaluation.batch import frame
+from research.evaluation.decoding.settings import Decoding
+from research.evaluation.generation import generate
+from research.models.backbone import load_backbone, load_tokenizer
+from research.tasks.encoding import Encoded
+from tests import checkpoints
+from tests.parity.test_families import theirs
+from tests.tiny import ONE
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+VARIANTS = [
+    "gpt2",
+    "llama, grouped keys",
+    "mistral",
+    "qwen2, windows in upper layers",
+    "qwen3, biases, windows in some layers",
+    "t5",
+    "t5 1.1",
+]
+TOKENS = 12
+SEARCHES = [
+    dict(num_beams=2, length_penalty=0.5),
+    dict(num_beams=4, length_penalty=1.0),
+    dict(num_beams=4, length_penalty=2.0),
+]
+STOPS = [
+    dict(num_beams=2, length_penalty=2.0, early_stopping=True),
+    dict(num_beams=4, length_penalty=0.5, early_stopping="never"),
+    dict(num_beams=4, length_penalty=-1.0, early_stopping="never"),
+]
+
+
+@pytest.fixture
+def written(tmp_path):
+    """`written(variant)`: the folder of that checkpoint."""
+    return lambda variant: checkpoints.write(tmp_path / "written", variant)
+
+
+def encoded(prompts) -> Encoded:
+    length = np.array([len(ids) for ids in prompts], np.int32)
+    tokens = np.zeros((len(prompts), length.max()), np.int32)
+    for row, ids in enumerate(prompts):
+        tokens[row, : len(ids)] = ids
+    return Encoded(tokens, length, length, np.zeros_like(length), cut=0)
+
+
+def ours(backbone, prompts, decoding, ends):
+    """[(tokens, score)] of all prompts, as one batch of rows with padding."""
+    result = generate(
+        backbone.model,
+        (),
+        backbone.params,
+        encoded(prompts),
+        frame(),
+        decoding,
+        ends=ends,
+        devices=ONE,
+        dtype=jnp.float32,
+        batch_size=len(prompts) + 1,
+    )
+    rows = zip(result.tokens, result.length, result.score, strict=True)
+    return [(list(tokens[:length]), score) for tokens, length, score in rows]
+
+
+def expected(model, prompts, decoding, ends):
+    """[(tokens, score)] of all prompts, one at a time without padding."""
+    model.generation_config.eos_token_id = list(ends) or None
+    model.generation_config.pad_token_id = 0
+    found = []
+    for prompt in prompts:
+        options = dict(max_new_tokens=decoding.max_new_tokens, num_beams=decoding.num_beams)
+        if decoding.num_beams > 1:
+            options["length_penalty"] = decoding.length_penalty
+            options["early_stopping"] = decoding.early_stopping
+        result = model.generate(
+            torch.tensor([prompt]).long(),
+            do_sample=False,
+            use_cache=False,  # of a T5 with more layers in its decoder it would be too small
+            output_scores=True,
+            return_dict_in_generate=True,
+            **options,
+        )
+        skipped = 1 if model.config.is_encoder_decoder else len(prompt)
+        tokens = result.sequences[0, skipped:].tolist()
+        ending = [place + 1 for place, token in enumerate(tokens) if token in ends]
+        tokens = tokens[: min(ending, default=len(tokens))]
+        if decoding.num_beams > 1:
+            score = result.sequences_scores[0].item()
+        else:
+            steps = model.compute_transition_scores(
+                result.sequences, result.scores, normalize_logits=True
+            )
+            score = steps.sum().item()
+        found.append((tokens, score))
+    return found
+
+
+def assert_equal(backbone, reference, prompts, decoding, ends=()):
+    """Returns the lengths of what both generate."""
+    mine = ours(backbone, prompts, decoding, ends)
+    other = expected(reference, prompts, decoding, ends)
+    for (tokens, score), (their_tokens, their_score) in zip(mine, other, strict=True):
+        assert tokens == their_tokens
+        assert score == pytest.approx(their_score, abs=1e-4)
+    return [len(tokens) for tokens, _ in mine]
+
+
+def random_prompts(size):
+    draw = np.random.default_rng(4)
+    return [draw.integers(3, size, length).tolist() for length in (9, 4, 1, 7, 2, 5)]
+
+
+def early(backbone, prompts):
+    """Two tokens that greedy texts have in their middle, and not all at the same place."""
+    texts = [tokens for tokens, _ in ours(backbone, prompts, Decoding(TOKENS), ())]
+    return texts[0][3], texts[1][6]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_greedy(written, variant):
+    folder = written(variant)
+    backbone, reference = load_backbone(str(folder)), theirs(folder)
+    prompts = random_prompts(backbone.model.config.vocab_size)
+    whole = assert_equal(backbone, reference, prompts, Decoding(TOKENS))
+    assert whole == [TOKENS] * len(prompts)
+    ends = early(backbone, prompts)
+    cut = assert_equal(backbone, reference, prompts, Decoding(TOKENS), ends)
+    assert min(cut) < TOKENS
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_beams(written, variant):
+    folder = written(variant)
+    backbone, reference = load_backbone(str(folder)), theirs(folder)
+    prompts = random_prompts(backbone.model.config.vocab_size)
+    ends, lengths = early(backbone, prompts), []
+    for settings in SEARCHES:
+        lengths += assert_equal(backbone, reference, prompts, Decoding(TOKENS, **settings), ends)
+    assert min(lengths) < TOKENS
+    whole = assert_equal(backbone, reference, prompts, Decoding(TOKENS, **SEARCHES[1]))
+    assert whole == [TOKENS] * len(prompts)
+
+
+@pytest.mark.parametrize("settings", STOPS, ids=str)
+def test_when_a_row_of_beams_is_done(written, settings):
+    folder = written("llama, grouped keys")
+    backbone, reference = load_backbone(str(folder)), theirs(folder)
+    prompts = random_prompts(backbone.model.config.vocab_size)
+    ends, decoding = early(backbone, prompts), Decoding(TOKENS, **settings)
+    for stop in (ends, ends[:1], ()):
+        assert_equal(backbone, reference, prompts, decoding, stop)
+
+
+@pytest.mark.parametrize("settings", [{}, *SEARCHES[1:]], ids=str)
+@pytest.mark.parametrize("name", ["reviews-lm", "tinystories-656k"])
+def test_real_models(shared, name, settings):
+    folder = shared / "models" / name
+    backbone, reference = load_backbone(str(folder)), theirs(folder)
+    tokenizer = load_tokenizer(str(folder), backbone.model)
+    texts = ["Once upon a time, there was a", "The movie was", "I have never seen such a bad film"]
+    prompts = [
+        [tokenizer.bos_token_id, *tokenizer.encode(t, add_special_tokens=False)] for t in texts
+    ]
+    ends = [tokenizer.eos_token_id, *tokenizer.encode(".", add_special_tokens=False)[-1:]]
+    assert_equal(backbone, reference, prompts, Decoding(24, **settings), ends)

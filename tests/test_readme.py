@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import pytest
+from flax.traverse_util import unflatten_dict
 
 from research.methods import METHODS
 from research.models import MODELS
@@ -50,17 +51,24 @@ def test_a_method_and_a_task(folder: Path, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_model(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    mistral = shown("Mistral")
-    monkeypatch.setitem(MODELS, "mistral", mistral)
+    scaled = shown("ScaledLlama")
+    monkeypatch.setitem(MODELS, "scaled_llama", scaled)
     plain = load_backbone(str(folder / "backbone"))
     file = folder / "backbone" / "config.json"
     content = file.read_text()
-    file.write_text(content.replace('"llama"', '"mistral", "sliding_window": 8'))
-    windowed = load_backbone(str(folder / "backbone"))
+    file.write_text(content.replace('"llama"', '"scaled_llama", "embedding_multiplier": 12.0'))
+    found = load_backbone(str(folder / "backbone"))
     file.write_text(content)
-    assert isinstance(windowed.model, mistral) and isinstance(plain.model, Decoder)
-    assert (plain.context, windowed.context) == (64, 8)
-    assert all(jnp.array_equal(windowed.params[path], leaf) for path, leaf in plain.params.items())
+    assert isinstance(found.model, scaled) and isinstance(plain.model, Decoder)
+    assert all(jnp.array_equal(found.params[path], leaf) for path, leaf in plain.params.items())
+    tokens = jnp.array([[3, 5, 8]])
+    once, twelvefold = (
+        one.model.apply(
+            {"params": unflatten_dict(one.params, sep="/")}, tokens, method=one.model.embed
+        )
+        for one in (plain, found)
+    )
+    assert jnp.allclose(twelvefold, 12 * once)
 
 
 def test_the_command_for_your_data_is_understood(monkeypatch: pytest.MonkeyPatch):

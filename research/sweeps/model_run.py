@@ -100,8 +100,8 @@ def check_run(run: Run, bench: Bench) -> None:
         draw(run.cell.task, run.cell.regime, run.seed, run.cell.experiment.max_dev)
         return
     work = _Work(run, bench)
-    for stage in run.approach.stages:
-        mask(stage.methods, work.leaves)
+    for index, stage in enumerate(run.approach.stages):
+        mask(stage.methods, work.member(index).leaves)
         step_on(Program(bench.backbone.model, stage.schedule, bench.dtype), bench.devices)
 
 

@@ -142,11 +142,11 @@ def test_no_field_is_forgotten_here():
         return {f.name for f in dataclasses.fields(cls)}
 
     assert OF_SCHEDULE.keys() == names(Schedule) and OF_METHOD.keys() == names(LoRA)
-    assert {"method", "schedule", "learning_rate", "weight_decay"} == names(Stage)
+    assert {"methods", "schedule", "learning_rate", "weight_decay"} == names(Stage)
     other = {"stages", "trials", "baseline", "options"}
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
-    assert OF_EXPERIMENT.keys() | elsewhere | {"devices", "workers"} == names(Experiment)
+    assert OF_EXPERIMENT.keys() | elsewhere | {"devices", "workers", "keep_trained"} == names(Experiment)
 
 
 def test_an_id_depends_on_everything_that_changes_numbers(config: dict, tmp_path):

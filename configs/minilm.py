@@ -4,7 +4,7 @@
 
 Five ways to adapt it, with five shots per class and with all training examples, five seeds. Needs
 the checkpoint and the data under ADAPTLAB_SHARED. Scores: results/minilm_banking77_agnews/.
-AG News: of the 120,000 training examples 4,990 are at hand; 2,000 of the 7,600 test examples are
+AG News: of the 120,000 training examples 4,990 are at hand; 1,000 of the 7,600 test examples are
 scored. The head reads the mean of the hidden states, which this encoder was trained for.
 """
 
@@ -29,20 +29,20 @@ def get_config() -> ConfigDict:
         source="ag_news",
         folder="$ADAPTLAB_SHARED/data/ag_news",
         train="train_subset.jsonl",
-        most_test=2000,
+        most_test=1000,
         templates=("{text}",),
     )
     config.tasks = (banking, news)
     config.regimes = ("5-shot", "all")
     config.seeds = 5
     config.search_seeds = 1
-    config.max_dev = 256
+    config.max_dev = 128
 
     config.schedule = ConfigDict()
-    config.schedule.steps = 200
+    config.schedule.steps = 150
     config.schedule.batch_size = 16
     config.schedule.eval_every = 50
-    config.schedule.patience = 3
+    config.schedule.patience = 2
 
     soft = dict(name="soft_prompt", length=20)
     lora = dict(name="lora", rank=8, alpha=16.0, targets=("query", "value"))

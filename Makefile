@@ -3,18 +3,22 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: quickstart test parity lint clean
+.PHONY: quickstart test thorough parity lint clean
 
 quickstart: $(VENV)/run
 	$(BIN)/python scripts/sweep.py --config configs/quickstart.py
 
 test: $(VENV)/test
-	$(BIN)/pytest tests --ignore tests/parity --numprocesses auto --maxprocesses 8 --dist loadfile
+	$(PYTEST) tests --ignore tests/parity -m "not thorough" --dist loadfile
+
+thorough: $(VENV)/test
+	$(PYTEST) tests --ignore tests/parity -m thorough --dist load
 
 parity: $(VENV)/parity
-	$(BIN)/pytest tests/parity
+	$(PYTEST) tests/parity --dist load
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .

@@ -10,10 +10,11 @@ PEFT writes it, or a soft prompt [P, D] in a .npy file. --merge writes the whole
 tokenizer: what a full fine-tuning, or any other training of the backbone's own leaves, needs.
 """
 
+import argparse
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-from absl import app, flags
 
 from research.errors import InputError, exit_on_input_error
 from research.interop.peft import load_adapter, save_adapter
@@ -37,46 +38,41 @@ from research.training.optimizer import Schedule
 
 Source = tuple[Backbone, tuple[Method, ...], Leaves]
 
-RESULTS = flags.DEFINE_string("results", None, "Results folder of a sweep.")
-RUN = flags.DEFINE_string("run", None, "Id of one of its runs.")
-BACKBONE = flags.DEFINE_string("backbone", None, "Folder or hub id of an adapter's model.")
-ADAPTER = flags.DEFINE_string("adapter", None, "Folder of PEFT, or a .npy file.")
-OUT = flags.DEFINE_string("out", None, "Folder to write; must be new or empty.", required=True)
-MERGE = flags.DEFINE_bool("merge", False, "Write the whole model, with LoRA merged.")
-DTYPE = flags.DEFINE_enum("dtype", "float32", DTYPES, "Of a merged model.")
-
 
 @exit_on_input_error
-def read_flags(argv: list[str]) -> list[str]:
-    """Parses the command line; returns what is no flag. Raises InputError for a wrong one."""
-    try:
-        rest = flags.FLAGS(argv)
-    except flags.Error as error:
-        reason = " ".join(str(error).split())
-        raise InputError("command line", " ".join(argv[1:]), reason) from error
-    if rest[1:]:
-        raise InputError("command line", rest[1:], "only flags are expected, such as --backbone")
-    return rest
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exports what the arguments name; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--results", help="results folder of a sweep")
+    parser.add_argument("--run", help="id of one of its runs")
+    parser.add_argument("--backbone", help="folder or hub id of an adapter's model")
+    parser.add_argument("--adapter", help="folder of PEFT, or a .npy file")
+    parser.add_argument("--out", required=True, help="folder to write; must be new or empty")
+    parser.add_argument("--merge", action="store_true", help="write the whole model")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of a whole model")
+    options = parser.parse_args(argv)
+    backbone, methods, leaves = _source(options)
+    if not options.merge and any(":" not in path for path in leaves):
+        raise InputError("--merge", False, "it is needed: leaves of the backbone itself trained")
+    if options.merge:
+        model, params = merge(backbone, methods, leaves)
+        tokenizer = load_tokenizer(backbone.name, backbone.model)
+        save_backbone(options.out, model, params, tokenizer, options.dtype)
+    else:
+        save_adapter(options.out, backbone.name, backbone.model, methods, leaves)
+    return 0
 
 
-@exit_on_input_error
-def main(argv: list[str]) -> None:
-    del argv
-    pairs = {(RESULTS.value, RUN.value): run, (BACKBONE.value, ADAPTER.value): adapter}
+def _source(options: argparse.Namespace) -> Source:
+    pairs = {(options.results, options.run): run, (options.backbone, options.adapter): adapter}
     whole = [(given, read) for given, read in pairs.items() if all(given)]
     if len(whole) != 1 or any(any(given) != all(given) for given in pairs):
         allowed = "either --results and --run, or --backbone and --adapter, are expected"
         raise InputError("command line", [name for given in pairs for name in given], allowed)
     [(given, read)] = whole
-    backbone, methods, leaves = read(*given)
-    if not MERGE.value and any(":" not in path for path in leaves):
-        raise InputError("--merge", False, "it is needed: leaves of the backbone itself trained")
-    if MERGE.value:
-        model, params = merge(backbone, methods, leaves)
-        tokenizer = load_tokenizer(backbone.name, backbone.model)
-        save_backbone(OUT.value, model, params, tokenizer, DTYPE.value)
-    else:
-        save_adapter(OUT.value, backbone.name, backbone.model, methods, leaves)
+    return read(*given)
 
 
 def adapter(name: str, file: str) -> Source:
@@ -122,4 +118,4 @@ def merge(backbone: Backbone, methods: tuple[Method, ...], leaves: Leaves) -> tu
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=read_flags)
+    sys.exit(main())

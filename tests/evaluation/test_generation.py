@@ -23,6 +23,7 @@ from research.models.t5 import T5
 from research.models.t5_config import T5Config
 from research.tasks.encoding import Encoded, Labels
 from tests.checkpoints import BERT
+from tests.thorough import cases
 from tests.tiny import FRAME, METHODS, ONE, decoder, encoded, scored, with_method
 
 COUNT = 6
@@ -95,7 +96,7 @@ def slow(model, methods, leaves, examples, around, count=COUNT, ends=(END,)):
     return found
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", cases(CASES, quick=("few-shot, lora", "prefix", "t5")))
 def test_greedy_equals_a_whole_pass_per_token(case):
     model, methods, leaves, around = made(case)
     examples = encoded(5)
@@ -135,7 +136,7 @@ def as_rows(examples):
     return Rows(examples.tokens, examples.start, examples.start, empty, nothing, nothing)
 
 
-@pytest.mark.parametrize("penalty", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("penalty", cases([1.0, 2.0, 3.0], quick=(3.0,)))
 def test_enough_beams_find_the_best_of_all_texts(penalty):
     model, leaves = decoder(vocab_size=5)
     examples, labels = small(6), every_text(5, 3, end=2)
@@ -163,7 +164,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", cases(WAYS, quick=("beams",)))
 def test_a_text_does_not_depend_on_other_rows_padding_or_devices(way):
     model, methods, leaves, around = made("few-shot, lora")
     examples = encoded(7)
@@ -184,7 +185,7 @@ def test_a_text_does_not_depend_on_other_rows_padding_or_devices(way):
     np.testing.assert_array_equal(whole.tokens[3:], other.tokens[3:])
 
 
-@pytest.mark.parametrize("way", ["greedy", "beams"])
+@pytest.mark.parametrize("way", cases(["greedy", "beams"], quick=("beams",)))
 def test_it_stops_when_all_texts_have_ended(way):
     model, leaves = decoder()
     decoding = replace(WAYS[way], max_new_tokens=12)
@@ -244,6 +245,7 @@ def test_drawn_tokens_have_the_probabilities_of_the_formula(settings):
     assert chisquare(found[possible], count * expected[possible]).pvalue > 0.01
 
 
+@pytest.mark.thorough
 def test_drawn_texts_have_the_probabilities_that_the_scorer_gives():
     """Of two tokens after the same prompt: draws of the two steps do not hang together."""
     model, leaves = decoder(vocab_size=5)
@@ -278,7 +280,10 @@ def test_a_seed_decides_what_is_drawn():
     assert (first.tokens != other.tokens).any()
 
 
-@pytest.mark.parametrize("settings", [dict(top_k=1), dict(temperature=1e-6), dict(top_p=1e-6)])
+NARROW = [dict(top_k=1), dict(temperature=1e-6), dict(top_p=1e-6)]
+
+
+@pytest.mark.parametrize("settings", cases(NARROW, quick=NARROW[:1]))
 def test_sampling_from_one_token_is_greedy(settings):
     model, leaves = decoder()
     greedy = texts(model, (), leaves, encoded(6), FRAME, Decoding(COUNT))

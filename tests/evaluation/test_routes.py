@@ -12,6 +12,7 @@ from research.evaluation.batch import Rows, frame
 from research.methods.head import Head
 from research.models.backbone import load_backbone
 from tests import checkpoints
+from tests.thorough import cases
 from tests.tiny import LABELS, METHODS, batch, encoded, loss_sum, scored, with_method
 
 FRAMES = {
@@ -56,6 +57,23 @@ def seq2seq_logprobs(model, params, ids, valid, target) -> jax.Array:
     return jax.nn.log_softmax(model.apply(nested, hidden, method="logits")[0])
 
 
+@partial(jax.jit, static_argnums=0)
+def encoder_hidden(model, params, inputs, valid) -> jax.Array:
+    """[T, D] of one row of embeddings [T, D]."""
+    nested = {"params": unflatten_dict(params, sep="/")}
+    places = jnp.arange(len(inputs), dtype=jnp.int32)[None]
+    return model.apply(nested, inputs[None], places, valid[None])[0]
+
+
+def hidden_of(model, params, ids, before=()) -> np.ndarray:
+    """The hidden states of one row of ids, and of the embeddings that stand before them."""
+    inputs = np.asarray(params["embed/embedding"])[np.asarray(ids)]
+    inputs = np.concatenate([np.asarray(before).reshape(-1, inputs.shape[1]), inputs])
+    padded = np.pad(inputs, ((0, 40 - len(inputs)), (0, 0)))
+    valid = np.arange(40) < len(inputs)
+    return np.asarray(encoder_hidden(model, params, padded, valid))[: len(inputs)]
+
+
 def slow_score(model, params, prompt, target, around) -> float:
     """The sum of the log-probabilities of `target` after the opening and `prompt`, by one pass."""
     opening, closing = around.opening[: around.length], around.closing
@@ -89,10 +107,8 @@ def test_label_scores_and_objective_are_sums_of_token_logprobs(load, variant):
     assert -float(loss_sum(model, (), params, rows, around)) == pytest.approx(right, abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    "variant, name",
-    [("bert", "prefix"), ("bert", "soft_prompt"), ("t5", "prefix"), ("t5", "soft_prompt")],
-)
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", cases(["prefix", "soft_prompt"], quick=("soft_prompt",)))
 def test_scores_do_not_depend_on_padding_or_other_rows(load, variant, name):
     model, params = load(variant)
     around, method = FRAMES[VARIANTS[variant]], METHODS[name]
@@ -117,11 +133,8 @@ def test_a_head_reads_the_pooled_row(load, variant, pool):
     around, rows, method = FRAMES["head"], batch(4), Head(pool)
     leaves = with_method(method, params)
     scores = scored(model, (method,), leaves, rows, around)
-    nested = {"params": unflatten_dict(params, sep="/")}
     for row in range(4):
-        ids = np.array([3, *rows.tokens[row, : rows.start[row]], 5], np.int32)
-        places = np.arange(len(ids), dtype=np.int32)[None]
-        hidden = np.asarray(model.apply(nested, ids[None], places, places >= 0))[0]
+        hidden = hidden_of(model, params, [3, *rows.tokens[row, : rows.start[row]], 5])
         pooled = hidden.mean(0) if pool == "mean" else hidden[0]
         if pool == "first":  # these checkpoints have no pooler, so the head has a layer of its own
             pooled = np.tanh(pooled @ leaves["head:/dense"] + leaves["head:/dense_bias"])
@@ -139,10 +152,7 @@ def test_a_mean_leaves_the_soft_prompt_out(load):
     leaves = with_method(soft, with_method(head, params))
     scores = scored(model, (head, soft), leaves, rows, FRAMES["head"])
     prompt = np.asarray(leaves["soft_prompt:/prompt"])
-    nested = {"params": unflatten_dict(params, sep="/")}
-    ids = np.array([3, *rows.tokens[0, : rows.start[0]], 5], np.int32)
-    inputs = np.concatenate([prompt, np.asarray(params["embed/embedding"])[ids]])
-    places = np.arange(len(inputs), dtype=np.int32)[None]
-    hidden = np.asarray(model.apply(nested, inputs[None], places, places >= 0))[0]
+    ids = [3, *rows.tokens[0, : rows.start[0]], 5]
+    hidden = hidden_of(model, params, ids, prompt)
     logits = hidden[len(prompt) :].mean(0) @ leaves["head:/kernel"] + leaves["head:/bias"]
     np.testing.assert_allclose(scores[0], jax.nn.log_softmax(logits), **CLOSE)

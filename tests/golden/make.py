@@ -11,7 +11,7 @@ import numpy as np
 
 from tests import checkpoints
 from tests.golden.golden import FILE, sampled
-from tests.parity.test_families import their_logits, their_loss, theirs
+from tests.parity.reference import their_logits, their_loss, theirs
 
 
 def computed(folder: Path, variant: str) -> dict[str, np.ndarray]:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.methods.adapted import Adapted
+from research.methods.full import Full
 from research.methods.head import Head
 from research.methods.lora import LoRA
 from research.methods.prefix import PrefixTuning
@@ -17,7 +18,8 @@ TARGETS = {"bert": ("query", "up"), "roberta": ("value", "out"), "gpt2": ("qkv",
 def method(kind: str, family: str = "llama"):
     """The methods that `kind` names, such as `lora, head`."""
     lora = LoRA(rank=3, alpha=5.0, targets=TARGETS.get(family, ("query", "value", "down")))
-    known = {"lora": lora, "soft_prompt": SoftPrompt(4), "prefix": PrefixTuning(3), "head": Head()}
+    known = {"lora": lora, "soft_prompt": SoftPrompt(4), "prefix": PrefixTuning(3)}
+    known |= {"full": Full(), "head": Head()}
     return tuple(known[name] for name in kind.split(", "))
 
 

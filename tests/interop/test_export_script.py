@@ -1,9 +1,6 @@
 """scripts/export.py, as a user runs it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone, load_tokenizer
 from research.sweeps.ledger import Ledger
 from research.sweeps.trained import load_trained
+from scripts.export import main
 from tests import films
 from tests.tiny import with_method
 
@@ -24,12 +22,18 @@ ROOT = Path(research.__file__).parent.parent
 WORLD = ROOT / "research" / "assets" / "world-1m"
 
 
-def export(*arguments: str | Path) -> tuple[int, str]:
-    """(exit code, what it says on standard error)."""
-    command = [sys.executable, str(ROOT / "scripts" / "export.py"), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    return done.returncode, done.stderr
+@pytest.fixture
+def export(capsys):
+    """`export(*arguments)`: (exit code, what it says on standard error)."""
+
+    def run(*arguments: str | Path) -> tuple[int, str]:
+        try:
+            code = main(list(map(str, arguments)))
+        except SystemExit as end:
+            code = end.code
+        return code, capsys.readouterr().err
+
+    return run
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def made(tmp_path):
     return make
 
 
-def test_lora_is_merged_into_a_model_with_its_tokenizer(tmp_path, made):
+def test_lora_is_merged_into_a_model_with_its_tokenizer(tmp_path, made, export):
     method = LoRA(rank=2)
     backbone, leaves = made(method)
     code, said = export(
@@ -65,7 +69,7 @@ def test_lora_is_merged_into_a_model_with_its_tokenizer(tmp_path, made):
     assert mine.encode(text) == theirs.encode(text)
 
 
-def test_a_prompt_in_a_file_becomes_a_folder_of_peft(tmp_path):
+def test_a_prompt_in_a_file_becomes_a_folder_of_peft(tmp_path, export):
     backbone = load_backbone(str(WORLD))
     width = backbone.params["embed/embedding"].shape[1]
     prompt = np.random.default_rng(0).normal(size=(5, width)).astype(np.float32)
@@ -81,7 +85,7 @@ def test_a_prompt_in_a_file_becomes_a_folder_of_peft(tmp_path):
     np.testing.assert_array_equal(np.asarray(leaves["soft_prompt:/prompt"]), prompt)
 
 
-def test_what_a_run_trained_is_exported(tmp_path):
+def test_what_a_run_trained_is_exported(tmp_path, export):
     """An adapter where methods added leaves, a whole model where the backbone's own trained."""
     lora = {"name": "lora", "rank": 2, "alpha": 8.0, "targets": ("query", "down")}
     config = films.settings(films.write_inputs(tmp_path))
@@ -110,19 +114,23 @@ def test_what_a_run_trained_is_exported(tmp_path):
         np.testing.assert_array_equal(np.asarray(leaves[path]), leaf)
 
 
-def test_mistakes_are_one_sentence(tmp_path, made):
+def test_mistakes_are_one_sentence(tmp_path, made, export):
     made(SoftPrompt(2))
     given = ["--backbone", WORLD, "--adapter", tmp_path / "adapter", "--out", tmp_path / "new"]
     cases = {
         "export it without --merge": [*given, "--merge"],
         "adapter_config.json": [*given[:3], tmp_path, *given[4:]],
-        "--out": given[:4],
         "either --results and --run, or": given[2:],
         "has no such run": ["--results", tmp_path, "--run", "abc", *given[4:]],
-        "float8": [*given, "--dtype", "float8"],
     }
     for expected, arguments in cases.items():
         code, said = export(*arguments)
         assert code == 2 and said.startswith("error: ") and expected in said, said
         assert len(said.strip().splitlines()) == 1
+    for expected, arguments in {
+        "--out": given[:4],
+        "float8": [*given, "--dtype", "float8"],
+    }.items():
+        code, said = export(*arguments)
+        assert code == 2 and expected in said
     assert not (tmp_path / "new").exists()

@@ -11,6 +11,7 @@ from flax.traverse_util import unflatten_dict
 
 from research.models.backbone import random_params
 from research.models.decoder import Decoder, DecoderConfig
+from tests.thorough import cases
 
 TOKENS = np.random.default_rng(3).integers(0, 23, (4, 7)).astype(np.int32)
 
@@ -69,7 +70,7 @@ def test_inputs_see_only_earlier_ones_by_index_whatever_their_positions(tiny, di
     assert (np.abs(before[:, 4:] - after[:, 4:]).max(-1) > 1e-3).all()
 
 
-@pytest.mark.parametrize("start", [0, 2, 5])
+@pytest.mark.parametrize("start", cases([0, 2, 5], quick=(2,)))
 def test_junk_in_padding_changes_nothing(tiny, start):
     valid = np.ones(TOKENS.shape, bool)
     valid[1:, start : start + 2] = False
@@ -165,7 +166,7 @@ def test_a_window_goes_by_positions_not_by_order(make):
     np.testing.assert_allclose(run(model, params, TOKENS, near)[0], expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("served", [1, 2, 4])
+@pytest.mark.parametrize("served", cases([1, 2, 4], quick=(2,)))
 def test_memories_under_a_window_equal_concatenation(make, served):
     """Memory rows of different lengths, padded, each serving its share of the rows."""
     model, params = make(model_type="mistral", window=3, windowed=(0, 1))

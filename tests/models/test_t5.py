@@ -12,6 +12,7 @@ from flax.traverse_util import unflatten_dict
 
 from research.models.backbone import shapes
 from research.models.t5 import T5, GatedT5
+from tests.thorough import cases
 
 SIZES = dict(vocab_size=23, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2)
 V11 = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
@@ -128,7 +129,7 @@ def test_only_distances_matter_and_one_row_of_positions_serves_all(tiny):
     assert np.abs(apart - ours).max() > 1e-2
 
 
-@pytest.mark.parametrize("rows", [1, 2, 4])
+@pytest.mark.parametrize("rows", cases([1, 2, 4], quick=(2,)))
 def test_an_encoder_reads_memories_on_both_sides(rows):
     """In one layer, whose keys and values depend on nothing but the inputs."""
     model, variables = t5(num_layers=1)
@@ -148,7 +149,7 @@ def test_an_encoder_reads_memories_on_both_sides(rows):
         np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("rows", cases([1, 2], quick=(2,)))
 def test_a_decoder_reads_memories_that_groups_of_rows_share(tiny, rows):
     valid = np.ones((rows, 3), bool)
     valid[:, 1] = False

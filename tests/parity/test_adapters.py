@@ -6,32 +6,32 @@ import pytest
 from research.interop.peft import load_adapter, save_adapter
 from tests import checkpoints
 from tests.interop.predict import adapted_logits, method
+from tests.parity.backbones import cases, family
 from tests.tiny import with_method
 
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
 
 from tests.parity import peft_models  # noqa: E402  # it imports both
+from tests.parity.reference import their_logits  # noqa: E402
 
 KINDS = ["lora", "soft_prompt", "prefix"]
-
-
-@pytest.fixture
-def loaded(tmp_path):
-    """`loaded(variant, head)`: the backbone."""
-    return lambda variant, head=False: peft_models.backbone(tmp_path, variant, head)
+# Layers as PEFT names them, in part or in full; those of other families are as in Llama.
+TARGETS = {
+    "gpt2": ["c_attn", "c_proj"],
+    "t5": ["q", "v", "wo"],
+    "bert": ["query", "dense"],
+    "roberta": ["query", "dense"],
+}
 
 
 def peft_config(kind: str, backbone, **options):
     """A config of PEFT; sizes that it would guess wrong for T5 are given."""
     task, config = peft_models.task_type(backbone), backbone.model.config
     if kind == "lora":
-        linear = {"gpt2": ["c_attn", "c_proj"], "t5": ["q", "v", "wo"], "bert": ["query", "dense"]}
-        family = checkpoints.VARIANTS[options.pop("variant")]["model_type"]
-        targets = linear.get(family.replace("roberta", "bert"), ["q_proj", "v_proj", "down_proj"])
+        targets = TARGETS.get(family(backbone), ["q_proj", "v_proj", "down_proj"])
         options = {"r": 3, "lora_alpha": 5, "target_modules": targets, **options}
         return peft.LoraConfig(task_type=task, **options)
-    del options["variant"]
     if kind == "soft_prompt":
         return peft.PromptTuningConfig(task_type=task, num_virtual_tokens=4, **options)
     if backbone.model.ROUTE == "seq2seq":
@@ -47,8 +47,8 @@ def assert_equal(backbone, methods, leaves, theirs) -> None:
     """Equal logits, which are not those of the backbone."""
     given = peft_models.given(backbone)
     ours = adapted_logits(backbone.model, methods, {**backbone.params, **leaves}, given)
-    expected = peft_models.their_logits(theirs, given)
-    plain = peft_models.their_logits(peft_models.torch_model(backbone), given)
+    models = (theirs, peft_models.torch_model(backbone))
+    expected, plain = (their_logits(model, given).detach().numpy() for model in models)
     if ours.ndim == 3:
         valid = checkpoints.outputs_valid(given)
         ours, expected, plain = ours[valid], expected[valid], plain[valid]
@@ -82,30 +82,14 @@ def assert_ours_loads(folder, backbone, methods):
         np.testing.assert_array_equal(np.asarray(read[path]), np.asarray(leaf), err_msg=path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("variant", peft_models.VARIANTS)
-def test_adapters_of_peft(loaded, tmp_path, variant, kind):
-    backbone = loaded(variant)
-    config = peft_config(kind, backbone, variant=variant)
-    assert_theirs_loads(tmp_path / "adapter", backbone, config)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("variant", peft_models.VARIANTS)
-def test_adapters_of_ours(loaded, tmp_path, variant, kind):
-    backbone = loaded(variant)
-    family = checkpoints.VARIANTS[variant]["model_type"]
-    assert_ours_loads(tmp_path / "adapter", backbone, method(kind, family))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("variant", peft_models.ENCODERS)
-def test_classifiers(loaded, tmp_path, variant, kind):
-    backbone = loaded(variant, head=True)
-    config = peft_config(kind, backbone, variant=variant)
-    methods, leaves = assert_theirs_loads(tmp_path / "theirs", backbone, config)
-    assert methods[-1].is_head and leaves["head:/bias"].shape == (2,)
-    assert_ours_loads(tmp_path / "ours", backbone, method(f"{kind}, head", variant))
+@pytest.mark.parametrize(("name", "kind"), cases(KINDS, real=KINDS))
+def test_both_ways(loaded, tmp_path, name, kind):
+    backbone = loaded(name, head="head" in kind)
+    config = peft_config(kind.removesuffix(", head"), backbone)
+    found, _ = assert_theirs_loads(tmp_path / "theirs", backbone, config)
+    methods = method(kind, family(backbone))
+    assert [one.name for one in found] == [one.name for one in methods]
+    assert_ours_loads(tmp_path / "ours", backbone, methods)
 
 
 LORA_OPTIONS = {
@@ -123,7 +107,7 @@ LORA_OPTIONS = {
 def test_options_of_lora(loaded, tmp_path, name):
     variant = "llama, grouped keys"
     backbone = loaded(variant)
-    config = peft_config("lora", backbone, variant=variant, **LORA_OPTIONS[name])
+    config = peft_config("lora", backbone, **LORA_OPTIONS[name])
     methods, leaves = assert_theirs_loads(tmp_path / "theirs", backbone, config)
     save_adapter(tmp_path / "again", backbone.name, backbone.model, methods, leaves)
     theirs = peft_models.reloaded(backbone, tmp_path / "again")
@@ -132,7 +116,7 @@ def test_options_of_lora(loaded, tmp_path, name):
 
 def test_layers_kept_as_in_out_say_so(loaded, tmp_path):
     backbone = loaded("gpt2")
-    config = peft_config("lora", backbone, variant="gpt2", fan_in_fan_out=True)
+    config = peft_config("lora", backbone, fan_in_fan_out=True)
     assert_theirs_loads(tmp_path / "theirs", backbone, config)
 
 
@@ -140,7 +124,7 @@ def test_adapters_of_the_model_without_a_head(loaded, tmp_path):
     """Names then lack what those of the model with a head begin with."""
     variant = "llama, grouped keys"
     backbone = loaded(variant)
-    config = peft_config("lora", backbone, variant=variant)
+    config = peft_config("lora", backbone)
     config.task_type = "FEATURE_EXTRACTION"
     whole = peft_models.torch_model(backbone)
     theirs = peft_models.randomised(peft.get_peft_model(whole.model, config))
@@ -152,6 +136,6 @@ def test_adapters_of_the_model_without_a_head(loaded, tmp_path):
 def test_prompts_for_encoder_and_decoder(loaded, tmp_path):
     """PEFT makes both by default and reads the first."""
     backbone = loaded("t5")
-    config = peft_config("soft_prompt", backbone, variant="t5", num_transformer_submodules=2)
+    config = peft_config("soft_prompt", backbone, num_transformer_submodules=2)
     _, leaves = assert_theirs_loads(tmp_path / "both", backbone, config)
     assert leaves["soft_prompt:/prompt"].shape == (4, 16)

@@ -9,20 +9,15 @@ from flax.traverse_util import unflatten_dict
 
 from research.models.backbone import load_backbone
 from tests import checkpoints
-from tests.parity.test_families import assert_equal_logits, theirs
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-
-@pytest.fixture
-def written(tmp_path):
-    """`written(variant)`: the folder of that checkpoint."""
-    return lambda variant: checkpoints.write(tmp_path / "written", variant)
+from tests.parity.reference import assert_equal_logits, theirs  # noqa: E402
 
 
-def test_a_config_of_older_versions_means_the_same(written):
-    folder = written("llama, wide heads, other base")
+def test_a_config_of_older_versions_means_the_same(checkpoint):
+    folder = checkpoint("llama, wide heads, other base")
     config = folder / "config.json"
     fields = transformers.LlamaConfig.from_json_file(config).to_dict()
     del fields["rope_parameters"]
@@ -33,8 +28,8 @@ def test_a_config_of_older_versions_means_the_same(written):
     assert_equal_logits(folder)
 
 
-def test_left_padded_rows_continued_after_a_memory(written):
-    backbone = load_backbone(str(written("llama, grouped keys")))
+def test_left_padded_rows_continued_after_a_memory(checkpoint):
+    backbone = load_backbone(str(checkpoint("llama, grouped keys")))
     tokens = checkpoints.inputs(backbone.model)["tokens"]
     valid = np.arange(24)[None] >= np.asarray([0, 5, 9])[:, None]
     positions = np.maximum(np.cumsum(valid, axis=1) - 1, 0).astype(np.int32)
@@ -61,9 +56,9 @@ WINDOWED = [
 
 
 @pytest.mark.parametrize("variant", WINDOWED)
-def test_a_window_reaches_across_memories_that_rows_share(written, variant):
+def test_a_window_reaches_across_memories_that_rows_share(checkpoint, variant):
     """One frame of seven, in two memories, and three rows that continue it."""
-    backbone = load_backbone(str(written(variant)))
+    backbone = load_backbone(str(checkpoint(variant)))
     variables = {"params": unflatten_dict(backbone.params, sep="/")}
     tokens = checkpoints.inputs(backbone.model)["tokens"]
     tokens[:, :7] = tokens[0, :7]

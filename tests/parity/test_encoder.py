@@ -248,9 +248,9 @@ def test_positions_count_real_tokens_from_behind_the_padding_id(saved, pad):
     assert_close(apply(backbone, hidden, "logits"), expected, valid)
 
 
-def test_a_real_sentence_encoder(shared):
+def test_a_real_sentence_encoder(checkpoint):
     """all-MiniLM-L6-v2, whose names have no prefix and whose weights are float16."""
-    folder = shared / "models" / "all-MiniLM-L6-v2"
+    folder = checkpoint("all-MiniLM-L6-v2")
     backbone = load_backbone(str(folder))
     model = reloaded("BertModel", folder).float()
     tokenizer = load_tokenizer(str(folder), backbone.model)

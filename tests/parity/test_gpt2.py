@@ -8,10 +8,11 @@ from flax.traverse_util import unflatten_dict
 
 from research.models.backbone import load_backbone
 from tests import checkpoints
-from tests.parity.test_families import theirs
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+
+from tests.parity.reference import theirs  # noqa: E402
 
 
 @pytest.fixture

@@ -11,18 +11,13 @@ from flax.traverse_util import unflatten_dict
 from research.models.backbone import load_backbone
 from research.models.t5_config import T5Config
 from tests import checkpoints
-from tests.parity.test_families import assert_equal_logits, their_logits, theirs
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from tests.parity.reference import assert_equal_logits, their_logits, theirs  # noqa: E402
+
 VARIANTS = ["t5", "t5 1.1"]
-
-
-@pytest.fixture
-def written(tmp_path):
-    """`written(variant)`: the folder of that checkpoint."""
-    return lambda variant: checkpoints.write(tmp_path / "written", variant)
 
 
 def variables(backbone):
@@ -49,8 +44,8 @@ def decoded(model, start, variables, target, valid, memories, cross):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_target_continued_after_a_memory_equals_the_whole(written, variant):
-    folder = written(variant)
+def test_a_target_continued_after_a_memory_equals_the_whole(checkpoint, variant):
+    folder = checkpoint(variant)
     backbone = load_backbone(str(folder))
     model, params = backbone.model, variables(backbone)
     given = checkpoints.inputs(model)
@@ -65,8 +60,8 @@ def test_a_target_continued_after_a_memory_equals_the_whole(written, variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_one_encoded_prompt_serves_several_targets(written, variant):
-    folder = written(variant)
+def test_one_encoded_prompt_serves_several_targets(checkpoint, variant):
+    folder = checkpoint(variant)
     backbone = load_backbone(str(folder))
     model, params = backbone.model, variables(backbone)
     given = checkpoints.inputs(model)
@@ -82,8 +77,8 @@ def test_one_encoded_prompt_serves_several_targets(written, variant):
     np.testing.assert_allclose(np.asarray(ours)[valid], expected[valid], atol=1e-4, rtol=0)
 
 
-def test_padding_changes_nothing(written):
-    backbone = load_backbone(str(written("t5 1.1")))
+def test_padding_changes_nothing(checkpoint):
+    backbone = load_backbone(str(checkpoint("t5 1.1")))
     model, params = backbone.model, variables(backbone)
     given = checkpoints.inputs(model)
     logits = partial(checkpoints.logits, model, backbone.params)
@@ -101,8 +96,8 @@ def test_padding_changes_nothing(written):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_bfloat16_is_as_near_to_float32_as_it_is_in_transformers(written, variant):
-    folder = written(variant)
+def test_bfloat16_is_as_near_to_float32_as_it_is_in_transformers(checkpoint, variant):
+    folder = checkpoint(variant)
     half = load_backbone(str(folder), "bfloat16")
     given = checkpoints.inputs(half.model)
     valid = given["target_valid"]
@@ -120,8 +115,8 @@ def test_bfloat16_is_as_near_to_float32_as_it_is_in_transformers(written, varian
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_what_transformers_saves_is_the_same_model(written, tmp_path, variant):
-    folder = written(variant)
+def test_what_transformers_saves_is_the_same_model(checkpoint, tmp_path, variant):
+    folder = checkpoint(variant)
     reference = theirs(folder)
     reference.save_pretrained(tmp_path / "again")
     fields = json.loads((tmp_path / "again" / "config.json").read_text())
@@ -133,8 +128,8 @@ def test_what_transformers_saves_is_the_same_model(written, tmp_path, variant):
         np.testing.assert_array_equal(after.params[path], leaf, err_msg=path)
 
 
-def test_mt5_is_t5_whose_outputs_are_never_scaled(written):
-    folder = written("t5 1.1")
+def test_mt5_is_t5_whose_outputs_are_never_scaled(checkpoint):
+    folder = checkpoint("t5 1.1")
     config = folder / "config.json"
     fields = json.loads(config.read_text())
     del fields["feed_forward_proj"]

@@ -15,6 +15,7 @@ from research.methods.method import mask, split
 from research.training.loop import fit
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, State, init_state
+from tests.thorough import cases
 from tests.tiny import FRAME, LABELS, ONE, batch
 from tests.training.members import (
     METHOD,
@@ -154,7 +155,7 @@ def test_the_callers_arrays_outlive_a_step():
     assert_same_leaves({**frozen, **state.trained}, before)
 
 
-@pytest.mark.parametrize("devices", [BOTH, PMAP], ids=["mesh", "pmap"])
+@pytest.mark.parametrize("devices", cases([BOTH, PMAP], quick=(BOTH,)))
 def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
     """Killed after one of two members has stopped; what was read again scores the same."""
     members = [member(0), misled(2)]

@@ -12,6 +12,7 @@ from research.evaluation.batch import Rows
 from research.methods.method import mask, split
 from research.training.optimizer import Schedule, optimizer
 from research.training.step import Program, init_state, train_step
+from tests.thorough import cases
 from tests.tiny import FRAME, METHODS, batch, decoder, hyper, loss_sum, with_method
 
 SCHEDULE = Schedule(steps=8, batch_size=8, warmup=0.0, decay="constant")
@@ -30,7 +31,7 @@ def start(name: str, schedule: Schedule = SCHEDULE):
 step = jax.jit(train_step, static_argnums=0)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", cases(METHODS, quick=("full", "lora", "soft_prompt")))
 def test_training_equals_partition_with_set_to_zero(name):
     """The same steps by optax alone: gradients of all leaves, frozen ones set to zero."""
     program, state, frozen, hypers = start(name)
@@ -71,10 +72,11 @@ def test_frozen_leaves_have_no_optimizer_state(name):
     assert not frozen.keys() & state.trained.keys()
 
 
+@pytest.mark.thorough
 def test_no_gradient_is_computed_for_frozen_leaves():
     """By the FLOPs of the compiled step, on a body where embeddings and head weigh little."""
     flops = {}
-    for name in METHODS:
+    for name in ("full", "soft_prompt", "lora", "last_layers"):
         model, params = decoder(width=32, hidden=96, layers=4, vocab_size=23)
         method = METHODS[name]
         leaves = with_method(method, params)
@@ -90,7 +92,7 @@ def test_no_gradient_is_computed_for_frozen_leaves():
     assert flops["last_layers"] < 0.65 * flops["full"]
 
 
-@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize("parts", cases([2, 4], quick=(2,)))
 def test_accumulation_equals_the_big_batch(parts):
     """Rows have targets of two and three tokens, so a mean of means would differ."""
     program, state, frozen, hypers = start("lora")

@@ -11,7 +11,11 @@ from pathlib import Path
 import numpy as np
 import peft
 
+from research.models.backbone import load_backbone
+from tests import checkpoints
 from tests.parity import peft_models
+from tests.parity.backbones import with_head
+from tests.parity.reference import their_logits
 
 HERE = Path(__file__).parent
 # Folder: (variant, whether it classifies, config).
@@ -58,14 +62,16 @@ ADAPTERS = {
 
 def make(name: str, scratch: Path) -> None:
     variant, classifies, config = ADAPTERS[name]
-    backbone = peft_models.backbone(scratch, variant, classifies)
+    backbone = load_backbone(str(checkpoints.write(scratch / "plain", variant)))
+    if classifies:
+        backbone = with_head(backbone, scratch / "classifier")
     model = peft.get_peft_model(peft_models.torch_model(backbone), config)
     model = peft_models.randomised(model)
     config.base_model_name_or_path = variant
     shutil.rmtree(HERE / name, ignore_errors=True)
     model.save_pretrained(HERE / name)
     (HERE / name / "README.md").unlink(missing_ok=True)
-    logits = peft_models.their_logits(model, peft_models.given(backbone))
+    logits = their_logits(model, peft_models.given(backbone)).detach().numpy()
     np.save(HERE / name / "logits.npy", logits[1, :7] if logits.ndim == 3 else logits[1])
 
 

@@ -1,0 +1,56 @@
+"""Checkpoints as transformers loads them, and what it computes."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+from research.models.backbone import load_backbone
+from tests import checkpoints
+
+
+def theirs(folder: Path):
+    """The reference, float32, with every tensor of the folder used and none invented."""
+    [name] = json.loads((folder / "config.json").read_text())["architectures"]
+    model, report = getattr(transformers, name).from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+    )
+    assert not report["missing_keys"] and not report["unexpected_keys"], report
+    return model.eval()
+
+
+def their_logits(model, given: Mapping[str, np.ndarray]) -> torch.Tensor:
+    """Of inputs as `checkpoints.inputs` makes them; not of prompts that stand before these."""
+    whole = {name: torch.tensor(np.asarray(x)).long() for name, x in given.items()}
+    named = {
+        "input_ids": whole["tokens"],
+        "attention_mask": whole["valid"],
+        "decoder_input_ids": whole.get("target"),
+        "decoder_attention_mask": whole.get("target_valid"),
+        "token_type_ids": whole.get("types"),
+    }
+    logits = model(**{name: x for name, x in named.items() if x is not None}).logits
+    length = whole.get("target", whole["tokens"]).shape[1]
+    return logits[:, -length:] if logits.ndim == 3 else logits
+
+
+def their_loss(logits: torch.Tensor, labels: np.ndarray, given) -> torch.Tensor:
+    """Cross-entropy summed over the real positions."""
+    marked = torch.tensor(np.where(checkpoints.outputs_valid(given), labels, -100))
+    return torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), marked.flatten(), reduction="sum"
+    )
+
+
+def assert_equal_logits(folder: Path) -> None:
+    """Ours of the checkpoint in `folder` are those of transformers, where they are real."""
+    backbone = load_backbone(str(folder))
+    given = checkpoints.inputs(backbone.model)
+    valid = checkpoints.outputs_valid(given)
+    ours = np.asarray(checkpoints.logits(backbone.model, backbone.params, given))
+    expected = their_logits(theirs(folder), given).detach().numpy()
+    assert expected[valid].std() > 0.1
+    np.testing.assert_allclose(ours[valid], expected[valid], atol=1e-4, rtol=0)

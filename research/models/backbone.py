@@ -49,7 +49,7 @@ class Backbone:
     name: str
     model: Model
     params: Leaves  # `head:...` too, if the checkpoint has a classification head
-    context: int  # positions
+    context: int | None  # positions; None if any number works
     checksum: str  # sha256 over config.json, the safetensors files and tokenizer.json
 
 

@@ -28,7 +28,8 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     """
     tasks = {settings.name: settings.load() for settings in experiment.tasks}
     folder_or_id = located(experiment.backbone, "config.backbone")
-    backbone = replace(load_backbone(folder_or_id), name=experiment.backbone)
+    mesh = experiment.devices.mesh() if experiment.devices.fsdp > 1 else None
+    backbone = replace(load_backbone(folder_or_id, mesh=mesh), name=experiment.backbone)
     bench = Bench(
         backbone,
         load_tokenizer(folder_or_id, backbone.model),

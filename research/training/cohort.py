@@ -52,7 +52,8 @@ class OneByOne:
         self.program, self.leaves = program, frozen
         self.step = step_on(program, devices)
         self.members = [self.step.place(state) for state in states]
-        placed = {id(leaf): self.step.place(leaf) for leaves in frozen for leaf in leaves.values()}
+        own = {id(leaf): leaf for leaves in frozen for leaf in leaves.values()}
+        placed = {one: self.step.place(leaf, alias=True) for one, leaf in own.items()}
         self.frozen = [{p: placed[id(leaf)] for p, leaf in leaves.items()} for leaves in frozen]
 
     def advance(self, rows, frames, hypers, active) -> np.ndarray:

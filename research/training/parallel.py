@@ -26,10 +26,13 @@ class MeshStep:
         self.step = partial(train_step, program)
         self.executables: dict[Any, Executable] = {}
 
-    def place(self, tree: Any) -> Any:
-        """A state or frozen leaves, where the step wants them; never the caller's own buffers."""
+    def place(self, tree: Any, alias: bool = False) -> Any:
+        """A state or frozen leaves, where the step wants them.
+
+        alias: whether the caller's own buffers will do, as for leaves that no step changes.
+        """
         return jax.tree.map(
-            lambda x: jax.device_put(x, leaf_sharding(self.mesh, x), may_alias=False), tree
+            lambda x: jax.device_put(x, leaf_sharding(self.mesh, x), may_alias=alias), tree
         )
 
     def read(self, state: State) -> State:
@@ -69,7 +72,8 @@ class PmapStep:
         )
         self.executable = Executable(mapped)
 
-    def place(self, tree: Any) -> Any:
+    def place(self, tree: Any, alias: bool = False) -> Any:
+        del alias  # every device gets a copy
         count = len(self.devices)
         return jax.tree.map(lambda x: np.broadcast_to(np.asarray(x), (count, *x.shape)), tree)
 

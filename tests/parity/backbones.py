@@ -1,5 +1,6 @@
 """Which backbones are compared with which methods, and how encoders get a head."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,11 @@ def cases(kinds: Sequence[str], real: Sequence[str]) -> list[tuple[str, str]]:
 def family(backbone: Backbone) -> str:
     """What a config.json calls the type of the model."""
     return backbone.model.config.to_hf()["model_type"]
+
+
+def spread(backbone: Backbone) -> float:
+    """Deviation of an adapter's random values, smaller the wider the layers that sum them."""
+    return 1.5 / math.sqrt(backbone.params["embed/embedding"].shape[1])
 
 
 def with_head(backbone: Backbone, folder: Path) -> Backbone:

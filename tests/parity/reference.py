@@ -11,6 +11,8 @@ import transformers
 from research.models.backbone import load_backbone
 from tests import checkpoints
 
+torch.set_num_threads(1)  # tests run side by side, and threads that wait for a core take it
+
 
 def theirs(folder: Path):
     """The reference, float32, with every tensor of the folder used and none invented."""

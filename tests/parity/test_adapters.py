@@ -6,7 +6,7 @@ import pytest
 from research.interop.peft import load_adapter, save_adapter
 from tests import checkpoints
 from tests.interop.predict import adapted_logits, method
-from tests.parity.backbones import cases, family
+from tests.parity.backbones import cases, family, spread
 from tests.tiny import with_method
 
 torch = pytest.importorskip("torch")
@@ -56,11 +56,10 @@ def assert_equal(backbone, methods, leaves, theirs) -> None:
     np.testing.assert_allclose(ours, expected, atol=1e-4, rtol=0)
 
 
-def assert_theirs_loads(folder, backbone, config, **options):
+def assert_theirs_loads(folder, backbone, config):
     """What PEFT makes of `config`, moved to random values, is the same model here."""
-    theirs = peft_models.randomised(
-        peft.get_peft_model(peft_models.torch_model(backbone), config), **options
-    )
+    theirs = peft.get_peft_model(peft_models.torch_model(backbone), config)
+    theirs = peft_models.randomised(theirs, spread(backbone))
     theirs.save_pretrained(folder)
     methods, leaves = load_adapter(folder, backbone.model, backbone.params)
     assert_equal(backbone, methods, leaves, theirs)
@@ -71,7 +70,7 @@ def assert_ours_loads(folder, backbone, methods):
     """What we write is the same model in PEFT, and the same adapter here."""
     leaves = dict(backbone.params)
     for one in methods:
-        leaves = with_method(one, leaves, moved=0.3)
+        leaves = with_method(one, leaves, moved=spread(backbone))
     own = {path: leaf for path, leaf in leaves.items() if ":" in path}
     save_adapter(folder, backbone.name, backbone.model, methods, leaves)
     assert_equal(backbone, methods, own, peft_models.reloaded(backbone, folder))
@@ -127,7 +126,7 @@ def test_adapters_of_the_model_without_a_head(loaded, tmp_path):
     config = peft_config("lora", backbone)
     config.task_type = "FEATURE_EXTRACTION"
     whole = peft_models.torch_model(backbone)
-    theirs = peft_models.randomised(peft.get_peft_model(whole.model, config))
+    theirs = peft_models.randomised(peft.get_peft_model(whole.model, config), spread(backbone))
     theirs.save_pretrained(tmp_path / "bare")
     methods, leaves = load_adapter(tmp_path / "bare", backbone.model, backbone.params)
     assert_equal(backbone, methods, leaves, whole)  # its layers are adapted in place

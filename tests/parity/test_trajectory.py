@@ -6,11 +6,13 @@ import jax
 import numpy as np
 import pytest
 
+from research.methods.lora import LoRA
 from research.methods.method import mask, split
+from research.models.backbone import load_backbone, save_backbone
 from research.training.optimizer import Schedule
 from research.training.step import Hyper, Program, init_state, train_step
 from tests.interop.predict import method
-from tests.parity.backbones import cases, family
+from tests.parity.backbones import cases, family, spread
 from tests.tiny import with_method
 
 torch = pytest.importorskip("torch")
@@ -19,15 +21,16 @@ peft = pytest.importorskip("peft")
 from tests.parity.objective import framed, rows_of, their_objective  # noqa: E402
 from tests.parity.peft_models import as_leaves, felt, trainable  # noqa: E402
 
-STEPS, RATE, DECAY = 20, 3e-3, 0.1
+STEPS, DECAY = 20, 0.1
+RATES = {"soft_prompt": 1e-2}  # others have 3e-3; prompts lower the loss too little at that
 
 
-def trained_here(backbone, methods, leaves, batches):
+def trained_here(backbone, methods, leaves, batches, rate):
     """(losses, trained leaves)."""
     schedule = Schedule(STEPS, 4, warmup=0.0, decay="constant", clip=None)
     program = Program(backbone.model, schedule)
     traced = tuple(jax.tree.map(np.float32, one) for one in methods)
-    hyper = Hyper(traced, np.float32(RATE), np.float32(DECAY))
+    hyper = Hyper(traced, np.float32(rate), np.float32(DECAY))
     trained, frozen = split(leaves, mask(methods, leaves))
     state = jax.jit(partial(init_state, program))(jax.random.key(0), trained)
     step, losses = jax.jit(partial(train_step, program)), []
@@ -37,14 +40,14 @@ def trained_here(backbone, methods, leaves, batches):
     return losses, state.trained
 
 
-def trained_there(model, backbone, batches):
+def trained_there(model, backbone, batches, rate):
     """(losses, trained parameters) of a torch model."""
     own = {name: p for name, p in model.named_parameters() if p.requires_grad}
     groups = [
         {"params": [p for p in own.values() if p.ndim > 1], "weight_decay": DECAY},
         {"params": [p for p in own.values() if p.ndim < 2], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.999), eps=1e-8)
+    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999), eps=1e-8)
     losses = []
     for rows in batches:
         total, count = their_objective(model, backbone, rows)
@@ -55,17 +58,35 @@ def trained_there(model, backbone, batches):
     return losses, {name: p.detach().numpy() for name, p in own.items()}
 
 
+def with_livelier_units(backbone, folder):
+    """The model with smaller inputs to the units of its MLP.
+
+    One of them is all but off otherwise: its GELU is rounding error, which AdamW scales up.
+    """
+    params = dict(backbone.params)
+    params |= {path: leaf / 2 for path, leaf in params.items() if "/mlp/up/" in path}
+    save_backbone(folder, backbone.model, params)
+    return load_backbone(str(folder))
+
+
 @pytest.mark.parametrize(("name", "kind"), cases(["full", "lora", "soft_prompt"], real=["lora"]))
 def test_twenty_steps_of_adamw(loaded, tmp_path, name, kind):
     backbone = loaded(name, head="head" in kind)
+    if name == "gpt2":
+        backbone = with_livelier_units(backbone, tmp_path / "livelier")
     methods, leaves = method(kind, family(backbone)), dict(backbone.params)
+    if name == "reviews-lm":
+        # A head of its first layer sees one position alone: the gradient of its queries is all but
+        # nothing, and AdamW would scale its rounding error up.
+        methods = (LoRA(rank=3, alpha=5.0, targets=("value", "down")),)
     if "full" not in kind:
         for one in methods:
-            leaves = with_method(one, leaves)
+            leaves = with_method(one, leaves, moved=spread(backbone) / 3)
     theirs = trainable(tmp_path / "adapter", backbone, methods, leaves)
     batches = [rows_of(backbone, 4, seed=step % 3) for step in range(STEPS)]
-    expected_losses, arrays = trained_there(theirs, backbone, batches)
-    losses, trained = trained_here(backbone, methods, leaves, batches)
+    rate = RATES.get(methods[0].name, 3e-3)
+    expected_losses, arrays = trained_there(theirs, backbone, batches, rate)
+    losses, trained = trained_here(backbone, methods, leaves, batches, rate)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-3)
     assert losses[-2] < 0.98 * losses[0], losses  # on the same batch
     expected = felt(backbone, as_leaves(tmp_path / "adapter", backbone, methods, arrays))

@@ -217,6 +217,16 @@ def test_a_second_stage_goes_on_from_the_first(config: dict, swept: Path, tmp_pa
         assert both[seed]["costs"]["added_tokens"] == 2
 
 
+@pytest.mark.thorough
+def test_leaves_cut_over_devices_give_the_same_runs(config: dict, swept: Path, tmp_path: Path):
+    config["approaches"] = [config["approaches"][2]]
+    cut = run({**config, "devices": {"count": 2, "fsdp": 2}}, tmp_path)
+    whole = {record["run_id"]: record for record in by_row(swept)["LoRA"]}
+    for record in by_row(cut)["LoRA"]:
+        metrics = record["metrics"]["dev"]
+        assert metrics == pytest.approx(whole[record["run_id"]]["metrics"]["dev"], abs=1e-4)
+
+
 def test_a_run_that_diverges_is_stored_and_not_chosen(config: dict, tmp_path: Path):
     config["approaches"] = [config["approaches"][2]]
     config["approaches"][0]["trials"] = [{"learning_rate": rate} for rate in (1e38, 0.1)]

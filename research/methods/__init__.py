@@ -1,5 +1,6 @@
 """Methods by name: a new one is a file here and a line in `METHODS`."""
 
+from research.methods.bitfit import BitFit
 from research.methods.full import Full
 from research.methods.head import Head
 from research.methods.last_layers import LastLayers
@@ -9,5 +10,6 @@ from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Full, Head, LastLayers, LoRA, PrefixTuning, SoftPrompt)
+    method.name: method
+    for method in (BitFit, Full, Head, LastLayers, LoRA, PrefixTuning, SoftPrompt)
 }

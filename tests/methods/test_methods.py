@@ -59,7 +59,7 @@ def logits(model, methods, leaves, rows: Rows) -> jax.Array:
 
 
 def test_every_registered_method_is_tested():
-    assert {*METHODS, "head"} == research.methods.METHODS.keys()
+    assert {*METHODS, "bitfit", "head"} == research.methods.METHODS.keys()
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -1,0 +1,27 @@
+"""BitFit: only the biases of the backbone train."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from research.errors import InputError
+from research.methods.method import Method, traced_method
+
+
+@traced_method()
+@dataclass(frozen=True)
+class BitFit(Method):
+    """Trains every bias, those of norms among them, and adds nothing.
+
+    Ben Zaken, Goldberg & Ravfogel 2022 (arXiv 2106.10199), section 3. Those of a masked-LM head,
+    which the paper's models do not have, stay frozen.
+    """
+
+    name: ClassVar[str] = "bitfit"
+
+    def trains(self, paths: Collection[str]) -> Iterable[str]:
+        """Raises InputError for a backbone without biases, such as Llama and T5."""
+        biases = [path for path in paths if path.endswith("/bias") and not path.startswith("head/")]
+        if not biases:
+            raise InputError("method", self.name, "the backbone has no biases to train")
+        return biases

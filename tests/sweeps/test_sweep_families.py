@@ -1,5 +1,6 @@
 """Whole sweeps on an encoder and on T5: their routes, their methods, what is kept of a run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from research.errors import InputError
-from research.models.backbone import load_backbone
+from research.models.backbone import load_backbone, save_backbone
 from research.sweeps.ledger import Ledger
 from research.sweeps.trained import load_trained
 from tests import checkpoints, films
@@ -90,6 +91,30 @@ def test_t5_reads_the_prompt_and_writes_the_label(tmp_path: Path):
     assert np.isfinite(list(losses.values())).all() and len(set(losses.values())) == len(losses)
     assert records["few-shot"]["notes"]["demonstrations"] == 2
     assert not (tmp_path / "results/trained").exists()
+
+
+def test_a_head_that_the_backbone_came_with(tmp_path: Path):
+    """Without a stage it is scored as it is; a head for other classes is refused."""
+    zero = {"name": "zero-shot", "trials": [{"template": 0}]}
+    config = prepared(tmp_path, "roberta", ("cls", "sep"), [zero])
+    plain = load_backbone(config["backbone"])
+    body = {path: leaf for path, leaf in plain.params.items() if not path.startswith("head/")}
+    for classes in (2, 3):
+        sized = plain.model.with_classes(classes)
+        model = type(sized)(replace(sized.config, masked_lm=False), parent=None)
+        draw = np.random.default_rng(0)
+        head = {p: draw.normal(size=shape) for p, shape in model.head_shapes().items()}
+        config["backbone"] = str(tmp_path / f"{classes} classes")
+        save_backbone(config["backbone"], model, {**body, **head})
+        write_tokenizer(Path(config["backbone"]), cls="[CLS]", sep="[SEP]")
+        if classes == 2:
+            films.run(config, tmp_path / "results")
+            ledger = Ledger(tmp_path / "results")
+            record = by_row(tmp_path / "results")["zero-shot"]
+            _, predictions = ledger.load(record["run_id"])
+            np.testing.assert_allclose(np.exp(predictions.scores).sum(1), 1.0, atol=1e-3)
+    with pytest.raises(InputError, match="its classification head has 3 classes, the task 2"):
+        films.run(config, tmp_path / "other")
 
 
 @pytest.mark.parametrize(

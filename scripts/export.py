@@ -19,7 +19,7 @@ from pathlib import Path
 from research.errors import InputError, exit_on_input_error
 from research.interop.peft import load_adapter, save_adapter
 from research.interop.prompt_file import load_prompt
-from research.methods.adapted import merged
+from research.methods.merging import merged
 from research.methods.method import Leaves, Method
 from research.models.backbone import (
     DTYPES,

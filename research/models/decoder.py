@@ -17,7 +17,6 @@ from jax import Array
 from research.models.decoder_config import DecoderConfig
 from research.models.layers import (
     INITIAL,
-    MLP,
     Attention,
     Memory,
     Rotation,
@@ -26,6 +25,7 @@ from research.models.layers import (
     linear,
     rotation_at,
 )
+from research.models.mlp import MLP
 from research.models.model import Model, Route
 from research.models.weights import Key, Layout
 

@@ -10,8 +10,9 @@ from jax import Array
 
 from research.models.encoder_config import EncoderConfig
 from research.models.encoder_layout import BERT, ROBERTA
-from research.models.layers import ACTIVATIONS, INITIAL, MLP, Attention, Memory, Source, linear
+from research.models.layers import INITIAL, Attention, Memory, Source, linear
 from research.models.layout import Layout
+from research.models.mlp import ACTIVATIONS, MLP
 from research.models.model import Model, Route
 
 # What not every checkpoint has, and a leaf that tells.

@@ -10,17 +10,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from research.models.gpt2_config import GPT2Config
-from research.models.layers import (
-    ACTIVATIONS,
-    INITIAL,
-    MLP,
-    Attention,
-    Memory,
-    Source,
-    causal,
-    linear,
-)
+from research.models.layers import INITIAL, Attention, Memory, Source, causal, linear
 from research.models.layout import Key, Layout
+from research.models.mlp import ACTIVATIONS, MLP
 from research.models.model import Model, Route
 
 # The checkpoint's layers are Conv1D modules, whose weights are [in, out] as our kernels are.

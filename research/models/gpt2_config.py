@@ -6,7 +6,7 @@ from typing import Any
 
 from research.errors import InputError, choose_from
 from research.models.fields import check, check_fixed
-from research.models.layers import ACTIVATIONS
+from research.models.mlp import ACTIVATIONS
 
 # Our field and what a Hugging Face config.json calls it.
 NAMES = {

@@ -1,6 +1,6 @@
-"""Layers that families share: rotary positions, attention over memories, MLPs."""
+"""Layers that families share: rotary positions and attention over memories."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
@@ -14,18 +14,6 @@ Rotation = tuple[Array, Array]  # cosine and sine, each [B, T, 1, K / 2] in floa
 
 INITIAL = nn.initializers.normal(0.02)  # as in `LlamaConfig`
 linear = partial(nn.Dense, kernel_init=INITIAL)
-
-
-# By their names in transformers: `gelu` is the exact one of Hendrycks and Gimpel 2016 (arXiv
-# 1606.08415), `gelu_new` their approximation by tanh.
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "gelu_new": partial(nn.gelu, approximate=True),
-    "gelu_pytorch_tanh": partial(nn.gelu, approximate=True),
-    "gelu": partial(nn.gelu, approximate=False),
-    "relu": nn.relu,
-    "silu": nn.silu,
-    "tanh": nn.tanh,
-}
 
 
 class Memory(NamedTuple):
@@ -187,28 +175,6 @@ class Attention(nn.Module):
         scale = self.head_width**-0.5 if self.scale is None else self.scale
         attended = attend(query, sources, scale)
         return self.out(attended.reshape(*attended.shape[:2], self.heads * self.head_width))
-
-
-class MLP(nn.Module):
-    """`down(activation(up(x)))`; gated: `down(activation(gate(x)) * up(x))`.
-
-    The gated form is Shazeer 2020 (arXiv 2002.05202), equation 6.
-    """
-
-    hidden: int
-    activation: Callable[[Array], Array]
-    gated: bool
-    bias: bool
-
-    @nn.compact
-    def __call__(self, inputs: Array) -> Array:
-        up = linear(self.hidden, use_bias=self.bias, name="up")(inputs)
-        if self.gated:
-            gate = linear(self.hidden, use_bias=self.bias, name="gate")(inputs)
-            inner = self.activation(gate) * up
-        else:
-            inner = self.activation(up)
-        return linear(inputs.shape[-1], use_bias=self.bias, name="down")(inner)
 
 
 def causal(valid: Array) -> Array:

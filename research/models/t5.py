@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.layers import INITIAL, MLP, Attention, Memory, Source, causal, linear
+from research.models.layers import INITIAL, Attention, Memory, Source, causal, linear
 from research.models.layout import Layout
+from research.models.mlp import MLP
 from research.models.model import Model, Route
 from research.models.t5_config import T5Config
 from research.models.t5_layout import GATED, PLAIN

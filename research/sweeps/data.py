@@ -8,7 +8,8 @@ from research.errors import InputError
 from research.evaluation.batch import Frame, frame
 from research.sweeps.approach import DRAWS
 from research.sweeps.plan import Run
-from research.tasks.encoding import Encoded, Encoder, Labels, demonstrations
+from research.tasks.demonstrations import demonstrations
+from research.tasks.encoding import Encoded, Encoder, Labels
 from research.tasks.form import Route
 from research.tasks.sampling import Split, draw
 

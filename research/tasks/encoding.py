@@ -1,9 +1,8 @@
 """From examples to token ids: rows to train on and score, label ids, few-shot openings."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,7 +11,6 @@ from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
 from research.tasks.form import Form, Route, form
-from research.tasks.sampling import shuffled
 from research.tasks.task import Example
 from research.tasks.template import Template
 from research.tasks.verbalizer import Verbalizer
@@ -222,43 +220,6 @@ class Encoder:
                 # At least one character goes, so that the loop of the caller ends.
                 end = min(begins[keep[name]], len(values[name]) - 1)
                 values[name] = values[name][:end].rstrip()
-
-
-def demonstrations(
-    encoder: Encoder, train: Sequence[Example], room: int, seed: int, most: int | None = None
-) -> tuple[Example, ...]:
-    """As many demonstrations as fit into an opening of `room` positions, shuffled by the seed.
-
-    They are taken from `train` in rounds of one example per class, at most `most` rounds. Room is
-    the model's context less `encoder.longest(rows to score)`. An example that takes more than its
-    class's share of the room is passed over. May return none.
-    """
-    left = room - len(encoder.opening(()))
-    share = max(0, left // len(encoder.labels))
-    offers = []
-    for index, label in enumerate(encoder.labels):
-        ordered = shuffled([e for e in train if e.label == label], seed, index, 2)
-        # A demonstration takes a position at least, so no more than `share` are ever needed.
-        offers.append(_fitting(encoder, ordered[:share], share))
-    chosen: list[Example] = []
-    for turn in islice(zip(*offers, strict=False), most):
-        size = sum(size for _, size in turn)
-        if size > left:
-            break
-        left -= size
-        chosen += [example for example, _ in turn]
-    return tuple(shuffled(chosen, seed, 0, 3))
-
-
-def _fitting(
-    encoder: Encoder, examples: Sequence[Example], share: int
-) -> Iterator[tuple[Example, int]]:
-    """The examples that take at most `share` positions as demonstrations, and their sizes."""
-    beginning = len(encoder.opening(()))
-    for example in examples:
-        size = len(encoder.opening((example,))) - beginning
-        if size <= share:
-            yield example, size
 
 
 def _pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray, NDArray]:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from research.tasks.encoding import Encoded, Labels
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
+from research.training.progress import Progress
 from research.training.step import Hyper, Program, init_state
 
 
@@ -32,36 +33,6 @@ class Member:
     dev: Encoded
     frame: Frame
     training: int = 1
-
-
-@dataclass
-class Progress:
-    """What a member has reached, in plain numbers, so that a checkpoint can carry it.
-
-    best_loss breaks ties of best_score. history: (step, train loss, dev score, dev loss) at each
-    evaluation. step_seconds: of each step. cost: of a step with the widest batch, see
-    `research.executable.cost`.
-    """
-
-    steps: int = 0
-    best_step: int = 0
-    best_score: float = -math.inf
-    best_loss: float = math.inf
-    without_gain: int = 0
-    status: str = "running"
-    history: list[list[float]] = field(default_factory=list)
-    step_seconds: list[float] = field(default_factory=list)
-    cost: dict[str, float | None] = field(default_factory=dict)
-
-    def gained(self, step: int, score: float, loss: float, patience: int) -> bool:
-        """Notes a dev evaluation; True if it is the best yet."""
-        better = (score, -loss) > (self.best_score, -self.best_loss)
-        if better:
-            self.best_step, self.best_score, self.best_loss = step, score, loss
-        self.without_gain = 0 if better else self.without_gain + 1
-        if self.without_gain >= patience:
-            self.status = "stopped"
-        return better
 
 
 @dataclass(frozen=True)

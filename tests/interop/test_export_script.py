@@ -8,8 +8,8 @@ import pytest
 
 import research
 from research.interop.peft import load_adapter, save_adapter
-from research.methods.adapted import merged
 from research.methods.lora import LoRA
+from research.methods.merging import merged
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone, load_tokenizer
 from research.sweeps.ledger import Ledger

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
-from research.methods.adapted import merged
 from research.methods.bitfit import BitFit
+from research.methods.merging import merged
 from research.methods.method import mask
 from research.models import MODELS
 from research.models.backbone import load_backbone, save_backbone, shapes

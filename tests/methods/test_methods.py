@@ -11,9 +11,10 @@ import research.methods
 from research.errors import InputError
 from research.evaluation.batch import Rows
 from research.evaluation.predict import predict
-from research.methods.adapted import Adapted, merged
+from research.methods.adapted import Adapted
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
+from research.methods.merging import merged
 from research.methods.method import add, added_to, backbone, mask, split
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt

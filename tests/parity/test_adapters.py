@@ -16,7 +16,7 @@ from tests.parity import peft_models  # noqa: E402  # it imports both
 from tests.parity.reference import their_logits  # noqa: E402
 
 KINDS = ["lora", "soft_prompt", "prefix"]
-# Layers as PEFT names them, in part or in full; those of other families are as in Llama.
+# The layers that PEFT adapts; those of other families are named as in Llama.
 TARGETS = {
     "gpt2": ["c_attn", "c_proj"],
     "t5": ["q", "v", "wo"],

@@ -129,7 +129,7 @@ def test_greedy(checkpoint, name):
     prompts = random_prompts(backbone.model.config.vocab_size)
     ends = early(reference, prompts)
     lengths = assert_equal(backbone, reference, prompts, Decoding(TOKENS), ends)
-    assert min(lengths) < max(lengths) == TOKENS
+    assert min(lengths) < max(lengths)  # rows end one by one
 
 
 @pytest.mark.parametrize("variant", BEAMS)

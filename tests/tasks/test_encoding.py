@@ -6,7 +6,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from research.errors import InputError
-from research.tasks.encoding import Encoder, demonstrations
+from research.tasks.demonstrations import demonstrations
+from research.tasks.encoding import Encoder
 from research.tasks.task import Example
 from research.tasks.template import Template
 from research.tasks.verbalizer import Verbalizer

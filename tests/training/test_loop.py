@@ -11,7 +11,8 @@ from research.methods.method import mask, split
 from research.tasks.encoding import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
-from research.training.loop import Outcome, Progress, fit
+from research.training.loop import Outcome, fit
+from research.training.progress import Progress
 from tests.tiny import LABELS, ONE, encoded
 from tests.training.members import (
     METHOD,

@@ -1,0 +1,42 @@
+"""The MLPs of all families, and their activations."""
+
+from collections.abc import Callable
+from functools import partial
+
+import flax.linen as nn
+from jax import Array
+
+from research.models.layers import linear
+
+# By their names in transformers: `gelu` is the exact one of Hendrycks and Gimpel 2016 (arXiv
+# 1606.08415), `gelu_new` their approximation by tanh.
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "gelu_new": partial(nn.gelu, approximate=True),
+    "gelu_pytorch_tanh": partial(nn.gelu, approximate=True),
+    "gelu": partial(nn.gelu, approximate=False),
+    "relu": nn.relu,
+    "silu": nn.silu,
+    "tanh": nn.tanh,
+}
+
+
+class MLP(nn.Module):
+    """`down(activation(up(x)))`; gated: `down(activation(gate(x)) * up(x))`.
+
+    The gated form is Shazeer 2020 (arXiv 2002.05202), equation 6.
+    """
+
+    hidden: int
+    activation: Callable[[Array], Array]
+    gated: bool
+    bias: bool
+
+    @nn.compact
+    def __call__(self, inputs: Array) -> Array:
+        up = linear(self.hidden, use_bias=self.bias, name="up")(inputs)
+        if self.gated:
+            gate = linear(self.hidden, use_bias=self.bias, name="gate")(inputs)
+            inner = self.activation(gate) * up
+        else:
+            inner = self.activation(up)
+        return linear(inputs.shape[-1], use_bias=self.bias, name="down")(inner)

@@ -22,6 +22,7 @@ from research.models.backbone import shapes
 from research.training.loop import Member, fit
 from research.training.optimizer import Schedule
 from research.training.step import Program
+from tests.thorough import cases
 from tests.tiny import FRAME, LABELS, METHODS, ONE, batch, decoder, encoded, hyper, with_method
 
 KEY = jax.random.PRNGKey(0)
@@ -63,7 +64,7 @@ def test_every_registered_method_is_tested():
     assert {*METHODS, "bitfit", "head"} == research.methods.METHODS.keys()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", cases(METHODS, quick=("full", "lora", "soft_prompt")))
 def test_only_what_the_mask_names_moves(name):
     """Over steps as a sweep takes them; all leaves the caller holds stay as they are."""
     model, params = decoder(layers=2 if name == "last_layers" else 1)

@@ -1,0 +1,41 @@
+"""Every method, with its defaults, finds what it adapts in every family."""
+
+from itertools import product
+
+import jax
+import pytest
+
+from research.methods import METHODS
+from research.methods.method import add, mask
+from tests import checkpoints
+from tests.tiny import LABELS
+
+FAMILIES = ("llama, grouped keys", "mistral", "qwen3, grouped keys, tied", "gpt2", "t5", "bert")
+FAMILIES += ("roberta",)
+# Llama and its kin have no biases, T5 neither; a head reads an encoder.
+WITHOUT = {("bitfit", name) for name in (*FAMILIES[:3], "t5")}
+WITHOUT |= {("head", name) for name in FAMILIES[:5]}
+
+
+PAIRS = [pair for pair in product(METHODS, FAMILIES) if pair not in WITHOUT]
+
+
+@pytest.mark.parametrize("name, variant", PAIRS)
+def test_defaults_add_and_train_something(name, variant):
+    model, params = checkpoints.drawn(variant)
+    method = METHODS[name]()
+    leaves = params | add(method, jax.random.PRNGKey(0), params, LABELS)
+    trained = {path for path, is_so in mask((method,), leaves).items() if is_so}
+    layers = {path.split("layers_")[1].split("/")[0] for path in trained if "layers_" in path}
+    if name == "lora":
+        fused = any("/qkv/" in path for path in params)
+        assert {path.split("/")[-2] for path in trained} == (
+            {"qkv"} if fused else {"query", "value"}
+        )
+        assert layers == {"0", "1"}
+    elif name == "last_layers":
+        assert layers == {str(int(max(p.split("layers_")[1][0] for p in params if "layers_" in p)))}
+    elif name in ("full", "bitfit"):
+        assert layers == {"0", "1"}
+    else:
+        assert trained and trained == leaves.keys() - params.keys()

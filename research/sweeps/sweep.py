@@ -15,9 +15,9 @@ from research.paths import located
 from research.sweeps.cell_run import CellRun
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
-from research.sweeps.model_run import Bench
 from research.sweeps.plan import cells
 from research.sweeps.progress import Progress
+from research.sweeps.work import Bench
 
 
 def sweep(experiment: Experiment, folder: Path, console: Console) -> None:

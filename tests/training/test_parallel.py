@@ -66,8 +66,8 @@ def plain():
         pytest.param(PROGRAM, BOTH, id="data-fsdp"),
         pytest.param(PROGRAM, FSDP, id="fsdp"),
         pytest.param(PROGRAM, PMAP, id="pmap"),
-        pytest.param(IN_TWO, BOTH, id="data-fsdp-in-two"),
-        pytest.param(IN_TWO, PMAP, id="pmap-in-two"),
+        pytest.param(IN_TWO, BOTH, id="data-fsdp-in-two", marks=pytest.mark.thorough),
+        pytest.param(IN_TWO, PMAP, id="pmap-in-two", marks=pytest.mark.thorough),
     ],
 )
 def test_every_way_to_run_it_agrees_with_one_device(plain, program, devices):

@@ -127,10 +127,10 @@ def test_scores_do_not_depend_on_padding_or_other_rows(load, variant, name):
     np.testing.assert_allclose(scores[2:3], one, **CLOSE)
 
 
-HEADS = [("bert", "mean"), ("roberta", "first")]
-
-
-@pytest.mark.parametrize("variant, pool", cases(HEADS, quick=HEADS[:1]))
+@pytest.mark.parametrize(
+    "variant, pool",
+    [("bert", "mean"), pytest.param("roberta", "first", marks=pytest.mark.thorough)],
+)
 def test_a_head_reads_the_pooled_row(load, variant, pool):
     model, params = load(variant)
     around, rows, method = FRAMES["head"], batch(4), Head(pool)

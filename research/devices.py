@@ -1,5 +1,6 @@
 """Which devices a program runs on and how arrays lie on them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,6 +44,13 @@ class Devices:
         if self.members == "vmap" and (self.mode == "pmap" or self.fsdp > 1):
             raise InputError("devices.members", "vmap", "it needs mode='jit' and fsdp=1")
         return self.members == "vmap"
+
+
+def spread(leaves: Mapping[str, Any], mesh: Mesh) -> dict[str, Any]:
+    """Leaves where the devices of a mesh want them; on one device as they are."""
+    if mesh.size == 1:
+        return dict(leaves)
+    return {p: jax.device_put(leaf, leaf_sharding(mesh, leaf)) for p, leaf in leaves.items()}
 
 
 def leaf_sharding(mesh: Mesh, leaf: Any) -> NamedSharding:

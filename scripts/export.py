@@ -13,7 +13,6 @@ tokenizer: what a full fine-tuning, or any other training of the backbone's own 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from research.errors import InputError, exit_on_input_error
@@ -102,17 +101,11 @@ def run(folder: str, id: str) -> Source:
 def merge(backbone: Backbone, methods: tuple[Method, ...], leaves: Leaves) -> tuple[Model, Leaves]:
     """(the model, its leaves with the adapter's in them). Raises InputError where there is no way.
 
-    An encoder with a classification head has no other head: transformers has no class for both.
+    An encoder with a classification head loses its masked-LM head.
     """
-    for method in methods:
-        adds = any(path.startswith(f"{method.name}:") for path in leaves)
-        if adds and not (method.is_head or hasattr(method, "merge")):
-            allowed = f"what {method.name} adds stands beside the model: export it without --merge"
-            raise InputError("--merge", True, allowed)
     model, params = backbone.model, merged(methods, {**backbone.params, **leaves})
     if isinstance(model, Encoder) and "head:/bias" in params:
         model = model.with_classes(len(params["head:/bias"]))
-        model = type(model)(replace(model.config, masked_lm=False), parent=None)
         params = {path: leaf for path, leaf in params.items() if not path.startswith("head/")}
     return model, params
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.devices import Devices, leaf_sharding
+from research.devices import Devices, spread
 from research.errors import InputError
 from research.evaluation.batch import Frame, Rows, bucket, rows
 from research.evaluation.decoding.beams import beam_search
@@ -56,8 +56,7 @@ def generate(
     mesh = devices.mesh()
     run = _generator(model, decoding, dtype, mesh)  # pyright: ignore
     size = -(-batch_size // mesh.size) * mesh.size
-    if mesh.size > 1:
-        leaves = {p: jax.device_put(leaf, leaf_sharding(mesh, leaf)) for p, leaf in leaves.items()}
+    leaves = spread(leaves, mesh)
     stop = Stop(np.array(ends, np.int32), np.array(pad, np.int32))
     methods = jax.tree.map(np.float32, methods)  # the traced fields, as the program wants them
     key, prompts = jax.random.key(seed), replace(encoded, length=encoded.start)

@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.devices import Devices, leaf_sharding
+from research.devices import Devices, spread
 from research.evaluation.batch import Frame, Rows, bucket, rows
 from research.evaluation.scoring import label_scores
 from research.executable import Executable
@@ -49,8 +49,7 @@ def predict(
     mesh = devices.mesh()
     score = _scorer(model, dtype, mesh)  # pyright: ignore
     size = -(-batch_size // mesh.size) * mesh.size
-    if mesh.size > 1:
-        leaves = {p: jax.device_put(leaf, leaf_sharding(mesh, leaf)) for p, leaf in leaves.items()}
+    leaves = spread(leaves, mesh)
     scores = np.zeros((len(encoded.length), len(labels.length)), np.float32)
     order = np.argsort(encoded.start, kind="stable")
     for begin in range(0, len(order), size):

@@ -9,9 +9,6 @@ where shapes are those of the backbone's leaves.
 """
 
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,7 @@ from research.interop import head, lora, prefix, soft_prompt
 from research.interop.options import TASKS, check_options
 from research.methods.head import Head
 from research.methods.method import Leaves, Method, backbone
-from research.models.files import read_json
+from research.models.files import read_json, whole_folder
 from research.models.model import Model
 from research.models.tensors import Tensor, tensors
 from research.models.weights import Problem, misfits, summary
@@ -84,9 +81,6 @@ def save_adapter(
     leaves: those of the methods; the backbone's may stand among them. Raises InputError if the
     folder exists and is not empty, and for methods that PEFT cannot express together.
     """
-    folder = Path(folder).absolute()
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError("folder", str(folder), "a folder that is empty or not there is expected")
     method, head_method = _expressed(methods)
     kind_name, kind = KINDS[method.name]
     own: Leaves = {
@@ -99,15 +93,10 @@ def save_adapter(
         fields, task = {**fields, "modules_to_save": [head.MODULE]}, "SEQ_CLS"
     given = {"base_model_name_or_path": backbone_name, "task_type": task}
     config = {"peft_type": kind_name, **given, "inference_mode": True, **fields}
-    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    work.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as work:
         (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         save_file(whole, work / WEIGHTS, metadata={"format": "pt"})
-        os.replace(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _expressed(methods: Sequence[Method]) -> tuple[Method, Method | None]:

@@ -1,22 +1,24 @@
 """Folding what methods added into the kernels that they change."""
 
+from research.errors import InputError
 from research.methods.method import Leaves, Method, added_to, backbone
 
 
 def merged(methods: tuple[Method, ...], leaves: Leaves) -> Leaves:
     """Backbone leaves [..] with every mergeable method folded into the kernels it changes.
 
-    A classification head stays as it is, beside the backbone. Raises ValueError for a method with
+    A classification head stays as it is, beside the backbone. Raises InputError for a method with
     added leaves and no `merge`.
     """
-    result = dict(backbone(leaves))
+    head = {path: leaf for path, leaf in leaves.items() if path.startswith("head:")}
+    result = {**backbone(leaves), **head}
     for method in methods:
+        if method.is_head:
+            continue
         for path, leaf in added_to(method, leaves).items():
-            if method.is_head:
-                result |= {f"{method.name}:/{name}": array for name, array in leaf.items()}
-                continue
             merge = getattr(method, "merge", None)
             if merge is None:
-                raise ValueError(f"{method.name} cannot be merged into the backbone")
+                allowed = "what it adds stands beside the backbone and cannot be merged into it"
+                raise InputError("method", method.name, allowed)
             result[f"{path}/kernel"] = merge(leaf, result[f"{path}/kernel"])
     return result

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +14,7 @@ from jax.sharding import Mesh
 
 from research.errors import InputError, choose_from
 from research.models import MODELS
-from research.models.files import read_json, weight_files
+from research.models.files import read_json, weight_files, whole_folder
 from research.models.model import Model
 from research.models.weights import Leaves, read_weights, tensor_names, write_shards
 
@@ -86,25 +83,17 @@ def save_backbone(
     InputError if the folder exists and is not empty, or if `params` are not exactly the leaves of
     `model` and of its classification head.
     """
-    folder = Path(folder).absolute()
     dtype = jnp.dtype(dtype)
     if dtype.name not in DTYPES:
         raise InputError("dtype", dtype.name, f"allowed are {', '.join(DTYPES)}")
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError("folder", str(folder), "a folder that is empty or not there is expected")
     _check_leaves(params, _stored(model))
-    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    work.mkdir(parents=True)
-    try:
-        # A config may need special tokens of its own: positions of RoBERTa start after its padding.
+    with whole_folder(folder) as work:
+        # RoBERTa's positions start after its padding token, so the config's own ids go last.
         fields = {**_special_tokens(tokenizer), **model.config.to_hf(), "dtype": dtype.name}
         (work / "config.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
         write_shards(work, model.LAYOUT, params, dtype, shard_bytes)
         if tokenizer is not None:
             tokenizer.save_pretrained(work)
-        os.replace(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def load_tokenizer(name: str, model: Model) -> "PreTrainedTokenizerBase":

@@ -5,25 +5,23 @@ Mistral (Jiang et al. 2023, arXiv 2310.06825) has a sliding window, Qwen2 (Yang 
 query and key heads.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from research.models.decoder_config import DecoderConfig
 from research.models.layers import (
-    INITIAL,
     Attention,
     Memory,
     Rotation,
     Source,
     causal,
-    linear,
+    output_head,
     rotation_at,
+    token_table,
 )
 from research.models.mlp import MLP
 from research.models.model import Model, Route
@@ -100,19 +98,15 @@ class Decoder(Model):
 
     ROUTE: ClassVar[Route] = "causal"
     LAYOUT: ClassVar[Layout] = LAYOUT
-
-    @classmethod
-    def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "Decoder":
-        return cls(DecoderConfig.from_hf(config))
+    CONFIG: ClassVar[Any] = DecoderConfig
 
     def setup(self):
         config = self.config
-        self.table = nn.Embed(config.vocab_size, config.width, embedding_init=INITIAL, name="embed")
+        self.table = token_table(config)
         self.layers = [Block(config) for _ in range(config.layers)]
         self.final_norm = nn.RMSNorm(config.norm_eps)
         if not config.tied:
-            float32_out = partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
-            self.head = linear(config.vocab_size, use_bias=False, dot_general=float32_out)
+            self.head = output_head(config)
 
     def __call__(
         self, inputs: Array, positions: Array, valid: Array, memories: Sequence[Memory] = ()
@@ -124,9 +118,7 @@ class Decoder(Model):
         Position t sees every valid position of every memory and the valid inputs up to t, by their
         order; where a layer has a window, only those less than the window before its own position.
         """
-        if jnp.issubdtype(inputs.dtype, jnp.integer):
-            inputs = self.embed(inputs)
-        hidden = inputs.astype(self.table.embedding.dtype)
+        hidden = self.embedded(inputs)
         rotation = rotation_at(positions, self.config.rope.frequencies(self.config.head_width))
         everything = causal(valid)
         own: list[tuple[Array, Array]] = []
@@ -143,17 +135,6 @@ class Decoder(Model):
             self.head(hidden)
         all_keys, all_values = zip(*own, strict=True)
         return hidden, Memory(all_keys, all_values, valid, positions)
-
-    def embed(self, tokens: Array) -> Array:
-        """[B, T, D] embeddings of tokens [B, T]."""
-        return self.table(tokens)
-
-    def logits(self, hidden: Array) -> Array:
-        """[..., V] in float32, for hidden states [..., D] after the final norm."""
-        if not self.config.tied:
-            return self.head(hidden)
-        table = self.table.embedding
-        return jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
 
     def _near(self, visible: Array, positions: Array, others: Array, layer: int) -> Array:
         """Of `visible` [b, T or 1, S] what the layer's window leaves to queries at [B, T].

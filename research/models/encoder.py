@@ -10,7 +10,15 @@ from jax import Array
 
 from research.models.encoder_config import EncoderConfig
 from research.models.encoder_layout import BERT, ROBERTA
-from research.models.layers import INITIAL, Attention, Memory, Source, linear
+from research.models.layers import (
+    INITIAL,
+    Attention,
+    Memory,
+    Source,
+    by_table,
+    linear,
+    token_table,
+)
 from research.models.layout import Layout
 from research.models.mlp import ACTIVATIONS, MLP
 from research.models.model import Model, Route
@@ -65,7 +73,7 @@ class MaskedHead(nn.Module):
         hidden = activation(linear(config.width, name="dense")(hidden))
         hidden = _norm(config, "norm")(hidden)
         bias = self.param("bias", nn.initializers.zeros, (config.vocab_size,))
-        scores = jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
+        scores = by_table(hidden, table)
         return scores + jnp.broadcast_to(bias.astype(jnp.float32), scores.shape)
 
 
@@ -86,7 +94,7 @@ class Encoder(Model):
 
     def setup(self):
         config = self.config
-        self.table = nn.Embed(config.vocab_size, config.width, embedding_init=INITIAL, name="embed")
+        self.table = token_table(config)
         self.positions = nn.Embed(config.rows, config.width, embedding_init=INITIAL)
         self.types = nn.Embed(config.types, config.width, embedding_init=INITIAL)
         self.embed_norm = _norm(config)
@@ -111,22 +119,17 @@ class Encoder(Model):
         to. types: [B, T] int32, which segment a token is in, None for the first. Every position
         sees every valid position of the inputs and of the memories.
         """
-        if jnp.issubdtype(inputs.dtype, jnp.integer):
-            inputs = self.embed(inputs)
         places = jnp.where(valid, positions, 0) + self.config.offset
         segments = jnp.zeros_like(places) if types is None else types
-        hidden = inputs.astype(self.table.embedding.dtype)
-        hidden = self.embed_norm(hidden + self.types(segments) + self.positions(places))
+        hidden = self.embed_norm(
+            self.embedded(inputs) + self.types(segments) + self.positions(places)
+        )
         for index, layer in enumerate(self.layers):
             sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
             hidden = layer(hidden, valid[:, None], sources)
         if self.is_initializing():
             self._make_heads(hidden)
         return hidden
-
-    def embed(self, tokens: Array) -> Array:
-        """[B, T, D] embeddings of tokens [B, T], to which positions and types are yet to come."""
-        return self.table(tokens)
 
     def logits(self, hidden: Array) -> Array:
         """[..., V] in float32. Raises ValueError where `config.masked_lm` is False."""
@@ -150,8 +153,11 @@ class Encoder(Model):
         return shapes
 
     def with_classes(self, classes: int) -> Self:
-        """The same model, whose checkpoint has a classification head; 0: none."""
-        return type(self)(replace(self.config, classes=classes), parent=None)
+        """The same model with a classification head in its checkpoint, in place of a masked-LM
+        head, as transformers has no class for both; 0: without.
+        """
+        masked_lm = self.config.masked_lm and not classes
+        return type(self)(replace(self.config, classes=classes, masked_lm=masked_lm), parent=None)
 
     def _make_heads(self, hidden: Array) -> None:
         if self.config.masked_lm:

@@ -1,16 +1,22 @@
 """GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners")."""
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from research.models.gpt2_config import GPT2Config
-from research.models.layers import INITIAL, Attention, Memory, Source, causal, linear
+from research.models.layers import (
+    INITIAL,
+    Attention,
+    Memory,
+    Source,
+    causal,
+    output_head,
+    token_table,
+)
 from research.models.layout import Key, Layout
 from research.models.mlp import ACTIVATIONS, MLP
 from research.models.model import Model, Route
@@ -86,20 +92,16 @@ class GPT2(Model):
 
     ROUTE: ClassVar[Route] = "causal"
     LAYOUT: ClassVar[Layout] = LAYOUT
-
-    @classmethod
-    def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "GPT2":
-        return cls(GPT2Config.from_hf(config))
+    CONFIG: ClassVar[Any] = GPT2Config
 
     def setup(self):
         config = self.config
-        self.table = nn.Embed(config.vocab_size, config.width, embedding_init=INITIAL, name="embed")
+        self.table = token_table(config)
         self.positions = nn.Embed(config.context, config.width, embedding_init=INITIAL)
         self.layers = [Block(config) for _ in range(config.layers)]
         self.final_norm = norm(config)
         if not config.tied:
-            float32_out = partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
-            self.head = linear(config.vocab_size, use_bias=False, dot_general=float32_out)
+            self.head = output_head(config)
 
     def __call__(
         self, inputs: Array, positions: Array, valid: Array, memories: Sequence[Memory] = ()
@@ -111,11 +113,9 @@ class GPT2(Model):
         False on padding, which nothing attends to. Position t sees every valid position of every
         memory and the valid inputs up to t, by their order.
         """
-        if jnp.issubdtype(inputs.dtype, jnp.integer):
-            inputs = self.embed(inputs)
         # Padding may have any position; NaN there would spread, since 0 * NaN is NaN.
         learned = self.positions(jnp.where(valid, positions, 0))
-        hidden = inputs.astype(learned.dtype) + learned
+        hidden = self.embedded(inputs) + learned
         visible = causal(valid)
         own: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):
@@ -127,14 +127,3 @@ class GPT2(Model):
             self.head(hidden)
         all_keys, all_values = zip(*own, strict=True)
         return hidden, Memory(all_keys, all_values, valid, positions)
-
-    def embed(self, tokens: Array) -> Array:
-        """[B, T, D] embeddings of tokens [B, T], without those of positions."""
-        return self.table(tokens)
-
-    def logits(self, hidden: Array) -> Array:
-        """[..., V] in float32, for hidden states [..., D] after the final norm."""
-        if not self.config.tied:
-            return self.head(hidden)
-        table = self.table.embedding
-        return jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)

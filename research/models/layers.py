@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -14,6 +14,22 @@ Rotation = tuple[Array, Array]  # cosine and sine, each [B, T, 1, K / 2] in floa
 
 INITIAL = nn.initializers.normal(0.02)  # as in `LlamaConfig`
 linear = partial(nn.Dense, kernel_init=INITIAL)
+
+
+def token_table(config: Any) -> nn.Embed:
+    """The embeddings of `config.vocab_size` tokens, the leaf `embed/embedding`."""
+    return nn.Embed(config.vocab_size, config.width, embedding_init=INITIAL, name="embed")
+
+
+def output_head(config: Any) -> nn.Dense:
+    """A layer that gives the logits of all tokens in float32, where the table does not."""
+    float32_out = partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
+    return linear(config.vocab_size, use_bias=False, dot_general=float32_out)
+
+
+def by_table(hidden: Array, table: Array) -> Array:
+    """[..., V] in float32: products of hidden states [..., D] with the rows of a table [V, D]."""
+    return jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
 
 
 class Memory(NamedTuple):

@@ -1,12 +1,14 @@
 """What every backbone offers, whatever its family."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jax import Array
 
-from research.models.weights import Layout
+from research.models.layers import by_table
+from research.models.layout import Layout
 
 Route = Literal["causal", "seq2seq", "masked"]
 
@@ -21,7 +23,8 @@ class Model(nn.Module):
     the fields of a config.json. The table of token embeddings is the leaf `embed/embedding`, layer
     i is the module `layers_{i}` of its stack.
 
-    Besides the methods here, `causal` models have
+    A family's `setup` makes `table`, the `token_table`, and where it is not tied `head`, the
+    `output_head`. Besides the methods here, `causal` models have
         __call__(inputs, positions, valid, memories=()) -> (hidden [B, T, D], Memory)
     `masked` ones
         __call__(inputs, positions, valid, types=None, memories=()) -> hidden [B, T, D]
@@ -36,24 +39,34 @@ class Model(nn.Module):
 
     ROUTE: ClassVar[Route]
     LAYOUT: ClassVar[Layout]
+    CONFIG: ClassVar[Any]  # the class of `config`
 
     config: Any
 
     @classmethod
-    def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> Self:
+    def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "Model":
         """From the fields of a config.json and the names of the checkpoint's tensors.
 
         Raises InputError for whatever would change the computation and is not supported.
         """
-        raise NotImplementedError
+        del names
+        return cls(cls.CONFIG.from_hf(config))
 
     def embed(self, tokens: Array) -> Array:
-        """[B, T, D] embeddings of tokens [B, T]; a soft prompt stands beside these."""
-        raise NotImplementedError
+        """[B, T, D] embeddings of tokens [B, T], without those of positions and segments; a soft
+        prompt stands beside these.
+        """
+        return self.table(tokens)
+
+    def embedded(self, inputs: Array) -> Array:
+        """[B, T, D] of tokens [B, T] or embeddings [B, T, D], in the precision of the table."""
+        if jnp.issubdtype(inputs.dtype, jnp.integer):
+            inputs = self.embed(inputs)
+        return inputs.astype(self.table.embedding.dtype)
 
     def logits(self, hidden: Array) -> Array:
         """[..., V] in float32, for hidden states [..., D] after the final norm."""
-        raise NotImplementedError
+        return by_table(hidden, self.table.embedding) if self.config.tied else self.head(hidden)
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the leaves `head:...` of a classification head that a checkpoint has."""

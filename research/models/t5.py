@@ -5,11 +5,18 @@ from functools import partial
 from typing import Any, ClassVar
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.layers import INITIAL, Attention, Memory, Source, causal, linear
+from research.models.layers import (
+    INITIAL,
+    Attention,
+    Memory,
+    Source,
+    causal,
+    output_head,
+    token_table,
+)
 from research.models.layout import Layout
 from research.models.mlp import MLP
 from research.models.model import Model, Route
@@ -133,18 +140,17 @@ class T5(Model):
 
     def setup(self):
         config = self.config
-        self.table = nn.Embed(config.vocab_size, config.width, embedding_init=INITIAL, name="embed")
+        self.table = token_table(config)
         self.encoder = Stack(config, decodes=False)
         self.decoder = Stack(config, decodes=True)
         if not config.tied:
-            float32_out = partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
-            self.head = linear(config.vocab_size, use_bias=False, dot_general=float32_out)
+            self.head = output_head(config)
 
     def encode(
         self, inputs: Array, positions: Array, valid: Array, memories: Sequence[Memory] = ()
     ) -> Array:
         """Hidden states [B, S, D]; every position sees all valid ones, of the memories too."""
-        hidden, _ = self.encoder(self._embedded(inputs), positions, valid, memories)
+        hidden, _ = self.encoder(self.embedded(inputs), positions, valid, memories)
         return hidden
 
     def offered(self, hidden: Array, positions: Array, valid: Array) -> Memory:
@@ -170,28 +176,16 @@ class T5(Model):
             if not self.is_initializing():
                 raise ValueError("the decoder needs `cross`: what `offered` gives")
             cross = self.offered(self.encode(inputs, positions, valid), positions, valid)
-        embedded = self._embedded(inputs)
+        embedded = self.embedded(inputs)
         hidden, memory = self.decoder(embedded, positions, valid, memories, cross)
         if self.is_initializing():
             self.logits(hidden)
         return hidden, memory
 
-    def embed(self, tokens: Array) -> Array:
-        """[B, T, D] embeddings of tokens [B, T]."""
-        return self.table(tokens)
-
     def logits(self, hidden: Array) -> Array:
-        """[..., V] in float32, for hidden states [..., D] after the final norm."""
-        if self.config.tied:
-            table = self.table.embedding
-            raw = jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
-        else:
-            raw = self.head(hidden)
+        """As any model's; T5 1.0 scales them by D^-1/2."""
+        raw = super().logits(hidden)
         return raw * self.config.width**-0.5 if self.config.scaled else raw
-
-    def _embedded(self, inputs: Array) -> Array:
-        tokens = jnp.issubdtype(inputs.dtype, jnp.integer)
-        return (self.embed(inputs) if tokens else inputs).astype(self.table.embedding.dtype)
 
 
 class GatedT5(T5):

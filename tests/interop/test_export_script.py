@@ -118,7 +118,7 @@ def test_mistakes_are_one_sentence(tmp_path, made, export):
     made(SoftPrompt(2))
     given = ["--backbone", WORLD, "--adapter", tmp_path / "adapter", "--out", tmp_path / "new"]
     cases = {
-        "export it without --merge": [*given, "--merge"],
+        "cannot be merged into it": [*given, "--merge"],
         "adapter_config.json": [*given[:3], tmp_path, *given[4:]],
         "either --results and --run, or": given[2:],
         "has no such run": ["--results", tmp_path, "--run", "abc", *given[4:]],

@@ -150,7 +150,7 @@ def test_merged_lora_equals_unmerged():
 def test_a_soft_prompt_cannot_be_merged():
     _, params = decoder()
     method = METHODS["soft_prompt"]
-    with pytest.raises(ValueError, match="soft_prompt cannot be merged"):
+    with pytest.raises(InputError, match="method is 'soft_prompt': .* cannot be merged"):
         merged((method,), params | add(method, KEY, params, LABELS))
 
 

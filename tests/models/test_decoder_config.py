@@ -21,7 +21,8 @@ SIZES = dict(
 )
 
 
-# By name: the number of parameters and those fields of config.json that matter here.
+# By name: the number of parameters and those fields of config.json that matter here, both recalled
+# and not read from the checkpoints; that they agree to the last parameter is what is tested.
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())
 
 

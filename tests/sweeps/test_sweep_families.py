@@ -1,6 +1,5 @@
 """Whole sweeps on an encoder and on T5: their routes, their methods, what is kept of a run."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +98,7 @@ def test_a_head_that_the_backbone_came_with(tmp_path: Path):
     plain = load_backbone(config["backbone"])
     body = {path: leaf for path, leaf in plain.params.items() if not path.startswith("head/")}
     for classes in (2, 3):
-        sized = plain.model.with_classes(classes)
-        model = type(sized)(replace(sized.config, masked_lm=False), parent=None)
+        model = plain.model.with_classes(classes)
         draw = np.random.default_rng(0)
         head = {p: draw.normal(size=shape) for p, shape in model.head_shapes().items()}
         config["backbone"] = str(tmp_path / f"{classes} classes")

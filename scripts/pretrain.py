@@ -28,7 +28,7 @@ from research.methods.method import Leaves
 from research.models.backbone import random_params, save_backbone
 from research.models.decoder import Decoder
 from research.models.decoder_config import DecoderConfig
-from research.tasks.encoding import Encoded
+from research.tasks.encoded import Encoded
 from research.tasks.world.corpus import VERSION, Split
 from research.tasks.world.packing import document_rows, exercise_rows, token_stream
 from research.tasks.world.tokenizer import train_tokenizer

@@ -18,7 +18,7 @@ from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
 from research.models.decoder import Decoder, DecoderConfig
-from research.tasks.encoding import Encoded, Labels
+from research.tasks.encoded import Encoded, Labels
 from research.training.step import Hyper
 
 CONFIG = dict(

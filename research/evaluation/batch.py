@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from research.methods.method import Array
-from research.tasks.encoding import Encoded
+from research.tasks.encoded import Encoded
 
 
 class Rows(NamedTuple):

@@ -24,7 +24,7 @@ from research.executable import Executable
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
-from research.tasks.encoding import Encoded
+from research.tasks.encoded import Encoded
 
 
 def generate(

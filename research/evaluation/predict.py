@@ -15,7 +15,7 @@ from research.executable import Executable
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
-from research.tasks.encoding import Encoded, Labels
+from research.tasks.encoded import Encoded, Labels
 from research.tasks.metrics import METRICS
 
 

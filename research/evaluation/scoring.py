@@ -9,7 +9,7 @@ import jax
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes import causal, head, masked, seq2seq
 from research.methods.adapted import Adapted
-from research.tasks.encoding import Labels
+from research.tasks.encoded import Labels
 
 ROUTES = {"causal": causal, "seq2seq": seq2seq, "masked": masked, "head": head}
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from research.methods.method import Leaves, Method, traced_method
-from research.tasks.encoding import Labels
+from research.tasks.encoded import Labels
 
 
 @traced_method()

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from research.errors import InputError
 from research.methods.dropout import dropout
 from research.methods.method import Leaves, Method, Site, path_key, traced_method
-from research.tasks.encoding import Labels
+from research.tasks.encoded import Labels
 
 
 @traced_method("alpha", "dropout")

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 import jax
 
 from research.models.weights import Array, Leaves
-from research.tasks.encoding import Labels
+from research.tasks.encoded import Labels
 
 
 class Site(NamedTuple):

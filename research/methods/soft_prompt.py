@@ -7,7 +7,7 @@ import jax
 
 from research.errors import InputError
 from research.methods.method import Array, Leaves, Method, traced_method
-from research.tasks.encoding import Labels
+from research.tasks.encoded import Labels
 
 
 @traced_method()

@@ -9,7 +9,8 @@ from research.evaluation.batch import Frame, frame
 from research.sweeps.approach import DRAWS
 from research.sweeps.plan import Run
 from research.tasks.demonstrations import demonstrations
-from research.tasks.encoding import Encoded, Encoder, Labels
+from research.tasks.encoded import Encoded, Labels
+from research.tasks.encoding import Encoder
 from research.tasks.form import Route
 from research.tasks.sampling import Split, draw
 

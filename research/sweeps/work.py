@@ -20,7 +20,7 @@ from research.models.backbone import Backbone
 from research.sweeps.data import run_data
 from research.sweeps.plan import Run
 from research.sweeps.result import Result
-from research.tasks.encoding import Encoded
+from research.tasks.encoded import Encoded
 from research.tasks.form import Route
 from research.training.loop import Member, Outcome
 from research.training.step import Hyper

@@ -1,48 +1,20 @@
-"""From examples to token ids: rows to train on and score, label ids, few-shot openings."""
+"""From the examples of a task to token ids for one model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
+from research.tasks.cutting import cut, token_ids
+from research.tasks.encoded import Encoded, Labels, padded
 from research.tasks.form import Form, Route, form
 from research.tasks.task import Example
 from research.tasks.template import Template
 from research.tasks.verbalizer import Verbalizer
-
-
-class Labels(NamedTuple):
-    """The candidate targets of a task: tokens [C, L], of which `length` [C] are real.
-
-    By the head's route a class is its place, and there is one token that means nothing.
-    """
-
-    tokens: NDArray
-    length: NDArray
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Rows of a prompt and the target of the right label, padded with 0 on the right.
-
-    What stands in the padding means nothing: no result may depend on it.
-    """
-
-    tokens: NDArray  # [I, T] int32
-    length: NDArray  # [I] int32: tokens of prompt and target
-    start: NDArray  # [I] int32: tokens of the prompt, so the target is tokens[start:length]
-    label: NDArray  # [I] int32: index into the task's labels
-    cut: int  # how many prompts were cut to fit
-
-    def head(self, count: int) -> "Encoded":
-        """The first `count` rows."""
-        rows = {n: getattr(self, n)[:count] for n in ("tokens", "length", "start", "label")}
-        return replace(self, **rows)
 
 
 @dataclass(frozen=True)
@@ -101,7 +73,7 @@ class Encoder:
         if self.route == "head":
             count = len(self.labels)
             return Labels(np.zeros((count, 1), np.int32), np.ones(count, np.int32))
-        return Labels(*_pad([self._targets[label] for label in self.labels]))
+        return Labels(*padded([self._targets[label] for label in self.labels]))
 
     def longest(self, examples: Sequence[Example]) -> int:
         """Positions that the longest of these rows takes with the longest label, nothing cut."""
@@ -126,11 +98,12 @@ class Encoder:
                 f"{len(long)} of {len(prompts)} prompts are longer than the {limit} tokens left "
                 f"beside frame and label, the longest has {longest}; 'cut' cuts and counts them",
             )
-        for row, ids in zip(long, self._cut([fields[row] for row in long], limit), strict=True):
+        fitting = cut(self.tokenizer, self.template, [fields[row] for row in long], limit)
+        for row, ids in zip(long, fitting, strict=True):
             prompts[row] = ids
         targets = [self._targets[example.label] for example in examples]
         rows = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
-        tokens, length = _pad(rows)
+        tokens, length = padded(rows)
         start = np.array([len(ids) for ids in prompts], np.int32)
         index = {label: place for place, label in enumerate(self.labels)}
         label = np.array([index[example.label] for example in examples], np.int32)
@@ -162,14 +135,8 @@ class Encoder:
     def _separator(self) -> list[int]:
         return self._continuation(self.separator) if self.separator else []
 
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        if not texts:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)
-        return encoded["input_ids"]
-
     def _prompts(self, fields: Sequence[Mapping[str, str]]) -> list[list[int]]:
-        return self._ids([self.template.fill(values) for values in fields])
+        return token_ids(self.tokenizer, [self.template.fill(values) for values in fields])
 
     def _continuation(self, text: str) -> list[int]:
         """The ids of a text that follows another one.
@@ -177,55 +144,5 @@ class Encoder:
         These are the ids of the text alone, except for tokenizers that put a space of their own
         at the beginning of whatever they are given.
         """
-        alone, before, both = self._ids([text, "x", "x" + text])
+        alone, before, both = token_ids(self.tokenizer, [text, "x", "x" + text])
         return both[len(before) :] if both[: len(before)] == before else alone
-
-    def _cut(self, fields: Sequence[Mapping[str, str]], limit: int) -> list[list[int]]:
-        """Prompts of at most `limit` tokens, made of shorter fields."""
-        current = [dict(values) for values in fields]
-        prompts = self._prompts(current)
-        while long := [row for row, ids in enumerate(prompts) if len(ids) > limit]:
-            starts = {
-                n: self._starts([current[row][n] for row in long]) for n in self.template.names
-            }
-            for place, row in enumerate(long):
-                excess = len(prompts[row]) - limit
-                self._shorten(current[row], {n: s[place] for n, s in starts.items()}, excess, limit)
-            for row, ids in zip(long, self._prompts([current[row] for row in long]), strict=True):
-                prompts[row] = ids
-        return prompts
-
-    def _starts(self, texts: Sequence[str]) -> list[list[int]]:
-        """For each text, the character at which each of its tokens begins."""
-        encoded = self.tokenizer(
-            list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        return [[begin for begin, _ in offsets] for offsets in encoded["offset_mapping"]]
-
-    def _shorten(
-        self, values: dict[str, str], starts: dict[str, list[int]], excess: int, limit: int
-    ) -> None:
-        """Takes `excess` tokens from the ends of the fields, one by one from the longest."""
-        keep = {name: len(begins) for name, begins in starts.items()}
-        if sum(keep.values()) <= excess:
-            without = len(self._prompts([dict.fromkeys(values, "")])[0])
-            allowed = (
-                f"it takes {without} tokens without any text, and {limit} are left for a prompt"
-            )
-            raise InputError("template", self.template.text, allowed)
-        for _ in range(excess):
-            keep[max(keep, key=keep.__getitem__)] -= 1
-        for name, begins in starts.items():
-            if keep[name] < len(begins):
-                # At least one character goes, so that the loop of the caller ends.
-                end = min(begins[keep[name]], len(values[name]) - 1)
-                values[name] = values[name][:end].rstrip()
-
-
-def _pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray, NDArray]:
-    """(ids [I, T] int32 padded with 0 on the right, lengths [I] int32)."""
-    length = np.array([len(row) for row in rows], np.int32)
-    tokens = np.zeros((len(rows), max(map(len, rows), default=0)), np.int32)
-    for place, row in enumerate(rows):
-        tokens[place, : len(row)] = row
-    return tokens, length

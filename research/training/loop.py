@@ -14,7 +14,7 @@ from research.devices import Devices
 from research.evaluation.batch import Frame, Rows, bucket, rows
 from research.evaluation.predict import predict
 from research.methods.method import Leaves, mask, split
-from research.tasks.encoding import Encoded, Labels
+from research.tasks.encoded import Encoded, Labels
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on

@@ -21,7 +21,7 @@ from research.models.backbone import random_params
 from research.models.encoder import Bert
 from research.models.t5 import T5
 from research.models.t5_config import T5Config
-from research.tasks.encoding import Encoded, Labels
+from research.tasks.encoded import Encoded, Labels
 from tests.checkpoints import BERT
 from tests.thorough import cases
 from tests.tiny import FRAME, METHODS, ONE, decoder, encoded, scored, with_method

@@ -10,7 +10,7 @@ from research.evaluation.predict import predict
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.lora import LoRA
-from research.tasks.encoding import Encoded
+from research.tasks.encoded import Encoded
 from tests.thorough import cases
 from tests.tiny import (
     FRAME,

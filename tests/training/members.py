@@ -9,7 +9,7 @@ import numpy as np
 from research.devices import Devices
 from research.methods.lora import LoRA
 from research.methods.method import Leaves, add
-from research.tasks.encoding import Encoded
+from research.tasks.encoded import Encoded
 from research.training.checkpoint import Checkpoints
 from research.training.loop import Member
 from research.training.optimizer import Schedule

@@ -8,7 +8,7 @@ import pytest
 from research.errors import InputError
 from research.evaluation.predict import predict
 from research.methods.method import mask, split
-from research.tasks.encoding import Encoded
+from research.tasks.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.loop import Outcome, fit

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes.row import closed, pick, row_keys, segments
 from research.methods.adapted import Adapted
-from research.tasks.encoding import Labels
+from research.tasks.encoded import Labels
 
 
 def target_logprobs(adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None):

@@ -8,7 +8,7 @@ from research.evaluation.routes.row import closed, pick, row_keys
 from research.methods.adapted import Adapted
 from research.methods.method import Array
 from research.models.layers import Memory
-from research.tasks.encoding import Labels
+from research.tasks.encoded import Labels
 
 
 def target_logprobs(adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None):

@@ -1,0 +1,46 @@
+"""Token ids of a task: its labels, and the rows to train on and score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Labels(NamedTuple):
+    """The candidate targets of a task: tokens [C, L], of which `length` [C] are real.
+
+    By the head's route a class is its place, and there is one token that means nothing.
+    """
+
+    tokens: NDArray
+    length: NDArray
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Rows of a prompt and the target of the right label, padded with 0 on the right.
+
+    What stands in the padding means nothing: no result may depend on it.
+    """
+
+    tokens: NDArray  # [I, T] int32
+    length: NDArray  # [I] int32: tokens of prompt and target
+    start: NDArray  # [I] int32: tokens of the prompt, so the target is tokens[start:length]
+    label: NDArray  # [I] int32: index into the task's labels
+    cut: int  # how many prompts were cut to fit
+
+    def head(self, count: int) -> "Encoded":
+        """The first `count` rows."""
+        rows = {n: getattr(self, n)[:count] for n in ("tokens", "length", "start", "label")}
+        return replace(self, **rows)
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray, NDArray]:
+    """(ids [I, T] int32 padded with 0 on the right, lengths [I] int32)."""
+    length = np.array([len(row) for row in rows], np.int32)
+    tokens = np.zeros((len(rows), max(map(len, rows), default=0)), np.int32)
+    for place, row in enumerate(rows):
+        tokens[place, : len(row)] = row
+    return tokens, length

@@ -13,7 +13,7 @@ from research.methods.adapted import Adapted
 from research.methods.full import Full
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
-from research.methods.method import Leaves, Method, add
+from research.methods.method import Leaves, Method, Words, add
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
@@ -42,6 +42,7 @@ METHODS = {
 }
 # Two labels of two and three tokens; the second token of one is the third of the other.
 LABELS = Labels(np.array([[5, 7, 0], [6, 9, 7]], np.int32), np.array([2, 3], np.int32))
+WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()])
 FRAME = frame([3, 4, 8])
 ONE = Devices(count=1)
 
@@ -59,7 +60,7 @@ def decoder(**changes) -> tuple[Decoder, Leaves]:
 
 def with_method(method: Method, params: Leaves, moved: float = 0.1) -> Leaves:
     """The backbone's leaves and the method's, these moved off their start so that all matter."""
-    added = add(method, jax.random.PRNGKey(1), params, LABELS)
+    added = add(method, jax.random.PRNGKey(1), params, WORDS)
     keys = jax.random.split(jax.random.PRNGKey(2), len(added) + 1)
     return params | {
         path: leaf + moved * jax.random.normal(key, leaf.shape)

@@ -20,6 +20,7 @@ SILENT = {
     "corda_config",
     "encoder_hidden_size",
     "eva_config",
+    "init_ia3_weights",
     "init_weights",
     "loftq_config",
     "lora_ga_config",
@@ -35,6 +36,7 @@ SILENT = {
 }
 # Fields that are read, by the type of the adapter.
 READ = {
+    "IA3": {"exclude_modules", "fan_in_fan_out", "feedforward_modules", "target_modules"},
     "LORA": {
         "alpha_pattern",
         "exclude_modules",
@@ -45,6 +47,7 @@ READ = {
         "r",
         "rank_pattern",
         "target_modules",
+        "use_dora",
         "use_rslora",
     },
     "PROMPT_TUNING": {"num_virtual_tokens", "num_transformer_submodules"},

@@ -1,4 +1,4 @@
-"""Adapters in the format of Hugging Face PEFT: LoRA, prompt tuning and prefix tuning.
+"""Adapters in the format of Hugging Face PEFT: LoRA, DoRA, IA3, prompt tuning, prefix tuning.
 
 Each kind is a file here with
     PREFIX, what the names of a classification head's tensors begin with
@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from research.errors import InputError
-from research.interop import head, lora, prefix, soft_prompt
+from research.interop import head, ia3, lora, prefix, soft_prompt
 from research.interop.options import TASKS, check_options
 from research.methods.head import Head
 from research.methods.method import Leaves, Method, backbone
@@ -31,6 +31,8 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 # What PEFT calls our methods, and the files that read and write them.
 KINDS: dict[str, tuple[str, Any]] = {
+    "dora": ("LORA", lora),
+    "ia3": ("IA3", ia3),
     "lora": ("LORA", lora),
     "prefix": ("PREFIX_TUNING", prefix),
     "soft_prompt": ("PROMPT_TUNING", soft_prompt),

@@ -7,7 +7,7 @@ import numpy as np
 
 from research.errors import InputError
 from research.interop.options import Config, number
-from research.methods.method import Leaves
+from research.methods.method import Leaves, added_to
 from research.methods.prefix import PrefixTuning
 from research.models.model import Model
 from research.models.weights import Shapes
@@ -56,8 +56,8 @@ def write(
     method: PrefixTuning, leaves: Leaves, model: Model
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(fields of adapter_config.json, tensors)."""
-    del method
-    ours = np.stack([np.asarray(leaves[f"prefix:/{name}"]) for name in ("keys", "values")])
+    kept = method.stored(added_to(method, leaves)[""])
+    ours = np.stack([np.asarray(kept[name]) for name in ("keys", "values")])
     _, depth, length, width = ours.shape
     # An odd number of layers: T5's are then all distinct, see `_places`.
     layers = depth | 1 if model.ROUTE == "seq2seq" else depth

@@ -6,8 +6,7 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 
-from research.methods.method import Leaves, Method, traced_method
-from research.tasks.encoded import Labels
+from research.methods.method import Leaves, Method, Words, traced_method
 
 
 @traced_method()
@@ -25,8 +24,8 @@ class Head(Method):
     is_head: ClassVar[bool] = True
     pool: Literal["first", "mean"] = "first"
 
-    def init(self, key: jax.Array, params: Leaves, labels: Labels) -> dict[str, Leaves]:
-        width, classes = params["embed/embedding"].shape[1], len(labels.length)
+    def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
+        width, classes = params["embed/embedding"].shape[1], len(words.labels)
         outer, inner = jax.random.split(key)
         leaf: Leaves = {
             "kernel": 0.02 * jax.random.normal(outer, (width, classes)),

@@ -1,6 +1,7 @@
 """LoRA: a low-rank update beside chosen kernels."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,20 +10,31 @@ import jax.numpy as jnp
 
 from research.errors import InputError
 from research.methods.dropout import dropout
-from research.methods.method import Leaves, Method, Site, path_key, traced_method
-from research.tasks.encoded import Labels
+from research.methods.method import Leaves, Method, Site, Words, path_key, traced_method
+from research.methods.patterns import picked, picks
 
 
-@traced_method("alpha", "dropout")
+@dataclass(frozen=True)
+class RankOf:
+    """The rank of the layers that a pattern picks."""
+
+    layers: str
+    rank: int
+
+
+@traced_method("alpha", "dropout", "b_rate")
 @dataclass(frozen=True)
 class LoRA(Method):
-    """`y = x W + (alpha / rank) dropout(x) A B`, A [D_in, R] and B [R, D_out].
+    """`y = x W + s dropout(x) A B`, A [D_in, R], B [R, D_out] and s = alpha / R.
 
     Hu et al. 2021 (arXiv 2106.09685), equation 3 and section 4.1. B starts at zero, so step 0 is
     the backbone. A starts as in the authors' code, uniform in +-1/sqrt(D_in) (the paper says
-    Gaussian). `targets` are the last names of the adapted layers' paths; None stands for query and
-    value, or for the one layer `qkv` that a backbone has in their place. The rank of a layer is
-    that of its factors.
+    Gaussian). `targets` are patterns of the adapted layers' paths, mostly their last names; None
+    stands for query and value, or for the one layer `qkv` that a backbone has in their place.
+    ranks: of layers whose rank is another one; of several that fit, the first counts.
+    stabilised: s = alpha / sqrt(R), rsLoRA (Kalajdzievski 2023, arXiv 2312.03732, theorem 3.2).
+    b_rate: how many times the learning rate of A that of B is, LoRA+ (Hayou et al. 2024, arXiv
+    2402.12354, section 4; the authors' scripts have 10 to 80).
     """
 
     name: ClassVar[str] = "lora"
@@ -30,45 +42,62 @@ class LoRA(Method):
     alpha: float = 16.0
     dropout: float | None = None
     targets: tuple[str, ...] | None = None
+    ranks: tuple[RankOf, ...] = ()
+    stabilised: bool = False
+    b_rate: float | None = None
 
-    def init(self, key: jax.Array, params: Leaves, labels: Labels) -> dict[str, Leaves]:
-        """Raises InputError for numbers that make no LoRA and a target no layer bears."""
-        del labels
-        if self.rank < 1:
-            raise InputError("lora.rank", self.rank, "a whole number from 1 is expected")
-        if not 0 < self.alpha < math.inf:
-            raise InputError("lora.alpha", self.alpha, "a number above 0 is expected")
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            allowed = "a share from 0 to below 1, or None, is expected"
-            raise InputError("lora.dropout", self.dropout, allowed)
+    def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
+        """Raises InputError for numbers that make no LoRA and a pattern that fits no layer."""
+        del words
+        self._check()
         kernels = {p.removesuffix("/kernel"): k for p, k in params.items() if p.endswith("/kernel")}
-        names = {path.rpartition("/")[2] for path in kernels}
-        targets = self.targets
-        if targets is None:
-            targets = ("qkv",) if "qkv" in names else ("query", "value")
-        for target in targets:
-            if target not in names:
-                raise InputError("lora.targets", target, f"the layers are {sorted(names)}")
+        for of in self.ranks:
+            picked((of.layers,), kernels, f"{self.name}.ranks")
         return {
-            path: self._factors(path_key(key, path), *kernel.shape)
-            for path, kernel in kernels.items()
-            if path.rpartition("/")[2] in targets
+            path: self._factors(path_key(key, path), kernels[path].shape, self._rank(path))
+            for path in self._adapted(kernels)
         }
 
     def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
         dropped = dropout(x, self.dropout, site.keys)
         return site.call(x) + dropped @ leaf["a"] @ leaf["b"] * self._scale(leaf)
 
-    def merge(self, leaf: Leaves, kernel: jax.Array) -> jax.Array:
-        """The kernel [D_in, D_out] that gives the adapted layer without LoRA."""
-        return kernel + leaf["a"] @ leaf["b"] * self._scale(leaf)
+    def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
+        return {**layer, "kernel": layer["kernel"] + leaf["a"] @ leaf["b"] * self._scale(leaf)}
+
+    def rate(self, path: str) -> float | None:
+        return self.b_rate if path.endswith("/b") else None
+
+    def _check(self) -> None:
+        for name, rank in (("rank", self.rank), *(("ranks", of.rank) for of in self.ranks)):
+            if rank < 1:
+                raise InputError(f"{self.name}.{name}", rank, "a whole number from 1 is expected")
+        for name, value in (("alpha", self.alpha), ("b_rate", self.b_rate)):
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"{self.name}.{name}", value, "a number above 0 is expected")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            allowed = "a share from 0 to below 1, or None, is expected"
+            raise InputError(f"{self.name}.dropout", self.dropout, allowed)
+
+    def _adapted(self, layers: Collection[str]) -> list[str]:
+        targets = self.targets
+        if targets is None:
+            fused = any(picks("qkv", layer) for layer in layers)
+            targets = ("qkv",) if fused else ("query", "value")
+        return picked(targets, layers, f"{self.name}.targets")
+
+    def _rank(self, layer: str) -> int:
+        return next((of.rank for of in self.ranks if picks(of.layers, layer)), self.rank)
 
     def _scale(self, leaf: Leaves) -> jax.Array:
-        return jnp.asarray(self.alpha / leaf["a"].shape[-1], leaf["a"].dtype)
+        rank = leaf["a"].shape[-1]
+        over = math.sqrt(rank) if self.stabilised else rank
+        return jnp.asarray(self.alpha / over, leaf["a"].dtype)
 
-    def _factors(self, key: jax.Array, width_in: int, width_out: int) -> Leaves:
+    def _factors(self, key: jax.Array, widths: tuple[int, ...], rank: int) -> Leaves:
+        width_in, width_out = widths
         bound = width_in**-0.5
         return {
-            "a": jax.random.uniform(key, (width_in, self.rank), minval=-bound, maxval=bound),
-            "b": jnp.zeros((self.rank, width_out)),
+            "a": jax.random.uniform(key, (width_in, rank), minval=-bound, maxval=bound),
+            "b": jnp.zeros((rank, width_out)),
         }

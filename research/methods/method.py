@@ -5,14 +5,24 @@ A backbone never knows how it is adapted. All arrays live in one flat dict of le
 """
 
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, NamedTuple
 
 import jax
+from jax.typing import ArrayLike
 
 from research.models.weights import Array, Leaves
-from research.tasks.encoded import Labels
+
+
+class Words(NamedTuple):
+    """What a task offers to the start of a method.
+
+    labels: the text of each, in their order. ids: the token ids of a text.
+    """
+
+    labels: tuple[str, ...]
+    ids: Callable[[str], Sequence[int]]
 
 
 class Site(NamedTuple):
@@ -38,13 +48,11 @@ class Method:
 
     name: ClassVar[str]
     is_head: ClassVar[bool] = False  # whether it classifies, see `Head`
+    neutral: ClassVar[bool] = True  # whether a backbone is itself before the first step
 
-    def init(self, key: jax.Array, params: Leaves, labels: Labels) -> dict[str, Leaves]:
-        """New leaves, as {module path: {leaf name: array}}; '' is the model as a whole.
-
-        labels: the task's candidate targets; the number of classes is theirs.
-        """
-        del key, params, labels
+    def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
+        """New leaves, as {module path: {leaf name: array}}; '' is the model as a whole."""
+        del key, params, words
         return {}
 
     def trains(self, paths: Collection[str]) -> Iterable[str]:
@@ -52,10 +60,24 @@ class Method:
         del paths
         return ()
 
+    def rate(self, path: str) -> ArrayLike | None:
+        """How many times the stage's learning rate that of a leaf it trains is; None: once."""
+        del path
+
     def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
         """Output of the layer at `site` for `x` [B, T, D_in], changed by the leaves added there."""
         del leaf
         return site.call(x)
+
+    def merge(self, leaf: Leaves, layer: Leaves) -> Leaves | None:
+        """The layer's own leaves, `kernel` [D_in, D_out] and perhaps `bias` [D_out], with which it
+        does alone what it does with `leaf`; None where there are none such.
+        """
+        del leaf, layer
+
+    def stored(self, leaf: Leaves) -> Leaves:
+        """What of the leaves added to one layer is kept once training is over."""
+        return leaf
 
     @property
     def positions(self) -> int:
@@ -88,9 +110,9 @@ def path_key(key: jax.Array, path: str) -> jax.Array:
     return jax.random.fold_in(key, zlib.crc32(path.encode()))
 
 
-def add(method: Method, key: jax.Array, params: Leaves, labels: Labels) -> Leaves:
+def add(method: Method, key: jax.Array, params: Leaves, words: Words) -> Leaves:
     """The leaves `method` adds, flat: `<name>:<module path>/<leaf name>`."""
-    added = method.init(path_key(key, method.name), backbone(params), labels)
+    added = method.init(path_key(key, method.name), backbone(params), words)
     return {
         f"{method.name}:{path}/{leaf}": array
         for path, leaves in added.items()

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 
 from research.errors import InputError
-from research.methods.method import Array, Leaves, Method, traced_method
-from research.tasks.encoded import Labels
+from research.methods.method import Array, Leaves, Method, Words, traced_method
 
 
 @traced_method()
@@ -16,23 +16,31 @@ from research.tasks.encoded import Labels
 class PrefixTuning(Method):
     """`length` keys and values [L, P, G * K] for each of L layers; in T5 for those of the decoder.
 
-    Li & Liang 2021 (arXiv 2101.00190), equation 3, without the reparametrisation of section 4.3;
-    in encoders it is P-tuning v2 (Liu et al. 2022, arXiv 2110.07602). Keys and values start
-    Gaussian with deviation 0.02. They take the first `length` positions; keys are not rotated.
+    Li & Liang 2021 (arXiv 2101.00190), equation 3; in encoders it is P-tuning v2 (Liu et al. 2022,
+    arXiv 2110.07602). Keys and values start Gaussian with deviation 0.02. hidden: M of the MLP of
+    section 4.3, `tanh(E W_1 + b_1) W_2 + b_2` with E [P, D], W_1 [D, M], W_2 [M, 2 * L * G * K],
+    that makes them while training and is then dropped (the authors' code has 512 for GPT-2); E
+    starts Gaussian, the others uniform in +-1/sqrt(their inputs), as there. None: without.
+    The prefix takes the first `length` positions; keys are not rotated.
     """
 
     name: ClassVar[str] = "prefix"
+    neutral: ClassVar[bool] = False
     length: int = 20
+    hidden: int | None = None
 
-    def init(self, key: jax.Array, params: Leaves, labels: Labels) -> dict[str, Leaves]:
-        """Raises InputError for a length below 1."""
-        del labels
-        if self.length < 1:
-            raise InputError("prefix.length", self.length, "a whole number from 1 is expected")
+    def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
+        """Raises InputError for sizes below 1."""
+        del words
+        for name, size in (("length", self.length), ("hidden", self.hidden)):
+            if size is not None and size < 1:
+                raise InputError(f"prefix.{name}", size, "a whole number from 1 is expected")
         stack = r"(?:decoder/)?layers_\d+/attention/"
         kernels = [p for p in params if re.fullmatch(stack + "(?:key|qkv)/kernel", p)]
         width = params[kernels[0]].shape[1] // (3 if "qkv" in kernels[0] else 1)
         shape = (len(kernels), self.length, width)
+        if self.hidden is not None:
+            return {"": self._mlp(key, params["embed/embedding"].shape[1], self.hidden, shape)}
         first, second = jax.random.split(key)
         leaf: Leaves = {
             "keys": 0.02 * jax.random.normal(first, shape),
@@ -45,4 +53,32 @@ class PrefixTuning(Method):
         return self.length
 
     def memory(self, leaf: Leaves) -> tuple[Array, Array]:
-        return leaf["keys"], leaf["values"]
+        if "keys" in leaf:
+            return leaf["keys"], leaf["values"]
+        keys, values = _made(leaf)
+        return keys, values
+
+    def stored(self, leaf: Leaves) -> Leaves:
+        return dict(zip(("keys", "values"), self.memory(leaf), strict=True))
+
+    def _mlp(self, key: jax.Array, width: int, hidden: int, shape: tuple[int, ...]) -> Leaves:
+        layers, length, out = shape
+        drawn = jax.random.split(key, 5)
+
+        def uniform(key: jax.Array, inputs: int, *shape: int) -> jax.Array:
+            return jax.random.uniform(key, shape, minval=-(inputs**-0.5), maxval=inputs**-0.5)
+
+        return {
+            "table": jax.random.normal(drawn[0], (length, width)),
+            "inner": uniform(drawn[1], width, width, hidden),
+            "inner_bias": uniform(drawn[2], width, hidden),
+            "outer": uniform(drawn[3], hidden, hidden, 2, layers, out),
+            "outer_bias": uniform(drawn[4], hidden, 2, layers, out),
+        }
+
+
+def _made(leaf: Leaves) -> jax.Array:
+    """[2, L, P, G * K] by the MLP."""
+    inner = jnp.tanh(leaf["table"] @ leaf["inner"] + leaf["inner_bias"][None])
+    outer = jnp.einsum("pm,mcld->clpd", inner, leaf["outer"])
+    return outer + leaf["outer_bias"][:, :, None]

@@ -1,13 +1,13 @@
 """Soft prompt: trained embeddings that stand before every row."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
+import jax.numpy as jnp
 
 from research.errors import InputError
-from research.methods.method import Array, Leaves, Method, traced_method
-from research.tasks.encoded import Labels
+from research.methods.method import Array, Leaves, Method, Words, traced_method
 
 
 @traced_method()
@@ -15,22 +15,38 @@ from research.tasks.encoded import Labels
 class SoftPrompt(Method):
     """`length` trained vectors [P, D] in front of the embedded prefix and row.
 
-    Lester et al. 2021 (arXiv 2104.08691), section 2; initialised from randomly drawn rows of the
-    embedding table ("sampled vocabulary", section 3.2), which keeps the start on the manifold of
-    real tokens.
+    Lester et al. 2021 (arXiv 2104.08691), section 2, and the starts of section 3.2:
+    `vocabulary`: rows of the embedding table, drawn among the first `common` ids (the paper has
+    5,000 of a table sorted by frequency), or among all. `uniform`: in +-0.5 (the authors' code:
+    from 0 to 0.5). `labels`: the mean embedding of each label's tokens, then as `vocabulary`.
+    `text`: the embeddings of a text's tokens, repeated or cut to the length, as in PEFT.
     """
 
     name: ClassVar[str] = "soft_prompt"
+    neutral: ClassVar[bool] = False
     length: int = 20
+    start: Literal["vocabulary", "uniform", "labels", "text"] = "vocabulary"
+    common: int | None = None
+    text: str | None = None
 
-    def init(self, key: jax.Array, params: Leaves, labels: Labels) -> dict[str, Leaves]:
-        """Raises InputError for a length below 1."""
-        del labels
+    def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
+        """Raises InputError for numbers that make no prompt, and for no text where one is due."""
         if self.length < 1:
             raise InputError("soft_prompt.length", self.length, "a whole number from 1 is expected")
-        table = params["embed/embedding"]
-        rows = jax.random.choice(key, table.shape[0], (self.length,))
-        return {"": {"prompt": table[rows]}}
+        table = jnp.asarray(params["embed/embedding"])
+        if self.start == "uniform":
+            shape = (self.length, table.shape[1])
+            return {"": {"prompt": jax.random.uniform(key, shape, minval=-0.5, maxval=0.5)}}
+        prompt = table[jax.random.choice(key, self._common(len(table)), (self.length,))]
+        if self.start == "labels":
+            means = [self._tokens(table, words, text).mean(axis=0) for text in words.labels]
+            prompt = jnp.concatenate([jnp.stack(means), prompt])[: self.length]
+        elif self.start == "text":
+            if not (self.text or "").strip():
+                raise InputError("soft_prompt.text", self.text, "the start 'text' needs one")
+            tokens = self._tokens(table, words, self.text or "")
+            prompt = tokens[jnp.arange(self.length) % len(tokens)]
+        return {"": {"prompt": prompt}}
 
     @property
     def positions(self) -> int:
@@ -38,3 +54,13 @@ class SoftPrompt(Method):
 
     def prefix(self, leaf: Leaves) -> Array:
         return leaf["prompt"]
+
+    def _common(self, vocabulary: int) -> int:
+        if self.common is not None and not 1 <= self.common <= vocabulary:
+            allowed = f"a whole number from 1 to {vocabulary}, the vocabulary, is expected"
+            raise InputError("soft_prompt.common", self.common, allowed)
+        return self.common or vocabulary
+
+    def _tokens(self, table: jax.Array, words: Words, text: str) -> jax.Array:
+        """[T, D]: the embeddings of a text's tokens."""
+        return table[jnp.asarray(words.ids(text), jnp.int32)]

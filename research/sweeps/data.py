@@ -6,6 +6,7 @@ from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
 from research.evaluation.batch import Frame, frame
+from research.methods.method import Words
 from research.sweeps.approach import DRAWS
 from research.sweeps.plan import Run
 from research.tasks.demonstrations import demonstrations
@@ -25,6 +26,7 @@ class RunData:
     test: Encoded
     frame: Frame
     labels: Labels
+    words: Words
     demonstrations: int
     added: int
 
@@ -70,6 +72,7 @@ def run_data(run: Run, tokenizer: PreTrainedTokenizerBase, room: int, route: Rou
         encoder.examples(task.test),
         frame(ids, encoder.closing, encoder.form.mask),
         encoder.label_tokens(),
+        Words(tuple(map(task.verbalizer.continuation, task.labels)), encoder.ids),
         len(shown),
         len(ids) - len(encoder.opening(())),
     )

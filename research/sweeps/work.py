@@ -15,7 +15,7 @@ from research.devices import Devices
 from research.errors import InputError
 from research.evaluation.predict import Scored, predict
 from research.methods.head import Head
-from research.methods.method import Leaves, Method, add, mask
+from research.methods.method import Leaves, Method, add, added_to, backbone, mask
 from research.models.backbone import Backbone
 from research.sweeps.data import run_data
 from research.sweeps.plan import Run
@@ -62,7 +62,7 @@ class Work:
         for method in stage.methods:
             if not any(path.startswith(f"{method.name}:") for path in self.leaves):
                 key = jax.random.PRNGKey(seed)
-                self.leaves |= add(method, key, self.leaves, self.data.labels)
+                self.leaves |= add(method, key, self.leaves, self.data.words)
         hyper = Hyper(
             self._methods(index + 1),
             np.float32(stage.learning_rate),
@@ -158,17 +158,22 @@ class Work:
         )
 
     def _costs(self) -> dict[str, Any]:
-        """As design.md defines them; bytes are those of the trained leaves in float32."""
+        """As design.md defines them; bytes are those of what is kept, in float32."""
         trained: set[str] = set()
         for stage in self.approach.stages:
             trained |= {path for path, is_so in mask(stage.methods, self.leaves).items() if is_so}
         sizes = [self.leaves[path].size for path in trained]
+        stored = [self.leaves[path].size for path in backbone(dict.fromkeys(trained))]
+        for method in {m.name: m for m in self.approach.methods}.values():
+            for leaf in added_to(method, self.leaves).values():
+                kept = jax.eval_shape(method.stored, leaf)
+                stored += [array.size for array in kept.values()]
         done = [outcome.progress for outcome in self.outcomes]
         seconds = sum(p.steps * statistics.median(p.step_seconds) for p in done)
         cost = done[-1].cost if done else {}
         return {
             "trained_params": sum(sizes),
-            "stored_bytes": 4 * sum(sizes),
+            "stored_bytes": 4 * sum(stored),
             "train_seconds": round(seconds, 4),
             "added_tokens": self.data.added + self.taken,
             "step_flops": cost.get("flops"),

@@ -66,7 +66,7 @@ class Encoder:
     def closing(self) -> list[int]:
         """The ids after every prompt, or after the masks that follow it."""
         end = self.verbalizer.end.strip() if self.route == "masked" else ""
-        return (self._continuation(end) if end else []) + list(self.form.closing)
+        return (self.ids(end) if end else []) + list(self.form.closing)
 
     def label_tokens(self) -> Labels:
         """The targets of all labels, in their order."""
@@ -114,9 +114,18 @@ class Encoder:
         ids = list(self.form.opening)
         prompts = self._prompts([example.fields for example in demonstrations])
         for example, prompt in zip(demonstrations, prompts, strict=True):
-            target = self._continuation(self.verbalizer.target(example.label))
+            target = self.ids(self.verbalizer.target(example.label))
             ids += prompt + target + self._separator
         return ids
+
+    def ids(self, text: str) -> list[int]:
+        """The ids of a text that follows another one.
+
+        These are the ids of the text alone, except for tokenizers that put a space of their own
+        at the beginning of whatever they are given.
+        """
+        alone, before, both = token_ids(self.tokenizer, [text, "x", "x" + text])
+        return both[len(before) :] if both[: len(before)] == before else alone
 
     @cached_property
     def _targets(self) -> dict[str, list[int]]:
@@ -125,7 +134,7 @@ class Encoder:
             return {label: [] for label in self.labels}
         causal, end = self.route == "causal", list(self.form.end)
         texts = self.verbalizer.target if causal else self.verbalizer.continuation
-        return {label: self._continuation(texts(label)) + end for label in self.labels}
+        return {label: self.ids(texts(label)) + end for label in self.labels}
 
     @cached_property
     def _longest_target(self) -> int:
@@ -133,16 +142,7 @@ class Encoder:
 
     @cached_property
     def _separator(self) -> list[int]:
-        return self._continuation(self.separator) if self.separator else []
+        return self.ids(self.separator) if self.separator else []
 
     def _prompts(self, fields: Sequence[Mapping[str, str]]) -> list[list[int]]:
         return token_ids(self.tokenizer, [self.template.fill(values) for values in fields])
-
-    def _continuation(self, text: str) -> list[int]:
-        """The ids of a text that follows another one.
-
-        These are the ids of the text alone, except for tokenizers that put a space of their own
-        at the beginning of whatever they are given.
-        """
-        alone, before, both = token_ids(self.tokenizer, [text, "x", "x" + text])
-        return both[len(before) :] if both[: len(before)] == before else alone

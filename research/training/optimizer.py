@@ -1,6 +1,7 @@
 """Optimizers with traced hyper-parameters: one compiled step serves a whole grid of them."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,16 @@ import optax
 from jax.typing import ArrayLike
 
 from research.errors import InputError
-from research.methods.method import Leaves
+from research.methods.method import Leaves, Method
+from research.methods.patterns import picked, picks
+
+
+@dataclass(frozen=True)
+class RateOf:
+    """A group of leaves and how many times the stage's learning rate theirs is."""
+
+    leaves: str
+    factor: float
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,7 @@ class Schedule:
     steps: optimizer steps. batch_size: rows a step; accumulate: micro-batches it is cut into.
     warmup: share of the steps over which the learning rate rises from 0; decay: what it does
     afterwards, towards 0 at the step after the last. clip: largest global norm of the gradient.
+    rates: learning rates of leaves that a pattern picks; of several that fit, the first counts.
     Raises InputError for numbers that make no schedule.
     """
 
@@ -32,6 +43,7 @@ class Schedule:
     clip: float | None = 1.0
     eval_every: int = 20
     patience: int = 5
+    rates: tuple[RateOf, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "eval_every", "patience"):
@@ -41,6 +53,9 @@ class Schedule:
             raise InputError("warmup", self.warmup, "a share of the steps, 0 to 1, is expected")
         if self.clip is not None and not 0 < self.clip < math.inf:
             raise InputError("clip", self.clip, "a number above 0, or None, is expected")
+        for of in self.rates:
+            if not 0 < of.factor < math.inf:
+                raise InputError("rates.factor", of.factor, "a number above 0 is expected")
 
 
 def learning_rate_at(schedule: Schedule, peak: ArrayLike, step: ArrayLike) -> jax.Array:
@@ -80,6 +95,27 @@ def optimizer(
         optax.add_decayed_weights(weight_decay, mask=_decays),  # pyright: ignore
         optax.scale(-learning_rate),  # pyright: ignore
     )
+
+
+def factors(
+    schedule: Schedule, methods: Iterable[Method], trained: Iterable[str]
+) -> dict[str, ArrayLike]:
+    """How many times the learning rate that of a leaf is, for those where it is another one.
+
+    What the schedule says of a leaf and what the method that added it says are multiplied. Raises
+    InputError for a pattern of the schedule that picks no trained leaf.
+    """
+    paths = list(trained)
+    for of in schedule.rates:
+        picked((of.leaves,), paths, "rates.leaves")
+    found: dict[str, ArrayLike] = {}
+    for path in paths:
+        own = [m.rate(path) for m in methods if path.startswith(f"{m.name}:")]
+        of = next((of.factor for of in schedule.rates if picks(of.leaves, path)), None)
+        for factor in (*own, of):
+            if factor is not None:
+                found[path] = found.get(path, 1.0) * jnp.asarray(factor)
+    return found
 
 
 def _decays(leaves: Leaves) -> dict[str, bool]:

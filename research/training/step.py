@@ -13,7 +13,7 @@ from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
-from research.training.optimizer import Schedule, learning_rate_at, optimizer
+from research.training.optimizer import Schedule, factors, learning_rate_at, optimizer
 
 
 class State(NamedTuple):
@@ -105,7 +105,9 @@ def train_step(
     rate = learning_rate_at(program.schedule, hyper.learning_rate, state.step)
     transform = optimizer(program.schedule, rate, hyper.weight_decay)
     updates, optimizer_state = transform.update(grads, state.optimizer, state.trained)
-    trained = optax.apply_updates(state.trained, updates)
+    groups = factors(program.schedule, hyper.methods, state.trained)
+    scaled = {p: u * groups[p] if p in groups else u for p, u in updates.items()}  # pyright: ignore
+    trained = optax.apply_updates(state.trained, scaled)
     state = State(state.step + 1, state.key, trained, optimizer_state)  # pyright: ignore
     return state, Metrics(loss / count, tokens)
 

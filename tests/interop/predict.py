@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.methods.adapted import Adapted
+from research.methods.dora import DoRA
 from research.methods.full import Full
 from research.methods.head import Head
+from research.methods.ia3 import IA3
 from research.methods.lora import LoRA
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
@@ -17,8 +19,9 @@ TARGETS = {"bert": ("query", "up"), "roberta": ("value", "out"), "gpt2": ("qkv",
 
 def method(kind: str, family: str = "llama"):
     """The methods that `kind` names, such as `lora, head`."""
-    lora = LoRA(rank=3, alpha=5.0, targets=TARGETS.get(family, ("query", "value", "down")))
-    known = {"lora": lora, "soft_prompt": SoftPrompt(4), "prefix": PrefixTuning(3)}
+    options = dict(rank=3, alpha=5.0, targets=TARGETS.get(family, ("query", "value", "down")))
+    known = {"lora": LoRA(**options), "dora": DoRA(**options), "ia3": IA3()}
+    known |= {"soft_prompt": SoftPrompt(4), "prefix": PrefixTuning(3)}
     known |= {"full": Full(), "head": Head()}
     return tuple(known[name] for name in kind.split(", "))
 

@@ -74,10 +74,10 @@ def test_layers_that_share_no_ending_are_named_in_full(made):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"peft_type": "IA3"},
+        {"peft_type": "LOHA"},
         {"task_type": "SEQ_CLS"},
         {"task_type": "SEQ_2_SEQ_LM"},
-        {"use_dora": True},
+        {"use_qalora": True},
         {"bias": "all"},
         {"lora_bias": True},
         {"trainable_token_indices": [3]},

@@ -8,7 +8,7 @@ import pytest
 from research.methods import METHODS
 from research.methods.method import add, mask
 from tests import checkpoints
-from tests.tiny import LABELS
+from tests.tiny import WORDS
 
 FAMILIES = ("llama, grouped keys", "mistral", "qwen3, grouped keys, tied", "gpt2", "t5", "bert")
 FAMILIES += ("roberta",)
@@ -24,10 +24,10 @@ PAIRS = [pair for pair in product(METHODS, FAMILIES) if pair not in WITHOUT]
 def test_defaults_add_and_train_something(name, variant):
     model, params = checkpoints.drawn(variant)
     method = METHODS[name]()
-    leaves = params | add(method, jax.random.PRNGKey(0), params, LABELS)
+    leaves = params | add(method, jax.random.PRNGKey(0), params, WORDS)
     trained = {path for path, is_so in mask((method,), leaves).items() if is_so}
     layers = {path.split("layers_")[1].split("/")[0] for path in trained if "layers_" in path}
-    if name == "lora":
+    if name in ("lora", "dora"):
         fused = any("/qkv/" in path for path in params)
         assert {path.split("/")[-2] for path in trained} == (
             {"qkv"} if fused else {"query", "value"}
@@ -35,7 +35,10 @@ def test_defaults_add_and_train_something(name, variant):
         assert layers == {"0", "1"}
     elif name == "last_layers":
         assert layers == {str(int(max(p.split("layers_")[1][0] for p in params if "layers_" in p)))}
-    elif name in ("full", "bitfit"):
-        assert layers == {"0", "1"}
+    elif name in ("full", "bitfit", "norms", "selected"):
+        assert layers == {"0", "1"} and trained <= params.keys()
     else:
-        assert trained and trained == leaves.keys() - params.keys()
+        added = leaves.keys() - params.keys()
+        assert added and trained - added == (
+            {path for path in params if "_norm/" in path} if name == "bottleneck" else set()
+        )

@@ -13,7 +13,7 @@ from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
 from research.models.gpt2 import GPT2, GPT2Config
-from tests.tiny import LABELS
+from tests.tiny import WORDS
 
 QV = ("query", "value")
 QKVO = ("query", "key", "value", "out")
@@ -63,7 +63,7 @@ GPT2_MEDIUM = GPT2(GPT2Config(50_257, 1024, layers=24, heads=16, hidden=4096, co
 def count(method, shapes) -> int:
     """Parameters that a method adds to a backbone whose leaves have these shapes."""
     leaves = {path: jax.ShapeDtypeStruct(shape, jnp.float32) for path, shape in shapes.items()}
-    start = partial(add, method, labels=LABELS)
+    start = partial(add, method, words=WORDS)
     added = jax.eval_shape(start, jax.random.PRNGKey(0), leaves)
     return sum(leaf.size for leaf in added.values())
 

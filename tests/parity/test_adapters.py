@@ -15,7 +15,7 @@ peft = pytest.importorskip("peft")
 from tests.parity import peft_models  # noqa: E402  # it imports both
 from tests.parity.reference import their_logits  # noqa: E402
 
-KINDS = ["lora", "soft_prompt", "prefix"]
+KINDS = ["lora", "dora", "ia3", "soft_prompt", "prefix"]
 # The layers that PEFT adapts; those of other families are named as in Llama.
 TARGETS = {
     "gpt2": ["c_attn", "c_proj"],
@@ -23,15 +23,27 @@ TARGETS = {
     "bert": ["query", "dense"],
     "roberta": ["query", "dense"],
 }
+# Of IA3; the last reads what is scaled.
+SCALED = {
+    "gpt2": ["c_attn", "mlp.c_proj"],
+    "t5": ["k", "v", "wo"],
+    "bert": ["key", "value", "output.dense"],
+    "roberta": ["key", "value", "output.dense"],
+}
 
 
 def peft_config(kind: str, backbone, **options):
     """A config of PEFT; sizes that it would guess wrong for T5 are given."""
     task, config = peft_models.task_type(backbone), backbone.model.config
-    if kind == "lora":
+    if kind in ("lora", "dora"):
         targets = TARGETS.get(family(backbone), ["q_proj", "v_proj", "down_proj"])
         options = {"r": 3, "lora_alpha": 5, "target_modules": targets, **options}
+        options |= {"use_dora": kind == "dora"}
         return peft.LoraConfig(task_type=task, **options)
+    if kind == "ia3":
+        scaled = SCALED.get(family(backbone), ["k_proj", "v_proj", "down_proj"])
+        options = {"target_modules": scaled, "feedforward_modules": scaled[-1:], **options}
+        return peft.IA3Config(task_type=task, **options)
     if kind == "soft_prompt":
         return peft.PromptTuningConfig(task_type=task, num_virtual_tokens=4, **options)
     if backbone.model.ROUTE == "seq2seq":

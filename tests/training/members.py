@@ -14,7 +14,7 @@ from research.training.checkpoint import Checkpoints
 from research.training.loop import Member
 from research.training.optimizer import Schedule
 from research.training.step import Program
-from tests.tiny import FRAME, LABELS, decoder, encoded, hyper
+from tests.tiny import FRAME, WORDS, decoder, encoded, hyper
 
 METHOD = LoRA(rank=3, alpha=6.0, dropout=0.2, targets=("query",))
 SCHEDULE = Schedule(
@@ -37,7 +37,7 @@ def member(
     return Member(
         seed,
         hyper(method, learning_rate, weight_decay),
-        params | add(method, jax.random.PRNGKey(seed), params, LABELS),
+        params | add(method, jax.random.PRNGKey(seed), params, WORDS),
         encoded(12, seed),
         encoded(8, seed + 100),
         FRAME,

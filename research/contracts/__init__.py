@@ -1,0 +1,1 @@
+"""Correctness contracts of methods and models; `scripts/verify.py` tries them."""

@@ -1,0 +1,134 @@
+"""Contracts that any method on any model must keep; each raises `Broken` where it does not."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from research.contracts.subject import SIZE, WIDTH, Subject
+from research.errors import InputError
+from research.evaluation.scoring import target_logprobs
+from research.methods.adapted import Adapted
+from research.methods.merging import merged
+from research.methods.method import Leaves, mask, split
+from research.models.model import Model
+from research.training.optimizer import Schedule
+from research.training.step import Hyper, Program, init_state, train_step
+
+PLAN = Schedule(steps=1, batch_size=SIZE, warmup=0.0, decay="constant", clip=0.1)
+
+
+class Broken(Exception):
+    """What a method or a model does not keep, in a sentence."""
+
+
+def starts_as_the_backbone(subject: Subject) -> None:
+    """Before the first step the adapted model is the backbone, where the methods promise it."""
+    if all(method.neutral for method in subject.methods):
+        plain = {p: x for p, x in subject.start.items() if ":" not in p or p.startswith("head:")}
+        _equal(subject.scores(subject.start), subject.scores(plain, plain=True))
+
+
+def starts_from_the_seed(subject: Subject) -> None:
+    """The same seed gives the same start, in whatever order the leaves come."""
+    turned = Subject(subject.model, dict(reversed(subject.params.items())), subject.methods)
+    for other in (subject.drawn(0), turned.start):
+        for path, leaf in subject.start.items():
+            if not np.array_equal(leaf, other[path]):
+                raise Broken(f"{path} differs between two starts from one seed")
+
+
+def ignores_padding(subject: Subject) -> None:
+    """What stands in the padding, and how much of it there is, changes nothing."""
+    wide = subject.batch(width=WIDTH + 5)
+    slots = np.arange(WIDTH + 5)[None]
+    filled = wide._replace(tokens=np.where(slots < wide.length[:, None], wide.tokens, 11))
+    expected = subject.scores(subject.moved)
+    _equal(subject.scores(subject.moved, wide), expected)
+    _equal(subject.scores(subject.moved, filled), expected)
+
+
+def keeps_rows_apart(subject: Subject) -> None:
+    """A row's scores do not depend on the rows beside it."""
+    alone = subject.scores(subject.moved, subject.batch(size=1))
+    _equal(alone, subject.scores(subject.moved)[:1])
+
+
+def uses_all_it_adds(subject: Subject) -> None:
+    """The loss has a finite gradient, not zero everywhere, for each leaf that was added."""
+    added = {p: leaf for p, leaf in subject.moved.items() if p not in subject.params}
+    args = (subject.traced, added, subject.params, subject.batch(), subject.frame)
+    gradients = _gradients(subject.model, *args)
+    for path, gradient in gradients.items():
+        if not np.isfinite(gradient).all():
+            raise Broken(f"the gradient for {path} is not finite")
+        if not np.any(gradient):
+            raise Broken(f"the gradient for {path} is zero: the leaf changes nothing")
+
+
+def merges_without_a_trace(subject: Subject) -> None:
+    """Where what was added can be merged, the merged backbone alone is the adapted model."""
+    try:
+        whole = merged(subject.traced, subject.moved)
+    except InputError:
+        return  # what was added stands beside the backbone
+    _equal(subject.scores(whole, plain=True), subject.scores(subject.moved))
+
+
+def trains_as_a_part_of_the_whole(subject: Subject) -> None:
+    """The gradient of the leaves that train is their part of the gradient of all leaves, and a
+    step leaves them finite.
+    """
+    trained, frozen = split(subject.moved, mask(subject.methods, subject.moved))
+    if not trained:
+        raise Broken("nothing trains")
+    args = (subject.traced, trained, frozen, subject.batch(), subject.frame)
+    whole = (subject.traced, subject.moved, {}, subject.batch(), subject.frame)
+    expected = _gradients(subject.model, *whole)
+    for path, gradient in _gradients(subject.model, *args).items():
+        # Of rounding errors of the whole, such as a gradient that is zero in theory has.
+        least = 1e-6 * max(float(np.abs(x).max()) for x in expected.values())
+        _equal(gradient, expected[path], f"the gradient for {path}", relative=1e-4, least=least)
+    program = Program(subject.model, PLAN)
+    state = init_state(program, jax.random.PRNGKey(0), trained)
+    hyper = Hyper(subject.traced, np.float32(0.01), np.float32(0.0))
+    step = jax.jit(partial(train_step, program))
+    state, _ = step(state, frozen, subject.batch(), subject.frame, hyper)
+    for path, leaf in state.trained.items():
+        if not np.isfinite(leaf).all():
+            raise Broken(f"{path} is not finite after a step")
+
+
+CONTRACTS: tuple[Callable[[Subject], None], ...] = (
+    starts_as_the_backbone,
+    starts_from_the_seed,
+    ignores_padding,
+    keeps_rows_apart,
+    uses_all_it_adds,
+    merges_without_a_trace,
+    trains_as_a_part_of_the_whole,
+)
+
+
+@partial(jax.jit, static_argnums=0)
+def _gradients(model: Model, methods, added: Leaves, params: Leaves, rows, frame) -> Leaves:
+    def loss(added: Leaves) -> jax.Array:
+        adapted = Adapted(model, methods, {**params, **added})
+        logprobs, counted = target_logprobs(adapted, rows, frame)
+        return -jnp.where(counted, logprobs, 0.0).sum()
+
+    return jax.grad(loss)(added)
+
+
+def _equal(
+    found: Any, expected: Any, what: str = "scores", relative: float = 1e-5, least: float = 1e-5
+) -> None:
+    """Raises Broken for arrays further apart than float32 makes sums of their size."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    apart = np.abs(found - expected).max(initial=0.0)
+    allowed = max(least, relative * np.abs(expected).max(initial=0.0))
+    if not apart <= allowed:
+        raise Broken(f"{what}: {apart:.2g} apart, where {allowed:.2g} is rounding")

@@ -1,0 +1,87 @@
+"""What contracts are tried on: methods on a model, and rows for it."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from research.evaluation.batch import Frame, Rows, frame, rows
+from research.evaluation.scoring import label_scores
+from research.methods.adapted import Adapted
+from research.methods.method import Leaves, Method, Words, add
+from research.models.model import Model
+from research.tasks.encoded import Encoded, Labels
+
+WIDTH, SIZE = 12, 4  # of the rows that a contract is tried on
+# Two labels of two and three tokens; the second token of one is the third of the other.
+LABELS = Labels(np.array([[5, 7, 0], [6, 9, 7]], np.int32), np.array([2, 3], np.int32))
+WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()])
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Methods that train together on a model with parameters `params`, and rows to try them on."""
+
+    model: Model
+    params: Leaves
+    methods: tuple[Method, ...]
+
+    @cached_property
+    def traced(self) -> tuple[Method, ...]:
+        return tuple(jax.tree.map(np.float32, method) for method in self.methods)
+
+    @cached_property
+    def start(self) -> Leaves:
+        """All leaves before the first step."""
+        return self.drawn(0)
+
+    def drawn(self, seed: int) -> Leaves:
+        """All leaves at the start that a seed gives."""
+        leaves = dict(self.params)
+        for method in self.methods:
+            leaves |= add(method, jax.random.PRNGKey(seed), leaves, WORDS)
+        return leaves
+
+    @cached_property
+    def moved(self) -> Leaves:
+        """All leaves, those that the methods added moved off their start so that all matter."""
+        draw = np.random.default_rng(1)
+        own = {p: leaf for p, leaf in self.start.items() if p not in self.params}
+        noise = {p: draw.normal(size=leaf.shape).astype(np.float32) for p, leaf in own.items()}
+        return {**self.start, **{p: leaf + 0.1 * noise[p] for p, leaf in own.items()}}
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """Prompts of unequal length and the target that follows each."""
+        draw = np.random.default_rng(0)
+        vocabulary = self.params["embed/embedding"].shape[0]
+        tokens = draw.integers(10, vocabulary, (SIZE, WIDTH)).astype(np.int32)
+        start = draw.integers(3, WIDTH - 3, SIZE).astype(np.int32)
+        label = np.arange(SIZE, dtype=np.int32) % 2
+        length = start + LABELS.length[label]
+        for row in range(SIZE):
+            target = LABELS.tokens[label[row], : LABELS.length[label[row]]]
+            tokens[row, start[row] : length[row]] = target
+        return Encoded(tokens, length.astype(np.int32), start, label, cut=0)
+
+    def batch(self, size: int = SIZE, width: int = WIDTH) -> Rows:
+        """The first `size` rows, padded to `width`."""
+        return rows(self.encoded, np.arange(size), size, width, LABELS.tokens.shape[1])
+
+    @cached_property
+    def frame(self) -> Frame:
+        causal = Adapted(self.model, self.methods, self.start).route == "causal"
+        return frame([3, 4, 8], closing=() if causal else (5,), mask=4)
+
+    def scores(self, leaves: Leaves, rows: Rows | None = None, plain: bool = False) -> NDArray:
+        """[B, C]: label scores under `leaves`; plain: without the methods."""
+        methods = tuple(m for m in self.traced if m.is_head or not plain)
+        batch = self.batch() if rows is None else rows
+        return np.asarray(_scores(self.model, methods, leaves, batch, self.frame))
+
+
+@partial(jax.jit, static_argnums=0)
+def _scores(model: Model, methods, leaves: Leaves, rows: Rows, frame: Frame) -> jax.Array:
+    return label_scores(Adapted(model, methods, leaves), rows, frame, LABELS)

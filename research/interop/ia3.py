@@ -1,0 +1,80 @@
+"""IA3 as PEFT keeps it: one vector beside each module, for its inputs or for its outputs."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from research.errors import InputError
+from research.interop.options import Config
+from research.interop.targets import PREFIX, endings, matches, modules, picks
+from research.methods.ia3 import IA3
+from research.methods.method import Leaves, added_to
+from research.models.backbone import shapes as shapes_of
+from research.models.model import Model
+from research.models.weights import Shapes
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def wanted(
+    config: Config, stored: Collection[str], model: Model, shapes: Shapes
+) -> dict[str, tuple[int, ...]]:
+    """The names and shapes that the tensors must have: [1, D_in] for inputs, [D_out, 1] else.
+
+    Raises InputError where options are wrong, or pick no layer.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for theirs, path in modules(model, shapes, stored):
+        # Which layers stand outside the stacks depends on the head that the adapter's model had.
+        if picks(config, theirs) and ("layers_" in path or _name(theirs) in stored):
+            width_in, width_out = shapes[f"{path}/kernel"]
+            inputs = matches(config, "feedforward_modules", theirs)
+            found[_name(theirs)] = (1, width_in) if inputs else (width_out, 1)
+    if not found:
+        raise InputError("target_modules", config.get("target_modules"), "no layer is so called")
+    return found
+
+
+def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[IA3, Leaves]:
+    """The method and its leaves, of tensors as `wanted` has them."""
+    leaves: Leaves = {}
+    for theirs, path in modules(model, shapes, arrays):
+        if (vector := arrays.get(_name(theirs))) is None:
+            continue
+        if matches(config, "feedforward_modules", theirs):
+            leaves[f"ia3:{path}/inputs"] = vector[0]
+        else:
+            leaves[f"ia3:{path}/outputs"] = _of_keys(path, vector[:, 0])
+    return IA3(), leaves
+
+
+def write(method: IA3, leaves: Leaves, model: Model) -> tuple[dict[str, Any], Arrays]:
+    """(fields of adapter_config.json, tensors)."""
+    arrays, inputs = {}, set()
+    keys = {path: model.LAYOUT.key(f"{path}/kernel") for path in added_to(method, leaves)}
+    names = {path: key.theirs.removesuffix(".weight") for path, key in keys.items()}
+    for path, leaf in added_to(method, leaves).items():
+        if "inputs" in leaf:
+            arrays[_name(names[path])] = np.asarray(leaf["inputs"])[None]
+            inputs.add(names[path])
+        else:
+            outputs = np.asarray(leaf["outputs"])
+            queries = shapes_of(model)[f"{path}/kernel"][1] - len(outputs)
+            arrays[_name(names[path])] = np.pad(outputs, (queries, 0), constant_values=1)[:, None]
+    fields = {
+        "target_modules": endings(set(names.values()), model),
+        "feedforward_modules": endings(inputs, model),
+        "fan_in_fan_out": not all(key.transposed for key in keys.values()),
+    }
+    return fields, arrays
+
+
+def _of_keys(path: str, outputs: np.ndarray) -> np.ndarray:
+    """The scales of keys and values, of a layer that makes queries too and does not scale them."""
+    queries = len(outputs) // 3 if path.endswith("/qkv") else 0
+    return outputs[queries:] if np.all(outputs[:queries] == 1) else outputs
+
+
+def _name(theirs: str) -> str:
+    return f"{PREFIX}{theirs}.ia3_l"

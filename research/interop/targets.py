@@ -1,0 +1,74 @@
+"""Which modules of a model the patterns of a PEFT adapter pick."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from research.errors import InputError
+from research.interop.options import Config, number
+from research.models.backbone import shapes as shapes_of
+from research.models.model import Model
+
+PREFIX = "base_model.model."  # of the names of all tensors
+
+
+def modules(
+    model: Model, paths: Iterable[str], stored: Collection[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """(their module, our path) of every kernel; without the base of the names where tensors have
+    none, since the adapter's model was the bare one.
+    """
+    base = model.LAYOUT.base
+    bare = base and stored and not any(name.startswith(PREFIX + base) for name in stored)
+    for path in paths:
+        if path.endswith("/kernel"):
+            theirs = model.LAYOUT.key(path).theirs.removesuffix(".weight")
+            yield theirs.removeprefix(base if bare else ""), path.removesuffix("/kernel")
+
+
+def picks(config: Config, theirs: str) -> bool:
+    """Whether the options pick a module."""
+    excluded = matches(config, "exclude_modules", theirs)
+    if excluded or not matches(config, "target_modules", theirs):
+        return False
+    layers, layer = config.get("layers_to_transform"), re.search(r"\.(\d+)\.", theirs)
+    if layers is None or layers == [] or isinstance(config["target_modules"], str):
+        return True
+    allowed = layers if isinstance(layers, list) else [layers]
+    return layer is not None and int(layer[1]) in allowed
+
+
+def matches(config: Config, name: str, theirs: str) -> bool:
+    """Whether a module is among those of a regular expression, or of a list of name endings."""
+    picked = config.get(name) or []
+    if isinstance(picked, str):
+        return _fullmatch(name, picked, theirs)
+    if not isinstance(picked, list) or not all(isinstance(ending, str) for ending in picked):
+        raise InputError(name, picked, "a regular expression or a list of names is expected")
+    return any(f".{theirs}".endswith(f".{ending}") for ending in picked)
+
+
+def of_pattern(config: Config, name: str, otherwise: str, theirs: str) -> Any:
+    """The value of the first pattern that fits the end of a module's name, or the general one."""
+    patterns = config.get(name) or {}
+    if not isinstance(patterns, dict):
+        raise InputError(name, patterns, "an object of patterns and numbers is expected")
+    for pattern in patterns:
+        if _fullmatch(name, rf"(.*\.)?({pattern})", theirs):
+            return number({f"{name}.{pattern}": patterns[pattern]}, f"{name}.{pattern}", float)
+    return number(config, otherwise, float)
+
+
+def _fullmatch(name: str, pattern: str, theirs: str) -> bool:
+    try:
+        return re.fullmatch(pattern, theirs) is not None
+    except re.error as error:
+        raise InputError(name, pattern, f"it is no regular expression ({error})") from error
+
+
+def endings(adapted: set[str], model: Model) -> list[str]:
+    """Endings that pick exactly these modules: the last parts, or all of the names."""
+    lasts = {name.rpartition(".")[2] for name in adapted}
+    names = (name for name, _ in modules(model, shapes_of(model)))
+    picked = {name for name in names if name.rpartition(".")[2] in lasts}
+    return sorted(lasts if picked == adapted else adapted)

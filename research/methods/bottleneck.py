@@ -1,0 +1,69 @@
+"""Bottleneck adapters: a small MLP behind sublayers of the backbone."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+
+from research.errors import InputError
+from research.methods.method import Leaves, Method, Site, Words, path_key, traced_method
+from research.methods.norms import Norms
+from research.methods.patterns import picked
+
+# The layers whose output is the sublayer's, before the residual is added.
+BEHIND = {"houlsby": ("attention/out", "cross/out", "mlp/down"), "pfeiffer": ("mlp/down",)}
+
+
+@traced_method()
+@dataclass(frozen=True)
+class Bottleneck(Method):
+    """`h + f(h W_1 + b_1) W_2 + b_2`, W_1 [D, M] and W_2 [M, D], for a sublayer's output h.
+
+    form: `houlsby`, behind attention and MLP, and the norms train too (Houlsby et al. 2019, arXiv
+    1902.00751, section 2.1), or `pfeiffer`, behind the MLP alone (Pfeiffer et al. 2021, arXiv
+    2005.00247, section 3 and figure 3). size: M. f is GELU, as in the authors' code of the former.
+    W_1 and W_2 start Gaussian with deviation `deviation`, cut at two: 1e-2 as in the paper (the
+    code has 1e-3); b_1 and b_2 at zero.
+    """
+
+    name: ClassVar[str] = "bottleneck"
+    neutral: ClassVar[bool] = False
+    size: int = 64
+    form: Literal["houlsby", "pfeiffer"] = "houlsby"
+    deviation: float = 1e-2
+
+    def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
+        """Raises InputError for a size below 1 and a deviation below 0."""
+        del words
+        if self.size < 1:
+            raise InputError("bottleneck.size", self.size, "a whole number from 1 is expected")
+        if not self.deviation >= 0:
+            raise InputError("bottleneck.deviation", self.deviation, "a number from 0 is expected")
+        kernels = {p.removesuffix("/kernel"): k for p, k in params.items() if p.endswith("/kernel")}
+        present = [p for p in BEHIND[self.form] if any(k.endswith(p) for k in kernels)]
+        return {
+            path: self._mlp(path_key(key, path), kernels[path].shape[1])
+            for path in picked(present, kernels, "bottleneck.form")
+        }
+
+    def trains(self, paths: Collection[str]) -> Iterable[str]:
+        return Norms().trains(paths) if self.form == "houlsby" else ()
+
+    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+        h = site.call(x)
+        inner = jax.nn.gelu(h @ leaf["down"] + leaf["down_bias"][None, None], approximate=False)
+        return h + inner @ leaf["up"] + leaf["up_bias"][None, None]
+
+    def _mlp(self, key: jax.Array, width: int) -> Leaves:
+        down, up = jax.random.split(key)
+        return {
+            "down": self._drawn(down, (width, self.size)),
+            "down_bias": jnp.zeros(self.size),
+            "up": self._drawn(up, (self.size, width)),
+            "up_bias": jnp.zeros(width),
+        }
+
+    def _drawn(self, key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+        return self.deviation * jax.random.truncated_normal(key, -2.0, 2.0, shape)

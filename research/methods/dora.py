@@ -1,0 +1,53 @@
+"""DoRA: LoRA on the directions of a kernel's columns, and trained lengths of theirs."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from research.methods.dropout import dropout
+from research.methods.lora import LoRA
+from research.methods.method import Array, Leaves, Site, Words, traced_method
+
+
+@traced_method("alpha", "dropout", "b_rate")
+@dataclass(frozen=True)
+class DoRA(LoRA):
+    """`y = m / |V| x V`, V = W + s A B, where |V| [D_out] are the lengths of V's columns.
+
+    Liu et al. 2024 (arXiv 2402.09353), equation 5; the gradient does not go through |V| (section
+    4.3, equation 11). m [D_out] starts as |W|, so step 0 is the backbone. With dropout, both what
+    LoRA adds and what the lengths change read dropout(x), as in the authors' code.
+    """
+
+    name: ClassVar[str] = "dora"
+
+    def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
+        return {
+            path: {**factors, "magnitude": _lengths(params[f"{path}/kernel"])}
+            for path, factors in super().init(key, params, words).items()
+        }
+
+    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+        assert site.kernel is not None
+        whole = super().merge(leaf, {"kernel": site.kernel})["kernel"]
+        stretch = _stretch(leaf, whole)[None]
+        dropped = dropout(x, self.dropout, site.keys)
+        added = dropped @ leaf["a"] @ leaf["b"] * self._scale(leaf)
+        return site.call(x) + (stretch - 1) * (dropped @ site.kernel) + stretch * added
+
+    def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
+        whole = super().merge(leaf, layer)["kernel"]
+        return {**layer, "kernel": whole * _stretch(leaf, whole)}
+
+
+def _stretch(leaf: Leaves, whole: Array) -> jax.Array:
+    """[1, D_out]: what the columns of V are multiplied by."""
+    lengths = jax.lax.stop_gradient(_lengths(whole))
+    return (jnp.asarray(leaf["magnitude"]) / lengths)[None]
+
+
+def _lengths(kernel: Array) -> jax.Array:
+    """[D_out] of a kernel [D_in, D_out]."""
+    return jnp.sqrt(jnp.square(kernel).sum(axis=0))

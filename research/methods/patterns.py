@@ -1,0 +1,28 @@
+"""Leaves and layers that regular expressions pick."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from research.errors import InputError
+
+
+def picks(pattern: str, path: str, field: str = "pattern") -> bool:
+    """Whether a pattern fits the whole of a path, or its end after a slash.
+
+    So `query` picks the query of every layer, `layers_[01]/.*` all of the first two layers of
+    every stack. Raises InputError, on `field`, for what is no regular expression.
+    """
+    try:
+        return re.fullmatch(f"(?:.*/)?(?:{pattern})", path) is not None
+    except re.error as error:
+        raise InputError(field, pattern, f"it is no regular expression ({error})") from error
+
+
+def picked(patterns: Sequence[str], paths: Iterable[str], field: str) -> list[str]:
+    """The paths that some pattern picks. Raises InputError for a pattern that picks none."""
+    paths = list(paths)
+    for pattern in patterns:
+        if not any(picks(pattern, path, field) for path in paths):
+            names = sorted({path.rpartition("/")[2] for path in paths})
+            raise InputError(field, pattern, f"it fits nothing; names there are {names}")
+    return [path for path in paths if any(picks(pattern, path, field) for pattern in patterns)]

@@ -1,0 +1,78 @@
+"""Tries the contracts that any method on any model must keep.
+
+python scripts/verify.py
+python scripts/verify.py --backbone B --method '{"name": "lora", "rank": 4}'
+
+Without --method every registered method is tried, with its defaults, that the backbone takes.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from research.contracts.contracts import CONTRACTS, Broken
+from research.contracts.subject import Subject
+from research.errors import InputError, exit_on_input_error
+from research.methods import METHODS
+from research.methods.head import Head
+from research.methods.method import Method
+from research.models.backbone import Backbone, load_backbone
+from research.paths import located
+from research.settings import build_named
+
+
+@exit_on_input_error
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0, or 1 if a contract is broken."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--backbone", default="world-1m", help="folder or hub id")
+    parser.add_argument("--method", help="as in a config, as JSON")
+    options = parser.parse_args(arguments)
+    backbone = load_backbone(located(options.backbone, "--backbone"))
+    console = Console()
+    if options.method is not None:
+        return 1 if _try(backbone, _method(options.method), console) else 0
+    broken = 0
+    for method in METHODS.values():
+        try:
+            broken += _try(backbone, method(), console)
+        except InputError as error:
+            console.print(f"not tried: {error}")
+    return 1 if broken else 0
+
+
+def _method(text: str) -> Method:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError("--method", text, f"it is no JSON ({error})") from error
+    return build_named(METHODS, values, "--method", "name")
+
+
+def _try(backbone: Backbone, method: Method, console: Console) -> int:
+    """Prints what each contract says of a method; returns how many are broken."""
+    methods = (method,)
+    if backbone.model.ROUTE == "masked" and not backbone.model.config.masked_lm:
+        methods = (Head(), *methods) if not method.is_head else methods
+    subject = Subject(backbone.model, backbone.params, methods)
+    table = Table(title=str(method), title_justify="left", show_header=False)
+    broken = 0
+    for contract in CONTRACTS:
+        try:
+            contract(subject)
+            verdict = "kept"
+        except Broken as error:
+            broken, verdict = broken + 1, f"BROKEN: {error}"
+        table.add_row(contract.__name__.replace("_", " "), verdict)
+    console.print(table)
+    return broken
+
+
+if __name__ == "__main__":
+    sys.exit(main())

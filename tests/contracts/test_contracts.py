@@ -1,0 +1,206 @@
+"""Every method keeps every contract, and no contract is kept by what breaks it."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.contracts import contracts
+from research.contracts.contracts import CONTRACTS, Broken
+from research.contracts.subject import Subject
+from research.errors import InputError
+from research.methods import METHODS
+from research.methods.bitfit import BitFit
+from research.methods.bottleneck import Bottleneck
+from research.methods.dora import DoRA
+from research.methods.full import Full
+from research.methods.head import Head
+from research.methods.ia3 import IA3
+from research.methods.last_layers import LastLayers
+from research.methods.lora import LoRA, RankOf
+from research.methods.method import Method, traced_method
+from research.methods.norms import Norms
+from research.methods.prefix import PrefixTuning
+from research.methods.selected import Selected
+from research.methods.soft_prompt import SoftPrompt
+from scripts import verify
+from tests import checkpoints
+from tests.tiny import decoder
+
+RANKS = (RankOf("layers_1/.*", 2),)
+# One of each, with every field that does something.
+CASES: dict[str, Method] = {
+    "bitfit": BitFit(),
+    "bottleneck": Bottleneck(size=3),
+    "dora": DoRA(rank=3, alpha=6.0, ranks=RANKS, b_rate=4.0),
+    "full": Full(),
+    "head": Head(),
+    "ia3": IA3(),
+    "last_layers": LastLayers(),
+    "lora": LoRA(rank=3, alpha=6.0, ranks=RANKS, stabilised=True, b_rate=4.0),
+    "norms": Norms(),
+    "prefix": PrefixTuning(length=3),
+    "selected": Selected(("mlp/.*",)),
+    "soft_prompt": SoftPrompt(length=4),
+}
+QUICK = "qwen3, grouped keys, tied"  # norms of heads, grouped keys
+# Decoders of this kind have no biases, and T5 neither; a head reads an encoder.
+ELSEWHERE = {"bitfit": "gpt2", "head": "roberta"}
+WITHOUT = {("t5", "bitfit"), ("t5", "head"), ("gpt2", "head")}
+MORE = [(v, m) for v in ("gpt2", "t5", "bert") for m in CASES if (v, m) not in WITHOUT]
+MORE += [("roberta", f"head, {name}") for name in CASES if name != "head"]
+
+
+def subject(variant: str, names: str) -> Subject:
+    model, params = checkpoints.drawn(variant)
+    return Subject(model, params, tuple(CASES[name] for name in names.split(", ")))
+
+
+def test_every_registered_method_is_tried():
+    assert CASES.keys() == METHODS.keys()
+    assert all(type(method) is METHODS[name] for name, method in CASES.items())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_kept(name):
+    one = subject(ELSEWHERE.get(name, QUICK), name)
+    for contract in CONTRACTS:
+        contract(one)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("variant", "names"), MORE)
+def test_kept_on_other_families(variant, names):
+    one = subject(variant, names)
+    for contract in CONTRACTS:
+        contract(one)
+
+
+class Breaking(Method):
+    """Adds one vector to every query layer, and uses it in `layer`."""
+
+    name: ClassVar[str] = "breaking"
+
+    def init(self, key, params, words):
+        kernels = [path for path in params if path.endswith("query/kernel")]
+        return {path.removesuffix("/kernel"): self.vector(params[path]) for path in kernels}
+
+    def vector(self, kernel):
+        return {"vector": jnp.zeros(kernel.shape[1])}
+
+    def layer(self, leaf, x, site):
+        return site.call(x) + leaf["vector"][None, None]
+
+
+@traced_method()
+@dataclass(frozen=True)
+class StartsElsewhere(Breaking):
+    def vector(self, kernel):
+        return {"vector": jnp.full(kernel.shape[1], 0.5)}
+
+
+@traced_method()
+@dataclass(frozen=True)
+class StartsAnywhere(Breaking):
+    def vector(self, kernel):
+        return {"vector": np.random.default_rng().normal(size=kernel.shape[1])}
+
+
+@traced_method()
+@dataclass(frozen=True)
+class SeesPadding(Breaking):
+    def layer(self, leaf, x, site):
+        return site.call(x) + leaf["vector"][None, None] * x.mean((1, 2), keepdims=True)
+
+
+@traced_method()
+@dataclass(frozen=True)
+class SeesOtherRows(Breaking):
+    def layer(self, leaf, x, site):
+        return site.call(x) + leaf["vector"][None, None] * x[:, :1].sum((0, 2), keepdims=True)
+
+
+@traced_method()
+@dataclass(frozen=True)
+class AddsInVain(Breaking):
+    def layer(self, leaf, x, site):
+        return site.call(x)
+
+
+@traced_method()
+@dataclass(frozen=True)
+class MergesWrongly(Breaking):
+    def merge(self, leaf, layer):
+        return {**layer, "kernel": layer["kernel"] + leaf["vector"][None]}
+
+
+@traced_method()
+@dataclass(frozen=True)
+class TrainsNothing(Method):
+    name: ClassVar[str] = "nothing"
+
+
+@traced_method()
+@dataclass(frozen=True)
+class TrainsToInfinity(Breaking):
+    def layer(self, leaf, x, site):
+        return site.call(x) + jnp.sqrt(leaf["vector"] - jax.lax.stop_gradient(leaf["vector"]))
+
+
+@pytest.mark.parametrize(
+    ("broken", "by", "message"),
+    [
+        (contracts.starts_as_the_backbone, StartsElsewhere(), "scores: .* apart"),
+        (contracts.starts_from_the_seed, StartsAnywhere(), "breaking:.*/vector differs"),
+        (contracts.ignores_padding, SeesPadding(), "scores: .* apart"),
+        (contracts.keeps_rows_apart, SeesOtherRows(), "scores: .* apart"),
+        (contracts.uses_all_it_adds, AddsInVain(), "/vector is zero: the leaf changes nothing"),
+        (contracts.uses_all_it_adds, TrainsToInfinity(), "/vector is not finite"),
+        (contracts.merges_without_a_trace, MergesWrongly(), "scores: .* apart"),
+        (contracts.trains_as_a_part_of_the_whole, TrainsNothing(), "nothing trains"),
+    ],
+)
+def test_broken(broken, by, message):
+    model, params = decoder(layers=1)
+    with pytest.raises(Broken, match=message):
+        broken(Subject(model, params, (by,)))
+
+
+def test_a_gradient_that_is_no_part_of_the_whole(monkeypatch):
+    """As if a leaf that the mask names were frozen after all."""
+    model, params = decoder(layers=1)
+    whole = contracts.split
+
+    def without_one(leaves, trains):
+        trained, frozen = whole(leaves, trains)
+        path = sorted(trained)[0]
+        return {**trained, path: trained[path] + 1}, frozen
+
+    monkeypatch.setattr(contracts, "split", without_one)
+    with pytest.raises(Broken, match="the gradient for"):
+        contracts.trains_as_a_part_of_the_whole(Subject(model, params, (LoRA(rank=2),)))
+
+
+def test_the_script_says_what_is_kept(capsys, monkeypatch, tmp_path):
+    folder = str(checkpoints.write(tmp_path / "model", "gpt2"))
+    assert verify.main(["--backbone", folder, "--method", '{"name": "lora", "rank": 2}']) == 0
+    said = capsys.readouterr().out
+    assert "LoRA(rank=2" in said and said.count("kept") == len(CONTRACTS)
+    monkeypatch.setattr(LoRA, "merge", lambda self, leaf, layer: layer)
+    assert verify.main(["--backbone", folder, "--method", '{"name": "lora"}']) == 1
+    assert "BROKEN: scores" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["lora", '{"rank": 2}', '{"name": "lora", "rank": 0}', '"lora"'])
+def test_the_script_refuses(text, capsys):
+    assert verify.main(["--method", text]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_method_the_backbone_does_not_take():
+    model, params = decoder(layers=1)
+    with pytest.raises(InputError, match="no biases"):
+        contracts.trains_as_a_part_of_the_whole(Subject(model, params, (replace(BitFit()),)))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import research
 
-ORDER = ["models", "tasks", "methods", "interop", "evaluation", "training", "sweeps", "reporting"]
+ORDER = ["models", "tasks", "methods", "interop", "evaluation", "training", "contracts"]
+ORDER += ["sweeps", "reporting"]
 ROOT = Path(research.__file__).parent
 
 

@@ -38,15 +38,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_method_and_a_task(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(METHODS, "norms", shown("Norms"))
+    monkeypatch.setitem(METHODS, "words", shown("WordTable"))
     monkeypatch.setitem(TASKS, "larger", shown("Larger"))
     row = re.search(r"`(trained\(.*?\))` is a row", README)
     assert row
     config = settings(folder) | {"task": {"source": "larger"}, "seeds": 1, "search_seeds": 1}
     config["approaches"] = [eval(row[1], {"trained": trained})]
     records = Ledger(run(config, tmp_path)).all()
-    norms = [record for record in records if record["approach"] == "norms"]
-    assert len(norms) == 3 and {record["costs"]["trained_params"] for record in norms} == {3 * 16}
+    words = [record for record in records if record["approach"] == "words"]
+    rows = load_backbone(config["backbone"]).params["embed/embedding"].size
+    assert len(words) == 3 and {record["costs"]["trained_params"] for record in words} == {rows}
     assert "larger 4-shot" in (tmp_path / "table.md").read_text()
 
 

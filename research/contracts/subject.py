@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from research.evaluation.batch import Frame, Rows, frame, rows
-from research.evaluation.scoring import label_scores
+from research.evaluation.scoring import label_scores, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method, Words, add
 from research.models.model import Model
@@ -66,9 +67,9 @@ class Subject:
             tokens[row, start[row] : length[row]] = target
         return Encoded(tokens, length.astype(np.int32), start, label, cut=0)
 
-    def batch(self, size: int = SIZE, width: int = WIDTH) -> Rows:
-        """The first `size` rows, padded to `width`."""
-        return rows(self.encoded, np.arange(size), size, width, LABELS.tokens.shape[1])
+    def batch(self, width: int = WIDTH) -> Rows:
+        """All rows, padded to `width`."""
+        return rows(self.encoded, np.arange(SIZE), SIZE, width, LABELS.tokens.shape[1])
 
     @cached_property
     def frame(self) -> Frame:
@@ -81,7 +82,27 @@ class Subject:
         batch = self.batch() if rows is None else rows
         return np.asarray(_scores(self.model, methods, leaves, batch, self.frame))
 
+    @cached_property
+    def gradients(self) -> Leaves:
+        """The gradient of the loss for all leaves, where they have moved."""
+        return self.gradients_of(self.moved, {})
+
+    def gradients_of(self, trained: Leaves, frozen: Leaves) -> Leaves:
+        """The gradient of the loss for some leaves, the others held."""
+        args = (self.traced, trained, frozen, self.batch(), self.frame)
+        return _gradients(self.model, *args)
+
 
 @partial(jax.jit, static_argnums=0)
 def _scores(model: Model, methods, leaves: Leaves, rows: Rows, frame: Frame) -> jax.Array:
     return label_scores(Adapted(model, methods, leaves), rows, frame, LABELS)
+
+
+@partial(jax.jit, static_argnums=0)
+def _gradients(model: Model, methods, trained: Leaves, frozen: Leaves, rows, frame) -> Leaves:
+    def loss(trained: Leaves) -> jax.Array:
+        adapted = Adapted(model, methods, {**frozen, **trained})
+        logprobs, counted = target_logprobs(adapted, rows, frame)
+        return -jnp.where(counted, logprobs, 0.0).sum()
+
+    return jax.grad(loss)(trained)

@@ -1,40 +1,21 @@
 """A row of the table: a prompt, the stages it trains in, and the trials it gets on dev."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from research.errors import InputError, choose_from
 from research.evaluation.baselines import BASELINES
-from research.methods import METHODS
 from research.methods.method import Method
-from research.settings import build, build_named, changed, resolved
+from research.settings import build, changed, resolved
+from research.sweeps.stage import Stage, parse_stage, plain_stage, stage_with
 from research.tasks.task import Task
 from research.training.optimizer import Schedule
 
 Trial = Mapping[str, int | float]
 
+ALL = "stages."  # before the name of a trial's value that all stages take
 DRAWS = 1000  # draws of demonstrations that a seed has; no two seeds share one
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Methods that train together, and how. Raises InputError for rates that make no sense."""
-
-    methods: tuple[Method, ...]
-    schedule: Schedule
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        names = [method.name for method in self.methods]
-        if not names or len(set(names)) < len(names):
-            raise InputError("methods", names, "at least one is expected, each once")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError("learning_rate", self.learning_rate, "a number above 0 is expected")
-        if not 0 <= self.weight_decay < math.inf:
-            raise InputError("weight_decay", self.weight_decay, "a number from 0 is expected")
 
 
 @dataclass(frozen=True)
@@ -68,6 +49,7 @@ class Approach:
             raise InputError("draw", self.draw, f"a whole number from 0 to {DRAWS - 1} is expected")
         if self.baseline is not None:
             self._check_baseline()
+        self._check_merges()
 
     def _check_baseline(self) -> None:
         if self.baseline not in BASELINES:
@@ -78,6 +60,14 @@ class Approach:
         for name in self.options:
             if name not in _options(self.baseline):
                 raise InputError("options", name, choose_from(_options(self.baseline), name))
+
+    def _check_merges(self) -> None:
+        merged: set[str] = set()
+        for stage in self.stages:
+            names = {method.name for method in stage.methods}
+            if again := sorted(names & merged):
+                raise InputError("stages", again[0], "it was merged by an earlier stage")
+            merged |= names if stage.merge else set()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], schedule: Schedule, at: str) -> "Approach":
@@ -91,7 +81,7 @@ class Approach:
         if not isinstance(stages, tuple | list):
             raise InputError(f"{at}.stages", stages, "a sequence of stages is expected")
         parsed = tuple(
-            _stage(stage, schedule, f"{at}.stages[{i}]") for i, stage in enumerate(stages)
+            parse_stage(stage, schedule, f"{at}.stages[{i}]") for i, stage in enumerate(stages)
         )
         approach = build(cls, {**values, "stages": parsed}, at)
         if approach.trials == "templates":
@@ -112,7 +102,8 @@ class Approach:
 
     def at(self, trial: Trial, where: str = "trial") -> "Approach":
         """This approach with a trial's values: its own fields, or those of its last stage or of
-        that stage's methods. Raises InputError for a name that is none of them.
+        that stage's methods; after `stages.` those of all stages. Raises InputError for a name
+        that is none of them.
         """
         chosen = self
         for name, value in trial.items():
@@ -127,19 +118,12 @@ class Approach:
             return changed(self, name, value, where)
         if not self.stages:
             raise InputError(where, name, choose_from(own, name))
-        *before, last = self.stages
-        of_stage = ("learning_rate", "weight_decay")
-        of_methods = {f.name: i for i, m in enumerate(last.methods) for f in fields(m)}
-        if name in of_stage:
-            last = changed(last, name, value, where)
-        elif name in of_methods:
-            methods = list(last.methods)
-            place = of_methods[name]
-            methods[place] = changed(methods[place], name, value, where)
-            last = replace(last, methods=tuple(methods))
-        else:
-            raise InputError(where, name, choose_from((*own, *of_stage, *of_methods), name))
-        return replace(self, stages=(*before, last))
+        everywhere = name.startswith(ALL)
+        before, chosen = ((), self.stages) if everywhere else (self.stages[:-1], self.stages[-1:])
+        name = name.removeprefix(ALL)
+        return replace(
+            self, stages=(*before, *(stage_with(stage, name, value, where) for stage in chosen))
+        )
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -148,7 +132,7 @@ class Approach:
 
     def plain(self, data=resolved) -> dict[str, Any]:
         """JSON data by `resolved` or `non_default`, without the trials; methods bear their name."""
-        stages = [_plain(stage, data) for stage in self.stages]
+        stages = [plain_stage(stage, data) for stage in self.stages]
         return {**data(replace(self, trials=({},), stages=())), "stages": stages}
 
 
@@ -159,33 +143,3 @@ BASELINE_ROWS = tuple(
 
 def _options(baseline: str) -> set[str]:
     return {name for trial in BASELINES[baseline].trials for name in trial}
-
-
-def _stage(values: Any, schedule: Schedule, at: str) -> Stage:
-    if not isinstance(values, Mapping):
-        raise InputError(at, values, "a mapping with the field 'method' is expected")
-    methods = _methods(values, at)
-    own = values.get("schedule", {})
-    if not isinstance(own, Mapping):
-        raise InputError(f"{at}.schedule", own, "a mapping is expected")
-    whole = build(Schedule, {**resolved(schedule), **own}, f"{at}.schedule")
-    rest = {name: value for name, value in values.items() if name != "method"}
-    return build(Stage, {**rest, "methods": methods, "schedule": whole}, at)
-
-
-def _methods(values: Mapping[str, Any], at: str) -> tuple[Method, ...]:
-    """`method` is short for `methods` of one."""
-    if "methods" not in values:
-        return (build_named(METHODS, values.get("method", {}), f"{at}.method", "name"),)
-    listed = values["methods"]
-    if "method" in values or not isinstance(listed, tuple | list):
-        raise InputError(f"{at}.methods", listed, "a sequence, and no `method` beside it")
-    return tuple(
-        build_named(METHODS, one, f"{at}.methods[{i}]", "name") for i, one in enumerate(listed)
-    )
-
-
-def _plain(stage: Stage, data: Any) -> dict[str, Any]:
-    methods = [{"name": method.name, **data(method)} for method in stage.methods]
-    rest = {name: value for name, value in data(stage).items() if name != "methods"}
-    return {**rest, **({"methods": methods} if methods[1:] else {"method": methods[0]})}

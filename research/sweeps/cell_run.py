@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 
 from research.sweeps.baseline_run import run_baseline
+from research.sweeps.bench import Bench
 from research.sweeps.ledger import Ledger
 from research.sweeps.model_run import check_run, cohort_id, cohorts, run_cohort
 from research.sweeps.plan import Cell, Run
@@ -11,7 +12,6 @@ from research.sweeps.progress import Progress
 from research.sweeps.protocol import choose
 from research.sweeps.result import Result, record, tested
 from research.sweeps.trained import save_trained
-from research.sweeps.work import Bench
 
 
 class CellRun:

@@ -9,11 +9,12 @@ from research.evaluation.batch import Frame, frame
 from research.methods.method import Words
 from research.sweeps.approach import DRAWS
 from research.sweeps.plan import Run
+from research.sweeps.stage import Stage
 from research.tasks.demonstrations import demonstrations
 from research.tasks.encoded import Encoded, Labels
 from research.tasks.encoding import Encoder
 from research.tasks.form import Route
-from research.tasks.sampling import Split, draw
+from research.tasks.sampling import Regime, Split, draw
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,31 @@ class RunData:
         return self.train.cut + self.dev.cut + self.test.cut
 
 
-def run_data(run: Run, tokenizer: PreTrainedTokenizerBase, room: int, route: Route) -> RunData:
+def run_data(
+    run: Run,
+    tokenizer: PreTrainedTokenizerBase,
+    room: int,
+    route: Route,
+    stage: Stage | None = None,
+) -> RunData:
     """Draws and encodes; `room` is the model's context less what methods take, in positions.
 
-    Raises InputError for a template the task does not have and for texts that do not fit.
+    stage: whose task, regime and template count, where it has its own. Raises InputError for a
+    template the task does not have and for texts that do not fit.
     """
-    task, approach = run.cell.task, run.approach
-    if not 0 <= approach.template < len(task.templates):
+    task, regime, approach = run.cell.task, run.cell.regime, run.approach
+    template = approach.template
+    if stage is not None:
+        task = task if stage.task is None else run.cell.tasks[stage.task]
+        regime = regime if stage.regime is None else Regime.parse(stage.regime)
+        template = template if stage.template is None else stage.template
+    if not 0 <= template < len(task.templates):
         allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
-        raise InputError("template", approach.template, allowed)
-    split = draw(task, run.cell.regime, run.seed, run.cell.experiment.max_dev)
+        raise InputError("template", template, allowed)
+    split = draw(task, regime, run.seed, run.cell.experiment.max_dev)
     encoder = Encoder(
         tokenizer,
-        task.templates[approach.template],
+        task.templates[template],
         task.verbalizer,
         task.labels,
         room,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from research.devices import Devices
-from research.errors import InputError
+from research.errors import InputError, choose_from
 from research.settings import build, build_named
 from research.sweeps.approach import BASELINE_ROWS, Approach
 from research.tasks import TASKS
@@ -69,6 +69,7 @@ class Experiment:
             raise InputError("search_seeds", self.search_seeds, allowed)
         if self.workers is not None and self.workers < 1:
             raise InputError("workers", self.workers, "a whole number from 1 is expected")
+        self._check_stages()
         for name, found in (
             ("approaches", [row.name for row in self.rows]),
             ("tasks", [task.name for task in self.tasks]),
@@ -79,6 +80,13 @@ class Experiment:
             for one in found:
                 if found.count(one) > 1:
                     raise InputError(name, one, "each may stand there once")
+
+    def _check_stages(self) -> None:
+        names = [task.name for task in self.tasks]
+        for approach in self.approaches:
+            for stage in approach.stages:
+                if stage.task is not None and stage.task not in names:
+                    raise InputError("stages.task", stage.task, choose_from(names, stage.task))
 
     @property
     def rows(self) -> tuple[Approach, ...]:

@@ -4,18 +4,20 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
 
 from research.executable import compile_cache_hits, compile_seconds
-from research.methods.method import mask
+from research.sweeps.bench import Bench
+from research.sweeps.lineage import lineage_id
 from research.sweeps.plan import Run
 from research.sweeps.result import Result
-from research.sweeps.work import Bench, Work
+from research.sweeps.work import Work
 from research.tasks.sampling import draw
 from research.training.checkpoint import Checkpoints
-from research.training.loop import Report, fit
+from research.training.loop import Outcome, Report, fit
 from research.training.parallel import step_on
 from research.training.step import Program
 
@@ -39,22 +41,49 @@ def run_cohort(runs: Sequence[Run], bench: Bench, report: Report) -> list[Result
     """Trains the runs of one cohort, or resumes them, and scores them on train and dev."""
     begun, id = _spent(), cohort_id(runs)
     work = [Work(run, bench) for run in runs]
-    for index, stage in enumerate(runs[0].approach.stages):
-        identity = {"runs": [run.id for run in runs], "backbone": bench.backbone.checksum}
-        outcomes = fit(
-            Program(bench.backbone.model, stage.schedule, bench.dtype),
-            bench.devices,
-            [one.member(index) for one in work],
-            work[0].data.labels,
-            runs[0].cell.task.metric,
-            Checkpoints(bench.checkpoints / id / f"stage_{index}", identity),
-            report,
-        )
-        for one, outcome in zip(work, outcomes, strict=True):
+    for index in range(len(runs[0].approach.stages)):
+        for one, outcome in zip(work, _outcomes(work, index, bench, report), strict=True):
             one.keep(outcome)
     results = [one.result() for one in work]
     spent = {name: round(now - begun[name], 3) for name, now in _spent().items()}
     return [replace(result, cohort=id, costs={**result.costs, **spent}) for result in results]
+
+
+def _outcomes(work: Sequence[Work], index: int, bench: Bench, report: Report) -> list[Outcome]:
+    """Of stage `index` for each run; trained once for those that have the same lineage. What
+    other stages follow is kept for the runs of other cohorts too.
+    """
+    runs = [one.run for one in work]
+    ids = [lineage_id(run, index) for run in runs]
+    first = {id: work[ids.index(id)] for id in ids}
+    folder = bench.checkpoints / cohort_id(runs) / f"stage_{index}"
+    followed = index < len(runs[0].approach.stages) - 1
+    if followed and all(map(bench.stages.has, first)):
+        return [bench.stages.read(id) for id in ids]
+    trained = _fit(list(first.values()), index, bench, report, folder)
+    outcomes = dict(zip(first, trained, strict=True))
+    if followed:
+        for id, outcome in outcomes.items():
+            bench.stages.write(id, outcome)
+    return [outcomes[id] for id in ids]
+
+
+def _fit(
+    work: Sequence[Work], index: int, bench: Bench, report: Report, folder: Path
+) -> list[Outcome]:
+    run = work[0].run
+    stage, data = run.approach.stages[index], [one.stage_data(index) for one in work]
+    task = run.cell.task if stage.task is None else run.cell.tasks[stage.task]
+    identity = {"runs": [one.run.id for one in work], "backbone": bench.backbone.checksum}
+    return fit(
+        Program(bench.backbone.model, stage.schedule, bench.dtype),
+        bench.devices,
+        [one.member(index, own) for one, own in zip(work, data, strict=True)],
+        data[0].labels,
+        task.metric,
+        Checkpoints(folder, identity),
+        report,
+    )
 
 
 def _spent() -> dict[str, float]:
@@ -73,5 +102,5 @@ def check_run(run: Run, bench: Bench) -> None:
         return
     work = Work(run, bench)
     for index, stage in enumerate(run.approach.stages):
-        mask(stage.methods, work.member(index).leaves)
+        work.check(index)
         step_on(Program(bench.backbone.model, stage.schedule, bench.dtype), bench.devices)

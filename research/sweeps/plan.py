@@ -17,11 +17,15 @@ CODE_VERSION = 2
 
 @dataclass(frozen=True)
 class Cell:
-    """One approach on one task in one regime; `order` is its place among each of them."""
+    """One approach on one task in one regime; `order` is its place among each of them.
+
+    tasks: all tasks of the experiment by name, on which a stage may train.
+    """
 
     experiment: Experiment
     approach: Approach
     task: Task
+    tasks: Mapping[str, Task]
     task_settings: Any
     regime: Regime
     backbone_checksum: str
@@ -79,6 +83,10 @@ class Run:
             "seed": self.seed,
             "max_dev": experiment.max_dev,
         }
+        elsewhere = {stage.task for stage in self.approach.stages if stage.task is not None}
+        if elsewhere:
+            tasks = self.cell.tasks
+            made_of["stage_tasks"] = {name: tasks[name].checksum for name in sorted(elsewhere)}
         if self.approach.baseline is not None:
             return made_of
         return {
@@ -127,6 +135,7 @@ def cells(
                     experiment,
                     approach,
                     tasks[settings.name],
+                    tasks,
                     settings,
                     Regime.parse(regime),
                     backbone_checksum,

@@ -33,3 +33,47 @@ def with_head(
     together = [dict(name="head", pool=pool), *methods]
     trials = [dict(learning_rate=rate) for rate in learning_rates]
     return dict(name=name, stages=[dict(methods=together)], trials=trials)
+
+
+def hybrid(
+    name: str, stages: Sequence[Mapping[str, Any]], trials: Sequence[Mapping[str, Any]] | str
+) -> list[Row]:
+    """Stages after one another, and below a control: the first stage alone, for as many steps.
+
+    Stages have a `schedule` with their `steps`. The trials are those of the hybrid's last stage;
+    the control has the first stage's learning rate times 1, 1/3, 3, ... as many as there are.
+    """
+    first = dict(stages[0])
+    steps = sum(stage["schedule"]["steps"] for stage in stages)
+    alone = {n: v for n, v in first.items() if n not in ("merge", "template", "task", "regime")}
+    alone["schedule"] = {**first["schedule"], "steps": steps}
+    count = len(trials) if not isinstance(trials, str) else 3
+    factors = [3.0 ** ((i + 1) // 2 * (-1) ** i) for i in range(count)]
+    rates = [dict(learning_rate=first["learning_rate"] * factor) for factor in factors]
+    control = dict(name=f"{name}: first stage alone", stages=[alone], trials=rates)
+    return [dict(name=name, stages=list(stages), trials=trials), control]
+
+
+def probe_then_tune(
+    name: str, head_rate: float, learning_rates: tuple[float, ...], pool: str = "first"
+) -> Row:
+    """LP-FT: the head first, then everything (Kumar et al. 2022, arXiv 2202.10054)."""
+    head = dict(name="head", pool=pool)
+    stages = [
+        dict(methods=[head], learning_rate=head_rate),
+        dict(methods=[head, dict(name="full")]),
+    ]
+    return dict(name=name, stages=stages, trials=[dict(learning_rate=r) for r in learning_rates])
+
+
+def gradually(name: str, layers: int, steps: int, learning_rates: tuple[float, ...]) -> Row:
+    """Gradual unfreezing: the last layer, the last two, ... with `steps` for all together (Howard
+    & Ruder 2018, arXiv 1801.06146, section 3.3); one learning rate for all stages.
+    """
+    schedule = dict(steps=max(1, steps // layers))
+    stages = [
+        dict(method=dict(name="last_layers", last=last), schedule=schedule)
+        for last in range(1, layers + 1)
+    ]
+    trials = [{"stages.learning_rate": rate} for rate in learning_rates]
+    return dict(name=name, stages=stages, trials=trials)

@@ -12,12 +12,13 @@ from rich.console import Console
 
 from research.models.backbone import load_backbone, load_tokenizer
 from research.paths import located
+from research.sweeps.bench import Bench
 from research.sweeps.cell_run import CellRun
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
+from research.sweeps.lineage import Stages
 from research.sweeps.plan import cells
 from research.sweeps.progress import Progress
-from research.sweeps.work import Bench
 
 
 def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
@@ -36,6 +37,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
         experiment.devices,
         jnp.dtype(experiment.precision),
         folder / "checkpoints",
+        Stages(folder / "stages"),
     )
     plan = list(cells(experiment, tasks, backbone.checksum))
     ledger, progress = Ledger(folder), Progress(plan, console)

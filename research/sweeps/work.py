@@ -3,21 +3,19 @@
 import hashlib
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
-from research.devices import Devices
 from research.errors import InputError
 from research.evaluation.predict import Scored, predict
 from research.methods.head import Head
+from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, added_to, backbone, mask
-from research.models.backbone import Backbone
-from research.sweeps.data import run_data
+from research.sweeps.bench import Bench
+from research.sweeps.data import RunData, run_data
 from research.sweeps.plan import Run
 from research.sweeps.result import Result
 from research.tasks.encoded import Encoded
@@ -29,20 +27,6 @@ from research.training.step import Hyper
 UNBOUNDED = 512
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What all runs of an experiment share. prompted: scores of prompts without training, which
-    many seeds and regimes have in common.
-    """
-
-    backbone: Backbone
-    tokenizer: PreTrainedTokenizerBase
-    devices: Devices
-    dtype: Any
-    checkpoints: Path
-    prompted: dict[bytes, Scored] = field(default_factory=dict)
-
-
 class Work:
     """One run at work: its data, the leaves it has reached and the outcomes of its stages."""
 
@@ -52,29 +36,53 @@ class Work:
         self._check_head()
         methods = self._methods(len(self.approach.stages))
         self.taken = sum(method.positions for method in methods)
-        room = (bench.backbone.context or UNBOUNDED) - self.taken
-        self.data = run_data(run, bench.tokenizer, room, self._route(methods))
+        self.room = (bench.backbone.context or UNBOUNDED) - self.taken
+        self.route: Route = self._route(methods)
+        self.data = run_data(run, bench.tokenizer, self.room, self.route)
         self.outcomes: list[Outcome] = []
+        self.trained: dict[str, int] = {}
+        self.stored: dict[str, int] = {}
 
-    def member(self, index: int) -> Member:
-        """The run as a member of its cohort in stage `index`."""
+    def stage_data(self, index: int) -> RunData:
+        """What stage `index` trains on."""
+        stage = self.approach.stages[index]
+        if (stage.task, stage.regime, stage.template) == (None, None, None):
+            return self.data
+        return run_data(self.run, self.bench.tokenizer, self.room, self.route, stage)
+
+    def member(self, index: int, data: RunData) -> Member:
+        """The run as a member of its cohort in stage `index`, which trains on `data`."""
         stage, seed = self.approach.stages[index], self.run.seed
         for method in stage.methods:
             if not any(path.startswith(f"{method.name}:") for path in self.leaves):
                 key = jax.random.PRNGKey(seed)
-                self.leaves |= add(method, key, self.leaves, self.data.words)
+                self.leaves |= add(method, key, self.leaves, data.words)
         hyper = Hyper(
-            self._methods(index + 1),
+            self._training(index),
             np.float32(stage.learning_rate),
             np.float32(stage.weight_decay),
         )
-        data = self.data
         training = len(stage.methods)
         return Member(seed, hyper, self.leaves, data.train, data.dev, data.frame, training)
 
+    def check(self, index: int) -> None:
+        """Raises InputError for what would stop stage `index`, without training it."""
+        stage, leaves = (
+            self.approach.stages[index],
+            self.member(index, self.stage_data(index)).leaves,
+        )
+        mask(stage.methods, leaves)
+        if stage.merge:
+            jax.eval_shape(partial(merged, self._training(index)), leaves)
+
     def keep(self, outcome: Outcome) -> None:
-        """Continues from what a stage has trained."""
+        """Continues from what the next stage has trained."""
+        stage = self.approach.stages[len(self.outcomes)]
         self.leaves = {**self.leaves, **outcome.trained}
+        self.trained |= {path: leaf.size for path, leaf in outcome.trained.items()}
+        self.stored |= _stored(stage.methods, outcome.trained)
+        if stage.merge:
+            self.leaves = merged(self._training(len(self.outcomes)), self.leaves)
         self.outcomes.append(outcome)
 
     def result(self) -> Result:
@@ -123,18 +131,24 @@ class Work:
         return model.ROUTE
 
     def _methods(self, count: int) -> tuple[Method, ...]:
-        """The methods of the first stages, each where it last trained, traced fields as float32.
+        """What is at work after the first stages: their methods, but for those that were merged.
 
-        A head that the backbone came with goes first.
+        A head that the backbone came with goes first; traced fields are float32.
         """
-        chosen: dict[str, Method] = {}
+        chosen: tuple[Method, ...] = ()
         if any(path.startswith("head:") for path in self.bench.backbone.params):
-            chosen["head"] = Head()
+            chosen = (Head(),)
         for stage in self.approach.stages[:count]:
-            for method in stage.methods:
-                chosen.pop(method.name, None)
-                chosen[method.name] = method
-        return tuple(jax.tree.map(np.float32, method) for method in chosen.values())
+            chosen = _with(chosen, stage.methods)
+            if stage.merge:
+                chosen = tuple(method for method in chosen if method.is_head)
+        return tuple(jax.tree.map(np.float32, method) for method in chosen)
+
+    def _training(self, index: int) -> tuple[Method, ...]:
+        """What is at work while stage `index` trains; its own methods go last."""
+        own = self.approach.stages[index].methods
+        own = tuple(jax.tree.map(np.float32, method) for method in own)
+        return _with(self._methods(index), own)
 
     def _score(self, encoded: Encoded) -> Scored:
         if self.approach.stages:
@@ -159,23 +173,30 @@ class Work:
 
     def _costs(self) -> dict[str, Any]:
         """As design.md defines them; bytes are those of what is kept, in float32."""
-        trained: set[str] = set()
-        for stage in self.approach.stages:
-            trained |= {path for path, is_so in mask(stage.methods, self.leaves).items() if is_so}
-        sizes = [self.leaves[path].size for path in trained]
-        stored = [self.leaves[path].size for path in backbone(dict.fromkeys(trained))]
-        for method in {m.name: m for m in self.approach.methods}.values():
-            for leaf in added_to(method, self.leaves).values():
-                kept = jax.eval_shape(method.stored, leaf)
-                stored += [array.size for array in kept.values()]
         done = [outcome.progress for outcome in self.outcomes]
         seconds = sum(p.steps * statistics.median(p.step_seconds) for p in done)
         cost = done[-1].cost if done else {}
         return {
-            "trained_params": sum(sizes),
-            "stored_bytes": 4 * sum(stored),
+            "trained_params": sum(self.trained.values()),
+            "stored_bytes": 4 * sum(self.stored.values()),
             "train_seconds": round(seconds, 4),
             "added_tokens": self.data.added + self.taken,
             "step_flops": cost.get("flops"),
             "memory": {name: value for name, value in cost.items() if name != "flops"},
         }
+
+
+def _with(methods: Sequence[Method], own: Sequence[Method]) -> tuple[Method, ...]:
+    """Methods that were at work, and those that train now in place of their like."""
+    names = {method.name for method in own}
+    return (*(method for method in methods if method.name not in names), *own)
+
+
+def _stored(methods: Sequence[Method], trained: Leaves) -> dict[str, int]:
+    """The sizes, by path, of what is kept of the leaves that methods have trained."""
+    sizes = {path: leaf.size for path, leaf in backbone(trained).items()}
+    for method in methods:
+        for path, leaf in added_to(method, trained).items():
+            kept = jax.eval_shape(method.stored, leaf)
+            sizes |= {f"{method.name}:{path}/{name}": array.size for name, array in kept.items()}
+    return sizes

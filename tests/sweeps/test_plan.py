@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from research.methods.lora import LoRA
-from research.sweeps.approach import Approach, Stage
+from research.sweeps.approach import Approach
 from research.sweeps.experiment import Experiment
 from research.sweeps.plan import Cell, Run, cells
+from research.sweeps.stage import Stage
 from research.training.optimizer import Schedule
 
 

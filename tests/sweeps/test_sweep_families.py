@@ -78,6 +78,7 @@ def test_an_encoder_by_masks_and_by_a_head(tmp_path: Path):
         load_trained(tmp_path / "results", records["zero-shot"]["run_id"])
 
 
+@pytest.mark.thorough
 def test_t5_reads_the_prompt_and_writes_the_label(tmp_path: Path):
     approaches = [
         {"name": "few-shot", "demonstrations": 1, "trials": [{}]},

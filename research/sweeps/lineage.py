@@ -1,0 +1,83 @@
+"""Stages that several runs start from: each is trained once."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save
+
+from research.errors import InputError
+from research.settings import non_default
+from research.sweeps.ledger import write_atomically
+from research.sweeps.plan import CODE_VERSION, Run
+from research.sweeps.record import run_id
+from research.training.loop import Outcome
+from research.training.progress import Progress
+
+
+def lineage(run: Run, index: int) -> dict[str, Any]:
+    """What makes the leaves that a run has after stage `index`: two runs with the same have the
+    same leaves.
+    """
+    cell, approach = run.cell, run.approach
+    until = []
+    for stage, plain in zip(approach.stages, approach.plain(non_default)["stages"], strict=True):
+        task = cell.task if stage.task is None else cell.tasks[stage.task]
+        until.append(
+            {
+                **plain,
+                "task": {"name": task.name, "checksum": task.checksum},
+                "regime": str(stage.regime or cell.regime),
+                "template": approach.template if stage.template is None else stage.template,
+            }
+        )
+    whole = non_default(replace(approach, stages=()))
+    experiment = cell.experiment
+    return {
+        "code_version": CODE_VERSION,
+        "prompt": {name: whole[name] for name in ("demonstrations", "draw") if name in whole},
+        "stages": until[: index + 1],
+        "seed": run.seed,
+        "max_dev": experiment.max_dev,
+        "backbone": cell.backbone_checksum,
+        "too_long": experiment.too_long,
+        "precision": experiment.precision,
+        # Every method of the approach takes its positions from the room that texts have.
+        "positions": sum(method.positions for method in approach.methods),
+    }
+
+
+def lineage_id(run: Run, index: int) -> str:
+    """The id of the stage `index` of a run, with all before it."""
+    return run_id(lineage(run, index))
+
+
+class Stages:
+    """Outcomes of stages by id, one file each in `folder`."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def has(self, id: str) -> bool:
+        return self._file(id).is_file()
+
+    def read(self, id: str) -> Outcome:
+        """Raises InputError for a damaged file."""
+        try:
+            with safe_open(self._file(id), framework="numpy") as file:
+                progress = json.loads(file.metadata()["progress"])
+            return Outcome(dict(load_file(self._file(id))), Progress(**progress))
+        except (SafetensorError, KeyError, ValueError) as error:
+            allowed = f"the file is damaged ({error}); delete it and the stage is trained again"
+            raise InputError("stage", str(self._file(id)), allowed) from error
+
+    def write(self, id: str, outcome: Outcome) -> None:
+        arrays = {path: np.ascontiguousarray(leaf) for path, leaf in outcome.trained.items()}
+        metadata = {"progress": json.dumps(asdict(outcome.progress))}
+        write_atomically(self._file(id), save(arrays, metadata=metadata))
+
+    def _file(self, id: str) -> Path:
+        return self.folder / f"{id}.safetensors"

@@ -1,12 +1,12 @@
 """An experiment: a backbone, tasks, regimes and approaches, and what they have in common."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from research.devices import Devices
 from research.errors import InputError, choose_from
-from research.settings import build, build_named
+from research.settings import build, build_named, resolved
 from research.sweeps.approach import BASELINE_ROWS, Approach
 from research.tasks import TASKS
 from research.tasks.sampling import Regime
@@ -16,11 +16,12 @@ from research.training.optimizer import Schedule
 @dataclass(frozen=True)
 class Experiment:
     """name: of the results folder. backbone: a folder or hub id. tasks: settings of `TASKS`.
-    regimes: such as `16-shot` or `500`. seeds: runs of a cell's chosen trial, of which the first
-    `search_seeds` run for every trial. max_dev: most dev examples. too_long: what happens to a
-    text that does not fit the context. precision: of the computation; trained leaves stay float32.
-    workers: how many cells run at the same time; None: one per core on CPU, at most 4, else one.
-    keep_trained: whether the trained leaves of the runs that see test are kept, for export.
+    regimes: such as `16-shot` or `500`. schedules: approaches under the schedule of their own that
+    tasks have, by name. seeds: runs of a cell's chosen trial, of which the first `search_seeds` run
+    for every trial. max_dev: most dev examples. too_long: what happens to a text that does not fit
+    the context. precision: of the computation; trained leaves stay float32. workers: how many cells
+    run at the same time; None: one per core on CPU, at most 4, else one. keep_trained: whether the
+    trained leaves of the runs that see test are kept, for export.
     Raises InputError for counts that make no sense and rows that share a name.
     """
 
@@ -30,6 +31,7 @@ class Experiment:
     regimes: tuple[str | int, ...]
     approaches: tuple[Approach, ...]
     schedule: Schedule = Schedule()
+    schedules: Mapping[str, tuple[Approach, ...]] = field(default_factory=dict)
     seeds: int = 5
     search_seeds: int = 2
     max_dev: int = 256
@@ -51,11 +53,16 @@ class Experiment:
             build_named(TASKS, values, f"config.tasks[{i}]", "source")
             for i, values in enumerate(_sequence(config, "tasks"))
         )
-        approaches = tuple(
-            Approach.parse(values, schedule, f"config.approaches[{i}]")
-            for i, values in enumerate(_sequence(config, "approaches"))
-        )
-        parsed = {"schedule": schedule, "tasks": tasks, "approaches": approaches}
+        plain = _sequence(config, "approaches")
+        parsed = {
+            "schedule": schedule,
+            "schedules": {
+                name: _approaches(plain, build(Schedule, {**resolved(schedule), **own}, at))
+                for name, own, at in _schedules(config)
+            },
+            "tasks": tasks,
+            "approaches": _approaches(plain, schedule),
+        }
         return build(cls, {**config, **parsed}, "config")
 
     def __post_init__(self) -> None:
@@ -87,11 +94,18 @@ class Experiment:
             for stage in approach.stages:
                 if stage.task is not None and stage.task not in names:
                     raise InputError("stages.task", stage.task, choose_from(names, stage.task))
+        for name in self.schedules:
+            if name not in names:
+                raise InputError("schedules", name, choose_from(names, name))
 
     @property
     def rows(self) -> tuple[Approach, ...]:
         """The approaches, and below them the two baselines everyone asks for."""
         return (*self.approaches, *BASELINE_ROWS)
+
+    def rows_on(self, task: str) -> tuple[Approach, ...]:
+        """The rows as a task has them."""
+        return (*self.schedules.get(task, self.approaches), *BASELINE_ROWS)
 
 
 def _with_tasks(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -101,6 +115,25 @@ def _with_tasks(config: Mapping[str, Any]) -> Mapping[str, Any]:
     if "tasks" in config:
         raise InputError("config.task", config["task"], "either task or tasks, not both")
     return {"tasks": (config["task"],), **{k: v for k, v in config.items() if k != "task"}}
+
+
+def _approaches(plain: Sequence[Any], schedule: Schedule) -> tuple[Approach, ...]:
+    return tuple(
+        Approach.parse(values, schedule, f"config.approaches[{i}]")
+        for i, values in enumerate(plain)
+    )
+
+
+def _schedules(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], str]]:
+    """(task, the fields of its schedule, where they stand)."""
+    values = config.get("schedules", {})
+    if not isinstance(values, Mapping):
+        raise InputError("config.schedules", values, "a mapping of tasks to schedules is expected")
+    found = [(str(name), own, f"config.schedules.{name}") for name, own in values.items()]
+    for _, own, at in found:
+        if not isinstance(own, Mapping):
+            raise InputError(at, own, "a mapping with fields of the schedule is expected")
+    return found
 
 
 def _sequence(config: Mapping[str, Any], name: str) -> tuple[Any, ...] | list[Any]:

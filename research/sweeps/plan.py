@@ -126,9 +126,9 @@ def cells(
 
     tasks: the loaded task of each name.
     """
-    rows = list(enumerate(experiment.rows))
-    rows.sort(key=lambda row: bool(row[1].stages))
     for t, settings in enumerate(experiment.tasks):
+        rows = list(enumerate(experiment.rows_on(settings.name)))
+        rows.sort(key=lambda row: bool(row[1].stages))
         for r, regime in enumerate(experiment.regimes):
             for a, approach in rows:
                 yield Cell(

@@ -47,6 +47,7 @@ class Stage:
 
 
 def parse_stage(values: Any, schedule: Schedule, at: str) -> Stage:
+    """From a config's plain data; its schedule is laid over the common `schedule`."""
     if not isinstance(values, Mapping):
         raise InputError(at, values, "a mapping with the field 'method' is expected")
     methods = _methods(values, at)
@@ -72,6 +73,7 @@ def stage_with(stage: Stage, name: str, value: int | float, where: str) -> Stage
 
 
 def plain_stage(stage: Stage, data: Any) -> dict[str, Any]:
+    """JSON data by `resolved` or `non_default`; methods bear their name."""
     methods = [{"name": method.name, **data(method)} for method in stage.methods]
     rest = {name: value for name, value in data(stage).items() if name != "methods"}
     return {**rest, **({"methods": methods} if methods[1:] else {"method": methods[0]})}

@@ -38,7 +38,7 @@ def test_groups_of_the_schedule_and_of_lora_are_multiplied():
     expected["lora:layers_0/attention/query/b"] = 0.5 * 16
     expected["lora:layers_0/attention/value/b"] = 3.0 * 16
     for path, move in plain.items():
-        # A is zero's neighbour nowhere: its sum with the move rounds at 1e-7.
+        # A move is the difference of two rounded numbers.
         np.testing.assert_allclose(found[path], expected[path] * move, rtol=1e-4, atol=1e-7)
     assert max(np.abs(move).max() for path, move in plain.items() if path.endswith("/b")) > 0.009
 

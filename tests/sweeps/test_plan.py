@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from research.errors import InputError
 from research.methods.lora import LoRA
 from research.sweeps.approach import Approach
 from research.sweeps.experiment import Experiment
@@ -132,8 +133,18 @@ OF_SCHEDULE = {
     "clip": None,
     "eval_every": 3,
     "patience": 2,
+    "rates": [{"leaves": ".*/b", "factor": 2.0}],
 }
-OF_METHOD = {"rank": 3, "alpha": 8.0, "dropout": 0.1, "targets": ("query",)}
+OF_METHOD = {
+    "rank": 3,
+    "alpha": 8.0,
+    "dropout": 0.1,
+    "targets": ("query",),
+    "ranks": [{"layers": "query", "rank": 1}],
+    "stabilised": True,
+    "b_rate": 2.0,
+}
+OF_STAGE = {"merge": True, "template": 1, "task": "films", "regime": "3-shot", "weight_decay": 0.1}
 OF_APPROACH = {"name": "LoRA 2", "template": 1, "demonstrations": 1, "draw": 1}
 OF_EXPERIMENT = {"regimes": ("3-shot",), "max_dev": 4, "too_long": "cut", "precision": "bfloat16"}
 
@@ -143,11 +154,11 @@ def test_no_field_is_forgotten_here():
         return {f.name for f in dataclasses.fields(cls)}
 
     assert OF_SCHEDULE.keys() == names(Schedule) and OF_METHOD.keys() == names(LoRA)
-    assert {"methods", "schedule", "learning_rate", "weight_decay"} == names(Stage)
+    assert OF_STAGE.keys() | {"methods", "schedule", "learning_rate"} == names(Stage)
     other = {"stages", "trials", "baseline", "options"}
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
-    elsewhere |= {"devices", "workers", "keep_trained"}
+    elsewhere |= {"schedules", "devices", "workers", "keep_trained"}
     assert OF_EXPERIMENT.keys() | elsewhere == names(Experiment)
 
 
@@ -158,7 +169,7 @@ def test_an_id_depends_on_everything_that_changes_numbers(config: dict, tmp_path
         *(with_stage(config, schedule={name: value}) for name, value in OF_SCHEDULE.items()),
         *(with_stage(config, method={**method, name: v}) for name, v in OF_METHOD.items()),
         with_stage(config, method={"name": "full"}),
-        with_stage(config, weight_decay=0.1),
+        *(with_stage(config, **{name: value}) for name, value in OF_STAGE.items()),
         *(config | {name: value} for name, value in OF_EXPERIMENT.items()),
         *(
             config | {"task": config["task"] | change}
@@ -182,6 +193,33 @@ def test_an_id_depends_on_everything_that_changes_numbers(config: dict, tmp_path
     ids.append(first(config, checksum="other").id)
     ids.append(Run(run.cell, run.trial, seed=1).id)
     assert len({run.id, *ids}) == 1 + len(ids)
+
+
+def test_a_task_may_have_a_schedule_of_its_own(config: dict):
+    films = config.pop("task")
+    config["tasks"] = (films, films | {"name": "shows"})
+    own = plan(config | {"schedules": {"shows": {"steps": 9}}})
+    steps = {
+        c.task.name: [s.schedule.steps for s in c.approach.stages] for c in own if c.approach.stages
+    }
+    assert steps == {"films": [4], "shows": [9]}
+    plain = {cell.search()[0].id for cell in plan(config)}
+    changed = [cell for cell in own if cell.search()[0].id not in plain]
+    assert {(c.task.name, c.approach.name) for c in changed} == {("shows", "LoRA")}
+
+
+@pytest.mark.parametrize(
+    ("schedules", "message"),
+    [
+        ({"gone": {}}, "config.schedules is 'gone'"),
+        ({"films": 3}, "config.schedules.films is 3"),
+        ({"films": {"stepz": 3}}, "config.schedules.films is 'stepz'"),
+        ([], r"config.schedules is \[\]"),
+    ],
+)
+def test_schedules_that_are_none(config: dict, schedules, message):
+    with pytest.raises(InputError, match=message):
+        Experiment.parse(config | {"schedules": schedules})
 
 
 @pytest.mark.parametrize("row", ["majority class", "zero-shot"])

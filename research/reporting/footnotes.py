@@ -18,6 +18,7 @@ def footnotes(grid: Grid) -> list[str]:
         _best(grid),
         _trials(grid),
         _counted(grid, "Diverged runs, of all of a cell's runs: ", _diverged),
+        _counted(grid, "Tested runs no better on dev than without training: ", _unlearned),
         _counted(grid, "Texts cut to fit the context: ", _cut),
         _unfinished(grid),
         _costs(grid),
@@ -79,6 +80,11 @@ def _counted(grid: Grid, title: str, count: Callable[[Cell], str]) -> str:
 
 def _diverged(cell: Cell) -> str:
     return f"{cell.diverged} of {cell.ran}" if cell.diverged else ""
+
+
+def _unlearned(cell: Cell) -> str:
+    count = sum(bool(run["notes"].get("not_learned")) for run in cell.runs)
+    return f"{count} of {len(cell.runs)}" if count else ""
 
 
 def _cut(cell: Cell) -> str:

@@ -16,6 +16,7 @@ from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, added_to, backbone, mask
 from research.sweeps.bench import Bench
 from research.sweeps.data import RunData, run_data
+from research.sweeps.learning import described, majority, not_learned
 from research.sweeps.plan import Run
 from research.sweeps.result import Result
 from research.tasks.encoded import Encoded
@@ -102,6 +103,7 @@ class Work:
                 "dropped": data.split.dropped,
                 "steps": [outcome.progress.steps for outcome in self.outcomes],
                 "best_step": [outcome.progress.best_step for outcome in self.outcomes],
+                **self._learned(),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
             test_scores=lambda: self._score(data.test).scores,
@@ -109,6 +111,23 @@ class Work:
             history=tuple(outcome.progress.history for outcome in self.outcomes),
             trained={p: x for outcome in self.outcomes for p, x in outcome.trained.items()},
         )
+
+    def _learned(self) -> dict[str, Any]:
+        """Notes on what training came to, of approaches that train."""
+        if not self.approach.stages:
+            return {}
+        metric = self.run.cell.task.metric
+        others = {"the majority class": majority(self.data, metric)}
+        if self.route != "head":
+            others["the backbone as it came"] = self._untrained(self.data.dev).metrics[metric]
+        score = self._score(self.data.dev).metrics[metric]
+        notes: dict[str, Any] = {"not_learned": not_learned(metric, score, others)}
+        for method in self._methods(len(self.approach.stages)):
+            prompt = method.prefix(added_to(method, self.leaves).get("", {}))
+            if prompt is not None:
+                table = self.leaves["embed/embedding"]
+                notes["prompt"] = described(prompt, table, self.bench.tokenizer)
+        return notes
 
     def _check_head(self) -> None:
         """Raises InputError for a head that the backbone came with and that does not fit."""
@@ -151,19 +170,24 @@ class Work:
         return _with(self._methods(index), own)
 
     def _score(self, encoded: Encoded) -> Scored:
-        if self.approach.stages:
-            return self._predict(encoded)
+        if not self.approach.stages:
+            return self._untrained(encoded)
+        return self._predict(self._methods(len(self.approach.stages)), self.leaves, encoded)
+
+    def _untrained(self, encoded: Encoded) -> Scored:
+        """By the backbone as it came, once for all runs that ask the same of it."""
         parts = (encoded.tokens, encoded.start, encoded.label, *self.data.labels, *self.data.frame)
         key = hashlib.sha256(b" ".join(np.asarray(part).tobytes() for part in parts)).digest()
         if key not in self.bench.prompted:
-            self.bench.prompted[key] = self._predict(encoded)
+            leaves = self.bench.backbone.params
+            self.bench.prompted[key] = self._predict(self._methods(0), leaves, encoded)
         return self.bench.prompted[key]
 
-    def _predict(self, encoded: Encoded) -> Scored:
+    def _predict(self, methods: tuple[Method, ...], leaves: Leaves, encoded: Encoded) -> Scored:
         return predict(
             self.bench.backbone.model,
-            self._methods(len(self.approach.stages)),
-            self.leaves,
+            methods,
+            leaves,
             encoded,
             self.data.frame,
             self.data.labels,

@@ -32,20 +32,19 @@ class DoRA(LoRA):
     def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
         assert site.kernel is not None
         whole = super().merge(leaf, {"kernel": site.kernel})["kernel"]
-        stretch = _stretch(leaf, whole)[None]
+        stretch = jnp.expand_dims(_stretch(leaf, whole), range(x.ndim - 1))
         dropped = dropout(x, self.dropout, site.keys)
         added = dropped @ leaf["a"] @ leaf["b"] * self._scale(leaf)
         return site.call(x) + (stretch - 1) * (dropped @ site.kernel) + stretch * added
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
         whole = super().merge(leaf, layer)["kernel"]
-        return {**layer, "kernel": whole * _stretch(leaf, whole)}
+        return {**layer, "kernel": whole * _stretch(leaf, whole)[None]}
 
 
 def _stretch(leaf: Leaves, whole: Array) -> jax.Array:
-    """[1, D_out]: what the columns of V are multiplied by."""
-    lengths = jax.lax.stop_gradient(_lengths(whole))
-    return (jnp.asarray(leaf["magnitude"]) / lengths)[None]
+    """[D_out]: what the columns of V are multiplied by."""
+    return jnp.asarray(leaf["magnitude"]) / jax.lax.stop_gradient(_lengths(whole))
 
 
 def _lengths(kernel: Array) -> jax.Array:

@@ -38,9 +38,9 @@ class IA3(Method):
 
     def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
         if "inputs" in leaf:
-            return site.call(x * leaf["inputs"][None, None])
+            return site.call(x * jnp.expand_dims(leaf["inputs"], range(x.ndim - 1)))
         outputs = site.call(x)
-        return outputs * _scales(leaf, outputs.shape[-1])[None, None]
+        return outputs * jnp.expand_dims(_scales(leaf, outputs.shape[-1]), range(x.ndim - 1))
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
         if "inputs" in leaf:

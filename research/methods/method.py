@@ -28,7 +28,7 @@ class Words(NamedTuple):
 class Site(NamedTuple):
     """A backbone layer as a method meets it.
 
-    call: the layer beneath, `[B, T, D_in] -> [B, T, D_out]`.
+    call: the layer beneath, `[B, T, D_in] -> [B, T, D_out]`; a pooler's has no T.
     kernel: its kernel `[D_in, D_out]`.
     keys: one random key per row `[B]` while training, None while evaluating.
     """

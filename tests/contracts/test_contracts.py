@@ -31,7 +31,7 @@ from tests import checkpoints
 from tests.thorough import cases
 from tests.tiny import decoder
 
-RANKS = (RankOf("value", 2),)
+RANKS = (RankOf("value|qkv", 2),)
 # One of each, with every field that does something.
 CASES: dict[str, Method] = {
     "bitfit": BitFit(),

@@ -95,7 +95,7 @@ def run(folder: str, id: str) -> Source:
     if backbone.checksum != record["backbone"]["checksum"]:
         raise InputError("backbone", backbone.name, "it is not the one that the run started from")
     approach = Approach.parse(record["configuration"]["approach"], Schedule(), "approach")
-    return backbone, tuple({m.name: m for m in approach.methods}.values()), leaves
+    return backbone, approach.at_work(), leaves
 
 
 def merge(backbone: Backbone, methods: tuple[Method, ...], leaves: Leaves) -> tuple[Model, Leaves]:

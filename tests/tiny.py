@@ -32,7 +32,7 @@ CONFIG = dict(
     context=32,
     tied=True,
 )
-# One of each method that any backbone takes, with every field that does something.
+# Methods of every kind: those that train the backbone, change layers, or stand before the rows.
 METHODS = {
     "full": Full(),
     "last_layers": LastLayers(last=1),

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from research.errors import InputError
 from research.interop.options import Config
-from research.interop.targets import PREFIX, endings, matches, modules, picks
+from research.interop.targets import PREFIX, beside, endings, matches, modules
 from research.methods.ia3 import IA3
 from research.methods.method import Leaves, added_to
 from research.models.backbone import shapes as shapes_of
@@ -25,14 +24,10 @@ def wanted(
     Raises InputError where options are wrong, or pick no layer.
     """
     found: dict[str, tuple[int, ...]] = {}
-    for theirs, path in modules(model, shapes, stored):
-        # Which layers stand outside the stacks depends on the head that the adapter's model had.
-        if picks(config, theirs) and ("layers_" in path or _name(theirs) in stored):
-            width_in, width_out = shapes[f"{path}/kernel"]
-            inputs = matches(config, "feedforward_modules", theirs)
-            found[_name(theirs)] = (1, width_in) if inputs else (width_out, 1)
-    if not found:
-        raise InputError("target_modules", config.get("target_modules"), "no layer is so called")
+    for theirs, path in beside(config, stored, model, shapes, lambda module: [_name(module)]):
+        width_in, width_out = shapes[f"{path}/kernel"]
+        inputs = matches(config, "feedforward_modules", theirs)
+        found[_name(theirs)] = (1, width_in) if inputs else (width_out, 1)
     return found
 
 

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from research.errors import InputError
 from research.interop.options import Config, number
-from research.interop.targets import PREFIX, endings, modules, of_pattern, picks
+from research.interop.targets import PREFIX, beside, endings, modules, of_pattern
 from research.methods.dora import DoRA
 from research.methods.lora import LoRA
 from research.methods.method import Leaves, added_to
@@ -25,16 +25,13 @@ def wanted(
 
     Raises InputError where options are wrong, or pick no layer.
     """
+    names = partial(_names, dora=config.get("use_dora"))
     found: dict[str, tuple[int, ...]] = {}
-    for theirs, path in modules(model, shapes, stored):
-        names = _names(theirs, config.get("use_dora"))
-        # Which layers stand outside the stacks depends on the head that the adapter's model had.
-        if picks(config, theirs) and ("layers_" in path or not set(stored).isdisjoint(names)):
-            rank = number({"rank": of_pattern(config, "rank_pattern", "r", theirs)}, "rank")
-            width_in, width_out = shapes[f"{path}/kernel"]
-            found |= zip(names, ((rank, width_in), (width_out, rank), (width_out,)), strict=False)
-    if not found:
-        raise InputError("target_modules", config.get("target_modules"), "no layer is so called")
+    for theirs, path in beside(config, stored, model, shapes, names):
+        rank = number({"rank": of_pattern(config, "rank_pattern", "r", theirs)}, "rank")
+        width_in, width_out = shapes[f"{path}/kernel"]
+        sizes = ((rank, width_in), (width_out, rank), (width_out,))
+        found |= zip(names(theirs), sizes, strict=False)  # plain LoRA has no magnitudes
     return found
 
 

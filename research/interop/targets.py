@@ -1,15 +1,40 @@
 """Which modules of a model the patterns of a PEFT adapter pick."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from research.errors import InputError
 from research.interop.options import Config, number
 from research.models.backbone import shapes as shapes_of
 from research.models.model import Model
+from research.models.weights import Shapes
 
 PREFIX = "base_model.model."  # of the names of all tensors
+
+
+def beside(
+    config: Config,
+    stored: Collection[str],
+    model: Model,
+    shapes: Shapes,
+    names: Callable[[str], list[str]],
+) -> list[tuple[str, str]]:
+    """(their module, our path) of the kernels that the options pick.
+
+    names: of the tensors of a module. Which layers stand outside the stacks depends on the head
+    that the adapter's model had: these count where their tensors are stored. Raises InputError
+    where options are wrong, or pick no layer.
+    """
+    found = [
+        (theirs, path)
+        for theirs, path in modules(model, shapes, stored)
+        if picks(config, theirs)
+        and ("layers_" in path or not set(stored).isdisjoint(names(theirs)))
+    ]
+    if not found:
+        raise InputError("target_modules", config.get("target_modules"), "no layer is so called")
+    return found
 
 
 def modules(

@@ -32,21 +32,22 @@ class DoRA(LoRA):
     def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
         assert site.kernel is not None
         whole = super().merge(leaf, {"kernel": site.kernel})["kernel"]
-        stretch = jnp.expand_dims(_stretch(leaf, whole), range(x.ndim - 1))
+        stretch = jnp.expand_dims(_stretch(leaf, whole).astype(x.dtype), range(x.ndim - 1))
         dropped = dropout(x, self.dropout, site.keys)
         added = dropped @ leaf["a"] @ leaf["b"] * self._scale(leaf)
         return site.call(x) + (stretch - 1) * (dropped @ site.kernel) + stretch * added
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
         whole = super().merge(leaf, layer)["kernel"]
-        return {**layer, "kernel": whole * _stretch(leaf, whole)[None]}
+        stretched = jnp.asarray(whole) * _stretch(leaf, whole)[None].astype(whole.dtype)
+        return {**layer, "kernel": stretched}
 
 
 def _stretch(leaf: Leaves, whole: Array) -> jax.Array:
-    """[D_out]: what the columns of V are multiplied by."""
-    return jnp.asarray(leaf["magnitude"]) / jax.lax.stop_gradient(_lengths(whole))
+    """[D_out] in float32: what the columns of V are multiplied by."""
+    return leaf["magnitude"].astype(jnp.float32) / jax.lax.stop_gradient(_lengths(whole))
 
 
 def _lengths(kernel: Array) -> jax.Array:
-    """[D_out] of a kernel [D_in, D_out]."""
-    return jnp.sqrt(jnp.square(kernel).sum(axis=0))
+    """[D_out] in float32, of a kernel [D_in, D_out]."""
+    return jnp.sqrt(jnp.square(kernel.astype(jnp.float32)).sum(axis=0))

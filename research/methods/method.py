@@ -61,7 +61,7 @@ class Method:
         return ()
 
     def rate(self, path: str) -> ArrayLike | None:
-        """How many times the stage's learning rate that of a leaf it trains is; None: once."""
+        """How many times the stage's learning rate that of a leaf it added is; None: once."""
         del path
 
     def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:

@@ -19,8 +19,13 @@ def picks(pattern: str, path: str, field: str = "pattern") -> bool:
 
 
 def picked(patterns: Sequence[str], paths: Iterable[str], field: str) -> list[str]:
-    """The paths that some pattern picks. Raises InputError for a pattern that picks none."""
+    """The paths that some pattern picks.
+
+    Raises InputError for no pattern, and for one that picks none.
+    """
     paths = list(paths)
+    if not patterns:
+        raise InputError(field, patterns, "at least one pattern is expected")
     for pattern in patterns:
         if not any(picks(pattern, path, field) for path in paths):
             names = sorted({path.rpartition("/")[2] for path in paths})

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from research.errors import InputError
 from research.methods.method import Method, traced_method
 from research.methods.patterns import picked
 
@@ -22,7 +21,4 @@ class Selected(Method):
     leaves: tuple[str, ...] = ("attention/.*",)
 
     def trains(self, paths: Collection[str]) -> Iterable[str]:
-        """Raises InputError for no pattern, and for one that fits no leaf."""
-        if not self.leaves:
-            raise InputError("selected.leaves", self.leaves, "at least one pattern is expected")
         return picked(self.leaves, paths, "selected.leaves")

@@ -14,7 +14,7 @@ from research.training.optimizer import Schedule
 
 Trial = Mapping[str, int | float]
 
-ALL = "stages."  # before the name of a trial's value that all stages take
+EVERY_STAGE = "stages."  # before the name of a trial's value that all stages take
 DRAWS = 1000  # draws of demonstrations that a seed has; no two seeds share one
 
 
@@ -118,17 +118,29 @@ class Approach:
             return changed(self, name, value, where)
         if not self.stages:
             raise InputError(where, name, choose_from(own, name))
-        everywhere = name.startswith(ALL)
+        everywhere = name.startswith(EVERY_STAGE)
         before, chosen = ((), self.stages) if everywhere else (self.stages[:-1], self.stages[-1:])
-        name = name.removeprefix(ALL)
+        name = name.removeprefix(EVERY_STAGE)
         return replace(
             self, stages=(*before, *(stage_with(stage, name, value, where) for stage in chosen))
         )
 
-    @property
-    def methods(self) -> tuple[Method, ...]:
-        """The methods of all stages."""
-        return tuple(method for stage in self.stages for method in stage.methods)
+    def at_work(self, stages: int | None = None) -> tuple[Method, ...]:
+        """The methods that the first `stages` leave behind, None for all: each as it last trained,
+        without those that were merged.
+        """
+        methods: tuple[Method, ...] = ()
+        for index, stage in enumerate(self.stages[:stages]):
+            methods = self.in_training(index, methods)
+            if stage.merge:
+                methods = tuple(method for method in methods if method.is_head)
+        return methods
+
+    def in_training(self, index: int, before: tuple[Method, ...]) -> tuple[Method, ...]:
+        """The methods at work while stage `index` trains after `before`; its own go last."""
+        own = self.stages[index].methods
+        names = {method.name for method in own}
+        return (*(method for method in before if method.name not in names), *own)
 
     def plain(self, data=resolved) -> dict[str, Any]:
         """JSON data by `resolved` or `non_default`, without the trials; methods bear their name."""

@@ -42,7 +42,8 @@ class CellRun:
         for trial in self.cell.trials:
             for run in self.cell.final(trial):
                 # Learning rates, and whatever else is of one method only, see the same data.
-                same = (run.seed, run.approach.template, run.approach.draw, run.approach.methods)
+                methods = tuple(stage.methods for stage in run.approach.stages)
+                same = (run.seed, run.approach.template, run.approach.draw, methods)
                 if same not in checked:
                     check_run(run, self.bench)
                     checked.append(same)

@@ -16,12 +16,13 @@ from research.training.optimizer import Schedule
 @dataclass(frozen=True)
 class Experiment:
     """name: of the results folder. backbone: a folder or hub id. tasks: settings of `TASKS`.
-    regimes: such as `16-shot` or `500`. schedules: approaches under the schedule of their own that
-    tasks have, by name. seeds: runs of a cell's chosen trial, of which the first `search_seeds` run
-    for every trial. max_dev: most dev examples. too_long: what happens to a text that does not fit
-    the context. precision: of the computation; trained leaves stay float32. workers: how many cells
-    run at the same time; None: one per core on CPU, at most 4, else one. keep_trained: whether the
-    trained leaves of the runs that see test are kept, for export.
+    regimes: such as `16-shot` or `500`. approaches_on: the approaches of tasks, by name, whose
+    schedule is another one; in a config `schedules`. seeds: runs of a cell's chosen trial, of
+    which the first `search_seeds` run for every trial. max_dev: most dev examples. too_long: what
+    happens to a text that does not fit the context. precision: of the computation; trained leaves
+    stay float32. workers: how many cells run at the same time; None: one per core on CPU, at most
+    4, else one. keep_trained: whether the trained leaves of the runs that see test are kept, for
+    export.
     Raises InputError for counts that make no sense and rows that share a name.
     """
 
@@ -31,7 +32,7 @@ class Experiment:
     regimes: tuple[str | int, ...]
     approaches: tuple[Approach, ...]
     schedule: Schedule = Schedule()
-    schedules: Mapping[str, tuple[Approach, ...]] = field(default_factory=dict)
+    approaches_on: Mapping[str, tuple[Approach, ...]] = field(default_factory=dict)
     seeds: int = 5
     search_seeds: int = 2
     max_dev: int = 256
@@ -56,14 +57,15 @@ class Experiment:
         plain = _sequence(config, "approaches")
         parsed = {
             "schedule": schedule,
-            "schedules": {
+            "approaches_on": {
                 name: _approaches(plain, build(Schedule, {**resolved(schedule), **own}, at))
                 for name, own, at in _schedules(config)
             },
             "tasks": tasks,
             "approaches": _approaches(plain, schedule),
         }
-        return build(cls, {**config, **parsed}, "config")
+        rest = {name: value for name, value in config.items() if name != "schedules"}
+        return build(cls, {**rest, **parsed}, "config")
 
     def __post_init__(self) -> None:
         if self.name in ("", ".", "..") or set(self.name) & set("/\\"):
@@ -94,7 +96,7 @@ class Experiment:
             for stage in approach.stages:
                 if stage.task is not None and stage.task not in names:
                     raise InputError("stages.task", stage.task, choose_from(names, stage.task))
-        for name in self.schedules:
+        for name in self.approaches_on:
             if name not in names:
                 raise InputError("schedules", name, choose_from(names, name))
 
@@ -105,7 +107,7 @@ class Experiment:
 
     def rows_on(self, task: str) -> tuple[Approach, ...]:
         """The rows as a task has them."""
-        return (*self.schedules.get(task, self.approaches), *BASELINE_ROWS)
+        return (*self.approaches_on.get(task, self.approaches), *BASELINE_ROWS)
 
 
 def _with_tasks(config: Mapping[str, Any]) -> Mapping[str, Any]:

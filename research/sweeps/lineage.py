@@ -45,8 +45,8 @@ def lineage(run: Run, index: int) -> dict[str, Any]:
         "backbone": cell.backbone_checksum,
         "too_long": experiment.too_long,
         "precision": experiment.precision,
-        # Every method of the approach takes its positions from the room that texts have.
-        "positions": sum(method.positions for method in approach.methods),
+        # Every method at work in the end takes its positions from the room that texts have.
+        "positions": sum(method.positions for method in approach.at_work()),
     }
 
 

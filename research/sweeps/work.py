@@ -1,7 +1,6 @@
 """One run at work: its data, the leaves it has reached and what its stages gave."""
 
 import hashlib
-import statistics
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -13,8 +12,9 @@ from research.errors import InputError
 from research.evaluation.predict import Scored, predict
 from research.methods.head import Head
 from research.methods.merging import merged
-from research.methods.method import Leaves, Method, add, added_to, backbone, mask
+from research.methods.method import Leaves, Method, add, added_to, mask
 from research.sweeps.bench import Bench
+from research.sweeps.costs import costs
 from research.sweeps.data import RunData, run_data
 from research.sweeps.learning import described, majority, not_learned
 from research.sweeps.plan import Run
@@ -22,6 +22,7 @@ from research.sweeps.result import Result
 from research.tasks.encoded import Encoded
 from research.tasks.form import Route
 from research.training.loop import Member, Outcome
+from research.training.optimizer import factors
 from research.training.step import Hyper
 
 # Positions offered to a backbone that takes any number of them: as many as T5 was trained with.
@@ -35,14 +36,13 @@ class Work:
         self.run, self.bench, self.approach = run, bench, run.approach
         self.leaves: Leaves = dict(bench.backbone.params)
         self._check_head()
-        methods = self._methods(len(self.approach.stages))
+        methods = self._methods()
         self.taken = sum(method.positions for method in methods)
         self.room = (bench.backbone.context or UNBOUNDED) - self.taken
         self.route: Route = self._route(methods)
         self.data = run_data(run, bench.tokenizer, self.room, self.route)
         self.outcomes: list[Outcome] = []
-        self.trained: dict[str, int] = {}
-        self.stored: dict[str, int] = {}
+        self.changed: Leaves = {}  # with which the backbone's leaves are the run's
 
     def stage_data(self, index: int) -> RunData:
         """What stage `index` trains on."""
@@ -68,22 +68,23 @@ class Work:
 
     def check(self, index: int) -> None:
         """Raises InputError for what would stop stage `index`, without training it."""
-        stage, leaves = (
-            self.approach.stages[index],
-            self.member(index, self.stage_data(index)).leaves,
-        )
-        mask(stage.methods, leaves)
+        stage = self.approach.stages[index]
+        leaves = self.member(index, self.stage_data(index)).leaves
+        trains = mask(stage.methods, leaves)
+        factors(stage.schedule, stage.methods, [path for path in leaves if trains[path]])
         if stage.merge:
             jax.eval_shape(partial(merged, self._training(index)), leaves)
 
     def keep(self, outcome: Outcome) -> None:
         """Continues from what the next stage has trained."""
-        stage = self.approach.stages[len(self.outcomes)]
+        index = len(self.outcomes)
         self.leaves = {**self.leaves, **outcome.trained}
-        self.trained |= {path: leaf.size for path, leaf in outcome.trained.items()}
-        self.stored |= _stored(stage.methods, outcome.trained)
-        if stage.merge:
-            self.leaves = merged(self._training(len(self.outcomes)), self.leaves)
+        self.changed = {**self.changed, **outcome.trained}
+        if self.approach.stages[index].merge:
+            whole = merged(self._training(index), self.leaves)
+            folded = {p: leaf for p, leaf in whole.items() if leaf is not self.leaves.get(p)}
+            kept = {p: leaf for p, leaf in self.changed.items() if p in whole}
+            self.leaves, self.changed = whole, {**kept, **folded}
         self.outcomes.append(outcome)
 
     def result(self) -> Result:
@@ -96,7 +97,7 @@ class Work:
                 "train": self._score(data.train.head(len(data.dev.length))).metrics,
                 "dev": self._score(data.dev).metrics,
             },
-            costs=self._costs(),
+            costs=costs(self.outcomes, self.changed, self._methods(), data.added + self.taken),
             notes={
                 "demonstrations": data.demonstrations,
                 "cut": data.cut,
@@ -109,7 +110,7 @@ class Work:
             test_scores=lambda: self._score(data.test).scores,
             backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
             history=tuple(outcome.progress.history for outcome in self.outcomes),
-            trained={p: x for outcome in self.outcomes for p, x in outcome.trained.items()},
+            trained=self.changed,
         )
 
     def _learned(self) -> dict[str, Any]:
@@ -122,7 +123,7 @@ class Work:
             others["the backbone as it came"] = self._untrained(self.data.dev).metrics[metric]
         score = self._score(self.data.dev).metrics[metric]
         notes: dict[str, Any] = {"not_learned": not_learned(metric, score, others)}
-        for method in self._methods(len(self.approach.stages)):
+        for method in self._methods():
             prompt = method.prefix(added_to(method, self.leaves).get("", {}))
             if prompt is not None:
                 table = self.leaves["embed/embedding"]
@@ -149,30 +150,27 @@ class Work:
             raise InputError("approach", self.approach.name, allowed)
         return model.ROUTE
 
-    def _methods(self, count: int) -> tuple[Method, ...]:
-        """What is at work after the first stages: their methods, but for those that were merged.
-
-        A head that the backbone came with goes first; traced fields are float32.
+    def _methods(self, stages: int | None = None) -> tuple[Method, ...]:
+        """What is at work after the first stages, or all; a head that the backbone came with goes
+        first. Traced fields are float32.
         """
-        chosen: tuple[Method, ...] = ()
-        if any(path.startswith("head:") for path in self.bench.backbone.params):
-            chosen = (Head(),)
-        for stage in self.approach.stages[:count]:
-            chosen = _with(chosen, stage.methods)
-            if stage.merge:
-                chosen = tuple(method for method in chosen if method.is_head)
-        return tuple(jax.tree.map(np.float32, method) for method in chosen)
+        return self._with_own_head(self.approach.at_work(stages))
 
     def _training(self, index: int) -> tuple[Method, ...]:
         """What is at work while stage `index` trains; its own methods go last."""
-        own = self.approach.stages[index].methods
-        own = tuple(jax.tree.map(np.float32, method) for method in own)
-        return _with(self._methods(index), own)
+        before = self.approach.at_work(index)
+        return self._with_own_head(self.approach.in_training(index, before))
+
+    def _with_own_head(self, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+        own = any(path.startswith("head:") for path in self.bench.backbone.params)
+        if own and not any(method.is_head for method in methods):
+            methods = (Head(), *methods)
+        return tuple(jax.tree.map(np.float32, method) for method in methods)
 
     def _score(self, encoded: Encoded) -> Scored:
         if not self.approach.stages:
             return self._untrained(encoded)
-        return self._predict(self._methods(len(self.approach.stages)), self.leaves, encoded)
+        return self._predict(self._methods(), self.leaves, encoded)
 
     def _untrained(self, encoded: Encoded) -> Scored:
         """By the backbone as it came, once for all runs that ask the same of it."""
@@ -194,33 +192,3 @@ class Work:
             devices=self.bench.devices,
             dtype=self.bench.dtype,
         )
-
-    def _costs(self) -> dict[str, Any]:
-        """As design.md defines them; bytes are those of what is kept, in float32."""
-        done = [outcome.progress for outcome in self.outcomes]
-        seconds = sum(p.steps * statistics.median(p.step_seconds) for p in done)
-        cost = done[-1].cost if done else {}
-        return {
-            "trained_params": sum(self.trained.values()),
-            "stored_bytes": 4 * sum(self.stored.values()),
-            "train_seconds": round(seconds, 4),
-            "added_tokens": self.data.added + self.taken,
-            "step_flops": cost.get("flops"),
-            "memory": {name: value for name, value in cost.items() if name != "flops"},
-        }
-
-
-def _with(methods: Sequence[Method], own: Sequence[Method]) -> tuple[Method, ...]:
-    """Methods that were at work, and those that train now in place of their like."""
-    names = {method.name for method in own}
-    return (*(method for method in methods if method.name not in names), *own)
-
-
-def _stored(methods: Sequence[Method], trained: Leaves) -> dict[str, int]:
-    """The sizes, by path, of what is kept of the leaves that methods have trained."""
-    sizes = {path: leaf.size for path, leaf in backbone(trained).items()}
-    for method in methods:
-        for path, leaf in added_to(method, trained).items():
-            kept = jax.eval_shape(method.stored, leaf)
-            sizes |= {f"{method.name}:{path}/{name}": array.size for name, array in kept.items()}
-    return sizes

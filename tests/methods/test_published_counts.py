@@ -7,12 +7,17 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from research.methods.bottleneck import Bottleneck
+from research.methods.ia3 import IA3
 from research.methods.lora import LoRA
-from research.methods.method import add
+from research.methods.method import add, added_to, mask
+from research.methods.norms import Norms
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
+from research.models import MODELS
 from research.models.backbone import shapes
 from research.models.gpt2 import GPT2, GPT2Config
+from tests import checkpoints
 from tests.tiny import WORDS
 
 QV = ("query", "value")
@@ -56,16 +61,45 @@ PROMPTS = {
 }
 T5_VOCABULARY = 32_128
 
-
 GPT2_MEDIUM = GPT2(GPT2Config(50_257, 1024, layers=24, heads=16, hidden=4096, context=1024))
+
+BERT_BASE = dict(
+    hidden_size=768,
+    num_hidden_layers=12,
+    num_attention_heads=12,
+    intermediate_size=3072,
+    vocab_size=30_522,
+)
+T5_LARGE = dict(d_model=1024, d_ff=4096, num_heads=16, num_layers=24, d_kv=64)
+# Of T5 1.1, which T0 3B is too.
+T5_XL = dict(d_model=2048, d_ff=5120, num_heads=32, num_layers=24, d_kv=64)
+
+
+def like(variant: str, **changes) -> dict[str, tuple[int, ...]]:
+    """The leaves' shapes of a model of the family of a variant, without a masked-LM head."""
+    fields = {**checkpoints.VARIANTS[variant], "max_position_embeddings": 512, **changes}
+    if variant == "bert":
+        fields |= {"architectures": ["BertModel"]}
+    if variant.startswith("t5"):
+        fields |= {"num_decoder_layers": fields["num_layers"], "vocab_size": T5_VOCABULARY}
+    return shapes(MODELS[fields["model_type"]].from_hf(fields))
+
+
+def added(method, shapes) -> dict[str, jax.ShapeDtypeStruct]:
+    """What a method adds to a backbone whose leaves have these shapes."""
+    leaves = {path: jax.ShapeDtypeStruct(shape, jnp.float32) for path, shape in shapes.items()}
+    return jax.eval_shape(partial(add, method, words=WORDS), jax.random.PRNGKey(0), leaves)
 
 
 def count(method, shapes) -> int:
-    """Parameters that a method adds to a backbone whose leaves have these shapes."""
-    leaves = {path: jax.ShapeDtypeStruct(shape, jnp.float32) for path, shape in shapes.items()}
-    start = partial(add, method, words=WORDS)
-    added = jax.eval_shape(start, jax.random.PRNGKey(0), leaves)
-    return sum(leaf.size for leaf in added.values())
+    """Parameters that a method adds."""
+    return sum(leaf.size for leaf in added(method, shapes).values())
+
+
+def trained(method, shapes) -> int:
+    """Parameters that train, added or of the backbone."""
+    whole = shapes | {path: leaf.shape for path, leaf in added(method, shapes).items()}
+    return sum(math.prod(whole[path]) for path, is_so in mask((method,), whole).items() if is_so)
 
 
 def lora_count(layers, width, rank, targets) -> int:
@@ -116,3 +150,40 @@ def test_soft_prompts(size):
     table = {"embed/embedding": (T5_VOCABULARY, width)}
     found = {length: count(SoftPrompt(length=length), table) for length in published}
     assert found == published
+
+
+def test_the_mlp_of_prefixes():
+    """Embedding(5, 1024), Linear(1024, 512), Linear(512, 24 * 2 * 1024) and biases, for GPT-2
+    medium in the code of Li & Liang; what is kept has the count of the paper.
+    """
+    method = PrefixTuning(length=5, hidden=512)
+    outer = 24 * 2 * 1024
+    expected = 5 * 1024 + 1024 * 512 + 512 + 512 * outer + outer
+    assert count(method, shapes(GPT2_MEDIUM)) == expected == 25_744_896
+    leaf = added_to(method, added(method, shapes(GPT2_MEDIUM)))[""]
+    assert sum(one.size for one in jax.eval_shape(method.stored, leaf).values()) == 245_760
+
+
+def test_ia3_and_norms_on_t0_3b():
+    """Liu et al. 2022 (arXiv 2205.05638), table 4: IA3 has 540K, LayerNorm 250K."""
+    leaves = like("t5 1.1", **T5_XL)
+    assert trained(IA3(), leaves) == 24 * (2 * 2048 + 5120) + 24 * (4 * 2048 + 5120) == 540_672
+    assert trained(Norms(), leaves) == (24 * 2 + 1 + 24 * 3 + 1) * 2048 == 249_856
+
+
+def test_norms_and_adapters_on_bert_base():
+    """Houlsby et al. 2019 (arXiv 1902.00751), figure 4: 40k norms, adapters of 64 about 2M."""
+    leaves = like("bert", **BERT_BASE)
+    norms = (12 * 2 + 1) * 2 * 768
+    assert trained(Norms(), leaves) == norms == 38_400
+    one = 2 * 64 * 768 + 64 + 768
+    assert trained(Bottleneck(), leaves) == 24 * one + norms == 2_417_664
+
+
+def test_one_adapter_a_layer():
+    """He et al. 2022 (arXiv 2110.04366), table 6: size 600 is 7.2 % of BART large, which has 24
+    layers of width 1024 and 406M parameters. T5 large has its layers.
+    """
+    found = trained(Bottleneck(600, "pfeiffer"), like("t5", **T5_LARGE)) // 2
+    assert found == 24 * (2 * 1024 * 600 + 600 + 1024)
+    assert int(1000 * found / 406e6) / 10 == 7.2

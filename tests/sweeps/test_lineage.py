@@ -17,6 +17,7 @@ from research.sweeps.lineage import Stages, lineage_id
 from research.sweeps.plan import Run, cells
 from research.sweeps.rows import gradually, hybrid, probe_then_tune
 from research.sweeps.sweep import sweep
+from scripts import export
 from tests.films import films, settings, write_csv, write_inputs
 
 FULL = dict(method={"name": "full"}, learning_rate=0.01, schedule={"steps": 2})
@@ -114,6 +115,13 @@ def test_merged_templates_and_another_task(folder, tmp_path):
     [merged] = rows["LoRA, merge, prompt"]
     assert merged["costs"]["trained_params"] == 2 * (16 + 16) + 2 * (16 + 8) + 2 * 16
     assert len(list((tmp_path / "stages").iterdir())) == 3
+    # What is kept is the merged kernels and the prompt, for which alone an export asks.
+    backbone, methods, kept = export.run(str(tmp_path), merged["run_id"])
+    assert [method.name for method in methods] == ["soft_prompt"]
+    kernels = {f"layers_0/attention/{name}/kernel" for name in ("query", "value")}
+    assert kept.keys() == {*kernels, "soft_prompt:/prompt"}
+    assert merged["costs"]["stored_bytes"] == 4 * (16 * 16 + 16 * 8 + 2 * 16)
+    assert all(np.any(kept[path] != backbone.params[path]) for path in kernels)
     [elsewhere] = rows["elsewhere"]
     assert list(elsewhere["settings"]["stage_tasks"]) == ["shows"]
 
@@ -147,6 +155,15 @@ def test_what_cannot_be_merged_is_refused_before_anything_trains(folder, tmp_pat
     plain = config(folder)
     plain["approaches"] = [{"name": "row", "stages": [{**PROMPT, "merge": True}, FULL]}]
     with pytest.raises(InputError, match="method is 'soft_prompt': .* cannot be merged"):
+        sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_rates_that_fit_nothing_are_refused_before_anything_trains(folder, tmp_path):
+    plain = config(folder)
+    schedule = {"rates": [{"leaves": "gone", "factor": 2.0}]}
+    plain["approaches"] = [{"name": "row", "stages": [{**PROMPT, "schedule": schedule}]}]
+    with pytest.raises(InputError, match="rates.leaves is 'gone': it fits nothing"):
         sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
     assert not list(tmp_path.glob("runs/*"))
 

@@ -158,7 +158,7 @@ def test_no_field_is_forgotten_here():
     other = {"stages", "trials", "baseline", "options"}
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
-    elsewhere |= {"schedules", "devices", "workers", "keep_trained"}
+    elsewhere |= {"approaches_on", "devices", "workers", "keep_trained"}
     assert OF_EXPERIMENT.keys() | elsewhere == names(Experiment)
 
 

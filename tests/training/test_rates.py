@@ -43,6 +43,15 @@ def test_groups_of_the_schedule_and_of_lora_are_multiplied():
     assert max(np.abs(move).max() for path, move in plain.items() if path.endswith("/b")) > 0.009
 
 
+def test_a_group_is_the_leaves_of_a_method():
+    schedule = replace(PLAIN, rates=(RateOf("head:.*", 10.0),))
+    found = factors(schedule, (), ["head:/kernel", "head:/bias", "embed/embedding"])
+    assert {path: float(factor) for path, factor in found.items()} == {
+        "head:/kernel": 10.0,
+        "head:/bias": 10.0,
+    }
+
+
 def test_leaves_without_a_rate_of_their_own_are_left_out():
     assert factors(PLAIN, (LoRA(),), ["lora:layers_0/attention/query/b", "embed/embedding"]) == {}
 
@@ -54,8 +63,8 @@ def test_a_pattern_that_fits_no_trained_leaf():
 
 
 def test_rates_in_a_config():
-    plain = {"steps": 3, "rates": [{"leaves": "head/.*", "factor": 10}]}
-    assert build(Schedule, plain, "schedule").rates == (RateOf("head/.*", 10.0),)
+    plain = {"steps": 3, "rates": [{"leaves": "head:.*", "factor": 10}]}
+    assert build(Schedule, plain, "schedule").rates == (RateOf("head:.*", 10.0),)
     for wrong in (0, -1.0, float("inf")):
         with pytest.raises(InputError, match="rates.factor"):
             build(Schedule, {"rates": [{"leaves": "x", "factor": wrong}]}, "schedule")

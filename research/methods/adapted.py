@@ -59,7 +59,7 @@ class Adapted:
         first token.
         """
         memories, offset = self.layer_prefixes()
-        lead, soft = self._lead(opening)
+        lead, soft = self.lead(opening)
         if len(lead) == 0:
             return memories, offset
         slots = jnp.arange(len(lead), dtype=jnp.int32)[None]
@@ -101,7 +101,7 @@ class Adapted:
         types: [B, T] segments of the tokens, for masked models; what stands before has segment 0.
         """
         size = len(tokens)
-        own, (lead, soft) = self._apply(tokens, method="embed", keys=keys), self._lead(opening)
+        own, (lead, soft) = self._apply(tokens, method="embed", keys=keys), self.lead(opening)
         before = len(lead)
         shared = jnp.broadcast_to(lead[None], (size, *lead.shape))
         slots = jnp.arange(before + tokens.shape[1], dtype=jnp.int32)[None]
@@ -167,7 +167,7 @@ class Adapted:
         heads = [m for m in self.methods if m.is_head]
         return (heads[0], added_to(heads[0], self.leaves)[""]) if heads else None
 
-    def _lead(self, opening: Array) -> tuple[jax.Array, int]:
+    def lead(self, opening: Array) -> tuple[jax.Array, int]:
         """(embeddings [P + S, D] of soft prompts and opening, P)."""
         own = (added_to(method, self.leaves).get("", {}) for method in self.methods)
         soft = [method.prefix(leaf) for method, leaf in zip(self.methods, own, strict=True)]
@@ -195,6 +195,8 @@ class Adapted:
                 return call(*args, **kwargs)
             kernel = context.module.get_variable("params", "kernel")
             here = None if keys is None else jax.vmap(lambda key: path_key(key, path))(keys)
+            module, variables = context.module.unbind()  # which may be called more than once
+            call = partial(module.apply, variables)
             for method, leaf in touched:
                 call = partial(method.layer, leaf, site=Site(call, kernel, here))
             return call(*args, **kwargs)

@@ -1,6 +1,6 @@
 """Bottleneck adapters: a small MLP behind sublayers of the backbone."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from research.errors import InputError
-from research.methods.method import Leaves, Method, Site, Words, path_key, traced_method
+from research.methods.method import (
+    Leaves,
+    Method,
+    Site,
+    Words,
+    padded,
+    path_key,
+    traced_method,
+)
 from research.methods.norms import Norms
 from research.methods.patterns import picked
 
@@ -30,6 +38,7 @@ class Bottleneck(Method):
 
     name: ClassVar[str] = "bottleneck"
     neutral: ClassVar[bool] = False
+    settled: ClassVar[tuple[str, ...]] = ("size", "form", "deviation")
     size: int = 64
     form: Literal["houlsby", "pfeiffer"] = "houlsby"
     deviation: float = 1e-2
@@ -55,6 +64,10 @@ class Bottleneck(Method):
         h = site.call(x)
         inner = jax.nn.gelu(h @ leaf["down"] + leaf["down_bias"][None, None], approximate=False)
         return h + inner @ leaf["up"] + leaf["up_bias"][None, None]
+
+    def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
+        """With more inner activations, of which W_2 reads none."""
+        return {name: padded(array, shapes[name]) for name, array in leaf.items()}
 
     def _mlp(self, key: jax.Array, width: int) -> Leaves:
         down, up = jax.random.split(key)

@@ -1,12 +1,14 @@
 """Classification head: a layer on top of an encoder that gives one score per class."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from research.methods.method import Leaves, Method, Words, traced_method
+from research.methods.method import Leaves, Method, Words, padded, traced_method
 
 
 @traced_method()
@@ -35,6 +37,12 @@ class Head(Method):
             leaf["dense"] = 0.02 * jax.random.normal(inner, (width, width))
             leaf["dense_bias"] = jnp.zeros(width)
         return {"": leaf}
+
+    def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
+        """With more classes, of probability zero."""
+        wide = {name: padded(array, shapes[name]) for name, array in leaf.items()}
+        wide["bias"][len(leaf["bias"]) :] = -np.inf
+        return wide
 
     def logits(self, leaf: Leaves, features: jax.Array) -> jax.Array:
         """[B, C] of features [B, D]."""

@@ -1,7 +1,7 @@
 """LoRA: a low-rank update beside chosen kernels."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +10,15 @@ import jax.numpy as jnp
 
 from research.errors import InputError
 from research.methods.dropout import dropout
-from research.methods.method import Leaves, Method, Site, Words, path_key, traced_method
+from research.methods.method import (
+    Leaves,
+    Method,
+    Site,
+    Words,
+    padded,
+    path_key,
+    traced_method,
+)
 from research.methods.patterns import picked, picks
 
 
@@ -38,6 +46,7 @@ class LoRA(Method):
     """
 
     name: ClassVar[str] = "lora"
+    settled: ClassVar[tuple[str, ...]] = ("rank", "dropout", "targets", "ranks", "b_rate")
     rank: int = 8
     alpha: float = 16.0
     dropout: float | None = None
@@ -64,6 +73,11 @@ class LoRA(Method):
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
         return {**layer, "kernel": layer["kernel"] + leaf["a"] @ leaf["b"] * self._scale(leaf)}
+
+    def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
+        """With a larger rank, which changes the scale too: B makes up for it."""
+        wide = {name: padded(array, shapes[name]) for name, array in leaf.items()}
+        return {**wide, "b": wide["b"] * (self._scale(leaf) / self._scale(wide))}
 
     def rate(self, path: str) -> float | None:
         return self.b_rate if path.endswith("/b") else None

@@ -5,11 +5,12 @@ A backbone never knows how it is adapted. All arrays live in one flat dict of le
 """
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, NamedTuple
 
 import jax
+import numpy as np
 from jax.typing import ArrayLike
 
 from research.models.weights import Array, Leaves
@@ -49,6 +50,7 @@ class Method:
     name: ClassVar[str]
     is_head: ClassVar[bool] = False  # whether it classifies, see `Head`
     neutral: ClassVar[bool] = True  # whether a backbone is itself before the first step
+    settled: ClassVar[tuple[str, ...]] = ()  # fields that nothing reads once training is over
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
         """New leaves, as {module path: {leaf name: array}}; '' is the model as a whole."""
@@ -74,6 +76,12 @@ class Method:
         does alone what it does with `leaf`; None where there are none such.
         """
         del leaf, layer
+
+    def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves | None:
+        """Leaves of the larger `shapes`, by leaf name, that do what `leaf` does; None where there
+        are none such, so that only leaves of equal shapes stack.
+        """
+        del leaf, shapes
 
     def stored(self, leaf: Leaves) -> Leaves:
         """What of the leaves added to one layer is kept once training is over."""
@@ -103,6 +111,13 @@ def traced_method(*traced: str) -> Callable[[type], type]:
         return jax.tree_util.register_dataclass(cls, data_fields=list(traced), meta_fields=static)
 
     return register
+
+
+def padded(array: Array, shape: tuple[int, ...]) -> np.ndarray:
+    """The array [...] in a larger `shape`, with zeros behind."""
+    larger = np.zeros(shape, array.dtype)
+    larger[tuple(map(slice, array.shape))] = array
+    return larger
 
 
 def path_key(key: jax.Array, path: str) -> jax.Array:

@@ -13,11 +13,9 @@ tokenizer: what a full fine-tuning, or any other training of the backbone's own 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from research.errors import InputError, exit_on_input_error
-from research.interop.peft import load_adapter, save_adapter
-from research.interop.prompt_file import load_prompt
+from research.interop.peft import save_adapter
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method
 from research.models.backbone import (
@@ -30,10 +28,7 @@ from research.models.backbone import (
 from research.models.encoder import Encoder
 from research.models.model import Model
 from research.paths import located
-from research.sweeps.approach import Approach
-from research.sweeps.ledger import Ledger
-from research.sweeps.trained import load_trained
-from research.training.optimizer import Schedule
+from research.sweeps.sources import from_adapter, from_run, record_of
 
 Source = tuple[Backbone, tuple[Method, ...], Leaves]
 
@@ -77,25 +72,14 @@ def _source(options: argparse.Namespace) -> Source:
 def adapter(name: str, file: str) -> Source:
     """The backbone of this name, and the methods and leaves of an adapter for it."""
     backbone = load_backbone(located(name, "--backbone"))
-    if Path(file).suffix == ".npy":
-        return backbone, *load_prompt(file, backbone.params)
-    return backbone, *load_adapter(file, backbone.model, backbone.params, backbone.name)
+    return backbone, *from_adapter(file, backbone)
 
 
 def run(folder: str, id: str) -> Source:
-    """The backbone of a run, its methods, and the leaves that it trained.
-
-    Raises InputError for a run whose leaves were not kept, or whose backbone is not what it was.
-    """
-    ledger = Ledger(folder)
-    if not ledger.has(id):
-        raise InputError("--run", id, f"{folder} has no such run")
-    record, leaves = ledger.read(id), load_trained(ledger.folder, id)
-    backbone = load_backbone(located(record["backbone"]["name"], "backbone"))
-    if backbone.checksum != record["backbone"]["checksum"]:
-        raise InputError("backbone", backbone.name, "it is not the one that the run started from")
-    approach = Approach.parse(record["configuration"]["approach"], Schedule(), "approach")
-    return backbone, approach.at_work(), leaves
+    """The backbone of a run, its methods, and the leaves that it trained."""
+    name = record_of(folder, id)["backbone"]["name"]
+    backbone = load_backbone(located(name, "backbone"))
+    return backbone, *from_run(folder, id, backbone)
 
 
 def merge(backbone: Backbone, methods: tuple[Method, ...], leaves: Leaves) -> tuple[Model, Leaves]:

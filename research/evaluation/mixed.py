@@ -81,7 +81,7 @@ class Placed(Adapted):
         return jnp.asarray(self.before.lead), self.before.soft
 
 
-def bank(model: Model, params: Leaves, adapters: Mapping[str, Adapter], dtype: Any) -> Bank:
+def bank(model: Model, dtype: Any, params: Leaves, adapters: Mapping[str, Adapter]) -> Bank:
     """The adapters of a backbone with these parameters side by side, in the order given.
 
     What is smaller than another's is padded by what changes nothing: ranks, prompts, classes. What
@@ -109,7 +109,7 @@ def bank(model: Model, params: Leaves, adapters: Mapping[str, Adapter], dtype: A
 
 
 def mixed_scores(
-    model: Model, params: Leaves, adapters: Bank, rows: Rows, which: Array, dtype: Any
+    model: Model, dtype: Any, params: Leaves, adapters: Bank, rows: Rows, which: Array
 ) -> jax.Array:
     """[B, C]: the `label_scores` of row i [B] by adapter number `which[i]`, and -inf for classes
     that it does not have.

@@ -4,14 +4,34 @@ Training minimises what scoring measures: `target_logprobs` is the objective's, 
 sums the same numbers for every candidate label.
 """
 
+from collections.abc import Sequence
+
 import jax
 
+from research.errors import InputError
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes import causal, head, masked, seq2seq
 from research.methods.adapted import Adapted
+from research.methods.method import Method
+from research.models.model import Model
 from research.tasks.encoded import Labels
+from research.tasks.form import Route
 
 ROUTES = {"causal": causal, "seq2seq": seq2seq, "masked": masked, "head": head}
+
+
+def route_of(model: Model, methods: Sequence[Method]) -> Route:
+    """How labels are scored. Raises InputError where the model cannot."""
+    if any(method.is_head for method in methods):
+        if model.ROUTE != "masked":
+            allowed = "only encoders (bert, roberta) carry a classification head"
+            raise InputError("method", "head", allowed)
+        return "head"
+    if model.ROUTE == "masked" and not model.config.masked_lm:
+        names = [method.name for method in methods]
+        allowed = "the backbone has no masked-LM head: the method 'head' is needed"
+        raise InputError("methods", names, allowed)
+    return model.ROUTE
 
 
 def target_logprobs(

@@ -78,7 +78,7 @@ class CellRun:
             for run in untested:
                 stored, result = self.ledger.read(run.id), self.results[run.id]
                 if self.cell.experiment.keep_trained and result.trained:
-                    save_trained(self.ledger.folder, run.id, result.trained)
+                    save_trained(self.ledger.folder, run, result.trained)
                 self.ledger.write(*tested(stored, run, result))
 
     def _run(self, group: Sequence[Run]) -> None:

@@ -1,7 +1,6 @@
 """One run at work: its data, the leaves it has reached and what its stages gave."""
 
 import hashlib
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from research.errors import InputError
 from research.evaluation.predict import Scored, predict
+from research.evaluation.scoring import route_of
 from research.methods.head import Head
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, added_to, mask
@@ -39,7 +39,7 @@ class Work:
         methods = self._methods()
         self.taken = sum(method.positions for method in methods)
         self.room = (bench.backbone.context or UNBOUNDED) - self.taken
-        self.route: Route = self._route(methods)
+        self.route: Route = route_of(bench.backbone.model, methods)
         self.data = run_data(run, bench.tokenizer, self.room, self.route)
         self.outcomes: list[Outcome] = []
         self.changed: Leaves = {}  # with which the backbone's leaves are the run's
@@ -136,19 +136,6 @@ class Work:
         if bias is not None and len(bias) != len(labels):
             allowed = f"its classification head has {len(bias)} classes, the task {len(labels)}"
             raise InputError("backbone", self.bench.backbone.name, allowed)
-
-    def _route(self, methods: Sequence[Method]) -> Route:
-        """How labels are scored. Raises InputError where the backbone cannot."""
-        model = self.bench.backbone.model
-        if any(method.is_head for method in methods):
-            if model.ROUTE != "masked":
-                allowed = "only encoders (bert, roberta) carry a classification head"
-                raise InputError("method", "head", allowed)
-            return "head"
-        if model.ROUTE == "masked" and not model.config.masked_lm:
-            allowed = "the backbone has no masked-LM head: an approach needs the method 'head'"
-            raise InputError("approach", self.approach.name, allowed)
-        return model.ROUTE
 
     def _methods(self, stages: int | None = None) -> tuple[Method, ...]:
         """What is at work after the first stages, or all; a head that the backbone came with goes

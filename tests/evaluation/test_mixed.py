@@ -58,15 +58,15 @@ def adapters(params, methods, closing=(), mask=0) -> dict[str, Adapter]:
     return made
 
 
-mixed = jax.jit(mixed_scores, static_argnums=(0, 5))
+mixed = jax.jit(mixed_scores, static_argnums=(0, 1))
 
 
 def check(model, params, made):
     """Every row by its own adapter, in a mixed batch and alone."""
-    together = bank(model, params, made, jnp.float32)
+    together = bank(model, jnp.float32, params, made)
     which = np.arange(2 * len(made), dtype=np.int32) * 7 % len(made)
     rows = batch(len(which))
-    scores = np.asarray(mixed(model, params, together, rows, which, jnp.float32))
+    scores = np.asarray(mixed(model, jnp.float32, params, together, rows, which))
     for row, k in enumerate(which):
         one = list(made.values())[k]
         alone = Rows(*(field[row : row + 1] for field in rows))
@@ -88,7 +88,7 @@ def test_a_mixed_batch_equals_one_adapter_at_a_time():
     assert len(together.layers.kinds) == 2  # both ranks are of one kind
     order = np.random.default_rng(0).permutation(len(which))
     shuffled = Rows(*(field[order] for field in rows))
-    again = mixed(model, params, together, shuffled, which[order], jnp.float32)
+    again = mixed(model, jnp.float32, params, together, shuffled, which[order])
     np.testing.assert_allclose(again, scores[order], rtol=0, atol=1e-5)
 
 
@@ -122,7 +122,7 @@ def test_what_cannot_share_a_batch_is_refused():
     made = adapters(params, {"rank 2": METHODS["rank 2"]})
     whole = made["rank 2"]._replace(leaves={"final_norm/scale": params["final_norm/scale"]})
     with pytest.raises(InputError, match="adapter is 'full': it trained leaves of the backbone"):
-        bank(model, params, {**made, "full": whole}, jnp.float32)
+        bank(model, jnp.float32, params, {**made, "full": whole})
     closed = made["rank 2"]._replace(frame=frame([3], [4]))
     with pytest.raises(InputError, match="adapter is 'other': what closes its prompts"):
-        bank(model, params, {**made, "other": closed}, jnp.float32)
+        bank(model, jnp.float32, params, {**made, "other": closed})

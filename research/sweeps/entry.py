@@ -1,0 +1,89 @@
+"""An entry of the list of adapters that are served together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from research.errors import InputError
+from research.evaluation.batch import frame
+from research.evaluation.mixed import Adapter
+from research.evaluation.scoring import route_of
+from research.evaluation.service import Served
+from research.methods.head import Head
+from research.models.backbone import Backbone
+from research.paths import located
+from research.sweeps.sources import Source, from_adapter, from_run
+from research.sweeps.trained import load_wording
+from research.sweeps.work import UNBOUNDED
+from research.tasks.wording import Wording
+
+
+@dataclass(frozen=True)
+class Entry:
+    """results and run: a run of a results folder, whose wording is known. Or adapter: a folder of
+    PEFT or a .npy file. Or none of them: the backbone itself. template, verbalizer (the text of
+    each label, in their order) and end: how its rows are worded, see `Wording`.
+    Raises InputError for half a run, for a run and an adapter, and for half a wording.
+    """
+
+    results: str | None = None
+    run: str | None = None
+    adapter: str | None = None
+    template: str | None = None
+    verbalizer: Mapping[str, Any] | None = None
+    end: str = "\n"
+
+    def __post_init__(self) -> None:
+        if (self.results is None) != (self.run is None):
+            raise InputError("run", self.run, "`results` and `run` come together")
+        if self.run is not None and self.adapter is not None:
+            raise InputError("adapter", self.adapter, "either an adapter or a run, not both")
+        if (self.template is None) != (self.verbalizer is None):
+            raise InputError("template", self.template, "it and the verbalizer come together")
+
+    def served(
+        self,
+        backbone: Backbone,
+        tokenizer: PreTrainedTokenizerBase,
+        too_long: Literal["error", "cut"],
+    ) -> Served:
+        """The adapter, and what writes rows for it. Raises InputError for what cannot be read, and
+        for an adapter whose wording is not known.
+        """
+        methods, leaves = self._source(backbone)
+        own = {path: leaf for path, leaf in backbone.params.items() if path.startswith("head:")}
+        if own and not any(method.is_head for method in methods):
+            methods, leaves = (Head(), *methods), {**own, **leaves}
+        methods = tuple(jax.tree.map(np.float32, method) for method in methods)
+        positions = backbone.context or UNBOUNDED
+        encoder = self._wording().encoder(
+            tokenizer,
+            positions - sum(method.positions for method in methods),
+            route_of(backbone.model, methods),
+            too_long,
+        )
+        around = frame(encoder.opening(()), encoder.closing, encoder.form.mask)
+        return Served(Adapter(methods, leaves, around, encoder.label_tokens()), encoder)
+
+    def _source(self, backbone: Backbone) -> Source:
+        if self.run is not None and self.results is not None:
+            return from_run(located(self.results, "results"), self.run, backbone)
+        if self.adapter is not None:
+            return from_adapter(located(self.adapter, "adapter"), backbone)
+        return (), {}
+
+    def _wording(self) -> Wording:
+        if self.template is not None and self.verbalizer is not None:
+            return Wording(self.template, self.verbalizer, self.end)
+        kept = None
+        if self.run is not None and self.results is not None:
+            kept = load_wording(Path(located(self.results, "results")), self.run)
+        if kept is None:
+            allowed = "the wording is not known: a template and a verbalizer are needed"
+            raise InputError("template", None, allowed)
+        return kept

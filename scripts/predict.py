@@ -1,0 +1,119 @@
+"""Answers rows of many tasks by adapters of one backbone, mixed in every batch.
+
+python scripts/predict.py --backbone B --adapters adapters.json < rows.jsonl > answers.jsonl
+python scripts/predict.py --backbone B --adapters adapters.json --rows rows.jsonl
+
+adapters.json names each adapter and says where it is and how its rows are worded:
+
+{"films": {"results": "results/mine", "run": "ID"},
+ "mails": {"adapter": "FOLDER or .npy", "template": "{text}\\nTopic:",
+           "verbalizer": {"0": "trade", "1": "sport"}},
+ "plain": {"template": "{text}\\nIt was", "verbalizer": {"good": "good", "bad": "bad"}}}
+
+A run of a sweep with config.keep_trained brings its wording; an adapter, from a folder of PEFT or a
+soft prompt in a .npy file, needs one; without either the backbone answers as it is.
+
+A row names its adapter and has the columns of the template: {"adapter": "films", "text": "..."}.
+Answers are in the order of the rows: the label, and the summed log-probability of each label. A row
+that is wrong is an error: before any answer for a file, after those to the rows before it for
+standard input, which may be endless. With --batch-size 1 every row is answered at once.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import jax.numpy as jnp
+
+from research.devices import Devices
+from research.errors import InputError, exit_on_input_error
+from research.evaluation.service import Asked, Service
+from research.models.backbone import load_backbone, load_tokenizer
+from research.models.files import read_json
+from research.paths import located
+from research.settings import build
+from research.sweeps.entry import Entry
+
+
+@exit_on_input_error
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--backbone", default="world-1m", help="folder or hub id")
+    parser.add_argument("--adapters", required=True, type=Path, help="JSON, as above")
+    parser.add_argument("--rows", type=Path, help="JSON lines; default: standard input")
+    parser.add_argument("--batch-size", type=int, default=32, help="rows of a forward pass")
+    parser.add_argument("--too-long", choices=("error", "cut"), default="error")
+    options = parser.parse_args(arguments)
+    service = _service(options)
+    if options.rows is None:
+        asked: Iterable[Asked] = rows(sys.stdin.buffer, service)
+    else:
+        asked = list(rows(_lines(options.rows), service))
+    for answer in service.stream(asked):
+        print(json.dumps(answer._asdict(), ensure_ascii=False), flush=True)
+    return 0
+
+
+def _service(options: argparse.Namespace) -> Service:
+    if options.batch_size < 1:
+        allowed = "a whole number from 1 is expected"
+        raise InputError("--batch-size", options.batch_size, allowed)
+    listed = read_json(options.adapters)
+    if not listed:
+        raise InputError("--adapters", str(options.adapters), "at least one adapter is expected")
+    entries = {name: build(Entry, values, f"adapters[{name!r}]") for name, values in listed.items()}
+    backbone = load_backbone(located(options.backbone, "--backbone"))
+    tokenizer = load_tokenizer(backbone.name, backbone.model)
+    served = {}
+    for name, entry in entries.items():
+        try:
+            served[name] = entry.served(backbone, tokenizer, options.too_long)
+        except InputError as error:
+            raise error.within(f"adapters[{name!r}]") from error
+    return Service(
+        backbone.model,
+        backbone.params,
+        served,
+        devices=Devices(),
+        dtype=jnp.float32,
+        size=options.batch_size,
+    )
+
+
+def rows(lines: Iterable[bytes], service: Service) -> Iterator[Asked]:
+    """The rows of JSON lines. Raises InputError for the first that is wrong, with its number."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line.strip():
+                yield service.asked(*_row(line))
+        except InputError as error:
+            raise error.within(f"line {number}") from error
+
+
+def _lines(file: Path) -> list[bytes]:
+    try:
+        return file.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError("--rows", str(file), f"it cannot be read ({error.strerror})") from error
+
+
+def _row(line: bytes) -> tuple[str, dict[str, str]]:
+    """(the name of its adapter, its columns)."""
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise InputError("row", line, f"it is no JSON ({error})") from error
+    if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):
+        raise InputError("row", row, "an object is expected, of which all values are texts")
+    if "adapter" not in row:
+        raise InputError("row", row, "it names no adapter")
+    return row.pop("adapter"), row
+
+
+if __name__ == "__main__":
+    sys.exit(main())

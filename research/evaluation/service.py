@@ -11,8 +11,9 @@ from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices, spread
 from research.errors import InputError, choose_from
+from research.evaluation.bank import Adapter, bank
 from research.evaluation.batch import Rows, bucket
-from research.evaluation.mixed import Adapter, bank, mixed_scores
+from research.evaluation.mixed import mixed_scores
 from research.executable import Executable
 from research.methods.method import Leaves
 from research.models.model import Model

@@ -12,7 +12,7 @@ import numpy as np
 
 from research.methods.method import Array, Leaves, Method, Site, added_to, traced_method
 
-Adapter = tuple[tuple[Method, ...], Leaves]  # methods and the leaves they add
+Added = tuple[tuple[Method, ...], Leaves]  # methods and the leaves they add
 
 
 class Kind(NamedTuple):
@@ -80,13 +80,13 @@ class Mixture(Method):
         return mixed
 
 
-def stack(adapters: Sequence[Adapter]) -> Stack:
+def stack(adapters: Sequence[Added]) -> Stack:
     """The adapters in as few kinds as there can be; those without leaves are of none.
 
     Of one kind are those whose methods differ in traced and settled fields alone, and whose leaves
     stand at the same places, in shapes that are equal or that their method can widen.
     """
-    groups: dict[Hashable, list[Adapter]] = {}
+    groups: dict[Hashable, list[Added]] = {}
     kind, member = [], []
     for adapter in map(_settled, adapters):
         group = groups.setdefault(_form(adapter), []) if adapter[1] else []
@@ -97,7 +97,7 @@ def stack(adapters: Sequence[Adapter]) -> Stack:
     return Stack(kinds, np.array(kind, np.int32), np.array(member, np.int32))
 
 
-def _settled(adapter: Adapter) -> Adapter:
+def _settled(adapter: Added) -> Added:
     """Without methods that add no leaves; what nothing reads any more is at its default."""
     methods, leaves = adapter
     plain = []
@@ -108,7 +108,7 @@ def _settled(adapter: Adapter) -> Adapter:
     return tuple(plain), leaves
 
 
-def _form(adapter: Adapter) -> Hashable:
+def _form(adapter: Added) -> Hashable:
     """What all adapters of a kind have in common."""
     methods, leaves = adapter
     places = []
@@ -120,7 +120,7 @@ def _form(adapter: Adapter) -> Hashable:
     return jax.tree.structure(methods), tuple(places)
 
 
-def _stacked(adapters: Sequence[Adapter]) -> Kind:
+def _stacked(adapters: Sequence[Added]) -> Kind:
     every = [leaves for _, leaves in adapters]
     shapes = {
         path: tuple(map(max, zip(*(leaves[path].shape for leaves in every), strict=True)))

@@ -10,8 +10,8 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
+from research.evaluation.bank import Adapter
 from research.evaluation.batch import frame
-from research.evaluation.mixed import Adapter
 from research.evaluation.scoring import route_of
 from research.evaluation.service import Served
 from research.methods.head import Head

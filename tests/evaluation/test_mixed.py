@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
+from research.evaluation.bank import Adapter, bank
 from research.evaluation.batch import Rows, frame
-from research.evaluation.mixed import Adapter, bank, mixed_scores
+from research.evaluation.mixed import mixed_scores
 from research.methods.bottleneck import Bottleneck
 from research.methods.dora import DoRA
 from research.methods.head import Head
@@ -78,7 +79,7 @@ def check(model, params, made):
     return together, rows, which, scores
 
 
-QUICK = ("backbone", "soft prompt of 3", "rank 2", "rank 4", "soft prompt, ia3, rank 2")
+QUICK = ("soft prompt of 3", "rank 2", "rank 4", "soft prompt, ia3, rank 2")
 
 
 def test_a_mixed_batch_equals_one_adapter_at_a_time():

@@ -13,12 +13,14 @@ from research.evaluation.predict import Scored, predict
 from research.methods.head import Head
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, added_to, mask
+from research.sweeps.ability import ability
 from research.sweeps.bench import Bench
-from research.sweeps.costs import costs
+from research.sweeps.costs import costs, stored
 from research.sweeps.data import RunData, run_data
 from research.sweeps.learning import described, majority, not_learned
 from research.sweeps.plan import Run
-from research.sweeps.result import Result
+from research.sweeps.result import Afterwards, Result
+from research.sweeps.switching import switch_seconds
 from research.tasks.encoded import Encoded
 from research.tasks.form import Route
 from research.training.loop import Member, Outcome
@@ -107,11 +109,23 @@ class Work:
                 **self._learned(),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
-            test_scores=lambda: self._score(data.test).scores,
+            test_scores=self._test_scores,
+            afterwards=self._afterwards,
             backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
             history=tuple(outcome.progress.history for outcome in self.outcomes),
             trained=self.changed,
         )
+
+    def _test_scores(self, split: str) -> np.ndarray:
+        task = self.run.cell.task
+        encoded = self.data.test if split == "test" else self.data.cutting(task.tests[split])
+        return self._score(encoded).scores
+
+    def _afterwards(self) -> Afterwards:
+        methods, task, room = self._methods(), self.run.cell.task, self.room
+        switching = switch_seconds(stored(self.changed, methods), self.bench.devices)
+        able = ability(self.bench, self.route, methods, self.leaves, self.changed, room, task)
+        return Afterwards({"switch_seconds": switching}, able)
 
     def _learned(self) -> dict[str, Any]:
         """Notes on what training came to, of approaches that train."""

@@ -3,17 +3,22 @@
 A column appears where a run has something to say on it, so older runs have fewer.
 """
 
-import statistics
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from research.evaluation.groups import Share, seed_agreement, shares, worst
 from research.reporting.cells import Cell, Grid
-from research.reporting.layout import MISSING, Entry, Layout, amount, count, size
-from research.sweeps.record import Record
+from research.reporting.layout import MISSING, Entry, Layout, amount
+from research.reporting.measures import (
+    flops,
+    forgotten,
+    out_of_domain,
+    peak,
+    seeds_agree,
+    switching,
+    train_dev_gap,
+    words_agree,
+    worst_group,
+)
 
 
 @dataclass(frozen=True)
@@ -55,111 +60,22 @@ def _table(grid: Grid, task: str, regime: str) -> Layout:
         scores=0,
         rows=tuple(row for row in rows if row[0] not in grid.baselines),
         baselines=tuple(row for row in rows if row[0] in grid.baselines),
-        notes=tuple(_plain_text(cells.values())),
+        notes=(*_plain_text(cells.values()), *_cut(cells)),
     )
-
-
-def _mean(cell: Cell, value: Callable[[Record], float | None]) -> float | None:
-    """The mean over the runs, None if one of them has none."""
-    values = [value(run) for run in cell.runs]
-    return None if None in values else statistics.fmean(values)  # pyright: ignore
-
-
-def _metric(split: str, cell: Cell) -> float | None:
-    return _mean(cell, lambda run: (run["metrics"].get(split) or {}).get(cell.headline))
-
-
-def _out_of_domain(cell: Cell) -> str | None:
-    inside, outside = _metric("test", cell), _metric("ood", cell)
-    if inside is None or outside is None:
-        return None
-    return f"{100 * outside:.1f} ({100 * (outside - inside):+.1f})"
-
-
-def _worst_group(cell: Cell) -> str | None:
-    """The lowest mean over the seeds among the groups of all kinds."""
-    lowest = {}
-    for kind, groups in _groups(cell).items():
-        name = worst(groups)
-        if name is not None:
-            lowest[f"{kind} {name}"] = groups[name].score
-    if not lowest:
-        return None
-    name = min(lowest, key=lowest.__getitem__)
-    return f"{100 * lowest[name]:.1f} ({name})"
-
-
-def _groups(cell: Cell) -> dict[str, dict[str, Share]]:
-    """The groups of each kind, their scores averaged over the seeds; runs of older code have but
-    the labels, which stand in their predictions.
-    """
-    stored = [(run.get("robustness") or {}).get("groups") for run in cell.runs]
-    if not all(stored):
-        labels, gold = cell.runs[0]["labels"], cell.predictions[0].gold
-        right = np.stack([one.predicted == one.gold for one in cell.predictions])
-        return {"label": shares(right, [labels[place] for place in gold])}
-    found: dict[str, dict[str, Share]] = defaultdict(dict)
-    for kind, groups in stored[0].items():  # pyright: ignore
-        for name, share in groups.items():
-            scores = [groups[kind][name]["score"] for groups in stored]  # pyright: ignore
-            found[kind][name] = Share(statistics.fmean(scores), share["count"])
-    return found
-
-
-def _gap(cell: Cell) -> str | None:
-    train, dev = _metric("train", cell), _metric("dev", cell)
-    return None if train is None or dev is None else f"{100 * (train - dev):+.1f}"
-
-
-def _seeds_agree(cell: Cell) -> str | None:
-    share = seed_agreement([one.predicted for one in cell.predictions])
-    return None if share is None else f"{100 * share:.1f}"
-
-
-def _words_agree(cell: Cell) -> str | None:
-    share = _mean(cell, lambda run: (run.get("robustness") or {}).get("paraphrases"))
-    return None if share is None else f"{100 * share:.1f}"
-
-
-def _forgotten(cell: Cell) -> str | None:
-    """How much the loss on held-out text has risen."""
-    found = [run.get("language_model") or {} for run in cell.runs]
-    if not all(one.get("after") is not None and one.get("before") is not None for one in found):
-        return None
-    rise = statistics.fmean(one["after"] - one["before"] for one in found)
-    stays = "" if all(one["removable"] for one in found) else " (stays)"
-    return f"{rise:+.2f}{stays}"
-
-
-def _milliseconds(cell: Cell) -> str | None:
-    seconds = cell.cost("switch_seconds")
-    if seconds is None:
-        return None
-    return f"{1000 * seconds:.2f}" if seconds < 0.01 else f"{1000 * seconds:.0f}"
-
-
-def _peak(cell: Cell) -> str | None:
-    bytes_ = cell.cost("peak_bytes")
-    return None if bytes_ is None else size(bytes_)
-
-
-def _flops(cell: Cell) -> str | None:
-    flops = cell.cost("train_flops")
-    return None if flops is None else count(flops)
 
 
 COLUMNS = (
     Column(
         "out of",
         "domain",
-        _out_of_domain,
+        out_of_domain,
         "Out of domain: the score on the test split of another domain, and its difference from "
         "that on test, in percent and points.",
     ),
     Column(
         "worst",
         "group",
-        _worst_group,
+        worst_group,
         "Worst group: the lowest share of right answers in percent, by label, by length (thirds of "
         "the test items) and by the task's groups, among groups of 10 items or more; means over "
         "the seeds. The worst of many small groups is low by chance alone.",
@@ -167,26 +83,26 @@ COLUMNS = (
     Column(
         "train-dev",
         "gap",
-        _gap,
+        train_dev_gap,
         "Train-dev gap: the score on as many training as dev examples less that on dev, in points.",
     ),
     Column(
         "seeds",
         "agree",
-        _seeds_agree,
+        seeds_agree,
         "Seeds agree: the share of test items with the same prediction, over all pairs of seeds, "
         "in percent.",
     ),
     Column(
         "other words",
         "agree",
-        _words_agree,
+        words_agree,
         "Other words agree: the share of test items with the same prediction when paraphrased.",
     ),
     Column(
         "held-out",
         "loss",
-        _forgotten,
+        forgotten,
         "Held-out loss: by how many nats a token the loss on held-out text of the backbone's own "
         "kind has risen, with all that the approach adds at work; (stays): the backbone itself is "
         "changed, otherwise the loss returns to what it was when the adapter is taken away.",
@@ -194,17 +110,17 @@ COLUMNS = (
     Column(
         "switching",
         "milliseconds",
-        _milliseconds,
+        switching,
         "Switching: from what the task stores in the host's memory to all of it on the devices.",
     ),
     Column(
         "peak",
         "memory",
-        _peak,
+        peak,
         "Peak memory: what the compiled step of one training run needs at once, the backbone with "
         "it. FLOPs: of all training steps, as if every batch were as wide as the widest.",
     ),
-    Column("training", "FLOPs", _flops),
+    Column("training", "FLOPs", flops),
 )
 
 
@@ -220,3 +136,14 @@ def _plain_text(cells: Iterable[Cell]) -> list[str]:
             "in passages as long."
         ]
     return [f"No held-out loss: {one['undefined']}." for one in found if one][:1]
+
+
+def _cut(cells: Mapping[str, Cell]) -> list[str]:
+    """How many texts beside those of test did not fit, by row."""
+    found = {}
+    for row, cell in cells.items():
+        counts = [sum(cut.values()) for cut in cell.numbers("notes", "cut_beside_test")]
+        if any(counts):
+            found[row] = max(counts)
+    told = "; ".join(f"{row} {most}" for row, most in found.items())
+    return [f"Texts out of domain or in other words, cut to fit: {told}."] if told else []

@@ -50,16 +50,15 @@ def read_held_out(source: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return ids
 
 
-def own_text(stream: list[int], room: int) -> Encoded:
-    """Passages of the held-out text; `room`: the most positions that a row may have."""
-    size = min(PASSAGE, room)
+def own_text(stream: list[int], size: int) -> Encoded:
+    """Passages of `size` tokens of the held-out text."""
     return passages(stream, [size] * PASSAGES)
 
 
-def task_text(task: Task, tokenizer: PreTrainedTokenizerBase, room: int) -> Encoded:
-    """The inputs of the task as plain text, without a prompt, cut to a passage."""
+def task_text(task: Task, tokenizer: PreTrainedTokenizerBase, size: int) -> Encoded:
+    """The inputs of the task as plain text, without a prompt, cut to `size` tokens."""
     texts = [" ".join(example.fields.values()) for example in task.pools.train[:TEXTS]]
-    return plain_rows([ids[: min(PASSAGE, room)] for ids in token_ids(tokenizer, texts)])
+    return plain_rows([ids[:size] for ids in token_ids(tokenizer, texts)])
 
 
 def as_long(stream: list[int], texts: Encoded) -> Encoded:

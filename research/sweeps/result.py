@@ -16,11 +16,12 @@ from research.sweeps.robustness import robustness
 
 
 class Afterwards(NamedTuple):
-    """What is measured of a tested run beside its scores. costs: further ones. language_model: see
-    `research.sweeps.ability`.
+    """What is noted of a tested run beside its scores. costs, notes: further ones. language_model:
+    see `research.sweeps.ability`.
     """
 
     costs: dict[str, float]
+    notes: dict[str, Any]
     language_model: dict[str, Any] | None
 
 
@@ -39,7 +40,7 @@ class Result:
     notes: dict[str, Any]
     data: dict[str, str]
     test_scores: Callable[[str], np.ndarray]
-    afterwards: Callable[[], Afterwards] = lambda: Afterwards({}, None)
+    afterwards: Callable[[], Afterwards] = lambda: Afterwards({}, {}, None)
     backbone: dict[str, str] | None = None
     cohort: str | None = None
     history: tuple[Any, ...] = ()
@@ -94,6 +95,7 @@ def tested(
         **record,
         "metrics": {**record["metrics"], **metrics},
         "costs": {**record["costs"], **afterwards.costs},
+        "notes": {**record["notes"], **afterwards.notes},
         "robustness": robustness(task, predictions),
         "language_model": afterwards.language_model,
     }

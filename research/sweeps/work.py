@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -109,23 +109,26 @@ class Work:
                 **self._learned(),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
-            test_scores=self._test_scores,
+            test_scores=lambda split: self._score(self._tests[split]).scores,
             afterwards=self._afterwards,
             backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
             history=tuple(outcome.progress.history for outcome in self.outcomes),
             trained=self.changed,
         )
 
-    def _test_scores(self, split: str) -> np.ndarray:
-        task = self.run.cell.task
-        encoded = self.data.test if split == "test" else self.data.cutting(task.tests[split])
-        return self._score(encoded).scores
+    @cached_property
+    def _tests(self) -> dict[str, Encoded]:
+        """The rows of test, and of all that is like it; what stands in test has been checked."""
+        tests = self.run.cell.task.tests
+        others = {split: self.data.cutting(tests[split]) for split in tests if split != "test"}
+        return {"test": self.data.test, **others}
 
     def _afterwards(self) -> Afterwards:
         methods, task, room = self._methods(), self.run.cell.task, self.room
         switching = switch_seconds(stored(self.changed, methods), self.bench.devices)
+        cut = {split: encoded.cut for split, encoded in self._tests.items() if split != "test"}
         able = ability(self.bench, self.route, methods, self.leaves, self.changed, room, task)
-        return Afterwards({"switch_seconds": switching}, able)
+        return Afterwards({"switch_seconds": switching}, {"cut_beside_test": cut}, able)
 
     def _learned(self) -> dict[str, Any]:
         """Notes on what training came to, of approaches that train."""

@@ -57,7 +57,7 @@ class Task:
         for split in ("train", "test"):
             if not getattr(self, split):
                 raise InputError(f"{self.name}.{split}", (), "a split needs at least one example")
-        for split, examples in (*self.splits.items(), *self.tests.items()):
+        for split, examples in {**self.splits, **self.tests}.items():
             self._check(split, examples)
         for name in ("groups", "paraphrases"):
             given = len(getattr(self, name))

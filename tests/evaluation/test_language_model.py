@@ -67,7 +67,7 @@ def test_the_embedded_backbone_knows_its_own_text_better_than_shuffled():
     shuffled = np.asarray(stream)[order].tolist()
 
     def loss(stream: list[int]) -> float:
-        rows = own_text(stream, 256)
+        rows = own_text(stream, 128)
         return text_loss(
             backbone.model,
             (),

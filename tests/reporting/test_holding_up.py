@@ -121,7 +121,9 @@ def test_all_that_is_measured_is_shown(full):
 
 
 def test_why_there_is_no_language_model_loss(sweep):
-    sweep.cell(0, 0, 0, language_model={"undefined": "it has no words"})
+    notes = {"cut_beside_test": {"ood": 2, "paraphrases": 1}}
+    sweep.cell(0, 0, 0, language_model={"undefined": "it has no words"}, notes=notes)
     (layout,) = lay_out_holding_up(read_grid(sweep.folder))
     assert layout.notes[0] == "No held-out loss: it has no words."
+    assert layout.notes[1].endswith("in other words, cut to fit: zero-shot prompt 3.")
     assert not any("held-out" in head for head in layout.heads)

@@ -12,6 +12,7 @@ import numpy as np
 from research.evaluation.baselines import BASELINES
 from research.reporting.records import StoredRun, distinct, read_runs
 from research.reporting.statistics import Interval, indistinguishable, influences, interval
+from research.sweeps.predictions import Predictions
 from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, search_runs
 from research.sweeps.record import Record, canonical
 from research.tasks.metrics import METRICS
@@ -20,13 +21,15 @@ from research.tasks.metrics import METRICS
 @dataclass(frozen=True)
 class Cell:
     """runs: the tested runs of the chosen trial by seed, none while the search is unfinished.
-    influence: [S, I] by metric. trials: how many were searched. planned: how many seeds the
-    protocol asks for. ran, diverged: counts of all runs, those of the search included.
+    influence: [S, I] by metric. predictions: of each of `runs` on test. trials: how many were
+    searched. planned: how many seeds the protocol asks for. ran, diverged: counts of all runs,
+    those of the search included.
     """
 
     key: CellKey
     runs: tuple[Record, ...]
     influence: Mapping[str, np.ndarray]
+    predictions: tuple[Predictions, ...]
     trials: int
     planned: int
     ran: int
@@ -132,6 +135,7 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
         key=key,
         runs=tuple(run.record for run in by_seed),
         influence=influence,
+        predictions=tuple(found),
         trials=len(distinct(canonical(record["trial"]) for record in records)),
         planned=_largest(records, "seeds") or 1,
         ran=len(records),

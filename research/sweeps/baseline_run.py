@@ -1,7 +1,5 @@
 """Runs of the rows that need no backbone."""
 
-from functools import partial
-
 import numpy as np
 
 from research.evaluation.baselines import BASELINES, Fitted
@@ -35,7 +33,7 @@ def run_baseline(run: Run) -> Result:
         },
         notes={"dropped": split.dropped},
         data={"task_checksum": task.checksum, "split_checksum": split.checksum},
-        test_scores=partial(fitted.scores, _texts(task.test)),
+        test_scores=lambda split: fitted.scores(_texts(task.tests[split])),
     )
 
 

@@ -1,5 +1,6 @@
 """The data of one run: its split, encoded for the model with the run's prompt."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerBase
@@ -15,11 +16,14 @@ from research.tasks.encoded import Encoded, Labels
 from research.tasks.encoding import Encoder
 from research.tasks.form import Route
 from research.tasks.sampling import Regime, Split, draw
+from research.tasks.task import Example
 
 
 @dataclass(frozen=True)
 class RunData:
-    """demonstrations: how many stand in the frame. added: tokens of the frame that are theirs."""
+    """demonstrations: how many stand in the frame. added: tokens of the frame that are theirs.
+    cutting: encodes further examples for the same prompt, too long ones cut to fit.
+    """
 
     split: Split
     train: Encoded
@@ -30,6 +34,7 @@ class RunData:
     words: Words
     demonstrations: int
     added: int
+    cutting: Callable[[Sequence[Example]], Encoded]
 
     @property
     def cut(self) -> int:
@@ -88,4 +93,5 @@ def run_data(
         Words(tuple(map(task.verbalizer.continuation, task.labels)), encoder.ids),
         len(shown),
         len(ids) - len(encoder.opening(())),
+        replace(encoder, too_long="cut").examples,
     )

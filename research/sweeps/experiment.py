@@ -20,9 +20,10 @@ class Experiment:
     schedule is another one; in a config `schedules`. seeds: runs of a cell's chosen trial, of
     which the first `search_seeds` run for every trial. max_dev: most dev examples. too_long: what
     happens to a text that does not fit the context. precision: of the computation; trained leaves
-    stay float32. workers: how many cells run at the same time; None: one per core on CPU, at most
-    4, else one. keep_trained: whether the trained leaves of the runs that see test are kept, for
-    export.
+    stay float32. held_out: a text file of the backbone's own kind, or `world`, on which tested runs
+    show what is left of general ability; no part of a run's id. workers: how many cells run at the
+    same time; None: one per core on CPU, at most 4, else one. keep_trained: whether the trained
+    leaves of the runs that see test are kept, for export.
     Raises InputError for counts that make no sense and rows that share a name.
     """
 
@@ -38,6 +39,7 @@ class Experiment:
     max_dev: int = 256
     too_long: Literal["error", "cut"] = "error"
     precision: Literal["float32", "bfloat16"] = "float32"
+    held_out: str | None = None
     devices: Devices = Devices()
     workers: int | None = None
     keep_trained: bool = False

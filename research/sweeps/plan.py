@@ -107,6 +107,7 @@ class Run:
         return {
             **common,
             "precision": experiment.precision,
+            "held_out": experiment.held_out,
             "devices": resolved(experiment.devices),
             "task": resolved(self.cell.task_settings),
             "approach": self.approach.plain(),

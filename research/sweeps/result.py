@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,13 +12,25 @@ from research.sweeps.plan import CODE_VERSION, Run
 from research.sweeps.predictions import Predictions
 from research.sweeps.provenance import provenance
 from research.sweeps.record import Record
+from research.sweeps.robustness import robustness
+
+
+class Afterwards(NamedTuple):
+    """What is noted of a tested run beside its scores. costs, notes: further ones. language_model:
+    see `research.sweeps.ability`.
+    """
+
+    costs: dict[str, float]
+    notes: dict[str, Any]
+    language_model: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
 class Result:
     """metrics: of train and dev. costs, notes, data: as the record has them. cohort: its id.
     history: (step, train loss, dev score, dev loss) per evaluation. test_scores: computes [I, C] of
-    the test split; nothing else looks at it. trained: the leaves that training changed.
+    a split of `Task.tests` by its name; nothing else looks at these. trained: the leaves that
+    training changed.
     """
 
     status: str
@@ -27,7 +39,8 @@ class Result:
     costs: dict[str, Any]
     notes: dict[str, Any]
     data: dict[str, str]
-    test_scores: Callable[[], np.ndarray]
+    test_scores: Callable[[str], np.ndarray]
+    afterwards: Callable[[], Afterwards] = lambda: Afterwards({}, {}, None)
     backbone: dict[str, str] | None = None
     cohort: str | None = None
     history: tuple[Any, ...] = ()
@@ -63,12 +76,27 @@ def record(run: Run, result: Result) -> Record:
     }
 
 
-def tested(record: Record, run: Run, result: Result) -> tuple[Record, Predictions]:
-    """The record with its test score, and the predictions it comes from."""
+def tested(
+    record: Record, run: Run, result: Result
+) -> tuple[Record, Predictions, dict[str, Predictions]]:
+    """The record with its test scores, the predictions they come from, and those on the other
+    splits of `Task.tests`.
+    """
     task = run.cell.task
     index = {label: i for i, label in enumerate(task.labels)}
-    gold = np.array([index[example.label] for example in task.test])
-    scores = result.test_scores()
-    predictions = Predictions(task.labels, gold, scores.argmax(-1), scores)
-    metrics = {**record["metrics"], "test": predictions.metrics()}
-    return {**record, "metrics": metrics}, predictions
+    predictions = {}
+    for split, examples in task.tests.items():
+        gold = np.array([index[example.label] for example in examples])
+        scores = result.test_scores(split)
+        predictions[split] = Predictions(task.labels, gold, scores.argmax(-1), scores)
+    metrics = {split: found.metrics() for split, found in predictions.items()}
+    afterwards = result.afterwards()
+    complete = {
+        **record,
+        "metrics": {**record["metrics"], **metrics},
+        "costs": {**record["costs"], **afterwards.costs},
+        "notes": {**record["notes"], **afterwards.notes},
+        "robustness": robustness(task, predictions),
+        "language_model": afterwards.language_model,
+    }
+    return complete, predictions.pop("test"), predictions

@@ -1,7 +1,7 @@
 """One run at work: its data, the leaves it has reached and what its stages gave."""
 
 import hashlib
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -13,12 +13,14 @@ from research.evaluation.scoring import route_of
 from research.methods.head import Head
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, added_to, mask
+from research.sweeps.ability import ability
 from research.sweeps.bench import Bench
-from research.sweeps.costs import costs
+from research.sweeps.costs import costs, stored
 from research.sweeps.data import RunData, run_data
 from research.sweeps.learning import described, majority, not_learned
 from research.sweeps.plan import Run
-from research.sweeps.result import Result
+from research.sweeps.result import Afterwards, Result
+from research.sweeps.switching import switch_seconds
 from research.tasks.encoded import Encoded
 from research.tasks.form import Route
 from research.training.loop import Member, Outcome
@@ -107,11 +109,26 @@ class Work:
                 **self._learned(),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
-            test_scores=lambda: self._score(data.test).scores,
+            test_scores=lambda split: self._score(self._tests[split]).scores,
+            afterwards=self._afterwards,
             backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
             history=tuple(outcome.progress.history for outcome in self.outcomes),
             trained=self.changed,
         )
+
+    @cached_property
+    def _tests(self) -> dict[str, Encoded]:
+        """The rows of test, and of all that is like it; what stands in test has been checked."""
+        tests = self.run.cell.task.tests
+        others = {split: self.data.cutting(tests[split]) for split in tests if split != "test"}
+        return {"test": self.data.test, **others}
+
+    def _afterwards(self) -> Afterwards:
+        methods, task, room = self._methods(), self.run.cell.task, self.room
+        switching = switch_seconds(stored(self.changed, methods), self.bench.devices)
+        cut = {split: encoded.cut for split, encoded in self._tests.items() if split != "test"}
+        able = ability(self.bench, self.route, methods, self.leaves, self.changed, room, task)
+        return Afterwards({"switch_seconds": switching}, {"cut_beside_test": cut}, able)
 
     def _learned(self) -> dict[str, Any]:
         """Notes on what training came to, of approaches that train."""

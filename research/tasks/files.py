@@ -18,6 +18,7 @@ class FileTask:
     train, test, dev and ood are CSV, TSV or JSON-lines files, or, with `path`, splits of a dataset
     of the hub or in a local folder. Values are read as the strings they are. Without templates,
     prompts are made of the columns' names; without a verbalizer, a label stands for itself.
+    group and paraphrase are columns of test, which show how evenly an approach does.
     """
 
     name: str
@@ -29,6 +30,8 @@ class FileTask:
     config_name: str | None = None  # the dataset's configuration
     text: str | tuple[str, ...] = "text"  # the columns that the templates may use
     label: str = "label"
+    group: str | None = None  # the worst group of test is looked for
+    paraphrase: str | tuple[str, ...] | None = None  # the text in other words, for each of `text`
     templates: str | tuple[str, ...] | None = None
     verbalizer: Mapping[str, str] | None = None  # label -> text; in the order of the labels
     end: str = "\n"  # of a target
@@ -44,14 +47,46 @@ class FileTask:
         if not texts or self.label in texts:
             raise InputError("text", self.text, "at least one column, and not that of the label")
         templates = self._templates(texts)
-        splits = {use: self._examples(table, texts) for use, table in self._tables(texts).items()}
+        tables = self._tables((*texts, self.label, *self._of_test(texts)))
+        splits = {use: self._examples(table, texts) for use, table in tables.items()}
         own_names = {label: label for label in sorted({one.label for one in splits["train"]})}
         named = own_names if self.verbalizer is None else self.verbalizer
         verbalizer = Verbalizer(dict(named), self.end)
         for split, examples in splits.items():
             _check_labels(split, {example.label for example in examples}, verbalizer)
         labels = tuple(verbalizer.texts)
-        return Task(self.name, labels, templates, verbalizer, metric=self.metric, **splits)
+        groups, others = self._groups(tables["test"]), self._paraphrases(tables["test"], texts)
+        return Task(
+            self.name,
+            labels,
+            templates,
+            verbalizer,
+            groups=groups,
+            paraphrases=others,
+            metric=self.metric,
+            **splits,
+        )
+
+    def _of_test(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns that only test has to have."""
+        own = self.paraphrase or ()
+        columns = (own,) if isinstance(own, str) else tuple(own)
+        if len(columns) not in (0, len(texts)):
+            raise InputError("paraphrase", own, f"a column for each of {', '.join(texts)}")
+        return columns if self.group is None else (*columns, self.group)
+
+    def _groups(self, table: Table) -> tuple[str, ...]:
+        return () if self.group is None else tuple(self._values(table, self.group))
+
+    def _paraphrases(self, table: Table, texts: tuple[str, ...]) -> tuple[Example, ...]:
+        """The examples of test with their other texts in place of `texts`."""
+        if self.paraphrase is None:
+            return ()
+        columns = self._of_test(texts)[: len(texts)]
+        return tuple(
+            Example(dict(zip(texts, example.fields.values(), strict=True)), example.label)
+            for example in self._examples(table, columns)
+        )
 
     def _templates(self, texts: tuple[str, ...]) -> tuple[Template, ...]:
         prompts = (self.templates,) if isinstance(self.templates, str) else self.templates
@@ -62,14 +97,14 @@ class FileTask:
             template.check(texts)
         return templates
 
-    def _tables(self, texts: tuple[str, ...]) -> dict[str, Table]:
+    def _tables(self, columns: tuple[str, ...]) -> dict[str, Table]:
         if self.test is None:
             raise InputError("test", None, "a file or split to test on is needed, besides dev")
         named = {"train": self.train, "test": self.test, "dev": self.dev, "ood": self.ood}
         given = {use: source for use, source in named.items() if source is not None}
         if self.path is not None:
             path = located(self.path, "path")
-            return read_dataset(path, self.config_name, given, (*texts, self.label))
+            return read_dataset(path, self.config_name, given, columns)
         files = {use: located(file, use) for use, file in given.items()}
         return {
             use: read_file(file, self.columns, self.delimiter, self.quoting)

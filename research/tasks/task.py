@@ -41,6 +41,8 @@ class Task:
     test: tuple[Example, ...]
     dev: tuple[Example, ...] = ()
     ood: tuple[Example, ...] = ()  # test split of another domain
+    groups: tuple[str, ...] = ()  # of the examples of test, of which the worst is looked for
+    paraphrases: tuple[Example, ...] = ()  # the examples of test in other words
     metric: str = "accuracy"  # the headline; all metrics are recorded
 
     def __post_init__(self) -> None:
@@ -55,8 +57,16 @@ class Task:
         for split in ("train", "test"):
             if not getattr(self, split):
                 raise InputError(f"{self.name}.{split}", (), "a split needs at least one example")
-        for split, examples in self.splits.items():
+        for split, examples in {**self.splits, **self.tests}.items():
             self._check(split, examples)
+        for name in ("groups", "paraphrases"):
+            given = len(getattr(self, name))
+            if given not in (0, len(self.test)):
+                allowed = f"one for each of the {len(self.test)} examples of test, or none"
+                raise InputError(f"{self.name}.{name}", given, allowed)
+        if [p.label for p in self.paraphrases] != [e.label for e in self.test] and self.paraphrases:
+            allowed = "other words do not change the label: those of test are expected"
+            raise InputError(f"labels of {self.name}.paraphrases", "others", allowed)
 
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         unknown = sorted({example.label for example in examples} - set(self.labels))
@@ -72,11 +82,19 @@ class Task:
         """The examples by the name of their split."""
         return {"train": self.train, "dev": self.dev, "test": self.test, "ood": self.ood}
 
+    @property
+    def tests(self) -> dict[str, tuple[Example, ...]]:
+        """What only tested runs meet, and once: test, and if there are some ood and paraphrases."""
+        others = {"ood": self.ood, "paraphrases": self.paraphrases}
+        return {"test": self.test, **{split: found for split, found in others.items() if found}}
+
     @cached_property
     def checksum(self) -> str:
         """sha256 over everything in the task; the same on every platform."""
+        optional = {"groups": list(self.groups), "paraphrases": plain(self.paraphrases)}
         return checksum(
             {
+                **{name: value for name, value in optional.items() if value},
                 "name": self.name,
                 "labels": self.labels,
                 "templates": [template.text for template in self.templates],
@@ -88,8 +106,8 @@ class Task:
 
     @cached_property
     def pools(self) -> Pools:
-        """train and dev without what would leak: repeated texts, and texts of test and ood."""
-        seen = {text_key(example) for example in self.test + self.ood}
+        """train and dev without what would leak: repeated texts, and texts of `tests`."""
+        seen = {text_key(example) for examples in self.tests.values() for example in examples}
         dev = _unseen(self.dev, seen)
         train = _unseen(self.train, seen)
         dropped = len(self.dev) + len(self.train) - len(dev) - len(train)

@@ -99,6 +99,7 @@ def test_an_id_does_not_depend_on_what_changes_no_number(config: dict):
         fewer,
         config | {"name": "other", "seeds": 9, "search_seeds": 1, "workers": 1},
         config | {"devices": {"count": 2, "members": "vmap"}},
+        config | {"held_out": "world"},
         config | {"regimes": ("4-shot", "2-shot")},
         config | {"approaches": config["approaches"][2:]},
         with_stage(config, weight_decay=0.0, schedule={"accumulate": 1}),
@@ -158,7 +159,7 @@ def test_no_field_is_forgotten_here():
     other = {"stages", "trials", "baseline", "options"}
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
-    elsewhere |= {"approaches_on", "devices", "workers", "keep_trained"}
+    elsewhere |= {"approaches_on", "devices", "workers", "keep_trained", "held_out"}
     assert OF_EXPERIMENT.keys() | elsewhere == names(Experiment)
 
 

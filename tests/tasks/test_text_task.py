@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from research.errors import InputError
-from research.models.decoder import Decoder
 from research.tasks import TASKS
 from research.tasks.decoding import Decoding
 from research.tasks.demonstrations import demonstrations
@@ -108,21 +107,13 @@ def test_a_reference_that_the_database_refuses(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    from research.models.backbone import load_backbone, load_tokenizer
-
-    folder = tmp_path_factory.mktemp("backbone")
-    films.write_backbone(folder)
-    model = load_backbone(str(folder)).model
-    assert isinstance(model, Decoder)
-    return load_tokenizer(str(folder), model)
+def tokenizer():
+    return films.tokenizer()
 
 
 def encoder(tokenizer, **how) -> TextEncoder:
     fields = dict(room=64, most=12) | how
-    return TextEncoder(
-        tokenizer, task().templates[0], FreeText(**how.pop("text", {})), (), **fields
-    )
+    return TextEncoder(tokenizer, task().templates[0], FreeText(), (), **fields)
 
 
 def test_rows_to_train_on_and_to_answer(tokenizer):

@@ -26,7 +26,7 @@ def corpus_score(
     return score(total.tolist()).score / 100, np.array(without) / 100
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _counts(name: str, outputs: tuple[str, ...], references: tuple[tuple[str, ...], ...]):
     """[I, K]: what each text adds to the counts, the statistics that sacrebleu resamples."""
     most = max(map(len, references))

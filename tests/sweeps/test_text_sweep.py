@@ -162,6 +162,14 @@ def test_mistakes_are_said_before_anything_runs(texts: Path, tmp_path: Path, cha
     assert not (tmp_path / "results").exists()
 
 
+def test_a_start_from_labels_is_refused(texts: Path, tmp_path: Path):
+    config = settings(texts.parent)
+    soft = {"method": {"name": "soft_prompt", "length": 2, "start": "labels"}}
+    config["approaches"] = [{"name": "soft prompt", "stages": [soft]}]
+    with pytest.raises(InputError, match="there are no labels to start from"):
+        films.run(config, tmp_path / "results")
+
+
 def test_an_encoder_is_refused(texts: Path, tmp_path: Path):
     checkpoints.write(tmp_path / "backbone", "bert")
     write_tokenizer(tmp_path / "backbone", **{n: SPECIAL[n] for n in ("cls", "sep", "mask")})

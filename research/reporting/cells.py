@@ -12,10 +12,8 @@ import numpy as np
 from research.evaluation.baselines import BASELINES
 from research.reporting.records import StoredRun, distinct, read_runs
 from research.reporting.statistics import Interval, indistinguishable, influences, interval
-from research.sweeps.predictions import Predictions
 from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, search_runs
-from research.sweeps.record import Record, canonical
-from research.tasks.metrics import METRICS
+from research.sweeps.record import Kept, Record, canonical
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Cell:
     key: CellKey
     runs: tuple[Record, ...]
     influence: Mapping[str, np.ndarray]
-    predictions: tuple[Predictions, ...]
+    predictions: tuple[Kept, ...]
     trials: int
     planned: int
     ran: int
@@ -125,16 +123,11 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
     records = [run.record for run in runs]
     by_seed = sorted(_tested(runs), key=lambda run: run.record["seed"])
     found = [run.predictions for run in by_seed if run.predictions is not None]
-    influence = {}
-    if found:
-        predicted = np.stack([one.predicted for one in found])
-        classes = len(found[0].labels)
-        for metric in METRICS:
-            influence[metric] = influences(predicted, found[0].gold, classes, metric)
+    names = found[0].names if found else ()
     return Cell(
         key=key,
         runs=tuple(run.record for run in by_seed),
-        influence=influence,
+        influence={metric: influences(found, metric) for metric in names},
         predictions=tuple(found),
         trials=len(distinct(canonical(record["trial"]) for record in records)),
         planned=_largest(records, "seeds") or 1,

@@ -48,6 +48,8 @@ def _groups(cell: Cell) -> dict[str, dict[str, Share]]:
     """
     stored = [(run.get("robustness") or {}).get("groups") for run in cell.runs]
     if not all(stored):
+        if not cell.runs[0]["labels"]:
+            return {}
         labels, gold = cell.runs[0]["labels"], cell.predictions[0].gold
         right = np.stack([one.predicted == one.gold for one in cell.predictions])
         return {"label": shares(right, [labels[place] for place in gold])}

@@ -13,7 +13,6 @@ from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
 from research.sweeps.ledger import write_atomically
-from research.tasks.metrics import METRICS
 
 COLUMNS = (
     "approach",
@@ -70,7 +69,7 @@ def table_csv(grid: Grid) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for cell in grid.tested():
-        for metric in METRICS:
+        for metric in cell.influence:
             writer.writerow(_line(cell, metric))
     return text.getvalue()
 

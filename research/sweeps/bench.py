@@ -9,7 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from research.devices import Devices
-from research.evaluation.predict import Scored
+from research.evaluation.answering import Answers
 from research.models.backbone import Backbone
 from research.sweeps.lineage import Stages
 
@@ -43,5 +43,5 @@ class Bench:
     checkpoints: Path
     stages: Stages
     held_out: list[int] | None = None
-    prompted: dict[bytes, Scored] = field(default_factory=dict)
+    prompted: dict[bytes, Answers] = field(default_factory=dict)
     once: Once = field(default_factory=Once)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from research.errors import InputError
-from research.sweeps.predictions import Predictions, sha256
+from research.sweeps.predictions import sha256
 from research.sweeps.record import (
     WRONG_CONTENT,
+    Kept,
     Record,
     check_form,
     check_metrics,
@@ -53,7 +54,7 @@ class Ledger:
         """The record of a run, checked as by `load`."""
         return self.load(id)[0]
 
-    def load(self, id: str) -> tuple[Record, Predictions | None]:
+    def load(self, id: str) -> tuple[Record, Kept | None]:
         """A run's record and its predictions on test, None if its test score was not taken.
 
         The record is checked against its file name, its settings and its predictions. Raises
@@ -76,8 +77,8 @@ class Ledger:
     def write(
         self,
         record: Mapping[str, Any],
-        predictions: Predictions | None = None,
-        others: Mapping[str, Predictions] | None = None,
+        predictions: Kept | None = None,
+        others: Mapping[str, Kept] | None = None,
     ) -> Record:
         """Stores a run, the predictions first and the record last; returns the record as stored.
 
@@ -109,7 +110,7 @@ class Ledger:
     def _path(self, id: str) -> Path:
         return self.folder / "runs" / f"{id}.json"
 
-    def _read(self, record: Record, split: str, path: Path) -> Predictions:
+    def _read(self, record: Record, split: str, path: Path) -> Kept:
         """The predictions on a split, checked against the record."""
         reference = splits(record)[split]
         expected = prediction_file(record["run_id"], split)

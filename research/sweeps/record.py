@@ -13,8 +13,10 @@ import numpy as np
 
 from research.errors import InputError
 from research.sweeps.predictions import Predictions, parse_predictions, sha256
+from research.sweeps.text_predictions import TextPredictions, parse_texts
 
 Record = dict[str, Any]
+Kept = Predictions | TextPredictions  # of the answers to a split
 
 # What every reader relies on; a JSON file without these is not a run record.
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -101,11 +103,13 @@ def prediction_file(id: str, split: str) -> str:
     return f"predictions/{id}.csv" if split == "test" else f"predictions/{id}.{split}.csv"
 
 
-def check_metrics(record: Record, content: bytes, path: Path, split: str = "test") -> Predictions:
+def check_metrics(record: Record, content: bytes, path: Path, split: str = "test") -> Kept:
     """The stored metrics of a split are those of the stored predictions."""
-    csv_file = path.parent.parent / prediction_file(record["run_id"], split)
-    predictions = parse_predictions(content, record["labels"], str(csv_file))
-    stored = record["metrics"][split]
+    field = str(path.parent.parent / prediction_file(record["run_id"], split))
+    labels, stored = record["labels"], record["metrics"][split]
+    predictions = (
+        parse_predictions(content, labels, field) if labels else parse_texts(content, field)
+    )
     recomputed = predictions.metrics()
     for name in sorted({record["metric"]} | (recomputed.keys() & stored.keys())):
         value, expected = stored.get(name), recomputed.get(name)

@@ -11,8 +11,8 @@ import numpy as np
 from research.errors import InputError
 from research.evaluation.batch import Frame
 from research.methods.adapted import Adapted
-from research.methods.method import Array, Leaves, Method, padded
-from research.methods.mixture import Kind, Stack, stack
+from research.methods.method import Array, Leaves, Method, added_to, padded
+from research.methods.mixture import Added, Kind, Stack, stack
 from research.models.layers import Memory
 from research.models.model import Model
 from research.tasks.encoded import Labels
@@ -68,15 +68,17 @@ def bank(model: Model, dtype: Any, params: Leaves, adapters: Mapping[str, Adapte
     """
     _check(adapters)
     every = list(adapters.values())
+    layers = jax.device_put(_stacked_layers(every))
     befores = [
-        _before(model, dtype, one.methods, {**params, **one.leaves}, one.frame) for one in every
+        _before(model, dtype, params, layers, np.int32(k), *_whole(one, of_head=False), one.frame)
+        for k, one in enumerate(every)
     ]
     memories = [before.memory for before in befores if before.memory is not None]
     nothing = jax.tree.map(lambda x: x[:, :0], memories[0]) if memories else None
     befores = [b if b.memory is not None else b._replace(memory=nothing) for b in befores]
     frames = [one.frame._replace(opening=np.zeros(0, np.int32)) for one in every]
     return Bank(
-        _stacked_layers(every),
+        layers,
         _stacked_heads(adapters),
         jax.tree.map(_side_by_side, *befores),
         jax.tree.map(_side_by_side, *frames),
@@ -87,9 +89,20 @@ def bank(model: Model, dtype: Any, params: Leaves, adapters: Mapping[str, Adapte
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _before(
-    model: Model, dtype: Any, methods: tuple[Method, ...], leaves: Leaves, frame: Frame
+    model: Model,
+    dtype: Any,
+    params: Leaves,
+    layers: Stack,
+    k: Array,
+    methods: tuple[Method, ...],
+    leaves: Leaves,
+    frame: Frame,
 ) -> Before:
-    adapted = Adapted(model, methods, leaves, dtype)
+    """By adapter k, of which `methods` and `leaves` stand before rows; one program for all that
+    have these in common, whatever they change in layers.
+    """
+    mixture, changed = layers.of(k)
+    adapted = Adapted(model, (mixture, *methods), {**params, **changed, **leaves}, dtype)
     lead, soft = adapted.lead(frame.opening)
     if adapted.route == "causal":
         memories, offset = adapted.prefix(frame.opening, frame.length)
@@ -100,6 +113,15 @@ def _before(
     return Before(joined, offset, lead, jnp.asarray(soft, jnp.int32))
 
 
+def _whole(adapter: Adapter, of_head: bool) -> Added:
+    """What stands on top of the model as a whole, or before its rows."""
+    methods = tuple(method for method in adapter.methods if method.is_head == of_head)
+    own = {p: x for p, x in adapter.leaves.items() if ":/" in p}
+    starts = tuple(f"{method.name}:" for method in methods)
+    standing = tuple(method for method in methods if added_to(method, own))
+    return standing, {p: x for p, x in own.items() if p.startswith(starts)}
+
+
 def _stacked_layers(every: Iterable[Adapter]) -> Stack:
     return stack(
         [(one.methods, {p: x for p, x in one.leaves.items() if ":/" not in p}) for one in every]
@@ -108,12 +130,7 @@ def _stacked_layers(every: Iterable[Adapter]) -> Stack:
 
 def _stacked_heads(adapters: Mapping[str, Adapter]) -> Kind | None:
     """Raises InputError unless all have a head, of one form, or none has."""
-    parts = []
-    for one in adapters.values():
-        heads = tuple(method for method in one.methods if method.is_head)
-        names = tuple(f"{head.name}:" for head in heads)
-        parts.append((heads, {p: x for p, x in one.leaves.items() if p.startswith(names)}))
-    stacked = stack(parts)
+    stacked = stack([_whole(one, of_head=True) for one in adapters.values()])
     for name, kind in zip(adapters, np.asarray(stacked.kind), strict=True):
         if kind != stacked.kind[0]:
             allowed = "all adapters of a batch have a classification head, of one form, or none has"

@@ -9,6 +9,7 @@ from research.errors import InputError
 from research.evaluation.bank import Adapter, bank
 from research.evaluation.batch import Rows, frame
 from research.evaluation.mixed import mixed_scores
+from research.executable import cost
 from research.methods.bottleneck import Bottleneck
 from research.methods.dora import DoRA
 from research.methods.head import Head
@@ -127,3 +128,18 @@ def test_what_cannot_share_a_batch_is_refused():
     closed = made["rank 2"]._replace(frame=frame([3], [4]))
     with pytest.raises(InputError, match="adapter is 'other': what closes its prompts"):
         bank(model, jnp.float32, params, {**made, "other": closed})
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("own", [(LoRA(8),), (SoftPrompt(20),)], ids=["lora", "soft prompt"])
+def test_sixteen_adapters_cost_what_one_does(own):
+    """FLOPs of the compiled programs, for 32 rows of 32 tokens."""
+    model, params = decoder(vocab_size=512, width=96, heads=4, head_width=24, hidden=256)
+    made = adapters(params, {str(i): own for i in range(16)})
+    rows, one = batch(32, width=32), made["0"]
+    together = jax.device_put(bank(model, jnp.float32, params, made))
+    which = np.arange(32, dtype=np.int32) % 16
+    several = mixed.lower(model, jnp.float32, params, together, rows, which).compile()
+    leaves = {**params, **one.leaves}
+    alone = scored.lower(model, one.methods, leaves, rows, one.frame, THREE).compile()
+    assert cost(several)["flops"] < 1.1 * cost(alone)["flops"]

@@ -53,6 +53,11 @@ def run(folder, tmp_path, capsys, monkeypatch):
     return run
 
 
+def scores(answers, name) -> np.ndarray:
+    """[I, C] of the answers by one adapter."""
+    return np.array([list(a["scores"].values()) for a in answers if a["adapter"] == name])
+
+
 def alone(folder, entry, texts) -> np.ndarray:
     """[I, C] scores by one adapter, through the scorer of sweeps."""
     backbone = load_backbone(str(folder / "backbone"))
@@ -64,45 +69,49 @@ def alone(folder, entry, texts) -> np.ndarray:
     return predict(backbone.model, methods, leaves, encoded, frame, labels, **how).scores
 
 
-def test_a_run_an_adapter_and_the_backbone_answer_in_one_stream(folder, tmp_path, run):
+def test_rows_are_answered_in_order_until_one_is_wrong(folder, tmp_path, run):
+    adapters = {"peft": {"adapter": str(folder / "peft"), **TEXTS}, "plain": TEXTS}
+    texts = [text for text, _ in films.films(40, 45)]
+    lines = [json.dumps({"adapter": name, "text": text}) for text in texts for name in adapters]
+    code, answers, said = run(adapters, [*lines, "", '{"adapter": "plane"}', lines[0]])
+    assert code == 2
+    assert said == (
+        "error: line 12.adapter is 'plane': did you mean 'plain'? allowed are peft, plain.\n"
+    )
+    assert [answer["adapter"] for answer in answers] == ["peft", "plain"] * len(texts)
+    found = scores(answers, "peft")
+    np.testing.assert_allclose(found, alone(folder, adapters["peft"], texts), rtol=0, atol=1e-5)
+    assert np.abs(found - scores(answers, "plain")).max() > 1e-2
+    for answer in answers:
+        assert answer["scores"][answer["label"]] == max(answer["scores"].values())
+    (tmp_path / "rows.jsonl").write_text("\n".join([*lines, "{"]))
+    code, answers, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl")
+    assert code == 2 and answers == [] and said.startswith("error: line 1.adapter is 'peft'")
+
+
+@pytest.mark.thorough
+def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
     config = films.settings(folder)
     config |= {"seeds": 1, "search_seeds": 1, "keep_trained": True}
     config["approaches"] = [{**config["approaches"][2], "trials": [{"learning_rate": 1.0}]}]
     results = films.run(config, tmp_path / "results")
     ledger = Ledger(results)
     id = next(record["run_id"] for record in ledger.all() if record["approach"] == "LoRA")
-    others = {"peft": {"adapter": str(folder / "peft"), **TEXTS}, "plain": TEXTS}
-    adapters = {"films": {"results": str(results), "run": id}, **others}
+    np.save(tmp_path / "prompt.npy", np.full((4, 16), 0.5, np.float32))
+    prompt = {"adapter": str(tmp_path / "prompt.npy"), **TEXTS, "template": "Film: {text}"}
+    adapters = {"films": {"results": str(results), "run": id}, "prompt": prompt}
     texts = [text for text, _ in films.films(40, 48)]
     lines = [json.dumps({"adapter": name, "text": text}) for text in texts for name in adapters]
-    code, answers, said = run(adapters, [*lines, ""], "--batch-size", "8")
-    assert (code, said) == (0, "")
-    assert [answer["adapter"] for answer in answers] == list(adapters) * len(texts)
-    found = {
-        name: np.array([list(a["scores"].values()) for a in answers if a["adapter"] == name])
-        for name in adapters
-    }
-    for name, entry in others.items():
-        expected = alone(folder, entry, texts)
-        np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-5, err_msg=name)
-    _, predictions = ledger.load(id)
-    stored = predictions.scores  # with four decimals
-    np.testing.assert_allclose(found["films"], stored, rtol=0, atol=1e-4)
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    given = ["--rows", tmp_path / "rows.jsonl", "--batch-size", "8"]
+    code, answers, said = run(adapters, [], *given)
+    assert (code, said, len(answers)) == (0, "", len(lines))
+    expected = alone(folder, prompt, texts)
+    np.testing.assert_allclose(scores(answers, "prompt"), expected, rtol=0, atol=1e-5)
+    stored = ledger.load(id)[1].scores  # with four decimals
+    np.testing.assert_allclose(scores(answers, "films"), stored, rtol=0, atol=1e-4)
     wording = {"template": "{text}\nVerdict:", "verbalizer": {"bad": "bad", "good": "good"}}
     assert np.abs(alone(folder, wording, texts) - stored).max() > 1e-2
-    for answer in answers:
-        assert answer["scores"][answer["label"]] == max(answer["scores"].values())
-        assert len(answer["scores"]) == (2 if answer["adapter"] == "films" else 3)
-
-
-def test_a_wrong_row_ends_a_stream_and_stops_a_file(tmp_path, run):
-    good, wrong = json.dumps({"adapter": "plain", "text": "a film"}), '{"adapter": "plane"}'
-    code, answers, said = run({"plain": TEXTS}, [good, good, wrong, good])
-    assert code == 2 and len(answers) == 2
-    assert said == ("error: line 3.adapter is 'plane': did you mean 'plain'? allowed are plain.\n")
-    (tmp_path / "rows.jsonl").write_text(f"{good}\n\n{wrong}\n")
-    code, answers, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl")
-    assert code == 2 and answers == [] and said.startswith("error: line 3.adapter is 'plane'")
 
 
 def test_mistakes_in_rows_are_one_sentence(folder):

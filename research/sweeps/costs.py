@@ -24,7 +24,7 @@ def costs(
     trained = {path: leaf.size for outcome in outcomes for path, leaf in outcome.trained.items()}
     return {
         "trained_params": sum(trained.values()),
-        "stored_bytes": 4 * _stored(changed, methods),
+        "stored_bytes": 4 * stored_parameters(changed, methods),
         "train_seconds": round(seconds, 4),
         "added_tokens": added_tokens,
         "step_flops": cost.get("flops"),
@@ -32,8 +32,10 @@ def costs(
     }
 
 
-def _stored(changed: Leaves, methods: Sequence[Method]) -> int:
-    """Parameters that have to be kept beside the backbone."""
+def stored_parameters(changed: Leaves, methods: Sequence[Method]) -> int:
+    """How many have to be kept beside the backbone, whose leaves `changed` replaces; they may be
+    shapes.
+    """
     count = sum(leaf.size for leaf in backbone(changed).values())
     for method in methods:
         for leaf in added_to(method, changed).values():

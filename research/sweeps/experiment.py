@@ -22,7 +22,8 @@ class Experiment:
     happens to a text that does not fit the context. precision: of the computation; trained leaves
     stay float32. workers: how many cells run at the same time; None: one per core on CPU, at most
     4, else one. keep_trained: whether the trained leaves of the runs that see test are kept, for
-    export.
+    export. architecture: fields of the backbone's config.json, from which a plan is made where
+    it is no folder.
     Raises InputError for counts that make no sense and rows that share a name.
     """
 
@@ -41,6 +42,7 @@ class Experiment:
     devices: Devices = Devices()
     workers: int | None = None
     keep_trained: bool = False
+    architecture: Mapping[str, Any] | None = None
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "Experiment":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from research.errors import InputError
 from research.paths import located
 from research.tasks.tables import Table, read_dataset, read_file
-from research.tasks.task import Example, Task
+from research.tasks.task import Example, Outline, Task
 from research.tasks.template import Template, plain_templates
 from research.tasks.verbalizer import Verbalizer
 
@@ -38,11 +38,18 @@ class FileTask:
     quoting: bool | None = None  # whether cells may stand in quotes; default: yes in CSV, no in TSV
     strip: bool = True  # drops white space around texts and labels
 
+    def outline(self) -> Outline | None:
+        """What a dataset of the hub is known to be before it is fetched; None where its examples
+        have to tell, and for files, which are at hand.
+        """
+        if self.path is None or self.verbalizer is None:
+            return None
+        texts = self._texts()
+        return Outline(self.name, tuple(self.verbalizer), self._templates(texts))
+
     def load(self) -> Task:
         """Reads everything. Raises InputError for what is missing, empty, repeated or unknown."""
-        texts = (self.text,) if isinstance(self.text, str) else tuple(self.text)
-        if not texts or self.label in texts:
-            raise InputError("text", self.text, "at least one column, and not that of the label")
+        texts = self._texts()
         templates = self._templates(texts)
         splits = {use: self._examples(table, texts) for use, table in self._tables(texts).items()}
         own_names = {label: label for label in sorted({one.label for one in splits["train"]})}
@@ -52,6 +59,13 @@ class FileTask:
             _check_labels(split, {example.label for example in examples}, verbalizer)
         labels = tuple(verbalizer.texts)
         return Task(self.name, labels, templates, verbalizer, metric=self.metric, **splits)
+
+    def _texts(self) -> tuple[str, ...]:
+        """The columns of text."""
+        texts = (self.text,) if isinstance(self.text, str) else tuple(self.text)
+        if not texts or self.label in texts:
+            raise InputError("text", self.text, "at least one column, and not that of the label")
+        return texts
 
     def _templates(self, texts: tuple[str, ...]) -> tuple[Template, ...]:
         prompts = (self.templates,) if isinstance(self.templates, str) else self.templates

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -37,7 +38,7 @@ def _line(row: Row) -> tuple[str, ...]:
     return (
         *_counts(row.runs, row.cohorts, len(row.programs)),
         _range(row.sizes, lambda one: one.trained - one.head, "{:,}".format),
-        _range(row.sizes, lambda one: 100 * one.share, "{:.4g} %".format),
+        _range(row.sizes, lambda one: 100 * one.share, percent),
         _range(row.sizes, lambda one: one.head, "{:,}".format),
         _range(row.sizes, lambda one: one.stored_bytes, size),
         duration(row.seconds),
@@ -66,6 +67,12 @@ def _notes(forecast: Forecast) -> list[str]:
         names = ", ".join(forecast.assumed)
         notes.append(f"Texts not at hand are taken to have {ASSUMED} tokens: {names}.")
     return notes
+
+
+def percent(number: float) -> str:
+    """Three digits of it, as many decimals as that takes."""
+    digits = np.format_float_positional(number, precision=3, fractional=False, trim="-")
+    return f"{digits} %"
 
 
 def duration(seconds: float) -> str:

@@ -91,6 +91,12 @@ def test_other_arguments_are_refused(paper: str, argument: str):
         config_of(paper, argument)
 
 
+def write_backbone(folder: Path, patch: pytest.MonkeyPatch, variant: str, **changes: int) -> None:
+    """A random checkpoint of the family of a variant."""
+    patch.setitem(checkpoints.VARIANTS, "changed", {**checkpoints.VARIANTS[variant], **changes})
+    checkpoints.write(folder / "backbone", "changed")
+
+
 def write_task(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
     """The task with tiny files in place of the hub's data."""
     columns, labels = list(task["text"]), list(task["verbalizer"])
@@ -141,9 +147,8 @@ def trained_records(folder: Path) -> list[Record]:
 
 def test_a_step_of_prompt_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Adafactor's first step moves every element by the learning rate, and decay is 1e-5 of it."""
-    fields = {**checkpoints.VARIANTS["t5 1.1"], "vocab_size": 5003}
-    monkeypatch.setitem(checkpoints.VARIANTS, "lm-adapted", fields)
-    checkpoints.write(tmp_path / "backbone", "lm-adapted")
+    changes = {"vocab_size": 5003, "num_layers": 1, "num_decoder_layers": 1}
+    write_backbone(tmp_path, monkeypatch, "t5 1.1", **changes)
     config = tiny(config_of("lester2021", "base,start"), tmp_path)
     config |= {"approaches": [config["approaches"][1]], "keep_trained": True}
     [record] = trained_records(films.run(config, tmp_path / "results"))
@@ -156,12 +161,12 @@ def test_a_step_of_prompt_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     np.testing.assert_allclose(np.abs(found - (1 - 1e-5) * start), 0.3, rtol=1e-5)
 
 
-def test_lora_with_a_head_runs(tmp_path: Path):
-    checkpoints.write(tmp_path / "backbone", "roberta")
+def test_lora_with_a_head_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_backbone(tmp_path, monkeypatch, "roberta", num_hidden_layers=1)
     config = tiny(config_of("hu2021_lora", "base,rte"), tmp_path)
     [record] = trained_records(films.run(config, tmp_path / "results"))
-    # Rank 8 beside query and value of two layers of width 24; the head has a layer of its own.
-    counts = 2 * 2 * 8 * (24 + 24) + 24 * 24 + 24 + 2 * 24 + 2
+    # Rank 8 beside query and value of a layer of width 24; the head has a layer of its own.
+    counts = 2 * 8 * (24 + 24) + 24 * 24 + 24 + 2 * 24 + 2
     assert record["costs"]["trained_params"] == counts
     assert record["trial"] == {"learning_rate": 5e-4, "weight_decay": 0.1}
     assert record["metrics"]["test"] is not None

@@ -7,6 +7,7 @@ A backbone never knows how it is adapted. All arrays live in one flat dict of le
 import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -78,6 +79,11 @@ class Method:
     def stored(self, leaf: Leaves) -> Leaves:
         """What of the leaves added to one layer is kept once training is over."""
         return leaf
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files its leaves start from; what is in them is part of a run's identity."""
+        return ()
 
     @property
     def positions(self) -> int:

@@ -1,8 +1,7 @@
 """A pretrained model and its tokenizer, from and to folders in Hugging Face format."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +13,14 @@ from jax.sharding import Mesh
 
 from research.errors import InputError, choose_from
 from research.models import MODELS
-from research.models.files import INDEX, SINGLE, read_json, weight_files, whole_folder
+from research.models.files import (
+    INDEX,
+    SINGLE,
+    checksum,
+    read_json,
+    weight_files,
+    whole_folder,
+)
 from research.models.model import Model
 from research.models.weights import Leaves, read_weights, tensor_names, write_shards
 
@@ -61,7 +67,7 @@ def load_backbone(name: str, dtype: Any = jnp.float32, mesh: Mesh | None = None)
     model = model_of(_config(folder), folder)
     params = read_weights(folder, model.LAYOUT, _stored(model), jnp.dtype(dtype), mesh)
     files = [folder / "config.json", *weight_files(folder), folder / "tokenizer.json"]
-    return Backbone(name, model, params, model.config.context, _checksum(files))
+    return Backbone(name, model, params, model.config.context, checksum(files))
 
 
 def load_model(name: str) -> Model:
@@ -186,15 +192,3 @@ def _check_leaves(params: Mapping[str, Any], expected: Mapping[str, tuple[int, .
 def _special_tokens(tokenizer: "PreTrainedTokenizerBase | None") -> dict[str, int | None]:
     names = ("bos_token_id", "eos_token_id", "pad_token_id")
     return {name: getattr(tokenizer, name, None) for name in names}
-
-
-def _checksum(files: Iterable[Path]) -> str:
-    """Over names and contents, so that it does not depend on where the folder is."""
-    digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-            with file.open("rb") as opened:
-                for block in iter(lambda: opened.read(1 << 20), b""):
-                    digest.update(block)
-    return digest.hexdigest()

@@ -137,6 +137,8 @@ OF_SCHEDULE = {
     "eval_every": 3,
     "patience": 2,
     "rates": [{"leaves": ".*/b", "factor": 2.0}],
+    "parameter_scale": False,
+    "factored": False,
 }
 OF_METHOD = {
     "rank": 3,
@@ -161,7 +163,7 @@ def test_no_field_is_forgotten_here():
     other = {"stages", "trials", "baseline", "options"}
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
-    elsewhere |= {"approaches_on", "devices", "workers", "keep_trained"}
+    elsewhere |= {"approaches_on", "architecture", "devices", "workers", "keep_trained"}
     assert OF_EXPERIMENT.keys() | elsewhere == names(Experiment)
 
 

@@ -50,6 +50,8 @@ class Method:
     name: ClassVar[str]
     is_head: ClassVar[bool] = False  # whether it classifies, see `Head`
     neutral: ClassVar[bool] = True  # whether a backbone is itself before the first step
+    # Those tried on dev where a row names none, for AdamW; a method says where it has them from.
+    learning_rates: ClassVar[tuple[float, ...]] = ()
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
         """New leaves, as {module path: {leaf name: array}}; '' is the model as a whole."""

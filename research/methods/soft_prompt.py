@@ -26,10 +26,13 @@ class SoftPrompt(Method):
     `text`: the embeddings of a text's tokens, repeated or cut to the length, as in PEFT. `file`: a
     prompt that was trained before, on another task (SPoT, Vu et al. 2022, arXiv 2110.07904, section
     2): a .npy file, what a sweep keeps of a run, or a folder of PEFT.
+    Learning rates: up to the 0.3 of the paper's Adafactor; the others are ours, as they were chosen
+    in results/quickstart_reference and sst2_reviews-lm.
     """
 
     name: ClassVar[str] = "soft_prompt"
     neutral: ClassVar[bool] = False
+    learning_rates: ClassVar[tuple[float, ...]] = (3e-2, 1e-1, 3e-1)
     length: int = 20
     start: Literal["vocabulary", "uniform", "labels", "text", "file"] = "vocabulary"
     common: int | None = None

@@ -137,6 +137,7 @@ OF_SCHEDULE = {
     "eval_every": 3,
     "patience": 2,
     "rates": [{"leaves": ".*/b", "factor": 2.0}],
+    "label_smoothing": 0.1,
     "parameter_scale": False,
     "factored": False,
 }

@@ -82,6 +82,7 @@ class Run:
             "approach": self.approach.plain(non_default),
             "seed": self.seed,
             "max_dev": experiment.max_dev,
+            **self.approach.sources(),
         }
         elsewhere = {stage.task for stage in self.approach.stages if stage.task is not None}
         if elsewhere:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from research.errors import InputError
 from research.paths import located
 from research.tasks.tables import Table, read_dataset, read_file
-from research.tasks.task import Example, Task
+from research.tasks.task import Example, Outline, Task
 from research.tasks.template import Template, plain_templates
 from research.tasks.verbalizer import Verbalizer
 
@@ -104,6 +104,14 @@ class FileTask(Files):
     paraphrase: str | tuple[str, ...] | None = None  # the text in other words, for each of `text`
     verbalizer: Mapping[str, str] | None = None  # label -> text; in the order of the labels
     metric: str = "accuracy"
+
+    def outline(self) -> Outline | None:
+        """What a dataset of the hub is known to be before it is fetched; None where its examples
+        have to tell, and for files, which are at hand.
+        """
+        if self.path is None or self.verbalizer is None:
+            return None
+        return Outline(self.name, tuple(self.verbalizer), self.prompts(self.label))
 
     def load(self) -> Task:
         """Reads everything. Raises InputError for what is missing, empty, repeated or unknown."""

@@ -33,6 +33,14 @@ class Pools(NamedTuple):
     dropped: int  # examples left out of train and dev for that reason
 
 
+class Outline(NamedTuple):
+    """What is known of a task without its examples."""
+
+    name: str
+    labels: tuple[str, ...]
+    templates: tuple[Template, ...]
+
+
 @dataclass(frozen=True)
 class Task:
     """A classification task. Raises InputError where its parts do not fit together."""

@@ -14,9 +14,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from research.errors import InputError
+from research.tasks.nearest import TOKENS
 
-# Words, single letters included, and punctuation marks: "!" and "?" tell sentiment and questions.
-TOKENS = r"(?u)\w+|[^\w\s]"
 UNSEEN = 1e-9  # the probability of a class without a training example; a log needs one
 
 

@@ -18,11 +18,22 @@ class Labels(NamedTuple):
     length: NDArray
 
 
+class Texts(NamedTuple):
+    """Every text of every label, K of them: their targets as labels of their own, the class that
+    owns each [K], and its size [K] in UTF-8 bytes, without space and end.
+    """
+
+    targets: Labels
+    owner: NDArray
+    size: NDArray
+
+
 @dataclass(frozen=True)
 class Encoded:
     """Rows of a prompt and the target of the right label, padded with 0 on the right.
 
-    What stands in the padding means nothing: no result may depend on it.
+    What stands in the padding means nothing: no result may depend on it. neutral: prompts without
+    an input, by which rows are calibrated; of each, one row for all rows or one for each.
     """
 
     tokens: NDArray  # [I, T] int32
@@ -30,11 +41,12 @@ class Encoded:
     start: NDArray  # [I] int32: tokens of the prompt, so the target is tokens[start:length]
     label: NDArray  # [I] int32: index into the task's labels
     cut: int  # how many prompts were cut to fit
+    neutral: tuple["Encoded", ...] = ()
 
     def head(self, count: int) -> "Encoded":
         """The first `count` rows."""
         rows = {n: getattr(self, n)[:count] for n in ("tokens", "length", "start", "label")}
-        return replace(self, **rows)
+        return replace(self, **rows, neutral=tuple(one.head(count) for one in self.neutral))
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray, NDArray]:

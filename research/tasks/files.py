@@ -30,7 +30,8 @@ class FileTask:
     text: str | tuple[str, ...] = "text"  # the columns that the templates may use
     label: str = "label"
     templates: str | tuple[str, ...] | None = None
-    verbalizer: Mapping[str, str] | None = None  # label -> text; in the order of the labels
+    # label -> its text, or several of which the first is trained on; in the order of the labels
+    verbalizer: Mapping[str, str | tuple[str, ...]] | None = None
     end: str = "\n"  # of a target
     metric: str = "accuracy"
     columns: tuple[str, ...] = ()  # names for files without a header

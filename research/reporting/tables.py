@@ -1,4 +1,5 @@
-"""The tables of a results folder as files: table.md, table.tex and table.csv.
+"""The tables of a results folder as files: table.md, table.tex and table.csv; prompts.md and
+prompts.tex where prompts were searched through.
 
 They are made from runs/ and predictions/ alone, and the same runs give the same bytes.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 from research.reporting.cells import Cell, Grid, read_grid
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
+from research.reporting.searches import lay_out_searches
 from research.sweeps.ledger import write_atomically
 from research.tasks.metrics import METRICS
 
@@ -30,27 +32,27 @@ COLUMNS = (
 )
 
 
-def build_tables(folder: Path) -> tuple[Layout, dict[str, bytes]]:
-    """The layout, for the terminal, and the content of each file by name.
+def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
+    """The layouts, for the terminal, and the content of each file by name.
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
     grid = read_grid(folder)
-    layout = lay_out(grid)
-    texts = {
-        "table.md": markdown(layout),
-        "table.tex": latex(layout),
-        "table.csv": table_csv(grid),
-    }
-    return layout, {name: text.encode() for name, text in texts.items()}
+    named = {"table": lay_out(grid), "prompts": lay_out_searches(grid)}
+    layouts = {name: layout for name, layout in named.items() if layout is not None}
+    texts = {}
+    for name, layout in layouts.items():
+        texts |= {f"{name}.md": markdown(layout), f"{name}.tex": latex(layout)}
+    texts["table.csv"] = table_csv(grid)
+    return tuple(layouts.values()), {name: text.encode() for name, text in texts.items()}
 
 
-def write_tables(folder: Path) -> Layout:
+def write_tables(folder: Path) -> tuple[Layout, ...]:
     """Writes the files into the results folder, each of them whole or not at all."""
-    layout, files = build_tables(folder)
+    layouts, files = build_tables(folder)
     for name, content in files.items():
         write_atomically(folder / name, content)
-    return layout
+    return layouts
 
 
 def check_tables(folder: Path) -> list[str]:

@@ -4,18 +4,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from research.devices import Devices
-from research.evaluation.predict import Scored
 from research.models.backbone import Backbone
 from research.sweeps.lineage import Stages
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What all runs of an experiment share. prompted: scores of prompts without training, which
-    many seeds and regimes have in common.
+    """What all runs of an experiment share. prompted: scores of texts after prompts without
+    training, which many seeds, regimes and rows have in common.
     """
 
     backbone: Backbone
@@ -24,4 +24,4 @@ class Bench:
     dtype: Any
     checkpoints: Path
     stages: Stages
-    prompted: dict[bytes, Scored] = field(default_factory=dict)
+    prompted: dict[bytes, np.ndarray] = field(default_factory=dict)

@@ -43,7 +43,7 @@ class CellRun:
             for run in self.cell.final(trial):
                 # Learning rates, and whatever else is of one method only, see the same data.
                 methods = tuple(stage.methods for stage in run.approach.stages)
-                same = (run.seed, run.approach.template, run.approach.draw, methods)
+                same = (run.seed, run.approach.prompt, methods)
                 if same not in checked:
                     check_run(run, self.bench)
                     checked.append(same)

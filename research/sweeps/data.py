@@ -1,5 +1,6 @@
 """The data of one run: its split, encoded for the model with the run's prompt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerBase
@@ -7,26 +8,32 @@ from transformers import PreTrainedTokenizerBase
 from research.errors import InputError
 from research.evaluation.batch import Frame, frame
 from research.methods.method import Words
-from research.sweeps.approach import DRAWS
 from research.sweeps.plan import Run
+from research.sweeps.prompt import DRAWS, Prompt
 from research.sweeps.stage import Stage
-from research.tasks.demonstrations import demonstrations
-from research.tasks.encoded import Encoded, Labels
+from research.tasks.encoded import Encoded, Labels, Texts
 from research.tasks.encoding import Encoder
 from research.tasks.form import Route
+from research.tasks.neutral import neutral_prompts
 from research.tasks.sampling import Regime, Split, draw
+from research.tasks.shown import shown
+from research.tasks.task import Example
 
 
 @dataclass(frozen=True)
 class RunData:
-    """demonstrations: how many stand in the frame. added: tokens of the frame that are theirs."""
+    """neutral: the frame of prompts without an input. labels: the targets that are trained on, and
+    texts: all that are scored. demonstrations: how many stand before a row. added: their tokens.
+    """
 
     split: Split
     train: Encoded
     dev: Encoded
     test: Encoded
     frame: Frame
+    neutral: Frame
     labels: Labels
+    texts: Texts
     words: Words
     demonstrations: int
     added: int
@@ -43,18 +50,21 @@ def run_data(
     room: int,
     route: Route,
     stage: Stage | None = None,
+    prompt: Prompt | None = None,
 ) -> RunData:
     """Draws and encodes; `room` is the model's context less what methods take, in positions.
 
-    stage: whose task, regime and template count, where it has its own. Raises InputError for a
-    template the task does not have and for texts that do not fit.
+    stage: whose task, regime and template count, where it has its own. prompt: None for the run's.
+    Raises InputError for a template the task does not have, for texts that do not fit, and where
+    nothing is left of a template without an input.
     """
-    task, regime, approach = run.cell.task, run.cell.regime, run.approach
-    template = approach.template
+    task, regime, prompt = run.cell.task, run.cell.regime, prompt or run.approach
+    template = prompt.template
     if stage is not None:
         task = task if stage.task is None else run.cell.tasks[stage.task]
         regime = regime if stage.regime is None else Regime.parse(stage.regime)
         template = template if stage.template is None else stage.template
+        prompt = replace(prompt, prior="none")  # training minimises what no prior is taken off
     if not 0 <= template < len(task.templates):
         allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
         raise InputError("template", template, allowed)
@@ -69,23 +79,34 @@ def run_data(
         route=route,
     )
     encoder = replace(encoder, room=room - len(encoder.closing))
-    shown = ()
-    if approach.demonstrations:
-        longest, room = encoder.longest((*split.train, *split.dev, *task.test)), encoder.room
-        beside = room - (longest if encoder.too_long == "error" else min(longest, room // 2))
-        most = None if approach.demonstrations == "fit" else approach.demonstrations
-        draw_seed = DRAWS * run.seed + approach.draw
-        shown = demonstrations(encoder, split.train, beside, draw_seed, most)
-    ids = encoder.opening(shown)
-    encoder = replace(encoder, room=encoder.room - len(ids))
+    splits, seed = (split.train, split.dev, task.test), DRAWS * run.seed + prompt.draw
+    most = None if prompt.demonstrations == "fit" else prompt.demonstrations
+    before = shown(encoder, prompt.choice, splits, seed, most)
+    encoder = replace(encoder, room=encoder.room - before.longest)
+    # A domain premise stands alone: it has no demonstrations in the paper's code either.
+    bare = encoder.opening(()) if prompt.prior == "domain" else before.opening
+    rows = (
+        _rows(encoder, prompt, examples, ids)
+        for examples, ids in zip(splits, before.before, strict=True)
+    )
     return RunData(
         split,
-        encoder.examples(split.train),
-        encoder.examples(split.dev),
-        encoder.examples(task.test),
-        frame(ids, encoder.closing, encoder.form.mask),
+        *rows,
+        frame(before.opening, encoder.closing, encoder.form.mask),
+        frame(bare, encoder.closing, encoder.form.mask),
         encoder.label_tokens(),
+        encoder.texts(),
         Words(tuple(map(task.verbalizer.continuation, task.labels)), encoder.ids),
-        len(shown),
-        len(ids) - len(encoder.opening(())),
+        before.count,
+        before.added,
     )
+
+
+def _rows(
+    encoder: Encoder, prompt: Prompt, examples: Sequence[Example], before: Sequence[Sequence[int]]
+) -> Encoded:
+    """The rows of a split, and the prompts without an input that stand where they do."""
+    texts = neutral_prompts(encoder.template, prompt.prior)
+    places = before if before and prompt.prior != "domain" else ((),)
+    neutral = tuple(encoder.ready(text, places) for text in texts)
+    return replace(encoder.examples(examples, before), neutral=neutral)

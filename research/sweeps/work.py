@@ -1,6 +1,5 @@
 """One run at work: its data, the leaves it has reached and what its stages gave."""
 
-import hashlib
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +8,7 @@ import jax
 import numpy as np
 
 from research.errors import InputError
-from research.evaluation.predict import Scored, predict
+from research.evaluation.predict import Scored
 from research.methods.head import Head
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, added_to, mask
@@ -18,8 +17,8 @@ from research.sweeps.costs import costs
 from research.sweeps.data import RunData, run_data
 from research.sweeps.learning import described, majority, not_learned
 from research.sweeps.plan import Run
+from research.sweeps.reading import Reading
 from research.sweeps.result import Result
-from research.tasks.encoded import Encoded
 from research.tasks.form import Route
 from research.training.loop import Member, Outcome
 from research.training.optimizer import factors
@@ -40,7 +39,11 @@ class Work:
         self.taken = sum(method.positions for method in methods)
         self.room = (bench.backbone.context or UNBOUNDED) - self.taken
         self.route: Route = self._route(methods)
-        self.data = run_data(run, bench.tokenizer, self.room, self.route)
+        self.prompts = [
+            run_data(run, bench.tokenizer, self.room, self.route, prompt=prompt)
+            for prompt in self.approach.members(len(run.cell.task.templates))
+        ]
+        self.data = self.prompts[0]
         self.outcomes: list[Outcome] = []
         self.changed: Leaves = {}  # with which the backbone's leaves are the run's
 
@@ -94,20 +97,20 @@ class Work:
             status="diverged" if diverged else "finished",
             n_train=len(data.split.train),
             metrics={
-                "train": self._score(data.train.head(len(data.dev.length))).metrics,
-                "dev": self._score(data.dev).metrics,
+                "train": self._score("train").metrics,
+                "dev": self._score("dev").metrics,
             },
-            costs=costs(self.outcomes, self.changed, self._methods(), data.added + self.taken),
+            costs=costs(self.outcomes, self.changed, self._methods(), self._added_tokens()),
             notes={
                 "demonstrations": data.demonstrations,
-                "cut": data.cut,
+                "cut": max(prompt.cut for prompt in self.prompts),
                 "dropped": data.split.dropped,
                 "steps": [outcome.progress.steps for outcome in self.outcomes],
                 "best_step": [outcome.progress.best_step for outcome in self.outcomes],
                 **self._learned(),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
-            test_scores=lambda: self._score(data.test).scores,
+            test_scores=lambda: self._score("test").scores,
             backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
             history=tuple(outcome.progress.history for outcome in self.outcomes),
             trained=self.changed,
@@ -120,9 +123,9 @@ class Work:
         metric = self.run.cell.task.metric
         others = {"the majority class": majority(self.data, metric)}
         if self.route != "head":
-            others["the backbone as it came"] = self._untrained(self.data.dev).metrics[metric]
-        score = self._score(self.data.dev).metrics[metric]
-        notes: dict[str, Any] = {"not_learned": not_learned(metric, score, others)}
+            others["the backbone as it came"] = self._score("dev", trained=False).metrics[metric]
+        own = self._score("dev").metrics[metric]
+        notes: dict[str, Any] = {"not_learned": not_learned(metric, own, others)}
         for method in self._methods():
             prompt = method.prefix(added_to(method, self.leaves).get("", {}))
             if prompt is not None:
@@ -167,28 +170,15 @@ class Work:
             methods = (Head(), *methods)
         return tuple(jax.tree.map(np.float32, method) for method in methods)
 
-    def _score(self, encoded: Encoded) -> Scored:
-        if not self.approach.stages:
-            return self._untrained(encoded)
-        return self._predict(self._methods(), self.leaves, encoded)
+    def _added_tokens(self) -> int:
+        """Tokens that the approach adds to an input; an ensemble reads the input again as well."""
+        again = sum(round(float(prompt.test.start.mean())) for prompt in self.prompts[1:])
+        return sum(prompt.added for prompt in self.prompts) + self.taken + again
 
-    def _untrained(self, encoded: Encoded) -> Scored:
-        """By the backbone as it came, once for all runs that ask the same of it."""
-        parts = (encoded.tokens, encoded.start, encoded.label, *self.data.labels, *self.data.frame)
-        key = hashlib.sha256(b" ".join(np.asarray(part).tobytes() for part in parts)).digest()
-        if key not in self.bench.prompted:
-            leaves = self.bench.backbone.params
-            self.bench.prompted[key] = self._predict(self._methods(0), leaves, encoded)
-        return self.bench.prompted[key]
-
-    def _predict(self, methods: tuple[Method, ...], leaves: Leaves, encoded: Encoded) -> Scored:
-        return predict(
-            self.bench.backbone.model,
-            methods,
-            leaves,
-            encoded,
-            self.data.frame,
-            self.data.labels,
-            devices=self.bench.devices,
-            dtype=self.bench.dtype,
-        )
+    def _score(self, split: str, trained: bool = True) -> Scored:
+        """By the leaves reached, or by the backbone as it came."""
+        asis = not (trained and self.approach.stages)
+        methods = self._methods(0) if asis else self._methods()
+        leaves = self.bench.backbone.params if asis else self.leaves
+        how = self.approach.normalisation
+        return Reading(self.bench, self.prompts, how, methods, leaves, asis).score(split)

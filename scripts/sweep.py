@@ -48,7 +48,8 @@ def main(argv: list[str]) -> None:
     experiment = Experiment.parse(CONFIG.value.to_dict())
     folder = Path(RESULTS.value or f"results/{experiment.name}")
     sweep(experiment, folder, Console())
-    show(write_tables(folder), Console())
+    for layout in write_tables(folder):
+        show(layout, Console())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The prompt of an approach, and what is read from it."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self
 
 from research.errors import InputError
 from research.evaluation.readout import Normalisation
@@ -9,8 +9,6 @@ from research.tasks.demonstrations import Choice
 from research.tasks.neutral import Prior
 
 DRAWS = 1000  # draws of demonstrations that a seed has; no two seeds share one
-
-P = TypeVar("P", bound="Prompt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +55,7 @@ class Prompt:
         if self.choice != "balanced" and self.demonstrations == 0:
             raise InputError(f"{field}.choice", self.choice, "there are no demonstrations")
 
-    def members(self: P, templates: int) -> tuple[P, ...]:
+    def members(self, templates: int) -> tuple[Self, ...]:
         """The prompts of an ensemble: number i has the i-th template and, where it has drawn
         demonstrations, the i-th draw from here on, around the end.
 

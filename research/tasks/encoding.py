@@ -121,9 +121,14 @@ class Encoder:
 
     def ready(self, prompt: str, before: Sequence[Sequence[int]] = ((),)) -> Encoded:
         """Rows of a prompt that is no example's, one after each of `before`; their label means
-        nothing.
+        nothing. Raises InputError for a prompt that does not fit.
         """
-        prompts = token_ids(self.tokenizer, [prompt]) * len(before)
+        (ids,) = token_ids(self.tokenizer, [prompt])
+        limit = self.room - self._longest_target
+        if len(ids) > limit:
+            allowed = f"it takes {len(ids)} tokens, and {limit} are left beside frame and label"
+            raise InputError("prompt", prompt, allowed)
+        prompts = [ids] * len(before)
         return self._rows(prompts, [self.labels[0]] * len(before), before)
 
     def _rows(

@@ -67,16 +67,16 @@ def nearest_demonstrations(
     examples: Sequence[Example],
     room: int,
     most: int | None = None,
-) -> list[tuple[Example, ...]]:
-    """For each example the nearest ones of `train`, at most `most`, the nearest last.
+) -> list[list[list[int]]]:
+    """For each example the ids of the nearest ones of `train`, at most `most`, the nearest last.
 
     What does not fit beside nearer ones is passed over; room is as for the others.
     """
-    sizes = [len(ids) for ids in encoder.demonstrations(train)]
+    written = encoder.demonstrations(train)
+    sizes = [len(ids) for ids in written]
     left = room - len(encoder.opening(()))
-    ranked = by_nearness(train, examples)
-    chosen = [_packed(sizes, places, left, most) for places in ranked]
-    return [tuple(train[place] for place in reversed(places)) for places in chosen]
+    chosen = (_packed(sizes, places, left, most) for places in by_nearness(train, examples))
+    return [[written[place] for place in reversed(places)] for places in chosen]
 
 
 def _packed(sizes: Sequence[int], places: Iterable[int], room: int, most: int | None) -> list[int]:

@@ -61,7 +61,7 @@ def _own(encoder: Encoder, splits: Splits, room: int, most: int | None) -> Shown
     chosen = [
         nearest_demonstrations(encoder, splits[0], examples, room, most) for examples in splits
     ]
-    before = tuple([[*chain(*encoder.demonstrations(one))] for one in part] for part in chosen)
+    before = tuple([[*chain(*one)] for one in part] for part in chosen)
     rows = len(chosen[-1])
     return Shown(
         encoder.opening(()),

@@ -145,5 +145,7 @@ def _described(hint: Any) -> str:
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         return " or ".join(map(repr, typing.get_args(hint)))
+    if dataclasses.is_dataclass(hint):
+        return "a mapping"
     kinds = {tuple: "a sequence", dict: "a mapping", Mapping: "a mapping", types.NoneType: "None"}
     return kinds.get(origin or hint, getattr(hint, "__name__", str(hint)))

@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         for name in differing:
             print(f"differs from its runs: {options.results / name}", file=sys.stderr)
         return 1 if differing else 0
-    show(write_tables(options.results), Console())
+    for layout in write_tables(options.results):
+        show(layout, Console())
     return 0
 
 

@@ -55,7 +55,8 @@ def main(argv: list[str]) -> None:
         show_forecast(forecast(experiment, folder), Console())
         return
     sweep(experiment, folder, Console())
-    show(write_tables(folder), Console())
+    for layout in write_tables(folder):
+        show(layout, Console())
 
 
 if __name__ == "__main__":

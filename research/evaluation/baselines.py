@@ -15,11 +15,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from research.errors import InputError
-from research.evaluation.text_baselines import (
-    TOKENS,
-    most_common_target,
-    target_of_nearest,
-)
+from research.evaluation.text_baselines import most_common_target, target_of_nearest
+from research.tasks.nearest import TOKENS
 
 UNSEEN = 1e-9  # the probability of a class without a training example; a log needs one
 

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 
 from research.evaluation.predict import Scored, predict
-from research.tasks.encoded import Encoded, Labels
+from research.tasks.encoded import Encoded, Labels, LabelTexts
 
 
 @dataclass(frozen=True)
 class Choosing:
-    """labels: the candidates."""
+    """labels: the targets that are trained on. texts: all that are scored for the labels."""
 
     labels: Labels
+    texts: LabelTexts
 
     def targets(self, encoded: Encoded) -> int:
         """The tokens of the longest label."""
@@ -18,7 +19,7 @@ class Choosing:
         return self.labels.tokens.shape[1]
 
     def answers(self, model, methods, leaves, encoded, frame, *, devices, dtype) -> Scored:
-        """The scores of all labels, as `research.evaluation.predict` gives them."""
+        """By the targets that are trained on, as `research.evaluation.predict` scores them."""
         return predict(
             model, methods, leaves, encoded, frame, self.labels, devices=devices, dtype=dtype
         )

@@ -20,8 +20,9 @@ from research.sweeps.record import Kept, Record, canonical
 class Cell:
     """runs: the tested runs of the chosen trial by seed, none while the search is unfinished.
     influence: [S, I] by metric. predictions: of each of `runs` on test. trials: how many were
-    searched. planned: how many seeds the protocol asks for. ran, diverged: counts of all runs,
-    those of the search included.
+    searched. dev: the mean dev score of each, none while the search is unfinished. planned: how
+    many seeds the protocol asks for. ran, diverged: counts of all runs, those of the search
+    included. prompt_only: whether nothing trains.
     """
 
     key: CellKey
@@ -29,9 +30,11 @@ class Cell:
     influence: Mapping[str, np.ndarray]
     predictions: tuple[Kept, ...]
     trials: int
+    dev: tuple[float, ...]
     planned: int
     ran: int
     diverged: int
+    prompt_only: bool
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -121,7 +124,8 @@ def read_grid(folder: Path) -> Grid:
 
 def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
     records = [run.record for run in runs]
-    by_seed = sorted(_tested(runs), key=lambda run: run.record["seed"])
+    search = _search(records)
+    by_seed = sorted(_tested(runs, search), key=lambda run: run.record["seed"])
     found = [run.predictions for run in by_seed if run.predictions is not None]
     names = found[0].names if found else ()
     return Cell(
@@ -130,15 +134,16 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
         influence={metric: influences(found, metric) for metric in names},
         predictions=tuple(found),
         trials=len(distinct(canonical(record["trial"]) for record in records)),
+        dev=_dev_scores(search),
         planned=_largest(records, "seeds") or 1,
         ran=len(records),
         diverged=sum(record["status"] == "diverged" for record in records),
+        prompt_only=all(_is_prompt(record) for record in records),
     )
 
 
-def _tested(runs: Sequence[StoredRun]) -> list[StoredRun]:
-    """The tested runs of the trial that dev chooses; none while a trial lacks search seeds."""
-    records = [run.record for run in runs]
+def _search(records: Sequence[Record]) -> list[Record]:
+    """The runs that the choice on dev rests on; none while a trial lacks search seeds."""
     search = search_runs(records, _largest(records, "search_seeds"))
     planned = max(len(record["configuration"].get("trials", ())) for record in records)
     counts = defaultdict(int)
@@ -146,8 +151,28 @@ def _tested(runs: Sequence[StoredRun]) -> list[StoredRun]:
         counts[canonical(record["trial"])] += 1
     if not search or len(counts) < planned or len(set(counts.values())) > 1:
         return []
+    return search
+
+
+def _tested(runs: Sequence[StoredRun], search: Sequence[Record]) -> list[StoredRun]:
+    """The tested runs of the trial that dev chooses."""
+    if not search:
+        return []
     trial = choose(search)
     return [run for run in runs if run.predictions and same_trial(run.record, trial)]
+
+
+def _dev_scores(search: Sequence[Record]) -> tuple[float, ...]:
+    """The mean dev score of each trial over its seeds, in the order of the plan; none where a run
+    has no such score.
+    """
+    by_trial: dict[str, list[float]] = defaultdict(list)
+    for record in search:
+        score = (record["metrics"].get("dev") or {}).get(record["metric"])
+        if score is None:
+            return ()
+        by_trial[canonical(record["trial"])].append(score)
+    return tuple(statistics.fmean(scores) for scores in by_trial.values())
 
 
 def _best(cells: Mapping[CellKey, Cell], column: tuple[str, str]) -> list[CellKey]:
@@ -175,6 +200,12 @@ def _largest(records: Sequence[Record], name: str) -> int | None:
 
 def _row_number(record: Record) -> int:
     return record["configuration"].get("order", {}).get("approach", 0)
+
+
+def _is_prompt(record: Record) -> bool:
+    """Whether the approach is the backbone with a prompt and without a stage."""
+    approach = record["configuration"].get("approach")
+    return isinstance(approach, Mapping) and not approach.get("stages") and not _is_baseline(record)
 
 
 def _is_baseline(record: Record) -> bool:

@@ -1,4 +1,5 @@
-"""The tables of a results folder as files: table.md, table.tex and table.csv.
+"""The tables of a results folder as files: table.md, table.tex and table.csv; prompts.md and
+prompts.tex where prompts were searched through.
 
 They are made from runs/ and predictions/ alone, and the same runs give the same bytes.
 """
@@ -12,6 +13,7 @@ from research.reporting.cells import Cell, Grid, read_grid
 from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
+from research.reporting.searches import lay_out_searches
 from research.sweeps.ledger import write_atomically
 
 COLUMNS = (
@@ -30,27 +32,32 @@ COLUMNS = (
 )
 
 
-def build_tables(folder: Path) -> tuple[Layout, dict[str, bytes]]:
-    """The layout of scores, for the terminal, and the content of each file by name.
+def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
+    """The layouts of scores and of searches, for the terminal, and the content of each file by
+    name.
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
     grid = read_grid(folder)
-    layout, others = lay_out(grid), lay_out_holding_up(grid)
+    table, searches, others = lay_out(grid), lay_out_searches(grid), lay_out_holding_up(grid)
     texts = {
-        "table.md": "\n".join([markdown(layout), *(markdown(other, 2) for other in others)]),
-        "table.tex": "\n".join(map(latex, [layout, *others])),
+        "table.md": "\n".join([markdown(table), *(markdown(other, 2) for other in others)]),
+        "table.tex": "\n".join(map(latex, [table, *others])),
         "table.csv": table_csv(grid),
     }
-    return layout, {name: text.encode() for name, text in texts.items()}
+    shown = (table,)
+    if searches is not None:
+        texts |= {"prompts.md": markdown(searches), "prompts.tex": latex(searches)}
+        shown = (table, searches)
+    return shown, {name: text.encode() for name, text in texts.items()}
 
 
-def write_tables(folder: Path) -> Layout:
+def write_tables(folder: Path) -> tuple[Layout, ...]:
     """Writes the files into the results folder, each of them whole or not at all."""
-    layout, files = build_tables(folder)
+    layouts, files = build_tables(folder)
     for name, content in files.items():
         write_atomically(folder / name, content)
-    return layout
+    return layouts
 
 
 def check_tables(folder: Path) -> list[str]:

@@ -9,45 +9,39 @@ from research.evaluation.baselines import BASELINES
 from research.methods.method import Method
 from research.models.files import checksum
 from research.settings import build, changed, resolved
+from research.sweeps.prompt import PROMPT, Prompt
+from research.sweeps.search import PromptSearch
 from research.sweeps.stage import Stage, parse_stage, plain_stage, stage_with
 from research.tasks.task import Task
 from research.training.optimizer import Schedule
 
-Trial = Mapping[str, int | float]
+Trial = Mapping[str, int | float | str]
 
 EVERY_STAGE = "stages."  # before the name of a trial's value that all stages take
-DRAWS = 1000  # draws of demonstrations that a seed has; no two seeds share one
 
 
 @dataclass(frozen=True)
-class Approach:
-    """name: of the row. template: which of the task's. demonstrations: how many per class stand
-    before each row, or `fit`: as many as the context holds. draw: which demonstrations.
-    stages: what trains, one after the other; none for a prompt. baseline: a row without the
-    backbone, with its options. trials: the values tried on dev, by field name, or `templates`:
-    each of the task's; one is chosen.
+class Approach(Prompt):
+    """name: of the row. stages: what trains, one after the other; none for a prompt. baseline: a
+    row without the backbone, with its options. trials: the values tried on dev, by field name, or
+    `templates`: each of the task's, or a search through prompts; one is chosen.
     Raises InputError for values that make no approach.
     """
 
     name: str
-    template: int = 0
-    demonstrations: int | Literal["fit"] = 0
-    draw: int = 0
     stages: tuple[Stage, ...] = ()
     baseline: str | None = None
     options: Mapping[str, float] = field(default_factory=dict)
-    trials: tuple[Trial, ...] | Literal["templates"] = field(default=({},), compare=False)
+    trials: tuple[Trial, ...] | Literal["templates"] | PromptSearch = field(
+        default=({},), compare=False
+    )
 
     def __post_init__(self) -> None:
         if not self.name:
             raise InputError("name", self.name, "a row needs a name")
-        if self.template < 0:
-            raise InputError("template", self.template, "a whole number from 0 is expected")
-        if self.demonstrations != "fit" and self.demonstrations < 0:
-            allowed = "a whole number from 0, or 'fit', is expected"
-            raise InputError("demonstrations", self.demonstrations, allowed)
-        if not 0 <= self.draw < DRAWS:
-            raise InputError("draw", self.draw, f"a whole number from 0 to {DRAWS - 1} is expected")
+        super().__post_init__()
+        if self.ensemble > 1 and self.stages:
+            raise InputError("ensemble", self.ensemble, "an ensemble is of prompts, without stages")
         if self.baseline is not None:
             self._check_baseline()
         self._check_merges()
@@ -84,13 +78,18 @@ class Approach:
         parsed = tuple(
             parse_stage(stage, schedule, f"{at}.stages[{i}]") for i, stage in enumerate(stages)
         )
-        approach = build(cls, {**values, "stages": parsed}, at)
-        if approach.trials == "templates":
+        values = {**values, "stages": parsed}
+        if isinstance(values.get("trials"), Mapping):
+            values["trials"] = build(PromptSearch, values["trials"], f"{at}.trials")
+        approach = build(cls, values, at)
+        if not isinstance(approach.trials, tuple):
+            approach.check_choice(at)
             return approach
         if not approach.trials:
             raise InputError(f"{at}.trials", approach.trials, "at least one trial is expected")
         tried = [approach.at(trial, f"{at}.trials") for trial in approach.trials]
         for one, trial in zip(tried, approach.trials, strict=True):
+            one.check_choice(at)
             if tried.count(one) > 1:
                 raise InputError(f"{at}.trials", trial, "each trial may stand there once")
         return approach
@@ -101,9 +100,11 @@ class Approach:
 
     def trials_on(self, task: Task) -> tuple[Trial, ...]:
         """The trials it gets on a task."""
-        if self.trials == "templates":
+        if isinstance(self.trials, PromptSearch):
+            return self.trials.trials(len(task.templates), self.drawn)
+        if isinstance(self.trials, str):
             return tuple(dict(template=i) for i in range(len(task.templates)))
-        return self.trials  # pyright: ignore
+        return self.trials
 
     def at(self, trial: Trial, where: str = "trial") -> "Approach":
         """This approach with a trial's values: its own fields, or those of its last stage or of
@@ -115,14 +116,13 @@ class Approach:
             chosen = chosen._with(name, value, where)
         return chosen
 
-    def _with(self, name: str, value: int | float, where: str) -> "Approach":
+    def _with(self, name: str, value: int | float | str, where: str) -> "Approach":
         if self.baseline is not None:
             return changed(self, "options", {**self.options, name: value}, where)
-        own = ("template", "draw")
-        if name in own:
+        if name in PROMPT:
             return changed(self, name, value, where)
         if not self.stages:
-            raise InputError(where, name, choose_from(own, name))
+            raise InputError(where, name, choose_from(PROMPT, name))
         everywhere = name.startswith(EVERY_STAGE)
         before, chosen = ((), self.stages) if everywhere else (self.stages[:-1], self.stages[-1:])
         name = name.removeprefix(EVERY_STAGE)

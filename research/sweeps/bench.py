@@ -9,7 +9,6 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from research.devices import Devices
-from research.evaluation.answering import Answers
 from research.models.backbone import Backbone
 from research.sweeps.lineage import Stages
 
@@ -32,8 +31,8 @@ class Once:
 @dataclass(frozen=True)
 class Bench:
     """What all runs of an experiment share. held_out: ids of the text that general ability is
-    measured on. prompted: scores of prompts without training, which many seeds and regimes have in
-    common. once: what else they have in common.
+    measured on. prompted: what was answered without training, which many seeds, regimes and rows
+    have in common. once: what else they have in common.
     """
 
     backbone: Backbone
@@ -43,5 +42,5 @@ class Bench:
     checkpoints: Path
     stages: Stages
     held_out: list[int] | None = None
-    prompted: dict[bytes, Answers] = field(default_factory=dict)
+    prompted: dict[bytes, Any] = field(default_factory=dict)
     once: Once = field(default_factory=Once)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 
 from research.sweeps.baseline_run import run_baseline
 from research.sweeps.bench import Bench
@@ -41,9 +42,10 @@ class CellRun:
         checked = []
         for trial in self.cell.trials:
             for run in self.cell.final(trial):
-                # Learning rates, and whatever else is of one method only, see the same data.
+                # Learning rates, and whatever else is of one method only, see the same data; and
+                # demonstrations are drawn so that they fit.
                 methods = tuple(stage.methods for stage in run.approach.stages)
-                same = (run.seed, run.approach.template, run.approach.draw, methods)
+                same = (run.seed, replace(run.approach, draw=0).prompt, methods)
                 if same not in checked:
                     check_run(run, self.bench)
                     checked.append(same)

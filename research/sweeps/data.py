@@ -9,20 +9,23 @@ from research.errors import InputError
 from research.evaluation.answering import Answering, answering_for, encoder_for
 from research.evaluation.batch import Frame, frame
 from research.methods.method import Words
-from research.sweeps.approach import DRAWS
 from research.sweeps.plan import Run
+from research.sweeps.prompt import DRAWS, Prompt
 from research.sweeps.stage import Stage
-from research.tasks.demonstrations import demonstrations
 from research.tasks.encoded import Encoded
+from research.tasks.encoding import Before, Encoder
 from research.tasks.form import Route
+from research.tasks.neutral import neutral_prompts
 from research.tasks.sampling import Regime, Split, draw
+from research.tasks.shown import shown
 from research.tasks.task import Example
 
 
 @dataclass(frozen=True)
 class RunData:
-    """demonstrations: how many stand in the frame. added: tokens of the frame that are theirs.
-    cutting: encodes further examples for the same prompt, too long ones cut to fit.
+    """neutral: the frame of prompts without an input. answering: how rows are answered.
+    demonstrations: how many stand before a row. added: their tokens. cutting: encodes further
+    examples for the same prompt, too long ones cut to fit.
     """
 
     split: Split
@@ -30,6 +33,7 @@ class RunData:
     dev: Encoded
     test: Encoded
     frame: Frame
+    neutral: Frame
     answering: Answering
     words: Words
     demonstrations: int
@@ -48,18 +52,21 @@ def run_data(
     room: int,
     route: Route,
     stage: Stage | None = None,
+    prompt: Prompt | None = None,
 ) -> RunData:
     """Draws and encodes; `room` is the model's context less what methods take, in positions.
 
-    stage: whose task, regime and template count, where it has its own. Raises InputError for a
-    template the task does not have and for texts that do not fit.
+    stage: whose task, regime and template count, where it has its own. prompt: None for the run's.
+    Raises InputError for a template the task does not have, for texts that do not fit, and where
+    nothing is left of a template without an input.
     """
-    task, regime, approach = run.cell.task, run.cell.regime, run.approach
-    template = approach.template
+    task, regime, prompt = run.cell.task, run.cell.regime, prompt or run.approach
+    template = prompt.template
     if stage is not None:
         task = task if stage.task is None else run.cell.tasks[stage.task]
         regime = regime if stage.regime is None else Regime.parse(stage.regime)
         template = template if stage.template is None else stage.template
+        prompt = replace(prompt, prior="none")  # training minimises what no prior is taken off
     if not 0 <= template < len(task.templates):
         allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
         raise InputError("template", template, allowed)
@@ -67,24 +74,41 @@ def run_data(
     too_long = run.cell.experiment.too_long
     encoder = encoder_for(task, tokenizer, template, room=room, too_long=too_long, route=route)
     encoder = replace(encoder, room=room - len(encoder.closing))
-    shown = ()
-    if approach.demonstrations:
-        longest, room = encoder.longest((*split.train, *split.dev, *task.test)), encoder.room
-        beside = room - (longest if encoder.too_long == "error" else min(longest, room // 2))
-        most = None if approach.demonstrations == "fit" else approach.demonstrations
-        draw_seed = DRAWS * run.seed + approach.draw
-        shown = demonstrations(encoder, split.train, beside, draw_seed, most)
-    ids = encoder.opening(shown)
-    encoder = replace(encoder, room=encoder.room - len(ids))
+    splits, seed = (split.train, split.dev, task.test), DRAWS * run.seed + prompt.draw
+    most = None if prompt.demonstrations == "fit" else prompt.demonstrations
+    before = shown(encoder, prompt.choice, splits, seed, most)
+    encoder = replace(encoder, room=encoder.room - before.longest)
+    # A domain premise stands alone: it has no demonstrations in the paper's code either.
+    bare = encoder.opening(()) if prompt.prior == "domain" else before.opening
+
+    def cutting(examples: Sequence[Example]) -> Encoded:
+        write = replace(encoder, too_long="cut").examples
+        return _rows(write, encoder, prompt, examples, before.further(examples))
+
     return RunData(
         split,
-        encoder.training(split.train),
-        encoder.examples(split.dev),
-        encoder.examples(task.test),
-        frame(ids, encoder.closing, encoder.form.mask),
+        _rows(encoder.training, encoder, prompt, split.train, before.before[0]),
+        _rows(encoder.examples, encoder, prompt, split.dev, before.before[1]),
+        _rows(encoder.examples, encoder, prompt, task.test, before.before[2]),
+        frame(before.opening, encoder.closing, encoder.form.mask),
+        frame(bare, encoder.closing, encoder.form.mask),
         answering_for(task, encoder),
         Words(tuple(map(task.verbalizer.continuation, task.labels)), encoder.ids),
-        len(shown),
-        len(ids) - len(encoder.opening(())),
-        replace(encoder, too_long="cut").examples,
+        before.count,
+        before.added,
+        cutting,
     )
+
+
+def _rows(
+    write: Callable[[Sequence[Example], Before], Encoded],
+    encoder: Encoder,
+    prompt: Prompt,
+    examples: Sequence[Example],
+    before: Before,
+) -> Encoded:
+    """What `write` makes of them, with the prompts without an input that stand where they do."""
+    texts = neutral_prompts(encoder.template, prompt.prior)
+    places = before if before and prompt.prior != "domain" else ((),)
+    neutral = tuple(encoder.ready(text, places) for text in texts)
+    return replace(write(examples, before), neutral=neutral)

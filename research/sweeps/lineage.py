@@ -38,7 +38,9 @@ def lineage(run: Run, index: int) -> dict[str, Any]:
     experiment = cell.experiment
     return {
         "code_version": CODE_VERSION,
-        "prompt": {name: whole[name] for name in ("demonstrations", "draw") if name in whole},
+        "prompt": {
+            name: whole[name] for name in ("demonstrations", "choice", "draw") if name in whole
+        },
         "stages": until[: index + 1],
         **approach.sources(index + 1),
         "seed": run.seed,

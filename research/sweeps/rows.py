@@ -20,6 +20,13 @@ def few_shot(draws: int) -> Row:
     return dict(name="few-shot prompt", demonstrations="fit", trials=trials)
 
 
+def prompt_search(name: str, prompts: int, **prompt: Any) -> Row:
+    """As many prompts as that, each of a template and a draw of demonstrations with their order;
+    `prompt` has the other fields: demonstrations, choice, normalisation, prior, ensemble.
+    """
+    return dict(name=name, trials=dict(prompts=prompts), **prompt)
+
+
 def trained(
     name: str, method: Mapping[str, Any], learning_rates: tuple[float, ...] | None = None
 ) -> Row:

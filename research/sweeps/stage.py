@@ -9,6 +9,7 @@ from research.errors import InputError, choose_from
 from research.methods import METHODS
 from research.methods.method import Method
 from research.settings import build, build_named, changed, resolved
+from research.sweeps.prompt import PROMPT
 from research.tasks.sampling import Regime
 from research.training.optimizer import Schedule
 
@@ -59,14 +60,14 @@ def parse_stage(values: Any, schedule: Schedule, at: str) -> Stage:
     return build(Stage, {**rest, "methods": methods, "schedule": whole}, at)
 
 
-def stage_with(stage: Stage, name: str, value: int | float, where: str) -> Stage:
+def stage_with(stage: Stage, name: str, value: int | float | str, where: str) -> Stage:
     """The stage with another value of a field of its own or of one of its methods."""
     own = ("learning_rate", "weight_decay")
     of_methods = {f.name: i for i, m in enumerate(stage.methods) for f in fields(m)}
     if name in own:
         return changed(stage, name, value, where)
     if name not in of_methods:
-        raise InputError(where, name, choose_from(("template", "draw", *own, *of_methods), name))
+        raise InputError(where, name, choose_from((*PROMPT, *own, *of_methods), name))
     methods, place = list(stage.methods), of_methods[name]
     methods[place] = changed(methods[place], name, value, where)
     return replace(stage, methods=tuple(methods))

@@ -1,6 +1,5 @@
 """One run at work: its data, the leaves it has reached and what its stages gave."""
 
-import hashlib
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from research.sweeps.costs import costs, stored
 from research.sweeps.data import RunData, run_data
 from research.sweeps.learning import described, majority, not_learned
 from research.sweeps.plan import Run
+from research.sweeps.reading import Reading, rows_of
 from research.sweeps.result import Afterwards, Result, predictions
 from research.sweeps.switching import switch_seconds
 from research.tasks.encoded import Encoded
@@ -42,7 +42,12 @@ class Work:
         self.taken = sum(method.positions for method in methods)
         self.room = (bench.backbone.context or UNBOUNDED) - self.taken
         self.route: Route = route_of(bench.backbone.model, methods)
-        self.data = run_data(run, bench.tokenizer, self.room, self.route)
+        self.approach.check_labels(run.cell.task.labels)
+        self.prompts = [
+            run_data(run, bench.tokenizer, self.room, self.route, prompt=prompt)
+            for prompt in self.approach.members(len(run.cell.task.templates))
+        ]
+        self.data = self.prompts[0]
         self.outcomes: list[Outcome] = []
         self.changed: Leaves = {}  # with which the backbone's leaves are the run's
 
@@ -91,55 +96,45 @@ class Work:
 
     def result(self) -> Result:
         task, data = self.run.cell.task, self.data
+        dev = self._score("dev").metrics
         diverged = any(outcome.progress.status == "diverged" for outcome in self.outcomes)
         return Result(
             status="diverged" if diverged else "finished",
             n_train=len(data.split.train),
-            metrics={
-                "train": self._score(data.train.head(len(data.dev.length))).metrics,
-                "dev": self._score(data.dev).metrics,
-            },
-            costs=costs(self.outcomes, self.changed, self._methods(), data.added + self.taken),
+            metrics={"train": self._score("train").metrics, "dev": dev},
+            costs=costs(self.outcomes, self.changed, self._methods(), self._added_tokens()),
             notes={
                 "demonstrations": data.demonstrations,
-                "cut": data.cut,
+                "cut": max(prompt.cut for prompt in self.prompts),
                 "dropped": data.split.dropped,
                 "steps": [outcome.progress.steps for outcome in self.outcomes],
                 "best_step": [outcome.progress.best_step for outcome in self.outcomes],
-                **self._learned(),
+                **self._learned(dev),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
-            test=lambda name: predictions(task, name, self._score(self._tests[name])),
+            test=lambda split: predictions(task, split, self._score(split)),
             afterwards=self._afterwards,
             backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
             history=tuple(outcome.progress.history for outcome in self.outcomes),
             trained=self.changed,
         )
 
-    @cached_property
-    def _tests(self) -> dict[str, Encoded]:
-        """The rows of test, and of all that is like it; what stands in test has been checked."""
-        tests = self.run.cell.task.tests
-        others = {split: self.data.cutting(tests[split]) for split in tests if split != "test"}
-        return {"test": self.data.test, **others}
-
     def _afterwards(self) -> Afterwards:
         methods, task, room = self._methods(), self.run.cell.task, self.room
         switching = switch_seconds(stored(self.changed, methods), self.bench.devices)
-        cut = {split: encoded.cut for split, encoded in self._tests.items() if split != "test"}
+        cut = {split: rows[0].cut for split, rows in self._beside_test.items()}
         able = ability(self.bench, self.route, methods, self.leaves, self.changed, room, task)
         return Afterwards({"switch_seconds": switching}, {"cut_beside_test": cut}, able)
 
-    def _learned(self) -> dict[str, Any]:
-        """Notes on what training came to, of approaches that train."""
+    def _learned(self, dev: dict[str, float]) -> dict[str, Any]:
+        """Notes on what training came to, of approaches that train; `dev`: what they score."""
         if not self.approach.stages:
             return {}
         metric, classes = self.run.cell.task.metric, len(self.run.cell.task.labels)
         others = {"the majority class": majority(self.data, metric, classes)} if classes else {}
         if self.route != "head":
-            others["the backbone as it came"] = self._untrained(self.data.dev).metrics[metric]
-        score = self._score(self.data.dev).metrics[metric]
-        notes: dict[str, Any] = {"not_learned": not_learned(metric, score, others)}
+            others["the backbone as it came"] = self._score("dev", trained=False).metrics[metric]
+        notes: dict[str, Any] = {"not_learned": not_learned(metric, dev[metric], others)}
         for method in self._methods():
             prompt = method.prefix(added_to(method, self.leaves).get("", {}))
             if prompt is not None:
@@ -171,29 +166,34 @@ class Work:
             methods = (Head(), *methods)
         return tuple(jax.tree.map(np.float32, method) for method in methods)
 
-    def _score(self, encoded: Encoded) -> Answers:
-        if not self.approach.stages:
-            return self._untrained(encoded)
-        return self._predict(self._methods(), self.leaves, encoded)
+    def _added_tokens(self) -> int:
+        """Tokens that the approach adds to an input; an ensemble reads the input again as well."""
+        again = sum(round(float(prompt.test.start.mean())) for prompt in self.prompts[1:])
+        return sum(prompt.added for prompt in self.prompts) + self.taken + again
 
-    def _untrained(self, encoded: Encoded) -> Answers:
-        """By the backbone as it came, once for all runs that ask the same of it."""
-        parts = (encoded.tokens, encoded.start, encoded.label, *self.data.frame)
-        content = [f"{self.run.cell.task.checksum} {self.route}".encode()]
-        content += [np.asarray(part).tobytes() for part in parts]
-        key = hashlib.sha256(b" ".join(content)).digest()
-        if key not in self.bench.prompted:
-            leaves = self.bench.backbone.params
-            self.bench.prompted[key] = self._predict(self._methods(0), leaves, encoded)
-        return self.bench.prompted[key]
+    def _score(self, split: str, trained: bool = True) -> Answers:
+        """By the leaves reached, or by the backbone as it came. split: train (as many rows as dev
+        has), dev, or one of `Task.tests`.
+        """
+        asis = not (trained and self.approach.stages)
+        methods = self._methods(0) if asis else self._methods()
+        leaves = self.bench.backbone.params if asis else self.leaves
+        how = self.approach.normalisation
+        reading = Reading(self.bench, self.prompts, how, methods, leaves, asis)
+        return reading.answers(self._rows(split))
 
-    def _predict(self, methods: tuple[Method, ...], leaves: Leaves, encoded: Encoded) -> Answers:
-        return self.data.answering.answers(
-            self.bench.backbone.model,
-            methods,
-            leaves,
-            encoded,
-            self.data.frame,
-            devices=self.bench.devices,
-            dtype=self.bench.dtype,
-        )
+    def _rows(self, split: str) -> list[Encoded]:
+        """As each of the prompts has them."""
+        if split in ("train", "dev", "test"):
+            return [rows_of(prompt, split) for prompt in self.prompts]
+        return self._beside_test[split]
+
+    @cached_property
+    def _beside_test(self) -> dict[str, list[Encoded]]:
+        """What is like test: it was not checked before training, so long texts are cut."""
+        tests = self.run.cell.task.tests.items()
+        return {
+            split: [prompt.cutting(examples) for prompt in self.prompts]
+            for split, examples in tests
+            if split != "test"
+        }

@@ -18,11 +18,22 @@ class Labels(NamedTuple):
     length: NDArray
 
 
+class LabelTexts(NamedTuple):
+    """Every text of every label, K of them: their targets as labels of their own, the class that
+    owns each [K], and its size [K] in UTF-8 bytes, without space and end.
+    """
+
+    targets: Labels
+    owner: NDArray
+    size: NDArray
+
+
 @dataclass(frozen=True)
 class Encoded:
     """Rows of a prompt and the target of the right label, padded with 0 on the right.
 
-    What stands in the padding means nothing: no result may depend on it.
+    What stands in the padding means nothing: no result may depend on it. neutral: prompts without
+    an input, by which rows are calibrated; of each, one row for all rows or one for each.
     """
 
     tokens: NDArray  # [I, T] int32
@@ -31,11 +42,13 @@ class Encoded:
     label: NDArray  # [I] int32: index into the task's labels, 0 where it has none
     cut: int  # how many prompts were cut to fit
     references: tuple[tuple[str, ...], ...] = ()  # of each row, where the answer is a text
+    neutral: tuple["Encoded", ...] = ()
 
     def head(self, count: int) -> "Encoded":
         """The first `count` rows."""
         rows = {n: getattr(self, n)[:count] for n in ("tokens", "length", "start", "label")}
-        return replace(self, **rows, references=self.references[:count])
+        neutral = tuple(one.head(count) for one in self.neutral)
+        return replace(self, **rows, references=self.references[:count], neutral=neutral)
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray, NDArray]:

@@ -1,8 +1,9 @@
 """From the examples of a task to token ids for one model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -10,11 +11,13 @@ from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
 from research.tasks.cutting import cut, token_ids
-from research.tasks.encoded import Encoded, Labels, padded
+from research.tasks.encoded import Encoded, Labels, LabelTexts, padded
 from research.tasks.form import Form, Route, form
 from research.tasks.task import Example
 from research.tasks.template import Template
 from research.tasks.verbalizer import Verbalizer
+
+Before = Sequence[Sequence[int]]  # ids that stand before each row, of its own, or none
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class Encoder:
     surrounds all rows alike, such as a beginning-of-text token, stands in their frame. A causal
     target ends in the verbalizer's end, a seq2seq one in EOS; in the masked route the end, without
     white space, stands after the masks; the head's route has no targets.
-    Raises InputError where two labels cannot be told apart by their ids, and for a tokenizer
-    without the special tokens that the route needs.
+    Raises InputError where two texts of labels cannot be told apart by their ids, and for a
+    tokenizer without the special tokens that the route needs.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -45,17 +48,16 @@ class Encoder:
             self._check_targets()
 
     def _check_targets(self) -> None:
-        for label, ids in self._targets.items():
-            for other, longer in self._targets.items():
+        texts = [(label, text, ids) for label, of in self._targets.items() for text, ids in of]
+        for label, text, ids in texts:
+            for other, another, longer in texts:
                 begun = longer if self.route == "masked" else longer[: len(ids)]
-                if label != other and begun == ids:
+                if text != another and begun == ids:
                     allowed = (
                         f"its {len(ids)} tokens also begin the target of label {other!r}; "
                         "change a text, or the end of the verbalizer to one the tokenizer keeps"
                     )
-                    raise InputError(
-                        f"verbalizer[{label!r}]", self.verbalizer.texts[label], allowed
-                    )
+                    raise InputError(f"verbalizer[{label!r}]", text, allowed)
 
     @cached_property
     def form(self) -> Form:
@@ -69,19 +71,32 @@ class Encoder:
         return (self.ids(end) if end else []) + list(self.form.closing)
 
     def label_tokens(self) -> Labels:
-        """The targets of all labels, in their order."""
+        """The targets of all labels that are trained on, in their order."""
         if self.route == "head":
             count = len(self.labels)
             return Labels(np.zeros((count, 1), np.int32), np.ones(count, np.int32))
-        return Labels(*padded([self._targets[label] for label in self.labels]))
+        return Labels(*padded([self._target(label) for label in self.labels]))
+
+    def texts(self) -> LabelTexts:
+        """The targets of all texts, those of a label together; by the head's route classes have
+        no texts.
+        """
+        if self.route == "head":
+            count = len(self.labels)
+            return LabelTexts(self.label_tokens(), np.arange(count), np.ones(count, np.int32))
+        owned = [(i, *one) for i, label in enumerate(self.labels) for one in self._targets[label]]
+        owner, texts, ids = zip(*owned, strict=True)
+        sizes = [len(text.encode()) for text in texts]
+        return LabelTexts(Labels(*padded(ids)), np.array(owner), np.array(sizes))
 
     def longest(self, examples: Sequence[Example]) -> int:
         """Positions that the longest of these rows takes with the longest label, nothing cut."""
         prompts = self._prompts([example.fields for example in examples])
         return max(map(len, prompts), default=0) + self._reserved(self._written(examples))
 
-    def examples(self, examples: Sequence[Example]) -> Encoded:
-        """The rows of these examples; each has room for the longest label.
+    def examples(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
+        """The rows of these examples; each has room for the longest text of a label, and the room
+        is what `before` leaves.
 
         Raises InputError for rows that are too long, unless they are to be cut, and where not
         even the template fits. Only the columns are cut, from their ends, the longest first.
@@ -102,26 +117,48 @@ class Encoder:
         fitting = cut(self.tokenizer, self.template, [fields[row] for row in long], limit)
         for row, ids in zip(long, fitting, strict=True):
             prompts[row] = ids
-        rows = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
-        tokens, length = padded(rows)
-        start = np.array([len(ids) for ids in prompts], np.int32)
+        rows = self._rows(prompts, targets, before)
         index = {label: place for place, label in enumerate(self.labels)}
         label = np.array([index.get(example.label, 0) for example in examples], np.int32)
         references = tuple(example.references for example in examples)
-        return Encoded(tokens, length, start, label, cut=len(long), references=references)
+        return replace(rows, label=label, cut=len(long), references=references)
 
-    def training(self, examples: Sequence[Example]) -> Encoded:
+    def training(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """The rows to train on."""
-        return self.examples(examples)
+        return self.examples(examples, before)
+
+    def ready(self, prompt: str, before: Before = ((),)) -> Encoded:
+        """Rows of a prompt that is no example's, one after each of `before`; their label means
+        nothing. Raises InputError for a prompt that does not fit.
+        """
+        (ids,) = token_ids(self.tokenizer, [prompt])
+        target = self._target(self.labels[0])
+        limit = self.room - self._reserved([target])
+        if len(ids) > limit:
+            allowed = f"it takes {len(ids)} tokens, and {limit} are left beside frame and label"
+            raise InputError("prompt", prompt, allowed)
+        return self._rows([ids] * len(before), [target] * len(before), before)
+
+    def _rows(self, prompts: list[list[int]], targets: list[list[int]], before: Before) -> Encoded:
+        """Without labels."""
+        if before:
+            prompts = [[*ids, *prompt] for ids, prompt in zip(before, prompts, strict=True)]
+        rows = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
+        tokens, length = padded(rows)
+        start = np.array([len(ids) for ids in prompts], np.int32)
+        return Encoded(tokens, length, start, np.zeros(len(rows), np.int32), cut=0)
+
+    def demonstrations(self, examples: Sequence[Example]) -> list[list[int]]:
+        """The ids of each example as a demonstration: prompt, target and separator."""
+        prompts = self._prompts([example.fields for example in examples])
+        return [
+            prompt + self._shown(example.label) + self._separator
+            for example, prompt in zip(examples, prompts, strict=True)
+        ]
 
     def opening(self, demonstrations: Sequence[Example]) -> list[int]:
         """What begins a text, if the tokenizer has it, then each demonstration and a separator."""
-        ids = list(self.form.opening)
-        prompts = self._prompts([example.fields for example in demonstrations])
-        for example, prompt in zip(demonstrations, prompts, strict=True):
-            target = self.ids(self.verbalizer.target(example.label))
-            ids += prompt + target + self._separator
-        return ids
+        return [*self.form.opening, *chain(*self.demonstrations(demonstrations))]
 
     def ids(self, text: str) -> list[int]:
         """The ids of a text that follows another one.
@@ -133,22 +170,40 @@ class Encoder:
         return both[len(before) :] if both[: len(before)] == before else alone
 
     @cached_property
-    def _targets(self) -> dict[str, list[int]]:
-        """The ids that are trained on and scored for each label."""
+    def _targets(self) -> dict[str, list[tuple[str, list[int]]]]:
+        """The texts of each label and the ids that are scored for them, those trained on first."""
         if self.route == "head":
-            return {label: [] for label in self.labels}
+            return {label: [("", [])] for label in self.labels}
         causal, end = self.route == "causal", list(self.form.end)
-        texts = self.verbalizer.target if causal else self.verbalizer.continuation
-        return {label: self.ids(texts(label)) + end for label in self.labels}
+        written = self.verbalizer.target if causal else self.verbalizer.continuation
+        return {
+            label: [
+                (text, self.ids(written(label, place)) + end)
+                for place, text in enumerate(self.verbalizer.all(label))
+            ]
+            for label in self.labels
+        }
+
+    def _target(self, label: str) -> list[int]:
+        """The ids that are trained on."""
+        return self._targets[label][0][1]
+
+    def _shown(self, label: str) -> list[int]:
+        """The ids of a label's target in a demonstration, whatever the route."""
+        return self._shown_targets[label]
+
+    @cached_property
+    def _shown_targets(self) -> dict[str, list[int]]:
+        return {label: self.ids(self.verbalizer.target(label)) for label in self.labels}
 
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:
         """The ids of each example's own target."""
-        return [self._targets[example.label] for example in examples]
+        return [self._target(example.label) for example in examples]
 
     def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
         """The positions that every row keeps for its target: those of the longest label."""
         del targets  # whichever there are, all labels are scored
-        return max(map(len, self._targets.values()))
+        return max(len(ids) for texts in self._targets.values() for _, ids in texts)
 
     @cached_property
     def _separator(self) -> list[int]:

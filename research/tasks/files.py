@@ -102,7 +102,8 @@ class FileTask(Files):
     label: str = "label"
     group: str | None = None  # the worst group of test is looked for
     paraphrase: str | tuple[str, ...] | None = None  # the text in other words, for each of `text`
-    verbalizer: Mapping[str, str] | None = None  # label -> text; in the order of the labels
+    # label -> its text, or several of which the first is trained on; in the order of the labels
+    verbalizer: Mapping[str, str | tuple[str, ...]] | None = None
     metric: str = "accuracy"
 
     def outline(self) -> Outline | None:

@@ -121,10 +121,15 @@ class Task:
             "name": self.name,
             "labels": self.labels,
             "templates": [template.text for template in self.templates],
-            "verbalizer": [self.verbalizer.target(label) for label in self.labels],
+            "verbalizer": [self._targets(label) for label in self.labels],
             "metric": self.metric,
             "splits": {split: plain(examples) for split, examples in self.splits.items()},
         }
+
+    def _targets(self, label: str) -> str | list[str]:
+        """The targets of a label; the one, where there is one."""
+        found = [self.verbalizer.target(label, i) for i in range(len(self.verbalizer.all(label)))]
+        return found if found[1:] else found[0]
 
     @cached_property
     def pools(self) -> Pools:

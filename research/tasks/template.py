@@ -46,6 +46,12 @@ class Template:
         """The columns it uses, each once, in order of appearance."""
         return tuple(dict.fromkeys(name for _, name in self.pieces if name is not None))
 
+    @cached_property
+    def ending(self) -> str:
+        """The fixed text after the last column."""
+        last = max(place for place, (_, name) in enumerate(self.pieces) if name is not None)
+        return "".join(fixed for fixed, _ in self.pieces[last + 1 :])
+
     def check(self, columns: Iterable[str]) -> None:
         """Raises InputError for a column that is not among `columns`, with the nearest name."""
         columns = tuple(columns)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from research.errors import InputError
 from research.tasks.cutting import token_ids
 from research.tasks.encoded import Encoded
-from research.tasks.encoding import Encoder
+from research.tasks.encoding import Before, Encoder
 from research.tasks.task import Example
 
 
@@ -39,10 +39,15 @@ class TextEncoder(Encoder):
         last = self.tokenizer.eos_token_id
         return (last,) if isinstance(last, int) else ()
 
-    def training(self, examples: Sequence[Example]) -> Encoded:
+    def training(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """A row for each reference of each example."""
-        pairs = [replace(one, label=text) for one in examples for text in one.references]
-        return self.examples(pairs)
+        places = [place for place, one in enumerate(examples) for _ in one.references]
+        texts = [text for one in examples for text in one.references]
+        pairs = [replace(examples[i], label=text) for i, text in zip(places, texts, strict=True)]
+        return self.examples(pairs, [before[place] for place in places] if before else ())
+
+    def _shown(self, label: str) -> list[int]:
+        return self.ids(self.verbalizer.target(label))
 
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:
         texts = [self.verbalizer.continuation(example.label) for example in examples]

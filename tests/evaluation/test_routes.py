@@ -9,11 +9,14 @@ import pytest
 from flax.traverse_util import unflatten_dict
 
 from research.evaluation.batch import Rows, frame
+from research.evaluation.readout import label_scores
 from research.evaluation.scoring import ROUTES, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.head import Head
 from research.models.backbone import load_backbone
+from research.tasks.encoded import Labels, LabelTexts
 from tests import checkpoints
+from tests.evaluation.plain import plain_labels
 from tests.thorough import cases
 from tests.tiny import LABELS, METHODS, batch, encoded, loss_sum, scored, with_method
 
@@ -107,6 +110,25 @@ def test_label_scores_and_objective_are_sums_of_token_logprobs(load, variant):
     np.testing.assert_allclose(scores, slow, **CLOSE)
     right = slow[np.arange(4), rows.label].sum()
     assert -float(loss_sum(model, (), params, rows, around)) == pytest.approx(right, abs=1e-4)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_labels_of_several_texts_are_calibrated(load, variant):
+    """Two texts a label, of which one begins another; row 2 stands for a neutral prompt."""
+    model, params = load(variant)
+    around, rows = FRAMES[VARIANTS[variant]], batch(3)
+    tokens = np.array([[5, 0, 0], [6, 9, 7], [5, 7, 0], [6, 0, 0]], np.int32)
+    texts = LabelTexts(Labels(tokens, np.array([1, 3, 2, 1])), np.array([0, 0, 1, 1]), np.ones(4))
+    scores = np.asarray(scored(model, (), params, rows, around, texts.targets))
+    found = label_scores(scores[:2], texts, "tokens", [scores[2:]])
+    slow = np.zeros((3, 4))
+    for row, text in np.ndindex(3, 4):
+        prompt = rows.tokens[row, : rows.start[row]]
+        target = tokens[text, : texts.targets.length[text]]
+        slow[row, text] = slow_score(model, params, prompt, target, around)
+    for row in range(2):
+        expected = plain_labels(slow[row], [0, 0, 1, 1], [1, 3, 2, 1], [slow[2]])
+        np.testing.assert_allclose(found[row], expected, **CLOSE)
 
 
 @pytest.mark.parametrize("variant", cases(VARIANTS, quick=()))

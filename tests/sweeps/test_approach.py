@@ -119,8 +119,9 @@ def test_baselines_have_their_own_trials():
         ({"draw": 1000}, "row.draw is 1000: a whole number from 0 to 999"),
         ({"trials": []}, "row.trials is (): at least one trial"),
         ({"trials": [{"template": 0}, {}]}, "row.trials is {'template': 0}: each trial may"),
-        ({"trials": [{"learning_rate": 1}]}, "row.trials is 'learning_rate': allowed are draw"),
-        ({"trials": [{"template": "one"}]}, "row.trials[0]['template'] is 'one': expected is int"),
+        ({"trials": [{"learning_rate": 1}]}, "row.trials is 'learning_rate': allowed are choice"),
+        ({"trials": [{"template": "one"}]}, "row.trials.template is 'one': a value of type int"),
+        ({"trials": [{"template": None}]}, "row.trials[0]['template'] is None: expected is int"),
         ({"trials": [{"template": 1.5}]}, "row.trials.template is 1.5: a value of type int"),
         (lora() | {"trials": [{"rnak": 1}]}, "row.trials is 'rnak': did you mean 'rank'?"),
         (

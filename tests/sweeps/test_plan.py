@@ -153,6 +153,7 @@ OF_METHOD = {
 }
 OF_STAGE = {"merge": True, "template": 1, "task": "films", "regime": "3-shot", "weight_decay": 0.1}
 OF_APPROACH = {"name": "LoRA 2", "template": 1, "demonstrations": 1, "draw": 1}
+OF_APPROACH |= {"normalisation": "bytes", "prior": "domain"}
 OF_EXPERIMENT = {"regimes": ("3-shot",), "max_dev": 4, "too_long": "cut", "precision": "bfloat16"}
 
 
@@ -162,7 +163,7 @@ def test_no_field_is_forgotten_here():
 
     assert OF_SCHEDULE.keys() == names(Schedule) and OF_METHOD.keys() == names(LoRA)
     assert OF_STAGE.keys() | {"methods", "schedule", "learning_rate"} == names(Stage)
-    other = {"stages", "trials", "baseline", "options"}
+    other = {"stages", "trials", "baseline", "options", "choice", "ensemble"}
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
     elsewhere |= {"approaches_on", "architecture", "devices", "workers", "keep_trained", "held_out"}
@@ -197,6 +198,10 @@ def test_an_id_depends_on_everything_that_changes_numbers(config: dict, tmp_path
     for name, value in OF_APPROACH.items():
         values = with_row(config, **{name: value})
         ids.append(first(values, str(value) if name == "name" else "LoRA").id)
+    shown = {"demonstrations": 2, "ensemble": 2}
+    for choice in ("random", "nearest", "balanced"):
+        ids.append(first(with_row(config, "few-shot", choice=choice, **shown), "few-shot").id)
+    ids.append(first(with_row(config, "few-shot", demonstrations=2), "few-shot").id)
     ids.append(first(config, checksum="other").id)
     ids.append(Run(run.cell, run.trial, seed=1).id)
     assert len({run.id, *ids}) == 1 + len(ids)

@@ -259,3 +259,50 @@ def test_a_real_tokenizer_joins_to_the_same_text(shared: Path):
     assert tokenizer.decode(ids) == ("Review: a wörld  of “quotes” and </s>\nSentiment: positive\n")
     alone = tokenizer(" positive\n", add_special_tokens=False)["input_ids"]
     np.testing.assert_array_equal(ids[encoded.start[0] :], alone)
+
+
+SEVERAL = Verbalizer({"0": ("bad", "so bad"), "1": ("good", "good film", "a good film")})
+
+
+def test_all_texts_of_a_label_are_encoded_and_the_first_is_trained_on():
+    made = encoder(verbalizer=SEVERAL)
+    texts, labels = made.texts(), made.label_tokens()
+    written = [
+        TOKENIZER.decode(ids[:length])
+        for ids, length in zip(*map(np.asarray, texts.targets), strict=True)
+    ]
+    assert written == [" bad\n", " so bad\n", " good\n", " good film\n", " a good film\n"]
+    np.testing.assert_array_equal(texts.owner, [0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(texts.size, [3, 6, 4, 9, 11])
+    for label, place in enumerate((0, 2)):
+        ids = texts.targets.tokens[place, : texts.targets.length[place]]
+        np.testing.assert_array_equal(ids, labels.tokens[label, : labels.length[label]])
+    # A row has room for the longest text.
+    assert made.longest([example("x")]) == made.longest([example("x", "0")])
+    assert TOKENIZER.decode(made.opening([example("x")])).endswith("Sentiment: good\n\n")
+
+
+def test_one_text_each_is_what_is_trained_on():
+    texts, labels = encoder().texts(), encoder().label_tokens()
+    np.testing.assert_array_equal(texts.targets.tokens, labels.tokens)
+    np.testing.assert_array_equal(texts.owner, [0, 1])
+
+
+@pytest.mark.parametrize("texts", [("good", "good film"), ("good film", "good")])
+def test_a_text_may_not_begin_another_of_its_own_label(texts: tuple[str, ...]):
+    """Else the longer one's probability would count twice."""
+    with pytest.raises(InputError, match="'good': its .* also begin the target of label '1'"):
+        encoder(verbalizer=Verbalizer({"0": "bad", "1": texts}, end=""))
+
+
+def test_a_ready_prompt_stands_after_ids_of_each_row():
+    made = encoder()
+    ids = [made.ids("one\n"), made.ids("and two\n")]
+    rows = made.ready("N/A:", ids)
+    for row, begin in enumerate(("one\n", "and two\n")):
+        assert TOKENIZER.decode(rows.tokens[row, : rows.start[row]]) == f"{begin}N/A:"
+    alone = made.ready("N/A:")
+    assert TOKENIZER.decode(alone.tokens[0, : alone.start[0]]) == "N/A:"
+    with_ids = made.examples([example("good"), example("bad")], ids)
+    plain = made.examples([example("good"), example("bad")])
+    np.testing.assert_array_equal(with_ids.start - plain.start, list(map(len, ids)))

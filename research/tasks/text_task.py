@@ -27,7 +27,8 @@ class FreeText(Verbalizer):
 
     texts: Mapping[str, str] = field(default_factory=dict)
 
-    def continuation(self, label: str) -> str:
+    def continuation(self, label: str, place: int = 0) -> str:
+        del place
         return f" {label}"
 
 

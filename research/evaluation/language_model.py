@@ -18,7 +18,7 @@ from research.evaluation.batch import Frame, Rows, bucket, rows
 from research.evaluation.scoring import target_logprobs
 from research.executable import Executable
 from research.methods.adapted import Adapted
-from research.methods.method import Leaves, Method
+from research.methods.method import Leaves, Method, adding
 from research.models.model import Model
 from research.tasks.encoded import Encoded, padded
 
@@ -60,7 +60,7 @@ def text_loss(
     Each token but a row's first is predicted from those before it in its row, the frame's opening
     and whatever the methods put before every row. NaN without a token to predict.
     """
-    mesh = devices.mesh()
+    mesh, methods = devices.mesh(), adding(methods, leaves)
     score = _scorer(model, dtype, mesh)  # pyright: ignore
     size = -(-batch_size // mesh.size) * mesh.size
     width, leaves = bucket(int(texts.length.max(initial=1))), spread(leaves, mesh)

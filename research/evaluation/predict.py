@@ -13,7 +13,7 @@ from research.evaluation.batch import Frame, Rows, bucket, rows
 from research.evaluation.scoring import label_scores
 from research.executable import Executable
 from research.methods.adapted import Adapted
-from research.methods.method import Array, Leaves, Method
+from research.methods.method import Array, Leaves, Method, adding
 from research.models.model import Model
 from research.tasks.encoded import Encoded, Labels
 from research.tasks.metrics import METRICS
@@ -61,7 +61,7 @@ def score(
 
     The result does not depend on the batch size or on which examples stand beside one another.
     """
-    mesh = devices.mesh()
+    mesh, methods = devices.mesh(), adding(methods, leaves)
     scorer = _scorer(model, dtype, mesh)  # pyright: ignore
     size = -(-batch_size // mesh.size) * mesh.size
     leaves = spread(leaves, mesh)

@@ -153,6 +153,13 @@ def added_to(method: Method, leaves: Leaves) -> dict[str, Leaves]:
     return own
 
 
+def adding(methods: Iterable[Method], leaves: Leaves) -> tuple[Method, ...]:
+    """Those that added leaves. The others change what trains, and nothing of the computation: a
+    fully fine-tuned backbone runs by the program of the frozen one.
+    """
+    return tuple(method for method in methods if added_to(method, leaves))
+
+
 def backbone(leaves: Leaves) -> Leaves:
     """The leaves that no method added."""
     return {path: array for path, array in leaves.items() if ":" not in path}

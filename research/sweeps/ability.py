@@ -5,7 +5,7 @@ from typing import Any
 
 from research.evaluation.batch import frame
 from research.evaluation.language_model import UNDEFINED, text_loss
-from research.methods.method import Leaves, Method, added_to, backbone
+from research.methods.method import Leaves, Method, backbone
 from research.sweeps.bench import Bench
 from research.sweeps.held_out import PASSAGE, as_long, own_text, task_text
 from research.tasks.form import Route, form
@@ -36,8 +36,6 @@ def ability(
         return {"undefined": UNDEFINED[route]}
     stream, opening = bench.held_out, form(route, bench.tokenizer).opening
     size = min(PASSAGE, room - len(opening))
-    # Those that add nothing have no part in the program, so it is the frozen backbone's.
-    methods = tuple(method for method in methods if added_to(method, leaves))
     loss = partial(
         text_loss,
         bench.backbone.model,

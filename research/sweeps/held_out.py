@@ -21,7 +21,7 @@ from research.tasks.world.tokenizer import BEGIN, END
 
 WORLD = "world"  # in place of a file: the held-out part of the corpus of `world-1m`
 PASSAGE = 128  # tokens of a passage, where the context has room for them
-PASSAGES = 48
+PASSAGES = 24
 TEXTS = 256  # of a task, the first of its pool for training: test stays unseen
 MOST_TOKENS = PASSAGE * TEXTS
 MOST_CHARACTERS = 16 * MOST_TOKENS  # read of a file

@@ -85,13 +85,15 @@ def run_data(
     encoder = replace(encoder, room=encoder.room - before.longest)
     # A domain premise stands alone: it has no demonstrations in the paper's code either.
     bare = encoder.opening(()) if prompt.prior == "domain" else before.opening
-    rows = (
+    train, dev, test = (
         _rows(encoder, prompt, examples, ids)
         for examples, ids in zip(splits, before.before, strict=True)
     )
     return RunData(
         split,
-        *rows,
+        train,
+        dev,
+        test,
         frame(before.opening, encoder.closing, encoder.form.mask),
         frame(bare, encoder.closing, encoder.form.mask),
         encoder.label_tokens(),

@@ -85,9 +85,9 @@ class Encoder:
             count = len(self.labels)
             return LabelTexts(self.label_tokens(), np.arange(count), np.ones(count, np.int32))
         owned = [(i, *one) for i, label in enumerate(self.labels) for one in self._targets[label]]
-        owner, texts, ids = zip(*owned, strict=True)
-        sizes = [len(text.encode()) for text in texts]
-        return LabelTexts(Labels(*padded(ids)), np.array(owner), np.array(sizes))
+        targets = Labels(*padded([ids for _, _, ids in owned]))
+        sizes = [len(text.encode()) for _, text, _ in owned]
+        return LabelTexts(targets, np.array([i for i, _, _ in owned]), np.array(sizes))
 
     def longest(self, examples: Sequence[Example]) -> int:
         """Positions that the longest of these rows takes with the longest label, nothing cut."""

@@ -122,6 +122,8 @@ def test_a_mistake_in_the_task(refused: Callable, config: dict, change: Change, 
         ({"trials": [{"learning_rate": 1e999}]}, "learning_rate is inf: a number above 0"),
         ({"trials": [{"template": 2}]}, "template is 2: task films has the templates 0 to 1"),
         ({"demonstrations": -1}, "demonstrations is -1: a whole number from 0, or 'fit'"),
+        ({"stages": [], "trials": {"prompts": 3}}, "trials.prompts is 3: without drawn demonstr"),
+        ({"stages": [], "trials": [{}], "ensemble": 3}, "ensemble is 3: without drawn demonstra"),
     ],
 )
 def test_a_mistake_in_a_row(refused: Callable, config: dict, change: Change, sentence: str):

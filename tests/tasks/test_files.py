@@ -47,6 +47,20 @@ def test_it_is_built_from_a_config(settings: dict):
         build_named(TASKS, values | {"labels": "x"}, "config.task", "kind")
 
 
+def test_a_label_of_several_texts_and_a_template_of_several_lines(settings: dict):
+    template = (
+        "Say whether the critic liked the film.\n\nReview: {text}\n\nAnswer with one word.\nAnswer:"
+    )
+    texts = {"1": ["good", "great"], "0": "bad"}
+    values = settings | {"kind": "file", "templates": [template], "verbalizer": texts}
+    task = build_named(TASKS, values, "config.task", "kind").load()
+    assert task.verbalizer.all("1") == ("good", "great") and task.labels == ("1", "0")
+    filled = task.templates[0].fill({"text": "fine"})
+    assert filled == template.replace("{text}", "fine")
+    with pytest.raises(InputError, match=r"verbalizer\['1'\] is 1: .* a sequence"):
+        build_named(TASKS, values | {"verbalizer": {"1": 1, "0": "bad"}}, "task", "kind")
+
+
 def test_without_words_for_them_columns_and_labels_speak_for_themselves(settings: dict):
     del settings["templates"], settings["verbalizer"]
     task = FileTask(**settings).load()

@@ -59,6 +59,7 @@ def test_a_checksum_is_the_sha256_of_canonical_json():
         {"templates": (Template("{text} :"),)},
         {"verbalizer": Verbalizer({"0": "bad", "1": "fine"})},
         {"verbalizer": Verbalizer({"0": "bad", "1": "good"}, end=".")},
+        {"verbalizer": Verbalizer({"0": "bad", "1": ("good", "fine")})},
         {"train": examples("a", "b", "d", "c")},
         {"dev": examples("e", "f")},
         {"ood": examples("e", "f")},
@@ -70,6 +71,13 @@ def test_a_checksum_is_the_sha256_of_canonical_json():
 def test_the_checksum_covers_everything(change: dict):
     assert dataclasses.replace(TASK, **change).checksum != TASK.checksum
     assert dataclasses.replace(TASK).checksum == TASK.checksum
+
+
+def test_the_checksum_of_one_text_each_is_as_ever():
+    known = "02e8d34d84176768d5c6c7044297bcb462acb93edf8a559091fad7baec7b250c"
+    assert TASK.checksum == known
+    alone = Verbalizer({"0": ("bad",), "1": "good"})
+    assert dataclasses.replace(TASK, verbalizer=alone).checksum == known
 
 
 def test_pools_hold_no_text_twice_and_none_of_a_test_split():

@@ -9,6 +9,7 @@ parameters, 12.7M tokens of text): nothing trained on it reaches TF-IDF.
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 from research.sweeps.rows import few_shot, trained, zero_shot
 
@@ -38,6 +39,7 @@ def get_config() -> ConfigDict:
     config.max_dev = 100
     config.too_long = "error"
     config.precision = "float32"
+    config.held_out = placeholder(str)  # a text file such as the backbone was pretrained on
 
     config.schedule = ConfigDict()
     config.schedule.steps = 400

@@ -20,6 +20,7 @@ def get_config() -> ConfigDict:
     config.seeds = 5
     config.search_seeds = 2
     config.max_dev = 128
+    config.held_out = "world"  # what the backbone was pretrained on, text that it has not met
 
     config.schedule = ConfigDict()
     config.schedule.steps = 120

@@ -1,7 +1,8 @@
 """Runs an experiment: `python scripts/sweep.py --config configs/quickstart.py`.
 
 Runs what is missing in the results folder, prints the comparison table and writes it there. Every
-field of the config is a flag as well, such as `--config.seeds=3`.
+field of the config is a flag as well, such as `--config.seeds=3`. With `--plan` nothing is run: it
+prints how many runs there would be, what they would train and about how long.
 """
 
 from pathlib import Path
@@ -11,12 +12,15 @@ from ml_collections import config_flags
 from rich.console import Console
 
 from research.errors import InputError, exit_on_input_error
+from research.reporting.planned import show_forecast
 from research.reporting.tables import write_tables
 from research.reporting.terminal import show
 from research.sweeps.experiment import Experiment
+from research.sweeps.forecast import forecast
 from research.sweeps.sweep import sweep
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.", lock_config=True)
+PLAN = flags.DEFINE_bool("plan", False, "Print what would run, and run nothing.")
 RESULTS = flags.DEFINE_string("results", None, "Results folder; default: results/<name>.")
 
 
@@ -47,6 +51,9 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     experiment = Experiment.parse(CONFIG.value.to_dict())
     folder = Path(RESULTS.value or f"results/{experiment.name}")
+    if PLAN.value:
+        show_forecast(forecast(experiment, folder), Console())
+        return
     sweep(experiment, folder, Console())
     show(write_tables(folder), Console())
 

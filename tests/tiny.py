@@ -113,3 +113,16 @@ def all_logprobs(model, params, inputs) -> jax.Array:
     positions = jax.numpy.arange(len(inputs))[None]
     hidden, _ = model.apply(nested, inputs[None], positions, positions >= 0)
     return jax.nn.log_softmax(model.apply(nested, hidden, method="logits")[0])
+
+
+def text_loss_of(model, params, texts, before) -> float:
+    """-log p summed over all tokens but each text's first, over their number; `before`: [P, D]."""
+    total, count = 0.0, 0
+    table = np.asarray(params["embed/embedding"])
+    for text in texts:
+        inputs = np.concatenate([before, table[text]])
+        logprobs = np.asarray(all_logprobs(model, params, jax.numpy.asarray(inputs)), np.float64)
+        for place in range(1, len(text)):
+            total -= logprobs[len(before) + place - 1, text[place]]
+            count += 1
+    return total / count

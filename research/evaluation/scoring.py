@@ -35,14 +35,18 @@ def route_of(model: Model, methods: Sequence[Method]) -> Route:
 
 
 def target_logprobs(
-    adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None
+    adapted: Adapted,
+    rows: Rows,
+    frame: Frame,
+    key: jax.Array | None = None,
+    smoothing: float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
     """(log p [B, L], counted [B, L] bool) of each row's target tokens given all they depend on.
 
     By the head's route there is one column, the right class. key: the step's random key while
-    training; row i uses `fold_in(key, rows.place[i] + 1)`.
+    training; row i uses `fold_in(key, rows.place[i] + 1)`. smoothing: of labels, while training.
     """
-    return ROUTES[adapted.route].target_logprobs(adapted, rows, frame, key)
+    return ROUTES[adapted.route].target_logprobs(adapted, rows, frame, key, smoothing)
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:

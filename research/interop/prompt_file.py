@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import jax.numpy as jnp
-import numpy as np
 
 from research.errors import InputError
 from research.methods.method import Leaves
+from research.methods.prompt_file import read_npy
 from research.methods.soft_prompt import SoftPrompt
 
 
@@ -16,15 +16,9 @@ def load_prompt(file: str | Path, params: Leaves) -> tuple[tuple[SoftPrompt], Le
     Raises InputError for a file that holds no array of numbers, or objects, which are pickled, and
     for a prompt of another width than the backbone's embeddings.
     """
-    try:
-        prompt = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError("prompt", str(file), f"it is no .npy file of numbers ({error})") from error
-    if not isinstance(prompt, np.ndarray) or prompt.ndim != 2 or prompt.dtype.kind != "f":
-        raise InputError("prompt", str(file), "an array of numbers with two axes is expected")
+    prompt = read_npy(Path(file), "prompt")
     width = params["embed/embedding"].shape[1]
     if len(prompt) < 1 or prompt.shape[1] != width:
         allowed = f"it has the shape {prompt.shape}, the backbone embeds in {width} dimensions"
         raise InputError("prompt", str(file), allowed)
-    leaf = jnp.asarray(prompt, jnp.float32)
-    return (SoftPrompt(len(prompt)),), {"soft_prompt:/prompt": leaf}
+    return (SoftPrompt(len(prompt)),), {"soft_prompt:/prompt": jnp.asarray(prompt)}

@@ -33,12 +33,13 @@ class Bottleneck(Method):
     1902.00751, section 2.1), or `pfeiffer`, behind the MLP alone (Pfeiffer et al. 2021, arXiv
     2005.00247, section 3 and figure 3). size: M. f is GELU, as in the authors' code of the former.
     W_1 and W_2 start Gaussian with deviation `deviation`, cut at two: 1e-2 as in the paper (the
-    code has 1e-3); b_1 and b_2 at zero.
+    code has 1e-3); b_1 and b_2 at zero. Learning rates: those of Houlsby et al. on GLUE.
     """
 
     name: ClassVar[str] = "bottleneck"
     neutral: ClassVar[bool] = False
     settled: ClassVar[tuple[str, ...]] = ("size", "form", "deviation")
+    learning_rates: ClassVar[tuple[float, ...]] = (3e-5, 3e-4, 3e-3)
     size: int = 64
     form: Literal["houlsby", "pfeiffer"] = "houlsby"
     deviation: float = 1e-2

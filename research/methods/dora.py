@@ -18,7 +18,8 @@ class DoRA(LoRA):
 
     Liu et al. 2024 (arXiv 2402.09353), equation 5; the gradient does not go through |V| (section
     4.3, equation 11). m [D_out] starts as |W|, so step 0 is the backbone. With dropout, both what
-    LoRA adds and what the lengths change read dropout(x), as in the authors' code.
+    LoRA adds and what the lengths change read dropout(x), as in the authors' code. Learning rates:
+    LoRA's; the authors' scripts have 1e-4 and 2e-4.
     """
 
     name: ClassVar[str] = "dora"

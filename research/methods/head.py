@@ -20,10 +20,12 @@ class Head(Method):
     1810.04805, section 4.1: BERT's pooler; where there is none, the head has a layer of its own,
     `tanh(x U + c) W + b`, as in RoBERTa's code), or `mean` over a row's positions (Reimers &
     Gurevych 2019, arXiv 1908.10084, section 3). W starts Gaussian with deviation 0.02, as in BERT.
+    Learning rates: ours, of a head that trains alone, in results/minilm_banking77_agnews.
     """
 
     name: ClassVar[str] = "head"
     is_head: ClassVar[bool] = True
+    learning_rates: ClassVar[tuple[float, ...]] = (3e-3, 1e-2, 3e-2)
     pool: Literal["first", "mean"] = "first"
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:

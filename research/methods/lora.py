@@ -43,10 +43,13 @@ class LoRA(Method):
     stabilised: s = alpha / sqrt(R), rsLoRA (Kalajdzievski 2023, arXiv 2312.03732, theorem 3.2).
     b_rate: how many times the learning rate of A that of B is, LoRA+ (Hayou et al. 2024, arXiv
     2402.12354, section 4; the authors' scripts have 10 to 80).
+    Learning rates: around the 2e-4 to 5e-4 of Hu et al., tables 9 and 11, for models of 0.1B and
+    more; in results/quickstart_reference, of 0.5M, it is 3e-3 and 1e-2.
     """
 
     name: ClassVar[str] = "lora"
     settled: ClassVar[tuple[str, ...]] = ("rank", "dropout", "targets", "ranks", "b_rate")
+    learning_rates: ClassVar[tuple[float, ...]] = (1e-4, 3e-4, 1e-3)
     rank: int = 8
     alpha: float = 16.0
     dropout: float | None = None

@@ -7,6 +7,7 @@ A backbone never knows how it is adapted. All arrays live in one flat dict of le
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -51,6 +52,8 @@ class Method:
     is_head: ClassVar[bool] = False  # whether it classifies, see `Head`
     neutral: ClassVar[bool] = True  # whether a backbone is itself before the first step
     settled: ClassVar[tuple[str, ...]] = ()  # fields that nothing reads once training is over
+    # Those tried on dev where a row names none, for AdamW; a method says where it has them from.
+    learning_rates: ClassVar[tuple[float, ...]] = ()
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
         """New leaves, as {module path: {leaf name: array}}; '' is the model as a whole."""
@@ -86,6 +89,11 @@ class Method:
     def stored(self, leaf: Leaves) -> Leaves:
         """What of the leaves added to one layer is kept once training is over."""
         return leaf
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files its leaves start from; what is in them is part of a run's identity."""
+        return ()
 
     @property
     def positions(self) -> int:

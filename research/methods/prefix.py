@@ -21,11 +21,13 @@ class PrefixTuning(Method):
     section 4.3, `tanh(E W_1 + b_1) W_2 + b_2` with E [P, D], W_1 [D, M], W_2 [M, 2 * L * G * K],
     that makes them while training and is then dropped (the authors' code has 512 for GPT-2); E
     starts Gaussian, the others uniform in +-1/sqrt(their inputs), as there. None: without.
-    The prefix takes the first `length` positions; keys are not rotated.
+    The prefix takes the first `length` positions; keys are not rotated. Learning rates: the scripts
+    of P-tuning v2 have 5e-3 to 1e-2; with an MLP, Li & Liang have 5e-5 and 8e-5 (table 6).
     """
 
     name: ClassVar[str] = "prefix"
     neutral: ClassVar[bool] = False
+    learning_rates: ClassVar[tuple[float, ...]] = (1e-3, 3e-3, 1e-2)
     length: int = 20
     hidden: int | None = None
 

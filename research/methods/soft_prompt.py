@@ -1,13 +1,17 @@
 """Soft prompt: trained embeddings that stand before every row."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from research.errors import InputError
 from research.methods.method import Array, Leaves, Method, Words, traced_method
+from research.methods.prompt_file import prompt_files, read_prompt
+from research.paths import located
 
 
 @traced_method()
@@ -19,26 +23,37 @@ class SoftPrompt(Method):
     `vocabulary`: rows of the embedding table, drawn among the first `common` ids (the paper has
     5,000 of a table sorted by frequency), or among all. `uniform`: in +-0.5 (the authors' code:
     from 0 to 0.5). `labels`: the mean embedding of each label's tokens, then as `vocabulary`.
-    `text`: the embeddings of a text's tokens, repeated or cut to the length, as in PEFT.
+    `text`: the embeddings of a text's tokens, repeated or cut to the length, as in PEFT. `file`: a
+    prompt that was trained before, on another task (SPoT, Vu et al. 2022, arXiv 2110.07904, section
+    2): a .npy file, what a sweep keeps of a run, or a folder of PEFT.
+    Learning rates: up to the 0.3 of the paper's Adafactor; the others are ours, as they were chosen
+    in results/quickstart_reference and sst2_reviews-lm.
     """
 
     name: ClassVar[str] = "soft_prompt"
     neutral: ClassVar[bool] = False
+    learning_rates: ClassVar[tuple[float, ...]] = (3e-2, 1e-1, 3e-1)
     length: int = 20
-    start: Literal["vocabulary", "uniform", "labels", "text"] = "vocabulary"
+    start: Literal["vocabulary", "uniform", "labels", "text", "file"] = "vocabulary"
     common: int | None = None
     text: str | None = None
+    file: str | None = None
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
         """Raises InputError for numbers that make no prompt, and for no text where one is due."""
         if self.length < 1:
             raise InputError("soft_prompt.length", self.length, "a whole number from 1 is expected")
         table = jnp.asarray(params["embed/embedding"])
+        if self.start == "file":
+            return {"": {"prompt": jnp.asarray(self._read(table.shape[1]))}}
         if self.start == "uniform":
             shape = (self.length, table.shape[1])
             return {"": {"prompt": jax.random.uniform(key, shape, minval=-0.5, maxval=0.5)}}
         prompt = table[jax.random.choice(key, self._common(len(table)), (self.length,))]
         if self.start == "labels":
+            if not words.labels:
+                allowed = "the task's answers are texts, there are no labels to start from"
+                raise InputError("soft_prompt.start", "labels", allowed)
             means = [self._tokens(table, words, text).mean(axis=0) for text in words.labels]
             prompt = jnp.concatenate([jnp.stack(means), prompt])[: self.length]
         elif self.start == "text":
@@ -49,11 +64,33 @@ class SoftPrompt(Method):
         return {"": {"prompt": prompt}}
 
     @property
+    def sources(self) -> tuple[Path, ...]:
+        """Raises InputError for a file without its start, or the other way round."""
+        if (self.file is None) == (self.start == "file"):
+            allowed = "the start 'file', and no other, takes a file or folder with a prompt"
+            raise InputError("soft_prompt.file", self.file, allowed)
+        if self.file is None:
+            return ()
+        field = "soft_prompt.file"
+        return prompt_files(Path(located(self.file, field)), field)
+
+    @property
     def positions(self) -> int:
         return self.length
 
     def prefix(self, leaf: Leaves) -> Array:
         return leaf["prompt"]
+
+    def _read(self, width: int) -> np.ndarray:
+        field, file = "soft_prompt.file", self.file or ""
+        prompt = read_prompt(Path(located(file, field)), field)
+        if prompt.shape != (self.length, width):
+            allowed = (
+                f"it has {prompt.shape[0]} vectors of width {prompt.shape[1]}, soft_prompt.length "
+                f"is {self.length} and the backbone embeds in {width} dimensions"
+            )
+            raise InputError(field, file, allowed)
+        return prompt
 
     def _common(self, vocabulary: int) -> int:
         if self.common is not None and not 1 <= self.common <= vocabulary:

@@ -1,8 +1,7 @@
 """A pretrained model and its tokenizer, from and to folders in Hugging Face format."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +13,14 @@ from jax.sharding import Mesh
 
 from research.errors import InputError, choose_from
 from research.models import MODELS
-from research.models.files import read_json, weight_files, whole_folder
+from research.models.files import (
+    INDEX,
+    SINGLE,
+    checksum,
+    read_json,
+    weight_files,
+    whole_folder,
+)
 from research.models.model import Model
 from research.models.weights import Leaves, read_weights, tensor_names, write_shards
 
@@ -58,15 +64,31 @@ def load_backbone(name: str, dtype: Any = jnp.float32, mesh: Mesh | None = None)
     and weights that do not fit the config.
     """
     folder = _folder(name)
-    fields = read_json(_present(folder, "config.json", "a model's folder has one"))
+    model = model_of(_config(folder), folder)
+    params = read_weights(folder, model.LAYOUT, _stored(model), jnp.dtype(dtype), mesh)
+    files = [folder / "config.json", *weight_files(folder), folder / "tokenizer.json"]
+    return Backbone(name, model, params, model.config.context, checksum(files))
+
+
+def load_model(name: str) -> Model:
+    """The model in a folder, or under a hub id, as its config.json has it; no weights are fetched.
+
+    Raises InputError as `load_backbone` does.
+    """
+    folder = _folder(name, ["config.json"])
+    weights = any((folder / file).is_file() for file in (SINGLE, INDEX))
+    return model_of(_config(folder), folder if weights else None)
+
+
+def model_of(fields: Mapping[str, Any], folder: Path | None = None) -> Model:
+    """From the fields of a config.json and the tensors in a folder; without these, it has what the
+    class in its `architectures` has. Raises InputError for what is not supported.
+    """
     kind = fields.get("model_type")
     if not isinstance(kind, str) or kind not in MODELS:
         raise InputError("model_type", kind, choose_from(MODELS, str(kind)))
     family = MODELS[kind]
-    model = family.from_hf(fields, tensor_names(folder, family.LAYOUT))
-    params = read_weights(folder, model.LAYOUT, _stored(model), jnp.dtype(dtype), mesh)
-    files = [folder / "config.json", *weight_files(folder), folder / "tokenizer.json"]
-    return Backbone(name, model, params, model.config.context, _checksum(files))
+    return family.from_hf(fields, () if folder is None else tensor_names(folder, family.LAYOUT))
 
 
 def save_backbone(
@@ -131,18 +153,22 @@ def shapes(model: Model) -> dict[str, tuple[int, ...]]:
     return {path: leaf.shape for path, leaf in leaves.items()}
 
 
-def _folder(name: str) -> Path:
-    """The folder `name`, or the local copy of the hub's repository `name`."""
+def _folder(name: str, files: Sequence[str] = HUB_FILES) -> Path:
+    """The folder `name`, or the local copy of these files of the hub's repository `name`."""
     if name and Path(name).is_dir():
         return Path(name)
     import huggingface_hub
 
     try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=HUB_FILES))
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(files)))
     except (OSError, ValueError) as error:  # what all errors of huggingface_hub derive from
         reason = str(error).strip().split("\n")[0]
         allowed = f"no such folder here, and the hub gave none ({type(error).__name__}: {reason})"
         raise InputError("backbone", name, allowed) from error
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    return read_json(_present(folder, "config.json", "a model's folder has one"))
 
 
 def _present(folder: Path, file: str, why: str) -> Path:
@@ -166,15 +192,3 @@ def _check_leaves(params: Mapping[str, Any], expected: Mapping[str, tuple[int, .
 def _special_tokens(tokenizer: "PreTrainedTokenizerBase | None") -> dict[str, int | None]:
     names = ("bos_token_id", "eos_token_id", "pad_token_id")
     return {name: getattr(tokenizer, name, None) for name in names}
-
-
-def _checksum(files: Iterable[Path]) -> str:
-    """Over names and contents, so that it does not depend on where the folder is."""
-    digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-            with file.open("rb") as opened:
-                for block in iter(lambda: opened.read(1 << 20), b""):
-                    digest.update(block)
-    return digest.hexdigest()

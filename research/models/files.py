@@ -1,10 +1,11 @@
 """The files of a checkpoint's folder."""
 
+import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,18 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError("file", str(file), "a JSON object is expected")
     return content
+
+
+def checksum(files: Iterable[Path]) -> str:
+    """sha256 over names and contents of those that are there, wherever their folder is."""
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+            with file.open("rb") as opened:
+                for block in iter(lambda: opened.read(1 << 20), b""):
+                    digest.update(block)
+    return digest.hexdigest()
 
 
 def _way_out(folder: Path) -> str:

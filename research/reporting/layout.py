@@ -41,7 +41,7 @@ def lay_out(grid: Grid) -> Layout:
     return Layout(
         title=f"{grid.name}: test scores{backbone}",
         heads=(
-            *((task, _amount(regime)) for task, regime in grid.columns),
+            *((task, amount(regime)) for task, regime in grid.columns),
             *((cost.head, cost.unit) for cost in COSTS),
         ),
         scores=len(grid.columns),
@@ -60,12 +60,12 @@ def percent(score: Interval) -> str:
 
 
 def count(number: float) -> str:
-    """`512`, `12.3 k`, `1.5 M`, `7.0 G`: a number with its thousands as a prefix."""
-    for prefix, decimals in (("", 0), (" k", 1), (" M", 1)):
+    """`512`, `12.3 k`, `1.5 M`, `7.0 G`, to `E`: a number with its thousands as a prefix."""
+    for prefix, decimals in (("", 0), (" k", 1), (" M", 1), (" G", 1), (" T", 1), (" P", 1)):
         if round(number, decimals) < 1000:
             return f"{number:.{decimals}f}{prefix}"
         number /= 1000
-    return f"{number:.1f} G"
+    return f"{number:.1f} E"
 
 
 def size(number: float) -> str:
@@ -140,7 +140,7 @@ def _name(grid: Grid, row: str) -> str:
     return f"{row} ({RANGE.join(map(str, spread(shown)))} demonstrations)"
 
 
-def _amount(regime: str) -> str:
+def amount(regime: str) -> str:
     """A number of examples says so; `16-shot` does already."""
     return f"{regime} examples" if regime.isdecimal() else regime
 

@@ -29,11 +29,11 @@ LATEX = str.maketrans(
 )
 
 
-def markdown(layout: Layout) -> str:
-    """A pipe table; the baselines stand below a row of their own."""
+def markdown(layout: Layout, level: int = 1) -> str:
+    """A pipe table below a heading; the baselines stand below a row of their own."""
     width = len(layout.heads)
     lines = [
-        f"# {_plain(layout.title)}",
+        f"{'#' * level} {_plain(layout.title)}",
         "",
         _piped(["approach", *(_plain(" ".join(head)) for head in layout.heads)]),
         _piped([":---", *["---:"] * width]),
@@ -42,7 +42,8 @@ def markdown(layout: Layout) -> str:
     if layout.baselines:
         lines.append(_piped([f"*{APART}*", *[""] * width]))
         lines += [_piped(_marked(*row)) for row in layout.baselines]
-    return "\n".join([*lines, "", *(f"- {_plain(note)}" for note in layout.notes), ""])
+    notes = [f"- {_plain(note)}" for note in layout.notes]
+    return "\n".join([*lines, *(["", *notes] if notes else []), ""])
 
 
 def latex(layout: Layout) -> str:

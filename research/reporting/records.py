@@ -9,16 +9,15 @@ import numpy as np
 
 from research.errors import InputError
 from research.sweeps.ledger import Ledger
-from research.sweeps.predictions import Predictions
 from research.sweeps.protocol import cell_of
-from research.sweeps.record import Record, canonical
+from research.sweeps.record import Kept, Record, canonical
 
 
 class StoredRun(NamedTuple):
     """A checked record and its predictions, None if test was not scored."""
 
     record: Record
-    predictions: Predictions | None
+    predictions: Kept | None
 
 
 def read_runs(folder: Path) -> tuple[list[StoredRun], int]:

@@ -9,10 +9,10 @@ import statistics
 from pathlib import Path
 
 from research.reporting.cells import Cell, Grid, read_grid
+from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
 from research.sweeps.ledger import write_atomically
-from research.tasks.metrics import METRICS
 
 COLUMNS = (
     "approach",
@@ -31,15 +31,15 @@ COLUMNS = (
 
 
 def build_tables(folder: Path) -> tuple[Layout, dict[str, bytes]]:
-    """The layout, for the terminal, and the content of each file by name.
+    """The layout of scores, for the terminal, and the content of each file by name.
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
     grid = read_grid(folder)
-    layout = lay_out(grid)
+    layout, others = lay_out(grid), lay_out_holding_up(grid)
     texts = {
-        "table.md": markdown(layout),
-        "table.tex": latex(layout),
+        "table.md": "\n".join([markdown(layout), *(markdown(other, 2) for other in others)]),
+        "table.tex": "\n".join(map(latex, [layout, *others])),
         "table.csv": table_csv(grid),
     }
     return layout, {name: text.encode() for name, text in texts.items()}
@@ -69,7 +69,7 @@ def table_csv(grid: Grid) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for cell in grid.tested():
-        for metric in METRICS:
+        for metric in cell.influence:
             writer.writerow(_line(cell, metric))
     return text.getvalue()
 

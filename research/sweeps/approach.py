@@ -7,6 +7,7 @@ from typing import Any, Literal
 from research.errors import InputError, choose_from
 from research.evaluation.baselines import BASELINES
 from research.methods.method import Method
+from research.models.files import checksum
 from research.settings import build, changed, resolved
 from research.sweeps.stage import Stage, parse_stage, plain_stage, stage_with
 from research.tasks.task import Task
@@ -94,6 +95,10 @@ class Approach:
                 raise InputError(f"{at}.trials", trial, "each trial may stand there once")
         return approach
 
+    def fits(self, task: Task) -> bool:
+        """Whether it can answer the task: a baseline either chooses a label or writes a text."""
+        return self.baseline is None or BASELINES[self.baseline].writes == (not task.labels)
+
     def trials_on(self, task: Task) -> tuple[Trial, ...]:
         """The trials it gets on a task."""
         if self.trials == "templates":
@@ -141,6 +146,14 @@ class Approach:
         own = self.stages[index].methods
         names = {method.name for method in own}
         return (*(method for method in before if method.name not in names), *own)
+
+    def sources(self, stages: int | None = None) -> dict[str, str]:
+        """{"sources": a checksum of the files that methods of the first `stages` start from}; empty
+        if there are none. Raises InputError for a file that is not there.
+        """
+        methods = [method for stage in self.stages[:stages] for method in stage.methods]
+        files = [file for method in methods for file in method.sources]
+        return {"sources": checksum(files)} if files else {}
 
     def plain(self, data=resolved) -> dict[str, Any]:
         """JSON data by `resolved` or `non_default`, without the trials; methods bear their name."""

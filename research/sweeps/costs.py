@@ -1,7 +1,8 @@
 """What a run costs, as its record has it."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,27 +17,51 @@ def costs(
     """Parameters, bytes, seconds, tokens and FLOPs.
 
     outcomes: of the stages. changed: the leaves that differ from the backbone's in the end, when
-    `methods` are at work. Bytes are those of what is kept, in float32.
+    `methods` are at work. Stored bytes are those of what is kept, in float32. Peak bytes are what
+    the compiled step of one member needs at once, of the stage that needs most; the peak of the
+    process would be that of all threads together. FLOPs are as if all batches were the widest.
     """
     done = [outcome.progress for outcome in outcomes]
+    kept = jax.eval_shape(partial(stored, methods=methods), changed)
     seconds = sum(p.steps * statistics.median(p.step_seconds) for p in done)
     cost = done[-1].cost if done else {}
     trained = {path: leaf.size for outcome in outcomes for path, leaf in outcome.trained.items()}
     return {
         "trained_params": sum(trained.values()),
-        "stored_bytes": 4 * _stored(changed, methods),
+        "stored_bytes": 4 * sum(leaf.size for leaf in kept.values()),
         "train_seconds": round(seconds, 4),
         "added_tokens": added_tokens,
         "step_flops": cost.get("flops"),
+        "train_flops": _summed([_flops(p.cost, p.steps) for p in done]),
+        "peak_bytes": max(filter(None, (peak_bytes(p.cost) for p in done)), default=None),
         "memory": {name: value for name, value in cost.items() if name != "flops"},
     }
 
 
-def _stored(changed: Leaves, methods: Sequence[Method]) -> int:
-    """Parameters that have to be kept beside the backbone."""
-    count = sum(leaf.size for leaf in backbone(changed).values())
+def stored(changed: Leaves, methods: Sequence[Method]) -> Leaves:
+    """What has to be kept beside the backbone, of the leaves that differ from it."""
+    kept = dict(backbone(changed))
     for method in methods:
-        for leaf in added_to(method, changed).values():
-            kept = jax.eval_shape(method.stored, leaf)
-            count += sum(array.size for array in kept.values())
-    return count
+        for path, leaf in added_to(method, changed).items():
+            own = method.stored(leaf)
+            kept |= {f"{method.name}:{path}/{name}": array for name, array in own.items()}
+    return kept
+
+
+def peak_bytes(cost: Mapping[str, Any]) -> int | None:
+    """Arguments, outputs and temporaries of a compiled program; what is donated counts once."""
+    parts = [cost.get(f"{name}_bytes") for name in ("argument", "output", "temporary", "alias")]
+    if None in parts:
+        return None
+    arguments, outputs, temporaries, alias = map(int, parts)  # pyright: ignore
+    return arguments + outputs + temporaries - alias
+
+
+def _flops(cost: Mapping[str, Any], steps: int) -> float | None:
+    flops = cost.get("flops")
+    return None if flops is None else flops * steps
+
+
+def _summed(values: Sequence[float | None]) -> float | None:
+    """The sum; None where a part of it is not known."""
+    return None if None in values else float(sum(values))  # pyright: ignore

@@ -20,9 +20,11 @@ class Experiment:
     schedule is another one; in a config `schedules`. seeds: runs of a cell's chosen trial, of
     which the first `search_seeds` run for every trial. max_dev: most dev examples. too_long: what
     happens to a text that does not fit the context. precision: of the computation; trained leaves
-    stay float32. workers: how many cells run at the same time; None: one per core on CPU, at most
-    4, else one. keep_trained: whether the trained leaves of the runs that see test are kept, for
-    export.
+    stay float32. held_out: a text file of the backbone's own kind, or `world`, on which tested runs
+    show what is left of general ability; no part of a run's id. workers: how many cells run at the
+    same time; None: one per core on CPU, at most 4, else one. keep_trained: whether the trained
+    leaves of the runs that see test are kept, for export. architecture: fields of the backbone's
+    config.json, from which a plan is made where it is no folder.
     Raises InputError for counts that make no sense and rows that share a name.
     """
 
@@ -38,9 +40,11 @@ class Experiment:
     max_dev: int = 256
     too_long: Literal["error", "cut"] = "error"
     precision: Literal["float32", "bfloat16"] = "float32"
+    held_out: str | None = None
     devices: Devices = Devices()
     workers: int | None = None
     keep_trained: bool = False
+    architecture: Mapping[str, Any] | None = None
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "Experiment":
@@ -102,7 +106,7 @@ class Experiment:
 
     @property
     def rows(self) -> tuple[Approach, ...]:
-        """The approaches, and below them the two baselines everyone asks for."""
+        """The approaches, and below them the baselines of either kind of task."""
         return (*self.approaches, *BASELINE_ROWS)
 
     def rows_on(self, task: str) -> tuple[Approach, ...]:

@@ -10,21 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from research.errors import InputError
-from research.sweeps.predictions import Predictions, sha256
+from research.sweeps.predictions import sha256
 from research.sweeps.record import (
     WRONG_CONTENT,
+    Kept,
     Record,
     check_form,
     check_metrics,
     checksum,
     parse_record,
     plain,
+    prediction_file,
     run_id,
+    splits,
 )
 
 
 class Ledger:
-    """The runs of one results folder: `runs/<id>.json` and `predictions/<id>.csv`.
+    """The runs of one results folder: `runs/<id>.json` and `predictions/<id>.csv`, and for further
+    splits `predictions/<id>.<split>.csv`.
 
     Raises InputError if a file is in the folder's place.
     """
@@ -50,7 +54,7 @@ class Ledger:
         """The record of a run, checked as by `load`."""
         return self.load(id)[0]
 
-    def load(self, id: str) -> tuple[Record, Predictions | None]:
+    def load(self, id: str) -> tuple[Record, Kept | None]:
         """A run's record and its predictions on test, None if its test score was not taken.
 
         The record is checked against its file name, its settings and its predictions. Raises
@@ -65,34 +69,40 @@ class Ledger:
         ):
             if found != id:
                 raise InputError(f"{path}: {field}", found, f"the file is named {id}")
-        predictions = self._read_predictions(record, path)
+        predictions = {split: self._read(record, split, path) for split in splits(record)}
         if record.get("checksum", checksum(record)) != checksum(record):
             raise InputError(f"{path}: checksum", record["checksum"], WRONG_CONTENT)
-        return record, predictions
+        return record, predictions.get("test")
 
-    def write(self, record: Mapping[str, Any], predictions: Predictions | None = None) -> Record:
+    def write(
+        self,
+        record: Mapping[str, Any],
+        predictions: Kept | None = None,
+        others: Mapping[str, Kept] | None = None,
+    ) -> Record:
         """Stores a run, the predictions first and the record last; returns the record as stored.
 
         A non-finite number is stored as null, since JSON has none. `predictions` belong to a record
-        with test metrics and only to such a one; the field `predictions` is filled in here.
+        with test metrics and only to such a one; `others` are those on further splits that have
+        metrics. The field `predictions` is filled in here.
         Raises InputError if a run of this id exists, unless the record adds the test result to the
         same training.
         """
         stored = plain(record)
         id, path = stored["run_id"], self._path(stored["run_id"])
-        content = predictions.to_csv() if predictions is not None else None
-        reference = content and {"file": f"predictions/{id}.csv", "sha256": sha256(content)}
-        stored["predictions"] = reference
+        given = {} if predictions is None else {"test": predictions, **(others or {})}
+        contents = {split: found.to_csv() for split, found in given.items()}
+        stored["predictions"] = _references(id, contents)
         stored["checksum"] = checksum(stored)
         check_form(stored, path)
         if run_id(stored["settings"]) != id:
             raise InputError(f"{path}: run_id", id, "not the id of the record's settings")
-        if content is not None:
-            check_metrics(stored, content, path)
+        for split, content in contents.items():
+            check_metrics(stored, content, path, split)
         if path.exists():
             _check_addition(self.read(id), stored, path)
-        if content is not None:
-            write_atomically(self.folder / "predictions" / f"{id}.csv", content)
+        for split, content in contents.items():
+            write_atomically(self.folder / prediction_file(id, split), content)
         text = json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(path, text.encode())
         return stored
@@ -100,11 +110,10 @@ class Ledger:
     def _path(self, id: str) -> Path:
         return self.folder / "runs" / f"{id}.json"
 
-    def _read_predictions(self, record: Record, path: Path) -> Predictions | None:
-        reference = record["predictions"]
-        if reference is None:
-            return None
-        expected = f"predictions/{record['run_id']}.csv"
+    def _read(self, record: Record, split: str, path: Path) -> Kept:
+        """The predictions on a split, checked against the record."""
+        reference = splits(record)[split]
+        expected = prediction_file(record["run_id"], split)
         if reference.get("file") != expected:
             raise InputError(f"{path}: predictions.file", reference.get("file"), f"not {expected}")
         try:
@@ -119,7 +128,21 @@ class Ledger:
                 reference.get("sha256"),
                 f"{WRONG_CONTENT}: {expected} is not the file it was",
             )
-        return check_metrics(record, content, path)
+        return check_metrics(record, content, path, split)
+
+
+def _references(id: str, contents: Mapping[str, bytes]) -> dict[str, Any] | None:
+    """The record's field `predictions`: the file of test and its digest, and within `others` those
+    of further splits.
+    """
+    files = {
+        split: {"file": prediction_file(id, split), "sha256": sha256(content)}
+        for split, content in contents.items()
+    }
+    if not files:
+        return None
+    test = files.pop("test")
+    return {**test, "others": files} if files else test
 
 
 def write_atomically(path: Path, content: bytes) -> None:

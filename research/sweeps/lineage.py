@@ -40,6 +40,7 @@ def lineage(run: Run, index: int) -> dict[str, Any]:
         "code_version": CODE_VERSION,
         "prompt": {name: whole[name] for name in ("demonstrations", "draw") if name in whole},
         "stages": until[: index + 1],
+        **approach.sources(index + 1),
         "seed": run.seed,
         "max_dev": experiment.max_dev,
         "backbone": cell.backbone_checksum,

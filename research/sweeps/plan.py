@@ -82,6 +82,7 @@ class Run:
             "approach": self.approach.plain(non_default),
             "seed": self.seed,
             "max_dev": experiment.max_dev,
+            **self.approach.sources(),
         }
         elsewhere = {stage.task for stage in self.approach.stages if stage.task is not None}
         if elsewhere:
@@ -107,6 +108,7 @@ class Run:
         return {
             **common,
             "precision": experiment.precision,
+            "held_out": experiment.held_out,
             "devices": resolved(experiment.devices),
             "task": resolved(self.cell.task_settings),
             "approach": self.approach.plain(),
@@ -127,14 +129,15 @@ def cells(
     tasks: the loaded task of each name.
     """
     for t, settings in enumerate(experiment.tasks):
-        rows = list(enumerate(experiment.rows_on(settings.name)))
+        task = tasks[settings.name]
+        rows = [row for row in enumerate(experiment.rows_on(settings.name)) if row[1].fits(task)]
         rows.sort(key=lambda row: bool(row[1].stages))
         for r, regime in enumerate(experiment.regimes):
             for a, approach in rows:
                 yield Cell(
                     experiment,
                     approach,
-                    tasks[settings.name],
+                    task,
                     tasks,
                     settings,
                     Regime.parse(regime),

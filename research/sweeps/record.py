@@ -13,8 +13,10 @@ import numpy as np
 
 from research.errors import InputError
 from research.sweeps.predictions import Predictions, parse_predictions, sha256
+from research.sweeps.text_predictions import TextPredictions, parse_texts
 
 Record = dict[str, Any]
+Kept = Predictions | TextPredictions  # of the answers to a split
 
 # What every reader relies on; a JSON file without these is not a run record.
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -83,20 +85,31 @@ def check_form(record: Record, path: Path) -> None:
     for split, metrics in record["metrics"].items():
         if not isinstance(metrics, dict | None):
             raise InputError(f"{path}: metrics.{split}", metrics, "metrics by name, or null")
-    tested = record["metrics"].get("test") is not None
-    if tested != (record["predictions"] is not None):
-        raise InputError(
-            f"{path}: predictions",
-            record["predictions"],
-            "predictions and metrics.test come together",
-        )
+    scored = {s for s, of in record["metrics"].items() if of is not None} - {"train", "dev"}
+    if scored != set(splits(record)):
+        differing = " and ".join(f"metrics.{s}" for s in sorted(scored ^ set(splits(record))))
+        allowed = f"predictions and {differing} come together"
+        raise InputError(f"{path}: predictions", record["predictions"], allowed)
 
 
-def check_metrics(record: Record, content: bytes, path: Path) -> Predictions:
-    """The stored test metrics are those of the stored predictions."""
-    csv_file = path.parent.parent / "predictions" / f"{record['run_id']}.csv"
-    predictions = parse_predictions(content, record["labels"], str(csv_file))
-    stored = record["metrics"]["test"]
+def splits(record: Record) -> dict[str, dict[str, Any]]:
+    """The file and the digest of the predictions on each split that the run was tested on."""
+    reference = record["predictions"]
+    return {} if reference is None else {"test": reference, **reference.get("others", {})}
+
+
+def prediction_file(id: str, split: str) -> str:
+    """The name of the file that keeps a run's predictions on a split, within the results folder."""
+    return f"predictions/{id}.csv" if split == "test" else f"predictions/{id}.{split}.csv"
+
+
+def check_metrics(record: Record, content: bytes, path: Path, split: str = "test") -> Kept:
+    """The stored metrics of a split are those of the stored predictions."""
+    field = str(path.parent.parent / prediction_file(record["run_id"], split))
+    labels, stored = record["labels"], record["metrics"][split]
+    predictions = (
+        parse_predictions(content, labels, field) if labels else parse_texts(content, field)
+    )
     recomputed = predictions.metrics()
     for name in sorted({record["metric"]} | (recomputed.keys() & stored.keys())):
         value, expected = stored.get(name), recomputed.get(name)
@@ -104,7 +117,7 @@ def check_metrics(record: Record, content: bytes, path: Path) -> Predictions:
             raise InputError(f"{path}: metric", name, f"allowed are {', '.join(recomputed)}")
         if not isinstance(value, float | int) or not abs(value - expected) <= TOLERANCE:
             raise InputError(
-                f"{path}: metrics.test.{name}",
+                f"{path}: metrics.{split}.{name}",
                 value,
                 f"{WRONG_CONTENT}: its predictions give {expected:.6f}",
             )

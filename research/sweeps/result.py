@@ -3,22 +3,38 @@
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from research.evaluation.answering import Answers
+from research.evaluation.writing import Written
 from research.methods.method import Leaves
 from research.sweeps.plan import CODE_VERSION, Run
 from research.sweeps.predictions import Predictions
 from research.sweeps.provenance import provenance
-from research.sweeps.record import Record
+from research.sweeps.record import Kept, Record
+from research.sweeps.robustness import robustness
+from research.sweeps.text_predictions import TextPredictions
+from research.tasks.task import Task
+
+
+class Afterwards(NamedTuple):
+    """What is noted of a tested run beside its scores. costs, notes: further ones. language_model:
+    see `research.sweeps.ability`.
+    """
+
+    costs: dict[str, float]
+    notes: dict[str, Any]
+    language_model: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
 class Result:
     """metrics: of train and dev. costs, notes, data: as the record has them. cohort: its id.
-    history: (step, train loss, dev score, dev loss) per evaluation. test_scores: computes [I, C] of
-    the test split; nothing else looks at it. trained: the leaves that training changed.
+    history: (step, train loss, dev score, dev loss) per evaluation. test: answers a split of
+    `Task.tests`, by its name; nothing else looks at these. trained: the leaves that training
+    changed.
     """
 
     status: str
@@ -27,7 +43,8 @@ class Result:
     costs: dict[str, Any]
     notes: dict[str, Any]
     data: dict[str, str]
-    test_scores: Callable[[], np.ndarray]
+    test: Callable[[str], Kept]
+    afterwards: Callable[[], Afterwards] = lambda: Afterwards({}, {}, None)
     backbone: dict[str, str] | None = None
     cohort: str | None = None
     history: tuple[Any, ...] = ()
@@ -63,12 +80,29 @@ def record(run: Run, result: Result) -> Record:
     }
 
 
-def tested(record: Record, run: Run, result: Result) -> tuple[Record, Predictions]:
-    """The record with its test score, and the predictions it comes from."""
+def tested(record: Record, run: Run, result: Result) -> tuple[Record, Kept, dict[str, Kept]]:
+    """The record with its test scores, the predictions they come from, and those on the other
+    splits of `Task.tests`.
+    """
     task = run.cell.task
+    found = {split: result.test(split) for split in task.tests}
+    metrics = {split: of.metrics() for split, of in found.items()}
+    afterwards = result.afterwards()
+    complete = {
+        **record,
+        "metrics": {**record["metrics"], **metrics},
+        "costs": {**record["costs"], **afterwards.costs},
+        "notes": {**record["notes"], **afterwards.notes},
+        "robustness": robustness(task, found),
+        "language_model": afterwards.language_model,
+    }
+    return complete, found.pop("test"), found
+
+
+def predictions(task: Task, split: str, answers: Answers) -> Kept:
+    """What is kept of the answers to a split of `Task.tests`."""
+    if isinstance(answers, Written):
+        return TextPredictions(**vars(answers.texts))
     index = {label: i for i, label in enumerate(task.labels)}
-    gold = np.array([index[example.label] for example in task.test])
-    scores = result.test_scores()
-    predictions = Predictions(task.labels, gold, scores.argmax(-1), scores)
-    metrics = {**record["metrics"], "test": predictions.metrics()}
-    return {**record, "metrics": metrics}, predictions
+    gold = np.array([index[example.label] for example in task.tests[split]])
+    return Predictions(task.labels, gold, answers.scores.argmax(-1), answers.scores)

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from research.errors import InputError, choose_from
+from research.methods import METHODS
+
 Row = dict[str, Any]
 
 
@@ -17,9 +20,14 @@ def few_shot(draws: int) -> Row:
     return dict(name="few-shot prompt", demonstrations="fit", trials=trials)
 
 
-def trained(name: str, method: Mapping[str, Any], learning_rates: tuple[float, ...]) -> Row:
-    """One stage, its learning rate chosen on dev."""
-    trials = [dict(learning_rate=rate) for rate in learning_rates]
+def trained(
+    name: str, method: Mapping[str, Any], learning_rates: tuple[float, ...] | None = None
+) -> Row:
+    """One stage, its learning rate chosen on dev, out of the method's own where none are given.
+
+    Raises InputError for a method without its own, and for an unknown one.
+    """
+    trials = [dict(learning_rate=rate) for rate in learning_rates or _grid(method.get("name"))]
     return dict(name=name, stages=[dict(method=method)], trials=trials)
 
 
@@ -77,3 +85,12 @@ def gradually(name: str, layers: int, steps: int, learning_rates: tuple[float, .
     ]
     trials = [{"stages.learning_rate": rate} for rate in learning_rates]
     return dict(name=name, stages=stages, trials=trials)
+
+
+def _grid(method: str | None) -> tuple[float, ...]:
+    """The learning rates that a method has of its own."""
+    if method not in METHODS:
+        raise InputError("method", method, choose_from(METHODS, str(method)))
+    if not METHODS[method].learning_rates:
+        raise InputError("learning_rates", None, f"the method {method!r} has none of its own")
+    return METHODS[method].learning_rates

@@ -15,6 +15,7 @@ from research.paths import located
 from research.sweeps.bench import Bench
 from research.sweeps.cell_run import CellRun
 from research.sweeps.experiment import Experiment
+from research.sweeps.held_out import read_held_out
 from research.sweeps.ledger import Ledger
 from research.sweeps.lineage import Stages
 from research.sweeps.plan import cells
@@ -31,13 +32,15 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     folder_or_id = located(experiment.backbone, "config.backbone")
     mesh = experiment.devices.mesh() if experiment.devices.fsdp > 1 else None
     backbone = replace(load_backbone(folder_or_id, mesh=mesh), name=experiment.backbone)
+    tokenizer, source = load_tokenizer(folder_or_id, backbone.model), experiment.held_out
     bench = Bench(
         backbone,
-        load_tokenizer(folder_or_id, backbone.model),
+        tokenizer,
         experiment.devices,
         jnp.dtype(experiment.precision),
         folder / "checkpoints",
         Stages(folder / "stages"),
+        None if source is None else read_held_out(source, tokenizer),
     )
     plan = list(cells(experiment, tasks, backbone.checksum))
     ledger, progress = Ledger(folder), Progress(plan, console)

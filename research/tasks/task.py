@@ -15,10 +15,14 @@ from research.tasks.verbalizer import Verbalizer
 
 @dataclass(frozen=True)
 class Example:
-    """The columns a template may use, and the label."""
+    """The columns a template may use, and the label.
+
+    references: where the answer is a text, all right ones; the label is the first.
+    """
 
     fields: Mapping[str, str]
     label: str
+    references: tuple[str, ...] = ()
 
 
 class Pools(NamedTuple):
@@ -27,6 +31,14 @@ class Pools(NamedTuple):
     train: tuple[Example, ...]
     dev: tuple[Example, ...]  # empty: dev is drawn from train
     dropped: int  # examples left out of train and dev for that reason
+
+
+class Outline(NamedTuple):
+    """What is known of a task without its examples."""
+
+    name: str
+    labels: tuple[str, ...]
+    templates: tuple[Template, ...]
 
 
 @dataclass(frozen=True)
@@ -41,26 +53,39 @@ class Task:
     test: tuple[Example, ...]
     dev: tuple[Example, ...] = ()
     ood: tuple[Example, ...] = ()  # test split of another domain
+    groups: tuple[str, ...] = ()  # of the examples of test, of which the worst is looked for
+    paraphrases: tuple[Example, ...] = ()  # the examples of test in other words
     metric: str = "accuracy"  # the headline; all metrics are recorded
 
     def __post_init__(self) -> None:
-        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
-            raise InputError("labels", self.labels, "at least two labels, each named once")
+        self._check_answers()
         if not self.templates:
             raise InputError("templates", self.templates, "at least one template")
+        for split in ("train", "test"):
+            if not getattr(self, split):
+                raise InputError(f"{self.name}.{split}", (), "a split needs at least one example")
+        for split, examples in {**self.splits, **self.tests}.items():
+            self._check(split, examples)
+        for name in ("groups", "paraphrases"):
+            given = len(getattr(self, name))
+            if given not in (0, len(self.test)):
+                allowed = f"one for each of the {len(self.test)} examples of test, or none"
+                raise InputError(f"{self.name}.{name}", given, allowed)
+        if [p.label for p in self.paraphrases] != [e.label for e in self.test] and self.paraphrases:
+            allowed = "other words do not change the label: those of test are expected"
+            raise InputError(f"labels of {self.name}.paraphrases", "others", allowed)
+
+    def _check_answers(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
+            raise InputError("labels", self.labels, "at least two labels, each named once")
         if self.metric not in METRICS:
             raise InputError("metric", self.metric, choose_from(METRICS, self.metric))
         for label in self.labels:
             self.verbalizer.target(label)
-        for split in ("train", "test"):
-            if not getattr(self, split):
-                raise InputError(f"{self.name}.{split}", (), "a split needs at least one example")
-        for split, examples in self.splits.items():
-            self._check(split, examples)
 
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         unknown = sorted({example.label for example in examples} - set(self.labels))
-        if unknown:
+        if self.labels and unknown:
             allowed = f"labels of {self.name} are {', '.join(self.labels)}"
             raise InputError(f"labels of {split}", unknown, allowed)
         for columns in {tuple(example.fields) for example in examples}:
@@ -68,28 +93,43 @@ class Task:
                 template.check(columns)
 
     @property
+    def strata(self) -> tuple[str | None, ...]:
+        """What draws are balanced over: the labels, or None for all examples together."""
+        return self.labels or (None,)
+
+    @property
     def splits(self) -> dict[str, tuple[Example, ...]]:
         """The examples by the name of their split."""
         return {"train": self.train, "dev": self.dev, "test": self.test, "ood": self.ood}
 
+    @property
+    def tests(self) -> dict[str, tuple[Example, ...]]:
+        """What only tested runs meet, and once: test, and if there are some ood and paraphrases."""
+        others = {"ood": self.ood, "paraphrases": self.paraphrases}
+        return {"test": self.test, **{split: found for split, found in others.items() if found}}
+
     @cached_property
     def checksum(self) -> str:
         """sha256 over everything in the task; the same on every platform."""
-        return checksum(
-            {
-                "name": self.name,
-                "labels": self.labels,
-                "templates": [template.text for template in self.templates],
-                "verbalizer": [self.verbalizer.target(label) for label in self.labels],
-                "metric": self.metric,
-                "splits": {split: plain(examples) for split, examples in self.splits.items()},
-            }
-        )
+        return checksum(self._content())
+
+    def _content(self) -> dict[str, object]:
+        """What the checksum is made of."""
+        optional = {"groups": list(self.groups), "paraphrases": plain(self.paraphrases)}
+        return {
+            **{name: value for name, value in optional.items() if value},
+            "name": self.name,
+            "labels": self.labels,
+            "templates": [template.text for template in self.templates],
+            "verbalizer": [self.verbalizer.target(label) for label in self.labels],
+            "metric": self.metric,
+            "splits": {split: plain(examples) for split, examples in self.splits.items()},
+        }
 
     @cached_property
     def pools(self) -> Pools:
-        """train and dev without what would leak: repeated texts, and texts of test and ood."""
-        seen = {text_key(example) for example in self.test + self.ood}
+        """train and dev without what would leak: repeated texts, and texts of `tests`."""
+        seen = {text_key(example) for examples in self.tests.values() for example in examples}
         dev = _unseen(self.dev, seen)
         train = _unseen(self.train, seen)
         dropped = len(self.dev) + len(self.train) - len(dev) - len(train)
@@ -116,7 +156,10 @@ def _unseen(examples: Iterable[Example], seen: set[tuple[str, ...]]) -> tuple[Ex
 
 def plain(examples: Iterable[Example]) -> list[list[object]]:
     """Examples as JSON values, for checksums."""
-    return [[dict(example.fields), example.label] for example in examples]
+    return [
+        [dict(one.fields), one.label, *([list(one.references)] if one.references else [])]
+        for one in examples
+    ]
 
 
 def checksum(value: object) -> str:

@@ -141,7 +141,7 @@ def _mapped(
 
 @functools.lru_cache
 def _alone(program: Program) -> Executable:
-    return Executable(jax.jit(partial(train_step, program)))
+    return Executable(jax.jit(partial(train_step, program), donate_argnums=0))
 
 
 def _cost_alone(program: Program, *args: Any) -> dict[str, float | None]:

@@ -31,6 +31,9 @@ class Schedule:
     warmup: share of the steps over which the learning rate rises from 0; decay: what it does
     afterwards, towards 0 at the step after the last. clip: largest global norm of the gradient.
     rates: learning rates of leaves that a pattern picks; of several that fit, the first counts.
+    label_smoothing: the share of each target that is spread over all tokens, or classes. Of
+    Adafactor, parameter_scale: whether updates are scaled by the leaf's own RMS; factored:
+    whether the second moments of large matrices are.
     Raises InputError for numbers that make no schedule.
     """
 
@@ -44,6 +47,9 @@ class Schedule:
     eval_every: int = 20
     patience: int = 5
     rates: tuple[RateOf, ...] = ()
+    label_smoothing: float = 0.0
+    parameter_scale: bool = True
+    factored: bool = True
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "eval_every", "patience"):
@@ -51,6 +57,9 @@ class Schedule:
                 raise InputError(name, getattr(self, name), "a whole number from 1 is expected")
         if not 0 <= self.warmup <= 1:
             raise InputError("warmup", self.warmup, "a share of the steps, 0 to 1, is expected")
+        if not 0 <= self.label_smoothing < 1:
+            allowed = "a share from 0 to below 1 is expected"
+            raise InputError("label_smoothing", self.label_smoothing, allowed)
         if self.clip is not None and not 0 < self.clip < math.inf:
             raise InputError("clip", self.clip, "a number above 0, or None, is expected")
         for of in self.rates:
@@ -78,14 +87,14 @@ def optimizer(
 
     AdamW: Loshchilov & Hutter 2019 (arXiv 1711.05101), b1 0.9, b2 0.999, eps 1e-8. Adafactor:
     Shazeer & Stern 2018 (arXiv 1804.04235), factored second moments, no momentum, updates clipped
-    at RMS 1 and scaled by the leaf's own RMS. Decay applies to leaves of two or more axes.
+    at RMS 1 and scaled by the leaf's own RMS. Decay applies to leaves of two or more axes, times
+    the learning rate.
     """
+    scale = optax.scale_by_param_block_rms() if schedule.parameter_scale else optax.identity()
     direction = {
         "adamw": optax.scale_by_adam(),
         "adafactor": optax.chain(
-            optax.scale_by_factored_rms(),
-            optax.clip_by_block_rms(1.0),
-            optax.scale_by_param_block_rms(),
+            optax.scale_by_factored_rms(schedule.factored), optax.clip_by_block_rms(1.0), scale
         ),
     }[schedule.optimizer]
     clip = optax.identity() if schedule.clip is None else optax.clip_by_global_norm(schedule.clip)

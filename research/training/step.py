@@ -38,7 +38,9 @@ class Hyper(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """loss: mean negative log-probability of a target token, in nats. tokens: how many."""
+    """loss: mean negative log-probability of a target token, in nats, labels smoothed where the
+    schedule says so. tokens: how many.
+    """
 
     loss: jax.Array
     tokens: jax.Array
@@ -82,10 +84,11 @@ def train_step(
     """
     key = jax.random.fold_in(state.key, state.step)
     parts = _micro_batches(rows, program.schedule.accumulate)
+    smoothing = program.schedule.label_smoothing
 
     def loss_sum(trained: Leaves, part: Rows) -> tuple[jax.Array, jax.Array]:
         adapted = Adapted(program.model, hyper.methods, {**frozen, **trained}, program.dtype)
-        logprobs, counted = target_logprobs(adapted, part, frame, key)
+        logprobs, counted = target_logprobs(adapted, part, frame, key, smoothing)
         return -jnp.where(counted, logprobs, 0.0).sum(), counted.sum()
 
     def accumulate(carry, part: Rows):

@@ -9,6 +9,8 @@ import pytest
 from flax.traverse_util import unflatten_dict
 
 from research.evaluation.batch import Rows, frame
+from research.evaluation.scoring import ROUTES, target_logprobs
+from research.methods.adapted import Adapted
 from research.methods.head import Head
 from research.models.backbone import load_backbone
 from tests import checkpoints
@@ -159,3 +161,29 @@ def test_a_mean_leaves_the_soft_prompt_out(load):
     hidden = hidden_of(model, params, ids, prompt)
     logits = hidden[len(prompt) :].mean(0) @ leaves["head:/kernel"] + leaves["head:/bias"]
     np.testing.assert_allclose(scores[0], jax.nn.log_softmax(logits), **CLOSE)
+
+
+@pytest.mark.parametrize("route", cases(ROUTES, quick=("head",)))
+def test_every_route_smooths_its_targets(route, load):
+    """All of it spread evenly, a target's token does not matter any more."""
+    variant = {"masked": "bert", "head": "bert", "seq2seq": "t5", "causal": "gpt2"}[route]
+    model, params = load(variant)
+    methods = (Head("mean"),) if route == "head" else ()
+    leaves = with_method(methods[0], params) if methods else params
+    rows, around = batch(2), FRAMES.get(route, frame([3]))
+
+    @partial(jax.jit, static_argnums=1)
+    def logprobs(rows, smoothing):
+        adapted = Adapted(model, methods, leaves)
+        return target_logprobs(adapted, rows, around, smoothing=smoothing)[0]
+
+    others = rows._replace(label=1 - rows.label, target=rows.target[:, ::-1])
+    if route == "causal":
+        others = rows._replace(target=rows.target[:, ::-1])
+    first = (slice(None), slice(0, 1))  # later ones follow other tokens
+    even = [logprobs(one, 1.0)[first] for one in (rows, others)]
+    np.testing.assert_allclose(*even, **CLOSE)
+    plain = [logprobs(one, 0.0)[first] for one in (rows, others)]
+    assert not np.allclose(*plain, **CLOSE)
+    half = logprobs(rows, 0.5)[first]
+    np.testing.assert_allclose(half, (plain[0] + even[0]) / 2, **CLOSE)

@@ -2,14 +2,17 @@
 
 import copy
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from research.errors import InputError
 from research.methods.lora import LoRA
 from research.sweeps.approach import Approach
 from research.sweeps.experiment import Experiment
+from research.sweeps.lineage import lineage_id
 from research.sweeps.plan import Cell, Run, cells
 from research.sweeps.stage import Stage
 from research.training.optimizer import Schedule
@@ -99,6 +102,7 @@ def test_an_id_does_not_depend_on_what_changes_no_number(config: dict):
         fewer,
         config | {"name": "other", "seeds": 9, "search_seeds": 1, "workers": 1},
         config | {"devices": {"count": 2, "members": "vmap"}},
+        config | {"held_out": "world"},
         config | {"regimes": ("4-shot", "2-shot")},
         config | {"approaches": config["approaches"][2:]},
         with_stage(config, weight_decay=0.0, schedule={"accumulate": 1}),
@@ -134,6 +138,9 @@ OF_SCHEDULE = {
     "eval_every": 3,
     "patience": 2,
     "rates": [{"leaves": ".*/b", "factor": 2.0}],
+    "label_smoothing": 0.1,
+    "parameter_scale": False,
+    "factored": False,
 }
 OF_METHOD = {
     "rank": 3,
@@ -158,7 +165,7 @@ def test_no_field_is_forgotten_here():
     other = {"stages", "trials", "baseline", "options"}
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
-    elsewhere |= {"approaches_on", "devices", "workers", "keep_trained"}
+    elsewhere |= {"approaches_on", "architecture", "devices", "workers", "keep_trained", "held_out"}
     assert OF_EXPERIMENT.keys() | elsewhere == names(Experiment)
 
 
@@ -227,3 +234,21 @@ def test_rows_that_do_not_train_share_what_they_can(config: dict, row: str):
     same = first(config, row).id
     assert first(config | {"schedule": {"steps": 9}}, row).id == same
     assert (first(config, row, checksum="other").id == same) == (row == "majority class")
+
+
+def test_the_content_of_the_file_makes_the_run(config: dict, tmp_path: Path):
+    """Another prompt at the same path is another run; without a file, nothing is new in an id."""
+    file = tmp_path / "prompt.npy"
+    method = {"name": "soft_prompt", "length": 3, "start": "file", "file": str(file)}
+    stages = [{"method": method}, {"method": {"name": "lora", "rank": 2}}]
+    config = with_row(config, stages=stages)
+    ids = []
+    for prompt in (np.ones((3, 16)), np.zeros((3, 16)), np.ones((3, 16))):
+        np.save(file, prompt)
+        run = first(config)
+        ids.append((run.id, lineage_id(run, 0)))
+    assert ids[0] == ids[2] and not set(ids[0]) & set(ids[1])
+    assert "sources" not in first(with_row(config, stages=stages[1:])).settings
+    file.unlink()
+    with pytest.raises(InputError, match="soft_prompt.file"):
+        print(first(config).id)

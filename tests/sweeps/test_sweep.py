@@ -21,7 +21,13 @@ from research.training.checkpoint import Checkpoints
 from tests.films import run
 
 # Costs that no two sweeps have alike.
-MEASURED = ("train_seconds", "sweep_seconds", "compile_seconds", "compile_cache_hits")
+MEASURED = (
+    "train_seconds",
+    "switch_seconds",
+    "sweep_seconds",
+    "compile_seconds",
+    "compile_cache_hits",
+)
 
 
 class Killed(Exception):

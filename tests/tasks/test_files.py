@@ -77,6 +77,23 @@ def test_all_splits_are_read(settings: dict, tmp_path: Path):
     assert task.dev[0].fields == {"text": "d"} and task.ood[0].fields == {"text": "o"}
 
 
+def test_groups_and_other_words_are_columns_of_test(settings: dict, tmp_path: Path):
+    rows = [("fine", "1", "good", "old"), ("sad", "0", "not glad", "new")]
+    settings |= {"test": write(tmp_path / "t.tsv", rows, "text\tlabel\tother\tage")}
+    plain = FileTask(**settings).load()
+    task = FileTask(**settings, group="age", paraphrase="other").load()
+    assert (plain.groups, plain.paraphrases) == ((), ()) and task.test == plain.test
+    assert task.groups == ("old", "new") and task.checksum != plain.checksum
+    assert [example.fields for example in task.paraphrases] == [
+        {"text": "good"},
+        {"text": "not glad"},
+    ]
+    with pytest.raises(InputError, match="'era': "):
+        FileTask(**settings, group="era").load()
+    with pytest.raises(InputError, match="a column for each of text"):
+        FileTask(**settings, paraphrase=("other", "age")).load()
+
+
 def test_several_columns_without_a_header(settings: dict, tmp_path: Path):
     file = write(tmp_path / "pairs.csv", [('"a, b",c', "1"), ("d,e", "0")], header='"f",g\t1')
     settings |= {"train": file, "test": file, "delimiter": ","}

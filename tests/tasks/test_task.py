@@ -35,6 +35,9 @@ TASK = Task(
         ({"train": ()}, "at least one example"),
         ({"test": ()}, "at least one example"),
         ({"dev": (Example({"text": "a"}, "good"),)}, r"labels of dev is \['good'\]"),
+        ({"groups": ("old",)}, "tiny.groups is 1: one for each of the 2 examples of test"),
+        ({"paraphrases": examples("x, said again")}, "tiny.paraphrases is 1: one for each"),
+        ({"paraphrases": examples("x", "y")[::-1]}, "other words do not change the label"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(change: dict, reason: str):
@@ -59,6 +62,8 @@ def test_a_checksum_is_the_sha256_of_canonical_json():
         {"train": examples("a", "b", "d", "c")},
         {"dev": examples("e", "f")},
         {"ood": examples("e", "f")},
+        {"groups": ("old", "new")},
+        {"paraphrases": examples("x again", "y again")},
         {"metric": "macro_f1"},
     ],
 )
@@ -77,6 +82,14 @@ def test_pools_hold_no_text_twice_and_none_of_a_test_split():
     assert [example.fields["text"] for example in task.pools.train] == ["a", "b", "c"]
     assert [example.fields["text"] for example in task.pools.dev] == ["v", "w"]
     assert task.pools.dropped == 5
+    said_again = dataclasses.replace(task, paraphrases=examples("C", "q"))
+    assert [example.fields["text"] for example in said_again.pools.train] == ["a", "b"]
+
+
+def test_what_is_like_test_stands_together():
+    assert TASK.tests == {"test": TASK.test}
+    task = dataclasses.replace(TASK, ood=examples("o"), paraphrases=examples("x!", "y!"))
+    assert task.tests == {"test": TASK.test, "ood": task.ood, "paraphrases": task.paraphrases}
 
 
 def test_texts_of_pairs_are_compared_as_pairs():

@@ -1,6 +1,7 @@
 """Optimizers and schedules against plain formulas and against optax's own."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -91,13 +92,21 @@ def test_adamw_equals_optax(clip):
         np.testing.assert_allclose(ours[name], leaf, rtol=1e-6, atol=1e-6)
 
 
-def test_adafactor_equals_optax():
+@pytest.mark.parametrize("scaled, factored", [(True, True), (False, True), (False, False)])
+def test_adafactor_equals_optax(scaled, factored):
     """optax does not scale Adafactor's decay by the learning rate; AdamW and ours do."""
 
     def reference(rate, decay):
-        return optax.adafactor(rate, weight_decay_rate=rate * decay, weight_decay_mask=matrices)
+        return optax.adafactor(
+            rate,
+            weight_decay_rate=rate * decay,
+            weight_decay_mask=matrices,
+            multiply_by_parameter_scale=scaled,
+            factored=factored,
+        )
 
-    ours = after(partial(optimizer, Schedule(optimizer="adafactor", clip=None)))
+    plain = Schedule(optimizer="adafactor", clip=None)
+    ours = after(partial(optimizer, replace(plain, parameter_scale=scaled, factored=factored)))
     for name, leaf in after(reference).items():
         np.testing.assert_allclose(ours[name], leaf, rtol=1e-6, atol=1e-6)
 

@@ -12,7 +12,13 @@ from research.methods.adapted import Adapted
 from research.tasks.encoded import Labels
 
 
-def target_logprobs(adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None):
+def target_logprobs(
+    adapted: Adapted,
+    rows: Rows,
+    frame: Frame,
+    key: jax.Array | None = None,
+    smoothing: float = 0.0,
+):
     width, targets = rows.tokens.shape[1], rows.target.shape[1]
     memories, offset = adapted.prefix(frame.opening, frame.length, _opening_key(key))
     slots = jnp.arange(width, dtype=jnp.int32)[None]
@@ -26,7 +32,7 @@ def target_logprobs(adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array |
     target_slots = jnp.arange(targets, dtype=jnp.int32)[None]
     before = jnp.clip(rows.start[:, None] - 1 + target_slots, 0, width - 1)
     logits = adapted.logits(jnp.take_along_axis(hidden, before[..., None], axis=1))
-    return pick(logits, rows.target), target_slots < (rows.length - rows.start)[:, None]
+    return pick(logits, rows.target, smoothing), target_slots < (rows.length - rows.start)[:, None]
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:

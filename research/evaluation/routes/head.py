@@ -9,9 +9,15 @@ from research.methods.adapted import Adapted
 from research.tasks.encoded import Labels
 
 
-def target_logprobs(adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None):
+def target_logprobs(
+    adapted: Adapted,
+    rows: Rows,
+    frame: Frame,
+    key: jax.Array | None = None,
+    smoothing: float = 0.0,
+):
     logits = _classified(adapted, rows, frame, row_keys(rows, key))
-    return pick(logits, rows.label)[:, None], (rows.length > 0)[:, None]
+    return pick(logits, rows.label, smoothing)[:, None], (rows.length > 0)[:, None]
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:

@@ -16,13 +16,19 @@ from research.methods.method import Array
 from research.tasks.encoded import Labels
 
 
-def target_logprobs(adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None):
+def target_logprobs(
+    adapted: Adapted,
+    rows: Rows,
+    frame: Frame,
+    key: jax.Array | None = None,
+    smoothing: float = 0.0,
+):
     count = rows.length - rows.start
     slots = jnp.arange(rows.target.shape[1], dtype=jnp.int32)[None]
     logits = _at_masks(
         adapted, rows.tokens, rows.start, frame, count, rows.target.shape[1], row_keys(rows, key)
     )
-    return pick(logits, rows.target), slots < count[:, None]
+    return pick(logits, rows.target, smoothing), slots < count[:, None]
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:

@@ -39,7 +39,13 @@ def segments(tokens: jax.Array, frame: Frame, kinds: int) -> jax.Array:
     return jnp.minimum(jnp.cumsum(separators, axis=1) - separators, kinds - 1)
 
 
-def pick(logits: jax.Array, tokens: Array) -> jax.Array:
-    """log softmax(logits [..., V]) at `tokens` [...], without the whole [..., V] of it."""
+def pick(logits: jax.Array, tokens: Array, smoothing: float = 0.0) -> jax.Array:
+    """log softmax(logits [..., V]) at `tokens` [...], without the whole [..., V] of it.
+
+    smoothing: the share of its mean over V in the result, label smoothing (Szegedy et al. 2016,
+    arXiv 1512.00567, section 7).
+    """
     chosen = jnp.take_along_axis(logits, tokens[..., None], axis=-1)[..., 0]
+    if smoothing:
+        chosen = (1 - smoothing) * chosen + smoothing * logits.mean(axis=-1)
     return chosen - jax.nn.logsumexp(logits, axis=-1)

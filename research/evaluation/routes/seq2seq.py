@@ -11,12 +11,19 @@ from research.models.layers import Memory
 from research.tasks.encoded import Labels
 
 
-def target_logprobs(adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None):
+def target_logprobs(
+    adapted: Adapted,
+    rows: Rows,
+    frame: Frame,
+    key: jax.Array | None = None,
+    smoothing: float = 0.0,
+):
     keys = row_keys(rows, key)
     slots = jnp.arange(rows.target.shape[1], dtype=jnp.int32)[None]
     counted = slots < (rows.length - rows.start)[:, None]
     cross = encoded(adapted, rows, frame, keys)
-    return pick(_decoded(adapted, rows.target, counted, cross, keys), rows.target), counted
+    logits = _decoded(adapted, rows.target, counted, cross, keys)
+    return pick(logits, rows.target, smoothing), counted
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:

@@ -1,0 +1,64 @@
+"""Soft prompts in files: as google-research/prompt-tuning, PEFT and our sweeps keep them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from research.errors import InputError
+from research.models.files import read_json
+from research.models.tensors import tensors
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+# The tensor with the prompt, as a sweep keeps it and as PEFT does.
+NAMES = ("soft_prompt:/prompt", "prompt_embeddings")
+
+
+def prompt_files(source: Path, field: str) -> tuple[Path, ...]:
+    """The files of a soft prompt: one of numpy or safetensors, or those of a PEFT folder.
+
+    Raises InputError for what is not there.
+    """
+    files = (source / CONFIG, source / WEIGHTS) if source.is_dir() else (source,)
+    for file in files:
+        if not file.is_file():
+            allowed = f"a .npy file, the .safetensors of a run or a folder of PEFT; no {file.name}"
+            raise InputError(field, str(source), allowed)
+    return files
+
+
+def read_prompt(source: Path, field: str) -> np.ndarray:
+    """The soft prompt [P, D] in a file or folder, float32.
+
+    Of what PEFT makes for T5 by default, a prompt for the encoder and one for the decoder, it uses
+    the first alone; so do we. Raises InputError for what holds no prompt; nothing is unpickled.
+    """
+    *config, file = prompt_files(source, field)
+    prompt = read_npy(file, field) if file.suffix == ".npy" else _read_tensor(file, field)
+    if config:
+        settings = read_json(config[0])
+        length = settings.get("num_virtual_tokens")
+        if settings.get("peft_type") != "PROMPT_TUNING" or not isinstance(length, int):
+            allowed = "the adapter is no soft prompt: peft_type 'PROMPT_TUNING' is expected"
+            raise InputError(field, str(source), allowed)
+        prompt = prompt[:length]
+    return prompt
+
+
+def read_npy(file: Path, field: str) -> np.ndarray:
+    """An array of floats with two axes; InputError for any other."""
+    try:
+        prompt = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(field, str(file), f"it is no .npy file of numbers ({error})") from error
+    if not isinstance(prompt, np.ndarray) or prompt.ndim != 2 or prompt.dtype.kind != "f":
+        raise InputError(field, str(file), "an array of numbers with two axes is expected")
+    return prompt.astype(np.float32)
+
+
+def _read_tensor(file: Path, field: str) -> np.ndarray:
+    found = tensors([file])
+    named = [found[name] for name in NAMES if name in found]
+    if len(named) != 1 or len(named[0].shape) != 2:
+        allowed = f"one of the tensors {', '.join(NAMES)} is expected; it has {sorted(found)}"
+        raise InputError(field, str(file), allowed)
+    return named[0].read((slice(None), slice(None)), np.float32)

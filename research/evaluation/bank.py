@@ -63,8 +63,8 @@ def bank(model: Model, dtype: Any, params: Leaves, adapters: Mapping[str, Adapte
 
     What is smaller than another's is padded by what changes nothing: ranks, prompts, classes. What
     stands before the rows of an adapter is computed here, once. Raises InputError for an adapter
-    that has leaves of the backbone, and for one that is scored or closed in another way than the
-    others.
+    that has leaves of the backbone or another number of classes than labels, and for one that is
+    scored or closed in another way than the others.
     """
     _check(adapters)
     every = list(adapters.values())
@@ -144,6 +144,10 @@ def _check(adapters: Mapping[str, Adapter]) -> None:
     for name, one in adapters.items():
         if any(":" not in path for path in one.leaves):
             allowed = "it trained leaves of the backbone itself, so it cannot share a backbone"
+            raise InputError("adapter", name, allowed)
+        classes, count = one.leaves.get("head:/bias"), len(one.labels.length)
+        if classes is not None and len(classes) != count:
+            allowed = f"its classification head has {len(classes)} classes, its labels are {count}"
             raise InputError("adapter", name, allowed)
         if len(one.frame.closing) != closing:
             allowed = "what closes its prompts is not as many tokens as with the other adapters"

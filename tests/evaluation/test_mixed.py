@@ -125,6 +125,9 @@ def test_what_cannot_share_a_batch_is_refused():
     whole = made["rank 2"]._replace(leaves={"final_norm/scale": params["final_norm/scale"]})
     with pytest.raises(InputError, match="adapter is 'full': it trained leaves of the backbone"):
         bank(model, jnp.float32, params, {**made, "full": whole})
+    headed = Adapter((Head(),), {"head:/bias": np.zeros(3, "f")}, frame([3]), LABELS)
+    with pytest.raises(InputError, match="head has 3 classes, its labels are 2"):
+        bank(model, jnp.float32, params, {**made, "headed": headed})
     closed = made["rank 2"]._replace(frame=frame([3], [4]))
     with pytest.raises(InputError, match="adapter is 'other': what closes its prompts"):
         bank(model, jnp.float32, params, {**made, "other": closed})

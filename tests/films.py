@@ -38,8 +38,8 @@ def write_csv(path: Path, rows: list[tuple[str, str]]) -> str:
     return str(path)
 
 
-def write_backbone(folder: Path, context: int = 64) -> None:
-    """A random decoder of one layer and a byte-level tokenizer."""
+def tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer that knows the films."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -50,11 +50,16 @@ def write_backbone(folder: Path, context: int = 64) -> None:
         show_progress=False,
     )
     bpe.train_from_iterator([f"{text}\nVerdict: {end}\n" for text, end in films(0, 40)], trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>")
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>")
+
+
+def write_backbone(folder: Path, context: int = 64) -> None:
+    """A random decoder of one layer and that tokenizer."""
+    known = tokenizer()
     size = dict(width=16, layers=1, heads=2, kv_heads=1, head_width=8, hidden=16)
-    config = DecoderConfig(vocab_size=len(tokenizer), context=context, tied=True, **size)
+    config = DecoderConfig(vocab_size=len(known), context=context, tied=True, **size)
     model = Decoder(config)
-    save_backbone(folder, model, random_params(model, jax.random.key(0)), tokenizer)
+    save_backbone(folder, model, random_params(model, jax.random.key(0)), known)
 
 
 def write_inputs(folder: Path) -> Path:

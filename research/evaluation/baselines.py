@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -14,9 +15,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from research.errors import InputError
+from research.evaluation.text_baselines import (
+    TOKENS,
+    most_common_target,
+    target_of_nearest,
+)
 
-# Words, single letters included, and punctuation marks: "!" and "?" tell sentiment and questions.
-TOKENS = r"(?u)\w+|[^\w\s]"
 UNSEEN = 1e-9  # the probability of a class without a training example; a log needs one
 
 
@@ -89,10 +93,13 @@ def tfidf_logistic_regression(
 
 @dataclass(frozen=True)
 class Baseline:
-    """How to fit it, `fit(texts, labels, classes, **trial)`, and the trials that dev decides."""
+    """How to fit it, `fit(texts, labels, classes, **trial)`, and the trials that dev decides.
+    writes: whether it answers with texts; then it is `fit(texts, targets, **trial)`.
+    """
 
-    fit: Callable[..., Fitted]
+    fit: Callable[..., Any]
     trials: tuple[dict[str, float], ...] = ({},)
+    writes: bool = False
 
 
 BASELINES: dict[str, Baseline] = {
@@ -100,6 +107,8 @@ BASELINES: dict[str, Baseline] = {
     "TF-IDF + logistic regression": Baseline(
         tfidf_logistic_regression, ({"C": 0.1}, {"C": 1.0}, {"C": 10.0})
     ),
+    "most common target": Baseline(most_common_target, writes=True),
+    "target of the nearest input": Baseline(target_of_nearest, writes=True),
 }
 
 

@@ -18,12 +18,12 @@ from research.evaluation.decoding.beams import beam_search
 from research.evaluation.decoding.cache import begin
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.sequence import sequences
-from research.evaluation.decoding.settings import Decoding
 from research.evaluation.routes.row import row_keys
 from research.executable import Executable
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
+from research.tasks.decoding import Decoding
 from research.tasks.encoded import Encoded
 
 

@@ -51,6 +51,9 @@ class SoftPrompt(Method):
             return {"": {"prompt": jax.random.uniform(key, shape, minval=-0.5, maxval=0.5)}}
         prompt = table[jax.random.choice(key, self._common(len(table)), (self.length,))]
         if self.start == "labels":
+            if not words.labels:
+                allowed = "the task's answers are texts, there are no labels to start from"
+                raise InputError("soft_prompt.start", "labels", allowed)
             means = [self._tokens(table, words, text).mean(axis=0) for text in words.labels]
             prompt = jnp.concatenate([jnp.stack(means), prompt])[: self.length]
         elif self.start == "text":

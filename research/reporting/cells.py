@@ -14,7 +14,6 @@ from research.reporting.records import StoredRun, distinct, read_runs
 from research.reporting.statistics import Interval, indistinguishable, influences, interval
 from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, search_runs
 from research.sweeps.record import Record, canonical
-from research.tasks.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -122,16 +121,11 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
     records = [run.record for run in runs]
     by_seed = sorted(_tested(runs), key=lambda run: run.record["seed"])
     found = [run.predictions for run in by_seed if run.predictions is not None]
-    influence = {}
-    if found:
-        predicted = np.stack([one.predicted for one in found])
-        classes = len(found[0].labels)
-        for metric in METRICS:
-            influence[metric] = influences(predicted, found[0].gold, classes, metric)
+    names = found[0].names if found else ()
     return Cell(
         key=key,
         runs=tuple(run.record for run in by_seed),
-        influence=influence,
+        influence={metric: influences(found, metric) for metric in names},
         trials=len(distinct(canonical(record["trial"]) for record in records)),
         planned=_largest(records, "seeds") or 1,
         ran=len(records),

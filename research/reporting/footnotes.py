@@ -7,6 +7,18 @@ from research.reporting.cells import Cell, Grid
 from research.reporting.records import distinct
 
 PROVISIONAL, ONE_SEED = "†", "‡"
+# Headlines that are written otherwise than they are named.
+NAMES = {
+    "macro_f1": "macro F1",
+    "exact_match": "exact match",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge_l": "ROUGE-L",
+    "f1": "F1 of words",
+    "sql_execution": "SQL by execution",
+    "sql_match": "SQL by match",
+    "format": "share in the format",
+}
 MACHINE = ("processor", "device_kind", "device_count")
 
 
@@ -31,7 +43,7 @@ def footnotes(grid: Grid) -> list[str]:
 def _scores(grid: Grid) -> str:
     names = defaultdict(list)
     for cell in grid.tested():
-        names[cell.headline.replace("_f1", " F1")].append(cell.key[1])
+        names[NAMES.get(cell.headline, cell.headline)].append(cell.key[1])
     metrics = " and ".join(
         name if len(names) == 1 else f"{name} ({', '.join(distinct(tasks))})"
         for name, tasks in names.items()

@@ -12,13 +12,14 @@ from research.sweeps.ledger import Ledger
 from research.sweeps.predictions import Predictions
 from research.sweeps.protocol import cell_of
 from research.sweeps.record import Record, canonical
+from research.sweeps.text_predictions import TextPredictions
 
 
 class StoredRun(NamedTuple):
     """A checked record and its predictions, None if test was not scored."""
 
     record: Record
-    predictions: Predictions | None
+    predictions: Predictions | TextPredictions | None
 
 
 def read_runs(folder: Path) -> tuple[list[StoredRun], int]:

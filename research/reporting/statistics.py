@@ -6,11 +6,16 @@ of the task's texts, so both make the score uncertain.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import stats
 
-from research.tasks.metrics import METRICS
+
+class Answered(Protocol):
+    """The answers of one seed: the score, and the score without each of the items [I]."""
+
+    def without(self, metric: str) -> tuple[float, np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -29,27 +34,19 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-def influences(predicted: np.ndarray, gold: np.ndarray, classes: int, metric: str) -> np.ndarray:
+def influences(found: Sequence[Answered], metric: str) -> np.ndarray:
     """Each item's share in each seed's score: [S, I], with the seed's score as its mean over items.
 
-    u_si = f_s + (I - 1) (mean_j f_s(-j) - f_s(-i)), with f_s(-i) the metric of seed s without item
-    i: the jackknife's pseudo-values (Tukey 1958; Efron and Tibshirani 1993, ch. 11), moved so that
-    their mean is f_s itself. For accuracy u_si is 1 where the answer is right, else 0.
-
-    predicted [S, I] int, gold [I] int. A metric of `METRICS` counts pairs of gold and predicted, so
-    two items with the same pair have the same f_s(-i) and one deletion per pair is enough.
+    found: the answers of each seed to the same items. u_si = f_s + (I - 1) (mean_j f_s(-j) -
+    f_s(-i)), with f_s(-i) the metric of seed s without item i: the jackknife's pseudo-values
+    (Tukey 1958; Efron and Tibshirani 1993, ch. 11), moved so that their mean is f_s itself. For
+    accuracy u_si is 1 where the answer is right, else 0; BLEU and chrF are no means over items, and
+    their pseudo-values stand in for such.
     """
-    score = METRICS[metric]
-    items = len(gold)
-    if items < 2:
-        return score(predicted, gold, classes)[:, None]
     rows = []
-    for row in predicted:
-        pairs = gold.astype(np.int64) * (classes + 1) + row + 1  # -1 is no answer
-        _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
-        without = [score(np.delete(row, i), np.delete(gold, i), classes) for i in first]
-        deleted = np.stack(without)[inverse]
-        rows.append(score(row, gold, classes) + (items - 1) * (deleted.mean() - deleted))
+    for one in found:
+        score, deleted = one.without(metric)
+        rows.append(score + (len(deleted) - 1) * (deleted.mean() - deleted))
     return np.stack(rows)
 
 

@@ -12,7 +12,6 @@ from research.reporting.cells import Cell, Grid, read_grid
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
 from research.sweeps.ledger import write_atomically
-from research.tasks.metrics import METRICS
 
 COLUMNS = (
     "approach",
@@ -69,7 +68,7 @@ def table_csv(grid: Grid) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for cell in grid.tested():
-        for metric in METRICS:
+        for metric in cell.influence:
             writer.writerow(_line(cell, metric))
     return text.getvalue()
 

@@ -95,6 +95,10 @@ class Approach:
                 raise InputError(f"{at}.trials", trial, "each trial may stand there once")
         return approach
 
+    def fits(self, task: Task) -> bool:
+        """Whether it can answer the task: a baseline either chooses a label or writes a text."""
+        return self.baseline is None or BASELINES[self.baseline].writes == (not task.labels)
+
     def trials_on(self, task: Task) -> tuple[Trial, ...]:
         """The trials it gets on a task."""
         if self.trials == "templates":

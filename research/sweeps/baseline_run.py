@@ -1,31 +1,39 @@
 """Runs of the rows that need no backbone."""
 
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
+from research.evaluation.answering import Answers
 from research.evaluation.baselines import BASELINES, Fitted
+from research.evaluation.predict import Scored
+from research.evaluation.text_baselines import FittedTexts
+from research.evaluation.writing import Written
 from research.sweeps.plan import Run
-from research.sweeps.result import Result
+from research.sweeps.result import Result, predictions
 from research.tasks.metrics import METRICS
 from research.tasks.sampling import draw
-from research.tasks.task import Example
+from research.tasks.task import Example, Task
+from research.tasks.text_task import TextTask
+
+Examples = Sequence[Example]
 
 
 def run_baseline(run: Run) -> Result:
     """Fits the approach's baseline to the run's split; it sees the texts, and no prompt."""
     task, approach = run.cell.task, run.approach
     split = draw(task, run.cell.regime, run.seed, run.cell.experiment.max_dev)
-    fit = BASELINES[approach.baseline or ""].fit
-    gold = _classes(task.labels, split.train)
-    fitted = fit(_texts(split.train), gold.tolist(), len(task.labels), **approach.options)
+    fit = partial(BASELINES[approach.baseline or ""].fit, **approach.options)
+    if isinstance(task, TextTask):
+        fitted, answer = _writing(fit, task, split.train)
+    else:
+        fitted, answer = _choosing(fit, task, split.train)
     return Result(
         status="finished",
         n_train=len(split.train),
-        metrics={
-            "train": _measured(fitted, split.train, task.labels),
-            "dev": _measured(fitted, split.dev, task.labels),
-        },
+        metrics={"train": answer(split.train).metrics, "dev": answer(split.dev).metrics},
         costs={
             "trained_params": fitted.trained_params,
             "stored_bytes": fitted.stored_bytes,
@@ -35,23 +43,44 @@ def run_baseline(run: Run) -> Result:
         },
         notes={"dropped": split.dropped},
         data={"task_checksum": task.checksum, "split_checksum": split.checksum},
-        test_scores=partial(fitted.scores, _texts(task.test)),
+        test=lambda: predictions(task, answer(task.test)),
     )
 
 
-def _measured(
-    fitted: Fitted, examples: tuple[Example, ...], labels: tuple[str, ...]
-) -> dict[str, float]:
-    gold = _classes(labels, examples)
-    predicted, scores = fitted.predict(_texts(examples))
-    metrics = {name: float(of(predicted, gold, len(labels))) for name, of in METRICS.items()}
-    return {**metrics, "loss": -float(scores[np.arange(len(gold)), gold].mean())}
+Answer = Callable[[Examples], Answers]
 
 
-def _texts(examples: tuple[Example, ...]) -> list[str]:
+def _choosing(fit: Callable[..., Fitted], task: Task, train: Examples) -> tuple[Fitted, Answer]:
+    fitted = fit(_texts(train), _classes(task.labels, train).tolist(), len(task.labels))
+
+    def answer(examples: Examples) -> Scored:
+        gold = _classes(task.labels, examples)
+        predicted, scores = fitted.predict(_texts(examples))
+        loss = -float(scores[np.arange(len(gold)), gold].mean())
+        found = {name: float(of(predicted, gold, len(task.labels))) for name, of in METRICS.items()}
+        return Scored(scores, loss, {**found, "loss": loss})
+
+    return fitted, answer
+
+
+def _writing(
+    fit: Callable[..., FittedTexts], task: TextTask, train: Examples
+) -> tuple[FittedTexts, Answer]:
+    pairs = [(one, text) for one in train for text in one.references]
+    fitted = fit(_texts([one for one, _ in pairs]), [text for _, text in pairs])
+
+    def answer(examples: Examples) -> Written:
+        known = [example.references for example in examples]
+        texts = task.judged(fitted.write(_texts(examples)), known)
+        return Written(texts, math.nan, texts.metrics())  # it gives no probabilities
+
+    return fitted, answer
+
+
+def _texts(examples: Examples) -> list[str]:
     return [" ".join(example.fields.values()) for example in examples]
 
 
-def _classes(labels: tuple[str, ...], examples: tuple[Example, ...]) -> np.ndarray:
+def _classes(labels: tuple[str, ...], examples: Examples) -> np.ndarray:
     index = {label: i for i, label in enumerate(labels)}
     return np.array([index[example.label] for example in examples])

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from research.devices import Devices
-from research.evaluation.predict import Scored
+from research.evaluation.answering import Answers
 from research.models.backbone import Backbone
 from research.sweeps.lineage import Stages
 
@@ -24,4 +24,4 @@ class Bench:
     dtype: Any
     checkpoints: Path
     stages: Stages
-    prompted: dict[bytes, Scored] = field(default_factory=dict)
+    prompted: dict[bytes, Answers] = field(default_factory=dict)

@@ -79,7 +79,7 @@ class CellRun:
                 stored, result = self.ledger.read(run.id), self.results[run.id]
                 if self.cell.experiment.keep_trained and result.trained:
                     save_trained(self.ledger.folder, run.id, result.trained)
-                self.ledger.write(*tested(stored, run, result))
+                self.ledger.write(*tested(stored, result))
 
     def _run(self, group: Sequence[Run]) -> None:
         if self.cell.approach.baseline is not None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
+from research.evaluation.answering import Answering, answering_for, encoder_for
 from research.evaluation.batch import Frame, frame
 from research.methods.method import Words
 from research.sweeps.approach import DRAWS
 from research.sweeps.plan import Run
 from research.sweeps.stage import Stage
 from research.tasks.demonstrations import demonstrations
-from research.tasks.encoded import Encoded, Labels
-from research.tasks.encoding import Encoder
+from research.tasks.encoded import Encoded
 from research.tasks.form import Route
 from research.tasks.sampling import Regime, Split, draw
 
@@ -26,7 +26,7 @@ class RunData:
     dev: Encoded
     test: Encoded
     frame: Frame
-    labels: Labels
+    answering: Answering
     words: Words
     demonstrations: int
     added: int
@@ -59,15 +59,8 @@ def run_data(
         allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
         raise InputError("template", template, allowed)
     split = draw(task, regime, run.seed, run.cell.experiment.max_dev)
-    encoder = Encoder(
-        tokenizer,
-        task.templates[template],
-        task.verbalizer,
-        task.labels,
-        room,
-        run.cell.experiment.too_long,
-        route=route,
-    )
+    too_long = run.cell.experiment.too_long
+    encoder = encoder_for(task, tokenizer, template, room=room, too_long=too_long, route=route)
     encoder = replace(encoder, room=room - len(encoder.closing))
     shown = ()
     if approach.demonstrations:
@@ -80,11 +73,11 @@ def run_data(
     encoder = replace(encoder, room=encoder.room - len(ids))
     return RunData(
         split,
-        encoder.examples(split.train),
+        encoder.training(split.train),
         encoder.examples(split.dev),
         encoder.examples(task.test),
         frame(ids, encoder.closing, encoder.form.mask),
-        encoder.label_tokens(),
+        answering_for(task, encoder),
         Words(tuple(map(task.verbalizer.continuation, task.labels)), encoder.ids),
         len(shown),
         len(ids) - len(encoder.opening(())),

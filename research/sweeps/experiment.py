@@ -104,7 +104,7 @@ class Experiment:
 
     @property
     def rows(self) -> tuple[Approach, ...]:
-        """The approaches, and below them the two baselines everyone asks for."""
+        """The approaches, and below them the baselines of either kind of task."""
         return (*self.approaches, *BASELINE_ROWS)
 
     def rows_on(self, task: str) -> tuple[Approach, ...]:

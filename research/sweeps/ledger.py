@@ -21,6 +21,7 @@ from research.sweeps.record import (
     plain,
     run_id,
 )
+from research.sweeps.text_predictions import TextPredictions
 
 
 class Ledger:
@@ -50,7 +51,7 @@ class Ledger:
         """The record of a run, checked as by `load`."""
         return self.load(id)[0]
 
-    def load(self, id: str) -> tuple[Record, Predictions | None]:
+    def load(self, id: str) -> tuple[Record, Predictions | TextPredictions | None]:
         """A run's record and its predictions on test, None if its test score was not taken.
 
         The record is checked against its file name, its settings and its predictions. Raises
@@ -70,7 +71,9 @@ class Ledger:
             raise InputError(f"{path}: checksum", record["checksum"], WRONG_CONTENT)
         return record, predictions
 
-    def write(self, record: Mapping[str, Any], predictions: Predictions | None = None) -> Record:
+    def write(
+        self, record: Mapping[str, Any], predictions: Predictions | TextPredictions | None = None
+    ) -> Record:
         """Stores a run, the predictions first and the record last; returns the record as stored.
 
         A non-finite number is stored as null, since JSON has none. `predictions` belong to a record
@@ -100,7 +103,7 @@ class Ledger:
     def _path(self, id: str) -> Path:
         return self.folder / "runs" / f"{id}.json"
 
-    def _read_predictions(self, record: Record, path: Path) -> Predictions | None:
+    def _read_predictions(self, record: Record, path: Path) -> Predictions | TextPredictions | None:
         reference = record["predictions"]
         if reference is None:
             return None

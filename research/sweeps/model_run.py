@@ -79,7 +79,7 @@ def _fit(
         Program(bench.backbone.model, stage.schedule, bench.dtype),
         bench.devices,
         [one.member(index, own) for one, own in zip(work, data, strict=True)],
-        data[0].labels,
+        data[0].answering,
         task.metric,
         Checkpoints(folder, identity),
         report,

@@ -128,14 +128,15 @@ def cells(
     tasks: the loaded task of each name.
     """
     for t, settings in enumerate(experiment.tasks):
-        rows = list(enumerate(experiment.rows_on(settings.name)))
+        task = tasks[settings.name]
+        rows = [row for row in enumerate(experiment.rows_on(settings.name)) if row[1].fits(task)]
         rows.sort(key=lambda row: bool(row[1].stages))
         for r, regime in enumerate(experiment.regimes):
             for a, approach in rows:
                 yield Cell(
                     experiment,
                     approach,
-                    tasks[settings.name],
+                    task,
                     tasks,
                     settings,
                     Regime.parse(regime),

@@ -35,10 +35,32 @@ class Predictions:
     predicted: np.ndarray
     scores: np.ndarray
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its metrics."""
+        return tuple(METRICS)
+
     def metrics(self) -> dict[str, float]:
         """Every metric of `METRICS`, computed from the classes."""
         classes = len(self.labels)
         return {n: float(m(self.predicted, self.gold, classes)) for n, m in METRICS.items()}
+
+    def without(self, metric: str) -> tuple[float, np.ndarray]:
+        """(the score, [I]: the score without each of the items; the score itself of one alone).
+
+        A metric of `METRICS` counts pairs of gold and predicted, so two items with the same pair
+        leave the same score and one deletion per pair is enough.
+        """
+        score, classes = METRICS[metric], len(self.labels)
+        whole = score(self.predicted, self.gold, classes)
+        if len(self.gold) < 2:
+            return float(whole), np.array([whole])
+        pairs = self.gold.astype(np.int64) * (classes + 1) + self.predicted + 1  # -1: no answer
+        _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+        without = [
+            score(np.delete(self.predicted, i), np.delete(self.gold, i), classes) for i in first
+        ]
+        return float(whole), np.stack(without)[inverse]
 
     def to_csv(self) -> bytes:
         """Header `item,gold,predicted,<label>...`, or `TWO` for the labels where there are many;

@@ -13,6 +13,7 @@ import numpy as np
 
 from research.errors import InputError
 from research.sweeps.predictions import Predictions, parse_predictions, sha256
+from research.sweeps.text_predictions import TextPredictions, parse_texts
 
 Record = dict[str, Any]
 
@@ -92,10 +93,13 @@ def check_form(record: Record, path: Path) -> None:
         )
 
 
-def check_metrics(record: Record, content: bytes, path: Path) -> Predictions:
+def check_metrics(record: Record, content: bytes, path: Path) -> Predictions | TextPredictions:
     """The stored test metrics are those of the stored predictions."""
     csv_file = path.parent.parent / "predictions" / f"{record['run_id']}.csv"
-    predictions = parse_predictions(content, record["labels"], str(csv_file))
+    labels, field = record["labels"], str(csv_file)
+    predictions = (
+        parse_predictions(content, labels, field) if labels else parse_texts(content, field)
+    )
     stored = record["metrics"]["test"]
     recomputed = predictions.metrics()
     for name in sorted({record["metric"]} | (recomputed.keys() & stored.keys())):

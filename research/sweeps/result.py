@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from research.evaluation.answering import Answers
+from research.evaluation.writing import Written
 from research.methods.method import Leaves
 from research.sweeps.plan import CODE_VERSION, Run
 from research.sweeps.predictions import Predictions
 from research.sweeps.provenance import provenance
 from research.sweeps.record import Record
+from research.sweeps.text_predictions import TextPredictions
+from research.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class Result:
     """metrics: of train and dev. costs, notes, data: as the record has them. cohort: its id.
-    history: (step, train loss, dev score, dev loss) per evaluation. test_scores: computes [I, C] of
-    the test split; nothing else looks at it. trained: the leaves that training changed.
+    history: (step, train loss, dev score, dev loss) per evaluation. test: answers the test split;
+    nothing else looks at it. trained: the leaves that training changed.
     """
 
     status: str
@@ -27,7 +31,7 @@ class Result:
     costs: dict[str, Any]
     notes: dict[str, Any]
     data: dict[str, str]
-    test_scores: Callable[[], np.ndarray]
+    test: Callable[[], Predictions | TextPredictions]
     backbone: dict[str, str] | None = None
     cohort: str | None = None
     history: tuple[Any, ...] = ()
@@ -63,12 +67,16 @@ def record(run: Run, result: Result) -> Record:
     }
 
 
-def tested(record: Record, run: Run, result: Result) -> tuple[Record, Predictions]:
+def tested(record: Record, result: Result) -> tuple[Record, Predictions | TextPredictions]:
     """The record with its test score, and the predictions it comes from."""
-    task = run.cell.task
+    found = result.test()
+    return {**record, "metrics": {**record["metrics"], "test": found.metrics()}}, found
+
+
+def predictions(task: Task, answers: Answers) -> Predictions | TextPredictions:
+    """What is kept of the answers to the test split of a task."""
+    if isinstance(answers, Written):
+        return TextPredictions(**vars(answers.texts))
     index = {label: i for i, label in enumerate(task.labels)}
     gold = np.array([index[example.label] for example in task.test])
-    scores = result.test_scores()
-    predictions = Predictions(task.labels, gold, scores.argmax(-1), scores)
-    metrics = {**record["metrics"], "test": predictions.metrics()}
-    return {**record, "metrics": metrics}, predictions
+    return Predictions(task.labels, gold, answers.scores.argmax(-1), answers.scores)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from research.errors import InputError
-from research.evaluation.predict import Scored, predict
+from research.evaluation.answering import Answers
 from research.methods.head import Head
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, added_to, mask
@@ -18,7 +18,7 @@ from research.sweeps.costs import costs
 from research.sweeps.data import RunData, run_data
 from research.sweeps.learning import described, majority, not_learned
 from research.sweeps.plan import Run
-from research.sweeps.result import Result
+from research.sweeps.result import Result, predictions
 from research.tasks.encoded import Encoded
 from research.tasks.form import Route
 from research.training.loop import Member, Outcome
@@ -107,7 +107,7 @@ class Work:
                 **self._learned(),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
-            test_scores=lambda: self._score(data.test).scores,
+            test=lambda: predictions(task, self._score(data.test)),
             backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
             history=tuple(outcome.progress.history for outcome in self.outcomes),
             trained=self.changed,
@@ -118,7 +118,11 @@ class Work:
         if not self.approach.stages:
             return {}
         metric = self.run.cell.task.metric
-        others = {"the majority class": majority(self.data, metric)}
+        others = {}
+        if self.run.cell.task.labels:
+            others["the majority class"] = majority(
+                self.data, metric, len(self.run.cell.task.labels)
+            )
         if self.route != "head":
             others["the backbone as it came"] = self._untrained(self.data.dev).metrics[metric]
         score = self._score(self.data.dev).metrics[metric]
@@ -133,7 +137,7 @@ class Work:
     def _check_head(self) -> None:
         """Raises InputError for a head that the backbone came with and that does not fit."""
         bias, labels = self.leaves.get("head:/bias"), self.run.cell.task.labels
-        if bias is not None and len(bias) != len(labels):
+        if bias is not None and labels and len(bias) != len(labels):
             allowed = f"its classification head has {len(bias)} classes, the task {len(labels)}"
             raise InputError("backbone", self.bench.backbone.name, allowed)
 
@@ -167,28 +171,29 @@ class Work:
             methods = (Head(), *methods)
         return tuple(jax.tree.map(np.float32, method) for method in methods)
 
-    def _score(self, encoded: Encoded) -> Scored:
+    def _score(self, encoded: Encoded) -> Answers:
         if not self.approach.stages:
             return self._untrained(encoded)
         return self._predict(self._methods(), self.leaves, encoded)
 
-    def _untrained(self, encoded: Encoded) -> Scored:
+    def _untrained(self, encoded: Encoded) -> Answers:
         """By the backbone as it came, once for all runs that ask the same of it."""
-        parts = (encoded.tokens, encoded.start, encoded.label, *self.data.labels, *self.data.frame)
-        key = hashlib.sha256(b" ".join(np.asarray(part).tobytes() for part in parts)).digest()
+        parts = (encoded.tokens, encoded.start, encoded.label, *self.data.frame)
+        content = [f"{self.run.cell.task.checksum} {self.route}".encode()]
+        content += [np.asarray(part).tobytes() for part in parts]
+        key = hashlib.sha256(b" ".join(content)).digest()
         if key not in self.bench.prompted:
             leaves = self.bench.backbone.params
             self.bench.prompted[key] = self._predict(self._methods(0), leaves, encoded)
         return self.bench.prompted[key]
 
-    def _predict(self, methods: tuple[Method, ...], leaves: Leaves, encoded: Encoded) -> Scored:
-        return predict(
+    def _predict(self, methods: tuple[Method, ...], leaves: Leaves, encoded: Encoded) -> Answers:
+        return self.data.answering.answers(
             self.bench.backbone.model,
             methods,
             leaves,
             encoded,
             self.data.frame,
-            self.data.labels,
             devices=self.bench.devices,
             dtype=self.bench.dtype,
         )

@@ -1,7 +1,17 @@
 """Tasks by source: a new one is a file here and a line in `TASKS`."""
 
 from research.tasks.ag_news import AGNewsTask
+from research.tasks.e2e_nlg import E2ETask
 from research.tasks.files import FileTask
+from research.tasks.geoquery import GeoQueryTask
+from research.tasks.text_files import TextFileTask
 from research.tasks.world import WorldTask
 
-TASKS: dict[str, type] = {"ag_news": AGNewsTask, "file": FileTask, "world": WorldTask}
+TASKS: dict[str, type] = {
+    "ag_news": AGNewsTask,
+    "e2e_nlg": E2ETask,
+    "file": FileTask,
+    "geoquery": GeoQueryTask,
+    "text_file": TextFileTask,
+    "world": WorldTask,
+}

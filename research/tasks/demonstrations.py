@@ -13,15 +13,16 @@ def demonstrations(
 ) -> tuple[Example, ...]:
     """As many demonstrations as fit into an opening of `room` positions, shuffled by the seed.
 
-    They are taken from `train` in rounds of one example per class, at most `most` rounds. Room is
+    They are taken from `train` in rounds of one example per class (of one, where the answer is a
+    text), at most `most` rounds. Room is
     the model's context less `encoder.longest(rows to score)`. An example that takes more than its
     class's share of the room is passed over. May return none.
     """
     left = room - len(encoder.opening(()))
-    share = max(0, left // len(encoder.labels))
+    share = max(0, left // max(1, len(encoder.labels)))
     offers = []
-    for index, label in enumerate(encoder.labels):
-        ordered = shuffled([e for e in train if e.label == label], seed, index, 2)
+    for index, label in enumerate(encoder.labels or (None,)):
+        ordered = shuffled([e for e in train if label in (None, e.label)], seed, index, 2)
         # A demonstration takes a position at least, so no more than `share` are ever needed.
         offers.append(_fitting(encoder, ordered[:share], share))
     chosen: list[Example] = []

@@ -28,13 +28,14 @@ class Encoded:
     tokens: NDArray  # [I, T] int32
     length: NDArray  # [I] int32: tokens of prompt and target
     start: NDArray  # [I] int32: tokens of the prompt, so the target is tokens[start:length]
-    label: NDArray  # [I] int32: index into the task's labels
+    label: NDArray  # [I] int32: index into the task's labels, 0 where it has none
     cut: int  # how many prompts were cut to fit
+    references: tuple[tuple[str, ...], ...] = ()  # of each row, where the answer is a text
 
     def head(self, count: int) -> "Encoded":
         """The first `count` rows."""
         rows = {n: getattr(self, n)[:count] for n in ("tokens", "length", "start", "label")}
-        return replace(self, **rows)
+        return replace(self, **rows, references=self.references[:count])
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray, NDArray]:

@@ -78,7 +78,7 @@ class Encoder:
     def longest(self, examples: Sequence[Example]) -> int:
         """Positions that the longest of these rows takes with the longest label, nothing cut."""
         prompts = self._prompts([example.fields for example in examples])
-        return max(map(len, prompts), default=0) + self._longest_target
+        return max(map(len, prompts), default=0) + self._reserved(self._written(examples))
 
     def examples(self, examples: Sequence[Example]) -> Encoded:
         """The rows of these examples; each has room for the longest label.
@@ -86,7 +86,8 @@ class Encoder:
         Raises InputError for rows that are too long, unless they are to be cut, and where not
         even the template fits. Only the columns are cut, from their ends, the longest first.
         """
-        limit = self.room - self._longest_target
+        targets = self._written(examples)
+        limit = self.room - self._reserved(targets)
         fields = [example.fields for example in examples]
         prompts = self._prompts(fields)
         long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
@@ -101,13 +102,17 @@ class Encoder:
         fitting = cut(self.tokenizer, self.template, [fields[row] for row in long], limit)
         for row, ids in zip(long, fitting, strict=True):
             prompts[row] = ids
-        targets = [self._targets[example.label] for example in examples]
         rows = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
         tokens, length = padded(rows)
         start = np.array([len(ids) for ids in prompts], np.int32)
         index = {label: place for place, label in enumerate(self.labels)}
-        label = np.array([index[example.label] for example in examples], np.int32)
-        return Encoded(tokens, length, start, label, cut=len(long))
+        label = np.array([index.get(example.label, 0) for example in examples], np.int32)
+        references = tuple(example.references for example in examples)
+        return Encoded(tokens, length, start, label, cut=len(long), references=references)
+
+    def training(self, examples: Sequence[Example]) -> Encoded:
+        """The rows to train on."""
+        return self.examples(examples)
 
     def opening(self, demonstrations: Sequence[Example]) -> list[int]:
         """What begins a text, if the tokenizer has it, then each demonstration and a separator."""
@@ -136,8 +141,13 @@ class Encoder:
         texts = self.verbalizer.target if causal else self.verbalizer.continuation
         return {label: self.ids(texts(label)) + end for label in self.labels}
 
-    @cached_property
-    def _longest_target(self) -> int:
+    def _written(self, examples: Sequence[Example]) -> list[list[int]]:
+        """The ids of each example's own target."""
+        return [self._targets[example.label] for example in examples]
+
+    def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
+        """The positions that every row keeps for its target: those of the longest label."""
+        del targets  # whichever there are, all labels are scored
         return max(map(len, self._targets.values()))
 
     @cached_property

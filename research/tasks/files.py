@@ -1,6 +1,6 @@
-"""A task from the user's own files, or from a Hugging Face dataset."""
+"""Tasks from the user's own files, or from a Hugging Face dataset: where they are, and labels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from research.errors import InputError
@@ -12,12 +12,12 @@ from research.tasks.verbalizer import Verbalizer
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileTask:
-    """Where the examples are, which columns matter and how a prompt is made of them.
+class Files:
+    """Where examples are, which columns templates may use and how a prompt is made of them.
 
     train, test, dev and ood are CSV, TSV or JSON-lines files, or, with `path`, splits of a dataset
     of the hub or in a local folder. Values are read as the strings they are. Without templates,
-    prompts are made of the columns' names; without a verbalizer, a label stands for itself.
+    prompts are made of the columns' names.
     """
 
     name: str
@@ -28,15 +28,79 @@ class FileTask:
     path: str | None = None  # a dataset's hub id or folder
     config_name: str | None = None  # the dataset's configuration
     text: str | tuple[str, ...] = "text"  # the columns that the templates may use
-    label: str = "label"
     templates: str | tuple[str, ...] | None = None
-    verbalizer: Mapping[str, str] | None = None  # label -> text; in the order of the labels
     end: str = "\n"  # of a target
-    metric: str = "accuracy"
     columns: tuple[str, ...] = ()  # names for files without a header
     delimiter: str | None = None  # default: by the suffix of a file
     quoting: bool | None = None  # whether cells may stand in quotes; default: yes in CSV, no in TSV
     strip: bool = True  # drops white space around texts and labels
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns that the templates may use."""
+        return (self.text,) if isinstance(self.text, str) else tuple(self.text)
+
+    def prompts(self, answer: str) -> tuple[Template, ...]:
+        """The templates; those made of names ask for the column `answer`."""
+        if not self.texts or answer in self.texts:
+            raise InputError("text", self.text, "at least one column, and not that of the label")
+        given = (self.templates,) if isinstance(self.templates, str) else self.templates
+        if given is None:
+            given = plain_templates(self.texts, answer)
+        templates = tuple(map(Template, given))
+        for template in templates:
+            template.check(self.texts)
+        return templates
+
+    def tables(self, answers: Sequence[str]) -> dict[str, Table]:
+        """The table of each split; `answers`: the columns besides the texts."""
+        if self.test is None:
+            raise InputError("test", None, "a file or split to test on is needed, besides dev")
+        named = {"train": self.train, "test": self.test, "dev": self.dev, "ood": self.ood}
+        given = {use: source for use, source in named.items() if source is not None}
+        if self.path is not None:
+            path = located(self.path, "path")
+            return read_dataset(path, self.config_name, given, (*self.texts, *answers))
+        files = {use: located(file, use) for use, file in given.items()}
+        return {
+            use: read_file(file, self.columns, self.delimiter, self.quoting)
+            for use, file in files.items()
+        }
+
+    def fields(self, table: Table) -> list[dict[str, str]]:
+        """The columns of each row that templates may use, none of them empty."""
+        if not table.rows:
+            raise InputError("split", table.source, "it has no examples")
+        columns = {name: self.filled(table, name) for name in self.texts}
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def filled(self, table: Table, name: str) -> list[str]:
+        """The values of a column, none of them empty."""
+        values = self.values(table, name)
+        empty = [row for row, value in enumerate(values, start=1) if not value.strip()]
+        if empty:
+            count = f"{len(empty)} of {len(table.rows)} rows are empty"
+            allowed = f"{count}, the first is row {empty[0]}"
+            raise InputError(f"column of {table.source}", name, allowed)
+        return values
+
+    def values(self, table: Table, name: str) -> list[str]:
+        """The values of a column."""
+        values = table.column(name)
+        return [value.strip() for value in values] if self.strip else values
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileTask(Files):
+    """Examples in files, or in a dataset, whose answer is the label in one column.
+
+    Without a verbalizer, a label stands for itself.
+    """
+
+    label: str = "label"
+    verbalizer: Mapping[str, str] | None = None  # label -> text; in the order of the labels
+    metric: str = "accuracy"
 
     def outline(self) -> Outline | None:
         """What a dataset of the hub is known to be before it is fetched; None where its examples
@@ -44,14 +108,13 @@ class FileTask:
         """
         if self.path is None or self.verbalizer is None:
             return None
-        texts = self._texts()
-        return Outline(self.name, tuple(self.verbalizer), self._templates(texts))
+        return Outline(self.name, tuple(self.verbalizer), self.prompts(self.label))
 
     def load(self) -> Task:
         """Reads everything. Raises InputError for what is missing, empty, repeated or unknown."""
-        texts = self._texts()
-        templates = self._templates(texts)
-        splits = {use: self._examples(table, texts) for use, table in self._tables(texts).items()}
+        templates = self.prompts(self.label)
+        tables = self.tables((self.label,))
+        splits = {use: self._examples(table) for use, table in tables.items()}
         own_names = {label: label for label in sorted({one.label for one in splits["train"]})}
         named = own_names if self.verbalizer is None else self.verbalizer
         verbalizer = Verbalizer(dict(named), self.end)
@@ -60,56 +123,9 @@ class FileTask:
         labels = tuple(verbalizer.texts)
         return Task(self.name, labels, templates, verbalizer, metric=self.metric, **splits)
 
-    def _texts(self) -> tuple[str, ...]:
-        """The columns of text."""
-        texts = (self.text,) if isinstance(self.text, str) else tuple(self.text)
-        if not texts or self.label in texts:
-            raise InputError("text", self.text, "at least one column, and not that of the label")
-        return texts
-
-    def _templates(self, texts: tuple[str, ...]) -> tuple[Template, ...]:
-        prompts = (self.templates,) if isinstance(self.templates, str) else self.templates
-        if prompts is None:
-            prompts = plain_templates(texts, self.label)
-        templates = tuple(map(Template, prompts))
-        for template in templates:
-            template.check(texts)
-        return templates
-
-    def _tables(self, texts: tuple[str, ...]) -> dict[str, Table]:
-        if self.test is None:
-            raise InputError("test", None, "a file or split to test on is needed, besides dev")
-        named = {"train": self.train, "test": self.test, "dev": self.dev, "ood": self.ood}
-        given = {use: source for use, source in named.items() if source is not None}
-        if self.path is not None:
-            path = located(self.path, "path")
-            return read_dataset(path, self.config_name, given, (*texts, self.label))
-        files = {use: located(file, use) for use, file in given.items()}
-        return {
-            use: read_file(file, self.columns, self.delimiter, self.quoting)
-            for use, file in files.items()
-        }
-
-    def _examples(self, table: Table, texts: tuple[str, ...]) -> tuple[Example, ...]:
-        if not table.rows:
-            raise InputError("split", table.source, "it has no examples")
-        columns = {name: self._values(table, name) for name in (*texts, self.label)}
-        for name in texts:
-            empty = [row for row, value in enumerate(columns[name], start=1) if not value.strip()]
-            if empty:
-                count = f"{len(empty)} of {len(table.rows)} rows are empty"
-                allowed = f"{count}, the first is row {empty[0]}"
-                raise InputError(f"column of {table.source}", name, allowed)
-        labels = columns.pop(self.label)
-        rows = zip(*columns.values(), strict=True)
-        return tuple(
-            Example(dict(zip(texts, row, strict=True)), label)
-            for row, label in zip(rows, labels, strict=True)
-        )
-
-    def _values(self, table: Table, name: str) -> list[str]:
-        values = table.column(name)
-        return [value.strip() for value in values] if self.strip else values
+    def _examples(self, table: Table) -> tuple[Example, ...]:
+        fields, labels = self.fields(table), self.values(table, self.label)
+        return tuple(map(Example, fields, labels))
 
 
 def _check_labels(split: str, present: set[str], verbalizer: Verbalizer) -> None:

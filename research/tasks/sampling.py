@@ -48,10 +48,11 @@ class Split:
 def draw(task: Task, regime: Regime, seed: int, max_dev: int = 256) -> Split:
     """The seeded split of a task, the same on every platform and for every template.
 
-    k-shot draws k examples of each class, in rounds of one example per class; other regimes draw
-    plainly. dev is drawn in the same way and is as large as train, at most `max_dev` (but at least
-    one per class), from the task's own pool for dev or else from train. Train, dev and the test
-    splits share no text. For one seed, a larger train contains the smaller ones.
+    k-shot draws k examples of each class, in rounds of one example per class, or k in all where
+    there are no classes; other regimes draw plainly. dev is drawn in the same way and is as large
+    as train, at most `max_dev` (but at least one per class), from the task's own pool for dev or
+    else from train. Train, dev and the test splits share no text. For one seed, a larger train
+    contains the smaller ones.
     Raises InputError where the pools are too small.
     """
     if seed < 0 or max_dev < 1:
@@ -68,14 +69,15 @@ def draw(task: Task, regime: Regime, seed: int, max_dev: int = 256) -> Split:
 def _balanced(
     task: Task, regime: Regime, seed: int, max_dev: int
 ) -> tuple[list[Example], list[Example]]:
-    shots, dev_shots = regime.count, min(regime.count, max(1, max_dev // len(task.labels)))
+    shots, dev_shots = regime.count, min(regime.count, max(1, max_dev // len(task.strata)))
     chosen = []
-    for index, label in enumerate(task.labels):
+    for index, label in enumerate(task.strata):
         train, dev = _shuffled_pools(task, label, seed, index)
-        _check_size(regime, task, f"class {label!r} has", len(train), shots, dev_shots)
+        who = "there are" if label is None else f"class {label!r} has"
+        _check_size(regime, task, who, len(train), shots, dev_shots)
         if len(dev) < dev_shots:
             allowed = (
-                f"class {label!r} has {len(dev)} examples in dev, {dev_shots} are needed; "
+                f"{who} {len(dev)} examples in dev, {dev_shots} are needed; "
                 "a task without dev draws it from train"
             )
             raise InputError("regime", str(regime), allowed)

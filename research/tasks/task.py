@@ -15,10 +15,14 @@ from research.tasks.verbalizer import Verbalizer
 
 @dataclass(frozen=True)
 class Example:
-    """The columns a template may use, and the label."""
+    """The columns a template may use, and the label.
+
+    references: where the answer is a text, all right ones; the label is the first.
+    """
 
     fields: Mapping[str, str]
     label: str
+    references: tuple[str, ...] = ()
 
 
 class Pools(NamedTuple):
@@ -52,28 +56,36 @@ class Task:
     metric: str = "accuracy"  # the headline; all metrics are recorded
 
     def __post_init__(self) -> None:
-        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
-            raise InputError("labels", self.labels, "at least two labels, each named once")
+        self._check_answers()
         if not self.templates:
             raise InputError("templates", self.templates, "at least one template")
-        if self.metric not in METRICS:
-            raise InputError("metric", self.metric, choose_from(METRICS, self.metric))
-        for label in self.labels:
-            self.verbalizer.target(label)
         for split in ("train", "test"):
             if not getattr(self, split):
                 raise InputError(f"{self.name}.{split}", (), "a split needs at least one example")
         for split, examples in self.splits.items():
             self._check(split, examples)
 
+    def _check_answers(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
+            raise InputError("labels", self.labels, "at least two labels, each named once")
+        if self.metric not in METRICS:
+            raise InputError("metric", self.metric, choose_from(METRICS, self.metric))
+        for label in self.labels:
+            self.verbalizer.target(label)
+
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         unknown = sorted({example.label for example in examples} - set(self.labels))
-        if unknown:
+        if self.labels and unknown:
             allowed = f"labels of {self.name} are {', '.join(self.labels)}"
             raise InputError(f"labels of {split}", unknown, allowed)
         for columns in {tuple(example.fields) for example in examples}:
             for template in self.templates:
                 template.check(columns)
+
+    @property
+    def strata(self) -> tuple[str | None, ...]:
+        """What draws are balanced over: the labels, or None for all examples together."""
+        return self.labels or (None,)
 
     @property
     def splits(self) -> dict[str, tuple[Example, ...]]:
@@ -83,16 +95,18 @@ class Task:
     @cached_property
     def checksum(self) -> str:
         """sha256 over everything in the task; the same on every platform."""
-        return checksum(
-            {
-                "name": self.name,
-                "labels": self.labels,
-                "templates": [template.text for template in self.templates],
-                "verbalizer": [self.verbalizer.target(label) for label in self.labels],
-                "metric": self.metric,
-                "splits": {split: plain(examples) for split, examples in self.splits.items()},
-            }
-        )
+        return checksum(self._content())
+
+    def _content(self) -> dict[str, object]:
+        """What the checksum is made of."""
+        return {
+            "name": self.name,
+            "labels": self.labels,
+            "templates": [template.text for template in self.templates],
+            "verbalizer": [self.verbalizer.target(label) for label in self.labels],
+            "metric": self.metric,
+            "splits": {split: plain(examples) for split, examples in self.splits.items()},
+        }
 
     @cached_property
     def pools(self) -> Pools:
@@ -124,7 +138,10 @@ def _unseen(examples: Iterable[Example], seen: set[tuple[str, ...]]) -> tuple[Ex
 
 def plain(examples: Iterable[Example]) -> list[list[object]]:
     """Examples as JSON values, for checksums."""
-    return [[dict(example.fields), example.label] for example in examples]
+    return [
+        [dict(one.fields), one.label, *([list(one.references)] if one.references else [])]
+        for one in examples
+    ]
 
 
 def checksum(value: object) -> str:

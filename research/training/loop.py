@@ -11,10 +11,10 @@ import jax
 import numpy as np
 
 from research.devices import Devices
+from research.evaluation.answering import Answering
 from research.evaluation.batch import Frame, Rows, bucket, rows
-from research.evaluation.predict import predict
 from research.methods.method import Leaves, mask, split
-from research.tasks.encoded import Encoded, Labels
+from research.tasks.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
@@ -50,7 +50,7 @@ def fit(
     program: Program,
     devices: Devices,
     members: Sequence[Member],
-    labels: Labels,
+    answering: Answering,
     metric: str,
     checkpoints: Checkpoints | None = None,
     report: Report = lambda step, progress: None,
@@ -61,7 +61,7 @@ def fit(
     finite stops with status `diverged` and keeps the best state it had. `report` is called after
     each evaluation.
     """
-    training = _Training(program, devices, members, labels, metric)
+    training = _Training(program, devices, members, answering, metric)
     training.restore(checkpoints)
     while not training.done:
         training.advance()
@@ -85,11 +85,13 @@ class _Training:
         program: Program,
         devices: Devices,
         members: Sequence[Member],
-        labels: Labels,
+        answering: Answering,
         metric: str,
     ):
         self.program, self.devices, self.members = program, devices, members
-        self.labels, self.metric = labels, metric
+        self.answering, self.metric = answering, metric
+        # All members share a compiled step, so they share its shapes.
+        self.targets = max(answering.targets(member.train) for member in members)
         self.step = 0
         self.progress = [Progress() for _ in members]
         self.losses: list[np.ndarray] = []
@@ -151,9 +153,8 @@ class _Training:
         longest = [int(m.train.length[c].max()) for m, c in zip(self.members, chosen, strict=True)]
         if self.cohort.shared_width:
             longest = [max(longest)] * len(longest)
-        targets = self.labels.tokens.shape[1]
         return [
-            rows(m.train, c, size, bucket(width), targets)
+            rows(m.train, c, size, bucket(width), self.targets)
             for m, c, width in zip(self.members, chosen, longest, strict=True)
         ]
 
@@ -180,13 +181,12 @@ class _Training:
                 self.best[i] = trained
 
     def _score(self, member: Member, leaves: Leaves, encoded: Encoded):
-        return predict(
+        return self.answering.answers(
             self.program.model,
             member.hyper.methods,
             leaves,
             encoded,
             member.frame,
-            self.labels,
             devices=self.devices,
             dtype=self.program.dtype,
         )

@@ -13,7 +13,6 @@ from research.devices import Devices
 from research.errors import InputError
 from research.evaluation.batch import Rows, frame
 from research.evaluation.decoding.sequence import chosen_of
-from research.evaluation.decoding.settings import Decoding
 from research.evaluation.generation import generate
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
@@ -21,6 +20,7 @@ from research.models.backbone import random_params
 from research.models.encoder import Bert
 from research.models.t5 import T5
 from research.models.t5_config import T5Config
+from research.tasks.decoding import Decoding
 from research.tasks.encoded import Encoded, Labels
 from tests.checkpoints import BERT
 from tests.thorough import cases

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from research.evaluation.batch import frame
-from research.evaluation.decoding.settings import Decoding
 from research.evaluation.generation import generate
 from research.models.backbone import load_backbone, load_tokenizer
+from research.tasks.decoding import Decoding
 from research.tasks.encoded import Encoded
 from tests import checkpoints
 from tests.parity.backbones import ENCODERS

@@ -7,6 +7,7 @@ import pytest
 from research.errors import InputError
 from research.reporting.cells import read_grid
 from research.reporting.statistics import influences, interval
+from research.sweeps.predictions import Predictions
 
 SENTIMENT = ("sentiment", "16-shot")
 
@@ -53,7 +54,9 @@ def test_the_interval_comes_from_the_predictions_of_all_seeds(finished):
         rows.append([line.split(",")[1:3] for line in lines])
     classes = np.array(rows) == "positive"
     gold, predicted = classes[0, :, 0].astype(int), classes[:, :, 1].astype(int)
-    assert cell.score("macro_f1") == interval(influences(predicted, gold, 2, "macro_f1"))
+    labels, scores = ("negative", "positive"), np.zeros((len(gold), 2))
+    found = [Predictions(labels, gold, row, scores) for row in predicted]
+    assert cell.score("macro_f1") == interval(influences(found, "macro_f1"))
 
 
 def test_the_best_group_holds_what_cannot_be_told_apart(finished):

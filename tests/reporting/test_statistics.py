@@ -10,6 +10,7 @@ from research.reporting.statistics import (
     paired_p,
     variance,
 )
+from research.sweeps.predictions import Predictions
 from research.tasks.metrics import METRICS
 
 
@@ -18,6 +19,11 @@ def answers(seeds=4, items=50, classes=3, seed=0, none=False):
     gold = rng.integers(classes, size=items)
     noise = rng.integers(-1 if none else 0, classes, size=(seeds, items))
     return np.where(rng.random((seeds, items)) < 0.6, gold, noise), gold
+
+
+def answered(predicted, gold):
+    scores = np.zeros((len(gold), 3))
+    return [Predictions(("a", "b", "c"), gold, row, scores) for row in predicted]
 
 
 def right(rng, odds, seed_sd, item_sd, seeds=5, items=300, hard=None):
@@ -37,7 +43,7 @@ def expected(odds, seed_sd, item_sd):
 def test_the_influence_on_accuracy_is_being_right():
     predicted, gold = answers(none=True)
     np.testing.assert_allclose(
-        influences(predicted, gold, 3, "accuracy"), predicted == gold[None, :], atol=1e-12
+        influences(answered(predicted, gold), "accuracy"), predicted == gold[None, :], atol=1e-12
     )
 
 
@@ -45,7 +51,7 @@ def test_the_influence_on_accuracy_is_being_right():
 def test_influences_are_deletions_of_single_items(metric):
     predicted, gold = answers(none=True)
     score = METRICS[metric]
-    found = influences(predicted, gold, 3, metric)
+    found = influences(answered(predicted, gold), metric)
     np.testing.assert_allclose(found.mean(1), score(predicted, gold, 3))
     items = len(gold)
     for row, influence in zip(predicted, found, strict=True):
@@ -59,7 +65,7 @@ def test_the_variance_of_macro_f1_is_that_of_new_samples():
     scores, errors = [], []
     for draw in range(300):
         predicted, gold = answers(seeds=1, items=200, seed=draw)
-        influence = influences(predicted, gold, 3, "macro_f1")
+        influence = influences(answered(predicted, gold), "macro_f1")
         scores.append(influence.mean())
         errors.append(variance(influence)[0])
     assert np.mean(errors) == pytest.approx(np.var(scores), rel=0.2)

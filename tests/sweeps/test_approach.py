@@ -77,7 +77,7 @@ def test_plain_data_has_the_method_by_name_and_no_trials():
 
 
 def test_baselines_have_their_own_trials():
-    majority, words = BASELINE_ROWS
+    majority, words, *_ = BASELINE_ROWS
     assert majority.trials == ({},) and not majority.options
     assert [words.at(trial).options for trial in words.trials] == list(words.trials)
     with pytest.raises(InputError, match="options is 'D': .*allowed are C"):

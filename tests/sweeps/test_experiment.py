@@ -29,6 +29,8 @@ def test_every_method_of_a_config_has_the_same_budget(name: str):
     assert [row.name for row in experiment.rows][6:] == [
         "majority class",
         "TF-IDF + logistic regression",
+        "most common target",
+        "target of the nearest input",
     ]
 
 

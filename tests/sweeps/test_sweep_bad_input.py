@@ -86,7 +86,11 @@ def test_a_mistake_in_the_experiment(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"source": "hub"}, "config.tasks[0].source is 'hub': allowed are ag_news, file, world"),
+        (
+            {"source": "hub"},
+            "config.tasks[0].source is 'hub': allowed are ag_news, e2e_nlg, file, geoquery, "
+            "text_file, world",
+        ),
         ({"lable": 1}, "config.tasks[0] is 'lable': not a field here; did you mean 'label'?"),
         ({"train": "none.csv"}, "file is 'none.csv': no such file"),
         ({"text": "txt", "templates": "{txt}:"}, "is 'txt': did you mean 'text'? allowed are"),

@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices
 from research.evaluation.batch import frame
+from research.evaluation.choosing import Choosing
 from research.methods.method import mask, split
 from research.training.cohort import OneByOne, Together, cohort_on
 from research.training.loop import Member, fit
@@ -78,10 +79,10 @@ def spread(grid):
 def test_a_member_equals_its_single_run():
     """Bit for bit, though each has its own data and values and one stops early."""
     members = [member(0), member(1, 0.003, alpha=2.0, dropout=0.5), misled(2)]
-    together = fit(PROGRAM, ONE, members, LABELS, "accuracy")
+    together = fit(PROGRAM, ONE, members, Choosing(LABELS), "accuracy")
     assert [outcome.progress.steps for outcome in together] == [10, 10, 6]
     for one, outcome in zip(members, together, strict=True):
-        [alone] = fit(PROGRAM, ONE, [one], LABELS, "accuracy")
+        [alone] = fit(PROGRAM, ONE, [one], Choosing(LABELS), "accuracy")
         assert_same_leaves(outcome.trained, alone.trained)
         assert outcome.progress.history == alone.progress.history
         assert outcome.progress.best_step == alone.progress.best_step

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
+from research.evaluation.choosing import Choosing
 from research.evaluation.predict import predict
 from research.methods.method import mask, split
 from research.tasks.encoded import Encoded
@@ -33,7 +34,7 @@ def cohort():
 
 
 def run(devices, *args) -> list[Outcome]:
-    return fit(PROGRAM, devices, cohort(), LABELS, "accuracy", *args)
+    return fit(PROGRAM, devices, cohort(), Choosing(LABELS), "accuracy", *args)
 
 
 def assert_same(left: list[Outcome], right: list[Outcome]) -> None:
@@ -116,7 +117,7 @@ def test_the_state_kept_is_the_best_not_the_last(whole):
 
 def test_a_diverging_member_leaves_the_others_alone(whole):
     devices, outcomes = whole
-    sound = fit(PROGRAM, devices, [*cohort()[:3], member(3)], LABELS, "accuracy")
+    sound = fit(PROGRAM, devices, [*cohort()[:3], member(3)], Choosing(LABELS), "accuracy")
     assert sound[3].progress.status != "diverged"
     assert_same(sound[:3], outcomes[:3])
 
@@ -124,14 +125,22 @@ def test_a_diverging_member_leaves_the_others_alone(whole):
 def test_a_state_that_breaks_in_the_last_step_before_dev_is_not_kept():
     """Its training losses are finite still; its dev scores are not, and 'beat' no score at all."""
     one = member(4, weight_decay=1e38)
-    [outcome] = fit(PROGRAM, ONE, [one], LABELS, "accuracy")
+    [outcome] = fit(PROGRAM, ONE, [one], Choosing(LABELS), "accuracy")
     assert (outcome.progress.status, outcome.progress.best_step) == ("diverged", 0)
     assert_same_leaves(outcome.trained, split(one.leaves, mask((METHOD,), one.leaves))[0])
 
 
 def test_reports_after_each_evaluation():
     seen = []
-    fit(PROGRAM, ONE, [misled(2)], LABELS, "accuracy", None, lambda *args: seen.append(args))
+    fit(
+        PROGRAM,
+        ONE,
+        [misled(2)],
+        Choosing(LABELS),
+        "accuracy",
+        None,
+        lambda *args: seen.append(args),
+    )
     assert [step for step, _ in seen] == [2, 4, 6]
     assert all(len(progress) == 1 for _, progress in seen)
 
@@ -169,7 +178,7 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
     assert last < 9
 
     def cost(member, *args):
-        return fit(PROGRAM, ONE, [member], LABELS, "accuracy", *args)[0].progress.cost
+        return fit(PROGRAM, ONE, [member], Choosing(LABELS), "accuracy", *args)[0].progress.cost
 
     whole = cost(wide)
     assert whole["flops"] > 1.3 * cost(narrow)["flops"]

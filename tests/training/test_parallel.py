@@ -10,6 +10,7 @@ from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices, leaf_sharding
 from research.errors import InputError
+from research.evaluation.choosing import Choosing
 from research.evaluation.predict import predict
 from research.methods.method import mask, split
 from research.training.loop import fit
@@ -161,7 +162,7 @@ def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
     members = [member(0), misled(2)]
 
     def outcomes(where, checkpoints=None):
-        return fit(PROGRAM, where, members, LABELS, "accuracy", checkpoints)
+        return fit(PROGRAM, where, members, Choosing(LABELS), "accuracy", checkpoints)
 
     with pytest.raises(Killed):
         outcomes(devices, Once(tmp_path, at=8, killed=True))

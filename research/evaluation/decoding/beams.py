@@ -12,8 +12,8 @@ import jax.numpy as jnp
 
 from research.evaluation.decoding.cache import Cache, Start, empty, read
 from research.evaluation.decoding.generated import Generated, Stop
-from research.evaluation.decoding.settings import Decoding
 from research.methods.adapted import Adapted
+from research.tasks.decoding import Decoding
 
 
 class Texts(NamedTuple):

@@ -1,0 +1,78 @@
+"""GeoQuery: questions about the United States and their SQL (Zelle & Mooney 1996; the SQL and the
+splits of Finegan-Dollak et al. 2018, arXiv 1806.09029).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from research.errors import InputError
+from research.paths import located
+from research.tasks.decoding import Decoding
+from research.tasks.sql import Database
+from research.tasks.task import Example
+from research.tasks.template import Template
+from research.tasks.text_task import FreeText, TextTask, grouped
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeoQueryTask:
+    """file: `geography.json`, or another of text2sql-data of the same form. split: by `question`,
+    where queries of test may stand in train with other names, or by `query`, where none does.
+    database: a file of sqlite, or of SQL, to execute queries in; without one they are compared as
+    texts. metric: the headline; default: by execution where there is a database.
+    """
+
+    file: str
+    name: str = "geoquery"
+    split: Literal["question", "query"] = "question"
+    database: str | None = None
+    templates: tuple[str, ...] = (
+        "Question: {question}\nSQL:",
+        "{question}\nSQL:",
+        "Translate to SQL: {question}\nAnswer:",
+    )
+    end: str = "\n"
+    metric: str | None = None
+    decoding: Decoding = Decoding(max_new_tokens=256)
+
+    def load(self) -> TextTask:
+        """Raises InputError for a file that is missing or of another form."""
+        database = self.database and Database(located(self.database, "database"))
+        default = "sql_execution" if database else "sql_match"
+        return TextTask(
+            self.name,
+            (),
+            tuple(map(Template, self.templates)),
+            FreeText(end=self.end),
+            metric=self.metric or default,
+            database=database or None,
+            decoding=self.decoding,
+            **_splits(located(self.file, "file"), f"{self.split}-split"),
+        )
+
+
+def _splits(file: str, by: str) -> dict[str, tuple[Example, ...]]:
+    try:
+        entries = json.loads(Path(file).read_text(encoding="utf-8"))
+        found = [
+            (sentence[by] if by in sentence else entry[by], _pair(entry, sentence))
+            for entry in entries
+            for sentence in entry["sentences"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        allowed = f"a file such as geography.json of text2sql-data is expected ({error!r})"
+        raise InputError("file", file, allowed) from error
+    return {split: grouped(pair for of, pair in found if of == split) for split in SPLITS}
+
+
+def _pair(entry: dict[str, Any], sentence: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """(question, its queries), the variables of both replaced by their values."""
+    question, queries = sentence["text"], entry["sql"]
+    for name, value in sentence["variables"].items():
+        question = question.replace(name, value)
+        queries = [query.replace(name, value) for query in queries]
+    return {"question": question}, queries

@@ -1,0 +1,99 @@
+"""SQL as text, and executed in a database that nothing can change."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from research.errors import InputError
+from research.tasks.sql import Database, sql_match
+
+SCRIPT = """
+CREATE TABLE city (name TEXT, state TEXT, people INT);
+INSERT INTO city VALUES ('Austin', 'Texas', 3), ('Dallas', 'Texas', 5), ('Reno', 'Nevada', 1);
+"""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    (tmp_path / "geo.sql").write_text(SCRIPT)
+    return Database(str(tmp_path / "geo.sql"))
+
+
+def test_what_two_queries_may_differ_in_as_texts():
+    reference = ['SELECT a.NAME FROM city AS a WHERE a.state = "Texas" ;']
+    assert sql_match('select  A.name\nfrom CITY as A where a.STATE="Texas"', reference) == 1
+    assert sql_match('SELECT a.NAME FROM city AS a WHERE a.state = "texas"', reference) == 0
+    assert sql_match("SELECT name FROM city", reference) == sql_match("", reference) == 0
+    assert sql_match("SELECT a <= b", ["SELECT a < = b"]) == 0
+
+
+def test_results_are_compared_and_not_texts(database: Database):
+    same = database.same_result
+    texas = "SELECT name FROM city WHERE state = 'Texas'"
+    assert same("SELECT name FROM city WHERE people > 2 ORDER BY people DESC", [texas]) == 1
+    assert same("SELECT name FROM city", [texas]) == 0
+    assert same("SELECT name FROM city", [texas, "SELECT name FROM city ORDER BY name"]) == 1
+    # Rows as often as they are there.
+    assert same("SELECT DISTINCT state FROM city", ["SELECT state FROM city"]) == 0
+
+
+def test_order_counts_where_the_reference_has_one(database: Database):
+    ordered = ["SELECT name FROM city ORDER BY people"]
+    assert database.same_result("SELECT name FROM city ORDER BY people ASC", ordered) == 1
+    assert database.same_result("SELECT name FROM city ORDER BY people DESC", ordered) == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "-- a comment",
+        "no SQL at all",
+        "SELECT name FROM nowhere",
+        "SELECT 1; SELECT 2",
+        "SELECT 'half",
+        "SELECT zeroblob(900000000)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT count(*) FROM n",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n",
+    ],
+)
+def test_a_query_that_fails_or_never_ends_is_a_wrong_answer(database: Database, query: str):
+    assert database.rows(query) is None
+    assert database.same_result(query, ["SELECT name FROM city"]) == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DROP TABLE city",
+        "INSERT INTO city VALUES ('x', 'y', 0)",
+        "PRAGMA query_only = 0",
+        "ATTACH DATABASE '{path}' AS other",
+        "VACUUM INTO '{path}'",
+    ],
+)
+def test_a_query_may_only_read(database: Database, tmp_path: Path, query: str):
+    path = tmp_path / "other.db"
+    assert database.rows(query.format(path=path)) is None and not path.exists()
+    assert len(database.rows("SELECT * FROM city") or ()) == 3
+
+
+def test_a_file_of_sqlite_is_left_as_it_is(tmp_path: Path, database: Database):
+    file = tmp_path / "geo.sqlite"
+    with sqlite3.connect(file) as made:
+        made.executescript(SCRIPT)
+    made.close()
+    before, stored = file.read_bytes(), Database(str(file))
+    assert stored.rows("SELECT * FROM city") == database.rows("SELECT * FROM city")
+    assert stored.rows("DELETE FROM city") is None
+    assert file.read_bytes() == before and stored.checksum != database.checksum
+
+
+def test_mistakes(tmp_path: Path):
+    with pytest.raises(InputError, match="a file of sqlite or of SQL is expected"):
+        Database(str(tmp_path / "none.sqlite"))
+    for name, content in (("broken.sql", "CREATE TABEL x"), ("broken.sqlite", "no database " * 99)):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(InputError, match="sqlite says"):
+            Database(str(tmp_path / name))

@@ -19,6 +19,7 @@ from research.tasks.task import Outline, Task
 
 ASSUMED = 128  # tokens of a row whose text is not at hand
 TARGETS = 4  # tokens of a label and its end
+WRITTEN = 32  # tokens of a text that is an answer
 SAMPLE = 200  # texts that a mean length is taken of
 
 Key = tuple[str, str, str]  # approach, task, regime
@@ -54,13 +55,17 @@ class Timing:
             rows, soft = stage.schedule.batch_size, sum(method.positions for method in methods)
             # A causal model meets what stands before all rows once, the others with every row.
             before = soft / rows if self.model.ROUTE == "causal" else soft
-            tokens = self._length(stage.task or cell.task.name, template) + before
-            targets = 0 if any(method.is_head for method in methods) else TARGETS
+            name = stage.task or cell.task.name
+            tokens = self._length(name, template) + before
+            targets = 0 if any(method.is_head for method in methods) else self._targets(name)
             total += stage.schedule.steps * step_flops(*trains, rows, tokens, targets)
         return total
 
     def _has_text(self, name: str) -> bool:
         return self.tokenizer is not None and isinstance(self.tasks[name], Task)
+
+    def _targets(self, name: str) -> int:
+        return TARGETS if self.tasks[name].labels else WRITTEN
 
     def _length(self, name: str, template: int) -> int:
         """Tokens of a row of the task: the mean of some, padded as batches are."""
@@ -71,7 +76,7 @@ class Timing:
             fill = task.templates[template].fill
             texts = [fill(example.fields) for example in task.train[:SAMPLE]]
             ids = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
-            mean = bucket(round(statistics.mean(map(len, ids))) + TARGETS)  # pyright: ignore
+            mean = bucket(round(statistics.mean(map(len, ids))) + self._targets(name))  # pyright: ignore
             self.lengths[name, template] = min(mean, self.model.config.context or mean)
         return self.lengths[name, template]
 

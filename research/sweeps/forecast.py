@@ -8,6 +8,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
+from research.methods.method import Leaves
 from research.models.backbone import load_model, load_tokenizer, model_of
 from research.paths import located
 from research.sweeps.approach import Approach
@@ -15,15 +16,15 @@ from research.sweeps.experiment import Experiment
 from research.sweeps.flops import rate
 from research.sweeps.model_run import cohorts
 from research.sweeps.plan import Cell, cells
-from research.sweeps.sizes import Shapes, Sizes, backbone_shapes, sizes
+from research.sweeps.sizes import Sizes, backbone_shapes, sizes
 from research.sweeps.timing import Timing, key_of, recorded
 from research.tasks.task import Outline, Task
 
 
 @dataclass(frozen=True)
 class Row:
-    """An approach over all tasks and regimes. sizes: of each cell; none without the backbone, where
-    the data decide. programs: its training steps
+    """An approach over all tasks and regimes. sizes: of its trials, each that differs; none
+    without the backbone, where the data decide. programs: its training steps
     that compile apart. seconds: of training, at most; `recorded` of the runs by records on hand.
     """
 
@@ -71,32 +72,44 @@ def forecast(experiment: Experiment, folder: Path) -> Forecast:
     )
     # Cells ask a task for its name, labels and templates, which an outline has.
     plan = list(cells(experiment, cast(Mapping[str, Task], tasks), backbone_checksum=""))
-    rows = tuple(
-        _row(row.name, [cell for cell in plan if cell.approach.name == row.name], leaves, timing)
+    found = {
+        row.name: [cell for cell in plan if cell.approach.name == row.name]
         for row in experiment.rows
-    )
+    }
+    rows = tuple(_row(name, own, leaves, timing) for name, own in found.items() if own)
     parameters = sum(leaf.size for leaf in leaves.values())
     return Forecast(
         experiment.name, experiment.backbone, parameters, rows, timing.flops, timing.assumed()
     )
 
 
-def _row(name: str, found: Sequence[Cell], leaves: Shapes, timing: Timing) -> Row:
-    programs, measured, groups, seconds = set(), [], 0, 0.0
+def _row(name: str, found: Sequence[Cell], leaves: Leaves, timing: Timing) -> Row:
+    programs: set[Any] = set()
+    measured: dict[Any, Sizes] = {}
+    groups, seconds = 0, 0.0
     for cell in found:
         first, *_ = cell.trials
         search = cell.search()
         later = [run for run in cell.final(first) if run not in search]
         groups += len(cohorts(search)) + len(cohorts(later))
-        for trial in cell.trials:
-            programs |= set(_programs(cell, cell.approach.at(trial)))
+        if cell.approach.baseline is not None:
+            continue
+        for approach in map(cell.approach.at, cell.trials):
+            programs |= set(_programs(cell, approach))
+            if (key := _size_key(cell, approach)) not in measured:
+                measured[key] = sizes(approach, leaves, cell.task.labels)
         approach = cell.approach.at(first)
-        if approach.baseline is None:
-            measured.append(sizes(approach, leaves, cell.task.labels))
-            seconds += cell.size * timing.seconds(cell, approach, measured[-1])
+        size = measured[_size_key(cell, approach)]
+        seconds += cell.size * timing.seconds(cell, approach, size)
     known = sum(cell.size for cell in found if key_of(cell) in timing.recorded)
     runs = sum(cell.size for cell in found)
-    return Row(name, runs, groups, frozenset(programs), tuple(measured), seconds, known)
+    return Row(name, runs, groups, frozenset(programs), tuple(measured.values()), seconds, known)
+
+
+def _size_key(cell: Cell, approach: Approach) -> Any:
+    """What decides on sizes: learning rates and schedules do not."""
+    stages = tuple((stage.methods, stage.merge) for stage in approach.stages)
+    return stages, len(cell.task.labels)
 
 
 def _programs(cell: Cell, approach: Approach) -> list[Any]:

@@ -1,8 +1,8 @@
 """How much an approach trains and keeps, from the shapes of a backbone alone."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,6 @@ from research.models.backbone import shapes
 from research.models.model import Model
 from research.sweeps.approach import Approach
 from research.sweeps.costs import stored_parameters
-
-Shapes = Mapping[str, jax.ShapeDtypeStruct]
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,14 @@ class Sizes:
         return (self.trained - self.head) / self.whole
 
 
-def sizes(approach: Approach, backbone: Shapes, labels: tuple[str, ...]) -> Sizes:
-    """What the stages of an approach come to, one after the other.
+def sizes(approach: Approach, backbone: Leaves, labels: tuple[str, ...]) -> Sizes:
+    """What the stages of an approach come to, one after the other; `backbone` may be shapes.
 
     Raises InputError for a method that does not fit the backbone.
     """
     # A label's text has some token; which one changes no shape.
     words = Words(labels, lambda text: [0])
-    reached: Leaves = dict(backbone)  # pyright: ignore
+    reached: Leaves = dict(backbone)
     changed: Leaves = {}
     trained: Leaves = {}
     added: Leaves = {}
@@ -63,15 +61,16 @@ def sizes(approach: Approach, backbone: Shapes, labels: tuple[str, ...]) -> Size
             reached, folded = _merged(approach.in_training(index, before), reached)
             changed = {path: leaf for path, leaf in changed.items() if path in reached} | folded
     head = _count(trained, "head:")
-    whole = _count(dict(backbone)) + _count(added) - _count({**backbone, **added}, "head:")
+    whole = _count(backbone) + _count(added) - _count({**backbone, **added}, "head:")
     stored = 4 * stored_parameters(changed, approach.at_work())
     return Sizes(_count(trained), head, whole, stored, tuple(stages))
 
 
-def backbone_shapes(model: Model) -> Shapes:
+def backbone_shapes(model: Model) -> Leaves:
     """The leaves of a model, a classification head's among them, as shapes of float32."""
     whole = {**shapes(model), **model.head_shapes()}
-    return {path: jax.ShapeDtypeStruct(shape, jnp.float32) for path, shape in whole.items()}
+    leaves = {path: jax.ShapeDtypeStruct(shape, jnp.float32) for path, shape in whole.items()}
+    return cast(Leaves, leaves)
 
 
 def _merged(methods: tuple[Method, ...], leaves: Leaves) -> tuple[Leaves, Leaves]:

@@ -43,6 +43,15 @@ def test_every_form_of_a_prompt_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(started("$PROMPTS/prompt.npy"), PROMPT)
 
 
+@pytest.mark.parametrize("task", ["sst2", "mrpc"])
+def test_published_prompts_are_read(shared: Path, task: str):
+    file = shared / "models" / "adapters" / f"t5_1_1_lm100k_base_prompt_{task}.npy"
+    table = {"embed/embedding": np.zeros((32_128, 768), np.float32)}
+    method = SoftPrompt(100, "file", file=f"$ADAPTLAB_SHARED/models/adapters/{file.name}")
+    leaves = add(method, jax.random.PRNGKey(0), table, WORDS)
+    np.testing.assert_array_equal(leaves["soft_prompt:/prompt"], np.load(file))
+
+
 def test_peft_has_two_prompts_for_t5_and_uses_the_first(tmp_path: Path):
     folder = kept(tmp_path)["peft"]
     both = np.concatenate([PROMPT, PROMPT + 1])

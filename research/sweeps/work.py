@@ -117,12 +117,8 @@ class Work:
         """Notes on what training came to, of approaches that train."""
         if not self.approach.stages:
             return {}
-        metric = self.run.cell.task.metric
-        others = {}
-        if self.run.cell.task.labels:
-            others["the majority class"] = majority(
-                self.data, metric, len(self.run.cell.task.labels)
-            )
+        metric, classes = self.run.cell.task.metric, len(self.run.cell.task.labels)
+        others = {"the majority class": majority(self.data, metric, classes)} if classes else {}
         if self.route != "head":
             others["the backbone as it came"] = self._untrained(self.data.dev).metrics[metric]
         score = self._score(self.data.dev).metrics[metric]

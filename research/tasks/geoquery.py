@@ -41,7 +41,7 @@ class GeoQueryTask:
 
     def load(self) -> TextTask:
         """Raises InputError for a file that is missing or of another form."""
-        database = self.database and Database(located(self.database, "database"))
+        database = Database.at(self.database)
         default = "sql_execution" if database else "sql_match"
         return TextTask(
             self.name,
@@ -49,7 +49,7 @@ class GeoQueryTask:
             tuple(map(Template, self.templates)),
             FreeText(end=self.end),
             metric=self.metric or default,
-            database=database or None,
+            database=database,
             decoding=self.decoding,
             **_splits(located(self.file, "file"), f"{self.split}-split"),
         )

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from research.errors import InputError
+from research.paths import located
 
 # Steps of sqlite's virtual machine, rather than seconds: every machine stops at the same query.
 MOST_STEPS = 10_000_000
@@ -49,6 +50,11 @@ class Database:
     """
 
     path: str
+
+    @classmethod
+    def at(cls, path: str | None) -> "Database | None":
+        """The database that a config names, if it names one."""
+        return None if path is None else cls(located(path, "database"))
 
     def __post_init__(self) -> None:
         if not Path(self.path).is_file():

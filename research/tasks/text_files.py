@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from research.errors import InputError
-from research.paths import located
 from research.tasks.decoding import Decoding
 from research.tasks.files import Files
 from research.tasks.sql import Database
@@ -42,7 +41,7 @@ class TextFileTask(Files):
             FreeText(end=self.end),
             metric=self.metric,
             format=self.format,
-            database=self.database and Database(located(self.database, "database")),
+            database=Database.at(self.database),
             decoding=self.decoding,
             **{split: self._examples(table) for split, table in tables.items()},
         )

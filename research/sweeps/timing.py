@@ -22,7 +22,7 @@ TARGETS = 4  # tokens of a label and its end
 WRITTEN = 32  # tokens of a text that is an answer
 SAMPLE = 200  # texts that a mean length is taken of
 
-Key = tuple[str, str, str]  # approach, task, regime
+Key = tuple[str, str, str, tuple[tuple[int, int], ...]]  # see `key_of`
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,21 @@ class Timing:
 
 
 def key_of(cell: Cell) -> Key:
-    """What the records of a cell are found by."""
-    return cell.approach.name, cell.task.name, str(cell.regime)
+    """(approach, task, regime, steps and batch size of each stage): what records are found by."""
+    schedules = (stage.schedule for stage in cell.approach.stages)
+    work = tuple((schedule.steps, schedule.batch_size) for schedule in schedules)
+    return cell.approach.name, cell.task.name, str(cell.regime), work
 
 
 def recorded(folder: Path) -> dict[Key, float]:
     """Seconds that training a run took, in the median, by the records of a results folder."""
     found: dict[Key, list[float]] = defaultdict(list)
     for record in Ledger(folder).all():
+        schedules = [
+            stage["schedule"] for stage in record["configuration"]["approach"].get("stages", ())
+        ]
+        work = tuple((schedule["steps"], schedule["batch_size"]) for schedule in schedules)
         seconds = record["costs"].get("train_seconds")
         if seconds is not None:
-            key = (record["approach"], record["task"], record["regime"])
-            found[key].append(seconds)
+            found[record["approach"], record["task"], record["regime"], work].append(seconds)
     return {key: statistics.median(values) for key, values in found.items()}

@@ -1,6 +1,7 @@
 """The configs of papers: their counts, and that they run."""
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from research.sweeps.ledger import Ledger
 from research.sweeps.record import Record
 from research.sweeps.trained import load_trained
 from tests import checkpoints, films
-from tests.methods.test_published_counts import LORA, PROMPTS
+from tests.methods.test_published_counts import LORA, LORA_NOMINAL, PROMPTS
 from tests.thorough import cases
 from tests.tiny import WORDS
 
@@ -91,6 +92,16 @@ def test_other_arguments_are_refused(paper: str, argument: str):
         config_of(paper, argument)
 
 
+@pytest.mark.parametrize("size, row", [("medium", 0), ("large", 1)])
+def test_lora_on_gpt2_as_published(size: str, row: int):
+    """The formula's count; table 3 prints a tenth of a percent of the model, and "26K steps"."""
+    name = f"GPT-2 {size}, table 3"
+    found = planned("hu2021_lora", f"{size},e2e")
+    assert trained(found) == {"LoRA": {LORA_NOMINAL[name][-2]}}
+    assert found.parameters == (354_823_168, 774_030_080)[row]
+    assert config_of("hu2021_lora", f"{size},e2e")["schedule"]["steps"] == 26_290
+
+
 def write_backbone(folder: Path, patch: pytest.MonkeyPatch, variant: str, **changes: int) -> None:
     """A random checkpoint of the family of a variant."""
     patch.setitem(checkpoints.VARIANTS, "changed", {**checkpoints.VARIANTS[variant], **changes})
@@ -111,10 +122,9 @@ def write_task(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in task.items() if name not in ("path", "config_name")}
 
 
-def write_tokenizer(folder: Path, tasks: list[dict[str, Any]]) -> None:
-    """Of whole words: those of the labels and the columns."""
-    words = {word for task in tasks for word in (*task["text"], *task["verbalizer"])}
-    listed = ["[UNK]", *SPECIAL.values(), "word", ":", *sorted(words), *map(str, range(30))]
+def write_tokenizer(folder: Path, words: Iterable[str]) -> None:
+    """Of whole words."""
+    listed = ["[UNK]", *SPECIAL.values(), *sorted({"word", ":", *words, *map(str, range(30))})]
     backend = Tokenizer(models.WordLevel({w: i for i, w in enumerate(listed)}, unk_token="[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     named = {f"{name}_token": token for name, token in SPECIAL.items()}
@@ -123,14 +133,11 @@ def write_tokenizer(folder: Path, tasks: list[dict[str, Any]]) -> None:
     )
 
 
-def tiny(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The experiment on a random backbone of its family, tiny data and one step."""
-    given = [config.pop("task")] if "task" in config else list(config.pop("tasks"))
-    write_tokenizer(folder / "backbone", given)
+def shrunk(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The experiment on a random backbone of its family, and one step of it."""
     return {
         **config,
         "backbone": str(folder / "backbone"),
-        "tasks": [write_task(folder, task) for task in given[-1:]],
         "regimes": ("8",),
         "seeds": 1,
         "search_seeds": 1,
@@ -138,6 +145,13 @@ def tiny(config: dict[str, Any], folder: Path) -> dict[str, Any]:
         "devices": {"count": 1},
         "schedule": {**config["schedule"], "steps": 1, "batch_size": 4},
     }
+
+
+def on_tiny_files(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same with the last of its tasks, on tiny data."""
+    *_, task = [config.pop("task")] if "task" in config else config.pop("tasks")
+    write_tokenizer(folder / "backbone", (*task["text"], *task["verbalizer"]))
+    return {**shrunk(config, folder), "task": write_task(folder, task)}
 
 
 def trained_records(folder: Path) -> list[Record]:
@@ -149,7 +163,7 @@ def test_a_step_of_prompt_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Adafactor's first step moves every element by the learning rate, and decay is 1e-5 of it."""
     changes = {"vocab_size": 5003, "num_layers": 1, "num_decoder_layers": 1}
     write_backbone(tmp_path, monkeypatch, "t5 1.1", **changes)
-    config = tiny(config_of("lester2021", "base,start"), tmp_path)
+    config = on_tiny_files(config_of("lester2021", "base,start"), tmp_path)
     config |= {"approaches": [config["approaches"][1]], "keep_trained": True}
     [record] = trained_records(films.run(config, tmp_path / "results"))
     assert record["configuration"]["approach"]["stages"][0]["method"]["start"] == "vocabulary"
@@ -161,9 +175,26 @@ def test_a_step_of_prompt_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     np.testing.assert_allclose(np.abs(found - (1 - 1e-5) * start), 0.3, rtol=1e-5)
 
 
+@pytest.mark.thorough
+def test_lora_on_texts_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Label smoothing, dropout, EOS after a text and beams, all of them at work."""
+    write_backbone(tmp_path, monkeypatch, "gpt2", n_layer=1)
+    write_tokenizer(tmp_path / "backbone", ("name", "said", "||"))
+    config = shrunk(config_of("hu2021_lora", "medium,e2e"), tmp_path)
+    for file, (begin, end) in {"train": (0, 24), "dev": (24, 28), "test": (28, 30)}.items():
+        rows = [f'"name {i}",said {i} word' for i in range(begin, end)]
+        config["task"][file] = f"{file}.csv"
+        (tmp_path / f"{file}.csv").write_text("\n".join(["mr,ref", *rows, ""]))
+    decoding = {**config["task"]["decoding"], "max_new_tokens": 4, "num_beams": 2}
+    config["task"] |= {"folder": str(tmp_path), "decoding": decoding}
+    [record] = trained_records(films.run(config, tmp_path / "results"))
+    assert record["costs"]["trained_params"] == 4 * (24 + 3 * 24)
+    assert record["status"] == "finished" and record["metrics"]["test"]["bleu"] >= 0.0
+
+
 def test_lora_with_a_head_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_backbone(tmp_path, monkeypatch, "roberta", num_hidden_layers=1)
-    config = tiny(config_of("hu2021_lora", "base,rte"), tmp_path)
+    config = on_tiny_files(config_of("hu2021_lora", "base,rte"), tmp_path)
     [record] = trained_records(films.run(config, tmp_path / "results"))
     # Rank 8 beside query and value of a layer of width 24; the head has a layer of its own.
     counts = 2 * 8 * (24 + 24) + 24 * 24 + 24 + 2 * 24 + 2

@@ -55,7 +55,7 @@ def rate(seconds: float = 0.2, size: int = 1024, dtype: Any = jnp.float32) -> fl
 def _reads_rows(path: str) -> bool:
     """Whether a layer meets the tokens of rows, rather than targets alone, as T5's decoder does."""
     name = path.rpartition(":")[2]
-    across = re.search(r"/cross\w*/(key|value)/", name)
+    across = re.search(r"/cross/(key|value)/", name) is not None
     return re.match(STACK, name) is not None and (across or not name.startswith("decoder/"))
 
 

@@ -23,9 +23,9 @@ from research.tasks.task import Outline, Task
 
 @dataclass(frozen=True)
 class Row:
-    """An approach over all tasks and regimes. sizes: of its trials, each that differs; none
-    without the backbone, where the data decide. programs: its training steps
-    that compile apart. seconds: of training, at most; `recorded` of the runs by records on hand.
+    """An approach over all tasks and regimes. sizes: of its trials, each that differs; none without
+    the backbone, where the data decide. programs: its training steps that compile apart. seconds:
+    of training, at most; `recorded` of the runs by records on hand.
     """
 
     approach: str

@@ -19,9 +19,10 @@ from research.tasks.task import Outline, Task
 
 ASSUMED = 128  # tokens of a row whose text is not at hand
 TARGETS = 4  # tokens of a label and its end
+WRITTEN = 32  # tokens of a text that is an answer
 SAMPLE = 200  # texts that a mean length is taken of
 
-Key = tuple[str, str, str]  # approach, task, regime
+Key = tuple[str, str, str, tuple[tuple[int, int], ...]]  # see `key_of`
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,17 @@ class Timing:
             rows, soft = stage.schedule.batch_size, sum(method.positions for method in methods)
             # A causal model meets what stands before all rows once, the others with every row.
             before = soft / rows if self.model.ROUTE == "causal" else soft
-            tokens = self._length(stage.task or cell.task.name, template) + before
-            targets = 0 if any(method.is_head for method in methods) else TARGETS
+            name = stage.task or cell.task.name
+            tokens = self._length(name, template) + before
+            targets = 0 if any(method.is_head for method in methods) else self._targets(name)
             total += stage.schedule.steps * step_flops(*trains, rows, tokens, targets)
         return total
 
     def _has_text(self, name: str) -> bool:
         return self.tokenizer is not None and isinstance(self.tasks[name], Task)
+
+    def _targets(self, name: str) -> int:
+        return TARGETS if self.tasks[name].labels else WRITTEN
 
     def _length(self, name: str, template: int) -> int:
         """Tokens of a row of the task: the mean of some, padded as batches are."""
@@ -71,22 +76,27 @@ class Timing:
             fill = task.templates[template].fill
             texts = [fill(example.fields) for example in task.train[:SAMPLE]]
             ids = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
-            mean = bucket(round(statistics.mean(map(len, ids))) + TARGETS)  # pyright: ignore
+            mean = bucket(round(statistics.mean(map(len, ids))) + self._targets(name))  # pyright: ignore
             self.lengths[name, template] = min(mean, self.model.config.context or mean)
         return self.lengths[name, template]
 
 
 def key_of(cell: Cell) -> Key:
-    """What the records of a cell are found by."""
-    return cell.approach.name, cell.task.name, str(cell.regime)
+    """(approach, task, regime, steps and batch size of each stage): what records are found by."""
+    schedules = (stage.schedule for stage in cell.approach.stages)
+    work = tuple((schedule.steps, schedule.batch_size) for schedule in schedules)
+    return cell.approach.name, cell.task.name, str(cell.regime), work
 
 
 def recorded(folder: Path) -> dict[Key, float]:
     """Seconds that training a run took, in the median, by the records of a results folder."""
     found: dict[Key, list[float]] = defaultdict(list)
     for record in Ledger(folder).all():
+        schedules = [
+            stage["schedule"] for stage in record["configuration"]["approach"].get("stages", ())
+        ]
+        work = tuple((schedule["steps"], schedule["batch_size"]) for schedule in schedules)
         seconds = record["costs"].get("train_seconds")
         if seconds is not None:
-            key = (record["approach"], record["task"], record["regime"])
-            found[key].append(seconds)
+            found[record["approach"], record["task"], record["regime"], work].append(seconds)
     return {key: statistics.median(values) for key, values in found.items()}

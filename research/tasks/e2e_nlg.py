@@ -8,7 +8,7 @@ from research.paths import located
 from research.tasks.decoding import Decoding
 from research.tasks.sampling import order
 from research.tasks.tables import read_file
-from research.tasks.task import Example
+from research.tasks.task import Example, Outline
 from research.tasks.template import Template
 from research.tasks.text_task import FreeText, TextTask, grouped
 
@@ -34,6 +34,10 @@ class E2ETask:
     end: str = "\n"
     metric: str = "bleu"
     decoding: Decoding = Decoding(max_new_tokens=96)
+
+    def outline(self) -> Outline:
+        """What a plan has to know; no file is read."""
+        return Outline(self.name, (), tuple(map(Template, self.templates)))
 
     def load(self) -> TextTask:
         """Raises InputError for files that are missing or of another form."""

@@ -70,6 +70,14 @@ def test_records_on_hand_tell_the_time(quickstart, records):
     assert quickstart["LoRA"].seconds == pytest.approx(expected)
 
 
+def test_records_of_other_schedules_tell_nothing():
+    config = importlib.import_module("configs.quickstart").get_config().to_dict()
+    config |= {"tasks": config["tasks"][:1], "schedule": {**config["schedule"], "steps": 60}}
+    rows = {row.approach: row for row in planned(config, RESULTS).rows}
+    assert rows["LoRA"].recorded == 0 < rows["LoRA"].seconds
+    assert rows["zero-shot prompt"].recorded == rows["zero-shot prompt"].runs
+
+
 def test_programs_differ_by_schedule_and_by_classes(config):
     head = {"name": "head"}
     row = {"name": "head", "stages": [{"methods": [head]}], "trials": [{}]}

@@ -117,11 +117,7 @@ class FileTask(Files):
     def load(self) -> Task:
         """Reads everything. Raises InputError for what is missing, empty, repeated or unknown."""
         templates = self.prompts(self.label)
-<<<<<<< HEAD
         tables = self.tables((self.label, *self._of_test))
-=======
-        tables = self.tables((self.label,))
->>>>>>> papers-e2e
         splits = {use: self._examples(table) for use, table in tables.items()}
         own_names = {label: label for label in sorted({one.label for one in splits["train"]})}
         named = own_names if self.verbalizer is None else self.verbalizer

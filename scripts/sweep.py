@@ -12,7 +12,7 @@ from ml_collections import config_flags
 from rich.console import Console
 
 from research.errors import InputError, exit_on_input_error
-from research.reporting.planned import show_forecast
+from research.reporting.planned import lay_out_forecast
 from research.reporting.tables import write_tables
 from research.reporting.terminal import show
 from research.sweeps.experiment import Experiment
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> None:
     experiment = Experiment.parse(CONFIG.value.to_dict())
     folder = Path(RESULTS.value or f"results/{experiment.name}")
     if PLAN.value:
-        show_forecast(forecast(experiment, folder), Console())
+        show(lay_out_forecast(forecast(experiment, folder)), Console())
         return
     sweep(experiment, folder, Console())
     for layout in write_tables(folder):

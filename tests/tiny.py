@@ -8,6 +8,7 @@ from flax.traverse_util import unflatten_dict
 
 from research.devices import Devices
 from research.evaluation.batch import Rows, frame, rows
+from research.evaluation.choosing import Choosing
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.full import Full
@@ -18,7 +19,7 @@ from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
 from research.models.decoder import Decoder, DecoderConfig
-from research.tasks.encoded import Encoded, Labels
+from research.tasks.encoded import Encoded, Labels, LabelTexts
 from research.training.step import Hyper
 
 CONFIG = dict(
@@ -42,6 +43,7 @@ METHODS = {
 }
 # Two labels of two and three tokens; the second token of one is the third of the other.
 LABELS = Labels(np.array([[5, 7, 0], [6, 9, 7]], np.int32), np.array([2, 3], np.int32))
+CHOOSING = Choosing(LabelTexts(LABELS, np.arange(2), np.ones(2, np.int32)))
 WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()])
 FRAME = frame([3, 4, 8])
 ONE = Devices(count=1)

@@ -56,4 +56,4 @@ def answering_for(task: Task, encoder: Encoder) -> Answering:
     """How rows of that encoder are answered."""
     if isinstance(task, TextTask) and isinstance(encoder, TextEncoder):
         return Writing(task, encoder.tokenizer, encoder.ending)
-    return Choosing(encoder.label_tokens(), encoder.texts())
+    return Choosing(encoder.texts())

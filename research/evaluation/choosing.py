@@ -1,6 +1,9 @@
 """Answering by choice: the label with the best score."""
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from research.evaluation.predict import Scored, predict
 from research.tasks.encoded import Encoded, Labels, LabelTexts
@@ -8,10 +11,15 @@ from research.tasks.encoded import Encoded, Labels, LabelTexts
 
 @dataclass(frozen=True)
 class Choosing:
-    """labels: the targets that are trained on. texts: all that are scored for the labels."""
+    """texts: all that are scored for the labels; the first of each label is trained on."""
 
-    labels: Labels
     texts: LabelTexts
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The targets that are trained on."""
+        _, first = np.unique(self.texts.owner, return_index=True)
+        return Labels(*(part[first] for part in self.texts.targets))
 
     def targets(self, encoded: Encoded) -> int:
         """The tokens of the longest label."""

@@ -1,37 +1,41 @@
-"""The forecast of an experiment, printed."""
+"""The forecast of an experiment as a table."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from research.reporting.layout import MISSING, RANGE, size, spread
+from research.reporting.layout import MISSING, RANGE, Entry, Layout, size, spread
 from research.sweeps.forecast import Forecast, Row
 from research.sweeps.sizes import Sizes
 from research.sweeps.timing import ASSUMED
 
-HEADS = ("runs", "cohorts", "programs", "trained", "share", "head", "stored", "training")
+HEADS = (
+    ("", "runs"),
+    ("", "cohorts"),
+    ("", "programs"),
+    ("trained", "parameters"),
+    ("share", "of all"),
+    ("of the", "head"),
+    ("stored", "per task"),
+    ("training", "time"),
+)
 
 
-def show_forecast(forecast: Forecast, console: Console) -> None:
-    """Prints a line per approach, their total, and what the numbers rest on."""
-    console.print(Text(f"{forecast.name}: the plan, nothing is run", style="bold"))
-    parameters = f"{forecast.backbone}: {forecast.parameters:,} parameters"
-    console.print(Text(parameters), soft_wrap=True)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("approach", max_width=34, overflow="fold")
-    for head in HEADS:
-        table.add_column(head, justify="right", no_wrap=True)
-    for row in forecast.rows:
-        table.add_row(Text(row.approach), *_line(row))
-    table.add_section()
-    table.add_row("total", *_total(forecast.rows))
-    console.print(table)
-    for note in _notes(forecast):
-        console.print(Text(note, style="dim"), soft_wrap=True)
+def lay_out_forecast(forecast: Forecast) -> Layout:
+    """A line per approach, their total, and what the numbers rest on."""
+    name, backbone = forecast.name, forecast.backbone
+    return Layout(
+        title=f"{name}: the plan for {backbone} of {forecast.parameters:,} parameters",
+        heads=HEADS,
+        scores=len(HEADS),
+        rows=tuple((row.approach, _entries(_line(row))) for row in forecast.rows),
+        baselines=(("total", _entries(_total(forecast.rows))),),
+        notes=tuple(_notes(forecast)),
+    )
+
+
+def _entries(texts: Sequence[str]) -> tuple[Entry, ...]:
+    return tuple(map(Entry, texts))
 
 
 def _line(row: Row) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from research.sweeps.plan import Cell, Run
 from research.sweeps.progress import Progress
 from research.sweeps.protocol import choose
 from research.sweeps.result import Result, record, tested
-from research.sweeps.trained import save_trained
+from research.sweeps.trained import save_trained, wording_of
 
 
 class CellRun:
@@ -80,7 +80,7 @@ class CellRun:
             for run in untested:
                 stored, result = self.ledger.read(run.id), self.results[run.id]
                 if self.cell.experiment.keep_trained and result.trained:
-                    save_trained(self.ledger.folder, run, result.trained)
+                    save_trained(self.ledger.folder, run.id, result.trained, wording_of(run))
                 self.ledger.write(*tested(stored, run, result))
 
     def _run(self, group: Sequence[Run]) -> None:

@@ -12,22 +12,28 @@ from research.methods.method import Leaves
 from research.settings import build, resolved
 from research.sweeps.ledger import write_atomically
 from research.sweeps.plan import Run
+from research.sweeps.prompt import Prompt
 from research.tasks.wording import Wording
 
 
-def save_trained(folder: Path, run: Run, leaves: Leaves) -> None:
-    """Writes the trained leaves of a run of a results folder, by their paths, and its wording;
-    without that where demonstrations stand before the rows, which are not kept.
-    """
+def save_trained(folder: Path, id: str, leaves: Leaves, wording: Wording | None = None) -> None:
+    """Writes the trained leaves of the run `id` of a results folder, by their paths."""
     arrays = {path: np.ascontiguousarray(leaf) for path, leaf in leaves.items()}
-    metadata = None
-    task, labels = run.cell.task, run.cell.task.labels
-    if labels and not run.approach.demonstrations:
-        texts = {label: task.verbalizer.texts[label] for label in labels}
-        template = task.templates[run.approach.template].text
-        wording = Wording(template, texts, task.verbalizer.end)
-        metadata = {"wording": json.dumps(resolved(wording))}
-    write_atomically(_file(folder, run.id), save(arrays, metadata=metadata))
+    metadata = None if wording is None else {"wording": json.dumps(resolved(wording))}
+    write_atomically(_file(folder, id), save(arrays, metadata=metadata))
+
+
+def wording_of(run: Run) -> Wording | None:
+    """How the rows of a run are asked; None where that takes more than a template and one text
+    for each label: demonstrations, several texts, another reading than their summed scores.
+    """
+    task, own = run.cell.task, run.approach
+    texts = {label: task.verbalizer.all(label) for label in task.labels}
+    plain = Prompt(template=own.template, draw=own.draw).prompt == own.prompt
+    if not texts or not plain or any(len(of) > 1 for of in texts.values()):
+        return None
+    by_label = {label: text for label, (text,) in texts.items()}
+    return Wording(task.templates[own.template].text, by_label, task.verbalizer.end)
 
 
 def load_trained(folder: Path, id: str) -> Leaves:

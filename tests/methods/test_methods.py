@@ -9,7 +9,6 @@ import pytest
 
 from research.errors import InputError
 from research.evaluation.batch import Rows
-from research.evaluation.choosing import Choosing
 from research.evaluation.predict import predict
 from research.methods.adapted import Adapted
 from research.methods.last_layers import LastLayers
@@ -24,6 +23,7 @@ from research.training.optimizer import Schedule
 from research.training.step import Program
 from tests.thorough import cases
 from tests.tiny import (
+    CHOOSING,
     FRAME,
     LABELS,
     METHODS,
@@ -81,7 +81,7 @@ def test_only_what_the_mask_names_moves(name):
     schedule = Schedule(steps=3, batch_size=8, eval_every=3, warmup=0.0, decay="constant")
     hypers = hyper(method, weight_decay=0.1)
     member = Member(0, hypers, leaves, encoded(12), dev, FRAME)
-    [outcome] = fit(Program(model, schedule), ONE, [member], Choosing(LABELS), "accuracy")
+    [outcome] = fit(Program(model, schedule), ONE, [member], CHOOSING, "accuracy")
 
     assert outcome.trained.keys() == split(leaves, mask((method,), leaves))[0].keys()
     for path, leaf in outcome.trained.items():

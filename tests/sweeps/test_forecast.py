@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from research.errors import InputError
-from research.reporting.planned import duration, show_forecast
+from research.reporting.planned import duration, lay_out_forecast
+from research.reporting.terminal import show
 from research.sweeps.experiment import Experiment
 from research.sweeps.forecast import Row, forecast
 from research.sweeps.ledger import Ledger
@@ -26,7 +27,7 @@ def planned(config: dict[str, Any], folder: Path):
 
 def shown(config: dict[str, Any], folder: Path) -> str:
     console = Console(file=io.StringIO(), width=160)
-    show_forecast(planned(config, folder), console)
+    show(lay_out_forecast(planned(config, folder)), console)
     return console.file.getvalue()  # pyright: ignore
 
 

@@ -11,14 +11,13 @@ from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices
 from research.evaluation.batch import frame
-from research.evaluation.choosing import Choosing
 from research.methods.method import mask, split
 from research.training.cohort import OneByOne, Together, cohort_on
 from research.training.loop import Member, fit
 from research.training.optimizer import Schedule
 from research.training.parallel import step_on
 from research.training.step import Program, init_state
-from tests.tiny import LABELS, ONE, batch, decoder
+from tests.tiny import CHOOSING, ONE, batch, decoder
 from tests.training.members import (
     METHOD,
     MODEL,
@@ -79,10 +78,10 @@ def spread(grid):
 def test_a_member_equals_its_single_run():
     """Bit for bit, though each has its own data and values and one stops early."""
     members = [member(0), member(1, 0.003, alpha=2.0, dropout=0.5), misled(2)]
-    together = fit(PROGRAM, ONE, members, Choosing(LABELS), "accuracy")
+    together = fit(PROGRAM, ONE, members, CHOOSING, "accuracy")
     assert [outcome.progress.steps for outcome in together] == [10, 10, 6]
     for one, outcome in zip(members, together, strict=True):
-        [alone] = fit(PROGRAM, ONE, [one], Choosing(LABELS), "accuracy")
+        [alone] = fit(PROGRAM, ONE, [one], CHOOSING, "accuracy")
         assert_same_leaves(outcome.trained, alone.trained)
         assert outcome.progress.history == alone.progress.history
         assert outcome.progress.best_step == alone.progress.best_step

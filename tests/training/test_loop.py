@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
-from research.evaluation.choosing import Choosing
 from research.evaluation.predict import predict
 from research.methods.method import mask, split
 from research.tasks.encoded import Encoded
@@ -14,7 +13,7 @@ from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.loop import Outcome, fit
 from research.training.progress import Progress
-from tests.tiny import LABELS, ONE, encoded
+from tests.tiny import CHOOSING, LABELS, ONE, encoded
 from tests.training.members import (
     METHOD,
     PROGRAM,
@@ -34,7 +33,7 @@ def cohort():
 
 
 def run(devices, *args) -> list[Outcome]:
-    return fit(PROGRAM, devices, cohort(), Choosing(LABELS), "accuracy", *args)
+    return fit(PROGRAM, devices, cohort(), CHOOSING, "accuracy", *args)
 
 
 def assert_same(left: list[Outcome], right: list[Outcome]) -> None:
@@ -117,7 +116,7 @@ def test_the_state_kept_is_the_best_not_the_last(whole):
 
 def test_a_diverging_member_leaves_the_others_alone(whole):
     devices, outcomes = whole
-    sound = fit(PROGRAM, devices, [*cohort()[:3], member(3)], Choosing(LABELS), "accuracy")
+    sound = fit(PROGRAM, devices, [*cohort()[:3], member(3)], CHOOSING, "accuracy")
     assert sound[3].progress.status != "diverged"
     assert_same(sound[:3], outcomes[:3])
 
@@ -125,7 +124,7 @@ def test_a_diverging_member_leaves_the_others_alone(whole):
 def test_a_state_that_breaks_in_the_last_step_before_dev_is_not_kept():
     """Its training losses are finite still; its dev scores are not, and 'beat' no score at all."""
     one = member(4, weight_decay=1e38)
-    [outcome] = fit(PROGRAM, ONE, [one], Choosing(LABELS), "accuracy")
+    [outcome] = fit(PROGRAM, ONE, [one], CHOOSING, "accuracy")
     assert (outcome.progress.status, outcome.progress.best_step) == ("diverged", 0)
     assert_same_leaves(outcome.trained, split(one.leaves, mask((METHOD,), one.leaves))[0])
 
@@ -136,7 +135,7 @@ def test_reports_after_each_evaluation():
         PROGRAM,
         ONE,
         [misled(2)],
-        Choosing(LABELS),
+        CHOOSING,
         "accuracy",
         None,
         lambda *args: seen.append(args),
@@ -178,7 +177,7 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
     assert last < 9
 
     def cost(member, *args):
-        return fit(PROGRAM, ONE, [member], Choosing(LABELS), "accuracy", *args)[0].progress.cost
+        return fit(PROGRAM, ONE, [member], CHOOSING, "accuracy", *args)[0].progress.cost
 
     whole = cost(wide)
     assert whole["flops"] > 1.3 * cost(narrow)["flops"]

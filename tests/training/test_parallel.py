@@ -10,14 +10,13 @@ from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices, leaf_sharding
 from research.errors import InputError
-from research.evaluation.choosing import Choosing
 from research.evaluation.predict import predict
 from research.methods.method import mask, split
 from research.training.loop import fit
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, State, init_state
 from tests.thorough import cases
-from tests.tiny import FRAME, LABELS, ONE, batch
+from tests.tiny import CHOOSING, FRAME, LABELS, ONE, batch
 from tests.training.members import (
     METHOD,
     MODEL,
@@ -162,7 +161,7 @@ def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
     members = [member(0), misled(2)]
 
     def outcomes(where, checkpoints=None):
-        return fit(PROGRAM, where, members, Choosing(LABELS), "accuracy", checkpoints)
+        return fit(PROGRAM, where, members, CHOOSING, "accuracy", checkpoints)
 
     with pytest.raises(Killed):
         outcomes(devices, Once(tmp_path, at=8, killed=True))

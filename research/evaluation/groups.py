@@ -1,7 +1,7 @@
 """Scores of groups of test items: a mean may hide the group that a model fails."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,7 +9,8 @@ LEAST = 10  # items of a group that is called the worst; fewer say too little
 LENGTHS = ("short", "medium", "long")
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True)
+class Share:
     """The share of right answers among `count` items."""
 
     score: float

@@ -47,7 +47,7 @@ def target_of_nearest(texts: Sequence[str], targets: Sequence[str]) -> FittedTex
 
     def write(new: Sequence[str]) -> list[str]:
         cosine = (vectorizer.transform(new) @ known.T).toarray()
-        return [targets[place] for place in np.argmax(cosine, axis=1)]
+        return [targets[int(place)] for place in np.argmax(cosine, axis=1)]
 
     stored = sum(len(text.encode()) for text in (*texts, *targets))
     return FittedTexts(write, stored, time.perf_counter() - started)

@@ -70,6 +70,7 @@ class Writing:
         text = self.tokenizer.decode(
             tokens.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
+        assert isinstance(text, str)  # of one row
         end = self.task.verbalizer.end
         return (text.split(end)[0] if end else text).strip()
 

@@ -167,7 +167,7 @@ class Adapted:
         heads = [m for m in self.methods if m.is_head]
         return (heads[0], added_to(heads[0], self.leaves)[""]) if heads else None
 
-    def lead(self, opening: Array) -> tuple[jax.Array, int]:
+    def lead(self, opening: Array) -> tuple[jax.Array, Array | int]:
         """(embeddings [P + S, D] of soft prompts and opening, P)."""
         own = (added_to(method, self.leaves).get("", {}) for method in self.methods)
         soft = [method.prefix(leaf) for method, leaf in zip(self.methods, own, strict=True)]

@@ -46,7 +46,7 @@ class DoRA(LoRA):
 
 def _stretch(leaf: Leaves, whole: Array) -> jax.Array:
     """[D_out] in float32: what the columns of V are multiplied by."""
-    return leaf["magnitude"].astype(jnp.float32) / jax.lax.stop_gradient(_lengths(whole))
+    return jnp.asarray(leaf["magnitude"], jnp.float32) / jax.lax.stop_gradient(_lengths(whole))
 
 
 def _lengths(kernel: Array) -> jax.Array:

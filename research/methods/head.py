@@ -42,9 +42,9 @@ class Head(Method):
 
     def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
         """With more classes, of probability zero."""
-        wide = {name: padded(array, shapes[name]) for name, array in leaf.items()}
-        wide["bias"][len(leaf["bias"]) :] = -np.inf
-        return wide
+        bias = padded(leaf["bias"], shapes["bias"])
+        bias[len(leaf["bias"]) :] = -np.inf
+        return {**{name: padded(array, shapes[name]) for name, array in leaf.items()}, "bias": bias}
 
     def logits(self, leaf: Leaves, features: jax.Array) -> jax.Array:
         """[B, C] of features [B, D]."""

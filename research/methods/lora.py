@@ -79,7 +79,7 @@ class LoRA(Method):
 
     def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
         """With a larger rank, which changes the scale too: B makes up for it."""
-        wide = {name: padded(array, shapes[name]) for name, array in leaf.items()}
+        wide: Leaves = {name: padded(array, shapes[name]) for name, array in leaf.items()}
         return {**wide, "b": wide["b"] * (self._scale(leaf) / self._scale(wide))}
 
     def rate(self, path: str) -> float | None:

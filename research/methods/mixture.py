@@ -1,10 +1,10 @@
 """A mixture: adapters of one backbone, of which each row has its own."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from operator import itemgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -137,7 +137,7 @@ def _widened(methods: tuple[Method, ...], leaves: Leaves, shapes: dict[str, Any]
     """All leaves, in these shapes."""
     result = dict(leaves)
     for method in methods:
-        largest = added_to(method, shapes)
+        largest = cast(Mapping[str, Mapping[str, tuple[int, ...]]], added_to(method, shapes))
         for path, leaf in added_to(method, leaves).items():
             if any(array.shape != largest[path][name] for name, array in leaf.items()):
                 wide = method.widened(leaf, largest[path])

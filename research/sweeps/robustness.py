@@ -1,6 +1,7 @@
 """How evenly a tested run does, as its record has it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from research.evaluation.groups import agreement, by_length, shares
@@ -26,7 +27,7 @@ def robustness(task: Task, predictions: Mapping[str, Kept]) -> dict[str, Any]:
     right = test.worth(task.metric)
     return {
         "groups": {
-            kind: {name: share._asdict() for name, share in shares(right, names).items()}
+            kind: {name: asdict(share) for name, share in shares(right, names).items()}
             for kind, names in named.items()
             if names
         },

@@ -43,15 +43,18 @@ class GeoQueryTask:
         """Raises InputError for a file that is missing or of another form."""
         database = Database.at(self.database)
         default = "sql_execution" if database else "sql_match"
+        splits = _splits(located(self.file, "file"), f"{self.split}-split")
         return TextTask(
             self.name,
             (),
             tuple(map(Template, self.templates)),
             FreeText(end=self.end),
+            splits["train"],
+            splits["test"],
+            splits["dev"],
             metric=self.metric or default,
             database=database,
             decoding=self.decoding,
-            **_splits(located(self.file, "file"), f"{self.split}-split"),
         )
 
 

@@ -22,7 +22,7 @@ def by_nearness(train: Sequence[Example], examples: Sequence[Example]) -> list[N
     (arXiv 2101.06804) choose by sentence embeddings; TF-IDF needs no second model.
     Raises InputError if no text of `train` holds a word.
     """
-    vectorizer = TfidfVectorizer(token_pattern=TOKENS, sublinear_tf=True, dtype=np.float32)
+    vectorizer = TfidfVectorizer(token_pattern=TOKENS, sublinear_tf=True, dtype=np.float32)  # pyright: ignore
     try:
         known = vectorizer.fit_transform(_texts(train)).T
     except ValueError as error:

@@ -34,16 +34,20 @@ class TextFileTask(Files):
                 raise InputError("references", name, "a column that is neither text nor target")
         templates = self.prompts(self.target)
         tables = self.tables((self.target, *self.references))
+        splits = {split: self._examples(table) for split, table in tables.items()}
         return TextTask(
             self.name,
             (),
             templates,
             FreeText(end=self.end),
+            splits["train"],
+            splits["test"],
+            splits.get("dev", ()),
+            splits.get("ood", ()),
             metric=self.metric,
             format=self.format,
             database=Database.at(self.database),
             decoding=self.decoding,
-            **{split: self._examples(table) for split, table in tables.items()},
         )
 
     def _examples(self, table: Table) -> tuple[Example, ...]:

@@ -6,6 +6,7 @@ import pytest
 from research.evaluation.readout import calibrated, ensembled, label_scores, pooled
 from research.tasks.encoded import Labels, LabelTexts
 from tests.evaluation.plain import plain_labels
+from tests.thorough import cases
 from tests.tiny import FRAME, all_logprobs, batch, decoder, scored
 
 # LabelTexts that share first tokens, and texts that begin others; the third class has one text.
@@ -64,7 +65,7 @@ def test_an_ensemble_is_the_mean_of_the_labels_probabilities():
     np.testing.assert_allclose(np.exp(ensembled(members)), np.mean(shares, axis=0), atol=1e-6)
 
 
-@pytest.mark.parametrize("by", ["sum", "tokens"])
+@pytest.mark.parametrize("by", cases(["sum", "tokens"], quick=("tokens",)))
 def test_calibrated_labels_of_a_decoder(by):
     """Rows 0 to 2 are scored; rows 3 and 4 stand for prompts without an input."""
     model, params = decoder()

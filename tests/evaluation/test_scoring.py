@@ -96,7 +96,7 @@ def test_predictions_do_not_depend_on_batch_size_or_order():
     np.testing.assert_allclose(whole.scores, back.scores[::-1], **CLOSE)
 
 
-@pytest.mark.parametrize("name", ["soft_prompt", "lora"])
+@pytest.mark.parametrize("name", cases(["soft_prompt", "lora"], quick=("soft_prompt",)))
 def test_prefix_once_equals_prefix_concatenated_to_every_row(name):
     """In logits and in the gradients of every leaf, with a method at work in the frame too."""
     model, params = decoder()

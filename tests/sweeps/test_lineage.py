@@ -103,6 +103,7 @@ def test_what_makes_a_lineage(folder):
     assert len(own) == 2
 
 
+@pytest.mark.thorough
 def test_merged_templates_and_another_task(folder, tmp_path):
     names = ("full, templates", "LoRA, merge, prompt", "elsewhere")
     plain = config(folder, *names, seeds=1, keep_trained=True)

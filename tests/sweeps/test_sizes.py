@@ -16,6 +16,7 @@ from research.sweeps.sizes import backbone_shapes, sizes
 from research.training.optimizer import Schedule
 from research.training.step import Program, init_state, train_step
 from tests import tiny
+from tests.thorough import cases
 
 MODEL, PARAMS = tiny.decoder()
 LORA = {"name": "lora", "rank": 3, "targets": ("query", "value")}
@@ -51,7 +52,10 @@ def test_what_is_merged_is_kept_as_kernels():
     assert found({"method": LORA}, prompt).stored_bytes == 4 * size.trained
 
 
-@pytest.mark.parametrize("method", [Full(), LoRA(rank=2), LastLayers(1), SoftPrompt(4)], ids=str)
+TRAINED = (Full(), LoRA(rank=2), LastLayers(1), SoftPrompt(4))
+
+
+@pytest.mark.parametrize("method", cases(TRAINED, quick=TRAINED[1:2]), ids=str)
 def test_operations_are_about_those_that_xla_counts(method):
     """At a width at which matrix products are most of them; attention is left out."""
     model, params = tiny.decoder(width=64, hidden=256, layers=3, head_width=16)

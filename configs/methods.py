@@ -2,7 +2,7 @@
 
     python scripts/sweep.py --config configs/methods.py
 
-`topic` is a skill that the backbone has met in its corpus; `novel` has words that it has never met.
+`sentiment` is a skill that the backbone has met in its corpus; `novel` has words that it has never met.
 Not there: BitFit, as this backbone has no biases, and heads, which decoders do not carry (see
 configs/minilm.py). Every row has three trials. A hybrid is followed by its control, which spends
 the same steps on the first stage alone; the control of "full, then a prompt" is full fine-tuning.
@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.name = "methods"
     config.backbone = "world-1m"
-    config.tasks = tuple(dict(source="world", name=name) for name in ("topic", "novel"))
+    config.tasks = tuple(dict(source="world", name=name) for name in ("sentiment", "novel"))
     config.regimes = ("500",)
     config.seeds = 5
     config.search_seeds = 2
@@ -90,7 +90,7 @@ def hybrids() -> tuple[dict[str, Any], ...]:
     soft = dict(method=SOFT, schedule=half)
     full = dict(method=dict(name="full"), learning_rate=1e-3, schedule=half)
     lora = dict(method=LORA, learning_rate=1e-2, schedule=half, merge=True)
-    elsewhere = dict(task="topic")
+    elsewhere = dict(task="sentiment")
     trials = [dict(learning_rate=rate) for rate in SOFT_RATES]
     together = dict(
         name="soft prompt and LoRA together",
@@ -108,6 +108,6 @@ def hybrids() -> tuple[dict[str, Any], ...]:
         prompted,
         *hybrid("full, then soft prompt", [full, soft], trials),
         *hybrid("LoRA merged, then soft prompt", [lora, soft], trials),
-        *hybrid("full on topic, then soft prompt", [{**full, **elsewhere}, soft], trials),
-        *hybrid("soft prompt of topic first", [{**soft, **rate, **elsewhere}, soft], trials),
+        *hybrid("full on sentiment, then soft prompt", [{**full, **elsewhere}, soft], trials),
+        *hybrid("soft prompt of sentiment first", [{**soft, **rate, **elsewhere}, soft], trials),
     )

@@ -2,8 +2,8 @@
 
     python scripts/sweep.py --config configs/methods.py
 
-604 runs, which took 24 minutes on two CPU cores. `sentiment` is a skill that the backbone has met in
-its corpus; `novel` has words that it has never met. Not there: BitFit, as this backbone has no
+604 runs, which took 24 minutes on two CPU cores. `sentiment` is a skill that the backbone has met
+in its corpus; `novel` has words that it has never met. Not there: BitFit, as this backbone has no
 biases, and heads, which decoders do not carry (see configs/minilm.py). Every row has three trials.
 A hybrid is followed by its control, which spends the same steps on the first stage alone; the
 control of "full, then a prompt" is full fine-tuning. Scores: results/methods/.

@@ -159,6 +159,7 @@ def trained_records(folder: Path) -> list[Record]:
     return [record for record in Ledger(folder).all() if record["backbone"] is not None]
 
 
+@pytest.mark.thorough
 def test_a_step_of_prompt_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Adafactor's first step moves every element by the learning rate, and decay is 1e-5 of it."""
     changes = {"vocab_size": 5003, "num_layers": 1, "num_decoder_layers": 1}
@@ -192,6 +193,7 @@ def test_lora_on_texts_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert record["status"] == "finished" and record["metrics"]["test"]["bleu"] >= 0.0
 
 
+@pytest.mark.thorough
 def test_lora_with_a_head_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_backbone(tmp_path, monkeypatch, "roberta", num_hidden_layers=1)
     config = on_tiny_files(config_of("hu2021_lora", "base,rte"), tmp_path)

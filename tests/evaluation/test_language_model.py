@@ -13,6 +13,7 @@ TEXTS = [[4, 9, 17, 3, 3], [12, 5], [8], [20, 21, 6, 14, 2, 19, 11, 7, 4]]
 BEGIN = 1
 
 
+@pytest.mark.thorough
 def test_the_loss_of_a_frozen_backbone():
     model, params = decoder()
     begin = np.asarray(params["embed/embedding"])[[BEGIN]]

@@ -83,6 +83,7 @@ def check(model, params, made):
 QUICK = ("soft prompt of 3", "rank 2", "rank 4", "soft prompt, ia3, rank 2")
 
 
+@pytest.mark.thorough
 def test_a_mixed_batch_equals_one_adapter_at_a_time():
     model, params = decoder(layers=1)
     made = adapters(params, {name: METHODS[name] for name in QUICK})

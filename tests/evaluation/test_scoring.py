@@ -44,6 +44,7 @@ def test_label_score_is_the_sum_of_token_logprobs():
             assert float(scores[row, label]) == pytest.approx(slow, abs=1e-4)
 
 
+@pytest.mark.thorough
 def test_objective_and_scorer_sum_the_same_numbers():
     model, params = decoder()
     methods = (METHODS["lora"],)
@@ -83,6 +84,7 @@ def test_a_target_token_of_the_row_is_not_looked_at():
     np.testing.assert_array_equal(scored(model, (), params, rows), scored(model, (), params, other))
 
 
+@pytest.mark.thorough
 def test_predictions_do_not_depend_on_batch_size_or_order():
     model, params = decoder()
     examples = encoded(11)
@@ -96,7 +98,7 @@ def test_predictions_do_not_depend_on_batch_size_or_order():
     np.testing.assert_allclose(whole.scores, back.scores[::-1], **CLOSE)
 
 
-@pytest.mark.parametrize("name", cases(["soft_prompt", "lora"], quick=("soft_prompt",)))
+@pytest.mark.parametrize("name", cases(["soft_prompt", "lora"], quick=()))
 def test_prefix_once_equals_prefix_concatenated_to_every_row(name):
     """In logits and in the gradients of every leaf, with a method at work in the frame too."""
     model, params = decoder()

@@ -85,6 +85,7 @@ def test_a_prompt_in_a_file_becomes_a_folder_of_peft(tmp_path, export):
     np.testing.assert_array_equal(np.asarray(leaves["soft_prompt:/prompt"]), prompt)
 
 
+@pytest.mark.thorough
 def test_what_a_run_trained_is_exported(tmp_path, export):
     """An adapter where methods added leaves, a whole model where the backbone's own trained."""
     lora = {"name": "lora", "rank": 2, "alpha": 8.0, "targets": ("query", "down")}

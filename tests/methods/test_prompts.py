@@ -82,6 +82,7 @@ def test_a_prefix_made_by_an_mlp():
             np.testing.assert_allclose(values[layer, position], both[1], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_what_is_kept_of_it_is_the_same_prefix():
     model, params = decoder()
     method = PrefixTuning(length=3, hidden=7)

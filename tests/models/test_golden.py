@@ -23,13 +23,10 @@ def test_the_golden_file_has_every_variant_and_nothing_else(golden):
 # One of each kind; the others differ from these in single fields.
 QUICK = (
     "llama, grouped keys",
-    "mistral",
     "qwen3, grouped keys, tied",
     "gpt2",
     "t5",
-    "t5 1.1",
     "bert",
-    "roberta",
 )
 
 

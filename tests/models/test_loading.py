@@ -42,7 +42,10 @@ print((memory("VmHWM") - before) / sum(leaf.nbytes for leaf in params.values()))
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it asks Linux")
 @pytest.mark.parametrize(
     "stored, vocab_size, layers, hidden",
-    [("bfloat16", 2000, 3, 4096), ("float32", 24000, 1, 1024)],  # wide layers, and large tables
+    [
+        ("bfloat16", 2000, 3, 4096),
+        pytest.param("float32", 24000, 1, 1024, marks=pytest.mark.thorough),
+    ],  # wide layers, and large tables
 )
 def test_loading_takes_little_more_memory_than_the_weights(
     tmp_path, stored, vocab_size, layers, hidden

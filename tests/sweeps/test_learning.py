@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from research.reporting.tables import write_tables
@@ -19,6 +20,7 @@ def test_a_score_no_better_than_without_training_is_said():
     assert said == "accuracy on dev is 0.750, and 0.750 with the backbone as it came"
 
 
+@pytest.mark.thorough
 def test_notes_of_runs_that_train(config: dict, tmp_path: Path):
     """One step of a rate next to nothing changes no answer."""
     prompt = {"method": {"name": "soft_prompt", "length": 3}}

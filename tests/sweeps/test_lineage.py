@@ -58,6 +58,7 @@ def runs(config: dict[str, Any], row: str, task: str = "films") -> list[Run]:
     return found.search()
 
 
+@pytest.mark.thorough
 def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, monkeypatch):
     """Two rows, of three trials and of one, begin with one first stage, on two tasks each."""
     trained: list[int] = []

@@ -19,6 +19,7 @@ from research.sweeps.progress import Progress
 from research.sweeps.protocol import choose, search_runs
 from research.training.checkpoint import Checkpoints
 from tests.films import run
+from tests.thorough import cases
 
 # Costs that no two sweeps have alike.
 MEASURED = (
@@ -158,7 +159,7 @@ def test_a_lost_record_comes_back_and_the_others_stay(swept: Path, config: dict,
     assert after == before
 
 
-@pytest.mark.parametrize("step", [2, 4])
+@pytest.mark.parametrize("step", cases([2, 4], quick=(4,)))
 def test_a_kill_while_training_changes_nothing(
     step: int, swept: Path, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -172,6 +172,7 @@ def test_a_text_that_only_a_later_seed_meets_is_found_before(
     assert "1 of 4 prompts are longer" in refused(config | {"regimes": ("2-shot",)})
 
 
+@pytest.mark.thorough
 def test_texts_are_cut_on_demand_and_the_table_says_so(long: dict, tmp_path: Path):
     change = in_row(long, trials=[{}])["approaches"][2:]
     long |= {"too_long": "cut", "approaches": change, "seeds": 2, "search_seeds": 1}

@@ -51,6 +51,7 @@ def by_row(folder: Path) -> dict[str, dict]:
     return {record["approach"]: record for record in Ledger(folder).all()}
 
 
+@pytest.mark.thorough
 def test_an_encoder_by_masks_and_by_a_head(tmp_path: Path):
     head, soft = {"name": "head"}, {"name": "soft_prompt", "length": 3}
     approaches = [

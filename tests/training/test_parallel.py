@@ -63,7 +63,7 @@ def plain():
     "program, devices",
     [
         pytest.param(PROGRAM, DATA, id="data"),
-        pytest.param(PROGRAM, BOTH, id="data-fsdp"),
+        pytest.param(PROGRAM, BOTH, id="data-fsdp", marks=pytest.mark.thorough),
         pytest.param(PROGRAM, FSDP, id="fsdp"),
         pytest.param(PROGRAM, PMAP, id="pmap"),
         pytest.param(IN_TWO, BOTH, id="data-fsdp-in-two", marks=pytest.mark.thorough),
@@ -155,7 +155,7 @@ def test_the_callers_arrays_outlive_a_step():
     assert_same_leaves({**frozen, **state.trained}, before)
 
 
-@pytest.mark.parametrize("devices", cases([BOTH, PMAP], quick=(BOTH,)))
+@pytest.mark.parametrize("devices", cases([BOTH, PMAP], quick=()))
 def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
     """Killed after one of two members has stopped; what was read again scores the same."""
     members = [member(0), misled(2)]

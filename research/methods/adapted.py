@@ -26,7 +26,7 @@ class Read(NamedTuple):
     hidden: jax.Array
     valid: jax.Array
     positions: jax.Array
-    soft: int
+    soft: Array | int
     lead: int
 
 

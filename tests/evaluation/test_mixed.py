@@ -96,12 +96,6 @@ def test_a_mixed_batch_equals_one_adapter_at_a_time():
 
 
 @pytest.mark.thorough
-def test_adapters_of_every_form_share_a_batch():
-    model, params = decoder()
-    check(model, params, adapters(params, METHODS))
-
-
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     "variant, closing, headed",
     [

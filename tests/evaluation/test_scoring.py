@@ -55,7 +55,7 @@ def test_objective_and_scorer_sum_the_same_numbers():
     assert -float(loss_sum(model, methods, leaves, rows)) == pytest.approx(right, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", cases(METHODS, quick=("soft_prompt",)))
+@pytest.mark.parametrize("name", cases(METHODS, quick=()))
 def test_scores_do_not_depend_on_padding_or_other_rows(name):
     model, params = decoder()
     methods = (METHODS[name],)
@@ -122,6 +122,7 @@ def test_prefix_once_equals_prefix_concatenated_to_every_row(name):
         np.testing.assert_allclose(leaf, slow_gradient[path], rtol=0, atol=1e-5 * scale)
 
 
+@pytest.mark.thorough
 def test_soft_prompt_equals_embeddings_concatenated_to_every_row():
     model, params = decoder()
     method = METHODS["soft_prompt"]

@@ -149,7 +149,7 @@ def test_an_encoder_reads_memories_on_both_sides(rows):
         np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("rows", cases([1, 2], quick=(2,)))
+@pytest.mark.parametrize("rows", cases([1, 2], quick=()))
 def test_a_decoder_reads_memories_that_groups_of_rows_share(tiny, rows):
     valid = np.ones((rows, 3), bool)
     valid[:, 1] = False

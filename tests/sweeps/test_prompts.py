@@ -186,6 +186,7 @@ def swept(config: dict[str, Any], roomy: Path, folder: Path, rows: list[dict[str
     return found
 
 
+@pytest.mark.thorough
 def test_a_search_and_its_report(config: dict[str, Any], roomy: Path, tmp_path: Path):
     """All trials of a seed are scored on the same examples."""
     search = prompt_search("searched", 3, demonstrations=1, choice="random")

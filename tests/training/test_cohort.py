@@ -110,6 +110,7 @@ def test_spread_members_do_not_communicate(spread):
     assert COMMUNICATION.findall(jax.jit(lambda x: x.sum()).lower(array).compile().as_text())
 
 
+@pytest.mark.thorough
 def test_members_on_one_device_with_their_own_frozen_leaves_and_prefixes():
     """As after an earlier stage of training, and with demonstrations drawn by the seed."""
     drawn = np.random.default_rng(0)

@@ -40,6 +40,7 @@ def start(name: str, schedule: Schedule = SCHEDULE):
 step = jax.jit(train_step, static_argnums=0)
 
 
+@pytest.mark.thorough
 def test_smoothed_labels():
     """Against optax's, on one plain forward pass a row; steps differ with them."""
     program, state, frozen, hypers = start("last_layers", replace(SCHEDULE, label_smoothing=0.1))

@@ -153,7 +153,10 @@ def test_scores_do_not_depend_on_padding_or_other_rows(load, variant, name):
 
 @pytest.mark.parametrize(
     "variant, pool",
-    cases([("bert", "mean"), ("roberta", "first")], quick=()),
+    [
+        pytest.param("bert", "mean", marks=pytest.mark.thorough),
+        pytest.param("roberta", "first", marks=pytest.mark.thorough),
+    ],
 )
 def test_a_head_reads_the_pooled_row(load, variant, pool):
     model, params = load(variant)

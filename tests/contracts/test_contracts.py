@@ -48,8 +48,9 @@ CASES: dict[str, Method] = {
     "soft_prompt": SoftPrompt(length=4),
 }
 # T5 has no biases, and a head reads an encoder.
-WITHOUT = {("t5", "bitfit"), ("t5", "head"), ("gpt2", "head")}
-MORE = [(v, m) for v in ("gpt2", "t5", "bert") for m in CASES if (v, m) not in WITHOUT]
+WITHOUT = {("t5", "bitfit"), ("t5", "head")}
+MORE = [(v, m) for v in ("t5", "bert") for m in CASES if (v, m) not in WITHOUT]
+MORE += [("gpt2", name) for name in ("ia3", "lora", "prefix")]  # its attention is one layer
 MORE += [("roberta", f"head, {name}") for name in ("ia3", "lora", "prefix", "soft_prompt")]
 
 

@@ -1,25 +1,12 @@
-"""How well a backbone, adapted or not, predicts plain text: its language-model loss.
+"""Plain text as rows, for the language-model loss of a backbone, adapted or not.
 
 The text a model was made for, predicted worse than before, is what adapting it has cost.
 """
 
-import functools
 from collections.abc import Sequence
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
 
-from research.devices import Devices, spread
-from research.evaluation.batch import Frame, Rows, bucket, rows
-from research.evaluation.scoring import target_logprobs
-from research.executable import Executable
-from research.methods.adapted import Adapted
-from research.methods.method import Leaves, Method, adding
-from research.models.model import Model
 from research.tasks.encoded import Encoded, padded
 
 # Routes of backbones for which the probability of plain text, token by token, means nothing.
@@ -42,45 +29,3 @@ def plain_rows(texts: Sequence[Sequence[int]]) -> Encoded:
     tokens, length = padded(texts)
     nothing = np.zeros(len(texts), np.int32)
     return Encoded(tokens, length, np.minimum(length, 1), nothing, cut=0)
-
-
-def text_loss(
-    model: Model,
-    methods: tuple[Method, ...],
-    leaves: Leaves,
-    texts: Encoded,
-    frame: Frame,
-    *,
-    devices: Devices,
-    dtype: Any,
-    batch_size: int = 8,
-) -> float:
-    """Mean negative log-probability of a token of `plain_rows`, in nats.
-
-    Each token but a row's first is predicted from those before it in its row, the frame's opening
-    and whatever the methods put before every row. NaN without a token to predict.
-    """
-    mesh, methods = devices.mesh(), adding(methods, leaves)
-    score = _scorer(model, dtype, mesh)  # pyright: ignore
-    size = -(-batch_size // mesh.size) * mesh.size
-    width, leaves = bucket(int(texts.length.max(initial=1))), spread(leaves, mesh)
-    total = count = 0.0
-    for begin in range(0, len(texts.length), size):
-        chosen = np.arange(begin, min(begin + size, len(texts.length)))
-        batch = rows(texts, chosen, size, width, width)
-        summed, counted = score(methods, leaves, batch, frame)
-        total, count = total - float(summed), count + int(counted)
-    return total / count if count else float("nan")
-
-
-@functools.lru_cache
-def _scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
-    """The compiled (sum of log-probabilities, how many); one per model."""
-
-    def score(methods, leaves: Leaves, batch: Rows, frame: Frame) -> tuple[jax.Array, jax.Array]:
-        adapted = Adapted(model, methods, leaves, dtype)
-        logprobs, counted = target_logprobs(adapted, batch, frame)
-        return jnp.where(counted, logprobs, 0.0).sum(), counted.sum()
-
-    by_row = NamedSharding(mesh, P(("data", "fsdp")))
-    return Executable(jax.jit(score, in_shardings=(None, None, by_row, None)))

@@ -6,12 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from research.errors import InputError
-
-# Words, single letters included, and punctuation marks: "!" and "?" tell sentiment and questions.
-TOKENS = r"(?u)\w+|[^\w\s]"
+from research.tasks.nearest import nearness
 
 
 @dataclass(frozen=True)
@@ -34,20 +31,15 @@ def most_common_target(texts: Sequence[str], targets: Sequence[str]) -> FittedTe
 
 
 def target_of_nearest(texts: Sequence[str], targets: Sequence[str]) -> FittedTexts:
-    """The target of the training text with the largest cosine of TF-IDF vectors of single words
-    and pairs of words; of equals the first. Kept are all texts and targets.
+    """The target of the training text that is nearest, see `nearness`; of equals the first. Kept
+    are all texts and targets.
     """
     started = time.perf_counter()
     _check(texts, targets)
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=TOKENS, sublinear_tf=True)
-    try:
-        known = vectorizer.fit_transform(texts)
-    except ValueError as error:
-        raise InputError("texts", list(texts[:3]), "at least one must hold a word") from error
+    near = nearness(texts)
 
     def write(new: Sequence[str]) -> list[str]:
-        cosine = (vectorizer.transform(new) @ known.T).toarray()
-        return [targets[int(place)] for place in np.argmax(cosine, axis=1)]
+        return [targets[int(place)] for place in np.argmax(near(new), axis=1)]
 
     stored = sum(len(text.encode()) for text in (*texts, *targets))
     return FittedTexts(write, stored, time.perf_counter() - started)

@@ -1,24 +1,14 @@
 """Answering by a text: what a backbone generates, and the loss of what it should have written."""
 
-import functools
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
 from transformers import PreTrainedTokenizerBase
 
-from research.devices import Devices, spread
-from research.evaluation.batch import Frame, Rows, bucket, rows
+from research.evaluation.batch import bucket
 from research.evaluation.generation import generate
-from research.evaluation.scoring import target_logprobs
-from research.executable import Executable
-from research.methods.adapted import Adapted
-from research.methods.method import Leaves, Method
-from research.models.model import Model
+from research.evaluation.text_loss import text_loss
 from research.tasks.encoded import Encoded
 from research.tasks.text_task import TextTask
 from research.tasks.texts import Texts
@@ -46,12 +36,12 @@ class Writing:
 
     def targets(self, encoded: Encoded) -> int:
         """The tokens of the longest target, rounded up."""
-        return bucket(int((encoded.length - encoded.start).max()))
+        return bucket(encoded.longest_target)
 
     def answers(self, model, methods, leaves, encoded, frame, *, devices, dtype) -> Written:
         """A text for each row, and what it is worth beside the row's references."""
         where = {"devices": devices, "dtype": dtype}
-        loss = text_loss(model, methods, leaves, encoded, frame, self.targets(encoded), **where)
+        loss = text_loss(model, methods, leaves, encoded, frame, batch_size=32, **where)
         found = generate(
             model, methods, leaves, encoded, frame, self.task.decoding, ends=self._ends, **where
         )
@@ -73,43 +63,3 @@ class Writing:
         assert isinstance(text, str)  # of one row
         end = self.task.verbalizer.end
         return (text.split(end)[0] if end else text).strip()
-
-
-def text_loss(
-    model: Model,
-    methods: tuple[Method, ...],
-    leaves: Leaves,
-    encoded: Encoded,
-    frame: Frame,
-    targets: int,
-    *,
-    devices: Devices,
-    dtype: Any,
-    batch_size: int = 32,
-) -> float:
-    """The mean over all target tokens of their negative log-probability, in nats: the objective of
-    training. targets: columns that hold the longest target.
-    """
-    mesh = devices.mesh()
-    run = _losses(model, dtype, mesh)  # pyright: ignore
-    size = -(-batch_size // mesh.size) * mesh.size
-    leaves = spread(leaves, mesh)
-    total, order = 0.0, np.argsort(encoded.length, kind="stable")
-    for begin in range(0, len(order), size):
-        chosen = order[begin : begin + size]
-        width = bucket(int(encoded.length[chosen].max()))
-        part = run(methods, leaves, rows(encoded, chosen, size, width, targets), frame)
-        total += float(np.asarray(part, np.float64).sum())
-    return total / int((encoded.length - encoded.start).sum())
-
-
-@functools.lru_cache
-def _losses(model: Model, dtype: Any, mesh: Mesh) -> Executable:
-    """The compiled sum over each row's target [B], rows cut over all devices."""
-
-    def losses(methods, leaves: Leaves, batch: Rows, frame: Frame) -> jax.Array:
-        logprobs, counted = target_logprobs(Adapted(model, methods, leaves, dtype), batch, frame)
-        return -jnp.where(counted, logprobs, 0.0).sum(axis=-1)
-
-    by_row = NamedSharding(mesh, P(("data", "fsdp")))
-    return Executable(jax.jit(losses, in_shardings=(None, None, by_row, None)))

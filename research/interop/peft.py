@@ -22,12 +22,11 @@ from research.interop import head, ia3, lora, prefix, soft_prompt
 from research.interop.options import TASKS, check_options
 from research.methods.head import Head
 from research.methods.method import Leaves, Method, backbone
+from research.methods.prompt_file import CONFIG, WEIGHTS
 from research.models.files import read_json, whole_folder
 from research.models.model import Model
 from research.models.tensors import Tensor, tensors
 from research.models.weights import Problem, misfits, summary
-
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 # What PEFT calls our methods, and the files that read and write them.
 KINDS: dict[str, tuple[str, Any]] = {

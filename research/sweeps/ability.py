@@ -4,7 +4,8 @@ from functools import partial
 from typing import Any
 
 from research.evaluation.batch import frame
-from research.evaluation.language_model import UNDEFINED, text_loss
+from research.evaluation.language_model import UNDEFINED
+from research.evaluation.text_loss import text_loss
 from research.methods.method import Leaves, Method, backbone
 from research.sweeps.bench import Bench
 from research.sweeps.held_out import PASSAGE, as_long, own_text, task_text

@@ -78,7 +78,7 @@ def _writing(
 
 
 def _texts(examples: Examples) -> list[str]:
-    return [" ".join(example.fields.values()) for example in examples]
+    return [example.text for example in examples]
 
 
 def _classes(labels: tuple[str, ...], examples: Examples) -> np.ndarray:

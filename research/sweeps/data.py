@@ -40,6 +40,12 @@ class RunData:
     added: int
     cutting: Callable[[Sequence[Example]], Encoded]
 
+    def rows(self, split: str) -> Encoded:
+        """Of train, as many as dev has, of dev or of test."""
+        if split == "train":
+            return self.train.head(len(self.dev.length))
+        return {"dev": self.dev, "test": self.test}[split]
+
     @property
     def cut(self) -> int:
         """How many texts, of all splits, were cut to fit."""

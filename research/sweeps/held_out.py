@@ -57,7 +57,7 @@ def own_text(stream: list[int], size: int) -> Encoded:
 
 def task_text(task: Task, tokenizer: PreTrainedTokenizerBase, size: int) -> Encoded:
     """The inputs of the task as plain text, without a prompt, cut to `size` tokens."""
-    texts = [" ".join(example.fields.values()) for example in task.pools.train[:TEXTS]]
+    texts = [example.text for example in task.pools.train[:TEXTS]]
     return plain_rows([ids[:size] for ids in token_ids(tokenizer, texts)])
 
 

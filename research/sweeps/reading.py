@@ -80,9 +80,3 @@ class Reading:
         if key not in self.bench.prompted:
             self.bench.prompted[key] = asked()
         return self.bench.prompted[key]
-
-
-def rows_of(prompt: RunData, split: str) -> Encoded:
-    """The rows of train, as many as dev has, of dev or of test."""
-    rows = {"train": prompt.train, "dev": prompt.dev, "test": prompt.test}[split]
-    return rows.head(len(prompt.dev.length)) if split == "train" else rows

@@ -18,7 +18,7 @@ from research.sweeps.costs import costs, stored
 from research.sweeps.data import RunData, run_data
 from research.sweeps.learning import described, majority, not_learned
 from research.sweeps.plan import Run
-from research.sweeps.reading import Reading, rows_of
+from research.sweeps.reading import Reading
 from research.sweeps.result import Afterwards, Result, predictions
 from research.sweeps.switching import switch_seconds
 from research.tasks.encoded import Encoded
@@ -185,7 +185,7 @@ class Work:
     def _rows(self, split: str) -> list[Encoded]:
         """As each of the prompts has them."""
         if split in ("train", "dev", "test"):
-            return [rows_of(prompt, split) for prompt in self.prompts]
+            return [prompt.rows(split) for prompt in self.prompts]
         return self._beside_test[split]
 
     @cached_property

@@ -18,9 +18,8 @@ def demonstrations(
     """As many demonstrations as fit into an opening of `room` positions, shuffled by the seed.
 
     They are taken from `train` in rounds of one example per class (of one, where the answer is a
-    text), at most `most` rounds. Room is
-    the model's context less `encoder.longest(rows to score)`. An example that takes more than its
-    class's share of the room is passed over. May return none.
+    text), at most `most` rounds. Room is the model's context less `encoder.longest(rows to score)`.
+    An example that takes more than its class's share of the room is passed over. May return none.
     """
     left = room - len(encoder.opening(()))
     share = max(0, left // max(1, len(encoder.labels)))

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from research.errors import InputError
 from research.paths import located
 from research.tasks.decoding import Decoding
-from research.tasks.sampling import order
+from research.tasks.sampling import at_most
 from research.tasks.tables import read_file
 from research.tasks.task import Example, Outline
 from research.tasks.template import Template
@@ -41,13 +40,8 @@ class E2ETask:
 
     def load(self) -> TextTask:
         """Raises InputError for files that are missing or of another form."""
-        if self.most_test is not None and self.most_test < 1:
-            raise InputError("most_test", self.most_test, "a whole number from 1, or None")
         folder = Path(located(self.folder, "folder"))
-        test = _examples(folder / self.test)
-        if self.most_test is not None:
-            chosen = order(len(test), 0, 0, 0)[: self.most_test]
-            test = tuple(test[place] for place in sorted(chosen))
+        test = at_most(_examples(folder / self.test), self.most_test)
         return TextTask(
             self.name,
             (),

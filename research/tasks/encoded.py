@@ -44,6 +44,11 @@ class Encoded:
     references: tuple[tuple[str, ...], ...] = ()  # of each row, where the answer is a text
     neutral: tuple["Encoded", ...] = ()
 
+    @property
+    def longest_target(self) -> int:
+        """Tokens of the longest target."""
+        return int((self.length - self.start).max(initial=0))
+
     def head(self, count: int) -> "Encoded":
         """The first `count` rows."""
         rows = {n: getattr(self, n)[:count] for n in ("tokens", "length", "start", "label")}

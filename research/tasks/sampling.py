@@ -130,6 +130,18 @@ def shuffled(examples: list[Example], *key: int) -> list[Example]:
     return [examples[index] for index in order(len(examples), *key)]
 
 
+def at_most(examples: tuple[Example, ...], most: int | None) -> tuple[Example, ...]:
+    """`most` of the examples, in their order, by a draw that is always the same; None for all.
+
+    Raises InputError for a number below 1.
+    """
+    if most is None:
+        return examples
+    if most < 1:
+        raise InputError("most_test", most, "a whole number from 1, or None")
+    return tuple(examples[place] for place in sorted(order(len(examples), 0, 0, 0)[:most]))
+
+
 def order(size: int, *key: int) -> NDArray:
     """A permutation [size] that depends on the key only.
 

@@ -24,6 +24,11 @@ class Example:
     label: str
     references: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """All columns, one after the other."""
+        return " ".join(self.fields.values())
+
 
 class Pools(NamedTuple):
     """What may be drawn from: no text stands twice, and none of them in a test split."""

@@ -6,7 +6,8 @@ import pytest
 
 from research.devices import Devices
 from research.evaluation.batch import frame
-from research.evaluation.language_model import passages, plain_rows, text_loss
+from research.evaluation.language_model import passages, plain_rows
+from research.evaluation.text_loss import text_loss
 from tests.tiny import METHODS, ONE, decoder, text_loss_of, with_method
 
 TEXTS = [[4, 9, 17, 3, 3], [12, 5], [8], [20, 21, 6, 14, 2, 19, 11, 7, 4]]

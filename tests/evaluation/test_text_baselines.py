@@ -27,5 +27,5 @@ def test_texts_and_targets_come_in_pairs(fit):
     for texts, targets in (([], []), (["a"], []), (["a"], ["b", "c"])):
         with pytest.raises(InputError, match="one for each of the"):
             fit(texts, targets)
-    with pytest.raises(InputError, match="at least one must hold a word"):
+    with pytest.raises(InputError, match="at least one text must hold a word"):
         target_of_nearest([" "], ["x"])

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.evaluation.writing import Writing, text_loss
+from research.evaluation.text_loss import text_loss
+from research.evaluation.writing import Writing
 from research.tasks.template import Template
 from research.tasks.text_task import FreeText, TextTask, grouped
 from tests import films
@@ -15,7 +16,7 @@ def test_the_loss_is_the_mean_over_all_target_tokens():
     """Of four rows in batches of three, each read whole by one plain pass of the same length."""
     (model, params), rows = decoder(), encoded(4)
     where = {"devices": ONE, "dtype": jnp.float32, "batch_size": 3}
-    found = text_loss(model, (), params, rows, FRAME, 3, **where)
+    found = text_loss(model, (), params, rows, FRAME, **where)
     opening = np.asarray(FRAME.opening[: int(FRAME.length)])
     before, losses = len(opening), []
     for tokens, start, length in zip(rows.tokens, rows.start, rows.length, strict=True):

@@ -18,7 +18,7 @@ from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
 from research.sweeps.lineage import Stages
 from research.sweeps.plan import Run, cells
-from research.sweeps.reading import Reading, rows_of
+from research.sweeps.reading import Reading
 from research.sweeps.rows import prompt_search
 from research.sweeps.work import Work
 from tests.evaluation.plain import plain_labels
@@ -70,7 +70,7 @@ def read(work: Work, split: str = "test") -> Scored:
     """By the backbone as it came."""
     bench, how = work.bench, work.approach.normalisation
     reading = Reading(bench, work.prompts, how, (), bench.backbone.params, True)
-    return reading.answers([rows_of(prompt, split) for prompt in work.prompts])  # pyright: ignore
+    return reading.answers([prompt.rows(split) for prompt in work.prompts])  # pyright: ignore
 
 
 def slow(work: Work, before: list[int], prompts: list[str]) -> np.ndarray:

@@ -52,7 +52,7 @@ def nameless(draw: Draw) -> list[Item]:
     while len(items) < MOST_ITEMS:
         example = skill.draw(draw)
         if example.label in names:
-            fields = " ".join(example.fields.values())
+            fields = example.text
             items.append(_item(pattern, fields, answer=names[example.label]))
     return items
 

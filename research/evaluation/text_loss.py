@@ -1,0 +1,62 @@
+"""The loss of many rows' targets under one adapted backbone: what training minimises."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from research.devices import Devices, spread
+from research.evaluation.batch import Frame, Rows, bucket, rows
+from research.evaluation.scoring import target_logprobs
+from research.executable import Executable
+from research.methods.adapted import Adapted
+from research.methods.method import Leaves, Method, adding
+from research.models.model import Model
+from research.tasks.encoded import Encoded
+
+
+def text_loss(
+    model: Model,
+    methods: tuple[Method, ...],
+    leaves: Leaves,
+    encoded: Encoded,
+    frame: Frame,
+    *,
+    devices: Devices,
+    dtype: Any,
+    batch_size: int = 8,
+) -> float:
+    """Mean negative log-probability of a target token, in nats; NaN if there is none.
+
+    Each is predicted from what stands before it in its row, the frame's opening and whatever the
+    methods put before every row. All batches have one width, so that they share compiled code.
+    """
+    mesh, methods = devices.mesh(), adding(methods, leaves)
+    score = _scorer(model, dtype, mesh)  # pyright: ignore
+    size = -(-batch_size // mesh.size) * mesh.size
+    width, leaves = bucket(int(encoded.length.max(initial=1))), spread(leaves, mesh)
+    targets = bucket(encoded.longest_target)
+    total = count = 0.0
+    for begin in range(0, len(encoded.length), size):
+        chosen = np.arange(begin, min(begin + size, len(encoded.length)))
+        batch = rows(encoded, chosen, size, width, targets)
+        summed, counted = score(methods, leaves, batch, frame)
+        total, count = total - float(summed), count + int(counted)
+    return total / count if count else float("nan")
+
+
+@functools.lru_cache
+def _scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
+    """The compiled (sum of log-probabilities, how many); one per model."""
+
+    def score(methods, leaves: Leaves, batch: Rows, frame: Frame) -> tuple[jax.Array, jax.Array]:
+        adapted = Adapted(model, methods, leaves, dtype)
+        logprobs, counted = target_logprobs(adapted, batch, frame)
+        return jnp.where(counted, logprobs, 0.0).sum(), counted.sum()
+
+    by_row = NamedSharding(mesh, P(("data", "fsdp")))
+    return Executable(jax.jit(score, in_shardings=(None, None, by_row, None)))

@@ -2,6 +2,8 @@
 
 import logging
 
+from research.heap import keep_freed_memory
+
 
 def _about_something_else(record: logging.LogRecord) -> bool:
     """False for the message that PyTorch is missing: it is not needed."""
@@ -10,3 +12,5 @@ def _about_something_else(record: logging.LogRecord) -> bool:
 
 # Here, so that it is in place whichever module is the first to import transformers.
 logging.getLogger("transformers").addFilter(_about_something_else)
+# Before the first threads of XLA, whose arenas stay.
+keep_freed_memory()

@@ -1,0 +1,24 @@
+"""The memory of the C library, as programs of XLA on CPU want it."""
+
+import ctypes
+import sys
+
+# Of mallopt(3).
+TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
+
+
+def keep_freed_memory() -> bool:
+    """Makes the process keep what it frees; returns whether the C library took it.
+
+    XLA allocates the temporaries of a program at each call, and glibc gets blocks as large from the
+    kernel and gives them back, so that every page is cleared again in every step: of a LoRA step of
+    247 ms on two cores that was 72 ms. Only one arena, the main one, can keep large blocks. The
+    process holds on to its peak. Other C libraries are left alone.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    settings = {ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: -1}
+    return all([mallopt(name, value) for name, value in settings.items()])

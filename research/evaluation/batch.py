@@ -48,14 +48,25 @@ def bucket(length: int) -> int:
     return next(size for size in BUCKETS if size >= length)
 
 
+def prompt_width(encoded: Encoded, chosen: np.ndarray, closing: int = 0) -> int:
+    """The padded width for the prompts of the examples `chosen`, which has room left in its bucket
+    for `closing` tokens. It will do wherever targets do not stand behind their prompts.
+    """
+    return bucket(int(encoded.start[chosen].max(initial=1)) + closing) - closing
+
+
 def rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: int) -> Rows:
-    """The examples `chosen` (indices) as `size` rows of `width` tokens and `targets` target ids."""
+    """The examples `chosen` (indices) as `size` rows of `width` tokens and `targets` target ids.
+
+    A width that holds the prompts alone cuts their targets off `tokens`.
+    """
     tokens = np.zeros((size, width), np.int32)
     target = np.zeros((size, targets), np.int32)
     length, start, label = (np.zeros(size, np.int32) for _ in range(3))
     for row, item in enumerate(chosen):
         count, begin = encoded.length[item], encoded.start[item]
-        tokens[row, :count] = encoded.tokens[item, :count]
+        own = min(count, width)
+        tokens[row, :own] = encoded.tokens[item, :own]
         target[row, : count - begin] = encoded.tokens[item, begin:count]
         length[row], start[row], label[row] = count, begin, encoded.label[item]
     return Rows(tokens, length, start, target, label, np.arange(size, dtype=np.int32))

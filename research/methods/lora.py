@@ -20,6 +20,7 @@ from research.methods.method import (
     traced_method,
 )
 from research.methods.patterns import picked, picks
+from research.models.layers import flat_product
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class LoRA(Method):
 
     def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
         dropped = dropout(x, self.dropout, site.keys)
-        return site.call(x) + dropped @ leaf["a"] @ leaf["b"] * self._scale(leaf)
+        return site.call(x) + self._added(leaf, dropped)
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
         return {**layer, "kernel": layer["kernel"] + leaf["a"] @ leaf["b"] * self._scale(leaf)}
@@ -84,6 +85,10 @@ class LoRA(Method):
 
     def rate(self, path: str) -> float | None:
         return self.b_rate if path.endswith("/b") else None
+
+    def _added(self, leaf: Leaves, x: jax.Array) -> jax.Array:
+        a, b = jnp.asarray(leaf["a"]), jnp.asarray(leaf["b"])
+        return flat_product(flat_product(x, a) * self._scale(leaf), b)
 
     def _check(self) -> None:
         for name, rank in (("rank", self.rank), *(("ranks", of.rank) for of in self.ranks)):

@@ -12,7 +12,8 @@ import numpy as np
 
 from research.devices import Devices
 from research.evaluation.answering import Answering
-from research.evaluation.batch import Frame, Rows, bucket, rows
+from research.evaluation.batch import Frame, Rows, bucket, prompt_width, rows
+from research.evaluation.scoring import route_of
 from research.methods.method import Leaves, mask, split
 from research.tasks.encoded import Encoded
 from research.training.batches import batch_indices
@@ -150,13 +151,19 @@ class _Training:
     def _batches(self) -> list[Rows]:
         size = self.program.schedule.batch_size
         chosen = [batch_indices(m.train.length, size, m.seed, self.step) for m in self.members]
-        longest = [int(m.train.length[c].max()) for m, c in zip(self.members, chosen, strict=True)]
+        widths = [self._width(m, c) for m, c in zip(self.members, chosen, strict=True)]
         if self.cohort.shared_width:
-            longest = [max(longest)] * len(longest)
+            widths = [max(widths)] * len(widths)
         return [
-            rows(m.train, c, size, bucket(width), self.targets)
-            for m, c, width in zip(self.members, chosen, longest, strict=True)
+            rows(m.train, c, size, width, self.targets)
+            for m, c, width in zip(self.members, chosen, widths, strict=True)
         ]
+
+    def _width(self, member: Member, chosen: np.ndarray) -> int:
+        """Of a batch, targets included where they stand behind their prompts."""
+        if route_of(self.program.model, member.hyper.methods) == "causal":
+            return bucket(int(member.train.length[chosen].max()))
+        return prompt_width(member.train, chosen, len(member.frame.closing))
 
     def evaluate(self) -> None:
         """Scores dev for every active member; keeps its leaves if they are the best yet."""

@@ -31,4 +31,5 @@ def _classified(
     """[B, C] logits in float32."""
     tokens, valid = closed(rows.tokens, rows.start, frame, jnp.zeros_like(rows.start), 0)
     types = segments(tokens, frame, adapted.model.config.types)
-    return adapted.classes(adapted.read(tokens, valid, frame.opening, frame.length, types, keys))
+    around = (frame.opening, frame.length)
+    return adapted.classes(adapted.read(tokens, valid, *around, types, keys, adapted.pools_first))

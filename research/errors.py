@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
@@ -35,14 +36,40 @@ def choose_from(options: Iterable[str], given: str) -> str:
 
 
 def exit_on_input_error(main: Callable[P, R]) -> Callable[P, R]:
-    """Makes a script's main print an `InputError` as one line and exit with code 2."""
+    """Makes a script's main print what its user can mend as one line, and exit with code 2: an
+    `InputError`, a file that the system refuses, memory that is full.
+
+    Exits without a word, as other programs do, where nobody reads its output any more (code 141)
+    and where the user stops it (130).
+    """
 
     @functools.wraps(main)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return main(*args, **kwargs)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
+        except BrokenPipeError:
+            # What is still to be flushed at the end goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(141) from None
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+        except Exception as error:
+            mistake = _mistake(error)
+            if mistake is None:
+                raise
+            print(f"error: {mistake}", file=sys.stderr)
             raise SystemExit(2) from error
 
     return guarded
+
+
+def _mistake(error: Exception) -> InputError | None:
+    """What an error says about the user's input or machine; None for one that is ours."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        return InputError("file", error.filename, error.strerror)
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        allowed = "smaller batches or a larger schedule.accumulate take less"
+        return InputError("memory", "full", allowed)
+    return None

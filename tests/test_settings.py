@@ -1,5 +1,9 @@
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -130,3 +134,51 @@ def test_scripts_end_with_one_line_and_code_2(capsys: pytest.CaptureFixture[str]
     shown = capsys.readouterr()
     assert shown.err == "error: seeds is 0: a whole number from 1 is expected.\n"
     assert shown.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "a.csv"), "file is 'a.csv': Permission denied.\n"),
+        (OSError(28, "No space left on device"), "file is None: No space left on device.\n"),
+        (MemoryError(), "memory is 'full': smaller batches"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "memory is 'full': smaller batches"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line_too(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+):
+    @exit_on_input_error
+    def main() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"error: {said}") and shown.count("\n") == 1
+
+
+def test_a_mistake_of_ours_is_no_sentence():
+    @exit_on_input_error
+    def main() -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [("while True: print(1)", 141), ("raise KeyboardInterrupt", 130)]
+)
+def test_a_reader_that_is_gone_and_a_user_who_stops(body: str, code: int):
+    source = f"from research.errors import *\n@exit_on_input_error\ndef main():\n    {body}\nmain()"
+    running = subprocess.Popen(
+        [sys.executable, "-c", source],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert running.stdout and running.stderr
+    running.stdout.close()
+    assert running.stderr.read() == b"" and running.wait() == code

@@ -33,6 +33,7 @@ from research.evaluation.service import Asked, Service
 from research.models.backbone import load_backbone, load_tokenizer
 from research.models.files import read_json
 from research.paths import located
+from research.plain import parse_json
 from research.settings import build
 from research.sweeps.entry import Entry
 
@@ -105,7 +106,7 @@ def _lines(file: Path) -> list[bytes]:
 def _row(line: bytes) -> tuple[str, dict[str, str]]:
     """(the name of its adapter, its columns)."""
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError as error:
         raise InputError("row", line, f"it is no JSON ({error})") from error
     if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):

@@ -7,7 +7,6 @@ Without --method every registered method is tried, with its defaults, that the b
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +21,7 @@ from research.methods.head import Head
 from research.methods.method import Method
 from research.models.backbone import Backbone, load_backbone
 from research.paths import located
+from research.plain import parse_json
 from research.settings import build_named
 
 
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _method(text: str) -> Method:
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
+        values = parse_json(text)
+    except ValueError as error:
         raise InputError("--method", text, f"it is no JSON ({error})") from error
     return build_named(METHODS, values, "--method", "name")
 

@@ -69,6 +69,9 @@ def test_plain_data_becomes_dataclasses():
         ({"either": 3}, "config.either is 3: expected is a sequence or 'all'"),
         ({"either": [{"a": "b"}]}, "config.either[0]['a'] is 'b': a value of type int"),
         ({"texts": ["no"]}, "config.texts is ['no']: a mapping is expected"),
+        ({"name": "a\ud800"}, "config.name is 'a\\ud800': it has half of a surrogate pair"),
+        ({"texts": {"\ud800": "no"}}, "config.texts is '\\ud800': it has half of a surrogate"),
+        ({"inner": {"rate": 10**400}}, "config.inner.rate is 1000"),
         ({"flag": 1}, "config.flag is 1: a value of type bool is expected"),
     ],
 )
@@ -139,7 +142,7 @@ def test_scripts_end_with_one_line_and_code_2(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (PermissionError(13, "Permission denied", "a.csv"), "file is 'a.csv': Permission denied.\n"),
+        (PermissionError(13, "Permission denied", "a.csv"), "file is 'a.csv': Permission"),
         (OSError(28, "No space left on device"), "file is None: No space left on device.\n"),
         (MemoryError(), "memory is 'full': smaller batches"),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "memory is 'full': smaller batches"),

@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
+MOST = 10**9  # of what is counted
+LARGEST = 10**6  # of what is a size of arrays
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -25,6 +28,13 @@ class InputError(ValueError):
     def within(self, outer: str) -> "InputError":
         """The same error, its field named from further outside: `outer.field`."""
         return InputError(f"{outer}.{self.field}", self.value, self.allowed)
+
+
+def check_whole(field: str, value: int, least: int = 1, most: int = MOST) -> None:
+    """Raises InputError unless `least` <= `value` <= `most`."""
+    if not least <= value <= most:
+        upper = f" to {most}" if value > most else ""
+        raise InputError(field, value, f"a whole number from {least}{upper} is expected")
 
 
 def choose_from(options: Iterable[str], given: str) -> str:

@@ -28,7 +28,7 @@ from pathlib import Path
 import jax.numpy as jnp
 
 from research.devices import Devices
-from research.errors import InputError, exit_on_input_error
+from research.errors import LARGEST, InputError, check_whole, exit_on_input_error
 from research.evaluation.service import Asked, Service
 from research.models.backbone import load_backbone, load_tokenizer
 from research.models.files import read_json
@@ -61,9 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _service(options: argparse.Namespace) -> Service:
-    if options.batch_size < 1:
-        allowed = "a whole number from 1 is expected"
-        raise InputError("--batch-size", options.batch_size, allowed)
+    check_whole("--batch-size", options.batch_size, most=LARGEST)
     listed = read_json(options.adapters)
     if not listed:
         raise InputError("--adapters", str(options.adapters), "at least one adapter is expected")

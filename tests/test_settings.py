@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from research.errors import InputError, choose_from, exit_on_input_error
+from research.errors import InputError, check_whole, choose_from, exit_on_input_error
 from research.settings import build, build_named, changed, non_default, resolved
 
 
@@ -121,6 +121,14 @@ def test_a_sentence_is_short_and_has_the_nearest_name():
     assert str(InputError("size", 3, "2").within("outer")) == "outer.size is 3: 2."
     assert choose_from(["lora", "full"], "lroa") == "did you mean 'lora'? allowed are full, lora"
     assert choose_from([], "x") == "allowed are none"
+
+
+def test_whole_numbers_have_bounds():
+    check_whole("seeds", 1)
+    with pytest.raises(InputError, match="seeds is 0: a whole number from 1 is expected"):
+        check_whole("seeds", 0)
+    with pytest.raises(InputError, match="seeds is 9: a whole number from 1 to 8 is expected"):
+        check_whole("seeds", 9, most=8)
 
 
 def test_scripts_end_with_one_line_and_code_2(capsys: pytest.CaptureFixture[str]):

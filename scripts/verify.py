@@ -16,6 +16,7 @@ from rich.table import Table
 from research.contracts.contracts import CONTRACTS, Broken
 from research.contracts.subject import Subject
 from research.errors import InputError, exit_on_input_error
+from research.evaluation.scoring import route_of
 from research.methods import METHODS
 from research.methods.head import Head
 from research.methods.method import Method
@@ -60,6 +61,7 @@ def _try(backbone: Backbone, method: Method, console: Console) -> int:
     methods = (method,)
     if backbone.model.ROUTE == "masked" and not backbone.model.config.masked_lm:
         methods = (Head(), *methods) if not method.is_head else methods
+    route_of(backbone.model, methods)  # raises where there is none
     subject = Subject(backbone.model, backbone.params, methods)
     table = Table(title=str(method), title_justify="left", show_header=False)
     broken = 0

@@ -91,7 +91,7 @@ def test_the_common_schedule_reaches_every_stage(config: dict[str, Any]):
         ),
         (
             {"approaches": [{"name": "a", "demonstrations": 10**30}]},
-            "config.approaches[0].demonstrations is 1000000000000000000000000000000: a whole number",
+            "config.approaches[0].demonstrations is 1000000000000000000000000000000: a wh",
         ),
         ({"backbone": None}, "config.backbone is None: a value of type str is expected"),
     ],

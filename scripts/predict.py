@@ -28,11 +28,12 @@ from pathlib import Path
 import jax.numpy as jnp
 
 from research.devices import Devices
-from research.errors import InputError, exit_on_input_error
+from research.errors import LARGEST, InputError, check_whole, exit_on_input_error
 from research.evaluation.service import Asked, Service
 from research.models.backbone import load_backbone, load_tokenizer
 from research.models.files import read_json
 from research.paths import located
+from research.plain import parse_json
 from research.settings import build
 from research.sweeps.entry import Entry
 
@@ -60,9 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _service(options: argparse.Namespace) -> Service:
-    if options.batch_size < 1:
-        allowed = "a whole number from 1 is expected"
-        raise InputError("--batch-size", options.batch_size, allowed)
+    check_whole("--batch-size", options.batch_size, most=LARGEST)
     listed = read_json(options.adapters)
     if not listed:
         raise InputError("--adapters", str(options.adapters), "at least one adapter is expected")
@@ -105,7 +104,7 @@ def _lines(file: Path) -> list[bytes]:
 def _row(line: bytes) -> tuple[str, dict[str, str]]:
     """(the name of its adapter, its columns)."""
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError as error:
         raise InputError("row", line, f"it is no JSON ({error})") from error
     if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):

@@ -8,7 +8,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from research.errors import InputError
+from research.errors import LARGEST, InputError, check_whole
 from research.methods.dropout import dropout
 from research.methods.method import (
     Leaves,
@@ -92,8 +92,7 @@ class LoRA(Method):
 
     def _check(self) -> None:
         for name, rank in (("rank", self.rank), *(("ranks", of.rank) for of in self.ranks)):
-            if rank < 1:
-                raise InputError(f"{self.name}.{name}", rank, "a whole number from 1 is expected")
+            check_whole(f"{self.name}.{name}", rank, most=LARGEST)
         for name, value in (("alpha", self.alpha), ("b_rate", self.b_rate)):
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{self.name}.{name}", value, "a number above 0 is expected")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.errors import InputError
+from research.errors import LARGEST, InputError, check_whole
 from research.methods.method import Array, Leaves, Method, Words, traced_method
 from research.methods.prompt_file import prompt_files, read_prompt
 from research.paths import located
@@ -41,8 +41,7 @@ class SoftPrompt(Method):
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
         """Raises InputError for numbers that make no prompt, and for no text where one is due."""
-        if self.length < 1:
-            raise InputError("soft_prompt.length", self.length, "a whole number from 1 is expected")
+        check_whole("soft_prompt.length", self.length, most=LARGEST)
         table = jnp.asarray(params["embed/embedding"])
         if self.start == "file":
             return {"": {"prompt": jnp.asarray(self._read(table.shape[1]))}}

@@ -37,13 +37,15 @@ class Approach(Prompt):
     )
 
     def __post_init__(self) -> None:
-        if not self.name:
+        if not self.name.strip():
             raise InputError("name", self.name, "a row needs a name")
         super().__post_init__()
         if self.ensemble > 1 and self.stages:
             raise InputError("ensemble", self.ensemble, "an ensemble is of prompts, without stages")
         if self.baseline is not None:
             self._check_baseline()
+        elif self.options:
+            raise InputError("options", dict(self.options), "only a baseline has options")
         self._check_merges()
 
     def _check_baseline(self) -> None:

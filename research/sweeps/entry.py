@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
@@ -35,7 +35,7 @@ class Entry:
     run: str | None = None
     adapter: str | None = None
     template: str | None = None
-    verbalizer: Mapping[str, Any] | None = None
+    verbalizer: Mapping[str, str | tuple[str, ...]] | None = None
     end: str = "\n"
 
     def __post_init__(self) -> None:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from research.devices import Devices
-from research.errors import InputError, choose_from
+from research.errors import InputError, check_whole, choose_from
 from research.settings import build, build_named, resolved
 from research.sweeps.approach import BASELINE_ROWS, Approach
 from research.tasks import TASKS
 from research.tasks.sampling import Regime
 from research.training.optimizer import Schedule
+
+MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,16 @@ class Experiment:
         return build(cls, {**rest, **parsed}, "config")
 
     def __post_init__(self) -> None:
-        if self.name in ("", ".", "..") or set(self.name) & set("/\\"):
+        plain = self.name.strip() and self.name.isprintable() and not set(self.name) & set("/\\")
+        if not plain or self.name in (".", ".."):
             raise InputError("name", self.name, "the name of a folder is expected")
-        for name in ("seeds", "max_dev"):
-            if getattr(self, name) < 1:
-                raise InputError(name, getattr(self, name), "a whole number from 1 is expected")
+        check_whole("seeds", self.seeds, most=MOST_SEEDS)
+        check_whole("max_dev", self.max_dev)
         if not 1 <= self.search_seeds <= self.seeds:
             allowed = f"1 to seeds={self.seeds} are allowed"
             raise InputError("search_seeds", self.search_seeds, allowed)
-        if self.workers is not None and self.workers < 1:
-            raise InputError("workers", self.workers, "a whole number from 1 is expected")
+        if self.workers is not None:
+            check_whole("workers", self.workers)
         self._check_stages()
         for name, found in (
             ("approaches", [row.name for row in self.rows]),
@@ -91,8 +93,8 @@ class Experiment:
             if not found:
                 raise InputError(name, found, "at least one is expected")
             for one in found:
-                if found.count(one) > 1:
-                    raise InputError(name, one, "each may stand there once")
+                if not one.strip() or found.count(one) > 1:
+                    raise InputError(name, one, "each may stand there once, by its name")
 
     def _check_stages(self) -> None:
         names = [task.name for task in self.tasks]

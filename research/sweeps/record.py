@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from research.errors import InputError
+from research.plain import parse_json
 from research.sweeps.predictions import Predictions, parse_predictions, sha256
 from research.sweeps.text_predictions import TextPredictions, parse_texts
 
@@ -63,7 +64,7 @@ def run_id(settings: Mapping[str, Any]) -> str:
 def parse_record(path: Path) -> Record:
     """The JSON object in a file, unchecked; InputError if there is none."""
     try:
-        record = json.loads(path.read_bytes(), parse_constant=_refuse)
+        record = parse_json(path.read_bytes(), parse_constant=_refuse)
     except (OSError, ValueError) as error:
         raise InputError(str(path), str(error), "a run record in JSON is expected") from error
     if not isinstance(record, dict):

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save
 
 from research.errors import InputError
 from research.methods.method import Leaves
+from research.plain import parse_json
 from research.settings import build, resolved
 from research.sweeps.ledger import write_atomically
 from research.sweeps.plan import Run
@@ -51,7 +52,7 @@ def load_wording(folder: Path, id: str) -> Wording | None:
     try:
         with safe_open(file, framework="numpy") as opened:
             metadata = opened.metadata() or {}
-            return build(Wording, json.loads(metadata["wording"]), str(file)) if metadata else None
+            return build(Wording, parse_json(metadata["wording"]), str(file)) if metadata else None
     except (SafetensorError, KeyError, ValueError) as error:
         raise InputError("run", id, f"{file} is damaged: {error}") from error
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from math import inf
 from typing import Any, Literal
 
-from research.errors import InputError
+from research.errors import LARGEST, InputError, check_whole
 
 SAMPLING = ("temperature", "top_k", "top_p")
 BEAMS = ("length_penalty", "early_stopping")
@@ -57,8 +57,9 @@ class Decoding:
 
     def _check_whole(self, name: str) -> None:
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int):
             raise InputError(name, value, "a whole number from 1 is expected")
+        check_whole(name, value, most=LARGEST)
 
     def _check_number(self, name: str, above: float = -inf, most: float = inf) -> None:
         value: Any = getattr(self, name)

@@ -107,11 +107,11 @@ class Encoder:
         prompts = self._prompts(fields)
         long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
         if long and self.too_long == "error":
-            longest = max(map(len, prompts))
+            longest, left = max(map(len, prompts)), max(limit, 0)
             raise InputError(
                 "too_long",
                 "error",
-                f"{len(long)} of {len(prompts)} prompts are longer than the {limit} tokens left "
+                f"{len(long)} of {len(prompts)} prompts are longer than the {left} tokens left "
                 f"beside frame and label, the longest has {longest}; 'cut' cuts and counts them",
             )
         fitting = cut(self.tokenizer, self.template, [fields[row] for row in long], limit)
@@ -135,7 +135,9 @@ class Encoder:
         target = self._target(self.labels[0])
         limit = self.room - self._reserved([target])
         if len(ids) > limit:
-            allowed = f"it takes {len(ids)} tokens, and {limit} are left beside frame and label"
+            allowed = (
+                f"it takes {len(ids)} tokens, and {max(limit, 0)} are left beside frame and label"
+            )
             raise InputError("prompt", prompt, allowed)
         return self._rows([ids] * len(before), [target] * len(before), before)
 

@@ -64,8 +64,9 @@ class Task:
 
     def __post_init__(self) -> None:
         self._check_answers()
-        if not self.templates:
-            raise InputError("templates", self.templates, "at least one template")
+        texts = [template.text for template in self.templates]
+        if not texts or len(set(texts)) < len(texts):
+            raise InputError("templates", texts, "at least one template, each once")
         for split in ("train", "test"):
             if not getattr(self, split):
                 raise InputError(f"{self.name}.{split}", (), "a split needs at least one example")

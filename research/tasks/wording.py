@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
 
@@ -20,7 +20,7 @@ class Wording:
     """
 
     template: str
-    verbalizer: Mapping[str, Any]
+    verbalizer: Mapping[str, str | tuple[str, ...]]
     end: str = "\n"
 
     def __post_init__(self) -> None:

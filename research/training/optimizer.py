@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from research.errors import InputError
+from research.errors import LARGEST, InputError, check_whole
 from research.methods.method import Leaves, Method
 from research.methods.patterns import picked, picks
 
@@ -52,9 +52,9 @@ class Schedule:
     factored: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate", "eval_every", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(name, getattr(self, name), "a whole number from 1 is expected")
+        for name in ("steps", "accumulate", "eval_every", "patience"):
+            check_whole(name, getattr(self, name))
+        check_whole("batch_size", self.batch_size, most=LARGEST)
         if not 0 <= self.warmup <= 1:
             raise InputError("warmup", self.warmup, "a share of the steps, 0 to 1, is expected")
         if not 0 <= self.label_smoothing < 1:

@@ -202,7 +202,10 @@ def test_the_script_says_what_is_kept(capsys, monkeypatch, tmp_path):
     assert "BROKEN: scores" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["lora", '{"rank": 2}', '{"name": "lora", "rank": 0}', '"lora"'])
+REFUSED = ["lora", '{"rank": 2}', '{"name": "lora", "rank": 0}', '"lora"', '{"name": "head"}']
+
+
+@pytest.mark.parametrize("text", REFUSED)
 def test_the_script_refuses(text, capsys):
     with pytest.raises(SystemExit) as exited:
         verify.main(["--method", text])

@@ -127,6 +127,9 @@ def test_mistakes_in_rows_are_one_sentence(folder):
         "no column 'text'": b'{"adapter": "plain", "body": "a"}',
         "prompts are longer than": json.dumps({"adapter": "plain", "text": "a " * 90}).encode(),
         "codec can't decode": b'{"adapter": "plain", "text": "\xff"}',
+        "names 'text' twice": b'{"adapter": "plain", "text": "a", "text": "b"}',
+        "half of a surrogate pair": b'{"adapter": "plain", "text": "\\ud800"}',
+        "too many values within": b"[" * 100_000,
     }.items():
         with pytest.raises(ValueError, match="^line 1.") as raised:
             list(rows([line], service))

@@ -11,12 +11,9 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
+from research.compiled import keep_compiled
 from research.errors import InputError, exit_on_input_error
-from research.reporting.planned import lay_out_forecast
-from research.reporting.tables import write_tables
-from research.reporting.terminal import show
 from research.sweeps.experiment import Experiment
-from research.sweeps.forecast import forecast
 from research.sweeps.sweep import sweep
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.", lock_config=True)
@@ -48,10 +45,18 @@ def read_flags(argv: list[str]) -> list[str]:
 @exit_on_input_error
 def main(argv: list[str]) -> None:
     del argv
+    # Here, since worker processes import this file as well and have no use for tables.
+    from research.reporting.tables import write_tables
+    from research.reporting.terminal import show
+
     logging.set_verbosity(logging.WARNING)
+    keep_compiled()
     experiment = Experiment.parse(CONFIG.value.to_dict())
     folder = Path(RESULTS.value or f"results/{experiment.name}")
     if PLAN.value:
+        from research.reporting.planned import lay_out_forecast
+        from research.sweeps.forecast import forecast
+
         show(lay_out_forecast(forecast(experiment, folder)), Console())
         return
     sweep(experiment, folder, Console())

@@ -20,7 +20,7 @@ from research.errors import InputError
 from research.sweeps.desk import Task
 from research.sweeps.experiment import Experiment
 from research.sweeps.plan import Cell
-from research.sweeps.progress import Stopped
+from research.sweeps.progress import Report, Stopped
 from research.sweeps.share import Share
 from research.sweeps.worker import Address, Setup, place, work
 
@@ -45,9 +45,7 @@ class Crew:
     The first error ends all. Workers end with this process, however that ends.
     """
 
-    def __init__(
-        self, experiment: Experiment, folder: Path, workers: int, report: Callable[[str], None]
-    ):
+    def __init__(self, experiment: Experiment, folder: Path, workers: int, report: Report):
         self.report, self.jobs, self.current = report, list[Job](), dict[int, Job]()
         self.error: BaseException | None = None
         self.ready = threading.Condition()

@@ -8,7 +8,7 @@ from research.sweeps.bench import Bench
 from research.sweeps.ledger import Ledger
 from research.sweeps.model_run import run_share
 from research.sweeps.plan import Cell, Run
-from research.sweeps.progress import reported
+from research.sweeps.progress import Report, reported
 from research.sweeps.result import Result, record, tested
 from research.sweeps.share import Share
 from research.sweeps.trained import save_trained, wording_of
@@ -39,7 +39,7 @@ class Hands(Protocol):
 class Desk:
     """Runs shares with a bench. report: is told lines on how far they are."""
 
-    def __init__(self, bench: Bench, ledger: Ledger, report: Callable[[str], None]):
+    def __init__(self, bench: Bench, ledger: Ledger, report: Report):
         self.bench, self.ledger, self.report = bench, ledger, report
         self.results: dict[str, Result] = {}
 
@@ -57,10 +57,15 @@ class Desk:
         if any(run.id not in self.results for run in runs):
             self._run(share)
         for run in runs:
-            stored, result = self.ledger.read(run.id), self.results[run.id]
-            if run.cell.experiment.keep_trained and result.trained:
-                save_trained(self.ledger.folder, run.id, result.trained, wording_of(run))
-            self.ledger.write(*tested(stored, run, result))
+            stored = self.ledger.read(run.id)
+            if run.cell.experiment.keep_trained:
+                self.keep(run)
+            self.ledger.write(*tested(stored, run, self.results[run.id]))
+
+    def keep(self, run: Run) -> None:
+        """Writes what a run trained, if it did."""
+        if trained := self.results[run.id].trained:
+            save_trained(self.ledger.folder, run.id, trained, wording_of(run))
 
     def forget(self, cell: Cell) -> None:
         """Lets go of what the runs of a cell gave."""

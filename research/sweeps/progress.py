@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
@@ -11,6 +11,9 @@ from research.sweeps.plan import Cell, Run
 from research.training import loop
 
 EVERY = 2.0  # seconds between lines on runs, where lines stay
+
+
+Report = Callable[[str], None]  # takes a line on how far runs are
 
 
 class Stopped(Exception):
@@ -84,15 +87,13 @@ class Progress:
 
 
 def reported(runs: Sequence[Run], step: int, members: Sequence[loop.Progress]) -> str:
-    """Runs that train together, after an evaluation."""
+    """Runs that train together, after their first step or an evaluation."""
     last = [member.history[-1] for member in members if member.history]
     loss = min((entry[1] for entry in last), default=math.nan)
     best = max((member.best_score for member in members), default=math.nan)
     steps = runs[0].approach.stages[-1].schedule.steps
-    return (
-        f"{runs[0].cell}: {_named(runs)}, step {step}/{steps}, "
-        f"loss {loss:.3f}, dev {100 * best:.1f}"
-    )
+    begun = f"{runs[0].cell}: {_named(runs)}, step {step}/{steps}"
+    return f"{begun}, loss {loss:.3f}, dev {100 * best:.1f}" if last else begun
 
 
 def _named(runs: Sequence[Run]) -> str:

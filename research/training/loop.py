@@ -61,13 +61,16 @@ def fit(
     shapes: of their cohort, None if these are all of it.
     Resumes from `checkpoints` to the same bits. A member whose loss, in training or on dev, is not
     finite stops with status `diverged` and keeps the best state it had. `report` is called after
-    each evaluation.
+    the first step and after each evaluation.
     """
     shapes = shapes or shapes_of(members, answering)
     training = _Training(program, devices, members, answering, metric, shapes)
     training.restore(checkpoints)
+    first = training.step + 1
     while not training.done:
         training.advance()
+        if training.step == first:
+            report(training.step, training.progress)
         if training.step % program.schedule.eval_every == 0 or training.last:
             training.evaluate()
             report(training.step, training.progress)

@@ -129,7 +129,7 @@ def test_a_state_that_breaks_in_the_last_step_before_dev_is_not_kept():
     assert_same_leaves(outcome.trained, split(one.leaves, mask((METHOD,), one.leaves))[0])
 
 
-def test_reports_after_each_evaluation():
+def test_reports_after_the_first_step_and_each_evaluation():
     seen = []
     fit(
         PROGRAM,
@@ -140,7 +140,7 @@ def test_reports_after_each_evaluation():
         None,
         lambda *args: seen.append(args),
     )
-    assert [step for step, _ in seen] == [2, 4, 6]
+    assert [step for step, _ in seen] == [1, 2, 4, 6]
     assert all(len(progress) == 1 for _, progress in seen)
 
 

@@ -11,7 +11,7 @@ from research.methods.method import mask, split
 from research.tasks.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
-from research.training.loop import Outcome, fit
+from research.training.loop import Outcome, fit, shapes_of
 from research.training.progress import Progress
 from tests.tiny import CHOOSING, LABELS, ONE, encoded
 from tests.training.members import (
@@ -184,3 +184,9 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
     with pytest.raises(Killed):
         cost(wide, Once(tmp_path, at=last + 1, killed=True))
     assert cost(wide, Once(tmp_path)) == whole
+    # And for a member of a cohort that is trained elsewhere.
+    alone = [fit(PROGRAM, ONE, [narrow], CHOOSING, "accuracy")]
+    shapes = shapes_of([narrow, wide], CHOOSING)
+    [apart] = fit(PROGRAM, ONE, [narrow], CHOOSING, "accuracy", shapes=shapes)
+    assert apart.progress.cost == whole
+    assert_same_leaves(apart.trained, alone[0][0].trained)

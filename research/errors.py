@@ -25,6 +25,10 @@ class InputError(ValueError):
         super().__init__(f"{field} is {shown}: {allowed.rstrip('.')}.")
         self.field, self.value, self.allowed = field, value, allowed
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, object, str]]:
+        """So that it travels from one process to another."""
+        return InputError, (self.field, self.value, self.allowed)
+
     def within(self, outer: str) -> "InputError":
         """The same error, its field named from further outside: `outer.field`."""
         return InputError(f"{outer}.{self.field}", self.value, self.allowed)

@@ -1,4 +1,5 @@
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -119,6 +120,8 @@ def test_a_sentence_is_short_and_has_the_nearest_name():
     error = InputError("field", "x" * 500, "less is expected.")
     assert len(str(error)) < 260 and str(error).endswith("...: less is expected.")
     assert str(InputError("size", 3, "2").within("outer")) == "outer.size is 3: 2."
+    sent = pickle.loads(pickle.dumps(InputError("size", 3, "2")))
+    assert (str(sent), sent.value) == ("size is 3: 2.", 3)
     assert choose_from(["lora", "full"], "lroa") == "did you mean 'lora'? allowed are full, lora"
     assert choose_from([], "x") == "allowed are none"
 

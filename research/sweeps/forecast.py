@@ -14,8 +14,8 @@ from research.paths import located
 from research.sweeps.approach import Approach
 from research.sweeps.experiment import Experiment
 from research.sweeps.flops import rate
-from research.sweeps.model_run import cohorts
 from research.sweeps.plan import Cell, cells
+from research.sweeps.share import cohorts
 from research.sweeps.sizes import Sizes, backbone_shapes, sizes
 from research.sweeps.timing import Timing, key_of, recorded
 from research.tasks.task import Outline, Task

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
@@ -81,6 +82,11 @@ class Stages:
         arrays = {path: np.ascontiguousarray(leaf) for path, leaf in outcome.trained.items()}
         metadata = {"progress": json.dumps(asdict(outcome.progress))}
         write_atomically(self._file(id), save(arrays, metadata=metadata))
+
+    def lock(self, id: str) -> FileLock:
+        """Held by who trains or reads the stage; the others, in any process, wait."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder / f".{id}.lock", thread_local=False)
 
     def _file(self, id: str) -> Path:
         return self.folder / f"{id}.safetensors"

@@ -37,6 +37,11 @@ def wording_of(run: Run) -> Wording | None:
     return Wording(task.templates[own.template].text, by_label, task.verbalizer.end)
 
 
+def is_kept(folder: Path, id: str) -> bool:
+    """Whether a run's trained leaves are there."""
+    return _file(folder, id).is_file()
+
+
 def load_trained(folder: Path, id: str) -> Leaves:
     """The leaves of a run; raises InputError if they were not kept."""
     file = _present(folder, id)

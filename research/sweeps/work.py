@@ -18,8 +18,10 @@ from research.sweeps.costs import costs, stored
 from research.sweeps.data import RunData, run_data
 from research.sweeps.learning import described, majority, not_learned
 from research.sweeps.plan import Run
+from research.sweeps.prompt import Prompt
 from research.sweeps.reading import Reading
 from research.sweeps.result import Afterwards, Result, predictions
+from research.sweeps.stage import Stage
 from research.sweeps.switching import switch_seconds
 from research.tasks.encoded import Encoded
 from research.tasks.form import Route
@@ -44,7 +46,7 @@ class Work:
         self.route: Route = route_of(bench.backbone.model, methods)
         self.approach.check_labels(run.cell.task.labels)
         self.prompts = [
-            run_data(run, bench.tokenizer, self.room, self.route, prompt=prompt)
+            self._encoded(prompt=prompt)
             for prompt in self.approach.members(len(run.cell.task.templates))
         ]
         self.data = self.prompts[0]
@@ -56,7 +58,23 @@ class Work:
         stage = self.approach.stages[index]
         if (stage.task, stage.regime, stage.template) == (None, None, None):
             return self.data
-        return run_data(self.run, self.bench.tokenizer, self.room, self.route, stage)
+        return self._encoded(stage=stage)
+
+    def _encoded(self, stage: Stage | None = None, prompt: Prompt | None = None) -> RunData:
+        """See `run_data`; the same for all runs that differ in what trains."""
+        run, asked = self.run, (prompt or self.approach).prompt
+        own = None if stage is None else (stage.task, stage.regime, stage.template)
+        key = (
+            run.cell.task.name,
+            str(run.cell.regime),
+            run.seed,
+            asked,
+            own,
+            self.room,
+            self.route,
+        )
+        where = (self.bench.tokenizer, self.room, self.route)
+        return self.bench.data(key, lambda: run_data(run, *where, stage, prompt))
 
     def member(self, index: int, data: RunData) -> Member:
         """The run as a member of its cohort in stage `index`, which trains on `data`."""

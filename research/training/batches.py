@@ -1,6 +1,9 @@
 """Which examples a step sees: a function of (seed, step) alone, so a resumed run sees the same."""
 
 import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +11,36 @@ from research.tasks.sampling import order
 
 # Batches that exchange rows to become of like length; more pad less and mix less.
 WINDOW = 8
+
+
+class Stream(NamedTuple):
+    """What a member's batches are drawn from: its seed, and the lengths [I] of its examples."""
+
+    seed: int
+    lengths: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What the batches of a whole cohort have in common, wherever its members are trained.
+
+    targets: tokens of a target. streams: those that differ among the members'.
+    """
+
+    targets: int
+    streams: Sequence[Stream]
+
+    @functools.cached_property
+    def longest(self) -> int:
+        """Tokens of the longest row there is."""
+        return max(int(stream.lengths.max()) for stream in self.streams)
+
+    def longest_at(self, size: int, step: int) -> int:
+        """Tokens of the longest row in any member's batch of a step."""
+        return max(
+            int(lengths[batch_indices(lengths, size, seed, step)].max())
+            for seed, lengths in self.streams
+        )
 
 
 def batch_indices(lengths: np.ndarray, size: int, seed: int, step: int) -> np.ndarray:

@@ -5,13 +5,15 @@ The backbone is an input: it is named in the metadata with its checksum, never s
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 from jax.sharding import SingleDeviceSharding
-from orbax.checkpoint import v1 as ocp
 
 from research.errors import InputError
+
+if TYPE_CHECKING:
+    from orbax.checkpoint import v1 as ocp
 
 
 class Checkpoints:
@@ -54,7 +56,9 @@ class Checkpoints:
             )
             return checkpointer.load(step, abstract), metadata["progress"]
 
-    def _checkpointer(self) -> ocp.training.Checkpointer:
+    def _checkpointer(self) -> "ocp.training.Checkpointer":
+        from orbax.checkpoint import v1 as ocp  # takes a second to import
+
         newest: Any = ocp.training.preservation_policies.LatestN(1)
         return ocp.training.Checkpointer(
             str(self.folder.absolute()), preservation_policy=newest, cleanup_tmp_directories=True

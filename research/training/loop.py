@@ -16,7 +16,7 @@ from research.evaluation.batch import Frame, Rows, bucket, prompt_width, rows
 from research.evaluation.scoring import route_of
 from research.methods.method import Leaves, mask, split
 from research.tasks.encoded import Encoded
-from research.training.batches import batch_indices
+from research.training.batches import Shapes, Stream, batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
 from research.training.progress import Progress
@@ -55,17 +55,23 @@ def fit(
     metric: str,
     checkpoints: Checkpoints | None = None,
     report: Report = lambda step, progress: None,
+    shapes: Shapes | None = None,
 ) -> list[Outcome]:
     """Trains all members to the end of the schedule or until dev stops gaining.
 
+    shapes: of their cohort, None if these are all of it.
     Resumes from `checkpoints` to the same bits. A member whose loss, in training or on dev, is not
     finite stops with status `diverged` and keeps the best state it had. `report` is called after
-    each evaluation.
+    the first step and after each evaluation.
     """
-    training = _Training(program, devices, members, answering, metric)
+    shapes = shapes or shapes_of(members, answering)
+    training = _Training(program, devices, members, answering, metric, shapes)
     training.restore(checkpoints)
+    first = training.step + 1
     while not training.done:
         training.advance()
+        if training.step == first:
+            report(training.step, training.progress)
         if training.step % program.schedule.eval_every == 0 or training.last:
             training.evaluate()
             report(training.step, training.progress)
@@ -78,6 +84,12 @@ def fit(
     ]
 
 
+def shapes_of(members: Sequence[Member], answering: Answering) -> Shapes:
+    """Of the members' batches: they share a compiled step, so they share its shapes."""
+    targets = max(answering.targets(member.train) for member in members)
+    return Shapes(targets, [Stream(member.seed, member.train.length) for member in members])
+
+
 class _Training:
     """The moving parts of `fit`: a cohort, each member's best leaves and progress."""
 
@@ -88,11 +100,10 @@ class _Training:
         members: Sequence[Member],
         answering: Answering,
         metric: str,
+        shapes: Shapes,
     ):
         self.program, self.devices, self.members = program, devices, members
-        self.answering, self.metric = answering, metric
-        # All members share a compiled step, so they share its shapes.
-        self.targets = max(answering.targets(member.train) for member in members)
+        self.answering, self.metric, self.shapes = answering, metric, shapes
         self.step = 0
         self.progress = [Progress() for _ in members]
         self.losses: list[np.ndarray] = []
@@ -138,13 +149,19 @@ class _Training:
             if running:
                 progress.steps = self.step
                 progress.step_seconds.append(seconds)
-        self._note_cost(batches)
+        self._note_cost(self.step - 1)
 
-    def _note_cost(self, batches: list[Rows]) -> None:
-        rows = max(batches, key=lambda batch: batch.tokens.shape[1])
-        if rows.tokens.shape[1] > self.widest:
-            self.widest = rows.tokens.shape[1]
-            cost = self.cohort.cost(rows, self.members[0].frame, self.members[0].hyper)
+    def _note_cost(self, step: int) -> None:
+        """Of the widest step that the cohort has had, whichever of its members are trained here."""
+        size, one = self.program.schedule.batch_size, self.members[0]
+        if self.widest >= bucket(self.shapes.longest):
+            return
+        width = bucket(self.shapes.longest_at(size, step))
+        if width > self.widest:
+            self.widest = width
+            chosen = batch_indices(one.train.length, size, one.seed, step)
+            batch = rows(one.train, chosen, size, width, self.shapes.targets)
+            cost = self.cohort.cost(batch, one.frame, one.hyper)
             for progress in self.progress:
                 progress.cost = cost
 
@@ -155,7 +172,7 @@ class _Training:
         if self.cohort.shared_width:
             widths = [max(widths)] * len(widths)
         return [
-            rows(m.train, c, size, width, self.targets)
+            rows(m.train, c, size, width, self.shapes.targets)
             for m, c, width in zip(self.members, chosen, widths, strict=True)
         ]
 
@@ -167,7 +184,7 @@ class _Training:
 
     def evaluate(self) -> None:
         """Scores dev for every active member; keeps its leaves if they are the best yet."""
-        losses = np.mean(self.losses, axis=0)
+        losses = sum(self.losses) / len(self.losses)  # in the order of steps, for any number
         self.losses = []
         states = self.cohort.states()
         for i, (member, progress) in enumerate(zip(self.members, self.progress, strict=True)):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import research.sweeps.cell_run as cell_run
+import research.sweeps.desk as desk
 from research.models.backbone import load_backbone, load_tokenizer
 from research.reporting.tables import check_tables, write_tables
 from research.sweeps.data import run_data
@@ -80,8 +81,8 @@ def test_a_second_call_does_nothing(swept: Path, config: dict, monkeypatch: pyte
     def refuse(*args: object) -> None:
         raise AssertionError("there is nothing left to run")
 
-    for name in ("run_cohort", "run_baseline", "check_run"):
-        monkeypatch.setattr(cell_run, name, refuse)
+    for module, name in ((desk, "run_share"), (desk, "run_baseline"), (cell_run, "check_run")):
+        monkeypatch.setattr(module, name, refuse)
     before = {path: path.stat().st_mtime_ns for path in (swept / "runs").iterdir()}
     tables = {name: (swept / name).read_bytes() for name in ("table.md", "table.tex", "table.csv")}
     run(config, swept)
@@ -147,7 +148,6 @@ def test_a_kill_between_records_changes_nothing(
 
 
 def test_a_lost_record_comes_back_and_the_others_stay(swept: Path, config: dict, tmp_path: Path):
-    """Its whole cohort trains again, since a cohort's members come from the plan."""
     shutil.copytree(swept, tmp_path, dirs_exist_ok=True)
     lost = by_row(swept)["LoRA"][0]["run_id"]
     before = {path.name: path.read_bytes() for path in (tmp_path / "runs").iterdir()}
@@ -164,17 +164,11 @@ def test_a_kill_while_training_changes_nothing(
     step: int, swept: Path, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     restored = []
-    restore, reporter = Checkpoints.restore, Progress.reporter
+    restore = Checkpoints.restore
 
-    def killing(self: Progress, runs: Any) -> Any:
-        report = reporter(self, runs)
-
-        def killed(at: int, members: Any) -> None:
-            report(at, members)
-            if at == step:
-                raise Killed
-
-        return killed
+    def killing(self: Progress, line: str) -> None:
+        if f"step {step}/" in line:
+            raise Killed
 
     def watched(*args: Any) -> Any:
         restored.append(restore(*args))
@@ -182,7 +176,7 @@ def test_a_kill_while_training_changes_nothing(
 
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Progress, "reporter", killing)
+        patch.setattr(Progress, "report", killing)
         run(config, tmp_path)
     assert list((tmp_path / "checkpoints").iterdir())
     monkeypatch.setattr(Checkpoints, "restore", watched)

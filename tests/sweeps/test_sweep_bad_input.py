@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
-import research.sweeps.cell_run as cell_run
+import research.sweeps.desk as desk
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
 from research.tasks.sampling import Regime, draw
@@ -32,8 +32,8 @@ def refused(
     def train(*args: object) -> None:
         raise AssertionError("something was run")
 
-    monkeypatch.setattr(cell_run, "run_cohort", train)
-    monkeypatch.setattr(cell_run, "run_baseline", train)
+    monkeypatch.setattr(desk, "run_share", train)
+    monkeypatch.setattr(desk, "run_baseline", train)
 
     def say(config: dict[str, Any], folder: Path | None = None) -> str:
         file, results = tmp_path / "config.py", folder or tmp_path / "results"

@@ -1,5 +1,6 @@
 """The tables of a results folder as files: table.md, table.tex and table.csv; prompts.md and
-prompts.tex where prompts were searched through.
+prompts.tex where prompts were searched through; worth.md and worth.tex where a task has several
+numbers of examples.
 
 They are made from runs/ and predictions/ alone, and the same runs give the same bytes.
 """
@@ -10,6 +11,7 @@ import statistics
 from pathlib import Path
 
 from research.reporting.cells import Cell, Grid, read_grid
+from research.reporting.equivalents import lay_out_worth
 from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
@@ -45,6 +47,11 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
         "table.tex": "\n".join(map(latex, [table, *others])),
         "table.csv": table_csv(grid),
     }
+    if worth := lay_out_worth(grid):
+        texts |= {
+            "worth.md": "\n".join(map(markdown, worth)),
+            "worth.tex": "\n".join(map(latex, worth)),
+        }
     shown = (table,)
     if searches is not None:
         texts |= {"prompts.md": markdown(searches), "prompts.tex": latex(searches)}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from research.methods.method import Array
 from research.tasks.encoded import Encoded
@@ -46,6 +47,14 @@ BUCKETS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048
 def bucket(length: int) -> int:
     """The padded length for `length` tokens: few sizes, so few shapes are compiled."""
     return next(size for size in BUCKETS if size >= length)
+
+
+def extents(encoded: Encoded, frame: Frame) -> NDArray:
+    """[I]: how many positions a row takes while training, with what closes it. A target stands
+    behind its prompt where nothing closes that, else apart.
+    """
+    closing = len(frame.closing)
+    return encoded.start + closing if closing else encoded.length
 
 
 def prompt_width(encoded: Encoded, chosen: np.ndarray, closing: int = 0) -> int:

@@ -110,8 +110,8 @@ def attend(query: Array, sources: Sequence[Source], scale: float) -> Array:
     ValueError for a source whose rows do not divide B.
     """
     scores = [_scores(query, source, scale) for source in sources]
-    highest = [jax.lax.stop_gradient(one.max(axis=-1, keepdims=True)) for one in scores]
-    peak = reduce(jnp.maximum, highest)
+    highest = [one.max(axis=-1, keepdims=True, initial=UNSEEN) for one in scores]
+    peak = jax.lax.stop_gradient(reduce(jnp.maximum, highest))
     weights = [jnp.exp(one - peak) for one in scores]
     total = reduce(jnp.add, (one.sum(axis=-1) for one in weights))
     pairs = zip(weights, sources, strict=True)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
+from research.evaluation.batch import extents
 from research.executable import compile_cache_hits, compile_seconds
 from research.sweeps.bench import Bench
 from research.sweeps.lineage import lineage_id
@@ -80,9 +81,9 @@ def _shapes(share: Share, index: int, bench: Bench) -> Shapes:
     def found() -> Shapes:
         data = [(run.seed, Work(run, bench).stage_data(index)) for run in share.cohort]
         targets = max(one.answering.targets(one.train) for _, one in data)
-        lengths = [(seed, one.train.length) for seed, one in data]
-        streams = {(seed, own.tobytes()): Stream(seed, own) for seed, own in lengths}
-        return Shapes(targets, list(streams.values()))
+        streams = [Stream(s, one.train.length, extents(one.train, one.frame)) for s, one in data]
+        distinct = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
+        return Shapes(targets, list(distinct.values()))
 
     return bench.shapes((cohort_id(share.cohort), index), found)
 

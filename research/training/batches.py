@@ -14,10 +14,13 @@ WINDOW = 8
 
 
 class Stream(NamedTuple):
-    """What a member's batches are drawn from: its seed, and the lengths [I] of its examples."""
+    """What a member's batches are drawn from: its seed, the lengths [I] of its examples, and the
+    positions [I] that they take.
+    """
 
     seed: int
     lengths: np.ndarray
+    extents: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,14 @@ class Shapes:
 
     @functools.cached_property
     def longest(self) -> int:
-        """Tokens of the longest row there is."""
-        return max(int(stream.lengths.max()) for stream in self.streams)
+        """Positions of the longest row there is."""
+        return max(int(stream.extents.max()) for stream in self.streams)
 
     def longest_at(self, size: int, step: int) -> int:
-        """Tokens of the longest row in any member's batch of a step."""
+        """Positions of the longest row in any member's batch of a step."""
         return max(
-            int(lengths[batch_indices(lengths, size, seed, step)].max())
-            for seed, lengths in self.streams
+            int(extents[batch_indices(lengths, size, seed, step)].max())
+            for seed, lengths, extents in self.streams
         )
 
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from research.devices import Devices
 from research.evaluation.answering import Answering
-from research.evaluation.batch import Frame, Rows, bucket, prompt_width, rows
-from research.evaluation.scoring import route_of
+from research.evaluation.batch import Frame, Rows, bucket, extents, rows
 from research.methods.method import Leaves, mask, split
 from research.tasks.encoded import Encoded
 from research.training.batches import Shapes, Stream, batch_indices
@@ -87,7 +86,9 @@ def fit(
 def shapes_of(members: Sequence[Member], answering: Answering) -> Shapes:
     """Of the members' batches: they share a compiled step, so they share its shapes."""
     targets = max(answering.targets(member.train) for member in members)
-    return Shapes(targets, [Stream(member.seed, member.train.length) for member in members])
+    return Shapes(
+        targets, [Stream(m.seed, m.train.length, extents(m.train, m.frame)) for m in members]
+    )
 
 
 class _Training:
@@ -154,9 +155,9 @@ class _Training:
     def _note_cost(self, step: int) -> None:
         """Of the widest step that the cohort has had, whichever of its members are trained here."""
         size, one = self.program.schedule.batch_size, self.members[0]
-        if self.widest >= bucket(self.shapes.longest):
+        if self.widest >= self._width(self.shapes.longest):
             return
-        width = bucket(self.shapes.longest_at(size, step))
+        width = self._width(self.shapes.longest_at(size, step))
         if width > self.widest:
             self.widest = width
             chosen = batch_indices(one.train.length, size, one.seed, step)
@@ -165,10 +166,16 @@ class _Training:
             for progress in self.progress:
                 progress.cost = cost
 
+    def _width(self, longest: int) -> int:
+        """Of rows without what closes them, of which the longest takes so many positions."""
+        return bucket(longest) - len(self.members[0].frame.closing)
+
     def _batches(self) -> list[Rows]:
         size = self.program.schedule.batch_size
         chosen = [batch_indices(m.train.length, size, m.seed, self.step) for m in self.members]
-        widths = [self._width(m, c) for m, c in zip(self.members, chosen, strict=True)]
+        pairs = zip(self.members, chosen, strict=True)
+        longest = [int(extents(m.train, m.frame)[c].max()) for m, c in pairs]
+        widths = [self._width(size) for size in longest]
         if self.cohort.shared_width:
             widths = [max(widths)] * len(widths)
         return [
@@ -176,15 +183,9 @@ class _Training:
             for m, c, width in zip(self.members, chosen, widths, strict=True)
         ]
 
-    def _width(self, member: Member, chosen: np.ndarray) -> int:
-        """Of a batch, targets included where they stand behind their prompts."""
-        if route_of(self.program.model, member.hyper.methods) == "causal":
-            return bucket(int(member.train.length[chosen].max()))
-        return prompt_width(member.train, chosen, len(member.frame.closing))
-
     def evaluate(self) -> None:
         """Scores dev for every active member; keeps its leaves if they are the best yet."""
-        losses = sum(self.losses) / len(self.losses)  # in the order of steps, for any number
+        losses = np.asarray(sum(self.losses)) / len(self.losses)  # in order of steps, for any number
         self.losses = []
         states = self.cohort.states()
         for i, (member, progress) in enumerate(zip(self.members, self.progress, strict=True)):

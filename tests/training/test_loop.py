@@ -180,7 +180,8 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
         return fit(PROGRAM, ONE, [member], CHOOSING, "accuracy", *args)[0].progress.cost
 
     whole = cost(wide)
-    assert whole["flops"] > 1.3 * cost(narrow)["flops"]
+    # Twice as wide, but in the last of the two layers, which computes targets alone.
+    assert whole["flops"] > 1.2 * cost(narrow)["flops"]
     with pytest.raises(Killed):
         cost(wide, Once(tmp_path, at=last + 1, killed=True))
     assert cost(wide, Once(tmp_path)) == whole

@@ -20,7 +20,8 @@ from research.models.weights import Array, Leaves
 class Words(NamedTuple):
     """What a task offers to the start of a method.
 
-    labels: the text of each, in their order. ids: the token ids of a text.
+    labels: the text of each, in their order; of a task without labels, words that it names. ids:
+    the token ids of a text.
     """
 
     labels: tuple[str, ...]

@@ -99,7 +99,7 @@ def run_data(
         frame(before.opening, encoder.closing, encoder.form.mask),
         frame(bare, encoder.closing, encoder.form.mask),
         answering_for(task, encoder),
-        Words(tuple(map(task.verbalizer.continuation, task.labels)), encoder.ids),
+        Words(tuple(map(task.verbalizer.continuation, task.labels or task.words)), encoder.ids),
         before.count,
         before.added,
         cutting,

@@ -1,6 +1,6 @@
 """Layers that families share: rotary positions and attention over memories."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -10,7 +10,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from research.models.dropout import Dropout
+
 Rotation = tuple[Array, Array]  # cosine and sine, each [B, T, 1, K / 2] in float32
+Drop = Callable[[Array], Array] | None
 
 INITIAL = nn.initializers.normal(0.02)  # as in `LlamaConfig`
 linear = partial(nn.Dense, kernel_init=INITIAL)
@@ -73,8 +76,9 @@ def rotate(heads: Array, rotation: Rotation) -> Array:
     return jnp.concatenate(turned, axis=-1).astype(heads.dtype)
 
 
-def attend(query: Array, sources: Sequence[Source], scale: float) -> Array:
-    """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32.
+def attend(query: Array, sources: Sequence[Source], scale: float, drop: Drop = None) -> Array:
+    """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32, whose
+    weights [B, G, H / G, T, S] go through `drop`, if there is one.
 
     Grouped heads as in Ainslie et al. 2023 (arXiv 2305.13245): H / G queries share a key head.
     A query that sees nothing gets the mean of the values: arbitrary, but finite. Raises
@@ -82,6 +86,7 @@ def attend(query: Array, sources: Sequence[Source], scale: float) -> Array:
     """
     scores = jnp.concatenate([_scores(query, source, scale) for source in sources], axis=-1)
     weights = jax.nn.softmax(scores, axis=-1).astype(query.dtype)
+    weights = weights if drop is None else drop(weights)
     ends = list(accumulate(source.keys.shape[1] for source in sources))
     parts = jnp.split(weights, ends[:-1], axis=-1)
     attended = [_weighted(part, source.values) for part, source in zip(parts, sources, strict=True)]
@@ -150,6 +155,7 @@ class Attention(nn.Module):
             self.query_norm = nn.RMSNorm(self.head_norm)
             self.key_norm = nn.RMSNorm(self.head_norm)
         self.out = linear(self.width, use_bias=self.out_bias)
+        self.drop = Dropout()
 
     def __call__(
         self,
@@ -189,7 +195,7 @@ class Attention(nn.Module):
 
     def _attended(self, query: Array, sources: Sequence[Source]) -> Array:
         scale = self.head_width**-0.5 if self.scale is None else self.scale
-        attended = attend(query, sources, scale)
+        attended = attend(query, sources, scale, self.drop)
         return self.out(attended.reshape(*attended.shape[:2], self.heads * self.head_width))
 
 

@@ -166,6 +166,11 @@ def backbone(leaves: Leaves) -> Leaves:
     return {path: array for path, array in leaves.items() if ":" not in path}
 
 
+def without_head(leaves: Leaves) -> Leaves:
+    """All but those of a classification head."""
+    return {path: array for path, array in leaves.items() if not path.startswith("head:")}
+
+
 def mask(methods: Iterable[Method], leaves: Leaves) -> dict[str, bool]:
     """True for the leaves that train: the methods' own and the backbone's that one of them names.
 

@@ -28,7 +28,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     Everything that can be wrong with the input is found before anything is trained.
     Raises InputError.
     """
-    tasks = {settings.name: settings.load() for settings in experiment.tasks}
+    tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     folder_or_id = located(experiment.backbone, "config.backbone")
     mesh = experiment.devices.mesh() if experiment.devices.fsdp > 1 else None
     backbone = replace(load_backbone(folder_or_id, mesh=mesh), name=experiment.backbone)

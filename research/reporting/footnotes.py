@@ -18,6 +18,8 @@ NAMES = {
     "rouge_l": "ROUGE-L",
     "f1": "F1 of words",
     "referent": "right referents",
+    "pearson": "Pearson's correlation",
+    "spearman": "Spearman's correlation",
     "sql_execution": "SQL by execution",
     "sql_match": "SQL by match",
     "format": "share in the format",

@@ -58,4 +58,4 @@ def _counts(values: NDArray, classes: int) -> NDArray:
 
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "macro_f1": macro_f1, "matthews": matthews}
 # The least that a metric can be, where that is not 0; the most is always 1.
-LOWEST = {"matthews": -1.0}
+LOWEST = {"matthews": -1.0, "pearson": -1.0, "spearman": -1.0}

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 NOT = "not "  # before a reference: the pronoun stands for something else
 
-_DETERMINERS = frozenset(
-    "a an the this that these those my your his her our their which whose each every few many much "
-    "some".split()
-)
+_ARTICLES = {"a", "an", "the", "this", "that", "these", "those"}
+_POSSESSIVES = {"my", "your", "his", "her", "our", "their", "whose"}
+_QUANTIFIERS = {"which", "each", "every", "few", "many", "much", "some"}
 
 
 def referent(output: str, references: Sequence[str]) -> float:
@@ -18,14 +17,15 @@ def referent(output: str, references: Sequence[str]) -> float:
     without a word is wrong.
     """
     words = _words(output)
-    right = (_same(words, _words(one.removeprefix(NOT))) != one.startswith(NOT) for one in references)
-    return float(bool(words) and any(right))
+    named = {one: _same(words, _words(one.removeprefix(NOT))) for one in references}
+    right = any(same != one.startswith(NOT) for one, same in named.items())
+    return float(bool(words) and right)
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.lower().split()) - _DETERMINERS
+def _words(text: str) -> set[str]:
+    return set(text.lower().split()) - _ARTICLES - _POSSESSIVES - _QUANTIFIERS
 
 
-def _same(first: frozenset[str], second: frozenset[str]) -> bool:
+def _same(first: set[str], second: set[str]) -> bool:
     possessive = [any("'" in word for word in words) for words in (first, second)]
     return possessive[0] == possessive[1] and (first <= second or second <= first)

@@ -13,8 +13,8 @@ from research.tasks.text_task import Pair
 
 @dataclass(frozen=True, kw_only=True)
 class ReCoRDTask(SuperGLUETask):
-    """The sentence, all entities and the article ask for the entity at "@placeholder" (Raffel et al.
-    2020, arXiv 1910.10683, appendix D); every right mention is a reference.
+    """The sentence, all entities and the article ask for the entity at "@placeholder" (Raffel et
+    al. 2020, arXiv 1910.10683, appendix D); every right mention is a reference.
     """
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("passage", "query", "entities", "answers")

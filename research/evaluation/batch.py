@@ -15,7 +15,8 @@ class Rows(NamedTuple):
 
     tokens: [B, T] prompt and target ids, padded on the right.
     length: [B] real tokens; start: [B] prompt tokens, so the target is `tokens[start:length]`.
-    target: [B, L] the target's ids again, padded on the right. label: [B] the right class.
+    target: [B, L] the target's ids again, padded on the right. label: [B] the right class, or the
+    right number in float32.
     place: [B] where the row stands in the whole batch; its random key comes from it.
     """
 
@@ -71,7 +72,8 @@ def rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: i
     """
     tokens = np.zeros((size, width), np.int32)
     target = np.zeros((size, targets), np.int32)
-    length, start, label = (np.zeros(size, np.int32) for _ in range(3))
+    length, start = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    label = np.zeros(size, encoded.label.dtype)
     for row, item in enumerate(chosen):
         count, begin = encoded.length[item], encoded.start[item]
         own = min(count, width)

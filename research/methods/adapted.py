@@ -11,7 +11,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.traverse_util import unflatten_dict
 
+from research.methods.dropout import shared_dropout
 from research.methods.method import Array, Leaves, Method, Site, added_to, backbone, path_key
+from research.models.dropout import Dropout
 from research.models.layers import Memory
 from research.models.model import Model
 
@@ -35,13 +37,14 @@ class Adapted:
     """A backbone with its methods applied, at compute precision `dtype`.
 
     leaves: backbone leaves and every method's own, as one flat dict; cast to `dtype` here, so
-    trained leaves may stay in float32.
+    trained leaves may stay in float32. dropout: rate of the model's own dropout while training.
     """
 
     model: Model
     methods: tuple[Method, ...]
     leaves: Leaves
     dtype: Any = jnp.float32
+    dropout: float = 0.0
 
     @property
     def route(self) -> str:
@@ -207,11 +210,13 @@ class Adapted:
 
         def intercept(call, args, kwargs, context):
             path = "/".join(context.module.path)
+            here = None if keys is None else jax.vmap(lambda key: path_key(key, path))(keys)
+            if self.dropout and isinstance(context.module, Dropout):
+                return shared_dropout(*args, self.dropout, here)
             touched = [(m, own[path]) for m, own in added if path and path in own]
             if context.method_name != "__call__" or not touched:
                 return call(*args, **kwargs)
             kernel = context.module.get_variable("params", "kernel")
-            here = None if keys is None else jax.vmap(lambda key: path_key(key, path))(keys)
             module, variables = context.module.unbind()  # which may be called more than once
             call = partial(module.apply, variables)
             for method, leaf in touched:

@@ -1,7 +1,8 @@
 """Layers that families share: rotary positions and attention over memories."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -9,7 +10,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from research.models.dropout import Dropout
+
 Rotation = tuple[Array, Array]  # cosine and sine, each [B, T, 1, K / 2] in float32
+Drop = Callable[[Array], Array] | None
 
 INITIAL = nn.initializers.normal(0.02)  # as in `LlamaConfig`
 
@@ -101,8 +105,9 @@ def rotate(heads: Array, rotation: Rotation) -> Array:
 UNSEEN = -1e30
 
 
-def attend(query: Array, sources: Sequence[Source], scale: float) -> Array:
-    """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32.
+def attend(query: Array, sources: Sequence[Source], scale: float, drop: Drop = None) -> Array:
+    """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32, whose
+    weights [B, G, H / G, T, S] go through `drop`, if there is one.
 
     Grouped heads as in Ainslie et al. 2023 (arXiv 2305.13245): H / G queries share a key head.
     A query that sees nothing gets the mean of the values: arbitrary, but finite. The sum of the
@@ -114,11 +119,18 @@ def attend(query: Array, sources: Sequence[Source], scale: float) -> Array:
     peak = jax.lax.stop_gradient(reduce(jnp.maximum, highest))
     weights = [jnp.exp(one - peak) for one in scores]
     total = reduce(jnp.add, (one.sum(axis=-1) for one in weights))
-    pairs = zip(weights, sources, strict=True)
+    kept = weights if drop is None else _dropped(weights, drop)
+    pairs = zip(kept, sources, strict=True)
     summed = [_weighted(one.astype(query.dtype), source.values) for one, source in pairs]
     share = jnp.moveaxis(1 / total, -1, 1)[..., None]
     attended = reduce(jnp.add, summed) * share.astype(query.dtype)
     return attended.reshape(query.shape)
+
+
+def _dropped(weights: Sequence[Array], drop: Callable[[Array], Array]) -> list[Array]:
+    """The weights of all sources after `drop`, which sees them as one."""
+    ends = list(accumulate(one.shape[-1] for one in weights))
+    return jnp.split(drop(jnp.concatenate(weights, axis=-1)), ends[:-1], axis=-1)
 
 
 def _scores(query: Array, source: Source, scale: float) -> Array:
@@ -183,6 +195,7 @@ class Attention(nn.Module):
             self.query_norm = nn.RMSNorm(self.head_norm)
             self.key_norm = nn.RMSNorm(self.head_norm)
         self.out = linear(self.width, use_bias=self.out_bias)
+        self.drop = Dropout()
 
     def __call__(
         self,
@@ -231,7 +244,7 @@ class Attention(nn.Module):
 
     def _attended(self, query: Array, sources: Sequence[Source]) -> Array:
         scale = self.head_width**-0.5 if self.scale is None else self.scale
-        attended = attend(query, sources, scale)
+        attended = attend(query, sources, scale, self.drop)
         return self.out(attended.reshape(*attended.shape[:2], self.heads * self.head_width))
 
 

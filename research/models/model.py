@@ -40,6 +40,7 @@ class Model(nn.Module):
     """
 
     ROUTE: ClassVar[Route]
+    DROPS: ClassVar[bool] = False  # whether all places of its dropout are there, see `Dropout`
     LAYOUT: ClassVar[Layout]
     CONFIG: ClassVar[Any]  # the class of `config`
 

@@ -17,9 +17,9 @@ from research.evaluation.service import Served
 from research.methods.head import Head
 from research.models.backbone import Backbone
 from research.paths import located
+from research.sweeps.data import room
 from research.sweeps.sources import Source, from_adapter, from_run
 from research.sweeps.trained import load_wording
-from research.sweeps.work import UNBOUNDED
 from research.tasks.wording import Wording
 
 
@@ -60,10 +60,9 @@ class Entry:
         if own and not any(method.is_head for method in methods):
             methods, leaves = (Head(), *methods), {**own, **leaves}
         methods = tuple(jax.tree.map(np.float32, method) for method in methods)
-        positions = backbone.context or UNBOUNDED
         encoder = self._wording().encoder(
             tokenizer,
-            positions - sum(method.positions for method in methods),
+            room(backbone.context, sum(method.positions for method in methods)),
             route_of(backbone.model, methods),
             too_long,
         )

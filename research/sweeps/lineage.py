@@ -26,7 +26,7 @@ def lineage(run: Run, index: int) -> dict[str, Any]:
     cell, approach = run.cell, run.approach
     until = []
     for stage, plain in zip(approach.stages, approach.plain(non_default)["stages"], strict=True):
-        task = cell.task if stage.task is None else cell.tasks[stage.task]
+        task = cell.task_of(stage)
         until.append(
             {
                 **plain,
@@ -49,6 +49,7 @@ def lineage(run: Run, index: int) -> dict[str, Any]:
         "backbone": cell.backbone_checksum,
         "too_long": experiment.too_long,
         "precision": experiment.precision,
+        **experiment.cut_at,
         # Every method at work in the end takes its positions from the room that texts have.
         "positions": sum(method.positions for method in approach.at_work()),
     }

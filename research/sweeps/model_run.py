@@ -60,7 +60,6 @@ def _fit(
 ) -> list[Outcome]:
     run = work[0].run
     stage, data = run.approach.stages[index], [one.stage_data(index) for one in work]
-    task = run.cell.task if stage.task is None else run.cell.tasks[stage.task]
     identity = {"runs": [one.run.id for one in work], "backbone": bench.backbone.checksum}
     folder = bench.checkpoints / cohort_id(share.cohort) / cohort_id(share.runs)
     return fit(
@@ -68,7 +67,7 @@ def _fit(
         bench.devices,
         [one.member(index, own) for one, own in zip(work, data, strict=True)],
         data[0].answering,
-        task.metric,
+        run.cell.task_of(stage).metric,
         Checkpoints(folder / f"stage_{index}", identity),
         report,
         _shapes(share, index, bench),

@@ -39,7 +39,7 @@ def train_run(experiment: Experiment, folder: Path, wanted: Wanted, report: Repo
     Raises InputError for a run that the experiment does not have.
     """
     _check(experiment, wanted)
-    tasks = {settings.name: settings.load() for settings in experiment.tasks}
+    tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     bench, ledger = open_bench(experiment, folder), Ledger(folder)
     plan = list(cells(experiment, tasks, bench.backbone.checksum))
     run = _found(plan, wanted)

@@ -24,7 +24,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     Everything that can be wrong with the input is found before anything is trained.
     Raises InputError.
     """
-    tasks = {settings.name: settings.load() for settings in experiment.tasks}
+    tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     bench = open_bench(experiment, folder)
     plan = list(cells(experiment, tasks, bench.backbone.checksum))
     ledger, progress = Ledger(folder), Progress(plan, console)

@@ -100,7 +100,7 @@ def _prepared(setup: Setup, connection: Connection) -> tuple[dict[Place, Cell], 
     keep_compiled()
     experiment = setup.experiment
     bench = open_bench(experiment, setup.folder)
-    tasks = {settings.name: settings.load() for settings in experiment.tasks}
+    tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     plan = {place(cell): cell for cell in cells(experiment, tasks, bench.backbone.checksum)}
     desk = Desk(bench, Ledger(setup.folder), lambda line: connection.send(("report", line)))
     return plan, desk

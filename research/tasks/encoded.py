@@ -39,7 +39,7 @@ class Encoded:
     tokens: NDArray  # [I, T] int32
     length: NDArray  # [I] int32: tokens of prompt and target
     start: NDArray  # [I] int32: tokens of the prompt, so the target is tokens[start:length]
-    label: NDArray  # [I] int32: index into the task's labels, 0 where it has none
+    label: NDArray  # [I] int32: index into the task's labels, or 0; float32: the right number
     cut: int  # how many prompts were cut to fit
     references: tuple[tuple[str, ...], ...] = ()  # of each row, where the answer is a text
     neutral: tuple["Encoded", ...] = ()

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
@@ -118,10 +119,8 @@ class Encoder:
         for row, ids in zip(long, fitting, strict=True):
             prompts[row] = ids
         rows = self._rows(prompts, targets, before)
-        index = {label: place for place, label in enumerate(self.labels)}
-        label = np.array([index.get(example.label, 0) for example in examples], np.int32)
         references = tuple(example.references for example in examples)
-        return replace(rows, label=label, cut=len(long), references=references)
+        return replace(rows, label=self._label(examples), cut=len(long), references=references)
 
     def training(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """The rows to train on."""
@@ -197,6 +196,11 @@ class Encoder:
     @cached_property
     def _shown_targets(self) -> dict[str, list[int]]:
         return {label: self.ids(self.verbalizer.target(label)) for label in self.labels}
+
+    def _label(self, examples: Sequence[Example]) -> NDArray:
+        """[I] what is right, as `Encoded` has it."""
+        index = {label: place for place, label in enumerate(self.labels)}
+        return np.array([index.get(example.label, 0) for example in examples], np.int32)
 
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:
         """The ids of each example's own target."""

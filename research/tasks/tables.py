@@ -25,21 +25,23 @@ _JSON = (".jsonl", ".ndjson", ".json")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a file or a split; a value is a str, an int, a bool, or None where there is none."""
+    """Rows of a file or a split; a value is a str, a number, a bool, or None for none."""
 
     source: str
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]]
 
-    def column(self, name: str) -> list[str]:
+    def column(self, name: str, floats: bool = False) -> list[str]:
         """The values of a column as strings; InputError where it lacks some of them.
 
-        Integers become decimal numbers, booleans `true` and `false`.
+        Integers become decimal numbers, booleans `true` and `false`. floats: whether other numbers
+        are taken too, whose text in the source is lost.
         """
         if name not in self.columns:
             raise InputError(f"column of {self.source}", name, choose_from(self.columns, name))
         values = [row.get(name) for row in self.rows]
-        odd = [place for place, value in enumerate(values) if not isinstance(value, str | int)]
+        kinds = str | int | float if floats else str | int
+        odd = [place for place, value in enumerate(values) if not isinstance(value, kinds)]
         if odd:
             allowed = (
                 f"{len(odd)} of {len(values)} rows hold no text here, the first is row {odd[0] + 1}"

@@ -11,6 +11,7 @@ from research.errors import InputError, choose_from
 from research.expressions import check_expression, fits_in_time
 from research.tasks.corpus_metrics import CORPUS_METRICS
 from research.tasks.decoding import Decoding
+from research.tasks.referent import referent
 from research.tasks.sql import Database, sql_match
 from research.tasks.task import Example, Task, text_key
 from research.tasks.text_metrics import TEXT_METRICS, TextMetric
@@ -18,7 +19,9 @@ from research.tasks.texts import Texts
 from research.tasks.verbalizer import Verbalizer
 
 SQL_METRICS = ("sql_match", "sql_execution")
-NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", *SQL_METRICS)
+NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", "referent", *SQL_METRICS)
+
+Pair = tuple[Mapping[str, str], Sequence[str]]  # (fields, references) of an example
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class TextTask(Task):
         found = dict(TEXT_METRICS)
         if self.format is not None:
             found["format"] = partial(_has_format, self.format)
+        if self.metric == "referent":
+            found["referent"] = referent
         if self.metric in SQL_METRICS or self.database is not None:
             found["sql_match"] = sql_match
         if self.database is not None:
@@ -113,7 +118,7 @@ def _has_format(pattern: str, output: str, references: Sequence[str]) -> float:
     return float(fits_in_time(pattern, output) or False)
 
 
-def grouped(pairs: Iterable[tuple[Mapping[str, str], Sequence[str]]]) -> tuple[Example, ...]:
+def grouped(pairs: Iterable[Pair]) -> tuple[Example, ...]:
     """Examples of (fields, references): equal inputs become one, with the references of all.
 
     A reference that stands there twice stays there twice.

@@ -185,7 +185,9 @@ class _Training:
 
     def evaluate(self) -> None:
         """Scores dev for every active member; keeps its leaves if they are the best yet."""
-        losses = np.asarray(sum(self.losses)) / len(self.losses)  # in order of steps, for any number
+        losses = np.asarray(sum(self.losses)) / len(
+            self.losses
+        )  # in order of steps, for any number
         self.losses = []
         states = self.cohort.states()
         for i, (member, progress) in enumerate(zip(self.members, self.progress, strict=True)):

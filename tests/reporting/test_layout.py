@@ -89,6 +89,13 @@ def test_costs_that_were_not_measured_are_a_dash(sweep):
     assert texts(lay_out(read_grid(sweep.folder)))["zero-shot prompt"][1:] == [MISSING] * 4
 
 
+def test_a_correlation_may_leave_0_to_100(sweep):
+    sweep.cell(4, 0, 0, metric="matthews")
+    [scores, *_] = lay_out(read_grid(sweep.folder)).notes
+    assert "Matthews' correlation on test in percent" in scores
+    assert "0 to 100 (of correlations: -100 to 100)." in scores
+
+
 def test_troubles_are_footnotes(sweep):
     sweep.cell(0, 0, 0, notes={"cut": 3}, libraries={"jax": "0.10.3"})
     sweep.cell(1, 0, 0, notes={"demonstrations": 8}, hardware={"processor": "another"})

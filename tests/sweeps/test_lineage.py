@@ -141,6 +141,7 @@ def test_a_damaged_stage_is_named(folder, tmp_path):
     [
         ([{**FULL, "task": "gone"}], "stages.task is 'gone'.*films"),
         ([{"method": {"name": "head"}, "task": "shows"}], "task is 'shows': a head has"),
+        ([{"method": {"name": "head"}, "task": "shows"}, FULL], "task is 'shows': a head has"),
         ([LORA, {"method": {"name": "lora"}}], "stages is 'lora': it was merged"),
         ([{**FULL, "regime": "many"}], "regime"),
         ([{**FULL, "merge": 1}], "merge is 1"),

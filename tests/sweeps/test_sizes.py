@@ -27,7 +27,7 @@ KERNELS = 2 * 16 * (24 + 12)
 
 def found(*stages):
     approach = Approach.parse({"name": "row", "stages": stages}, Schedule(), "approach")
-    return sizes(approach, backbone_shapes(MODEL), ("yes", "no"))
+    return sizes(approach, backbone_shapes(MODEL), [("yes", "no")] * len(stages))
 
 
 def test_one_stage():
@@ -40,6 +40,17 @@ def test_one_stage():
 
 def test_a_head_stands_apart():
     size = found({"methods": [{"name": "head", "pool": "mean"}, LORA]})
+    assert (size.trained, size.head) == (FACTORS + 2 * 16 + 2, 2 * 16 + 2)
+    assert size.share == found({"method": LORA}).share
+
+
+def test_a_head_of_another_task_is_not_kept():
+    lent = {"methods": [{"name": "head", "pool": "mean"}, LORA]}
+    stages = [{**lent, "task": "other"}, lent]
+    approach = Approach.parse({"name": "row", "stages": stages}, Schedule(), "approach")
+    labels = [("a", "b", "c"), ("yes", "no")]
+    size = sizes(approach, backbone_shapes(MODEL), labels)
+    assert [leaves["head:/bias"].shape for leaves, _ in size.stages] == [(3,), (2,)]
     assert (size.trained, size.head) == (FACTORS + 2 * 16 + 2, 2 * 16 + 2)
     assert size.share == found({"method": LORA}).share
 

@@ -112,7 +112,7 @@ def test_a_head_that_the_backbone_came_with(tmp_path: Path):
             record = by_row(tmp_path / "results")["zero-shot"]
             _, predictions = ledger.load(record["run_id"])
             np.testing.assert_allclose(np.exp(predictions.scores).sum(1), 1.0, atol=1e-3)
-    with pytest.raises(InputError, match="its classification head has 3 classes, the task 2"):
+    with pytest.raises(InputError, match="its head has 3 outputs, the task asks for 2"):
         films.run(config, tmp_path / "other")
 
 

@@ -167,6 +167,7 @@ def test_a_dataset_folder_gives_strings_and_class_names(folder: Path, capfd, mon
         tables["train"].column("missing")
     with pytest.raises(InputError, match="row 1 with 0.5"):
         tables["train"].column("score")
+    assert tables["train"].column("score", floats=True) == ["0.5"] * 19
     assert sorted(folder.rglob("*")) == before and not (folder.parent / "cache").exists()
     assert "".join(capfd.readouterr()) == ""
 

@@ -212,7 +212,7 @@ class Adapted:
             path = "/".join(context.module.path)
             here = None if keys is None else jax.vmap(lambda key: path_key(key, path))(keys)
             if self.dropout and isinstance(context.module, Dropout):
-                return shared_dropout(*args, self.dropout, here)
+                return shared_dropout(args[0], self.dropout, here)
             touched = [(m, own[path]) for m, own in added if path and path in own]
             if context.method_name != "__call__" or not touched:
                 return call(*args, **kwargs)

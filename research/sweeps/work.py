@@ -41,7 +41,7 @@ class Work:
         methods = self._methods()
         self.taken = sum(method.positions for method in methods)
         self.room = room(bench.backbone.context, self.taken, run.cell.experiment.max_tokens)
-        self.route = self._route(methods)
+        self.route: Route = self._route(methods)
         self.approach.check_labels(run.cell.task.labels)
         self.prompts = [
             self._encoded(self.route, prompt=prompt)
@@ -105,7 +105,7 @@ class Work:
     def keep(self, outcome: Outcome) -> None:
         """Continues from what the next stage has trained."""
         index, stage = len(self.outcomes), self.approach.stages[len(self.outcomes)]
-        trained = without_head(outcome.trained) if stage.lends_head else outcome.trained
+        trained = outcome.trained
         self.leaves, self.changed = {**self.leaves, **trained}, {**self.changed, **trained}
         if stage.merge:
             whole = merged(self._training(index), self.leaves)

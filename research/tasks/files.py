@@ -131,10 +131,13 @@ class FileTask(Files):
             labels,
             templates,
             verbalizer,
+            splits["train"],
+            splits["test"],
+            splits.get("dev", ()),
+            splits.get("ood", ()),
             groups=self._groups(tables["test"]),
             paraphrases=self._paraphrases(tables["test"], splits["test"]),
             metric=self.metric,
-            **splits,
         )
 
     @property

@@ -17,13 +17,12 @@ def pearson(predicted: NDArray, gold: NDArray) -> Deleted:
     I / (I - 1) x_i y_i.
     """
     x, y = _centred(predicted), _centred(gold)
-    xy, xx, yy = x @ y, x @ x, y @ y
-    whole = _correlation(xy, xx, yy, xx, yy)
+    products = np.stack([x * y, x * x, y * y])
+    sums = products.sum(axis=1, keepdims=True)
+    [whole] = _correlation(sums, sums)
     if len(x) < 2:
         return float(whole), np.array([whole])
-    more = len(x) / (len(x) - 1)
-    left = [total - more * a * b for total, a, b in ((xy, x, y), (xx, x, x), (yy, y, y))]
-    return float(whole), _correlation(*left, xx, yy)
+    return float(whole), _correlation(sums - len(x) / (len(x) - 1) * products, sums)
 
 
 def spearman(predicted: NDArray, gold: NDArray) -> Deleted:
@@ -47,10 +46,12 @@ def _centred(column: NDArray) -> NDArray:
     return np.zeros(len(values)) if np.ptp(values) == 0 else values - values.mean()
 
 
-def _correlation(xy: NDArray, xx: NDArray, yy: NDArray, all_x: float, all_y: float) -> NDArray:
-    """Of sums of products, where no more than rounding is left of the sums over all."""
-    varies = (xx > 1e-12 * all_x) & (yy > 1e-12 * all_y)
-    return np.where(varies, xy / np.sqrt(np.where(varies, xx * yy, 1.0)), 0.0)
+def _correlation(sums: NDArray, of_all: NDArray) -> NDArray:
+    """[I] of sums of xy, xx and yy [3, I]; 0 where no more than rounding is left of those `of_all`
+    [3, 1].
+    """
+    varies = (sums[1:] > 1e-12 * of_all[1:]).all(axis=0)
+    return np.where(varies, sums[0] / np.sqrt(np.where(varies, sums[1] * sums[2], 1.0)), 0.0)
 
 
 NUMBER_METRICS: dict[str, Callable[[NDArray, NDArray], Deleted]] = {

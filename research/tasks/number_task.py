@@ -55,8 +55,17 @@ class NumberFileTask(Files):
         """Reads everything. Raises InputError for what is missing, empty or no number."""
         templates, tables = self.prompts(self.label), self.tables((self.label,))
         splits = {use: self._examples(table) for use, table in tables.items()}
-        verbalizer = FreeText(end=self.end)
-        return NumberTask(self.name, (), templates, verbalizer, metric=self.metric, **splits)
+        return NumberTask(
+            self.name,
+            (),
+            templates,
+            FreeText(end=self.end),
+            splits["train"],
+            splits["test"],
+            splits.get("dev", ()),
+            splits.get("ood", ()),
+            metric=self.metric,
+        )
 
     def _examples(self, table: Table) -> tuple[Example, ...]:
         return tuple(map(Example, self.fields(table), table.column(self.label, floats=True)))

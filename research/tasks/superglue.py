@@ -68,10 +68,12 @@ class SuperGLUETask:
             (),
             tuple(map(Template, self.templates)),
             FreeText(end=self.end),
+            splits["train"],
+            splits["test"],
+            splits.get("dev", ()),
             words=self.words,
             metric=self.metric,
             decoding=self.decoding,
-            **splits,
         )
 
 

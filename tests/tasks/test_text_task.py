@@ -94,7 +94,10 @@ def test_what_makes_a_run_is_in_the_checksum():
     "change, message",
     [
         (dict(metric="blue"), "metric is 'blue': did you mean 'bleu'.* allowed are bleu, chrf, ex"),
-        (dict(metric="accuracy"), "allowed are bleu, chrf, exact_match, f1, format, rouge_l, sql_"),
+        (
+            dict(metric="accuracy"),
+            "allowed are bleu, chrf, exact_match, f1, format, referent, rouge_l",
+        ),
         (dict(metric="format"), "the metric 'format' needs a regular expression"),
         (dict(metric="sql_execution"), "needs a database; 'sql_match' compares texts"),
         (dict(format="(a"), "format is '\\(a': it is no regular expression"),

@@ -62,7 +62,7 @@ def test_a_seed_that_only_the_chosen_trial_runs_with(swept: Path, config: dict, 
     ("wanted", "said"),
     [
         ({"approach": None}, "approach is None: allowed are LoRA, "),
-        ({"approach": "Lora"}, "approach is 'Lora': did you mean 'LoRA'?"),
+        ({"approach": "LoRa"}, "approach is 'LoRa': did you mean 'LoRA'?"),
         ({"approach": "LoRA", "task": "film"}, "task is 'film': did you mean 'films'?"),
         ({"approach": "LoRA", "regime": "500"}, "regime is '500': allowed are 4-shot"),
         ({"approach": "LoRA", "learning_rate": 0.2}, "learning_rate is 0.2: .*allowed are 0.01, 0"),

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-# The temporary is 64 MB: 16,384 pages of 4 kB, which each call would take anew. The heap may grow in
-# the first calls, as what a call frees comes back a little later.
+# The temporary is 64 MB: 16,384 pages of 4 kB, which each call would take anew. The heap may grow
+# in the first calls, as what a call frees comes back a little later.
 PROGRAM = """
 import research, resource, jax, jax.numpy as jnp
 program = jax.jit(lambda a, b, c: jnp.tanh(a @ b) @ c)

@@ -399,7 +399,7 @@ def test_lora_with_a_head_starts_from_mnli(
     [rate] = {trial["learning_rate"] for trial in row["trials"]}
     assert record["trial"] == {"learning_rate": rate, "weight_decay": 0.1}
     assert record["metrics"]["test"][record["metric"]] is not None
-    [stage] = (tmp_path / "results/stages").iterdir()
+    [stage] = (tmp_path / "results/stages").glob("*.safetensors")
     before = load_file(stage)
     found = load_trained(tmp_path / "results", record["run_id"])
     assert before["head:/bias"].shape == (3,) and found["head:/bias"].shape == (outputs,)

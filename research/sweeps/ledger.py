@@ -38,6 +38,11 @@ class Ledger:
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError("results", str(self.folder), "a folder is expected, this is a file")
 
+    def clear(self) -> None:
+        """Removes what a process that was killed had half written; no other may be at work."""
+        for rest in self.folder.glob("*/.*.tmp"):
+            rest.unlink()
+
     def has(self, id: str) -> bool:
         """Whether a record of this id is stored."""
         return self._path(id).exists()

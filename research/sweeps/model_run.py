@@ -53,19 +53,19 @@ def _outcomes(work: Sequence[Work], index: int, bench: Bench, report: Report) ->
     """Of stage `index` for each run; trained once for those that have the same lineage. What
     other stages follow is kept for the runs of other cohorts too.
     """
-    runs = [one.run for one in work]
-    ids = [lineage_id(run, index) for run in runs]
+    ids = [lineage_id(one.run, index) for one in work]
     first = {id: work[ids.index(id)] for id in ids}
-    folder = bench.checkpoints / cohort_id(runs) / f"stage_{index}"
-    followed = index < len(runs[0].approach.stages) - 1
-    if followed and all(map(bench.stages.has, first)):
-        return [bench.stages.read(id) for id in ids]
-    trained = _fit(list(first.values()), index, bench, report, folder)
-    outcomes = dict(zip(first, trained, strict=True))
-    if followed:
-        for id, outcome in outcomes.items():
-            bench.stages.write(id, outcome)
-    return [outcomes[id] for id in ids]
+
+    def outcomes() -> dict[str, Outcome]:
+        folder = bench.checkpoints / cohort_id([one.run for one in work]) / f"stage_{index}"
+        trained = _fit(list(first.values()), index, bench, report, folder)
+        return dict(zip(first, trained, strict=True))
+
+    if index == len(work[0].approach.stages) - 1:
+        found = outcomes()
+    else:
+        found = bench.stages.once(first, outcomes)
+    return [found[id] for id in ids]
 
 
 def _fit(

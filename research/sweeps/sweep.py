@@ -14,6 +14,7 @@ from research.models.backbone import load_backbone, load_tokenizer
 from research.paths import located
 from research.sweeps.bench import Bench
 from research.sweeps.cell_run import CellRun
+from research.sweeps.claim import claimed
 from research.sweeps.experiment import Experiment
 from research.sweeps.held_out import read_held_out
 from research.sweeps.ledger import Ledger
@@ -45,16 +46,22 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     plan = list(cells(experiment, tasks, backbone.checksum))
     ledger, progress = Ledger(folder), Progress(plan, console)
     ledger.all()  # raises for a record that is not what it was
-    missing = []
-    for cell in plan:
-        run = CellRun(cell, bench, ledger, progress)
-        if run.is_done():
-            progress.skip(cell)
-        else:
-            missing.append(run)
+    every = [CellRun(cell, bench, ledger, progress) for cell in plan]
+    done = [run for run in every if run.is_done()]
+    missing = [run for run in every if run not in done]
     for run in missing:
         run.check()
-    _finish(missing, experiment.workers or default_workers(), progress)
+    with claimed(folder):
+        ledger.clear()
+        for run in every:
+            bench.stages.expect(run.stages)
+        for run in done:
+            progress.skip(run.cell)
+            run.clear()
+        _finish(missing, experiment.workers or default_workers(), progress)
+        for rest in (bench.checkpoints, bench.stages.folder):
+            if rest.is_dir() and not any(rest.iterdir()):
+                rest.rmdir()
     progress.close()
 
 

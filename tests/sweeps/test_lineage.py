@@ -1,12 +1,15 @@
 """Approaches of several stages: what later runs share, merge, and train on elsewhere."""
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors.numpy import save
 
 import research.sweeps.model_run as model_run
 from research.errors import InputError
@@ -17,6 +20,8 @@ from research.sweeps.lineage import Stages, lineage_id
 from research.sweeps.plan import Run, cells
 from research.sweeps.rows import gradually, hybrid, probe_then_tune
 from research.sweeps.sweep import sweep
+from research.training.loop import Outcome
+from research.training.progress import Progress
 from scripts import export
 from tests.films import films, settings, write_csv, write_inputs
 
@@ -73,6 +78,7 @@ def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, mo
     plain = config(folder, "full, LoRA", "full, IA3", workers=1)
     sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
     assert trained == [1, 1, 1, 1]  # a task and a seed each
+    assert not (tmp_path / "stages").exists()
     records = {r["run_id"]: r for r in Ledger(tmp_path).all() if r["backbone"]}
     assert all(len(record["history"]) == 2 for record in records.values())
     params = sum(leaf.size for leaf in load_backbone(plain["backbone"]).params.values())
@@ -116,7 +122,7 @@ def test_merged_templates_and_another_task(folder, tmp_path):
     assert one["history"] == two["history"] and one["metrics"]["dev"] != two["metrics"]["dev"]
     [merged] = rows["LoRA, merge, prompt"]
     assert merged["costs"]["trained_params"] == 2 * (16 + 16) + 2 * (16 + 8) + 2 * 16
-    assert len(list((tmp_path / "stages").iterdir())) == 3
+    assert not (tmp_path / "stages").exists() and not (tmp_path / "checkpoints").exists()
     # What is kept is the merged kernels and the prompt, for which alone an export asks.
     backbone, methods, kept = export.run(str(tmp_path), merged["run_id"])
     assert [method.name for method in methods] == ["soft_prompt"]
@@ -128,12 +134,50 @@ def test_merged_templates_and_another_task(folder, tmp_path):
     assert list(elsewhere["settings"]["stage_tasks"]) == ["shows"]
 
 
-def test_a_damaged_stage_is_named(folder, tmp_path):
+OTHER = {"progress": '{"stepz": 1}'}
+
+
+@pytest.mark.parametrize("content", [b"half", save({}), save({}, OTHER), save({}, {"x": ""})])
+def test_a_damaged_stage_is_named(tmp_path, content):
     store = Stages(tmp_path)
-    (tmp_path / "abc.safetensors").write_bytes(b"half")
+    (tmp_path / "abc.safetensors").write_bytes(content)
     assert store.has("abc") and not store.has("abd")
     with pytest.raises(InputError, match="stage is .*abc.safetensors.*delete it"):
         store.read("abc")
+
+
+def test_threads_train_a_stage_once(tmp_path):
+    """Four cells begin with some of three stages, in whatever order they name them."""
+    store, trained = Stages(tmp_path), []
+
+    def asked(ids: tuple[str, ...]) -> dict[str, Outcome]:
+        def train() -> dict[str, Outcome]:
+            trained.append(ids)
+            time.sleep(0.05)
+            leaf = np.full(3, len(trained), np.float32)
+            return {id: Outcome({"leaf": leaf}, Progress(steps=len(trained))) for id in ids}
+
+        return store.once(ids, train)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(asked, [("a", "b"), ("b", "a"), ("b",), ("c", "b")]))
+    assert len(trained) == 2 and sum("c" in ids for ids in trained) == 1
+    for id in "abc":
+        same = [of[id] for of in found if id in of]
+        assert all(one.progress == same[0].progress for one in same)
+        assert len({one.trained["leaf"][0] for one in same}) == 1
+
+
+def test_a_stage_goes_with_the_last_cell_that_starts_from_it(tmp_path):
+    store = Stages(tmp_path)
+    for ids in (("a", "b"), ("b",), ()):
+        store.expect(ids)
+    for id in ("a", "b", "unknown"):
+        store.write(id, Outcome({}, Progress()))
+    store.release(("a", "b"))
+    assert not store.has("a") and store.has("b")
+    store.release(("b",))
+    assert not store.has("b") and store.has("unknown")
 
 
 @pytest.mark.parametrize(

@@ -25,16 +25,16 @@ def save_trained(folder: Path, id: str, leaves: Leaves, wording: Wording | None 
 
 
 def wording_of(run: Run) -> Wording | None:
-    """How the rows of a run are asked; None where that takes more than a template and one text
-    for each label: demonstrations, several texts, another reading than their summed scores.
+    """How the rows of a run are asked; None where that takes more than a template and the texts of
+    labels: demonstrations, prompts without an input, an ensemble, or a text as the answer.
     """
     task, own = run.cell.task, run.approach
-    texts = {label: task.verbalizer.all(label) for label in task.labels}
-    plain = Prompt(template=own.template, draw=own.draw).prompt == own.prompt
-    if not texts or not plain or any(len(of) > 1 for of in texts.values()):
+    plain = Prompt(template=own.template, draw=own.draw, normalisation=own.normalisation)
+    if not task.labels or plain.prompt != own.prompt:
         return None
-    by_label = {label: text for label, (text,) in texts.items()}
-    return Wording(task.templates[own.template].text, by_label, task.verbalizer.end)
+    texts = {label: task.verbalizer.all(label) for label in task.labels}
+    template, end = task.templates[own.template].text, task.verbalizer.end
+    return Wording(template, texts, end, own.normalisation)
 
 
 def load_trained(folder: Path, id: str) -> Leaves:

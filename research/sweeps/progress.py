@@ -55,9 +55,11 @@ class Progress:
             last = [member.history[-1] for member in members if member.history]
             loss = min((entry[1] for entry in last), default=math.nan)
             best = max((member.best_score for member in members), default=math.nan)
-            steps = runs[0].approach.stages[-1].schedule.steps
+            stages = runs[0].approach.stages
+            # Which of several stages this is, the loop of one does not know.
+            of = f"/{stages[0].schedule.steps}" if len(stages) == 1 else ""
             self._show(
-                f"{runs[0].cell}: {len(runs)} runs, step {step}/{steps}, "
+                f"{runs[0].cell}: {len(runs)} runs, step {step}{of}, "
                 f"loss {loss:.3f}, dev {100 * best:.1f}"
             )
 

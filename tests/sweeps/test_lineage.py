@@ -18,10 +18,11 @@ from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
 from research.sweeps.lineage import Stages, lineage_id
 from research.sweeps.plan import Run, cells
+from research.sweeps.progress import Progress
 from research.sweeps.rows import gradually, hybrid, probe_then_tune
 from research.sweeps.sweep import sweep
+from research.training import progress as training
 from research.training.loop import Outcome
-from research.training.progress import Progress
 from scripts import export
 from tests.films import films, settings, write_csv, write_inputs
 
@@ -95,6 +96,15 @@ def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, mo
     assert again["metrics"]["dev"] == records[alone.id]["metrics"]["dev"]
 
 
+def test_progress_of_a_stage_has_the_total_where_there_is_one_stage(folder):
+    for names, said in ((("full, IA3",), "step 3,"), (("full, templates",), "step 3/2,")):
+        [one, *_] = runs(config(folder, *names), *names)
+        shown = io.StringIO()
+        report = Progress([one.cell], Console(file=shown)).reporter([one])
+        report(3, [])
+        assert said in shown.getvalue()
+
+
 def test_what_makes_a_lineage(folder):
     plain = config(folder, *APPROACHES)
     first = {row: lineage_id(runs(plain, row)[0], 0) for row in APPROACHES}
@@ -155,7 +165,9 @@ def test_threads_train_a_stage_once(tmp_path):
             trained.append(ids)
             time.sleep(0.05)
             leaf = np.full(3, len(trained), np.float32)
-            return {id: Outcome({"leaf": leaf}, Progress(steps=len(trained))) for id in ids}
+            return {
+                id: Outcome({"leaf": leaf}, training.Progress(steps=len(trained))) for id in ids
+            }
 
         return store.once(ids, train)
 
@@ -173,7 +185,7 @@ def test_a_stage_goes_with_the_last_cell_that_starts_from_it(tmp_path):
     for ids in (("a", "b"), ("b",), ()):
         store.expect(ids)
     for id in ("a", "b", "unknown"):
-        store.write(id, Outcome({}, Progress()))
+        store.write(id, Outcome({}, training.Progress()))
     store.release(("a", "b"))
     assert not store.has("a") and store.has("b")
     store.release(("b",))

@@ -96,10 +96,11 @@ class CellRun:
             if any(run.id not in self.results for run in untested):
                 self._run(group)
             for run in untested:
-                stored, result = self.ledger.read(run.id), self.results[run.id]
+                result, kept = self.results[run.id], {}
                 if self.cell.experiment.keep_trained and result.trained:
-                    save_trained(self.ledger.folder, run.id, result.trained, wording_of(run))
-                self.ledger.write(*tested(stored, run, result))
+                    folder, wording = self.ledger.folder, wording_of(run)
+                    kept["trained"] = save_trained(folder, run.id, result.trained, wording)
+                self.ledger.write(*tested({**self.ledger.read(run.id), **kept}, run, result))
 
     def _run(self, group: Sequence[Run]) -> None:
         if self.cell.approach.baseline is not None:

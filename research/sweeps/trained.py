@@ -1,5 +1,6 @@
 """What training changed, kept beside a run's record so that the run can be exported and served."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,15 +14,20 @@ from research.plain import parse_json
 from research.settings import build, resolved
 from research.sweeps.ledger import write_atomically
 from research.sweeps.plan import Run
+from research.sweeps.predictions import sha256
 from research.sweeps.prompt import Prompt
 from research.tasks.wording import Wording
 
 
-def save_trained(folder: Path, id: str, leaves: Leaves, wording: Wording | None = None) -> None:
-    """Writes the trained leaves of the run `id` of a results folder, by their paths."""
+def save_trained(folder: Path, id: str, leaves: Leaves, wording: Wording | None = None) -> str:
+    """Writes the trained leaves of the run `id` of a results folder, by their paths; returns the
+    sha256 of the file.
+    """
     arrays = {path: np.ascontiguousarray(leaf) for path, leaf in leaves.items()}
     metadata = None if wording is None else {"wording": json.dumps(resolved(wording))}
-    write_atomically(_file(folder, id), save(arrays, metadata=metadata))
+    content = save(arrays, metadata=metadata)
+    write_atomically(_file(folder, id), content)
+    return sha256(content)
 
 
 def wording_of(run: Run) -> Wording | None:
@@ -37,10 +43,16 @@ def wording_of(run: Run) -> Wording | None:
     return Wording(template, texts, end, own.normalisation)
 
 
-def load_trained(folder: Path, id: str) -> Leaves:
-    """The leaves of a run; raises InputError if they were not kept."""
+def load_trained(folder: Path, id: str, digest: str | None = None) -> Leaves:
+    """The leaves of a run; raises InputError if they were not kept, and where the sha256 of their
+    file is not the `digest` of the run's record.
+    """
     file = _present(folder, id)
     try:
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        if digest not in (None, found):
+            raise InputError("run", id, f"{file} is not the file it was")
         return dict(load_file(file))
     except SafetensorError as error:
         raise InputError("run", id, f"{file} is damaged: {error}") from error

@@ -13,6 +13,7 @@ from rich.console import Console
 from research.errors import exit_on_input_error
 from research.reporting.tables import check_tables, write_tables
 from research.reporting.terminal import show
+from research.sweeps.looks import FILE, Looks
 
 
 @exit_on_input_error
@@ -24,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--check", action="store_true", help="write nothing; name the files that differ"
     )
     options = parser.parse_args(arguments)
+    if Looks(options.results).lost:
+        what = "nothing but the runs tells which choices saw test"
+        print(f"{options.results / FILE} is not there: {what}", file=sys.stderr)
     if options.check:
         differing = check_tables(options.results)
         for name in differing:

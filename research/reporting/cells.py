@@ -3,7 +3,7 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from research.evaluation.baselines import BASELINES
 from research.reporting.records import StoredRun, distinct, read_runs
 from research.reporting.statistics import Interval, indistinguishable, influences, interval
+from research.sweeps.looks import seen_by_cell
 from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, search_runs
 from research.sweeps.record import Kept, Record, canonical
 from research.tasks.metrics import LOWEST
@@ -71,7 +72,8 @@ class Cell:
 class Grid:
     """All cells of a results folder. rows: approaches, baselines last. columns: (task, regime).
     best: the cells that cannot be told apart from the best of their column. older: how many runs
-    of older code were left out.
+    of older code were left out. crossed: the records of runs whose seeds differ by source, which
+    are in no cell. seen: how many choices of a cell saw test, and by how many versions of the code.
     """
 
     name: str
@@ -82,6 +84,8 @@ class Grid:
     cells: Mapping[CellKey, Cell]
     best: frozenset[CellKey]
     older: int
+    crossed: Mapping[CellKey, tuple[Record, ...]] = field(default_factory=dict)
+    seen: Mapping[CellKey, tuple[int, int]] = field(default_factory=dict)
 
     def cell(self, row: str, column: tuple[str, str]) -> Cell | None:
         """The cell, None if it has no tested runs."""
@@ -99,10 +103,14 @@ def read_grid(folder: Path) -> Grid:
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
-    runs, older = read_runs(folder)
+    every, older = read_runs(folder)
+    runs = [run for run in every if "seeds" not in run.record]
     groups: dict[CellKey, list[StoredRun]] = defaultdict(list)
     for run in runs:
         groups[cell_of(run.record)].append(run)
+    crossed: dict[CellKey, tuple[Record, ...]] = defaultdict(tuple)
+    for run in every:
+        crossed[cell_of(run.record)] += (run.record,) * ("seeds" in run.record)
     cells = {key: _cell(key, group) for key, group in groups.items()}
     records = [run.record for run in runs]
     columns = distinct((record["task"], record["regime"]) for record in records)
@@ -120,6 +128,8 @@ def read_grid(folder: Path) -> Grid:
         cells=cells,
         best=frozenset(key for column in columns for key in _best(cells, column)),
         older=older,
+        crossed=crossed,
+        seen=seen_by_cell(folder, records),
     )
 
 

@@ -1,6 +1,6 @@
 """The tables of a results folder as files: table.md, table.tex and table.csv; prompts.md and
 prompts.tex where prompts were searched through; worth.md and worth.tex where a task has several
-numbers of examples.
+numbers of examples; seeds.md and seeds.tex where sources of variance were told apart.
 
 They are made from runs/ and predictions/ alone, and the same runs give the same bytes.
 """
@@ -16,6 +16,7 @@ from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
 from research.reporting.searches import lay_out_searches
+from research.reporting.sources_of_variance import lay_out_sources
 from research.sweeps.ledger import write_atomically
 
 COLUMNS = (
@@ -52,6 +53,8 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
             "worth.md": "\n".join(map(markdown, worth)),
             "worth.tex": "\n".join(map(latex, worth)),
         }
+    if sources := lay_out_sources(grid):
+        texts |= {"seeds.md": markdown(sources), "seeds.tex": latex(sources)}
     shown = (table,)
     if searches is not None:
         texts |= {"prompts.md": markdown(searches), "prompts.tex": latex(searches)}

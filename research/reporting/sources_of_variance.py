@@ -73,7 +73,9 @@ def _notes(parts: Sequence[dict[str, Component]]) -> list[str]:
         "combinations of sources explain.",
         "Share: of the variance of all together, with its 95 % interval (generalised confidence "
         "intervals from the mean squares of a Latin square of seeds). An interval from 0 says that "
-        "the source is not told from none; with 9 runs hardly any is, with 25 the larger ones are.",
+        "the source is not told from none; with 9 runs hardly any is, with 25 the larger ones are. "
+        "A source without a part in a row, as the initialisation has none where nothing is added, "
+        "is estimated as the others are: what it gets is chance.",
     ]
     if any(part.negative for found in parts for part in found.values()):
         notes.append("*: the estimate is negative, which variances are not, and set to 0.")

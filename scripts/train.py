@@ -4,7 +4,8 @@
 
 Shows loss and dev score as it goes, keeps what was trained, and leaves in the results folder the
 record that a sweep would leave, which then finds the run done. `--task`, `--regime`, `--seed` and
-`--trial` (its number) say which run; without them it is the first of each.
+`--trial` (its number) say which run; without them it is the first of each. Where the experiment has
+crossed seeds, `--order` and `--initialisation` are those of their own.
 """
 
 import time

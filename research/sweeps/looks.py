@@ -25,7 +25,9 @@ FILE = "test_looks.jsonl"
 # Other seeds of the same choice are no other choice; nor is the same one by newer code, of which
 # the line tells all the same.
 NO_CHOICE = ("seed", "code_version")
-FIELDS = ("approach", "task", "regime", "task_checksum", "test", "choice", "code_version", "when")
+# What makes a look the same as another: a cell, a choice of it and a code version.
+SAME = ("approach", "task", "regime", "task_checksum", "choice", "code_version")
+FIELDS = (*SAME, "test", "trial", "protocol", "when")
 
 
 class Looks:
@@ -61,8 +63,17 @@ class Looks:
     def note(self, run: Run) -> None:
         """Before test is scored for a run: its choice is added, unless it is there."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        names = (run.cell.approach.name, run.cell.task.name, str(run.cell.regime))
-        self._add([_look(names, run.settings, now, test_checksum(run.cell.task))])
+        cell = run.cell
+        seen = {
+            "approach": cell.approach.name,
+            "task": cell.task.name,
+            "regime": str(cell.regime),
+            "trial": dict(run.trial),
+            "settings": run.settings,
+            "configuration": run.configuration,
+            "created": now,
+        }
+        self._add([_look(seen, test_checksum(cell.task))])
 
     def recover(self, records: Iterable[Record], tasks: Iterable[Task]) -> None:
         """Adds the looks of stored runs that are not there: of runs older than the file, and where
@@ -97,7 +108,7 @@ def looks_of(records: Iterable[Record], tests: Mapping[str, str]) -> list[Look]:
     for record in records:
         if record["metrics"].get("test") is not None:
             test = tests.get(str(_task_checksum(record["settings"])))
-            found.append(_look(cell_of(record), record["settings"], record.get("created"), test))
+            found.append(_look(record, test))
     return sorted(found, key=lambda look: str(look["when"]))
 
 
@@ -128,17 +139,22 @@ def test_checksum(task: Task) -> str:
     return digest(plain(task.test))
 
 
-def _look(cell: CellKey, settings: Mapping[str, Any], when: str | None, test: str | None) -> Look:
+def _look(run: Mapping[str, Any], test: str | None) -> Look:
+    """Of a run by its record, or by as much as is known of it before. test: of its test data."""
+    settings, configuration = run["settings"], run["configuration"]
     choice = {name: value for name, value in settings.items() if name not in NO_CHOICE}
-    values = (
-        *cell,
-        _task_checksum(settings),
-        test,
-        run_id(choice),
-        settings.get("code_version"),
-        when,
-    )
-    return dict(zip(FIELDS, values, strict=True))
+    return {
+        **{name: run[name] for name in ("approach", "task", "regime", "trial")},
+        "task_checksum": _task_checksum(settings),
+        "choice": run_id(choice),
+        "code_version": settings.get("code_version"),
+        "test": test,
+        "protocol": {
+            **{name: configuration.get(name) for name in ("seeds", "search_seeds")},
+            "trials": len(configuration.get("trials", ())),
+        },
+        "when": run.get("created"),
+    }
 
 
 def _task_checksum(settings: Mapping[str, Any]) -> str | None:
@@ -146,8 +162,7 @@ def _task_checksum(settings: Mapping[str, Any]) -> str | None:
 
 
 def _same(look: Look) -> str:
-    """What makes a look the same as another: a cell, a choice of it and a code version."""
-    return canonical([look[name] for name in FIELDS if name not in ("test", "when")])
+    return canonical([look[name] for name in SAME])
 
 
 def _parsed(line: bytes, where: str) -> Look:

@@ -55,10 +55,10 @@ class Cell:
         """The chosen trial with seeds that differ by source, for the shares of the variance; test
         sees them as well. None for rows in which no source but the sample has a part.
         """
-        rows = map(self.approach.at, self.trials)
+        seeds = square(self.experiment.crossed_seeds)
+        rows = map(self.approach.at, self.trials if seeds else ())
         if not any(row.stages or row.demonstrations for row in rows):
             return []
-        seeds = square(self.experiment.crossed_seeds)
         return [Run(self, trial, own) for own in seeds if own != Seeds.alike(own.sample)]
 
     def tested(self, trial: Trial) -> list["Run"]:

@@ -11,7 +11,7 @@ from research.errors import InputError
 from research.reporting.cells import read_grid
 from research.reporting.tables import build_tables, check_tables
 from research.sweeps.ledger import Ledger
-from research.sweeps.looks import FILE, Looks, looks_of, seen
+from research.sweeps.looks import FILE, Looks, looks_of, seen, seen_by_cell
 from scripts import report
 from tests.films import run
 
@@ -44,6 +44,9 @@ def test_a_sweep_notes_each_cell_once(swept: Path):
         assert look["when"] >= max(own)
     again = looks_of(tested, {})
     assert {look["choice"] for look in again} == {look["choice"] for look in looks}
+    lora = next(look for look in looks if look["approach"] == "LoRA")
+    assert lora["protocol"] == {"seeds": 3, "search_seeds": 2, "trials": 3}
+    assert lora["trial"] in [one["trial"] for one in tested if one["approach"] == "LoRA"]
     assert all(look["test"] for look in looks) and not Looks(swept).lost
     assert "§" not in (swept / "table.md").read_text()
 
@@ -67,14 +70,6 @@ def test_a_second_look_with_another_choice_is_marked_though_runs_are_deleted(
     run(with_rate(alone, 0.2), tmp_path)
     [*_, look] = [look for look in Looks(tmp_path).all() if look["approach"] == "LoRA"]
     assert look["test"] and not Looks(tmp_path).lost
-
-
-def test_runs_on_hand_count_without_the_file(alone: dict, tmp_path: Path):
-    """Two tested trials of a cell are two looks, whatever became of the file."""
-    run(alone, tmp_path)
-    run(with_rate(alone, 0.2), tmp_path)
-    (tmp_path / FILE).unlink()
-    assert times(tmp_path) == (2, 1)
 
 
 def look(**changes: Any) -> dict[str, Any]:
@@ -126,6 +121,14 @@ def test_a_folder_without_the_file_is_readable_with_a_sentence(
     assert check_tables(tmp_path) == []
     assert report.main(["--results", str(tmp_path), "--check"]) == 0
     assert "test_looks.jsonl is not there" in capsys.readouterr().err
+
+
+def test_runs_on_hand_count_without_the_file(swept: Path, tmp_path: Path):
+    """Two tested choices of a cell are two looks, whatever became of the file."""
+    own = [r for r in Ledger(swept).all() if r["approach"] == "LoRA" and r["metrics"]["test"]]
+    other = {**own[0], "settings": {**own[0]["settings"], "max_dev": 4}}
+    assert seen_by_cell(tmp_path, own)[CELL] == (1, 1)
+    assert seen_by_cell(tmp_path, [*own, other])[CELL] == (2, 1)
 
 
 def test_versions_of_the_code_are_counted_and_not_marked(swept: Path, tmp_path: Path):

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.baselines import BASELINES
+from research.reporting.best import indistinguishable
 from research.reporting.records import StoredRun, distinct, read_runs
-from research.reporting.statistics import Interval, indistinguishable, influences, interval
+from research.reporting.statistics import Interval, influences, interval
 from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, search_runs
 from research.sweeps.record import Kept, Record, canonical
+
+ENOUGH = 5  # seeds, for intervals that cover as often as they say: see results/statistics/
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,14 @@ class Cell:
         return tuple(run["seed"] for run in self.runs)
 
     @property
+    def complete(self) -> bool:
+        """Whether no seed of the protocol is missing."""
+        return len(self.runs) >= self.planned
+
+    @property
     def provisional(self) -> bool:
-        """Whether seeds of the protocol are missing."""
-        return len(self.runs) < self.planned
+        """Whether seeds of the protocol are missing, or are too few for the interval to hold."""
+        return not self.complete or len(self.runs) < ENOUGH
 
     @property
     def headline(self) -> str:
@@ -178,9 +186,7 @@ def _dev_scores(search: Sequence[Record]) -> tuple[float, ...]:
 def _best(cells: Mapping[CellKey, Cell], column: tuple[str, str]) -> list[CellKey]:
     """The best group among the complete cells of a column, compared on the seeds they share."""
     complete = [
-        cell
-        for key, cell in cells.items()
-        if key[1:] == column and cell.runs and not cell.provisional
+        cell for key, cell in cells.items() if key[1:] == column and cell.runs and cell.complete
     ]
     shared = set.intersection(*(set(cell.seeds) for cell in complete)) if complete else set()
     if len(complete) < 2 or not shared:

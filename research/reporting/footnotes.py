@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from research.reporting.cells import Cell, Grid
+from research.reporting.cells import ENOUGH, Cell, Grid
 from research.reporting.records import distinct
 
 PROVISIONAL, ONE_SEED = "†", "‡"
@@ -49,8 +49,8 @@ def _scores(grid: Grid) -> str:
         for name, tasks in names.items()
     )
     return (
-        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds ± half of the 95 % "
-        "interval over seeds and test items, or [low, high] where it would leave 0 to 100."
+        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds, and the 95 % "
+        "interval over seeds and test items."
     )
 
 
@@ -58,7 +58,7 @@ def _marks(grid: Grid) -> str:
     cells = grid.tested()
     provisional = any(cell.provisional for cell in cells)
     alone = any(len(cell.runs) == 1 for cell in cells)
-    one = f"{PROVISIONAL} provisional: seeds of the protocol are missing."
+    one = f"{PROVISIONAL} provisional: fewer than {ENOUGH} seeds, or fewer than the protocol has."
     two = f"{ONE_SEED} one seed: the interval covers the test items only."
     return " ".join(note for note, holds in ((one, provisional), (two, alone)) if holds)
 
@@ -68,7 +68,8 @@ def _best(grid: Grid) -> str:
         return ""
     return (
         "Bold: the group that cannot be told apart from the best of its column (paired t tests "
-        "over seeds and items, Holm-corrected, 5 %); provisional cells take no part."
+        "over seeds and items, corrected for all pairs, 5 %); cells with fewer seeds than the "
+        "protocol has take no part."
     )
 
 

@@ -3,7 +3,7 @@ there no more to gain?
 
     python scripts/sweep.py --config configs/prompting.py
 
-Two tasks of the embedded world, 16 shots per class, nothing trained: 408 runs, half an hour or less on one core. prompts.md has the
+Two tasks of the embedded world, 16 shots per class, nothing trained: 408 runs. prompts.md has the
 spread over prompts and the expected best of 1, 2, 4, 8, 16 of them. The texts are the world's own;
 a task from a file has its instructions in its templates, and several texts per label.
 """

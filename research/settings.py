@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from research.errors import InputError, choose_from
+from research.plain import is_text
 
 T = TypeVar("T")
 
@@ -111,14 +112,31 @@ def _convert(hint: Any, value: Any, field: str) -> Any:
     if origin in (dict, Mapping):
         if not isinstance(value, Mapping):
             raise InputError(field, value, "a mapping is expected")
-        return {str(k): _convert(args[1], v, f"{field}[{k!r}]") for k, v in value.items()}
+        names = [_text(str(name), field) for name in value]
+        values = [_convert(args[1], v, f"{field}[{k!r}]") for k, v in value.items()]
+        return dict(zip(names, values, strict=True))
     if dataclasses.is_dataclass(hint):
         return value if isinstance(value, hint) else build(hint, value, field)  # pyright: ignore
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _float(value, field)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         expected = getattr(hint, "__name__", str(hint))
         raise InputError(field, value, f"a value of type {expected} is expected")
+    return _text(value, field) if isinstance(value, str) else value
+
+
+def _float(value: int, field: str) -> float:
+    """The value, or an InputError where no float is as large."""
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise InputError(field, value, "a smaller number is expected") from error
+
+
+def _text(value: str, field: str) -> str:
+    """The value, or an InputError where it is no text."""
+    if not is_text(value):
+        raise InputError(field, value, "it has half of a surrogate pair, which is no text")
     return value
 
 

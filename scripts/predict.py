@@ -7,16 +7,18 @@ adapters.json names each adapter and says where it is and how its rows are worde
 
 {"films": {"results": "results/mine", "run": "ID"},
  "mails": {"adapter": "FOLDER or .npy", "template": "{text}\\nTopic:",
-           "verbalizer": {"0": "trade", "1": "sport"}},
+           "verbalizer": {"0": ["trade", "business"], "1": "sport"}, "normalisation": "tokens"},
  "plain": {"template": "{text}\\nIt was", "verbalizer": {"good": "good", "bad": "bad"}}}
 
 A run of a sweep with config.keep_trained brings its wording; an adapter, from a folder of PEFT or a
 soft prompt in a .npy file, needs one; without either the backbone answers as it is.
 
 A row names its adapter and has the columns of the template: {"adapter": "films", "text": "..."}.
-Answers are in the order of the rows: the label, and the summed log-probability of each label. A row
-that is wrong is an error: before any answer for a file, after those to the rows before it for
-standard input, which may be endless. With --batch-size 1 every row is answered at once.
+Answers are in the order of the rows: the label, and the score of each label, which is the summed
+log-probability of its text, normalised by its length if that is asked for; several texts add up
+their probabilities. A row that is wrong is an error: before any answer for a file, after those to
+the rows before it for standard input, which may be endless. With --batch-size 1 every row is
+answered at once.
 """
 
 import argparse
@@ -28,11 +30,12 @@ from pathlib import Path
 import jax.numpy as jnp
 
 from research.devices import Devices
-from research.errors import InputError, exit_on_input_error
+from research.errors import LARGEST, InputError, check_whole, exit_on_input_error
 from research.evaluation.service import Asked, Service
 from research.models.backbone import load_backbone, load_tokenizer
 from research.models.files import read_json
 from research.paths import located
+from research.plain import parse_json
 from research.settings import build
 from research.sweeps.entry import Entry
 
@@ -60,9 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _service(options: argparse.Namespace) -> Service:
-    if options.batch_size < 1:
-        allowed = "a whole number from 1 is expected"
-        raise InputError("--batch-size", options.batch_size, allowed)
+    check_whole("--batch-size", options.batch_size, most=LARGEST)
     listed = read_json(options.adapters)
     if not listed:
         raise InputError("--adapters", str(options.adapters), "at least one adapter is expected")
@@ -105,7 +106,7 @@ def _lines(file: Path) -> list[bytes]:
 def _row(line: bytes) -> tuple[str, dict[str, str]]:
     """(the name of its adapter, its columns)."""
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError as error:
         raise InputError("row", line, f"it is no JSON ({error})") from error
     if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):

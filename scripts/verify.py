@@ -7,7 +7,6 @@ Without --method every registered method is tried, with its defaults, that the b
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
@@ -17,11 +16,13 @@ from rich.table import Table
 from research.contracts.contracts import CONTRACTS, Broken
 from research.contracts.subject import Subject
 from research.errors import InputError, exit_on_input_error
+from research.evaluation.scoring import route_of
 from research.methods import METHODS
 from research.methods.head import Head
 from research.methods.method import Method
 from research.models.backbone import Backbone, load_backbone
 from research.paths import located
+from research.plain import parse_json
 from research.settings import build_named
 
 
@@ -49,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _method(text: str) -> Method:
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
+        values = parse_json(text)
+    except ValueError as error:
         raise InputError("--method", text, f"it is no JSON ({error})") from error
     return build_named(METHODS, values, "--method", "name")
 
@@ -60,6 +61,7 @@ def _try(backbone: Backbone, method: Method, console: Console) -> int:
     methods = (method,)
     if backbone.model.ROUTE == "masked" and not backbone.model.config.masked_lm:
         methods = (Head(), *methods) if not method.is_head else methods
+    route_of(backbone.model, methods)  # raises where there is none
     subject = Subject(backbone.model, backbone.params, methods)
     table = Table(title=str(method), title_justify="left", show_header=False)
     broken = 0

@@ -26,6 +26,15 @@ def test_a_variable_that_is_not_set_is_a_mistake(monkeypatch: pytest.MonkeyPatch
         located("$SOMEWHERE/a.csv", "train")
 
 
-@pytest.mark.parametrize("name", ["organization/model", "gpt", "a/b.csv", "", "assets/../x"])
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300, "data/" + "x" * 300])
+def test_what_no_file_can_be_called_is_a_mistake(name: str):
+    with pytest.raises(InputError, match="train is .*: a path of names up to 255 bytes"):
+        located(name, "train")
+
+
+NAMES = ["organization/model", "gpt", "a/b.csv", "", "assets/../x", ".", "..", "a/" * 200]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_other_names_stay_what_they_are(name: str):
     assert located(name, "backbone") == name

@@ -1,10 +1,15 @@
+import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from research.errors import InputError, choose_from, exit_on_input_error
+from research.errors import InputError, check_whole, choose_from, exit_on_input_error
 from research.settings import build, build_named, changed, non_default, resolved
 
 
@@ -65,6 +70,9 @@ def test_plain_data_becomes_dataclasses():
         ({"either": 3}, "config.either is 3: expected is a sequence or 'all'"),
         ({"either": [{"a": "b"}]}, "config.either[0]['a'] is 'b': a value of type int"),
         ({"texts": ["no"]}, "config.texts is ['no']: a mapping is expected"),
+        ({"name": "a\ud800"}, "config.name is 'a\\ud800': it has half of a surrogate pair"),
+        ({"texts": {"\ud800": "no"}}, "config.texts is '\\ud800': it has half of a surrogate"),
+        ({"inner": {"rate": 10**400}}, "config.inner.rate is 1000"),
         ({"flag": 1}, "config.flag is 1: a value of type bool is expected"),
     ],
 )
@@ -112,8 +120,18 @@ def test_a_sentence_is_short_and_has_the_nearest_name():
     error = InputError("field", "x" * 500, "less is expected.")
     assert len(str(error)) < 260 and str(error).endswith("...: less is expected.")
     assert str(InputError("size", 3, "2").within("outer")) == "outer.size is 3: 2."
+    sent = pickle.loads(pickle.dumps(InputError("size", 3, "2")))
+    assert (str(sent), sent.value) == ("size is 3: 2.", 3)
     assert choose_from(["lora", "full"], "lroa") == "did you mean 'lora'? allowed are full, lora"
     assert choose_from([], "x") == "allowed are none"
+
+
+def test_whole_numbers_have_bounds():
+    check_whole("seeds", 1)
+    with pytest.raises(InputError, match="seeds is 0: a whole number from 1 is expected"):
+        check_whole("seeds", 0)
+    with pytest.raises(InputError, match="seeds is 9: a whole number from 1 to 8 is expected"):
+        check_whole("seeds", 9, most=8)
 
 
 def test_scripts_end_with_one_line_and_code_2(capsys: pytest.CaptureFixture[str]):
@@ -130,3 +148,51 @@ def test_scripts_end_with_one_line_and_code_2(capsys: pytest.CaptureFixture[str]
     shown = capsys.readouterr()
     assert shown.err == "error: seeds is 0: a whole number from 1 is expected.\n"
     assert shown.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "a.csv"), "file is 'a.csv': Permission"),
+        (OSError(28, "No space left on device"), "file is None: No space left on device.\n"),
+        (MemoryError(), "memory is 'full': smaller batches"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "memory is 'full': smaller batches"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line_too(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+):
+    @exit_on_input_error
+    def main() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"error: {said}") and shown.count("\n") == 1
+
+
+def test_a_mistake_of_ours_is_no_sentence():
+    @exit_on_input_error
+    def main() -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [("while True: print(1)", 141), ("raise KeyboardInterrupt", 130)]
+)
+def test_a_reader_that_is_gone_and_a_user_who_stops(body: str, code: int):
+    source = f"from research.errors import *\n@exit_on_input_error\ndef main():\n    {body}\nmain()"
+    running = subprocess.Popen(
+        [sys.executable, "-c", source],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert running.stdout and running.stderr
+    running.stdout.close()
+    assert running.stderr.read() == b"" and running.wait() == code

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from research.errors import InputError
 from research.evaluation.text_baselines import most_common_target, target_of_nearest
@@ -59,6 +56,10 @@ def tfidf_logistic_regression(
     bytes each, and the words.
     Raises InputError if no text holds a word.
     """
+    from sklearn.exceptions import ConvergenceWarning  # takes seconds to import
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
     started = time.perf_counter()
     _check(texts, labels, classes)
     if not C > 0:

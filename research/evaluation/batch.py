@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from research.methods.method import Array
 from research.tasks.encoded import Encoded
@@ -14,7 +15,8 @@ class Rows(NamedTuple):
 
     tokens: [B, T] prompt and target ids, padded on the right.
     length: [B] real tokens; start: [B] prompt tokens, so the target is `tokens[start:length]`.
-    target: [B, L] the target's ids again, padded on the right. label: [B] the right class.
+    target: [B, L] the target's ids again, padded on the right. label: [B] the right class, or the
+    right number in float32.
     place: [B] where the row stands in the whole batch; its random key comes from it.
     """
 
@@ -48,14 +50,34 @@ def bucket(length: int) -> int:
     return next(size for size in BUCKETS if size >= length)
 
 
+def extents(encoded: Encoded, frame: Frame) -> NDArray:
+    """[I]: how many positions a row takes while training, with what closes it. A target stands
+    behind its prompt where nothing closes that, else apart.
+    """
+    closing = len(frame.closing)
+    return encoded.start + closing if closing else encoded.length
+
+
+def prompt_width(encoded: Encoded, chosen: np.ndarray, closing: int = 0) -> int:
+    """The padded width for the prompts of the examples `chosen`, which has room left in its bucket
+    for `closing` tokens. It will do wherever targets do not stand behind their prompts.
+    """
+    return bucket(int(encoded.start[chosen].max(initial=1)) + closing) - closing
+
+
 def rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: int) -> Rows:
-    """The examples `chosen` (indices) as `size` rows of `width` tokens and `targets` target ids."""
+    """The examples `chosen` (indices) as `size` rows of `width` tokens and `targets` target ids.
+
+    A width that holds the prompts alone cuts their targets off `tokens`.
+    """
     tokens = np.zeros((size, width), np.int32)
     target = np.zeros((size, targets), np.int32)
-    length, start, label = (np.zeros(size, np.int32) for _ in range(3))
+    length, start = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    label = np.zeros(size, encoded.label.dtype)
     for row, item in enumerate(chosen):
         count, begin = encoded.length[item], encoded.start[item]
-        tokens[row, :count] = encoded.tokens[item, :count]
+        own = min(count, width)
+        tokens[row, :own] = encoded.tokens[item, :own]
         target[row, : count - begin] = encoded.tokens[item, begin:count]
         length[row], start[row], label[row] = count, begin, encoded.label[item]
     return Rows(tokens, length, start, target, label, np.arange(size, dtype=np.int32))

@@ -50,12 +50,16 @@ def worst(found: Mapping[str, Share], least: int = LEAST) -> str | None:
     return min(large, key=lambda name: found[name].score) if len(large) > 1 else None
 
 
-def agreement(first: np.ndarray, second: np.ndarray) -> float:
-    """The share of items for which two predictions [I] are the same."""
-    return float(np.mean(np.asarray(first) == np.asarray(second)))
+def agreement(first: np.ndarray, second: np.ndarray) -> float | None:
+    """The share of items for which two predictions [I] are the same; None for numbers, which are
+    hardly ever.
+    """
+    one, other = np.asarray(first), np.asarray(second)
+    return None if np.issubdtype(one.dtype, np.floating) else float(np.mean(one == other))
 
 
 def seed_agreement(predicted: Sequence[np.ndarray]) -> float | None:
-    """The mean of `agreement` over all pairs of seeds; None for one seed."""
-    pairs = [(a, b) for i, a in enumerate(predicted) for b in predicted[i + 1 :]]
-    return float(np.mean([agreement(*pair) for pair in pairs])) if pairs else None
+    """The mean of `agreement` over all pairs of seeds; None for one seed, and for numbers."""
+    pairs = [agreement(a, b) for i, a in enumerate(predicted) for b in predicted[i + 1 :]]
+    known = [share for share in pairs if share is not None]
+    return float(np.mean(known)) if known else None

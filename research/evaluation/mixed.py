@@ -53,7 +53,7 @@ def mixed_scores(
         before, frame, labels = jax.tree.map(
             at_k, (adapters.before, adapters.frame, adapters.labels)
         )
-        adapted = Placed(model, methods, {**params, **leaves}, dtype, before)
+        adapted = Placed(model, methods, {**params, **leaves}, dtype, before=before)
         alone = jax.tree.map(lambda x: jnp.asarray(x)[None], row)
         scores = label_scores(adapted, alone, frame, labels)[0]
         return jnp.where(jnp.arange(len(scores)) < adapters.classes[k], scores, -jnp.inf)

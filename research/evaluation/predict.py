@@ -9,7 +9,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices, spread
-from research.evaluation.batch import Frame, Rows, bucket, rows
+from research.evaluation.batch import Frame, Rows, prompt_width, rows
 from research.evaluation.scoring import label_scores
 from research.executable import Executable
 from research.methods.adapted import Adapted
@@ -69,7 +69,7 @@ def score(
     order = np.argsort(encoded.start, kind="stable")
     for begin in range(0, len(order), size):
         chosen = order[begin : begin + size]
-        width = bucket(int(encoded.length[chosen].max()))
+        width = prompt_width(encoded, chosen, len(frame.closing))
         batch = rows(encoded, chosen, size, width, labels.tokens.shape[1])
         result = scorer(methods, leaves, batch, frame, labels)
         scores[chosen] = np.asarray(result)[: len(chosen)]

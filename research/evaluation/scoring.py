@@ -43,14 +43,16 @@ def target_logprobs(
 ) -> tuple[jax.Array, jax.Array]:
     """(log p [B, L], counted [B, L] bool) of each row's target tokens given all they depend on.
 
-    By the head's route there is one column, the right class. key: the step's random key while
-    training; row i uses `fold_in(key, rows.place[i] + 1)`. smoothing: of labels, while training.
+    By the head's route there is one column, the right class or number. key: the step's random key
+    while training; row i uses `fold_in(key, rows.place[i] + 1)`. smoothing: of labels, while
+    training.
     """
     return ROUTES[adapted.route].target_logprobs(adapted, rows, frame, key, smoothing)
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
-    """[B, C]: the summed log-probability of every label's tokens after each row's prompt.
+    """[B, C]: the summed log-probability of every label's tokens after each row's prompt; of a
+    task whose answer is a number, that number.
 
     A row's own target tokens are not looked at.
     """

@@ -1,7 +1,7 @@
 """Answering by a text: what a backbone generates, and the loss of what it should have written."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -37,6 +37,10 @@ class Writing:
     def targets(self, encoded: Encoded) -> int:
         """The tokens of the longest target, rounded up."""
         return bucket(encoded.longest_target)
+
+    def depends(self, encoded: Encoded) -> tuple[Any, ...]:
+        """What answers depend on beside the rows and the backbone."""
+        return (self.task.checksum, *encoded.references)
 
     def answers(self, model, methods, leaves, encoded, frame, *, devices, dtype) -> Written:
         """A text for each row, and what it is worth beside the row's references."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from research.errors import InputError
+from research.expressions import fits
 from research.interop.options import Config, number
 from research.models.backbone import shapes as shapes_of
 from research.models.model import Model
@@ -67,7 +68,7 @@ def matches(config: Config, name: str, theirs: str) -> bool:
     """Whether a module is among those of a regular expression, or of a list of name endings."""
     picked = config.get(name) or []
     if isinstance(picked, str):
-        return _fullmatch(name, picked, theirs)
+        return fits(picked, theirs, name)
     if not isinstance(picked, list) or not all(isinstance(ending, str) for ending in picked):
         raise InputError(name, picked, "a regular expression or a list of names is expected")
     return any(f".{theirs}".endswith(f".{ending}") for ending in picked)
@@ -79,16 +80,9 @@ def of_pattern(config: Config, name: str, otherwise: str, theirs: str) -> Any:
     if not isinstance(patterns, dict):
         raise InputError(name, patterns, "an object of patterns and numbers is expected")
     for pattern in patterns:
-        if _fullmatch(name, rf"(.*\.)?({pattern})", theirs):
+        if fits(rf"(.*\.)?({pattern})", theirs, name):
             return number({f"{name}.{pattern}": patterns[pattern]}, f"{name}.{pattern}", float)
     return number(config, otherwise, float)
-
-
-def _fullmatch(name: str, pattern: str, theirs: str) -> bool:
-    try:
-        return re.fullmatch(pattern, theirs) is not None
-    except re.error as error:
-        raise InputError(name, pattern, f"it is no regular expression ({error})") from error
 
 
 def endings(adapted: set[str], model: Model) -> list[str]:

@@ -11,7 +11,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.traverse_util import unflatten_dict
 
+from research.methods.dropout import shared_dropout
 from research.methods.method import Array, Leaves, Method, Site, added_to, backbone, path_key
+from research.models.dropout import Dropout
 from research.models.layers import Memory
 from research.models.model import Model
 
@@ -35,13 +37,14 @@ class Adapted:
     """A backbone with its methods applied, at compute precision `dtype`.
 
     leaves: backbone leaves and every method's own, as one flat dict; cast to `dtype` here, so
-    trained leaves may stay in float32.
+    trained leaves may stay in float32. dropout: rate of the model's own dropout while training.
     """
 
     model: Model
     methods: tuple[Method, ...]
     leaves: Leaves
     dtype: Any = jnp.float32
+    dropout: float = 0.0
 
     @property
     def route(self) -> str:
@@ -77,14 +80,16 @@ class Adapted:
         memories: tuple[Memory, ...] = (),
         cross: Memory | None = None,
         keys: jax.Array | None = None,
+        at: jax.Array | None = None,
     ) -> tuple[jax.Array, Memory]:
         """(hidden [B, T, D], memory of these positions) for tokens [B, T] after `memories`.
 
         valid: [B, T] bool, False on padding. cross: what a seq2seq model's encoder offers.
-        keys: [B] one random key per row while training.
+        keys: [B] one random key per row while training. at: [B, L] slots, where hidden [B, L, D] is
+        wanted of these alone; not of a seq2seq model.
         """
         also = () if cross is None else (cross,)
-        return self._apply(tokens, positions, valid, memories, *also, keys=keys)
+        return self._apply(tokens, positions, valid, memories, *also, keys=keys, at=at)
 
     def read(
         self,
@@ -94,11 +99,13 @@ class Adapted:
         length: Array,
         types: jax.Array | None = None,
         keys: jax.Array | None = None,
+        first: bool = False,
     ) -> Read:
         """An encoder's view of rows [B, T], where everything sees everything: soft prompts and
         the opening [S], of which `length` [] are real, are concatenated to every row.
 
         types: [B, T] segments of the tokens, for masked models; what stands before has segment 0.
+        first: whether of these models hidden [B, 1, D] of the first position is all that is wanted.
         """
         size = len(tokens)
         own, (lead, soft) = self._apply(tokens, method="embed", keys=keys), self.lead(opening)
@@ -116,7 +123,8 @@ class Adapted:
         memories, offset = self.layer_prefixes()
         positions = jnp.broadcast_to(offset + places, everything.shape)
         segments = None if types is None else jnp.pad(types, ((0, 0), (before, 0)))
-        hidden = self._apply(embedded, positions, everything, segments, memories, keys=keys)
+        at = jnp.zeros((size, 1), jnp.int32) if first else None
+        hidden = self._apply(embedded, positions, everything, segments, memories, keys=keys, at=at)
         return Read(hidden, everything, positions, soft, before)
 
     def offered(self, read: Read, keys: jax.Array | None = None) -> Memory:
@@ -162,6 +170,11 @@ class Adapted:
         return tuple(memories), jnp.asarray(offset, jnp.int32)
 
     @property
+    def pools_first(self) -> bool:
+        """Whether the classification head reads the first position alone."""
+        return self._head is not None and self._head[0].pool == "first"
+
+    @property
     def _head(self) -> tuple[Any, Leaves] | None:
         """(the method with a classification head, its leaves), if there is one."""
         heads = [m for m in self.methods if m.is_head]
@@ -178,10 +191,17 @@ class Adapted:
     def _cast(self, array: Array) -> jax.Array:
         return jnp.asarray(array, self.dtype)
 
-    def _apply(self, *args, keys: jax.Array | None = None, method: str = "__call__") -> Any:
+    def _apply(
+        self,
+        *args: Any,
+        keys: jax.Array | None = None,
+        at: jax.Array | None = None,
+        method: str = "__call__",
+    ) -> Any:
+        chosen: dict[str, Any] = {} if at is None else {"at": at}
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
         with self._layers_adapted(keys):
-            return self.model.apply({"params": params}, *args, method=method)
+            return self.model.apply({"params": params}, *args, method=method, **chosen)
 
     @contextlib.contextmanager
     def _layers_adapted(self, keys: jax.Array | None) -> Iterator[None]:
@@ -190,11 +210,13 @@ class Adapted:
 
         def intercept(call, args, kwargs, context):
             path = "/".join(context.module.path)
+            here = None if keys is None else jax.vmap(lambda key: path_key(key, path))(keys)
+            if self.dropout and isinstance(context.module, Dropout):
+                return shared_dropout(args[0], self.dropout, here)
             touched = [(m, own[path]) for m, own in added if path and path in own]
             if context.method_name != "__call__" or not touched:
                 return call(*args, **kwargs)
             kernel = context.module.get_variable("params", "kernel")
-            here = None if keys is None else jax.vmap(lambda key: path_key(key, path))(keys)
             module, variables = context.module.unbind()  # which may be called more than once
             call = partial(module.apply, variables)
             for method, leaf in touched:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 
-from research.errors import InputError
+from research.errors import LARGEST, InputError, check_whole
 from research.methods.method import (
     Leaves,
     Method,
@@ -47,8 +47,7 @@ class Bottleneck(Method):
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
         """Raises InputError for a size below 1 and a deviation below 0."""
         del words
-        if self.size < 1:
-            raise InputError("bottleneck.size", self.size, "a whole number from 1 is expected")
+        check_whole("bottleneck.size", self.size, most=LARGEST)
         if not self.deviation >= 0:
             raise InputError("bottleneck.deviation", self.deviation, "a number from 0 is expected")
         kernels = {p.removesuffix("/kernel"): k for p, k in params.items() if p.endswith("/kernel")}

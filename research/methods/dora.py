@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from research.methods.dropout import dropout
 from research.methods.lora import LoRA
 from research.methods.method import Array, Leaves, Site, Words, traced_method
+from research.models.layers import flat_product
 
 
 @traced_method("alpha", "dropout", "b_rate")
@@ -35,8 +36,9 @@ class DoRA(LoRA):
         whole = super().merge(leaf, {"kernel": site.kernel})["kernel"]
         stretch = jnp.expand_dims(_stretch(leaf, whole).astype(x.dtype), range(x.ndim - 1))
         dropped = dropout(x, self.dropout, site.keys)
-        added = dropped @ leaf["a"] @ leaf["b"] * self._scale(leaf)
-        return site.call(x) + (stretch - 1) * (dropped @ site.kernel) + stretch * added
+        turned = flat_product(dropped, site.kernel)
+        added = self._added(leaf, dropped)
+        return site.call(x) + (stretch - 1) * turned + stretch * added
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
         whole = super().merge(leaf, layer)["kernel"]

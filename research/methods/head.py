@@ -1,4 +1,4 @@
-"""Classification head: a layer on top of an encoder that gives one score per class."""
+"""Head: a layer on top of an encoder that gives one score per class, or a number."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from research.methods.method import Leaves, Method, Words, padded, traced_method
 @traced_method()
 @dataclass(frozen=True)
 class Head(Method):
-    """`x W + b`, W [D, C] and b [C], on pooled hidden states x [B, D].
+    """`x W + b`, W [D, C] and b [C], on pooled hidden states x [B, D]; C is 1 without labels.
 
     pool: `first`, the first position as the backbone pools it (Devlin et al. 2019, arXiv
     1810.04805, section 4.1: BERT's pooler; where there is none, the head has a layer of its own,
@@ -29,7 +29,7 @@ class Head(Method):
     pool: Literal["first", "mean"] = "first"
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
-        width, classes = params["embed/embedding"].shape[1], len(words.labels)
+        width, classes = params["embed/embedding"].shape[1], len(words.labels) or 1
         outer, inner = jax.random.split(key)
         leaf: Leaves = {
             "kernel": 0.02 * jax.random.normal(outer, (width, classes)),

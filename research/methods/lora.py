@@ -8,7 +8,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from research.errors import InputError
+from research.errors import LARGEST, InputError, check_whole
 from research.methods.dropout import dropout
 from research.methods.method import (
     Leaves,
@@ -20,6 +20,7 @@ from research.methods.method import (
     traced_method,
 )
 from research.methods.patterns import picked, picks
+from research.models.layers import flat_product
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class LoRA(Method):
 
     def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
         dropped = dropout(x, self.dropout, site.keys)
-        return site.call(x) + dropped @ leaf["a"] @ leaf["b"] * self._scale(leaf)
+        return site.call(x) + self._added(leaf, dropped)
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
         return {**layer, "kernel": layer["kernel"] + leaf["a"] @ leaf["b"] * self._scale(leaf)}
@@ -85,10 +86,13 @@ class LoRA(Method):
     def rate(self, path: str) -> float | None:
         return self.b_rate if path.endswith("/b") else None
 
+    def _added(self, leaf: Leaves, x: jax.Array) -> jax.Array:
+        a, b = jnp.asarray(leaf["a"]), jnp.asarray(leaf["b"])
+        return flat_product(flat_product(x, a) * self._scale(leaf), b)
+
     def _check(self) -> None:
         for name, rank in (("rank", self.rank), *(("ranks", of.rank) for of in self.ranks)):
-            if rank < 1:
-                raise InputError(f"{self.name}.{name}", rank, "a whole number from 1 is expected")
+            check_whole(f"{self.name}.{name}", rank, most=LARGEST)
         for name, value in (("alpha", self.alpha), ("b_rate", self.b_rate)):
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{self.name}.{name}", value, "a number above 0 is expected")

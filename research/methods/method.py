@@ -20,7 +20,8 @@ from research.models.weights import Array, Leaves
 class Words(NamedTuple):
     """What a task offers to the start of a method.
 
-    labels: the text of each, in their order. ids: the token ids of a text.
+    labels: the text of each, in their order; of a task without labels, words that it names. ids:
+    the token ids of a text.
     """
 
     labels: tuple[str, ...]
@@ -163,6 +164,11 @@ def adding(methods: Iterable[Method], leaves: Leaves) -> tuple[Method, ...]:
 def backbone(leaves: Leaves) -> Leaves:
     """The leaves that no method added."""
     return {path: array for path, array in leaves.items() if ":" not in path}
+
+
+def without_head(leaves: Leaves) -> Leaves:
+    """All but those of a classification head."""
+    return {path: array for path, array in leaves.items() if not path.startswith("head:")}
 
 
 def mask(methods: Iterable[Method], leaves: Leaves) -> dict[str, bool]:

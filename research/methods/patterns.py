@@ -1,21 +1,19 @@
 """Leaves and layers that regular expressions pick."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 from research.errors import InputError
+from research.expressions import fits
 
 
 def picks(pattern: str, path: str, field: str = "pattern") -> bool:
     """Whether a pattern fits the whole of a path, or its end after a slash.
 
     So `query` picks the query of every layer, `layers_[01]/.*` all of the first two layers of
-    every stack. Raises InputError, on `field`, for what is no regular expression.
+    every stack. Raises InputError, on `field`, for what is no regular expression, or one that takes
+    too long.
     """
-    try:
-        return re.fullmatch(f"(?:.*/)?(?:{pattern})", path) is not None
-    except re.error as error:
-        raise InputError(field, pattern, f"it is no regular expression ({error})") from error
+    return fits(pattern, path, field) or fits(f".*/(?:{pattern})", path, field)
 
 
 def picked(patterns: Sequence[str], paths: Iterable[str], field: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from research.errors import InputError
+from research.errors import LARGEST, check_whole
 from research.methods.method import Array, Leaves, Method, Words, traced_method
 
 
@@ -35,8 +35,8 @@ class PrefixTuning(Method):
         """Raises InputError for sizes below 1."""
         del words
         for name, size in (("length", self.length), ("hidden", self.hidden)):
-            if size is not None and size < 1:
-                raise InputError(f"prefix.{name}", size, "a whole number from 1 is expected")
+            if size is not None:
+                check_whole(f"prefix.{name}", size, most=LARGEST)
         stack = r"(?:decoder/)?layers_\d+/attention/"
         kernels = [p for p in params if re.fullmatch(stack + "(?:key|qkv)/kernel", p)]
         width = params[kernels[0]].shape[1] // (3 if "qkv" in kernels[0] else 1)

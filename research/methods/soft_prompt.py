@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.errors import InputError
+from research.errors import LARGEST, InputError, check_whole
 from research.methods.method import Array, Leaves, Method, Words, traced_method
 from research.methods.prompt_file import prompt_files, read_prompt
 from research.paths import located
@@ -22,7 +22,8 @@ class SoftPrompt(Method):
     Lester et al. 2021 (arXiv 2104.08691), section 2, and the starts of section 3.2:
     `vocabulary`: rows of the embedding table, drawn among the first `common` ids (the paper has
     5,000 of a table sorted by frequency), or among all. `uniform`: in +-0.5 (the authors' code:
-    from 0 to 0.5). `labels`: the mean embedding of each label's tokens, then as `vocabulary`.
+    from 0 to 0.5). `labels`: the mean embedding of each label's tokens, or of each word that a task
+    without labels names, then as `vocabulary`.
     `text`: the embeddings of a text's tokens, repeated or cut to the length, as in PEFT. `file`: a
     prompt that was trained before, on another task (SPoT, Vu et al. 2022, arXiv 2110.07904, section
     2): a .npy file, what a sweep keeps of a run, or a folder of PEFT.
@@ -41,8 +42,7 @@ class SoftPrompt(Method):
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
         """Raises InputError for numbers that make no prompt, and for no text where one is due."""
-        if self.length < 1:
-            raise InputError("soft_prompt.length", self.length, "a whole number from 1 is expected")
+        check_whole("soft_prompt.length", self.length, most=LARGEST)
         table = jnp.asarray(params["embed/embedding"])
         if self.start == "file":
             return {"": {"prompt": jnp.asarray(self._read(table.shape[1]))}}
@@ -52,7 +52,7 @@ class SoftPrompt(Method):
         prompt = table[jax.random.choice(key, self._common(len(table)), (self.length,))]
         if self.start == "labels":
             if not words.labels:
-                allowed = "the task's answers are texts, there are no labels to start from"
+                allowed = "the task has no labels, and names no words, to start from"
                 raise InputError("soft_prompt.start", "labels", allowed)
             means = [self._tokens(table, words, text).mean(axis=0) for text in words.labels]
             prompt = jnp.concatenate([jnp.stack(means), prompt])[: self.length]

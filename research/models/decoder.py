@@ -21,6 +21,7 @@ from research.models.layers import (
     causal,
     output_head,
     rotation_at,
+    taken,
     token_table,
 )
 from research.models.mlp import MLP
@@ -69,9 +70,16 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(
-        self, hidden: Array, rotation: Rotation, visible: Array, memories: Sequence[Source]
+        self,
+        hidden: Array,
+        rotation: Rotation,
+        visible: Array,
+        memories: Sequence[Source],
+        at: Array | None,
     ) -> tuple[Array, Array, Array]:
-        """(hidden [B, T, D], keys [B, T, G, K], values [B, T, G, K])."""
+        """(hidden [B, T, D], keys [B, T, G, K], values [B, T, G, K]); hidden [B, L, D] of the slots
+        `at` [B, L], if there are any.
+        """
         config = self.config
         attention = Attention(
             config.width,
@@ -85,8 +93,8 @@ class Block(nn.Module):
         )
         mlp = MLP(config.hidden, nn.silu, gated=True, bias=config.mlp_bias, name="mlp")
         normed = nn.RMSNorm(config.norm_eps, name="attention_norm")(hidden)
-        attended, keys, values = attention(normed, visible, memories, rotation)
-        hidden = hidden + attended
+        attended, keys, values = attention(normed, visible, memories, rotation, at=at)
+        hidden = taken(hidden, at) + attended
         normed = nn.RMSNorm(config.norm_eps, name="mlp_norm")(hidden)
         return hidden + mlp(normed), keys, values
 
@@ -109,7 +117,12 @@ class Decoder(Model):
             self.head = output_head(config)
 
     def __call__(
-        self, inputs: Array, positions: Array, valid: Array, memories: Sequence[Memory] = ()
+        self,
+        inputs: Array,
+        positions: Array,
+        valid: Array,
+        memories: Sequence[Memory] = (),
+        at: Array | None = None,
     ) -> tuple[Array, Memory]:
         """(hidden [B, T, D] after the final norm, what these T positions offer to later ones).
 
@@ -117,18 +130,21 @@ class Decoder(Model):
         embedding and windows. valid: [B, T] bool, False on padding, which nothing attends to.
         Position t sees every valid position of every memory and the valid inputs up to t, by their
         order; where a layer has a window, only those less than the window before its own position.
+        at: [B, L] slots, the only ones of which the hidden states [B, L, D] are wanted.
         """
         hidden = self.embedded(inputs)
         rotation = rotation_at(positions, self.config.rope.frequencies(self.config.head_width))
         everything = causal(valid)
         own: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):
-            visible = self._near(everything, positions, positions, index)
+            here = at if index == len(self.layers) - 1 else None
+            asking = taken(positions, here)
+            visible = self._near(taken(everything, here), asking, positions, index)
             sources = []
             for m in memories:
-                remembered = self._near(m.valid[:, None], positions, m.positions, index)
+                remembered = self._near(m.valid[:, None], asking, m.positions, index)
                 sources.append(Source(m.keys[index], m.values[index], remembered))
-            hidden, keys, values = layer(hidden, rotation, visible, sources)
+            hidden, keys, values = layer(hidden, rotation, visible, sources, here)
             own.append((keys, values))
         hidden = self.final_norm(hidden)
         if self.is_initializing() and not self.config.tied:

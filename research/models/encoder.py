@@ -17,6 +17,7 @@ from research.models.layers import (
     Source,
     by_table,
     linear,
+    taken,
     token_table,
 )
 from research.models.layout import Layout
@@ -41,7 +42,10 @@ class Block(nn.Module):
     config: EncoderConfig
 
     @nn.compact
-    def __call__(self, hidden: Array, visible: Array, memories: Sequence[Source]) -> Array:
+    def __call__(
+        self, hidden: Array, visible: Array, memories: Sequence[Source], at: Array | None
+    ) -> Array:
+        """[B, T, D]; [B, L, D] of the slots `at` [B, L], if there are any."""
         config = self.config
         attention = Attention(
             config.width,
@@ -54,8 +58,8 @@ class Block(nn.Module):
         )
         activation = ACTIVATIONS[config.activation]
         mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
-        attended, _, _ = attention(hidden, visible, memories)
-        hidden = _norm(config, "attention_norm")(hidden + attended)
+        attended, _, _ = attention(hidden, visible, memories, at=at)
+        hidden = _norm(config, "attention_norm")(taken(hidden, at) + attended)
         return _norm(config, "mlp_norm")(hidden + mlp(hidden))
 
 
@@ -111,8 +115,10 @@ class Encoder(Model):
         valid: Array,
         types: Array | None = None,
         memories: Sequence[Memory] = (),
+        at: Array | None = None,
     ) -> Array:
-        """Hidden states [B, T, D] after the last layer.
+        """Hidden states [B, T, D] after the last layer; of the slots `at` [B, L] alone, if there
+        are any.
 
         inputs: [B, T] tokens or [B, T, D] embeddings, as `embed` gives. positions: [B, T] int32,
         from 0; padding may have any. valid: [B, T] bool, False on padding, which nothing attends
@@ -126,7 +132,8 @@ class Encoder(Model):
         )
         for index, layer in enumerate(self.layers):
             sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
-            hidden = layer(hidden, valid[:, None], sources)
+            here = at if index == len(self.layers) - 1 else None
+            hidden = layer(hidden, valid[:, None], sources, here)
         if self.is_initializing():
             self._make_heads(hidden)
         return hidden

@@ -1,7 +1,6 @@
 """The files of a checkpoint's folder."""
 
 import hashlib
-import json
 import os
 import shutil
 import uuid
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from research.errors import InputError
+from research.plain import parse_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -58,7 +58,7 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
 def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises InputError for a file that holds none."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError("file", str(file), f"it cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):

@@ -15,6 +15,7 @@ from research.models.layers import (
     Source,
     causal,
     output_head,
+    taken,
     token_table,
 )
 from research.models.layout import Key, Layout
@@ -63,9 +64,11 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(
-        self, hidden: Array, visible: Array, memories: Sequence[Source]
+        self, hidden: Array, visible: Array, memories: Sequence[Source], at: Array | None
     ) -> tuple[Array, Array, Array]:
-        """(hidden [B, T, D], keys [B, T, H, K], values [B, T, H, K])."""
+        """(hidden [B, T, D], keys [B, T, H, K], values [B, T, H, K]); hidden [B, L, D] of the slots
+        `at` [B, L], if there are any.
+        """
         config = self.config
         attention = Attention(
             config.width,
@@ -80,8 +83,8 @@ class Block(nn.Module):
         activation = ACTIVATIONS[config.activation]
         mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
         normed = norm(config, name="attention_norm")(hidden)
-        attended, keys, values = attention(normed, visible, memories)
-        hidden = hidden + attended
+        attended, keys, values = attention(normed, visible, memories, at=at)
+        hidden = taken(hidden, at) + attended
         return hidden + mlp(norm(config, name="mlp_norm")(hidden)), keys, values
 
 
@@ -104,14 +107,20 @@ class GPT2(Model):
             self.head = output_head(config)
 
     def __call__(
-        self, inputs: Array, positions: Array, valid: Array, memories: Sequence[Memory] = ()
+        self,
+        inputs: Array,
+        positions: Array,
+        valid: Array,
+        memories: Sequence[Memory] = (),
+        at: Array | None = None,
     ) -> tuple[Array, Memory]:
         """(hidden [B, T, D] after the final norm, what these T positions offer to later ones).
 
         inputs: [B, T] tokens or [B, T, D] embeddings, without those of positions. positions:
         [B, T] int32; a row with a valid one from `context` on is all NaN. valid: [B, T] bool,
         False on padding, which nothing attends to. Position t sees every valid position of every
-        memory and the valid inputs up to t, by their order.
+        memory and the valid inputs up to t, by their order. at: [B, L] slots, the only ones of
+        which the hidden states [B, L, D] are wanted.
         """
         # Padding may have any position; NaN there would spread, since 0 * NaN is NaN.
         learned = self.positions(jnp.where(valid, positions, 0))
@@ -120,7 +129,8 @@ class GPT2(Model):
         own: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):
             sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
-            hidden, keys, values = layer(hidden, visible, sources)
+            here = at if index == len(self.layers) - 1 else None
+            hidden, keys, values = layer(hidden, taken(visible, here), sources, here)
             own.append((keys, values))
         hidden = self.final_norm(hidden)
         if self.is_initializing() and not self.config.tied:

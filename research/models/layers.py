@@ -1,7 +1,7 @@
 """Layers that families share: rotary positions and attention over memories."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -10,10 +10,27 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from research.models.dropout import Dropout
+
 Rotation = tuple[Array, Array]  # cosine and sine, each [B, T, 1, K / 2] in float32
+Drop = Callable[[Array], Array] | None
 
 INITIAL = nn.initializers.normal(0.02)  # as in `LlamaConfig`
-linear = partial(nn.Dense, kernel_init=INITIAL)
+
+
+def flat_product(inputs: Array, kernel: Array, *dimensions: Any, **options: Any) -> Array:
+    """[..., F] of inputs [..., D] and a kernel [D, F], as a product of two matrices.
+
+    So is the kernel's gradient then, whose operands XLA would otherwise compute a second time,
+    transposed: a third of a step that trains everything.
+    """
+    del dimensions  # of `nn.Dense`: the last of the inputs, the first of the kernel
+    flat = inputs.reshape(-1, inputs.shape[-1])
+    product = jax.lax.dot_general(flat, kernel, (((1,), (0,)), ((), ())), **options)
+    return product.reshape(*inputs.shape[:-1], kernel.shape[-1])
+
+
+linear = partial(nn.Dense, kernel_init=INITIAL, dot_general=flat_product)
 
 
 def token_table(config: Any) -> nn.Embed:
@@ -56,13 +73,24 @@ class Source(NamedTuple):
     bias: Array | None = None  # [b, H, T, S] float32, added to the scores
 
 
+def taken(x: Array, at: Array | None) -> Array:
+    """Of `x` [B, T, ...] the slots `at` [B, L]: [B, L, ...]. All of it for None."""
+    if at is None:
+        return x
+    return jnp.take_along_axis(x, at.reshape(*at.shape, *(1,) * (x.ndim - 2)), axis=1)
+
+
 def rotation_at(positions: Array, frequencies: Array) -> Rotation:
     """Angles `position * frequency` of positions [B, T], for the K / 2 pairs of a head.
 
     Su et al. 2021 (arXiv 2104.09864), equation 15.
     """
     angles = positions.astype(jnp.float32)[..., None, None] * frequencies[None, None, None]
-    return jnp.cos(angles), jnp.sin(angles)
+    cosine, sine = jnp.cos(angles), jnp.sin(angles)
+    # By a divisor that is 1 but for rounding: XLA computes a cosine again wherever it is read, for
+    # every head of every layer, which was 10 % of a step, and a quotient once.
+    one = cosine**2 + sine**2
+    return cosine / one, sine / one
 
 
 def rotate(heads: Array, rotation: Rotation) -> Array:
@@ -73,19 +101,36 @@ def rotate(heads: Array, rotation: Rotation) -> Array:
     return jnp.concatenate(turned, axis=-1).astype(heads.dtype)
 
 
-def attend(query: Array, sources: Sequence[Source], scale: float) -> Array:
-    """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32.
+# Added to the scores of what is not visible: none of float32's scores changes it.
+UNSEEN = -1e30
+
+
+def attend(query: Array, sources: Sequence[Source], scale: float, drop: Drop = None) -> Array:
+    """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32, whose
+    weights [B, G, H / G, T, S] go through `drop`, if there is one.
 
     Grouped heads as in Ainslie et al. 2023 (arXiv 2305.13245): H / G queries share a key head.
-    A query that sees nothing gets the mean of the values: arbitrary, but finite. Raises
+    A query that sees nothing gets the mean of the values: arbitrary, but finite. The sum of the
+    weighted values is divided, not each weight, as in Dao et al. 2022 (arXiv 2205.14135). Raises
     ValueError for a source whose rows do not divide B.
     """
-    scores = jnp.concatenate([_scores(query, source, scale) for source in sources], axis=-1)
-    weights = jax.nn.softmax(scores, axis=-1).astype(query.dtype)
-    ends = list(accumulate(source.keys.shape[1] for source in sources))
-    parts = jnp.split(weights, ends[:-1], axis=-1)
-    attended = [_weighted(part, source.values) for part, source in zip(parts, sources, strict=True)]
-    return sum(attended[1:], attended[0]).reshape(query.shape)
+    scores = [_scores(query, source, scale) for source in sources]
+    highest = [one.max(axis=-1, keepdims=True, initial=UNSEEN) for one in scores]
+    peak = jax.lax.stop_gradient(reduce(jnp.maximum, highest))
+    weights = [jnp.exp(one - peak) for one in scores]
+    total = reduce(jnp.add, (one.sum(axis=-1) for one in weights))
+    kept = weights if drop is None else _dropped(weights, drop)
+    pairs = zip(kept, sources, strict=True)
+    summed = [_weighted(one.astype(query.dtype), source.values) for one, source in pairs]
+    share = jnp.moveaxis(1 / total, -1, 1)[..., None]
+    attended = reduce(jnp.add, summed) * share.astype(query.dtype)
+    return attended.reshape(query.shape)
+
+
+def _dropped(weights: Sequence[Array], drop: Callable[[Array], Array]) -> list[Array]:
+    """The weights of all sources after `drop`, which sees them as one."""
+    ends = list(accumulate(one.shape[-1] for one in weights))
+    return jnp.split(drop(jnp.concatenate(weights, axis=-1)), ends[:-1], axis=-1)
 
 
 def _scores(query: Array, source: Source, scale: float) -> Array:
@@ -97,12 +142,12 @@ def _scores(query: Array, source: Source, scale: float) -> Array:
     scores = jnp.einsum(
         "bntgqk,bsgk->bngqts", grouped, source.keys, preferred_element_type=jnp.float32
     )
-    scores = scores * scale
+    # A sum, not a choice, so that nothing is left to do in the backward pass.
+    hidden = jnp.where(_by_memory(source.visible, served)[:, :, None, None], 0.0, UNSEEN)
+    scores = scores * scale + hidden
     if source.bias is not None:
         bias = _by_memory(source.bias, served)
         scores = scores + bias.reshape(*bias.shape[:2], groups, heads // groups, *bias.shape[3:])
-    visible = _by_memory(source.visible, served)[:, :, None, None]
-    scores = jnp.where(visible, scores, jnp.finfo(jnp.float32).min)
     return scores.reshape(rows, groups, heads // groups, length, size)
 
 
@@ -150,6 +195,7 @@ class Attention(nn.Module):
             self.query_norm = nn.RMSNorm(self.head_norm)
             self.key_norm = nn.RMSNorm(self.head_norm)
         self.out = linear(self.width, use_bias=self.out_bias)
+        self.drop = Dropout()
 
     def __call__(
         self,
@@ -158,21 +204,30 @@ class Attention(nn.Module):
         memories: Sequence[Source] = (),
         rotation: Rotation | None = None,
         bias: Array | None = None,
+        at: Array | None = None,
     ) -> tuple[Array, Array, Array]:
         """(output [B, T, D], keys [B, T, G, K], values [B, T, G, K]).
 
         visible: [B, T, T], or [B, 1, T] where every query sees the same. bias: as in `Source`.
+        at: [B, L] slots of which the output [B, L, D] is wanted, with `visible`, and that of
+        `memories`, for these alone.
         """
         if self.fused:
             ends = (self.heads * self.head_width, (self.heads + self.kv_heads) * self.head_width)
-            flat = jnp.split(self.qkv(hidden), ends, axis=-1)
+            query, keys, values = jnp.split(self.qkv(hidden), ends, axis=-1)
+            query = taken(query, at)
         else:
-            flat = [self.query(hidden), self.key(hidden), self.value(hidden)]
-        query, keys, values = (self._heads(x) for x in flat)
+            query, keys, values = (
+                self.query(taken(hidden, at)),
+                self.key(hidden),
+                self.value(hidden),
+            )
+        query, keys, values = (self._heads(x) for x in (query, keys, values))
         if self.head_norm is not None:
             query, keys = self.query_norm(query), self.key_norm(keys)
         if rotation is not None:
-            query, keys = rotate(query, rotation), rotate(keys, rotation)
+            here = (taken(rotation[0], at), taken(rotation[1], at))
+            query, keys = rotate(query, here), rotate(keys, rotation)
         return self._attended(query, [*memories, Source(keys, values, visible, bias)]), keys, values
 
     def offered(self, inputs: Array) -> tuple[Array, Array]:
@@ -189,7 +244,7 @@ class Attention(nn.Module):
 
     def _attended(self, query: Array, sources: Sequence[Source]) -> Array:
         scale = self.head_width**-0.5 if self.scale is None else self.scale
-        attended = attend(query, sources, scale)
+        attended = attend(query, sources, scale, self.drop)
         return self.out(attended.reshape(*attended.shape[:2], self.heads * self.head_width))
 
 

@@ -6,6 +6,7 @@ from functools import partial
 import flax.linen as nn
 from jax import Array
 
+from research.models.dropout import Dropout
 from research.models.layers import linear
 
 # By their names in transformers: `gelu` is the exact one of Hendrycks and Gimpel 2016 (arXiv
@@ -39,4 +40,5 @@ class MLP(nn.Module):
             inner = self.activation(gate) * up
         else:
             inner = self.activation(up)
-        return linear(inputs.shape[-1], use_bias=self.bias, name="down")(inner)
+        dropped = Dropout(name="drop")(inner)
+        return linear(inputs.shape[-1], use_bias=self.bias, name="down")(dropped)

@@ -25,19 +25,22 @@ class Model(nn.Module):
 
     A family's `setup` makes `table`, the `token_table`, and where it is not tied `head`, the
     `output_head`. Besides the methods here, `causal` models have
-        __call__(inputs, positions, valid, memories=()) -> (hidden [B, T, D], Memory)
+        __call__(inputs, positions, valid, memories=(), at=None) -> (hidden [B, T, D], Memory)
     `masked` ones
-        __call__(inputs, positions, valid, types=None, memories=()) -> hidden [B, T, D]
+        __call__(inputs, positions, valid, types=None, memories=(), at=None) -> hidden [B, T, D]
         features(hidden [B, T, D]) -> [B, D], what a classification head reads
     and `seq2seq` ones
         encode(inputs, positions, valid, memories=()) -> hidden [B, S, D]
         offered(hidden [B, S, D], positions, valid) -> Memory for the decoder's cross-attention
         __call__(inputs, positions, valid, memories=(), cross=None) -> (hidden [B, T, D], Memory)
     inputs: [B, T] tokens or [B, T, D] embeddings. positions: [B, T] int32. valid: [B, T] bool,
-    False on padding, which nothing attends to. memories: what stands before, see `Memory`.
+    False on padding, which nothing attends to. memories: what stands before, see `Memory`. at:
+    [B, L] slots; with it the hidden states are [B, L, D], of these, and the last layer computes no
+    others: of a decoder of six layers that reads one slot a row, a seventh less work.
     """
 
     ROUTE: ClassVar[Route]
+    DROPS: ClassVar[bool] = False  # whether all places of its dropout are there, see `Dropout`
     LAYOUT: ClassVar[Layout]
     CONFIG: ClassVar[Any]  # the class of `config`
 
@@ -51,6 +54,10 @@ class Model(nn.Module):
         """
         del names
         return cls(cls.CONFIG.from_hf(config))
+
+    def to_hf(self) -> dict[str, Any]:
+        """The inverse of `from_hf`: all fields of a config.json that change the computation."""
+        return self.config.to_hf()
 
     def embed(self, tokens: Array) -> Array:
         """[B, T, D] embeddings of tokens [B, T], without those of positions and segments; a soft

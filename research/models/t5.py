@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from research.models.dropout import Dropout
 from research.models.layers import (
     INITIAL,
     Attention,
@@ -25,7 +26,7 @@ from research.models.t5_layout import GATED, PLAIN
 
 
 class Block(nn.Module):
-    """One layer: attention, cross-attention in a decoder, MLP; each after a norm, with a residual.
+    """One layer: attention, cross-attention in a decoder, MLP; each with norm, dropout, residual.
 
     Attention scores are not scaled: the weights of T5 are drawn small enough.
     """
@@ -44,6 +45,7 @@ class Block(nn.Module):
         activation = partial(nn.gelu, approximate=True) if config.gated else nn.relu
         self.mlp = MLP(config.hidden, activation, gated=config.gated, bias=False)
         self.mlp_norm = nn.RMSNorm(config.norm_eps)
+        self.attention_drop, self.cross_drop, self.mlp_drop = Dropout(), Dropout(), Dropout()
 
     def __call__(
         self,
@@ -56,10 +58,10 @@ class Block(nn.Module):
         """(hidden [B, T, D], keys [B, T, H, K], values [B, T, H, K])."""
         normed = self.attention_norm(hidden)
         attended, keys, values = self.attention(normed, visible, memories, bias=bias)
-        hidden = hidden + attended
+        hidden = hidden + self.attention_drop(attended)
         if cross is not None:
-            hidden = hidden + self.cross.cross(self.cross_norm(hidden), cross)
-        return hidden + self.mlp(self.mlp_norm(hidden)), keys, values
+            hidden = hidden + self.cross_drop(self.cross.cross(self.cross_norm(hidden), cross))
+        return hidden + self.mlp_drop(self.mlp(self.mlp_norm(hidden))), keys, values
 
     def offered(self, encoded: Array) -> tuple[Array, Array]:
         """Keys and values [B, S, H, K] of the encoder's hidden states [B, S, D]."""
@@ -78,6 +80,7 @@ class Stack(nn.Module):
         self.positions = nn.Embed(config.buckets, config.heads, embedding_init=INITIAL)
         self.layers = [Block(config, self.decodes) for _ in range(depth)]
         self.final_norm = nn.RMSNorm(config.norm_eps)
+        self.input_drop, self.output_drop = Dropout(), Dropout()
 
     def __call__(
         self,
@@ -92,6 +95,7 @@ class Stack(nn.Module):
         bias = self._bias(positions, positions)
         biases = [self._bias(positions, memory.positions) for memory in memories]
         own: list[tuple[Array, Array]] = []
+        hidden = self.input_drop(hidden)
         for index, layer in enumerate(self.layers):
             sources = [
                 Source(m.keys[index], m.values[index], m.valid[:, None], b)
@@ -102,7 +106,8 @@ class Stack(nn.Module):
             own.append((keys, values))
         all_keys, all_values = zip(*own, strict=True)
         everywhere = jnp.broadcast_to(positions, valid.shape)
-        return self.final_norm(hidden), Memory(all_keys, all_values, valid, everywhere)
+        found = self.output_drop(self.final_norm(hidden))
+        return found, Memory(all_keys, all_values, valid, everywhere)
 
     def offered(self, encoded: Array) -> list[tuple[Array, Array]]:
         """Each layer's keys and values [B, S, H, K] of the encoder's hidden states [B, S, D]."""
@@ -131,6 +136,7 @@ class T5(Model):
     config: T5Config
 
     ROUTE: ClassVar[Route] = "seq2seq"
+    DROPS: ClassVar[bool] = True
     LAYOUT: ClassVar[Layout] = PLAIN
 
     @classmethod

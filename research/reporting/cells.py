@@ -15,6 +15,7 @@ from research.reporting.records import StoredRun, distinct, read_runs
 from research.reporting.statistics import Interval, influences, interval
 from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, search_runs
 from research.sweeps.record import Kept, Record, canonical
+from research.tasks.metrics import LOWEST
 
 ENOUGH = 5  # seeds, for intervals that cover as often as they say: see results/statistics/
 
@@ -61,7 +62,7 @@ class Cell:
 
     def score(self, metric: str) -> Interval:
         """The mean over the seeds and its interval, as fractions."""
-        return interval(self.influence[metric])
+        return interval(self.influence[metric], lowest=LOWEST.get(metric, 0.0))
 
     def numbers(self, group: str, name: str) -> list[Any]:
         """A value of `costs` or `notes` of each run, those that are known."""

@@ -5,16 +5,21 @@ from collections.abc import Callable, Iterable
 
 from research.reporting.cells import ENOUGH, Cell, Grid
 from research.reporting.records import distinct
+from research.tasks.metrics import LOWEST
 
 PROVISIONAL, ONE_SEED = "†", "‡"
 # Headlines that are written otherwise than they are named.
 NAMES = {
     "macro_f1": "macro F1",
+    "matthews": "Matthews' correlation",
     "exact_match": "exact match",
     "bleu": "BLEU",
     "chrf": "chrF",
     "rouge_l": "ROUGE-L",
     "f1": "F1 of words",
+    "referent": "right referents",
+    "pearson": "Pearson's correlation",
+    "spearman": "Spearman's correlation",
     "sql_execution": "SQL by execution",
     "sql_match": "SQL by match",
     "format": "share in the format",
@@ -48,9 +53,11 @@ def _scores(grid: Grid) -> str:
         name if len(names) == 1 else f"{name} ({', '.join(distinct(tasks))})"
         for name, tasks in names.items()
     )
+    correlations = any(cell.headline in LOWEST for cell in grid.tested())
+    beyond = "; correlations are from -100 to 100" if correlations else ""
     return (
-        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds, and the 95 % "
-        "interval over seeds and test items."
+        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds and, in brackets, the "
+        f"95 % interval over seeds and test items{beyond}."
     )
 
 

@@ -20,7 +20,7 @@ class Answered(Protocol):
 
 @dataclass(frozen=True)
 class Interval:
-    """A score and its confidence interval, all between 0 and 1. seeds, items: how many."""
+    """A score and its confidence interval, as fractions. seeds, items: how many."""
 
     score: float
     low: float
@@ -35,8 +35,8 @@ def influences(found: Sequence[Answered], metric: str) -> np.ndarray:
     found: the answers of each seed to the same items. u_si = f_s + (I - 1) (mean_j f_s(-j) -
     f_s(-i)), with f_s(-i) the metric of seed s without item i: the jackknife's pseudo-values
     (Tukey 1958; Efron and Tibshirani 1993, ch. 11), moved so that their mean is f_s itself. For
-    accuracy u_si is 1 where the answer is right, else 0; BLEU and chrF are no means over items, and
-    their pseudo-values stand in for such.
+    accuracy u_si is 1 where the answer is right, else 0; BLEU, chrF and correlations are no means
+    over items, and their pseudo-values stand in for such.
     """
     rows = []
     for one in found:
@@ -99,7 +99,7 @@ def variance(influence: np.ndarray) -> tuple[Any, Any]:
     return np.where(summed, total, largest), degrees
 
 
-def bounds(influence: np.ndarray, level: float = 0.95) -> tuple[Any, Any]:
+def bounds(influence: np.ndarray, level: float = 0.95, lowest: float = 0.0) -> tuple[Any, Any]:
     """The two-sided t interval of the mean of crossed matrices [..., S, I], on the scale of
     log-odds.
 
@@ -108,10 +108,14 @@ def bounds(influence: np.ndarray, level: float = 0.95) -> tuple[Any, Any]:
     Cai and DasGupta 2001). How often it covers is simulated in results/statistics/. Where all
     entries are equal (every answer right) V is 0 and says nothing; the bounds are then those of
     Wilson (1927) for I items.
+
+    lowest: the least that the score can be, 1 is the most; all of this is of the share of the way
+    between. Of a correlation, from -1 on, half of those log-odds is Fisher's z (1921).
     """
-    score, items = influence.mean((-2, -1)), influence.shape[-1]
-    v, degrees = variance(influence)
-    usual = (np.ptp(influence, axis=(-2, -1)) > 1e-12) & (score > 0) & (score < 1)
+    shares = (influence - lowest) / (1 - lowest)
+    score, items = shares.mean((-2, -1)), shares.shape[-1]
+    v, degrees = variance(shares)
+    usual = (np.ptp(shares, axis=(-2, -1)) > 1e-12) & (score > 0) & (score < 1)
     share = np.where(usual, score, 0.5)
     half = special.stdtrit(degrees, 0.5 + level / 2) * v**0.5 / (share * (1 - share))
     odds = special.logit(share)
@@ -120,12 +124,12 @@ def bounds(influence: np.ndarray, level: float = 0.95) -> tuple[Any, Any]:
         np.where(usual, special.expit(odds + side * half), np.clip(other, 0, 1))
         for side, other in zip((-1, 1), wilson, strict=True)
     )
-    return low, high
+    return lowest + (1 - lowest) * low, lowest + (1 - lowest) * high
 
 
-def interval(influence: np.ndarray, level: float = 0.95) -> Interval:
+def interval(influence: np.ndarray, level: float = 0.95, lowest: float = 0.0) -> Interval:
     """The mean of an influence matrix [S, I], and its interval by `bounds`."""
-    low, high = map(float, bounds(influence, level))
+    low, high = map(float, bounds(influence, level, lowest))
     return Interval(float(influence.mean()), low, high, *influence.shape)
 
 

@@ -37,14 +37,17 @@ class Approach(Prompt):
     )
 
     def __post_init__(self) -> None:
-        if not self.name:
+        if not self.name.strip():
             raise InputError("name", self.name, "a row needs a name")
         super().__post_init__()
         if self.ensemble > 1 and self.stages:
             raise InputError("ensemble", self.ensemble, "an ensemble is of prompts, without stages")
         if self.baseline is not None:
             self._check_baseline()
+        elif self.options:
+            raise InputError("options", dict(self.options), "only a baseline has options")
         self._check_merges()
+        self._check_heads()
 
     def _check_baseline(self) -> None:
         if self.baseline not in BASELINES:
@@ -63,6 +66,13 @@ class Approach(Prompt):
             if again := sorted(names & merged):
                 raise InputError("stages", again[0], "it was merged by an earlier stage")
             merged |= names if stage.merge else set()
+
+    def _check_heads(self) -> None:
+        lent = [stage.task for stage in self.stages if stage.lends_head]
+        last = self.stages[-1] if self.stages else None
+        if lent and last and (last.lends_head or not last.has_head):
+            allowed = "a head has the classes of one task; the last stage needs one of its own"
+            raise InputError("stages.task", lent[0], allowed)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], schedule: Schedule, at: str) -> "Approach":
@@ -132,13 +142,15 @@ class Approach(Prompt):
 
     def at_work(self, stages: int | None = None) -> tuple[Method, ...]:
         """The methods that the first `stages` leave behind, None for all: each as it last trained,
-        without those that were merged.
+        without those that were merged and the heads of other tasks.
         """
         methods: tuple[Method, ...] = ()
         for index, stage in enumerate(self.stages[:stages]):
             methods = self.in_training(index, methods)
             if stage.merge:
                 methods = tuple(method for method in methods if method.is_head)
+            if stage.lends_head:
+                methods = tuple(method for method in methods if not method.is_head)
         return methods
 
     def in_training(self, index: int, before: tuple[Method, ...]) -> tuple[Method, ...]:

@@ -8,12 +8,14 @@ import numpy as np
 
 from research.evaluation.answering import Answers
 from research.evaluation.baselines import BASELINES, Fitted
+from research.evaluation.estimating import Estimated, estimated
 from research.evaluation.predict import Scored
 from research.evaluation.text_baselines import FittedTexts
 from research.evaluation.writing import Written
 from research.sweeps.plan import Run
 from research.sweeps.result import Result, predictions
 from research.tasks.metrics import METRICS
+from research.tasks.number_task import NumberTask
 from research.tasks.sampling import draw
 from research.tasks.task import Example, Task
 from research.tasks.text_task import TextTask
@@ -28,6 +30,8 @@ def run_baseline(run: Run) -> Result:
     fit = partial(BASELINES[approach.baseline or ""].fit, **approach.options)
     if isinstance(task, TextTask):
         fitted, answer = _writing(fit, task, split.train)
+    elif isinstance(task, NumberTask):
+        fitted, answer = _estimating(fit, split.train)
     else:
         fitted, answer = _choosing(fit, task, split.train)
     return Result(
@@ -73,6 +77,17 @@ def _writing(
         known = [example.references for example in examples]
         texts = task.judged(fitted.write(_texts(examples)), known)
         return Written(texts, math.nan, texts.metrics())  # it gives no probabilities
+
+    return fitted, answer
+
+
+def _estimating(fit: Callable[..., FittedTexts], train: Examples) -> tuple[FittedTexts, Answer]:
+    """The baselines that write give a number of training again."""
+    fitted = fit(_texts(train), [example.label for example in train])
+
+    def answer(examples: Examples) -> Estimated:
+        numbers, gold = fitted.write(_texts(examples)), [example.label for example in examples]
+        return estimated(np.array(numbers, float), np.array(gold, float))
 
     return fitted, answer
 

@@ -3,16 +3,17 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
-from research.sweeps.baseline_run import run_baseline
 from research.sweeps.bench import Bench
+from research.sweeps.desk import Hands
 from research.sweeps.ledger import Ledger
-from research.sweeps.model_run import check_run, cohort_id, cohorts, run_cohort
+from research.sweeps.lineage import lineage_id
+from research.sweeps.model_run import check_run
 from research.sweeps.plan import Cell, Run
 from research.sweeps.progress import Progress
 from research.sweeps.protocol import choose
-from research.sweeps.result import Result, record, tested
-from research.sweeps.trained import save_trained, wording_of
+from research.sweeps.share import Share, cohort_id, cohorts, shares
 
 
 class CellRun:
@@ -22,20 +23,35 @@ class CellRun:
 
     def __init__(self, cell: Cell, bench: Bench, ledger: Ledger, progress: Progress):
         self.cell, self.bench, self.ledger, self.progress = cell, bench, ledger, progress
-        self.results: dict[str, Result] = {}
 
-    def finish(self) -> None:
-        """Does what is missing; then the cohorts' checkpoints are no longer needed."""
+    def finish(self, hands: Hands) -> None:
+        """Has done what is missing; then the cohorts' checkpoints are no longer needed."""
         self.progress.start(self.cell)
         search = self.cell.search()
-        self._train(search)
+        self._train(search, hands)
         final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
         later = [run for run in final if run not in search]
-        self._train(later)
-        self._test(search, final)
-        self._test(later, final)
-        for group in (*cohorts(search), *cohorts(later)):
+        self._train(later, hands)
+        self._test([*self._shares(search), *self._shares(later)], final, hands)
+        hands.forget(self.cell)
+        self.clear()
+
+    def clear(self) -> None:
+        """Removes what a cell that is finished needs no more: its cohorts' checkpoints, and the
+        stages from which no other cell starts.
+        """
+        search = self.cell.search()
+        final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
+        for group in (*cohorts(search), *cohorts([run for run in final if run not in search])):
             shutil.rmtree(self.bench.checkpoints / cohort_id(group), ignore_errors=True)
+        self.bench.stages.release(self.stages)
+
+    @cached_property
+    def stages(self) -> frozenset[str]:
+        """The ids of the stages that others of the cell follow, whichever trial is chosen."""
+        followed = range(len(self.cell.approach.stages) - 1)
+        runs = [run for trial in self.cell.trials for run in self.cell.final(trial)]
+        return frozenset(lineage_id(run, index) for run in runs for index in followed)
 
     def check(self) -> None:
         """Raises InputError for whatever would stop one of the runs, whichever trial is chosen."""
@@ -58,37 +74,31 @@ class CellRun:
         final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
         return all(self.ledger.has(run.id) and self._is_tested(run) for run in final)
 
-    def _train(self, runs: Sequence[Run]) -> None:
-        """Runs the cohorts of which a record is missing, and writes the missing records."""
-        for group in cohorts(runs):
-            missing = [run for run in group if not self.ledger.has(run.id)]
+    def _train(self, runs: Sequence[Run], hands: Hands) -> None:
+        """Has the shares run of which a record is missing, and the missing records written."""
+        tasks = []
+        for share in self._shares(runs):
+            missing = [run for run in share.runs if not self.ledger.has(run.id)]
             if missing:
-                self._run(group)
-            for run in missing:
-                self.ledger.write(record(run, self.results[run.id]))
-            self.progress.finished(self.cell, len(group))
+                tasks.append((share, missing))
+            else:
+                self._count(share)
+        hands.train(tasks, self._count)
 
-    def _test(self, runs: Sequence[Run], final: Sequence[Run]) -> None:
-        """Scores test for those of `runs` that are final and lack it.
+    def _test(self, found: Sequence[Share], final: Sequence[Run], hands: Hands) -> None:
+        """Has test scored for those of the shares' runs that are final and lack it."""
+        tasks = []
+        for share in found:
+            untested = [run for run in share.runs if run in final and not self._is_tested(run)]
+            if untested:
+                tasks.append((share, untested))
+        hands.test(tasks)
 
-        A cohort trained in an earlier session goes on from its last checkpoint.
-        """
-        for group in cohorts(runs):
-            untested = [run for run in group if run in final and not self._is_tested(run)]
-            if any(run.id not in self.results for run in untested):
-                self._run(group)
-            for run in untested:
-                stored, result = self.ledger.read(run.id), self.results[run.id]
-                if self.cell.experiment.keep_trained and result.trained:
-                    save_trained(self.ledger.folder, run.id, result.trained, wording_of(run))
-                self.ledger.write(*tested(stored, run, result))
+    def _shares(self, runs: Sequence[Run]) -> list[Share]:
+        return shares(runs, self.bench.devices.vmapped())
 
-    def _run(self, group: Sequence[Run]) -> None:
-        if self.cell.approach.baseline is not None:
-            results = [run_baseline(run) for run in group]
-        else:
-            results = run_cohort(group, self.bench, self.progress.reporter(group))
-        self.results |= {run.id: result for run, result in zip(group, results, strict=True)}
+    def _count(self, share: Share) -> None:
+        self.progress.finished(self.cell, len(share.runs))
 
     def _is_tested(self, run: Run) -> bool:
         return self.ledger.read(run.id)["metrics"]["test"] is not None

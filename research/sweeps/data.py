@@ -20,6 +20,9 @@ from research.tasks.sampling import Regime, Split, draw
 from research.tasks.shown import shown
 from research.tasks.task import Example
 
+# Positions offered to a backbone that takes any number of them: as many as T5 was trained with.
+UNBOUNDED = 512
+
 
 @dataclass(frozen=True)
 class RunData:
@@ -52,6 +55,16 @@ class RunData:
         return self.train.cut + self.dev.cut + self.test.cut
 
 
+def room(context: int | None, taken: int, most: int | None = None) -> int:
+    """Positions that are left for a row beside those `taken`, and at most `most`.
+
+    context: of the backbone, None where it takes any number of positions.
+    """
+    if context is None:
+        return UNBOUNDED - taken if most is None else most
+    return context - taken if most is None else min(context - taken, most)
+
+
 def run_data(
     run: Run,
     tokenizer: PreTrainedTokenizerBase,
@@ -69,7 +82,7 @@ def run_data(
     task, regime, prompt = run.cell.task, run.cell.regime, prompt or run.approach
     template = prompt.template
     if stage is not None:
-        task = task if stage.task is None else run.cell.tasks[stage.task]
+        task = run.cell.task_of(stage)
         regime = regime if stage.regime is None else Regime.parse(stage.regime)
         template = template if stage.template is None else stage.template
         prompt = replace(prompt, prior="none")  # training minimises what no prior is taken off
@@ -99,7 +112,7 @@ def run_data(
         frame(before.opening, encoder.closing, encoder.form.mask),
         frame(bare, encoder.closing, encoder.form.mask),
         answering_for(task, encoder),
-        Words(tuple(map(task.verbalizer.continuation, task.labels)), encoder.ids),
+        Words(tuple(map(task.verbalizer.continuation, task.labels or task.words)), encoder.ids),
         before.count,
         before.added,
         cutting,

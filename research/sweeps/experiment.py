@@ -5,21 +5,25 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from research.devices import Devices
-from research.errors import InputError, choose_from
+from research.errors import InputError, check_whole, choose_from
 from research.settings import build, build_named, resolved
 from research.sweeps.approach import BASELINE_ROWS, Approach
 from research.tasks import TASKS
 from research.tasks.sampling import Regime
 from research.training.optimizer import Schedule
 
+MOST_SEEDS = 1000
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """name: of the results folder. backbone: a folder or hub id. tasks: settings of `TASKS`.
-    regimes: such as `16-shot` or `500`. approaches_on: the approaches of tasks, by name, whose
-    schedule is another one; in a config `schedules`. seeds: runs of a cell's chosen trial, of
-    which the first `search_seeds` run for every trial. max_dev: most dev examples. too_long: what
-    happens to a text that does not fit the context. precision: of the computation; trained leaves
+    """name: of the results folder. backbone: a folder or hub id. tasks: settings of `TASKS`;
+    stage_tasks: of those that stages train on and no row is scored on. regimes: such as `16-shot`
+    or `500`. approaches_on: the approaches of tasks, by name, whose schedule is another one; in a
+    config `schedules`. seeds: runs of a cell's chosen trial, of which the first `search_seeds` run
+    for every trial. max_dev: most dev examples. max_tokens: most tokens of a row, beside those that
+    methods add; None: as many as the context holds. too_long: what happens to a text that does not
+    fit. precision: of the computation; trained leaves
     stay float32. held_out: a text file of the backbone's own kind, or `world`, on which tested runs
     show what is left of general ability; no part of a run's id. workers: how many cells run at the
     same time; None: one per core on CPU, at most 4, else one. keep_trained: whether the trained
@@ -34,10 +38,12 @@ class Experiment:
     regimes: tuple[str | int, ...]
     approaches: tuple[Approach, ...]
     schedule: Schedule = Schedule()
+    stage_tasks: tuple[Any, ...] = ()
     approaches_on: Mapping[str, tuple[Approach, ...]] = field(default_factory=dict)
     seeds: int = 5
     search_seeds: int = 2
     max_dev: int = 256
+    max_tokens: int | None = None
     too_long: Literal["error", "cut"] = "error"
     precision: Literal["float32", "bfloat16"] = "float32"
     held_out: str | None = None
@@ -54,10 +60,6 @@ class Experiment:
         """
         config = _with_tasks(config)
         schedule = build(Schedule, config.get("schedule", {}), "config.schedule")
-        tasks = tuple(
-            build_named(TASKS, values, f"config.tasks[{i}]", "source")
-            for i, values in enumerate(_sequence(config, "tasks"))
-        )
         plain = _sequence(config, "approaches")
         parsed = {
             "schedule": schedule,
@@ -65,44 +67,57 @@ class Experiment:
                 name: _approaches(plain, build(Schedule, {**resolved(schedule), **own}, at))
                 for name, own, at in _schedules(config)
             },
-            "tasks": tasks,
+            "tasks": _tasks(config, "tasks"),
+            "stage_tasks": _tasks({"stage_tasks": (), **config}, "stage_tasks"),
             "approaches": _approaches(plain, schedule),
         }
         rest = {name: value for name, value in config.items() if name != "schedules"}
         return build(cls, {**rest, **parsed}, "config")
 
     def __post_init__(self) -> None:
-        if self.name in ("", ".", "..") or set(self.name) & set("/\\"):
+        plain = self.name.strip() and self.name.isprintable() and not set(self.name) & set("/\\")
+        if not plain or self.name in (".", ".."):
             raise InputError("name", self.name, "the name of a folder is expected")
-        for name in ("seeds", "max_dev"):
-            if getattr(self, name) < 1:
-                raise InputError(name, getattr(self, name), "a whole number from 1 is expected")
+        check_whole("seeds", self.seeds, most=MOST_SEEDS)
+        check_whole("max_dev", self.max_dev)
         if not 1 <= self.search_seeds <= self.seeds:
             allowed = f"1 to seeds={self.seeds} are allowed"
             raise InputError("search_seeds", self.search_seeds, allowed)
-        if self.workers is not None and self.workers < 1:
-            raise InputError("workers", self.workers, "a whole number from 1 is expected")
+        for name in ("workers", "max_tokens"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name))
         self._check_stages()
         for name, found in (
             ("approaches", [row.name for row in self.rows]),
-            ("tasks", [task.name for task in self.tasks]),
+            ("tasks", [task.name for task in self.all_tasks]),
             ("regimes", [str(Regime.parse(regime)) for regime in self.regimes]),
         ):
             if not found:
                 raise InputError(name, found, "at least one is expected")
             for one in found:
-                if found.count(one) > 1:
-                    raise InputError(name, one, "each may stand there once")
+                if not one.strip() or found.count(one) > 1:
+                    raise InputError(name, one, "each may stand there once, by its name")
 
     def _check_stages(self) -> None:
-        names = [task.name for task in self.tasks]
         for approach in self.approaches:
             for stage in approach.stages:
+                names = [task.name for task in self.all_tasks]
                 if stage.task is not None and stage.task not in names:
                     raise InputError("stages.task", stage.task, choose_from(names, stage.task))
+        names = [task.name for task in self.tasks]
         for name in self.approaches_on:
             if name not in names:
                 raise InputError("schedules", name, choose_from(names, name))
+
+    @property
+    def all_tasks(self) -> tuple[Any, ...]:
+        """Those that rows are scored on, and those that only stages train on."""
+        return (*self.tasks, *self.stage_tasks)
+
+    @property
+    def cut_at(self) -> dict[str, int]:
+        """max_tokens by its name, if there is such a limit: part of what makes a run."""
+        return {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
 
     @property
     def rows(self) -> tuple[Approach, ...]:
@@ -121,6 +136,13 @@ def _with_tasks(config: Mapping[str, Any]) -> Mapping[str, Any]:
     if "tasks" in config:
         raise InputError("config.task", config["task"], "either task or tasks, not both")
     return {"tasks": (config["task"],), **{k: v for k, v in config.items() if k != "task"}}
+
+
+def _tasks(config: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    return tuple(
+        build_named(TASKS, values, f"config.{name}[{i}]", "source")
+        for i, values in enumerate(_sequence(config, name))
+    )
 
 
 def _approaches(plain: Sequence[Any], schedule: Schedule) -> tuple[Approach, ...]:

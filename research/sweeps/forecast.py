@@ -14,8 +14,8 @@ from research.paths import located
 from research.sweeps.approach import Approach
 from research.sweeps.experiment import Experiment
 from research.sweeps.flops import rate
-from research.sweeps.model_run import cohorts
 from research.sweeps.plan import Cell, cells
+from research.sweeps.share import cohorts
 from research.sweeps.sizes import Sizes, backbone_shapes, sizes
 from research.sweeps.timing import Timing, key_of, recorded
 from research.tasks.task import Outline, Task
@@ -62,7 +62,7 @@ def forecast(experiment: Experiment, folder: Path) -> Forecast:
     model = load_model(name) if given is None or Path(name).is_dir() else model_of(given)
     leaves = backbone_shapes(model)
     has_tokenizer = (Path(name) / "tokenizer.json").is_file()
-    tasks: dict[str, Task | Outline] = {one.name: _known(one) for one in experiment.tasks}
+    tasks: dict[str, Task | Outline] = {one.name: _known(one) for one in experiment.all_tasks}
     timing = Timing(
         model,
         load_tokenizer(name, model) if has_tokenizer else None,
@@ -97,7 +97,7 @@ def _row(name: str, found: Sequence[Cell], leaves: Leaves, timing: Timing) -> Ro
         for approach in map(cell.approach.at, cell.trials):
             programs |= set(_programs(cell, approach))
             if (key := _size_key(cell, approach)) not in measured:
-                measured[key] = sizes(approach, leaves, cell.task.labels)
+                measured[key] = sizes(approach, leaves, _labels(cell, approach))
         approach = cell.approach.at(first)
         size = measured[_size_key(cell, approach)]
         seconds += cell.size * timing.seconds(cell, approach, size)
@@ -109,15 +109,23 @@ def _row(name: str, found: Sequence[Cell], leaves: Leaves, timing: Timing) -> Ro
 def _size_key(cell: Cell, approach: Approach) -> Any:
     """What decides on sizes: learning rates and schedules do not."""
     stages = tuple((stage.methods, stage.merge) for stage in approach.stages)
-    return stages, len(cell.task.labels)
+    return stages, tuple(map(len, _labels(cell, approach)))
+
+
+def _labels(cell: Cell, approach: Approach) -> list[tuple[str, ...]]:
+    """Those of the task of each stage, or the words that it names in their place."""
+    tasks = map(cell.task_of, approach.stages)
+    return [task.labels or task.words for task in tasks]
 
 
 def _programs(cell: Cell, approach: Approach) -> list[Any]:
     """What decides on the compiled step of each stage, but for the widths of rows."""
     found = []
-    for index, stage in enumerate(approach.stages):
+    for index, (stage, labels) in enumerate(
+        zip(approach.stages, _labels(cell, approach), strict=True)
+    ):
         methods = approach.in_training(index, approach.at_work(index))
-        classes = len(cell.task.labels) if any(method.is_head for method in methods) else 0
+        classes = len(labels) if any(method.is_head for method in methods) else 0
         found.append((jax.tree.structure(methods), len(stage.methods), stage.schedule, classes))
     return found
 

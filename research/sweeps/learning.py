@@ -1,6 +1,6 @@
 """What a run's record says of what training came to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,17 +8,25 @@ from transformers import PreTrainedTokenizerBase
 
 from research.evaluation.baselines import majority_class
 from research.evaluation.inspection import inside
-from research.methods.method import Array
+from research.methods.method import Leaves, Method, added_to
 from research.sweeps.data import RunData
 from research.tasks.metrics import METRICS
+from research.tasks.number_task import NumberTask
+from research.tasks.task import Task
 
 
-def majority(data: RunData, metric: str, classes: int) -> float:
-    """The dev score of the class that is most common in training."""
-    gold = data.train.label.tolist()
+def constant(task: Task, data: RunData) -> dict[str, float]:
+    """The dev score of one answer for all: of the class that is most common in training; a number
+    correlates with nothing. {} where answers are texts.
+    """
+    if isinstance(task, NumberTask):
+        return {"one number for all": 0.0}
+    if not task.labels:
+        return {}
+    gold, classes = data.train.label.tolist(), len(task.labels)
     fitted = majority_class([""] * len(gold), gold, classes)  # it reads no text
     guess = fitted.scores([""] * len(data.dev.label)).argmax(axis=-1)
-    return float(METRICS[metric](guess, data.dev.label, classes))
+    return {"the majority class": float(METRICS[task.metric](guess, data.dev.label, classes))}
 
 
 def not_learned(metric: str, score: float, others: Mapping[str, float]) -> str | None:
@@ -32,12 +40,19 @@ def not_learned(metric: str, score: float, others: Mapping[str, float]) -> str |
     return f"{metric} on dev is {score:.3f}, and {others[best]:.3f} with {best}"
 
 
-def described(prompt: Array, table: Array, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """A trained soft prompt [P, D] beside the embeddings of tokens [V, D], as JSON data."""
-    found = inside(prompt, table)
-    return {
+def described(
+    methods: Iterable[Method], leaves: Leaves, tokenizer: PreTrainedTokenizerBase
+) -> dict[str, Any]:
+    """A note on the trained soft prompt beside the embeddings of tokens, if there is one."""
+    own = [method.prefix(added_to(method, leaves).get("", {})) for method in methods]
+    prompts = [prompt for prompt in own if prompt is not None]
+    if not prompts:
+        return {}
+    found = inside(prompts[-1], leaves["embed/embedding"])
+    note = {
         "nearest": [tokenizer.convert_ids_to_tokens(row.tolist()) for row in found.nearest],
         "cosine": np.round(found.cosine, 3).tolist(),
         "norms": np.round(found.norms, 3).tolist(),
         "vocabulary_norms": np.round(found.vocabulary, 3).tolist(),
     }
+    return {"prompt": note}

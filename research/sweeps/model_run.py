@@ -1,93 +1,91 @@
-"""Runs that use the backbone: prompts are only scored, stages are trained, cohort by cohort."""
+"""Runs that use the backbone: prompts are only scored, stages are trained, share by share."""
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import jax
-
+from research.evaluation.batch import extents
 from research.executable import compile_cache_hits, compile_seconds
 from research.sweeps.bench import Bench
 from research.sweeps.lineage import lineage_id
 from research.sweeps.plan import Run
 from research.sweeps.result import Result
+from research.sweeps.share import Share, cohort_id
 from research.sweeps.work import Work
 from research.tasks.sampling import draw
+from research.training.batches import Shapes, Stream
 from research.training.checkpoint import Checkpoints
 from research.training.loop import Outcome, Report, fit
 from research.training.parallel import step_on
 from research.training.step import Program
 
 
-def cohorts(runs: Sequence[Run]) -> list[list[Run]]:
-    """The runs that can share a compiled step, together; decided by the plan alone."""
-    groups: dict[Any, list[Run]] = {}
-    for run in runs:
-        stages = run.approach.stages
-        shape = tuple((jax.tree.structure(stage.methods), stage.schedule) for stage in stages)
-        groups.setdefault(shape, []).append(run)
-    return list(groups.values())
-
-
-def cohort_id(runs: Sequence[Run]) -> str:
-    """The id of the cohort these runs are, in this order."""
-    return hashlib.sha256(" ".join(run.id for run in runs).encode()).hexdigest()[:16]
-
-
-def run_cohort(runs: Sequence[Run], bench: Bench, report: Report) -> list[Result]:
-    """Trains the runs of one cohort, or resumes them, and scores them on train and dev."""
-    begun, id = _spent(), cohort_id(runs)
-    work = [Work(run, bench) for run in runs]
-    for index in range(len(runs[0].approach.stages)):
-        for one, outcome in zip(work, _outcomes(work, index, bench, report), strict=True):
+def run_share(share: Share, bench: Bench, report: Report) -> list[Result]:
+    """Trains the runs of a share, or resumes them, and scores them on train and dev."""
+    begun, id = _spent(), cohort_id(share.cohort)
+    work = [Work(run, bench) for run in share.runs]
+    for index in range(len(share.runs[0].approach.stages)):
+        for one, outcome in zip(work, _outcomes(share, work, index, bench, report), strict=True):
             one.keep(outcome)
     results = [one.result() for one in work]
     spent = {name: round(now - begun[name], 3) for name, now in _spent().items()}
     return [replace(result, cohort=id, costs={**result.costs, **spent}) for result in results]
 
 
-def _outcomes(work: Sequence[Work], index: int, bench: Bench, report: Report) -> list[Outcome]:
+def _outcomes(
+    share: Share, work: Sequence[Work], index: int, bench: Bench, report: Report
+) -> list[Outcome]:
     """Of stage `index` for each run; trained once for those that have the same lineage. What
-    other stages follow is kept for the runs of other cohorts too.
+    other stages follow is kept for the runs of other shares and cohorts too.
     """
-    runs = [one.run for one in work]
-    ids = [lineage_id(run, index) for run in runs]
+    ids = [lineage_id(run, index) for run in share.runs]
     first = {id: work[ids.index(id)] for id in ids}
-    folder = bench.checkpoints / cohort_id(runs) / f"stage_{index}"
-    followed = index < len(runs[0].approach.stages) - 1
-    if followed and all(map(bench.stages.has, first)):
-        return [bench.stages.read(id) for id in ids]
-    trained = _fit(list(first.values()), index, bench, report, folder)
-    outcomes = dict(zip(first, trained, strict=True))
-    if followed:
-        for id, outcome in outcomes.items():
-            bench.stages.write(id, outcome)
-    return [outcomes[id] for id in ids]
+
+    def outcomes() -> dict[str, Outcome]:
+        trained = _fit(share, list(first.values()), index, bench, report)
+        return dict(zip(first, trained, strict=True))
+
+    if index == len(share.runs[0].approach.stages) - 1:
+        found = outcomes()
+    else:
+        found = bench.stages.once(first, outcomes)
+    return [found[id] for id in ids]
 
 
 def _fit(
-    work: Sequence[Work], index: int, bench: Bench, report: Report, folder: Path
+    share: Share, work: Sequence[Work], index: int, bench: Bench, report: Report
 ) -> list[Outcome]:
     run = work[0].run
     stage, data = run.approach.stages[index], [one.stage_data(index) for one in work]
-    task = run.cell.task if stage.task is None else run.cell.tasks[stage.task]
     identity = {"runs": [one.run.id for one in work], "backbone": bench.backbone.checksum}
+    folder = bench.checkpoints / cohort_id(share.cohort) / cohort_id(share.runs)
     return fit(
         Program(bench.backbone.model, stage.schedule, bench.dtype),
         bench.devices,
         [one.member(index, own) for one, own in zip(work, data, strict=True)],
         data[0].answering,
-        task.metric,
-        Checkpoints(folder, identity),
+        run.cell.task_of(stage).metric,
+        Checkpoints(folder / f"stage_{index}", identity),
         report,
+        _shapes(share, index, bench),
     )
 
 
+def _shapes(share: Share, index: int, bench: Bench) -> Shapes:
+    """What the batches of the whole cohort have in common in stage `index`."""
+
+    def found() -> Shapes:
+        data = [(run.seed, Work(run, bench).stage_data(index)) for run in share.cohort]
+        targets = max(one.answering.targets(one.train) for _, one in data)
+        streams = [Stream(s, one.train.length, extents(one.train, one.frame)) for s, one in data]
+        distinct = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
+        return Shapes(targets, list(distinct.values()))
+
+    return bench.shapes((cohort_id(share.cohort), index), found)
+
+
 def _spent() -> dict[str, float]:
-    """What this thread has spent so far; a cohort's share is the difference."""
+    """What this thread has spent so far; what is between two of these is the difference."""
     return {
         "sweep_seconds": time.perf_counter(),
         "compile_seconds": compile_seconds(),

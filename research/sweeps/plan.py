@@ -8,11 +8,12 @@ from research.settings import non_default, resolved
 from research.sweeps.approach import Approach, Trial
 from research.sweeps.experiment import Experiment
 from research.sweeps.record import run_id
+from research.sweeps.stage import Stage
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
 
 # Raised by hand whenever the numbers of a run would change for the same settings.
-CODE_VERSION = 2
+CODE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Cell:
     regime: Regime
     backbone_checksum: str
     order: Mapping[str, int]
+
+    def task_of(self, stage: Stage) -> Task:
+        """What a stage trains on."""
+        return self.task if stage.task is None else self.tasks[stage.task]
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -95,6 +100,7 @@ class Run:
             "backbone": self.cell.backbone_checksum,
             "too_long": experiment.too_long,
             "precision": experiment.precision,
+            **experiment.cut_at,
         }
 
     @property
@@ -108,6 +114,7 @@ class Run:
         return {
             **common,
             "precision": experiment.precision,
+            "max_tokens": experiment.max_tokens,
             "held_out": experiment.held_out,
             "devices": resolved(experiment.devices),
             "task": resolved(self.cell.task_settings),

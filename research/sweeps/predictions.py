@@ -6,7 +6,7 @@ The file is the evidence behind a score: intervals and paired tests are computed
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,17 +76,15 @@ class Predictions:
             raise ValueError(
                 f"predicted {self.predicted.shape}, scores {self.scores.shape} for {shape}"
             )
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*LEADING, *_columns(self.labels)])
+        rows: list[list[object]] = [[*LEADING, *_columns(self.labels)]]
         for item, (gold, predicted, scores) in enumerate(
             zip(self.gold, self.predicted, self._kept(), strict=True)
         ):
             # Adding zero turns -0.0 into 0.0.
             shown = [f"{round(float(score), DECIMALS) + 0.0:.{DECIMALS}f}" for score in scores]
             answer = self.labels[predicted] if predicted >= 0 else ""
-            writer.writerow([item, self.labels[gold], answer, *shown])
-        return text.getvalue().encode()
+            rows.append([item, self.labels[gold], answer, *shown])
+        return csv_bytes(rows)
 
     def _kept(self) -> np.ndarray:
         """The scores that the file holds, [I, C] or [I, 2]."""
@@ -121,6 +119,17 @@ def parse_predictions(content: bytes, labels: list[str], field: str) -> Predicti
     if list(items) != list(range(len(items))):
         raise InputError(field, items[:5], "items must be numbered 0, 1, 2 and so on")
     return Predictions(tuple(labels), np.array(gold), np.array(predicted), stacked)
+
+
+def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
+    """The rows as CSV in UTF-8 that end in a line feed, cells in quotes where they need to."""
+    lines = []
+    for row in rows:
+        line = io.StringIO()
+        # With this end, a carriage return within a cell puts it in quotes; readers need that.
+        csv.writer(line, lineterminator="\r\n").writerow(row)
+        lines.append(line.getvalue().removesuffix("\r\n") + "\n")
+    return "".join(lines).encode()
 
 
 def _columns(labels: Sequence[str]) -> Sequence[str]:

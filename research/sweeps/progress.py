@@ -3,12 +3,17 @@
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
 from research.sweeps.plan import Cell, Run
 from research.training import loop
+
+EVERY = 2.0  # seconds between lines on runs, where lines stay
+
+
+Report = Callable[[str], None]  # takes a line on how far runs are
 
 
 class Stopped(Exception):
@@ -16,7 +21,7 @@ class Stopped(Exception):
 
 
 class Progress:
-    """Prints one line per evaluation of a cohort; on a terminal each replaces the one before.
+    """Prints a line as cells begin and runs are evaluated; on a terminal it replaces the last.
 
     Workers share one. After `stop`, they are stopped at their next report.
     """
@@ -25,7 +30,7 @@ class Progress:
         self.total = sum(cell.size for cell in cells)
         self.weight_left = float(sum(_weight(cell) * cell.size for cell in cells))
         self.console, self.done, self.weight_done = console, 0, 0.0
-        self.begun = time.monotonic()
+        self.begun, self.shown = time.monotonic(), -math.inf
         self.lock, self.stopping = threading.Lock(), False
 
     def skip(self, cell: Cell) -> None:
@@ -48,20 +53,12 @@ class Progress:
         """Ends all workers soon."""
         self.stopping = True
 
-    def reporter(self, runs: Sequence[Run]) -> loop.Report:
-        """What the training loop of a cohort calls after each evaluation."""
-
-        def report(step: int, members: Sequence[loop.Progress]) -> None:
-            last = [member.history[-1] for member in members if member.history]
-            loss = min((entry[1] for entry in last), default=math.nan)
-            best = max((member.best_score for member in members), default=math.nan)
-            steps = runs[0].approach.stages[-1].schedule.steps
-            self._show(
-                f"{runs[0].cell}: {len(runs)} runs, step {step}/{steps}, "
-                f"loss {loss:.3f}, dev {100 * best:.1f}"
-            )
-
-        return report
+    def report(self, line: str) -> None:
+        """Shows how far runs are; where lines stay, not more often than `EVERY` seconds."""
+        now = time.monotonic()
+        if self.stopping or self.console.is_terminal or now - self.shown >= EVERY:
+            self.shown = now
+            self._show(line)
 
     def close(self) -> None:
         """Leaves the line of a terminal clean."""
@@ -87,6 +84,25 @@ class Progress:
             return "time unknown"
         seconds = (time.monotonic() - self.begun) / self.weight_done * self.weight_left
         return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+
+
+def reported(runs: Sequence[Run], step: int, members: Sequence[loop.Progress]) -> str:
+    """Runs that train together, after their first step or an evaluation."""
+    last = [member.history[-1] for member in members if member.history]
+    loss = min((entry[1] for entry in last), default=math.nan)
+    best = max((member.best_score for member in members), default=math.nan)
+    stages = runs[0].approach.stages
+    # Which of several stages this is, the loop of one does not know.
+    of = f"/{stages[0].schedule.steps}" if len(stages) == 1 else ""
+    begun = f"{runs[0].cell}: {_named(runs)}, step {step}{of}"
+    return f"{begun}, loss {loss:.3f}, dev {100 * best:.1f}" if last else begun
+
+
+def _named(runs: Sequence[Run]) -> str:
+    if runs[1:]:
+        return f"{len(runs)} runs"
+    values = [f"{name} {value}" for name, value in runs[0].trial.items()]
+    return ", ".join([*values, f"seed {runs[0].seed}"])
 
 
 def _weight(cell: Cell) -> float:

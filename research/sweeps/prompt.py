@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
-from research.errors import InputError
-from research.evaluation.readout import Normalisation
+from research.errors import MOST, InputError, check_whole
 from research.tasks.demonstrations import Choice
+from research.tasks.encoded import Normalisation
 from research.tasks.neutral import Prior
 
 DRAWS = 1000  # draws of demonstrations that a seed has; no two seeds share one
@@ -31,15 +31,12 @@ class Prompt:
     ensemble: int = 1
 
     def __post_init__(self) -> None:
-        if self.template < 0:
-            raise InputError("template", self.template, "a whole number from 0 is expected")
-        if self.demonstrations != "fit" and self.demonstrations < 0:
+        check_whole("template", self.template, least=0)
+        if self.demonstrations != "fit" and not 0 <= self.demonstrations <= MOST:
             allowed = "a whole number from 0, or 'fit', is expected"
             raise InputError("demonstrations", self.demonstrations, allowed)
-        if not 0 <= self.draw < DRAWS:
-            raise InputError("draw", self.draw, f"a whole number from 0 to {DRAWS - 1} is expected")
-        if not 1 <= self.ensemble <= DRAWS:
-            raise InputError("ensemble", self.ensemble, f"a whole number from 1 to {DRAWS}")
+        check_whole("draw", self.draw, least=0, most=DRAWS - 1)
+        check_whole("ensemble", self.ensemble, most=DRAWS)
 
     @property
     def prompt(self) -> tuple[Any, ...]:

@@ -10,13 +10,14 @@ import numpy as np
 from research.evaluation.answering import Answers
 from research.evaluation.batch import Frame
 from research.evaluation.choosing import Choosing
+from research.evaluation.estimating import Estimating
 from research.evaluation.predict import measured, score, target_loss
-from research.evaluation.readout import Normalisation, ensembled, label_scores
+from research.evaluation.readout import ensembled, label_scores
 from research.evaluation.writing import Writing
 from research.methods.method import Leaves, Method
 from research.sweeps.bench import Bench
 from research.sweeps.data import RunData
-from research.tasks.encoded import Encoded, LabelTexts
+from research.tasks.encoded import Encoded, LabelTexts, Normalisation
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Reading:
     def answers(self, rows: Sequence[Encoded]) -> Answers:
         """To the rows as each of the prompts has them."""
         prompt, encoded = self.prompts[0], rows[0]
-        if isinstance(prompt.answering, Writing):
-            depends = (prompt.answering.task.checksum, *encoded.references)
+        if isinstance(prompt.answering, Writing | Estimating):
+            depends = prompt.answering.depends(encoded)
             return self._ask(prompt.answering.answers, encoded, prompt.frame, depends)
         read = [self._read(*pair) for pair in zip(self.prompts, rows, strict=True)]
         scores, losses = zip(*read, strict=True)

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from research.errors import InputError
+from research.plain import parse_json
+from research.sweeps.number_predictions import NumberPredictions, parse_numbers
 from research.sweeps.predictions import Predictions, parse_predictions, sha256
 from research.sweeps.text_predictions import TextPredictions, parse_texts
+from research.tasks.number_metrics import NUMBER_METRICS
 
 Record = dict[str, Any]
-Kept = Predictions | TextPredictions  # of the answers to a split
+Kept = Predictions | TextPredictions | NumberPredictions  # of the answers to a split
 
 # What every reader relies on; a JSON file without these is not a run record.
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -63,7 +66,7 @@ def run_id(settings: Mapping[str, Any]) -> str:
 def parse_record(path: Path) -> Record:
     """The JSON object in a file, unchecked; InputError if there is none."""
     try:
-        record = json.loads(path.read_bytes(), parse_constant=_refuse)
+        record = parse_json(path.read_bytes(), parse_constant=_refuse)
     except (OSError, ValueError) as error:
         raise InputError(str(path), str(error), "a run record in JSON is expected") from error
     if not isinstance(record, dict):
@@ -106,10 +109,7 @@ def prediction_file(id: str, split: str) -> str:
 def check_metrics(record: Record, content: bytes, path: Path, split: str = "test") -> Kept:
     """The stored metrics of a split are those of the stored predictions."""
     field = str(path.parent.parent / prediction_file(record["run_id"], split))
-    labels, stored = record["labels"], record["metrics"][split]
-    predictions = (
-        parse_predictions(content, labels, field) if labels else parse_texts(content, field)
-    )
+    stored, predictions = record["metrics"][split], _parsed(record, content, field)
     recomputed = predictions.metrics()
     for name in sorted({record["metric"]} | (recomputed.keys() & stored.keys())):
         value, expected = stored.get(name), recomputed.get(name)
@@ -122,6 +122,14 @@ def check_metrics(record: Record, content: bytes, path: Path, split: str = "test
                 f"{WRONG_CONTENT}: its predictions give {expected:.6f}",
             )
     return predictions
+
+
+def _parsed(record: Record, content: bytes, field: str) -> Kept:
+    """The predictions in a file, of the kind that the record's task asks for."""
+    if record["labels"]:
+        return parse_predictions(content, record["labels"], field)
+    numbers = record["metric"] in NUMBER_METRICS
+    return parse_numbers(content, field) if numbers else parse_texts(content, field)
 
 
 def plain(value: Any) -> Any:

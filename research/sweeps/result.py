@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from research.evaluation.answering import Answers
+from research.evaluation.estimating import Estimated
 from research.evaluation.writing import Written
 from research.methods.method import Leaves
+from research.sweeps.number_predictions import NumberPredictions
 from research.sweeps.plan import CODE_VERSION, Run
 from research.sweeps.predictions import Predictions
 from research.sweeps.provenance import provenance
@@ -103,6 +105,9 @@ def predictions(task: Task, split: str, answers: Answers) -> Kept:
     """What is kept of the answers to a split of `Task.tests`."""
     if isinstance(answers, Written):
         return TextPredictions(**vars(answers.texts))
+    if isinstance(answers, Estimated):
+        gold = np.array([float(example.label) for example in task.tests[split]])
+        return NumberPredictions(gold, answers.numbers)
     index = {label: i for i, label in enumerate(task.labels)}
     gold = np.array([index[example.label] for example in task.tests[split]])
     return Predictions(task.labels, gold, answers.scores.argmax(-1), answers.scores)

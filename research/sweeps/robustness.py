@@ -11,9 +11,9 @@ from research.tasks.task import Task
 
 def robustness(task: Task, predictions: Mapping[str, Kept]) -> dict[str, Any]:
     """groups: the mean worth of the answers (the share of right ones where labels are chosen) and
-    the number of test items, by label, by length in characters and by the task's own groups.
-    paraphrases: how many predictions stay the same in
-    other words, None where the task has none.
+    the number of test items, by label, by length in characters and by the task's own groups; none
+    where answers are numbers, which are not right or wrong. paraphrases: how many predictions stay
+    the same in other words, None where the task has none.
 
     predictions: of the splits of `Task.tests`.
     """
@@ -29,7 +29,7 @@ def robustness(task: Task, predictions: Mapping[str, Kept]) -> dict[str, Any]:
         "groups": {
             kind: {name: asdict(share) for name, share in shares(right, names).items()}
             for kind, names in named.items()
-            if names
+            if names and right is not None
         },
         "paraphrases": None if other is None else agreement(test.predicted, other.predicted),
     }

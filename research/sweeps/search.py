@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import count, islice
 
-from research.errors import InputError
+from research.errors import check_whole
 from research.sweeps.prompt import DRAWS, check_templates
 from research.tasks.sampling import order
 
@@ -19,10 +19,8 @@ class PromptSearch:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.prompts <= DRAWS:
-            raise InputError("prompts", self.prompts, f"a whole number from 1 to {DRAWS}")
-        if self.seed < 0:
-            raise InputError("seed", self.seed, "a whole number from 0 is expected")
+        check_whole("prompts", self.prompts, most=DRAWS)
+        check_whole("seed", self.seed, least=0)
 
     def trials(self, templates: int, drawn: bool) -> tuple[dict[str, int], ...]:
         """Templates in rounds, each round in an order of its own; template 0 and draw 0 are first.

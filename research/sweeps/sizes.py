@@ -1,5 +1,6 @@
 """How much an approach trains and keeps, from the shapes of a backbone alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from research.methods.merging import merged
-from research.methods.method import Leaves, Method, Words, add, mask
+from research.methods.method import Leaves, Method, Words, add, mask, without_head
 from research.models.backbone import shapes
 from research.models.model import Model
 from research.sweeps.approach import Approach
@@ -34,19 +35,22 @@ class Sizes:
         return (self.trained - self.head) / self.whole
 
 
-def sizes(approach: Approach, backbone: Leaves, labels: tuple[str, ...]) -> Sizes:
+def sizes(approach: Approach, backbone: Leaves, labels: Sequence[tuple[str, ...]]) -> Sizes:
     """What the stages of an approach come to, one after the other; `backbone` may be shapes.
 
-    Raises InputError for a method that does not fit the backbone.
+    labels: of the task of each stage. Raises InputError for a method that does not fit the
+    backbone.
     """
-    # A label's text has some token; which one changes no shape.
-    words = Words(labels, lambda text: [0])
     reached: Leaves = dict(backbone)
     changed: Leaves = {}
     trained: Leaves = {}
     added: Leaves = {}
     stages = []
-    for index, stage in enumerate(approach.stages):
+    for index, (stage, own) in enumerate(zip(approach.stages, labels, strict=True)):
+        # A label's text has some token; which one changes no shape.
+        words = Words(own, lambda text: [0])
+        if stage.lends_head:
+            reached = without_head(reached)
         for method in stage.methods:
             if not any(path.startswith(f"{method.name}:") for path in reached):
                 begun = partial(add, method, words=words)
@@ -60,6 +64,8 @@ def sizes(approach: Approach, backbone: Leaves, labels: tuple[str, ...]) -> Size
             before = approach.at_work(index)
             reached, folded = _merged(approach.in_training(index, before), reached)
             changed = {path: leaf for path, leaf in changed.items() if path in reached} | folded
+        if stage.lends_head:
+            reached, changed = without_head(reached), without_head(changed)
     head = _count(trained, "head:")
     whole = _count(backbone) + _count(added) - _count({**backbone, **added}, "head:")
     kept = jax.eval_shape(partial(stored, methods=approach.at_work()), changed)

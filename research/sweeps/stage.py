@@ -20,8 +20,8 @@ class Stage:
 
     merge: whether what they add is folded into the backbone before the next stage. template: which
     of the task's templates it trains with, None for the approach's. task: another task of the
-    experiment to train on, and regime: how much of it, None for the cell's.
-    Raises InputError for rates that make no sense, and a head that another task would have.
+    experiment to train on, and regime: how much of it, None for the cell's. A head of another task
+    starts anew, and goes when the stage ends. Raises InputError for rates that make no sense.
     """
 
     methods: tuple[Method, ...]
@@ -41,10 +41,18 @@ class Stage:
             raise InputError("learning_rate", self.learning_rate, "a number above 0 is expected")
         if not 0 <= self.weight_decay < math.inf:
             raise InputError("weight_decay", self.weight_decay, "a number from 0 is expected")
-        if self.task is not None and any(method.is_head for method in self.methods):
-            raise InputError("task", self.task, "a head has the classes of one task")
         if self.regime is not None:
             Regime.parse(self.regime)
+
+    @property
+    def has_head(self) -> bool:
+        """Whether a classification head trains."""
+        return any(method.is_head for method in self.methods)
+
+    @property
+    def lends_head(self) -> bool:
+        """Whether its head is another task's."""
+        return self.task is not None and self.has_head
 
 
 def parse_stage(values: Any, schedule: Schedule, at: str) -> Stage:

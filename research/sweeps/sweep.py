@@ -1,25 +1,22 @@
 """Runs what is missing of an experiment."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 from rich.console import Console
 
-from research.models.backbone import load_backbone, load_tokenizer
-from research.paths import located
-from research.sweeps.bench import Bench
+from research.sweeps.bench import Bench, open_bench
 from research.sweeps.cell_run import CellRun
+from research.sweeps.claim import claimed
+from research.sweeps.crew import Crew
+from research.sweeps.desk import Desk, Hands, OwnHands
 from research.sweeps.experiment import Experiment
-from research.sweeps.held_out import read_held_out
 from research.sweeps.ledger import Ledger
-from research.sweeps.lineage import Stages
 from research.sweeps.plan import cells
 from research.sweeps.progress import Progress
+from research.sweeps.workers import processes, threads
 
 
 def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
@@ -28,48 +25,58 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     Everything that can be wrong with the input is found before anything is trained.
     Raises InputError.
     """
-    tasks = {settings.name: settings.load() for settings in experiment.tasks}
-    folder_or_id = located(experiment.backbone, "config.backbone")
-    mesh = experiment.devices.mesh() if experiment.devices.fsdp > 1 else None
-    backbone = replace(load_backbone(folder_or_id, mesh=mesh), name=experiment.backbone)
-    tokenizer, source = load_tokenizer(folder_or_id, backbone.model), experiment.held_out
-    bench = Bench(
-        backbone,
-        tokenizer,
-        experiment.devices,
-        jnp.dtype(experiment.precision),
-        folder / "checkpoints",
-        Stages(folder / "stages"),
-        None if source is None else read_held_out(source, tokenizer),
-    )
-    plan = list(cells(experiment, tasks, backbone.checksum))
+    tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
+    bench = open_bench(experiment, folder)
+    plan = list(cells(experiment, tasks, bench.backbone.checksum))
     ledger, progress = Ledger(folder), Progress(plan, console)
     ledger.all()  # raises for a record that is not what it was
-    missing = []
-    for cell in plan:
-        run = CellRun(cell, bench, ledger, progress)
-        if run.is_done():
-            progress.skip(cell)
-        else:
-            missing.append(run)
-    for run in missing:
-        run.check()
-    _finish(missing, experiment.workers or default_workers(), progress)
+    every = [CellRun(cell, bench, ledger, progress) for cell in plan]
+    done = [run for run in every if run.is_done()]
+    missing = [run for run in every if run not in done]
+    with _hands(experiment, folder, missing, bench, progress) as (hands, at_once):
+        for run in missing:  # while worker processes start
+            run.check()
+        with claimed(folder):
+            ledger.clear()
+            for run in every:
+                bench.stages.expect(run.stages)
+            for run in done:
+                progress.skip(run.cell)
+                run.clear()
+            _finish(missing, hands, at_once, progress)
+            bench.clear()
     progress.close()
 
 
-def default_workers() -> int:
-    """How many cells run at the same time: on CPU small steps keep about one core each busy."""
-    return min(os.cpu_count() or 1, 4) if jax.default_backend() == "cpu" else 1
+@contextmanager
+def _hands(
+    experiment: Experiment,
+    folder: Path,
+    missing: Sequence[CellRun],
+    bench: Bench,
+    progress: Progress,
+) -> Iterator[tuple[Hands, int]]:
+    """Who does the work, and how many cells are at work at once."""
+    workers = processes(experiment, [run.cell for run in missing], bench)
+    if workers < 2:
+        desk = Desk(bench, Ledger(folder), progress.report)
+        yield OwnHands(desk), experiment.workers or threads()
+        return
+    crew = Crew(experiment, folder, workers, progress.report)
+    try:
+        yield crew, workers + 1  # one more, so that none waits for the last run of a search
+    finally:
+        crew.close()
 
 
-def _finish(runs: Sequence[CellRun], workers: int, progress: Progress) -> None:
-    """Finishes the cells in order, `workers` at a time; the first error ends all."""
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(run.finish) for run in runs]
+def _finish(runs: Sequence[CellRun], hands: Hands, at_once: int, progress: Progress) -> None:
+    """Finishes the cells in order, so many at a time; the first error ends all."""
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(run.finish, hands) for run in runs]
         try:
             for future in as_completed(futures):
                 future.result()
         finally:
             progress.stop()
+            hands.close()
             pool.shutdown(cancel_futures=True)

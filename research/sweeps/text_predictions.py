@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from research.errors import InputError
+from research.plain import parse_json
+from research.sweeps.predictions import csv_bytes
 from research.tasks.texts import Texts
 
 LEADING = ["item", "output", "references"]
@@ -35,15 +37,13 @@ class TextPredictions(Texts):
 
     def to_csv(self) -> bytes:
         """Header `item,output,references,<metric>...`; references as JSON, 0 to 1 by metric."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*LEADING, *self.items])
         values = np.stack([*self.items.values()], axis=1)
-        rows = zip(self.outputs, self.references, values, strict=True)
-        for item, (output, references, measured) in enumerate(rows):
+        rows: list[list[object]] = [[*LEADING, *self.items]]
+        answers = zip(self.outputs, self.references, values, strict=True)
+        for item, (output, references, measured) in enumerate(answers):
             known = json.dumps(references, ensure_ascii=False)
-            writer.writerow([item, output, known, *(repr(float(value)) for value in measured)])
-        return text.getvalue().encode()
+            rows.append([item, output, known, *(repr(float(value)) for value in measured)])
+        return csv_bytes(rows)
 
 
 def parse_texts(content: bytes, field: str) -> TextPredictions:
@@ -59,7 +59,7 @@ def parse_texts(content: bytes, field: str) -> TextPredictions:
         raise InputError(field, header, allowed)
     try:
         numbers, outputs, references, *values = zip(*rows[1:], strict=True)
-        known = tuple(tuple(map(str, json.loads(one))) for one in references)
+        known = tuple(tuple(map(str, parse_json(one))) for one in references)
         items = {name: np.array(of, float) for name, of in zip(names, values, strict=True)}
     except (TypeError, ValueError) as error:
         raise InputError(field, str(error), "a row that is not a prediction") from error

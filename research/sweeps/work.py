@@ -11,24 +11,24 @@ from research.evaluation.answering import Answers
 from research.evaluation.scoring import route_of
 from research.methods.head import Head
 from research.methods.merging import merged
-from research.methods.method import Leaves, Method, add, added_to, mask
+from research.methods.method import Leaves, Method, add, mask, without_head
 from research.sweeps.ability import ability
 from research.sweeps.bench import Bench
 from research.sweeps.costs import costs, stored
-from research.sweeps.data import RunData, run_data
-from research.sweeps.learning import described, majority, not_learned
+from research.sweeps.data import RunData, room, run_data
+from research.sweeps.learning import constant, described, not_learned
 from research.sweeps.plan import Run
+from research.sweeps.prompt import Prompt
 from research.sweeps.reading import Reading
 from research.sweeps.result import Afterwards, Result, predictions
+from research.sweeps.stage import Stage
 from research.sweeps.switching import switch_seconds
 from research.tasks.encoded import Encoded
 from research.tasks.form import Route
+from research.tasks.number_task import NumberTask
 from research.training.loop import Member, Outcome
 from research.training.optimizer import factors
 from research.training.step import Hyper
-
-# Positions offered to a backbone that takes any number of them: as many as T5 was trained with.
-UNBOUNDED = 512
 
 
 class Work:
@@ -40,11 +40,11 @@ class Work:
         self._check_head()
         methods = self._methods()
         self.taken = sum(method.positions for method in methods)
-        self.room = (bench.backbone.context or UNBOUNDED) - self.taken
-        self.route: Route = route_of(bench.backbone.model, methods)
+        self.room = room(bench.backbone.context, self.taken, run.cell.experiment.max_tokens)
+        self.route: Route = self._route(methods)
         self.approach.check_labels(run.cell.task.labels)
         self.prompts = [
-            run_data(run, bench.tokenizer, self.room, self.route, prompt=prompt)
+            self._encoded(self.route, prompt=prompt)
             for prompt in self.approach.members(len(run.cell.task.templates))
         ]
         self.data = self.prompts[0]
@@ -52,15 +52,35 @@ class Work:
         self.changed: Leaves = {}  # with which the backbone's leaves are the run's
 
     def stage_data(self, index: int) -> RunData:
-        """What stage `index` trains on."""
-        stage = self.approach.stages[index]
-        if (stage.task, stage.regime, stage.template) == (None, None, None):
+        """What stage `index` trains on, by the route that it has."""
+        stage, route = self.approach.stages[index], self._route(self._training(index))
+        if (stage.task, stage.regime, stage.template, route) == (None, None, None, self.route):
             return self.data
-        return run_data(self.run, self.bench.tokenizer, self.room, self.route, stage)
+        return self._encoded(route, stage=stage)
+
+    def _encoded(
+        self, route: Route, stage: Stage | None = None, prompt: Prompt | None = None
+    ) -> RunData:
+        """See `run_data`; the same for all runs that differ in what trains."""
+        run, asked = self.run, (prompt or self.approach).prompt
+        own = None if stage is None else (stage.task, stage.regime, stage.template)
+        key = (
+            run.cell.task.name,
+            str(run.cell.regime),
+            run.seed,
+            asked,
+            own,
+            self.room,
+            route,
+        )
+        where = (self.bench.tokenizer, self.room, route)
+        return self.bench.data(key, lambda: run_data(run, *where, stage, prompt))
 
     def member(self, index: int, data: RunData) -> Member:
         """The run as a member of its cohort in stage `index`, which trains on `data`."""
         stage, seed = self.approach.stages[index], self.run.seed
+        if stage.lends_head or (index and self.approach.stages[index - 1].lends_head):
+            self.leaves = without_head(self.leaves)
         for method in stage.methods:
             if not any(path.startswith(f"{method.name}:") for path in self.leaves):
                 key = jax.random.PRNGKey(seed)
@@ -84,10 +104,10 @@ class Work:
 
     def keep(self, outcome: Outcome) -> None:
         """Continues from what the next stage has trained."""
-        index = len(self.outcomes)
-        self.leaves = {**self.leaves, **outcome.trained}
-        self.changed = {**self.changed, **outcome.trained}
-        if self.approach.stages[index].merge:
+        index, stage = len(self.outcomes), self.approach.stages[len(self.outcomes)]
+        trained = outcome.trained
+        self.leaves, self.changed = {**self.leaves, **trained}, {**self.changed, **trained}
+        if stage.merge:
             whole = merged(self._training(index), self.leaves)
             folded = {p: leaf for p, leaf in whole.items() if leaf is not self.leaves.get(p)}
             kept = {p: leaf for p, leaf in self.changed.items() if p in whole}
@@ -130,24 +150,22 @@ class Work:
         """Notes on what training came to, of approaches that train; `dev`: what they score."""
         if not self.approach.stages:
             return {}
-        metric, classes = self.run.cell.task.metric, len(self.run.cell.task.labels)
-        others = {"the majority class": majority(self.data, metric, classes)} if classes else {}
+        metric, others = self.run.cell.task.metric, constant(self.run.cell.task, self.data)
         if self.route != "head":
             others["the backbone as it came"] = self._score("dev", trained=False).metrics[metric]
         notes: dict[str, Any] = {"not_learned": not_learned(metric, dev[metric], others)}
-        for method in self._methods():
-            prompt = method.prefix(added_to(method, self.leaves).get("", {}))
-            if prompt is not None:
-                table = self.leaves["embed/embedding"]
-                notes["prompt"] = described(prompt, table, self.bench.tokenizer)
-        return notes
+        return notes | described(self._methods(), self.leaves, self.bench.tokenizer)
 
     def _check_head(self) -> None:
         """Raises InputError for a head that the backbone came with and that does not fit."""
-        bias, labels = self.leaves.get("head:/bias"), self.run.cell.task.labels
-        if bias is not None and labels and len(bias) != len(labels):
-            allowed = f"its classification head has {len(bias)} classes, the task {len(labels)}"
+        bias, task = self.leaves.get("head:/bias"), self.run.cell.task
+        asked = 1 if isinstance(task, NumberTask) else len(task.labels)
+        if bias is not None and asked and len(bias) != asked:
+            allowed = f"its head has {len(bias)} outputs, the task asks for {asked}"
             raise InputError("backbone", self.bench.backbone.name, allowed)
+
+    def _route(self, methods: tuple[Method, ...]) -> Route:
+        return route_of(self.bench.backbone.model, methods)
 
     def _methods(self, stages: int | None = None) -> tuple[Method, ...]:
         """What is at work after the first stages, or all; a head that the backbone came with goes

@@ -4,6 +4,9 @@ from research.tasks.ag_news import AGNewsTask
 from research.tasks.e2e_nlg import E2ETask
 from research.tasks.files import FileTask
 from research.tasks.geoquery import GeoQueryTask
+from research.tasks.number_task import NumberFileTask
+from research.tasks.superglue_record import ReCoRDTask
+from research.tasks.superglue_wsc import WSCTask
 from research.tasks.text_files import TextFileTask
 from research.tasks.world import WorldTask
 
@@ -12,6 +15,9 @@ TASKS: dict[str, type] = {
     "e2e_nlg": E2ETask,
     "file": FileTask,
     "geoquery": GeoQueryTask,
+    "number_file": NumberFileTask,
+    "superglue_record": ReCoRDTask,
+    "superglue_wsc": WSCTask,
     "text_file": TextFileTask,
     "world": WorldTask,
 }

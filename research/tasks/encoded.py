@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+# What the score of a text is divided by: nothing, the tokens of its target, or its bytes.
+Normalisation = Literal["sum", "tokens", "bytes"]
 
 
 class Labels(NamedTuple):
@@ -39,7 +42,7 @@ class Encoded:
     tokens: NDArray  # [I, T] int32
     length: NDArray  # [I] int32: tokens of prompt and target
     start: NDArray  # [I] int32: tokens of the prompt, so the target is tokens[start:length]
-    label: NDArray  # [I] int32: index into the task's labels, 0 where it has none
+    label: NDArray  # [I] int32: index into the task's labels, or 0; float32: the right number
     cut: int  # how many prompts were cut to fit
     references: tuple[tuple[str, ...], ...] = ()  # of each row, where the answer is a text
     neutral: tuple["Encoded", ...] = ()

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
@@ -107,21 +108,19 @@ class Encoder:
         prompts = self._prompts(fields)
         long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
         if long and self.too_long == "error":
-            longest = max(map(len, prompts))
+            longest, left = max(map(len, prompts)), max(limit, 0)
             raise InputError(
                 "too_long",
                 "error",
-                f"{len(long)} of {len(prompts)} prompts are longer than the {limit} tokens left "
+                f"{len(long)} of {len(prompts)} prompts are longer than the {left} tokens left "
                 f"beside frame and label, the longest has {longest}; 'cut' cuts and counts them",
             )
         fitting = cut(self.tokenizer, self.template, [fields[row] for row in long], limit)
         for row, ids in zip(long, fitting, strict=True):
             prompts[row] = ids
         rows = self._rows(prompts, targets, before)
-        index = {label: place for place, label in enumerate(self.labels)}
-        label = np.array([index.get(example.label, 0) for example in examples], np.int32)
         references = tuple(example.references for example in examples)
-        return replace(rows, label=label, cut=len(long), references=references)
+        return replace(rows, label=self._label(examples), cut=len(long), references=references)
 
     def training(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """The rows to train on."""
@@ -135,7 +134,9 @@ class Encoder:
         target = self._target(self.labels[0])
         limit = self.room - self._reserved([target])
         if len(ids) > limit:
-            allowed = f"it takes {len(ids)} tokens, and {limit} are left beside frame and label"
+            allowed = (
+                f"it takes {len(ids)} tokens, and {max(limit, 0)} are left beside frame and label"
+            )
             raise InputError("prompt", prompt, allowed)
         return self._rows([ids] * len(before), [target] * len(before), before)
 
@@ -195,6 +196,11 @@ class Encoder:
     @cached_property
     def _shown_targets(self) -> dict[str, list[int]]:
         return {label: self.ids(self.verbalizer.target(label)) for label in self.labels}
+
+    def _label(self, examples: Sequence[Example]) -> NDArray:
+        """[I] what is right, as `Encoded` has it."""
+        index = {label: place for place, label in enumerate(self.labels)}
+        return np.array([index.get(example.label, 0) for example in examples], np.int32)
 
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:
         """The ids of each example's own target."""

@@ -42,8 +42,9 @@ class Files:
 
     def prompts(self, answer: str) -> tuple[Template, ...]:
         """The templates; those made of names ask for the column `answer`."""
-        if not self.texts or answer in self.texts:
-            raise InputError("text", self.text, "at least one column, and not that of the label")
+        if not self.texts or answer in self.texts or len(set(self.texts)) < len(self.texts):
+            allowed = "at least one column, each once, and not that of the label"
+            raise InputError("text", self.text, allowed)
         given = (self.templates,) if isinstance(self.templates, str) else self.templates
         if given is None:
             given = plain_templates(self.texts, answer)
@@ -130,10 +131,13 @@ class FileTask(Files):
             labels,
             templates,
             verbalizer,
+            splits["train"],
+            splits["test"],
+            splits.get("dev", ()),
+            splits.get("ood", ()),
             groups=self._groups(tables["test"]),
             paraphrases=self._paraphrases(tables["test"], splits["test"]),
             metric=self.metric,
-            **splits,
         )
 
     @property

@@ -2,13 +2,13 @@
 splits of Finegan-Dollak et al. 2018, arXiv 1806.09029).
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from research.errors import InputError
 from research.paths import located
+from research.plain import parse_json
 from research.tasks.decoding import Decoding
 from research.tasks.sql import Database
 from research.tasks.task import Example
@@ -60,13 +60,13 @@ class GeoQueryTask:
 
 def _splits(file: str, by: str) -> dict[str, tuple[Example, ...]]:
     try:
-        entries = json.loads(Path(file).read_text(encoding="utf-8"))
+        entries = parse_json(Path(file).read_bytes())
         found = [
             (sentence[by] if by in sentence else entry[by], _pair(entry, sentence))
             for entry in entries
             for sentence in entry["sentences"]
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         allowed = f"a file such as geography.json of text2sql-data is expected ({error!r})"
         raise InputError("file", file, allowed) from error
     return {split: grouped(pair for of, pair in found if of == split) for split in SPLITS}
@@ -75,6 +75,8 @@ def _splits(file: str, by: str) -> dict[str, tuple[Example, ...]]:
 def _pair(entry: dict[str, Any], sentence: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
     """(question, its queries), the variables of both replaced by their values."""
     question, queries = sentence["text"], entry["sql"]
+    if not isinstance(queries, list) or not all(isinstance(x, str) for x in (question, *queries)):
+        raise TypeError("text is a string, and sql a list of them")
     for name, value in sentence["variables"].items():
         question = question.replace(name, value)
         queries = [query.replace(name, value) for query in queries]

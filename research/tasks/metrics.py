@@ -29,6 +29,24 @@ def macro_f1(predicted: NDArray, gold: NDArray, classes: int) -> NDArray:
     return np.mean(2 * hits / np.maximum(total, 1), axis=-1)
 
 
+def matthews(predicted: NDArray, gold: NDArray, classes: int) -> NDArray:
+    """Correlation of predicted and right classes, -1 to 1; 0 where one of them never changes.
+
+    predicted [..., I] int (-1: no answer, a class of its own), gold [I] or [..., I] int; float64
+    [...]. Of I items, R of them right, p_k and g_k in class k: (I R - sum p_k g_k) / sqrt((I^2 -
+    sum p_k^2) (I^2 - sum g_k^2)), Gorodkin 2004 (doi:10.1016/j.compbiolchem.2004.09.006), equation
+    8; of two classes that is Matthews 1975. Equals scikit-learn's matthews_corrcoef.
+    """
+    predicted, gold = np.broadcast_arrays(predicted, gold)
+    items, right = gold.shape[-1], np.sum(predicted == gold, axis=-1)
+    given, known = _counts(predicted, classes), _counts(gold, classes)
+    unanswered = items - given.sum(axis=-1)
+    above = items * right - np.sum(given * known, axis=-1)
+    spread = items**2 - np.sum(given**2, axis=-1) - unanswered**2
+    below = np.sqrt(spread.astype(float) * (items**2 - np.sum(known**2, axis=-1)))
+    return above / np.where(below > 0, below, 1.0)
+
+
 def _counts(values: NDArray, classes: int) -> NDArray:
     """How often each class stands in values [..., I], negative ones left out: [..., C]."""
     rows = values.reshape(-1, values.shape[-1]).astype(np.int64)
@@ -38,4 +56,6 @@ def _counts(values: NDArray, classes: int) -> NDArray:
     return counts.reshape(*values.shape[:-1], classes + 1)[..., 1:]
 
 
-METRICS: dict[str, Metric] = {"accuracy": accuracy, "macro_f1": macro_f1}
+METRICS: dict[str, Metric] = {"accuracy": accuracy, "macro_f1": macro_f1, "matthews": matthews}
+# The least that a metric can be, where that is not 0; the most is always 1.
+LOWEST = {"matthews": -1.0, "pearson": -1.0, "spearman": -1.0}

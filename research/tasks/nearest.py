@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from research.errors import InputError
 from research.tasks.task import Example, text_key
@@ -18,6 +17,8 @@ def nearness(train: Sequence[str]) -> Callable[[Sequence[str]], NDArray]:
     """The function from texts [I] to their cosines [I, K] with those of `train`, as TF-IDF vectors
     of words, fitted on `train`. Raises InputError if no text of `train` holds a word.
     """
+    from sklearn.feature_extraction.text import TfidfVectorizer  # takes seconds to import
+
     vectorizer = TfidfVectorizer(token_pattern=TOKENS, sublinear_tf=True, dtype=np.float32)  # pyright: ignore
     try:
         known = vectorizer.fit_transform(train).T

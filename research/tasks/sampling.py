@@ -23,7 +23,7 @@ class Regime:
         """`"16-shot"`, `500` or `"500"`, `"all"`; InputError for anything else."""
         if isinstance(value, Regime):
             return value
-        match = re.fullmatch(r"([1-9][0-9]*)(-shot)?", str(value))
+        match = re.fullmatch(r"([1-9][0-9]{0,11})(-shot)?", str(value))
         if match:
             return cls("shot" if match[2] else "size", int(match[1]))
         if value == "all":

@@ -3,20 +3,28 @@
 import hashlib
 import re
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
+from math import inf
 from pathlib import Path
 
 from research.errors import InputError
 from research.paths import located
 
 # Steps of sqlite's virtual machine, rather than seconds: every machine stops at the same query.
+# They take about a second of a processor, unless each is as heavy as a value may be.
 MOST_STEPS = 10_000_000
+MOST_SECONDS = 30.0
+STRIDE = 100  # steps between two looks at the clock
 MOST_BYTES = 1_000_000  # of a value
+MOST_PATTERN = 200  # bytes of what stands after LIKE, which is one step
 MOST_ROWS = 100_000
+MOST_RESULT = 100_000_000  # bytes of all rows
 _ALLOWED = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -45,8 +53,9 @@ def _normal(query: str) -> tuple[str, ...]:
 class Database:
     """A file of sqlite, or of the SQL that makes one (`.sql`); queries run on a copy in memory.
 
-    A query may only read. It fails after `MOST_STEPS` steps of sqlite, `MOST_ROWS` rows or a value
-    of `MOST_BYTES`. Raises InputError for a file that is no database.
+    A query may only read. It fails after `MOST_STEPS` steps of sqlite, or `MOST_SECONDS`, and where
+    rows and values are more than the constants above say; so does SQL that makes a database, but
+    for the number of steps. Raises InputError for a file that is no database.
     """
 
     path: str
@@ -61,7 +70,7 @@ class Database:
             raise InputError("database", self.path, "a file of sqlite or of SQL is expected")
         try:
             self._opened().close()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+        except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
             raise InputError("database", self.path, f"sqlite says: {error}") from error
 
     @cached_property
@@ -79,17 +88,14 @@ class Database:
     def rows(self, query: str) -> list[tuple] | None:
         """What the query gives; None where it fails."""
         connection = self._opened()
-        left = iter(range(MOST_STEPS // 1000))
         try:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MOST_PATTERN)
             connection.set_authorizer(
                 lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
             )
-            connection.set_progress_handler(lambda: next(left, None) is None, 1000)
-            cursor = connection.execute(query)
-            found = cursor.fetchmany(MOST_ROWS + 1)
-            # Nothing at all, or a comment, is no query: it has no columns.
-            return found if cursor.description and len(found) <= MOST_ROWS else None
+            _bounded(connection, MOST_STEPS)
+            return _all(connection.execute(query))
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError):
             return None  # whatever a model may write: a query that fails is an answer, a wrong one
         finally:
@@ -117,8 +123,12 @@ class Database:
         read_only = f"{Path(self.path).resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(":memory:" if script else read_only, uri=True)) as made:
             if script:
-                made.executescript(Path(self.path).read_text(encoding="utf-8"))
-            made.execute("SELECT name FROM sqlite_master").fetchall()  # no database, no tables
+                # Attached is any other file that a script reads or writes.
+                made.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+                _bounded(made)
+                made.executescript(Path(self.path).read_text(encoding="utf-8-sig"))
+            if not made.execute("SELECT name FROM sqlite_master").fetchall():
+                raise sqlite3.DatabaseError("there is no table")
             return made.serialize()
 
     def _opened(self) -> sqlite3.Connection:
@@ -127,3 +137,26 @@ class Database:
         memory.deserialize(self._image)
         memory.text_factory = lambda content: content.decode(errors="replace")
         return memory
+
+
+def _bounded(connection: sqlite3.Connection, steps: float = inf) -> None:
+    """Interrupts what takes so many steps, or more than `MOST_SECONDS` of this thread's time."""
+    passed, begun = count(STRIDE, STRIDE), time.thread_time()
+
+    def over() -> bool:
+        return next(passed) > steps or time.thread_time() - begun > MOST_SECONDS
+
+    connection.set_progress_handler(over, STRIDE)
+
+
+def _all(cursor: sqlite3.Cursor) -> list[tuple] | None:
+    """The rows of a query; None for too many, and for nothing at all or a comment, which have no
+    columns.
+    """
+    found, size = [], 0
+    for row in cursor:
+        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if len(found) == MOST_ROWS or size > MOST_RESULT:
+            return None
+        found.append(row)
+    return found if cursor.description else None

@@ -7,7 +7,6 @@ import bz2
 import csv
 import difflib
 import gzip
-import json
 import lzma
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 from research.errors import InputError, choose_from
+from research.plain import parse_json
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -25,21 +25,23 @@ _JSON = (".jsonl", ".ndjson", ".json")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a file or a split; a value is a str, an int, a bool, or None where there is none."""
+    """Rows of a file or a split; a value is a str, a number, a bool, or None for none."""
 
     source: str
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]]
 
-    def column(self, name: str) -> list[str]:
+    def column(self, name: str, floats: bool = False) -> list[str]:
         """The values of a column as strings; InputError where it lacks some of them.
 
-        Integers become decimal numbers, booleans `true` and `false`.
+        Integers become decimal numbers, booleans `true` and `false`. floats: whether other numbers
+        are taken too, whose text in the source is lost.
         """
         if name not in self.columns:
             raise InputError(f"column of {self.source}", name, choose_from(self.columns, name))
         values = [row.get(name) for row in self.rows]
-        odd = [place for place, value in enumerate(values) if not isinstance(value, str | int)]
+        kinds = str | int | float if floats else str | int
+        odd = [place for place, value in enumerate(values) if not isinstance(value, kinds)]
         if odd:
             allowed = (
                 f"{len(odd)} of {len(values)} rows hold no text here, the first is row {odd[0] + 1}"
@@ -62,6 +64,8 @@ def read_file(
     """
     file = Path(path).expanduser()
     if not file.is_file():
+        if file.exists():
+            raise InputError("file", path, "a file is expected, this is something else")
         siblings = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
         near = difflib.get_close_matches(file.name, siblings, n=1)
         hint = f"; the nearest name there is {near[0]!r}" if near else ""
@@ -72,22 +76,29 @@ def read_file(
     if delimiter is None and kind not in _JSON:
         known = ", ".join((*_DELIMITERS, *_JSON))
         raise InputError("file", path, f"its name ends in none of {known}; or give a delimiter")
-    opener = _OPENERS[file.suffix] if packed else open
-    # A row ends in \n: other line ends may be part of a text.
-    with opener(file, "rt", encoding="utf-8-sig", newline="\n") as lines:
-        try:
+    try:
+        # A row ends in \n: other line ends may be part of a text.
+        opener = _OPENERS[file.suffix] if packed else open
+        with opener(file, "rt", encoding="utf-8-sig", newline="\n") as lines:
             if delimiter is None:
                 return _json_table(path, lines)
-            quoting = delimiter != "\t" if quoting is None else quoting
-            cells = _quoted(lines, delimiter) if quoting else _unquoted(lines, delimiter)
+            cells = _cells(lines, delimiter, quoting)
             return _delimited_table(path, cells, tuple(columns))
-        except UnicodeDecodeError as error:
-            raise InputError("file", path, f"it is not UTF-8 text ({error.reason})") from error
-        except csv.Error as error:
-            allowed = f"{error}; a cell in quotes doubles the quotes within, or set quoting=False"
-            raise InputError("file", path, allowed) from error
-        except (OSError, EOFError, lzma.LZMAError) as error:
-            raise InputError("file", path, f"it cannot be read ({error})") from error
+    except UnicodeDecodeError as error:
+        raise InputError("file", path, f"it is not UTF-8 text ({error.reason})") from error
+    except csv.Error as error:
+        allowed = f"{error}; a cell in quotes doubles the quotes within, or set quoting=False"
+        raise InputError("file", path, allowed) from error
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise InputError("file", path, f"it cannot be read ({error})") from error
+
+
+def _cells(lines: TextIO, delimiter: str, quoting: bool | None) -> Iterator[list[str]]:
+    quoting = delimiter != "\t" if quoting is None else quoting
+    if quoting and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        allowed = "one character is expected, no quote and no line end, or more without quoting"
+        raise InputError("delimiter", delimiter, allowed)
+    return _quoted(lines, delimiter) if quoting else _unquoted(lines, delimiter)
 
 
 def _quoted(lines: TextIO, delimiter: str) -> Iterator[list[str]]:
@@ -130,8 +141,8 @@ def _json_table(source: str, lines: TextIO) -> Table:
             continue
         try:
             # Numbers keep the form they are written in.
-            value = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
-        except json.JSONDecodeError as error:
+            value = parse_json(text, parse_int=str, parse_float=str, parse_constant=str)
+        except ValueError as error:
             raise InputError("file", source, f"line {number} is not JSON ({error})") from error
         rows += value if isinstance(value, list) else [value]
     for number, row in enumerate(rows, start=1):

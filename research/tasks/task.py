@@ -44,6 +44,7 @@ class Outline(NamedTuple):
     name: str
     labels: tuple[str, ...]
     templates: tuple[Template, ...]
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,13 @@ class Task:
     groups: tuple[str, ...] = ()  # of the examples of test, of which the worst is looked for
     paraphrases: tuple[Example, ...] = ()  # the examples of test in other words
     metric: str = "accuracy"  # the headline; all metrics are recorded
+    words: tuple[str, ...] = ()  # what a soft prompt may start from where there are no labels
 
     def __post_init__(self) -> None:
         self._check_answers()
-        if not self.templates:
-            raise InputError("templates", self.templates, "at least one template")
+        texts = [template.text for template in self.templates]
+        if not texts or len(set(texts)) < len(texts):
+            raise InputError("templates", texts, "at least one template, each once")
         for split in ("train", "test"):
             if not getattr(self, split):
                 raise InputError(f"{self.name}.{split}", (), "a split needs at least one example")
@@ -120,7 +123,11 @@ class Task:
 
     def _content(self) -> dict[str, object]:
         """What the checksum is made of."""
-        optional = {"groups": list(self.groups), "paraphrases": plain(self.paraphrases)}
+        optional = {
+            "groups": list(self.groups),
+            "paraphrases": plain(self.paraphrases),
+            "words": list(self.words),
+        }
         return {
             **{name: value for name, value in optional.items() if value},
             "name": self.name,

@@ -1,16 +1,17 @@
 """A generation task: the answer is a text, and there may be several right ones."""
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from research.errors import InputError, choose_from
+from research.expressions import check_expression, fits_in_time
 from research.tasks.corpus_metrics import CORPUS_METRICS
 from research.tasks.decoding import Decoding
+from research.tasks.referent import referent
 from research.tasks.sql import Database, sql_match
 from research.tasks.task import Example, Task, text_key
 from research.tasks.text_metrics import TEXT_METRICS, TextMetric
@@ -18,7 +19,9 @@ from research.tasks.texts import Texts
 from research.tasks.verbalizer import Verbalizer
 
 SQL_METRICS = ("sql_match", "sql_execution")
-NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", *SQL_METRICS)
+NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", "referent", *SQL_METRICS)
+
+Pair = tuple[Mapping[str, str], Sequence[str]]  # (fields, references) of an example
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,7 @@ class TextTask(Task):
             allowed = "the metric 'sql_execution' needs a database; 'sql_match' compares texts"
             raise InputError("database", None, allowed)
         if self.format is not None:
-            try:
-                re.compile(self.format)
-            except re.error as error:
-                allowed = f"not a regular expression ({error})"
-                raise InputError("format", self.format, allowed) from error
+            check_expression(self.format, "format")
 
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         super()._check(split, examples)
@@ -86,8 +85,9 @@ class TextTask(Task):
         """The metrics of single texts that the task has what it takes for."""
         found = dict(TEXT_METRICS)
         if self.format is not None:
-            pattern = re.compile(self.format, re.DOTALL)
-            found["format"] = lambda output, _: float(pattern.fullmatch(output) is not None)
+            found["format"] = partial(_has_format, self.format)
+        if self.metric == "referent":
+            found["referent"] = referent
         if self.metric in SQL_METRICS or self.database is not None:
             found["sql_match"] = sql_match
         if self.database is not None:
@@ -106,13 +106,26 @@ class TextTask(Task):
         return {
             **super()._content(),
             "end": self.verbalizer.end,
-            "decoding": dataclasses.asdict(self.decoding),
+            "decoding": _as_it_was(self.decoding),
             "format": self.format,
             "database": None if self.database is None else self.database.checksum,
         }
 
 
-def grouped(pairs: Iterable[tuple[Mapping[str, str], Sequence[str]]]) -> tuple[Example, ...]:
+def _has_format(pattern: str, output: str, references: Sequence[str]) -> float:
+    """1 where the output fits the pattern; not where that takes too long to find out."""
+    del references
+    return float(fits_in_time(pattern, output) or False)
+
+
+def _as_it_was(decoding: Decoding) -> dict[str, object]:
+    """All fields, without later ones at their default: a checksum has no part in these."""
+    values = dataclasses.asdict(decoding)
+    later = {"no_repeat_ngram_size"}
+    return {n: v for n, v in values.items() if n not in later or v is not None}
+
+
+def grouped(pairs: Iterable[Pair]) -> tuple[Example, ...]:
     """Examples of (fields, references): equal inputs become one, with the references of all.
 
     A reference that stands there twice stays there twice.

@@ -1,6 +1,9 @@
 """Which examples a step sees: a function of (seed, step) alone, so a resumed run sees the same."""
 
 import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +11,39 @@ from research.tasks.sampling import order
 
 # Batches that exchange rows to become of like length; more pad less and mix less.
 WINDOW = 8
+
+
+class Stream(NamedTuple):
+    """What a member's batches are drawn from: its seed, the lengths [I] of its examples, and the
+    positions [I] that they take.
+    """
+
+    seed: int
+    lengths: np.ndarray
+    extents: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What the batches of a whole cohort have in common, wherever its members are trained.
+
+    targets: tokens of a target. streams: those that differ among the members'.
+    """
+
+    targets: int
+    streams: Sequence[Stream]
+
+    @functools.cached_property
+    def longest(self) -> int:
+        """Positions of the longest row there is."""
+        return max(int(stream.extents.max()) for stream in self.streams)
+
+    def longest_at(self, size: int, step: int) -> int:
+        """Positions of the longest row in any member's batch of a step."""
+        return max(
+            int(extents[batch_indices(lengths, size, seed, step)].max())
+            for seed, lengths, extents in self.streams
+        )
 
 
 def batch_indices(lengths: np.ndarray, size: int, seed: int, step: int) -> np.ndarray:

@@ -4,14 +4,18 @@ The backbone is an input: it is named in the metadata with its checksum, never s
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 from jax.sharding import SingleDeviceSharding
-from orbax.checkpoint import v1 as ocp
 
 from research.errors import InputError
+
+if TYPE_CHECKING:
+    from orbax.checkpoint import v1 as ocp
 
 
 class Checkpoints:
@@ -37,11 +41,11 @@ class Checkpoints:
     def restore(self, like: Any) -> tuple[Any, Any] | None:
         """(state, progress) as last saved, shaped like `like`; None if nothing was saved.
 
-        Raises InputError if the checkpoint is of another cohort.
+        Raises InputError if the checkpoint is of another cohort, or damaged.
         """
         if not self.folder.exists():
             return None
-        with self._checkpointer() as checkpointer:
+        with self._whole(), self._checkpointer() as checkpointer:
             if checkpointer.latest is None:
                 return None
             step = checkpointer.latest.step
@@ -54,7 +58,20 @@ class Checkpoints:
             )
             return checkpointer.load(step, abstract), metadata["progress"]
 
-    def _checkpointer(self) -> ocp.training.Checkpointer:
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Within, what Orbax raises for broken files is an InputError."""
+        try:
+            yield
+        except InputError:
+            raise
+        except (ValueError, LookupError, TypeError, OSError) as error:
+            allowed = "it is damaged; delete it, and its runs are trained from their start"
+            raise InputError("checkpoint", str(self.folder), allowed) from error
+
+    def _checkpointer(self) -> "ocp.training.Checkpointer":
+        from orbax.checkpoint import v1 as ocp  # takes a second to import
+
         newest: Any = ocp.training.preservation_policies.LatestN(1)
         return ocp.training.Checkpointer(
             str(self.folder.absolute()), preservation_policy=newest, cleanup_tmp_directories=True

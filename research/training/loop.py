@@ -1,6 +1,7 @@
 """Trains a cohort: steps, dev scores, early stop with the best state kept, checkpoints."""
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -12,10 +13,10 @@ import numpy as np
 
 from research.devices import Devices
 from research.evaluation.answering import Answering
-from research.evaluation.batch import Frame, Rows, bucket, rows
+from research.evaluation.batch import Frame, Rows, bucket, extents, rows
 from research.methods.method import Leaves, mask, split
 from research.tasks.encoded import Encoded
-from research.training.batches import batch_indices
+from research.training.batches import Shapes, Stream, batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
 from research.training.progress import Progress
@@ -54,17 +55,23 @@ def fit(
     metric: str,
     checkpoints: Checkpoints | None = None,
     report: Report = lambda step, progress: None,
+    shapes: Shapes | None = None,
 ) -> list[Outcome]:
     """Trains all members to the end of the schedule or until dev stops gaining.
 
+    shapes: of their cohort, None if these are all of it.
     Resumes from `checkpoints` to the same bits. A member whose loss, in training or on dev, is not
     finite stops with status `diverged` and keeps the best state it had. `report` is called after
-    each evaluation.
+    the first step and after each evaluation.
     """
-    training = _Training(program, devices, members, answering, metric)
+    shapes = shapes or shapes_of(members, answering)
+    training = _Training(program, devices, members, answering, metric, shapes)
     training.restore(checkpoints)
+    first = training.step + 1
     while not training.done:
         training.advance()
+        if training.step == first:
+            report(training.step, training.progress)
         if training.step % program.schedule.eval_every == 0 or training.last:
             training.evaluate()
             report(training.step, training.progress)
@@ -77,6 +84,14 @@ def fit(
     ]
 
 
+def shapes_of(members: Sequence[Member], answering: Answering) -> Shapes:
+    """Of the members' batches: they share a compiled step, so they share its shapes."""
+    targets = max(answering.targets(member.train) for member in members)
+    return Shapes(
+        targets, [Stream(m.seed, m.train.length, extents(m.train, m.frame)) for m in members]
+    )
+
+
 class _Training:
     """The moving parts of `fit`: a cohort, each member's best leaves and progress."""
 
@@ -87,11 +102,10 @@ class _Training:
         members: Sequence[Member],
         answering: Answering,
         metric: str,
+        shapes: Shapes,
     ):
         self.program, self.devices, self.members = program, devices, members
-        self.answering, self.metric = answering, metric
-        # All members share a compiled step, so they share its shapes.
-        self.targets = max(answering.targets(member.train) for member in members)
+        self.answering, self.metric, self.shapes = answering, metric, shapes
         self.step = 0
         self.progress = [Progress() for _ in members]
         self.losses: list[np.ndarray] = []
@@ -137,30 +151,43 @@ class _Training:
             if running:
                 progress.steps = self.step
                 progress.step_seconds.append(seconds)
-        self._note_cost(batches)
+        self._note_cost(self.step - 1)
 
-    def _note_cost(self, batches: list[Rows]) -> None:
-        rows = max(batches, key=lambda batch: batch.tokens.shape[1])
-        if rows.tokens.shape[1] > self.widest:
-            self.widest = rows.tokens.shape[1]
-            cost = self.cohort.cost(rows, self.members[0].frame, self.members[0].hyper)
+    def _note_cost(self, step: int) -> None:
+        """Of the widest step that the cohort has had, whichever of its members are trained here."""
+        size, one = self.program.schedule.batch_size, self.members[0]
+        if self.widest >= self._width(self.shapes.longest):
+            return
+        width = self._width(self.shapes.longest_at(size, step))
+        if width > self.widest:
+            self.widest = width
+            chosen = batch_indices(one.train.length, size, one.seed, step)
+            batch = rows(one.train, chosen, size, width, self.shapes.targets)
+            cost = self.cohort.cost(batch, one.frame, one.hyper)
             for progress in self.progress:
                 progress.cost = cost
+
+    def _width(self, longest: int) -> int:
+        """Of rows without what closes them, of which the longest takes so many positions."""
+        return bucket(longest) - len(self.members[0].frame.closing)
 
     def _batches(self) -> list[Rows]:
         size = self.program.schedule.batch_size
         chosen = [batch_indices(m.train.length, size, m.seed, self.step) for m in self.members]
-        longest = [int(m.train.length[c].max()) for m, c in zip(self.members, chosen, strict=True)]
+        pairs = zip(self.members, chosen, strict=True)
+        longest = [int(extents(m.train, m.frame)[c].max()) for m, c in pairs]
+        widths = [self._width(size) for size in longest]
         if self.cohort.shared_width:
-            longest = [max(longest)] * len(longest)
+            widths = [max(widths)] * len(widths)
         return [
-            rows(m.train, c, size, bucket(width), self.targets)
-            for m, c, width in zip(self.members, chosen, longest, strict=True)
+            rows(m.train, c, size, width, self.shapes.targets)
+            for m, c, width in zip(self.members, chosen, widths, strict=True)
         ]
 
     def evaluate(self) -> None:
         """Scores dev for every active member; keeps its leaves if they are the best yet."""
-        losses = np.mean(self.losses, axis=0)
+        # One after the other, so that a member's sum is the same among any number of them.
+        losses = functools.reduce(np.add, self.losses) / len(self.losses)
         self.losses = []
         states = self.cohort.states()
         for i, (member, progress) in enumerate(zip(self.members, self.progress, strict=True)):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from research.errors import InputError
+from research.errors import LARGEST, InputError, check_whole
 from research.methods.method import Leaves, Method
 from research.methods.patterns import picked, picks
 
@@ -31,9 +31,10 @@ class Schedule:
     warmup: share of the steps over which the learning rate rises from 0; decay: what it does
     afterwards, towards 0 at the step after the last. clip: largest global norm of the gradient.
     rates: learning rates of leaves that a pattern picks; of several that fit, the first counts.
-    label_smoothing: the share of each target that is spread over all tokens, or classes. Of
-    Adafactor, parameter_scale: whether updates are scaled by the leaf's own RMS; factored:
-    whether the second moments of large matrices are.
+    label_smoothing: the share of each target that is spread over all tokens, or classes. dropout:
+    rate of the backbone's own dropout, of families that have it here (T5). Of Adafactor,
+    parameter_scale: whether updates are scaled by the leaf's own RMS; factored: whether the second
+    moments of large matrices are.
     Raises InputError for numbers that make no schedule.
     """
 
@@ -50,16 +51,18 @@ class Schedule:
     label_smoothing: float = 0.0
     parameter_scale: bool = True
     factored: bool = True
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate", "eval_every", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(name, getattr(self, name), "a whole number from 1 is expected")
+        for name in ("steps", "accumulate", "eval_every", "patience"):
+            check_whole(name, getattr(self, name))
+        check_whole("batch_size", self.batch_size, most=LARGEST)
         if not 0 <= self.warmup <= 1:
             raise InputError("warmup", self.warmup, "a share of the steps, 0 to 1, is expected")
-        if not 0 <= self.label_smoothing < 1:
-            allowed = "a share from 0 to below 1 is expected"
-            raise InputError("label_smoothing", self.label_smoothing, allowed)
+        for name in ("label_smoothing", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                allowed = "a share from 0 to below 1 is expected"
+                raise InputError(name, getattr(self, name), allowed)
         if self.clip is not None and not 0 < self.clip < math.inf:
             raise InputError("clip", self.clip, "a number above 0, or None, is expected")
         for of in self.rates:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from research.errors import InputError
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
@@ -48,11 +49,18 @@ class Metrics(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """What is compiled in: the model, the schedule, the compute precision."""
+    """What is compiled in: the model, the schedule, the compute precision. Raises InputError for
+    dropout in a model that has none.
+    """
 
     model: Model
     schedule: Schedule
     dtype: Any = jnp.float32
+
+    def __post_init__(self) -> None:
+        if self.schedule.dropout and not self.model.DROPS:
+            allowed = "the backbone's family has no dropout of its own here; T5 has"
+            raise InputError("schedule.dropout", self.schedule.dropout, allowed)
 
 
 def init_state(program: Program, key: jax.Array, trained: Leaves) -> State:
@@ -84,10 +92,12 @@ def train_step(
     """
     key = jax.random.fold_in(state.key, state.step)
     parts = _micro_batches(rows, program.schedule.accumulate)
-    smoothing = program.schedule.label_smoothing
+    smoothing, dropout = program.schedule.label_smoothing, program.schedule.dropout
 
     def loss_sum(trained: Leaves, part: Rows) -> tuple[jax.Array, jax.Array]:
-        adapted = Adapted(program.model, hyper.methods, {**frozen, **trained}, program.dtype)
+        adapted = Adapted(
+            program.model, hyper.methods, {**frozen, **trained}, program.dtype, dropout
+        )
         logprobs, counted = target_logprobs(adapted, part, frame, key, smoothing)
         return -jnp.where(counted, logprobs, 0.0).sum(), counted.sum()
 

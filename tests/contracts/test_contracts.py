@@ -171,7 +171,7 @@ class TrainsToInfinity(Breaking):
     ],
 )
 def test_broken(broken, by, message):
-    model, params = decoder(layers=1)
+    model, params = decoder()  # the last layer alone would see targets only
     with pytest.raises(Broken, match=message):
         broken(Subject(model, params, (by,)))
 
@@ -202,7 +202,10 @@ def test_the_script_says_what_is_kept(capsys, monkeypatch, tmp_path):
     assert "BROKEN: scores" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["lora", '{"rank": 2}', '{"name": "lora", "rank": 0}', '"lora"'])
+REFUSED = ["lora", '{"rank": 2}', '{"name": "lora", "rank": 0}', '"lora"', '{"name": "head"}']
+
+
+@pytest.mark.parametrize("text", REFUSED)
 def test_the_script_refuses(text, capsys):
     with pytest.raises(SystemExit) as exited:
         verify.main(["--method", text])

@@ -55,6 +55,7 @@ def test_agreement_is_the_mean_over_pairs():
     assert agreement(one, two) == 0.75
     assert seed_agreement([one, two, three]) == pytest.approx((0.75 + 0.25 + 0.5) / 3)
     assert seed_agreement([one]) is None
+    assert agreement(one / 2, one / 2) is None and seed_agreement([one / 2, two / 2]) is None
 
 
 def test_answers_may_be_texts():

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from flax.traverse_util import unflatten_dict
 
+from research.errors import InputError
 from research.evaluation.batch import Rows, frame
 from research.evaluation.readout import label_scores
 from research.evaluation.scoring import ROUTES, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.head import Head
+from research.methods.method import Words, add
 from research.models.backbone import load_backbone
 from research.tasks.encoded import Labels, LabelTexts
 from tests import checkpoints
@@ -173,6 +175,24 @@ def test_a_head_reads_the_pooled_row(load, variant, pool):
     right = np.asarray(scores)[np.arange(4), encoded(4).label].sum()
     objective = loss_sum(model, (method,), leaves, rows, around)
     assert -float(objective) == pytest.approx(right, abs=1e-4)
+
+
+def test_a_number_is_the_output_and_its_loss_the_squared_error(load):
+    model, params = load("bert")
+    method, words = Head("mean"), Words((), lambda text: [0])
+    leaves = params | add(method, jax.random.PRNGKey(1), params, words)
+    assert leaves["head:/bias"].shape == (1,)
+    rows = batch(3)._replace(label=np.array([0.5, -2.0, 3.25], np.float32))
+    numbers = scored(model, (method,), leaves, rows, FRAMES["head"])
+    for row in range(3):
+        hidden = hidden_of(model, params, [3, *rows.tokens[row, : rows.start[row]], 5])
+        expected = hidden.mean(0) @ leaves["head:/kernel"] + leaves["head:/bias"]
+        np.testing.assert_allclose(numbers[row], expected, **CLOSE)
+    error = ((np.asarray(numbers)[:, 0] - rows.label) ** 2).sum()
+    assert float(loss_sum(model, (method,), leaves, rows, FRAMES["head"])) == pytest.approx(error)
+    adapted = Adapted(model, (method,), leaves)
+    with pytest.raises(InputError, match="schedule.label_smoothing is 0.1: a number has no"):
+        target_logprobs(adapted, rows, FRAMES["head"], smoothing=0.1)
 
 
 def test_a_mean_leaves_the_soft_prompt_out(load):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from research import expressions
 from research.errors import InputError
 from research.methods.method import mask
 from research.methods.norms import Norms
@@ -34,8 +35,10 @@ def test_selected_leaves():
         ((), r"selected.leaves is \(\): at least one pattern"),
         (("gone",), "selected.leaves is 'gone': it fits nothing"),
         (("*",), "selected.leaves is .*: it is no regular expression"),
+        ((r"(.|..|...)+\d",), "it takes too long to find out whether it fits "),
     ],
 )
-def test_patterns_that_are_none(leaves, message):
+def test_patterns_that_are_none(leaves, message, monkeypatch):
+    monkeypatch.setattr(expressions, "SECONDS", 0.05)
     with pytest.raises(InputError, match=message):
         mask((Selected(leaves),), decoder()[1])

@@ -9,6 +9,10 @@ import pytest
 from flax.traverse_util import unflatten_dict
 from safetensors.numpy import load_file, save_file
 
+from research.evaluation.batch import Rows, frame
+from research.evaluation.scoring import target_logprobs
+from research.methods.adapted import Adapted
+from research.methods.head import Head
 from research.models.backbone import load_backbone, load_tokenizer, save_backbone
 from research.models.layers import Memory
 from tests import checkpoints
@@ -101,6 +105,23 @@ def test_classifiers(saved, name):
     hidden = run(backbone, given["tokens"], given["valid"], given["types"])
     expected = theirs(model, given["valid"], given["types"], input_ids=given["tokens"]).logits
     assert_close(classify(backbone, apply(backbone, hidden, "features")), expected)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_the_loss_of_a_number(saved, name):
+    """One output, and the squared error: what transformers calls a regression."""
+    model, folder = saved(name, num_labels=1)
+    backbone = load_backbone(str(folder))
+    draw = np.random.default_rng(0)
+    tokens, numbers = draw.integers(5, 61, (3, 12), np.int32), draw.normal(size=3)
+    size = np.full(3, 12, np.int32)
+    none = np.zeros((3, 1), np.int32)
+    rows = Rows(tokens, size, size, none, numbers.astype(np.float32), np.arange(3))
+    adapted = Adapted(backbone.model, (Head(),), backbone.params)
+    logprobs, _ = jax.jit(lambda rows: target_logprobs(adapted, rows, frame([3], [4])))(rows)
+    whole = np.pad(tokens, ((0, 0), (1, 1)), constant_values=((0, 0), (3, 4)))
+    given = {"input_ids": torch.tensor(whole).long(), "labels": torch.tensor(numbers).float()}
+    assert -logprobs.mean() == pytest.approx(model(**given).loss.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

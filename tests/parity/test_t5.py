@@ -1,13 +1,16 @@
-"""What only T5 has: continued targets, shared prompts, both spellings of a config, mT5."""
+"""What only T5 has: continued targets, shared prompts, dropout, both spellings of a config, mT5."""
 
 import json
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import unflatten_dict
 
+from research.methods import adapted
+from research.methods.dropout import shared_dropout
 from research.models.backbone import load_backbone
 from research.models.t5_config import T5Config
 from tests import checkpoints
@@ -149,3 +152,38 @@ def test_buckets_are_those_of_transformers(count, reach):
     for causal in (True, False):
         expected = bucket(torch.tensor(offsets), not causal, count, reach).numpy()
         np.testing.assert_array_equal(config.offset_buckets(causal)[reached], expected)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_dropout_stands_where_transformers_has_it(checkpoint, variant, monkeypatch):
+    """Theirs takes our masks, one after the other, in the order in which it drops."""
+    folder, masks = checkpoint(variant), []
+
+    def drawn(x, rate, keys):
+        masks.append(shared_dropout(jnp.ones_like(x), rate, keys))
+        return x * masks[-1]
+
+    monkeypatch.setattr(adapted, "shared_dropout", drawn)
+    backbone = load_backbone(str(folder))
+    given = checkpoints.inputs(backbone.model)
+    valid = given["target_valid"]
+
+    @jax.jit
+    def run(leaves, keys):
+        ours = adapted.Adapted(backbone.model, (), leaves, dropout=0.3)
+        read = ours.read(given["tokens"], given["valid"], np.zeros(0, np.int32), 0, keys=keys)
+        cross = ours.offered(read, keys)
+        hidden, _ = ours.rows(given["target"], valid, steps(0, 7), (), cross, keys)
+        return ours.logits(hidden), masks
+
+    logits, drops = run(backbone.params, jax.random.split(jax.random.PRNGKey(0), 3))
+    assert len({np.asarray(mask).tobytes() for mask in drops}) == len(drops)
+    rest = iter(drops)
+
+    def dropped(x, p, training, *inplace):
+        return x * torch.tensor(np.asarray(next(rest))).reshape_as(x)
+
+    monkeypatch.setattr(torch.nn.functional, "dropout", dropped)
+    expected = their_logits(theirs(folder).train(), given).detach().numpy()
+    assert next(rest, None) is None
+    np.testing.assert_allclose(np.asarray(logits)[valid], expected[valid], atol=1e-4, rtol=0)

@@ -45,6 +45,13 @@ def test_a_cell_is_the_chosen_trial_over_all_seeds(finished):
     assert cell.cost("unknown") is None
 
 
+def test_a_correlation_may_be_negative(finished):
+    guessed = read_grid(finished).cell("majority class", ("sentiment", "16-shot"))
+    assert guessed is not None
+    score = guessed.score("matthews")
+    assert score.low < score.score < score.high < 0
+
+
 def test_the_interval_comes_from_the_predictions_of_all_seeds(finished):
     cell = read_grid(finished).cell("LoRA", ("topic_50%", "500"))
     assert cell is not None and cell.headline == "macro_f1"

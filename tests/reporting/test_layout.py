@@ -57,7 +57,7 @@ def test_the_table_of_a_finished_sweep(finished):
 def test_footnotes_say_how_the_numbers_came_about(finished):
     notes = "\n".join(lay_out(read_grid(finished)).notes)
     assert "accuracy (sentiment) and macro F1 (topic_50%) on test in percent" in notes
-    assert "mean over seeds, and the 95 % interval over seeds and test items" in notes
+    assert "mean over seeds and, in brackets, the 95 % interval over seeds and test items." in notes
     assert "Bold: the group that cannot be told apart from the best" in notes
     assert "3 for LoRA, full fine-tuning" in notes and "1 for zero-shot prompt" in notes
     for absent in ("†", "‡", "Diverged", "cut", "Unfinished", "differ in", "Left out"):
@@ -90,6 +90,13 @@ def test_fewer_than_five_seeds_are_marked_but_ranked(sweep, seeds, mark):
 def test_costs_that_were_not_measured_are_a_dash(sweep):
     sweep.cell(0, 0, 0, costs={"added_tokens": None})
     assert texts(lay_out(read_grid(sweep.folder)))["zero-shot prompt"][1:] == [MISSING] * 4
+
+
+def test_a_correlation_may_leave_0_to_100(sweep):
+    sweep.cell(4, 0, 0, metric="matthews")
+    [scores, *_] = lay_out(read_grid(sweep.folder)).notes
+    assert "Matthews' correlation on test in percent" in scores
+    assert scores.endswith("test items; correlations are from -100 to 100.")
 
 
 def test_troubles_are_footnotes(sweep):

@@ -101,11 +101,12 @@ def test_the_csv_has_a_line_per_cell_and_metric(finished):
         "approach,task,n_train,metric,score,ci_low,ci_high,seeds,trained_params,stored_bytes,"
         "train_seconds,run_ids"
     )
-    assert len(lines) == 24 * 2 and tuple(lines[0]) == COLUMNS
+    assert len(lines) == 24 * 3 and tuple(lines[0]) == COLUMNS
     chosen = [line for line in lines if line["approach"] == "LoRA" and line["n_train"] == "500"]
-    assert [(line["task"], line["metric"]) for line in chosen[:2]] == [
+    assert [(line["task"], line["metric"]) for line in chosen[:3]] == [
         ("sentiment", "accuracy"),
         ("sentiment", "macro_f1"),
+        ("sentiment", "matthews"),
     ]
     cell = grid.cell("LoRA", ("sentiment", "500"))
     assert cell is not None

@@ -44,12 +44,13 @@ def test_influences_are_deletions_of_single_items(metric):
         np.testing.assert_allclose(influence.var(ddof=1) / items, jackknife)
 
 
-def test_the_variance_of_macro_f1_is_that_of_new_samples():
+@pytest.mark.parametrize("metric", ["macro_f1", "matthews"])
+def test_the_variance_is_that_of_new_samples(metric):
     """The jackknife's standard error against the spread over fresh draws of the items."""
     scores, errors = [], []
     for draw in range(300):
         predicted, gold = classified(seeds=1, items=200, seed=draw)
-        influence = influences(answered(predicted, gold), "macro_f1")
+        influence = influences(answered(predicted, gold), metric)
         scores.append(influence.mean())
         errors.append(variance(influence)[0])
     assert np.mean(errors) == pytest.approx(np.var(scores), rel=0.2)
@@ -116,6 +117,20 @@ def test_intervals_stay_between_0_and_1_and_mirror():
     few, many = interval(1 - u), interval(u)
     assert 0 < few.low < few.score < few.high < 0.3
     assert (many.low, many.high) == (pytest.approx(1 - few.high), pytest.approx(1 - few.low))
+
+
+def test_a_correlation_may_be_below_0():
+    u = np.full((3, 30), -0.1)
+    u[:, :3] = -0.9
+    found = interval(u, lowest=-1.0)
+    assert found.score == pytest.approx(-0.18) and found.low < found.score < found.high < 0
+    assert -1 < interval(u - 0.8, lowest=-1.0).low < -0.98
+
+
+def test_nothing_learnt_is_not_certain_to_be_no_correlation():
+    """Of a correlation that is 0, the deviation is about I^-1/2."""
+    found = interval(np.zeros((5, 400)), lowest=-1.0)
+    assert (found.low, found.high) == (pytest.approx(-1.96 / 20, rel=1e-2), -found.low)
 
 
 def test_all_right_is_not_certainty():

@@ -75,6 +75,24 @@ def test_the_common_schedule_reaches_every_stage(config: dict[str, Any]):
         ({"schedule": None}, "config.schedule is None: a mapping with the fields of Schedule"),
         ({"name": "a/b"}, "config.name is 'a/b': the name of a folder is expected"),
         ({"name": ""}, "config.name is '': the name of a folder is expected"),
+        ({"name": "a\0"}, "config.name is 'a\\x00': the name of a folder is expected"),
+        ({"seeds": 1001}, "config.seeds is 1001: a whole number from 1 to 1000 is expected"),
+        ({"schedule": {"batch_size": 10**9}}, "config.schedule.batch_size is 1000000000: a whole"),
+        ({"schedule": {"steps": 10**12}}, "config.schedule.steps is 1000000000000: a whole"),
+        (
+            {"task": {"source": "file", "name": " ", "train": "x", "test": "x"}},
+            "config.tasks is ' ': each may stand there once, by its name",
+        ),
+        ({"regimes": ["9" * 5000]}, "config.regime is '999"),
+        ({"approaches": [{"name": " "}]}, "config.approaches[0].name is ' ': a row needs a name"),
+        (
+            {"approaches": [{"name": "a", "options": {"b": 1}}]},
+            "config.approaches[0].options is {'b': 1.0}: only a baseline has options",
+        ),
+        (
+            {"approaches": [{"name": "a", "demonstrations": 10**30}]},
+            "config.approaches[0].demonstrations is 1000000000000000000000000000000: a wh",
+        ),
         ({"backbone": None}, "config.backbone is None: a value of type str is expected"),
     ],
 )

@@ -27,7 +27,7 @@ KERNELS = 2 * 16 * (24 + 12)
 
 def found(*stages):
     approach = Approach.parse({"name": "row", "stages": stages}, Schedule(), "approach")
-    return sizes(approach, backbone_shapes(MODEL), ("yes", "no"))
+    return sizes(approach, backbone_shapes(MODEL), [("yes", "no")] * len(stages))
 
 
 def test_one_stage():
@@ -40,6 +40,20 @@ def test_one_stage():
 
 def test_a_head_stands_apart():
     size = found({"methods": [{"name": "head", "pool": "mean"}, LORA]})
+    assert (size.trained, size.head) == (FACTORS + 2 * 16 + 2, 2 * 16 + 2)
+    assert size.share == found({"method": LORA}).share
+
+
+def test_a_head_of_another_task_is_not_kept():
+    lent = {"methods": [{"name": "head", "pool": "mean"}, LORA]}
+    stages = [lent, {**lent, "task": "other"}, {"method": LORA}, lent]
+    approach = Approach.parse({"name": "row", "stages": stages}, Schedule(), "approach")
+    names = [[method.name for method in approach.at_work(i)] for i in range(5)]
+    assert names == [[], ["head", "lora"], ["lora"], ["lora"], ["head", "lora"]]
+    labels = [("yes", "no"), ("a", "b", "c"), ("yes", "no"), ("yes", "no")]
+    size = sizes(approach, backbone_shapes(MODEL), labels)
+    heads = [leaves.get("head:/bias") for leaves, _ in size.stages]
+    assert [None if bias is None else bias.shape for bias in heads] == [(2,), (3,), None, (2,)]
     assert (size.trained, size.head) == (FACTORS + 2 * 16 + 2, 2 * 16 + 2)
     assert size.share == found({"method": LORA}).share
 

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import research.sweeps.cell_run as cell_run
+import research.sweeps.desk as desk
+from research.errors import InputError
 from research.models.backbone import load_backbone, load_tokenizer
 from research.reporting.tables import check_tables, write_tables
+from research.sweeps.claim import claimed
 from research.sweeps.data import run_data
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
@@ -80,13 +83,19 @@ def test_a_second_call_does_nothing(swept: Path, config: dict, monkeypatch: pyte
     def refuse(*args: object) -> None:
         raise AssertionError("there is nothing left to run")
 
-    for name in ("run_cohort", "run_baseline", "check_run"):
-        monkeypatch.setattr(cell_run, name, refuse)
+    for module, name in ((desk, "run_share"), (desk, "run_baseline"), (cell_run, "check_run")):
+        monkeypatch.setattr(module, name, refuse)
     before = {path: path.stat().st_mtime_ns for path in (swept / "runs").iterdir()}
     tables = {name: (swept / name).read_bytes() for name in ("table.md", "table.tex", "table.csv")}
     run(config, swept)
     assert {path: path.stat().st_mtime_ns for path in (swept / "runs").iterdir()} == before
     assert {name: (swept / name).read_bytes() for name in tables} == tables
+
+
+def test_two_sweeps_do_not_work_in_one_folder(swept: Path, config: dict):
+    with claimed(swept), pytest.raises(InputError, match="another sweep is at work in it"):
+        run(config, swept)
+    run(config, swept)
 
 
 def test_only_the_chosen_trial_meets_test(swept: Path):
@@ -147,11 +156,11 @@ def test_a_kill_between_records_changes_nothing(
 
 
 def test_a_lost_record_comes_back_and_the_others_stay(swept: Path, config: dict, tmp_path: Path):
-    """Its whole cohort trains again, since a cohort's members come from the plan."""
     shutil.copytree(swept, tmp_path, dirs_exist_ok=True)
     lost = by_row(swept)["LoRA"][0]["run_id"]
     before = {path.name: path.read_bytes() for path in (tmp_path / "runs").iterdir()}
     (tmp_path / "runs" / f"{lost}.json").unlink()
+    (tmp_path / "runs" / f".{lost}.json.1.tmp").write_text("{")
     run(config, tmp_path)
     after = {path.name: path.read_bytes() for path in (tmp_path / "runs").iterdir()}
     assert results(tmp_path) == results(swept)
@@ -164,17 +173,11 @@ def test_a_kill_while_training_changes_nothing(
     step: int, swept: Path, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     restored = []
-    restore, reporter = Checkpoints.restore, Progress.reporter
+    restore = Checkpoints.restore
 
-    def killing(self: Progress, runs: Any) -> Any:
-        report = reporter(self, runs)
-
-        def killed(at: int, members: Any) -> None:
-            report(at, members)
-            if at == step:
-                raise Killed
-
-        return killed
+    def killing(self: Progress, line: str) -> None:
+        if f"step {step}/" in line:
+            raise Killed
 
     def watched(*args: Any) -> Any:
         restored.append(restore(*args))
@@ -182,14 +185,14 @@ def test_a_kill_while_training_changes_nothing(
 
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Progress, "reporter", killing)
+        patch.setattr(Progress, "report", killing)
         run(config, tmp_path)
     assert list((tmp_path / "checkpoints").iterdir())
     monkeypatch.setattr(Checkpoints, "restore", watched)
     again = results(run(config, tmp_path))
     assert [found[1]["step"] for found in restored if found] == [step - 1]
     assert again == results(swept)
-    assert not list((tmp_path / "checkpoints").iterdir())
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_records_hold_no_path_of_this_machine(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
-import research.sweeps.cell_run as cell_run
+import research.sweeps.desk as desk
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
 from research.tasks.sampling import Regime, draw
@@ -32,8 +32,8 @@ def refused(
     def train(*args: object) -> None:
         raise AssertionError("something was run")
 
-    monkeypatch.setattr(cell_run, "run_cohort", train)
-    monkeypatch.setattr(cell_run, "run_baseline", train)
+    monkeypatch.setattr(desk, "run_share", train)
+    monkeypatch.setattr(desk, "run_baseline", train)
 
     def say(config: dict[str, Any], folder: Path | None = None) -> str:
         file, results = tmp_path / "config.py", folder or tmp_path / "results"
@@ -89,7 +89,7 @@ def test_a_mistake_in_the_experiment(
         (
             {"source": "hub"},
             "config.tasks[0].source is 'hub': allowed are ag_news, e2e_nlg, file, geoquery, "
-            "text_file, world",
+            "number_file, superglue_record, superglue_wsc, text_file, world",
         ),
         ({"lable": 1}, "config.tasks[0] is 'lable': not a field here; did you mean 'label'?"),
         ({"train": "none.csv"}, "file is 'none.csv': no such file"),

@@ -80,6 +80,30 @@ def test_an_encoder_by_masks_and_by_a_head(tmp_path: Path):
 
 
 @pytest.mark.thorough
+def test_a_head_of_another_task_goes_with_its_stage(tmp_path: Path):
+    """It reads the first position by a layer of its own, and nothing of it is kept."""
+    head = {"methods": [{"name": "head"}, LORA], "task": "shows"}
+    row = trained("row", {"name": "head", "pool": "mean"}, LORA)
+    row["stages"] = [head, *row["stages"]]
+    config = prepared(tmp_path, "bert", ("cls", "sep"), [row])
+    digits = [(text, text[-1:]) for text, _ in films.films(0, 50)]
+    shows = {
+        "name": "shows",
+        "train": films.write_csv(tmp_path / "shows.csv", digits[:40]),
+        "test": films.write_csv(tmp_path / "later.csv", digits[40:]),
+        "verbalizer": {str(i): str(i) for i in range(10)},
+    }
+    config |= {"stage_tasks": [{**config["task"], **shows}], "keep_trained": True}
+    config["regimes"] = ("2-shot",)
+    records = by_row(films.run(config, tmp_path / "results"))
+    assert {record["task"] for record in records.values()} == {"films"}
+    kept = load_trained(tmp_path / "results", records["row"]["run_id"])
+    heads = {path: leaf.shape for path, leaf in kept.items() if path.startswith("head:")}
+    width = load_backbone(config["backbone"]).model.config.width
+    assert heads == {"head:/kernel": (width, 2), "head:/bias": (2,)}
+
+
+@pytest.mark.thorough
 def test_t5_reads_the_prompt_and_writes_the_label(tmp_path: Path):
     approaches = [
         {"name": "few-shot", "demonstrations": 1, "trials": [{}]},
@@ -112,7 +136,7 @@ def test_a_head_that_the_backbone_came_with(tmp_path: Path):
             record = by_row(tmp_path / "results")["zero-shot"]
             _, predictions = ledger.load(record["run_id"])
             np.testing.assert_allclose(np.exp(predictions.scores).sum(1), 1.0, atol=1e-3)
-    with pytest.raises(InputError, match="its classification head has 3 classes, the task 2"):
+    with pytest.raises(InputError, match="its head has 3 outputs, the task asks for 2"):
         films.run(config, tmp_path / "other")
 
 

@@ -22,6 +22,13 @@ def test_a_file_holds_all_that_it_was_made_of():
     assert len(set(back.gold)) == 3
 
 
+@pytest.mark.parametrize("odd", ["a\rb", "\r", "a\0b", "\ufeff", "a\x85\u2028b", "'"])
+def test_whatever_a_model_writes_can_be_read_again(odd: str):
+    found = TextPredictions((odd,), ((odd,),), {"format": np.array([1.0])})
+    back = parse_texts(found.to_csv(), "file")
+    assert (back.outputs, back.references) == (found.outputs, found.references)
+
+
 @pytest.mark.parametrize(
     "change",
     [

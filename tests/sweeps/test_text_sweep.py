@@ -166,7 +166,7 @@ def test_a_start_from_labels_is_refused(texts: Path, tmp_path: Path):
     config = settings(texts.parent)
     soft = {"method": {"name": "soft_prompt", "length": 2, "start": "labels"}}
     config["approaches"] = [{"name": "soft prompt", "stages": [soft]}]
-    with pytest.raises(InputError, match="there are no labels to start from"):
+    with pytest.raises(InputError, match="names no words, to start from"):
         films.run(config, tmp_path / "results")
 
 

@@ -138,6 +138,8 @@ def test_a_dataset_folder(settings: dict, tmp_path: Path):
         ({"label": "labl"}, "'labl': did you mean 'label'"),
         ({"text": ("text", "label")}, "not that of the label"),
         ({"text": ()}, "at least one column"),
+        ({"text": ("text", "text")}, "at least one column, each once"),
+        ({"templates": ("{text}:", "{text}:")}, "at least one template, each once"),
         ({"templates": "{txt}:"}, "no column 'txt'; did you mean 'text'"),
         ({"templates": "{text}: "}, "white space"),
         ({"templates": ()}, "at least one template"),

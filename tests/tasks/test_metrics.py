@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from research.tasks.metrics import METRICS, accuracy, macro_f1
+from research.tasks.metrics import METRICS, accuracy, macro_f1, matthews
 
 
 def sample(*shape: int, classes: int, seed: int = 0) -> np.ndarray:
@@ -22,6 +22,18 @@ def test_macro_f1_equals_scikit_learn_when_classes_are_missing(present: int):
         f1_score(gold, row, labels=range(6), average="macro", zero_division=0) for row in predicted
     ]
     np.testing.assert_allclose(macro_f1(predicted, gold, 6), expected)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_matthews_equals_scikit_learn(classes: int):
+    """Some items have no answer; the last rows are all right, all wrong, of one class, of none."""
+    gold = sample(40, classes=classes, seed=1)
+    answers = np.where(sample(9, 40, classes=6) > 0, sample(9, 40, classes=classes, seed=2), -1)
+    fixed = [gold, (gold + 1) % classes, np.ones_like(gold), np.full_like(gold, -1)]
+    predicted = np.concatenate([answers, fixed])
+    expected = [matthews_corrcoef(gold, row) for row in predicted]
+    np.testing.assert_allclose(matthews(predicted, gold, classes), expected, atol=1e-12)
+    assert expected[9] == 1 and min(expected) < 0 and expected[-2:] == [0, 0]
 
 
 @pytest.mark.parametrize("name", METRICS)

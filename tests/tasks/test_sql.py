@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from research.errors import InputError
+from research.tasks import sql
 from research.tasks.sql import Database, sql_match
 
 SCRIPT = """
@@ -54,6 +55,7 @@ def test_order_counts_where_the_reference_has_one(database: Database):
         "SELECT 1; SELECT 2",
         "SELECT 'half",
         "SELECT zeroblob(900000000)",
+        "SELECT 'a' LIKE '%' || replace(hex(zeroblob(200)), '00', 'a')",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT count(*) FROM n",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n",
     ],
@@ -61,6 +63,44 @@ def test_order_counts_where_the_reference_has_one(database: Database):
 def test_a_query_that_fails_or_never_ends_is_a_wrong_answer(database: Database, query: str):
     assert database.rows(query) is None
     assert database.same_result(query, ["SELECT name FROM city"]) == 0
+
+
+def test_heavy_steps_and_rows_are_stopped_too(database: Database, monkeypatch: pytest.MonkeyPatch):
+    heavy = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99) "
+    assert len(database.rows(f"{heavy} SELECT zeroblob(9999) FROM n") or ()) == 99
+    monkeypatch.setattr(sql, "MOST_RESULT", 99 * 9999 - 1)
+    assert database.rows(f"{heavy} SELECT zeroblob(9999) FROM n") is None
+    monkeypatch.setattr(sql, "MOST_SECONDS", 0.05)
+    assert database.rows(f"{heavy} SELECT sum(length(hex(zeroblob(499900 + i)))) FROM n") is None
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("", "there is no table"),
+        ("ATTACH '{path}' AS other; CREATE TABLE other.x (i);", "sqlite says: too many attached"),
+        ("CREATE TABLE x (i); VACUUM INTO '{path}';", "sqlite says: too many attached"),
+        (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT * FROM n;",
+            "interrupted",
+        ),
+    ],
+)
+def test_a_script_makes_one_database_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+):
+    monkeypatch.setattr(sql, "MOST_SECONDS", 0.05)
+    file, path = tmp_path / "geo.sql", tmp_path / "other.db"
+    file.write_text(script.replace("{path}", str(path)))
+    with pytest.raises(InputError, match=said):
+        Database(str(file))
+    assert not path.exists()
+
+
+def test_a_byte_order_mark_before_a_script(tmp_path: Path):
+    file = tmp_path / "geo.sql"
+    file.write_text(SCRIPT, encoding="utf-8-sig")
+    assert Database(str(file)).rows("SELECT count(*) FROM city") == [(3,)]
 
 
 @pytest.mark.parametrize(

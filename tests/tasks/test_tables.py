@@ -9,6 +9,7 @@ import datasets
 import pytest
 
 from research.errors import InputError
+from research.tasks import tables
 from research.tasks.tables import read_dataset, read_file
 
 ODD = ["NA", "null", "None", "nan", "", "007", "1.0", "1e5", "true", "2020-01-01", "ü\u2028€", "#x"]
@@ -83,6 +84,9 @@ def test_columns_delimiter_and_quoting_can_be_given(tmp_path: Path):
         ("a.csv", "text,text\na,0\n", "name of its own"),
         ("a.csv", b"text,label\n\xff\xfe,0\n", "not UTF-8"),
         ("a.jsonl", '{"text": "a"}\n{"text": \n', "line 2 is not JSON"),
+        ("a.jsonl", "[" * 100_000, "line 1 is not JSON"),
+        ("a.jsonl", '{"text": "a", "text": "b"}', "an object names 'text' twice"),
+        ("a.jsonl", '{"text": "\\ud800"}', "half of a surrogate pair"),
         ("a.jsonl", '{"text": "a"}\n3\n', "row 2 is not an object"),
         ("a.xlsx", "", "ends in none of .csv, .tsv, .jsonl"),
     ],
@@ -98,6 +102,26 @@ def test_a_missing_file_is_named_with_the_nearest(tmp_path: Path):
         read_file(str(tmp_path / "tran.csv"))
     with pytest.raises(InputError, match="no such file"):
         read_file(str(tmp_path / "nowhere" / "a.csv"))
+
+
+def test_what_is_no_file_and_what_cannot_be_opened(tmp_path: Path, monkeypatch):
+    with pytest.raises(InputError, match="a file is expected, this is something else"):
+        read_file(str(tmp_path))
+
+    def refuse(*args: object, **how: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setitem(tables._OPENERS, ".gz", refuse)
+    with pytest.raises(InputError, match="it cannot be read .*Permission denied"):
+        read_file(write(tmp_path / "a.csv.gz", ""))
+
+
+@pytest.mark.parametrize("delimiter", ["||", '"', "\n"])
+def test_delimiters_that_make_no_cells(tmp_path: Path, delimiter: str):
+    file = write(tmp_path / "a.csv", "text||label\na||0\n")
+    with pytest.raises(InputError, match="delimiter is .*: one character is expected"):
+        read_file(file, delimiter=delimiter)
+    assert read_file(file, delimiter="||", quoting=False).column("label") == ["0"]
 
 
 def test_missing_columns_and_values_are_named(tmp_path: Path):
@@ -143,6 +167,7 @@ def test_a_dataset_folder_gives_strings_and_class_names(folder: Path, capfd, mon
         tables["train"].column("missing")
     with pytest.raises(InputError, match="row 1 with 0.5"):
         tables["train"].column("score")
+    assert tables["train"].column("score", floats=True) == ["0.5"] * 19
     assert sorted(folder.rglob("*")) == before and not (folder.parent / "cache").exists()
     assert "".join(capfd.readouterr()) == ""
 

@@ -1,10 +1,12 @@
 """Generation tasks: their examples, what they are measured by, what is refused, and their rows."""
 
 import csv
+import json
 from dataclasses import replace
 
 import pytest
 
+from research import expressions
 from research.errors import InputError
 from research.tasks import TASKS
 from research.tasks.decoding import Decoding
@@ -69,6 +71,13 @@ def test_the_format_is_of_the_whole_output():
     assert list(found.items["format"]) == [1, 0, 0, 0]
 
 
+def test_a_format_that_takes_for_ever_is_not_kept(monkeypatch):
+    monkeypatch.setattr(expressions, "SECONDS", 0.05)
+    outputs = ["a" * 9, "a" * 60 + "b"]  # the second could be cut into parts in 10^12 ways
+    found = task(format="(a|aa)+").judged(outputs, [("y",)] * 2)
+    assert list(found.items["format"]) == [1, 0]
+
+
 def test_what_makes_a_run_is_in_the_checksum():
     changes = [
         dict(decoding=Decoding(max_new_tokens=9)),
@@ -85,10 +94,13 @@ def test_what_makes_a_run_is_in_the_checksum():
     "change, message",
     [
         (dict(metric="blue"), "metric is 'blue': did you mean 'bleu'.* allowed are bleu, chrf, ex"),
-        (dict(metric="accuracy"), "allowed are bleu, chrf, exact_match, f1, format, rouge_l, sql_"),
+        (
+            dict(metric="accuracy"),
+            "allowed are bleu, chrf, exact_match, f1, format, referent, rouge_l",
+        ),
         (dict(metric="format"), "the metric 'format' needs a regular expression"),
         (dict(metric="sql_execution"), "needs a database; 'sql_match' compares texts"),
-        (dict(format="(a"), "format is '\\(a': not a regular expression"),
+        (dict(format="(a"), "format is '\\(a': it is no regular expression"),
         (dict(test=grouped([({"text": "a"}, ["b\nc"])])), "example 1 of test .* contains '\\\\n'"),
         (dict(test=grouped([({"text": "a"}, [" "])])), "may not be empty"),
         (dict(test=grouped([({"text": "a"}, [])])), "has references, and the first is its label"),
@@ -187,7 +199,26 @@ def test_e2e(shared):
     assert len(part.test) == 5 and set(map(str, part.test)) < set(map(str, made.test))
 
 
-def test_geoquery(shared, tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sentences": [{}]},
+        {"sql": "SELECT 1"},
+        {"sql": [1]},
+        {"sentences": [{"text": 1, "variables": {}}]},
+        {"sentences": [{"text": "q", "variables": []}]},
+        {"sentences": [{"text": "q", "variables": {"q": 1}}]},
+    ],
+)
+def test_a_file_of_another_form_than_geoquery_has(change, tmp_path):
+    sentences = [{"text": "q", "variables": {}}]
+    entry = {"sql": ["SELECT 1"], "question-split": "train", "sentences": sentences}
+    (tmp_path / "odd.json").write_text(json.dumps([entry | change]))
+    with pytest.raises(InputError, match="a file such as geography.json"):
+        TASKS["geoquery"](file=str(tmp_path / "odd.json")).load()
+
+
+def test_geoquery(shared):
     file = str(shared / "data/text2sql/geography.json")
     made = TASKS["geoquery"](file=file).load()
     assert (len(made.train), len(made.dev), len(made.test)) == (549, 49, 279)
@@ -196,6 +227,3 @@ def test_geoquery(shared, tmp_path):
     assert '"nebraska"' in made.train[0].label and "state_name0" not in made.train[0].label
     other = TASKS["geoquery"](file=file, split="query").load()
     assert not {one.label for one in other.train} & {one.label for one in other.test}
-    (tmp_path / "odd.json").write_text('[{"sentences": [{}]}]')
-    with pytest.raises(InputError, match="a file such as geography.json"):
-        TASKS["geoquery"](file=str(tmp_path / "odd.json")).load()

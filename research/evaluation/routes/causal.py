@@ -22,17 +22,17 @@ def target_logprobs(
     width, targets = rows.tokens.shape[1], rows.target.shape[1]
     memories, offset = adapted.prefix(frame.opening, frame.length, _opening_key(key))
     slots = jnp.arange(width, dtype=jnp.int32)[None]
+    target_slots = jnp.arange(targets, dtype=jnp.int32)[None]
     hidden, _ = adapted.rows(
         rows.tokens,
         slots < rows.length[:, None],
         jnp.broadcast_to(offset + slots, rows.tokens.shape),
         memories,
         keys=row_keys(rows, key),
+        at=jnp.clip(rows.start[:, None] - 1 + target_slots, 0, width - 1),
     )
-    target_slots = jnp.arange(targets, dtype=jnp.int32)[None]
-    before = jnp.clip(rows.start[:, None] - 1 + target_slots, 0, width - 1)
-    logits = adapted.logits(jnp.take_along_axis(hidden, before[..., None], axis=1))
-    return pick(logits, rows.target, smoothing), target_slots < (rows.length - rows.start)[:, None]
+    counted = target_slots < (rows.length - rows.start)[:, None]
+    return pick(adapted.logits(hidden), rows.target, smoothing), counted
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
@@ -45,9 +45,9 @@ def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> 
         slots < rows.start[:, None],
         jnp.broadcast_to(offset + slots, rows.tokens.shape),
         memories,
+        at=jnp.clip(rows.start - 1, 0)[:, None],
     )
-    last = jnp.clip(rows.start - 1, 0)[:, None, None]
-    first_logits = adapted.logits(jnp.take_along_axis(hidden, last, axis=1)[:, 0])
+    first_logits = adapted.logits(hidden[:, 0])
     first = jax.nn.log_softmax(first_logits)[:, labels.tokens[:, 0]]
 
     tokens = jnp.tile(labels.tokens[:, :-1], (size, 1))

@@ -1,8 +1,13 @@
-"""The route of encoders with a classification head: one score per class, no label texts."""
+"""The route of encoders with a head: one score per class, no label texts; or one number.
+
+A number's log-probability is that of a Gaussian around the output with variance 1/2, less a
+constant: what training minimises is the squared error.
+"""
 
 import jax
 import jax.numpy as jnp
 
+from research.errors import InputError
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes.row import closed, pick, row_keys, segments
 from research.methods.adapted import Adapted
@@ -16,19 +21,30 @@ def target_logprobs(
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
-    logits = _classified(adapted, rows, frame, row_keys(rows, key))
-    return pick(logits, rows.label, smoothing)[:, None], (rows.length > 0)[:, None]
+    outputs, counted = _outputs(adapted, rows, frame, row_keys(rows, key)), rows.length > 0
+    if not _is_number(rows):
+        return pick(outputs, rows.label, smoothing)[:, None], counted[:, None]
+    if smoothing:
+        raise InputError("schedule.label_smoothing", smoothing, "a number has no classes")
+    return -jnp.square(outputs - rows.label[:, None]), counted[:, None]
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
+    """By the head's route, a number stands for itself: [B, 1]."""
     del labels
-    return jax.nn.log_softmax(_classified(adapted, rows, frame))
+    outputs = _outputs(adapted, rows, frame)
+    return outputs if _is_number(rows) else jax.nn.log_softmax(outputs)
 
 
-def _classified(
+def _is_number(rows: Rows) -> bool:
+    return jnp.issubdtype(rows.label.dtype, jnp.floating)
+
+
+def _outputs(
     adapted: Adapted, rows: Rows, frame: Frame, keys: jax.Array | None = None
 ) -> jax.Array:
-    """[B, C] logits in float32."""
+    """[B, C] logits, or [B, 1] numbers, in float32."""
     tokens, valid = closed(rows.tokens, rows.start, frame, jnp.zeros_like(rows.start), 0)
     types = segments(tokens, frame, adapted.model.config.types)
-    return adapted.classes(adapted.read(tokens, valid, frame.opening, frame.length, types, keys))
+    around = (frame.opening, frame.length)
+    return adapted.classes(adapted.read(tokens, valid, *around, types, keys, adapted.pools_first))

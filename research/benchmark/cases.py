@@ -1,0 +1,121 @@
+"""What is timed, and how much faster than the other side it is to be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from research.benchmark import material, real
+from research.methods.head import Head
+from research.methods.lora import LoRA
+from research.methods.method import Method
+from research.methods.prefix import PrefixTuning
+from research.methods.soft_prompt import SoftPrompt
+
+SOFT, SHORT, PREFIX = SoftPrompt(length=100), SoftPrompt(length=20), PrefixTuning(length=100)
+LORA = LoRA(rank=8, alpha=16.0, targets=("query", "value"))
+Write = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two works that take turns, see `WORKS` on either side. write: makes their material. at_least:
+    the ratio of seconds, the other's to ours, that is to be reached; None where it is told only.
+    device: `gpu` for what is too much for a CPU. cycle: a turn is a multiple of so many steps, all
+    the batches there are.
+    """
+
+    name: str
+    at_least: float | None
+    write: Write
+    ours: str = "train"
+    other: tuple[str, str] = ("theirs", "train")
+    dtype: str = "float32"
+    device: str = "any"
+    cycle: int = material.BATCHES
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
+class Race:
+    """Whole processes, from their start to their end, compiling included: our sweep of sixteen runs
+    that `configs/speed.py` describes, and PEFT that trains the same in turn and scores nothing.
+    """
+
+    name: str
+    at_least: float
+    method: Method
+
+
+def drawn(
+    folder: Path,
+    shape: str,
+    rows: int,
+    width: int,
+    targets: int,
+    methods: tuple[Method, ...] = (),
+    opening: int = 0,
+    labels: int = 0,
+    adapters: int = 1,
+) -> None:
+    """A model of the shape with drawn weights, rows of drawn tokens, and adapters of it."""
+    vocabulary = material.write_shape(folder, shape)
+    batches = material.drawn(vocabulary, rows, width, targets, opening, labels)
+    material.write_batches(folder, batches)
+    if methods:
+        material.write_adapters(folder, [methods] * adapters)
+
+
+def _drawn(*args, **settings) -> Write:
+    return lambda folder: drawn(folder, *args, **settings)
+
+
+SMALL = partial(_drawn, "decoder 10M", 32)
+T5 = partial(_drawn, "T5 small", 16, 132, 4)
+BILLION = partial(_drawn, "decoder 1B", 16, 128, 1)
+LARGE = partial(_drawn, "T5 large", 16, 260, 4)
+ON_GPU = partial(Case, at_least=None, dtype="bfloat16", device="gpu")
+
+CASES = (
+    Case("decoder 10M, soft prompt 100, 32 x 32", 5.0, SMALL(32, 1, (SOFT,))),
+    Case("decoder 10M, soft prompt 20, 32 x 128", 1.4, SMALL(128, 1, (SHORT,))),
+    Case("decoder 10M, prefix 100, 32 x 32", 1.3, SMALL(32, 1, (PREFIX,))),
+    Case("decoder 10M, LoRA r=8, 32 x 32", 1.4, SMALL(32, 1, (LORA,))),
+    Case("decoder 10M, LoRA r=8, 32 x 32, loss on all tokens", None, SMALL(32, 31, (LORA,))),
+    Case("decoder 10M, full, 32 x 32", 1.3, SMALL(32, 1)),
+    Case("T5 small, soft prompt 100, 16 x 128 in, 4 out", 1.1, T5((SOFT,))),
+    Case("T5 small, LoRA r=8, 16 x 128 in, 4 out", 1.1, T5((LORA,))),
+    Case("T5 small, full, 16 x 128 in, 4 out", 1.1, T5()),
+    Case(
+        "MiniLM, LoRA r=8 and head, 16 rows of SST-2",
+        1.7,
+        partial(real.sst2, (LORA, Head())),
+        "train by length",
+        cycle=real.STEPS,
+        learning_rate=1e-6,  # so that the order of the rows does not change the losses
+    ),
+    Case(
+        "decoder 10M, 8 shots, 4 labels, 32 x 32",
+        6.0,
+        SMALL(34, 2, opening=256, labels=4),
+        "score",
+        ("theirs", "score"),
+    ),
+    Case(
+        "decoder 10M, LoRA r=8 of 16 tasks mixed, against one task",
+        0.9,
+        SMALL(33, 1, (LORA,), opening=1, labels=4, adapters=16),
+        "mixed",
+        ("ours", "one task"),
+    ),
+    ON_GPU("decoder 1B, LoRA r=8, 16 x 128", write=BILLION((LORA,))),
+    ON_GPU("decoder 1B, soft prompt 100, 16 x 128", write=BILLION((SOFT,))),
+    ON_GPU("decoder 1B, full, 16 x 128", write=BILLION()),
+    ON_GPU("T5 large, LoRA r=8, 16 x 256 in, 4 out", write=LARGE((LORA,))),
+    ON_GPU("T5 large, soft prompt 100, 16 x 256 in, 4 out", write=LARGE((SOFT,))),
+    ON_GPU("T5 large, full, 16 x 256 in, 4 out", write=LARGE()),
+)
+RACES = (
+    Race("sweep of 16 LoRA runs, whole process", 2.0, LoRA(rank=8, alpha=16.0)),
+    Race("sweep of 16 soft prompt runs, whole process", 3.0, SoftPrompt(length=10)),
+)

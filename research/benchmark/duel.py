@@ -1,0 +1,114 @@
+"""Two works in turn, each in a process of its own, so that what slows one slows the other."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from research.benchmark.cases import Case
+from research.benchmark.worker import Answer
+
+# Losses of both sides, relative; sums of float32 and of bfloat16 in another order.
+CLOSE = {"float32": 1e-4, "bfloat16": 3e-2}
+
+
+class Duel(NamedTuple):
+    """ours_ms, other_ms: of a step, the median over rounds of its mean. ratio: of the other's to
+    ours, the median over rounds; low, high: the smallest and the largest. compile_seconds: of our
+    side. difference: of the mean of the first results, relative. ours_bytes, other_bytes: the most
+    in use, of the process or, where there is an accelerator, on it. flops: of our step.
+    """
+
+    ours_ms: float
+    other_ms: float
+    ratio: float
+    low: float
+    high: float
+    compile_seconds: float
+    difference: float
+    ours_bytes: int
+    other_bytes: int
+    flops: float | None
+
+
+class Side:
+    """A worker; called with a number of steps, it does them and tells."""
+
+    def __init__(self, side: str, work: str, folder: Path, dtype: str, learning_rate: float):
+        settings = (side, work, str(folder), dtype, str(learning_rate))
+        command = [sys.executable, "-m", "research.benchmark.worker", *settings]
+        quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+        # Two processes share an accelerator: neither may take all of its memory.
+        environment = {**os.environ, **quiet, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        pipe = subprocess.PIPE
+        self.name, self.process = (
+            f"{side} {work}",
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment),
+        )
+
+    def __call__(self, steps: int) -> Answer:
+        """Raises RuntimeError if the process has ended."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with exit code {self.process.wait()}")
+        return Answer(**json.loads(line))
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def duel(case: Case, rounds: int, seconds: float) -> Duel:
+    """Both sides of a case, `rounds` times in turn; a turn takes about `seconds`.
+
+    Raises RuntimeError if the sides do not compute the same.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        case.write(Path(folder))
+        rest = (Path(folder), case.dtype, case.learning_rate)
+        ours = Side("ours", case.ours, *rest)
+        first = ours(case.cycle)  # compiling included
+        other = Side(*case.other, *rest)
+        second = other(case.cycle)
+        counts = [
+            case.cycle * max(1, round(seconds / sum(one.seconds)))
+            for one in (ours(case.cycle), second)
+        ]
+        found = [(ours(counts[0]), other(counts[1])) for _ in range(rounds)]
+        ours.close()
+        other.close()
+    difference = _difference(case, first, second)
+    means = [(statistics.fmean(a.seconds), statistics.fmean(b.seconds)) for a, b in found]
+    ratios = [b / a for a, b in means]
+    last = found[-1]
+    return Duel(
+        1e3 * statistics.median(a for a, _ in means),
+        1e3 * statistics.median(b for _, b in means),
+        statistics.median(ratios),
+        min(ratios),
+        max(ratios),
+        first.compiled,
+        difference,
+        last[0].device_bytes or last[0].host_bytes,
+        last[1].device_bytes or last[1].host_bytes,
+        first.flops,
+    )
+
+
+def _difference(case: Case, ours: Answer, other: Answer) -> float:
+    """Of the mean of the first results; 0 where both are ours, and of other adapters."""
+    if case.other[0] == "ours":
+        return 0.0
+    mean = statistics.fmean(other.results)
+    found = abs(statistics.fmean(ours.results) - mean) / abs(mean)
+    if not found < CLOSE[case.dtype]:
+        raise RuntimeError(f"{case.name}: the sides differ, {ours.results} and {other.results}")
+    return found

@@ -1,0 +1,91 @@
+"""What was measured, as JSON and as a Markdown table."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+COLUMNS = ("case", "ours", "other", "ratio", "at least", "share", "compiled in")
+COLUMNS += ("ours, peak", "other, peak")
+PACKAGES = ("jax", "jaxlib", "flax", "torch", "peft", "transformers")
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    device = jax.devices()[0]
+    cpu = [line for line in _cpuinfo() if line.startswith("model name")]
+    return {
+        "device": device.device_kind,
+        "backend": jax.default_backend(),
+        "cpu": cpu[0].partition(":")[2].strip() if cpu else platform.processor(),
+        "cores": len(cpu) or None,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in PACKAGES},
+        "date": date.today().isoformat(),
+    }
+
+
+def write(folder: Path, measured: Mapping[str, Any]) -> None:
+    """benchmark.json and benchmark.md. measured: {machine, matmul_gflops, cases}."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(measured, indent=1) + "\n"
+    (folder / "benchmark.json").write_text(text, encoding="utf-8")
+    (folder / "benchmark.md").write_text(markdown(measured), encoding="utf-8")
+
+
+def markdown(measured: Mapping[str, Any]) -> str:
+    """A row a case; bold where what was to be reached is."""
+    where = measured["machine"]
+    packages = ", ".join(f"{name} {where[name]}" for name in PACKAGES)
+    lines = [
+        f"# Benchmark: {where['device']}, {where['cores']} cores",
+        "",
+        "Ours and PyTorch with PEFT on the same weights and rows, each in a process of its own, in "
+        "turn. A ratio is how many times as fast ours is: the median over rounds, and in brackets "
+        "the lowest and the highest; bold where it is at least what was to be reached. Share: of "
+        f"{measured['matmul_gflops']:.0f} GFLOP/s, the rate of a large matrix product here, by "
+        "the operations that XLA counts in our step.",
+        "",
+        "| " + " | ".join(COLUMNS) + " |",
+        "| :--- |" + " ---: |" * (len(COLUMNS) - 1),
+        *(_row(case) for case in measured["cases"]),
+        "",
+        f"{where['cpu']}; Python {where['python']}, {packages}; {where['date']}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(case: Mapping[str, Any]) -> str:
+    ratio = f"{case['ratio']:.2f}"
+    if case["at_least"] is not None and case["ratio"] >= case["at_least"]:
+        ratio = f"**{ratio}**"
+    cells: Sequence[str] = (
+        case["name"],
+        _milliseconds(case["ours_ms"]),
+        _milliseconds(case["peft_ms"]),
+        f"{ratio} ({case['low']:.2f} to {case['high']:.2f})",
+        _or_dash(case["at_least"], "{:.1f}"),
+        _or_dash(case.get("share_of_matmul_rate"), "{:.0%}"),
+        _or_dash(case.get("compile_seconds"), "{:.1f} s"),
+        _or_dash(case.get("ours_bytes"), "{:.2f} GB", 1e-9),
+        _or_dash(case.get("peft_bytes"), "{:.2f} GB", 1e-9),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.0f} ms" if value < 10_000 else f"{value / 1e3:.1f} s"
+
+
+def _or_dash(value: float | None, form: str, times: float = 1.0) -> str:
+    return "—" if value is None else form.format(value * times)
+
+
+def _cpuinfo() -> list[str]:
+    file = Path("/proc/cpuinfo")
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []

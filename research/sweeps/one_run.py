@@ -1,0 +1,104 @@
+"""One run of an experiment, alone: the same record, under the same id, as a sweep leaves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from research.errors import InputError, choose_from
+from research.sweeps.approach import Trial
+from research.sweeps.bench import open_bench
+from research.sweeps.claim import claimed
+from research.sweeps.desk import Desk
+from research.sweeps.experiment import Experiment
+from research.sweeps.ledger import Ledger
+from research.sweeps.model_run import check_run
+from research.sweeps.plan import Cell, Run, cells
+from research.sweeps.progress import Report
+from research.sweeps.record import Record
+from research.sweeps.share import Share, shares
+from research.sweeps.trained import is_kept
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which run. task, regime: None for the first. learning_rate: of the trial, None for any; of
+    the trials that are left, number `trial` is meant.
+    """
+
+    approach: str | None
+    task: str | None = None
+    regime: str | None = None
+    learning_rate: float | None = None
+    trial: int = 0
+    seed: int = 0
+
+
+def train_run(experiment: Experiment, folder: Path, wanted: Wanted, report: Report) -> Record:
+    """Trains and scores the run on train and dev, keeps what it trained; returns its record.
+
+    A run that is stored with what it trained is not done again; test is for a sweep to score.
+    Raises InputError for a run that the experiment does not have.
+    """
+    _check(experiment, wanted)
+    tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
+    bench, ledger = open_bench(experiment, folder), Ledger(folder)
+    plan = list(cells(experiment, tasks, bench.backbone.checksum))
+    run = _found(plan, wanted)
+    if not ledger.has(run.id) or (run.approach.stages and not is_kept(folder, run.id)):
+        check_run(run, bench)
+        with claimed(folder):
+            desk = Desk(bench, ledger, report)
+            desk.train(_share(run, bench.devices.vmapped()), [] if ledger.has(run.id) else [run])
+            desk.keep(run)
+    return ledger.read(run.id)
+
+
+def _check(experiment: Experiment, wanted: Wanted) -> None:
+    """What can be seen before anything is loaded."""
+    _one_of("approach", wanted.approach, [row.name for row in experiment.rows])
+    if wanted.task is not None:
+        _one_of("task", wanted.task, [task.name for task in experiment.tasks])
+    if not 0 <= wanted.seed < experiment.seeds:
+        raise InputError("seed", wanted.seed, f"the experiment has 0 to {experiment.seeds - 1}")
+
+
+def _one_of(field: str, value: str | None, names: Sequence[str]) -> None:
+    if value not in names:
+        raise InputError(field, value, choose_from(names, str(value)))
+
+
+def _found(plan: Sequence[Cell], wanted: Wanted) -> Run:
+    task = wanted.task or plan[0].task.name
+    regimes = list(dict.fromkeys(str(cell.regime) for cell in plan))
+    regime = wanted.regime or regimes[0]
+    _one_of("regime", regime, regimes)
+    for cell in plan:
+        if (cell.approach.name, cell.task.name, str(cell.regime)) == (
+            wanted.approach,
+            task,
+            regime,
+        ):
+            return Run(cell, _trial(cell, wanted), wanted.seed)
+    raise InputError("task", task, f"{wanted.approach} is not for such tasks")
+
+
+def _trial(cell: Cell, wanted: Wanted) -> Trial:
+    trials, rate = cell.trials, wanted.learning_rate
+    if rate is not None:
+        trials = tuple(trial for trial in trials if trial.get("learning_rate") == rate)
+        rates = [str(one["learning_rate"]) for one in cell.trials if "learning_rate" in one]
+        if not trials:
+            raise InputError("learning_rate", rate, choose_from(rates, str(rate)))
+    if not 0 <= wanted.trial < len(trials):
+        raise InputError("trial", wanted.trial, f"there are trials 0 to {len(trials) - 1}")
+    return trials[wanted.trial]
+
+
+def _share(run: Run, vmapped: bool) -> Share:
+    """As a sweep has it; where a cohort runs as one program the run is a cohort of its own."""
+    if vmapped:
+        return Share((run,), (run,))
+    search = run.cell.search()
+    later = [one for one in run.cell.final(run.trial) if one not in search]
+    both = [*shares(search, vmapped), *shares(later, vmapped)]
+    return next(share for share in both if run in share.runs)

@@ -1,0 +1,143 @@
+"""Times us beside PyTorch and PEFT: `python scripts/benchmark.py --machine NAME`.
+
+Needs what `pip install -e '.[benchmark]'` installs. Both sides get the same weights and rows, each
+in a process of its own, and take turns; losses have to agree first. Cases are in
+research/benchmark/cases.py; those for a GPU run where there is one, that of SST-2 where
+ADAPTLAB_SHARED leads to it. Writes benchmark.md and benchmark.json to results/benchmark/NAME after
+every case, and goes on where it was cut: what is there already is not measured again. On two cores
+it takes about half an hour; nothing else should run beside it.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Sequence
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from research.benchmark.cases import CASES, RACES, Case
+from research.benchmark.duel import duel
+from research.benchmark.race import race
+from research.benchmark.table import machine, write
+from research.errors import InputError, choose_from, exit_on_input_error
+from research.sweeps.flops import rate
+
+REAL = "SST-2"  # in the names of cases that need ADAPTLAB_SHARED
+
+
+@exit_on_input_error
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--machine", required=True, help="names the folder of results")
+    parser.add_argument("--results", type=Path, default=Path("results/benchmark"))
+    parser.add_argument("--case", help="only the cases in whose name this stands")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each side")
+    parser.add_argument("--seconds", type=float, default=1.5, help="about how long a turn takes")
+    options = parser.parse_args(arguments)
+    _check(options)
+    folder, console = options.results / options.machine, Console()
+    stored = _stored(folder)
+    measured = {
+        "machine": machine(),
+        "matmul_gflops": stored.get("matmul_gflops", rate(seconds=3.0, size=2048) / 1e9),
+        "cases": stored.get("cases", []),
+    }
+    for name, measure in _work(options):
+        known = {case["name"] for case in measured["cases"]}
+        if name in known:
+            continue
+        console.print(f"{name} ...")
+        measured["cases"].append(_shared(measure(), measured["matmul_gflops"]))
+        write(folder, measured)
+    console.print((folder / "benchmark.md").read_text(encoding="utf-8"), markup=False)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises InputError for what would stop it later."""
+    missing = [name for name in ("torch", "peft") if util.find_spec(name) is None]
+    if missing:
+        allowed = "pip install -e '.[benchmark]' brings torch and peft"
+        raise InputError("packages", missing, allowed)
+    if options.rounds < 1 or not 0 < options.seconds < 600:
+        raise InputError(
+            "--rounds, --seconds", (options.rounds, options.seconds), "numbers above 0"
+        )
+    if set(options.machine) & set("/\\") or options.machine in ("", ".", ".."):
+        raise InputError("--machine", options.machine, "the name of a folder is expected")
+    names = [case.name for case in (*CASES, *RACES)]
+    if options.case is not None and not any(options.case in name for name in names):
+        raise InputError("--case", options.case, choose_from(names, options.case))
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    file = folder / "benchmark.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _work(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """(name, what measures it) of every case that can be measured here."""
+    for case in CASES:
+        if _fits(case) and (options.case or "") in case.name:
+            yield case.name, lambda case=case: _duelled(case, options)
+    for one in RACES:
+        if (options.case or "") in one.name:
+            yield one.name, lambda one=one: _raced(one)
+
+
+def _fits(case: Case) -> bool:
+    here = "gpu" if jax.default_backend() == "gpu" else "cpu"
+    return case.device in ("any", here) and (
+        REAL not in case.name or "ADAPTLAB_SHARED" in os.environ
+    )
+
+
+def _duelled(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    found = duel(case, options.rounds, options.seconds)
+    return {
+        "name": case.name,
+        "ours_ms": found.ours_ms,
+        "peft_ms": found.other_ms,
+        "ratio": found.ratio,
+        "low": found.low,
+        "high": found.high,
+        "at_least": case.at_least,
+        "other": " ".join(case.other),
+        "compile_seconds": found.compile_seconds,
+        "difference": found.difference,
+        "ours_bytes": found.ours_bytes,
+        "peft_bytes": found.other_bytes,
+        "flops": found.flops,
+    }
+
+
+def _raced(one: Any) -> dict[str, Any]:
+    found = race(one, rounds=3)
+    return {
+        "name": one.name,
+        "ours_ms": 1e3 * found.ours_s,
+        "peft_ms": 1e3 * found.other_s,
+        "ratio": found.ratio,
+        "low": found.low,
+        "high": found.high,
+        "at_least": one.at_least,
+        "other": "theirs sweep",
+    }
+
+
+def _shared(case: dict[str, Any], gflops: float) -> dict[str, Any]:
+    """With the share of the matrix rate, where operations are known; that of float32."""
+    flops = case.get("flops")
+    share = None if flops is None else flops / case["ours_ms"] * 1e3 / (gflops * 1e9)
+    return {**case, "share_of_matmul_rate": share}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

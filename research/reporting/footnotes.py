@@ -56,8 +56,8 @@ def _scores(grid: Grid) -> str:
     correlations = any(cell.headline in LOWEST for cell in grid.tested())
     beyond = "; correlations are from -100 to 100" if correlations else ""
     return (
-        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds and, in brackets, the "
-        f"95 % interval over seeds and test items{beyond}."
+        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds and, in brackets, "
+        f"the 95 % interval over seeds and test items{beyond}."
     )
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from research.reporting.cells import read_grid
-from research.reporting.searches import enough, expected_best, lay_out_searches
+from research.reporting.searches import lay_out_searches
 from research.reporting.tables import build_tables
+from research.reporting.trials import enough, expected_best
 from research.sweeps.record import run_id
 
 DEV = [0.50, 0.61, 0.58, 0.605, 0.42]  # of the trials, means over two seeds

@@ -61,7 +61,7 @@ def tuning(cell: Cell, within: float) -> Tuning | None:
         runs=len(runs),
         diverged=sum(run["status"] == "diverged" for run in runs) if trains else None,
         unlearned=sum(map(bool, told)) if told else None,
-        gap=gap(cell),
+        gap=gap(cell) if cell.runs else None,
     )
 
 

@@ -68,15 +68,8 @@ def of_column(
     ]
     draws, items = OTHERS if worse_by else COLUMNS, ITEMS[1]
     setting = {"rows": rows, "seeds": seeds, "over_seeds": over_seeds, "worse_by": worse_by}
-    found = groups(worlds, seeds, items, draws, OTHERS, columns)
-    return {
-        **setting,
-        "columns": columns,
-        "items": items,
-        "draws": draws,
-        "others": OTHERS,
-        **found,
-    }
+    size = {"columns": columns, "items": items, "draws": draws, "others": OTHERS}
+    return {**setting, **size, **groups(worlds, seeds, items, draws, OTHERS, columns)}
 
 
 def _json(found: dict[str, list[Found]]) -> str:

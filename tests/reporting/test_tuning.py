@@ -111,10 +111,8 @@ def test_the_table(searched):
             "train-dev gap": "+32.0",
         }
     )
-    assert (
-        layout.notes[0]
-        == f"Plateau: within {100 * tolerance_of(searched):.1f} points of the best rate."
-    )
+    near = f"{100 * tolerance_of(searched):.1f}"
+    assert layout.notes[0] == f"Plateau: within {near} points of the best rate."
     assert not any("least or the greatest tried:" in note for note in layout.notes)
 
 

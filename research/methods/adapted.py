@@ -16,6 +16,7 @@ from research.methods.method import Array, Leaves, Method, Site, added_to, backb
 from research.models.dropout import Dropout
 from research.models.layers import Memory
 from research.models.model import Model
+from research.models.remat import layers_again
 
 
 class Read(NamedTuple):
@@ -38,6 +39,7 @@ class Adapted:
 
     leaves: backbone leaves and every method's own, as one flat dict; cast to `dtype` here, so
     trained leaves may stay in float32. dropout: rate of the model's own dropout while training.
+    remat: see `layers_again`.
     """
 
     model: Model
@@ -45,6 +47,7 @@ class Adapted:
     leaves: Leaves
     dtype: Any = jnp.float32
     dropout: float = 0.0
+    remat: bool = False
 
     @property
     def route(self) -> str:
@@ -200,7 +203,7 @@ class Adapted:
     ) -> Any:
         chosen: dict[str, Any] = {} if at is None else {"at": at}
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
-        with self._layers_adapted(keys):
+        with self._layers_adapted(keys), layers_again(self.remat):
             return self.model.apply({"params": params}, *args, method=method, **chosen)
 
     @contextlib.contextmanager

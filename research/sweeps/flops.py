@@ -25,7 +25,7 @@ def step_flops(
     (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). Attention scores, norms and tables are
     left out. leaves: may be shapes.
     """
-    lowest = min(map(_height, trained))
+    lowest = min(map(_height, trained), default=(2, 0.0))  # above all where nothing trains
 
     def passes(path: str) -> int:
         return 1 + (_height(path) >= lowest) + (path in trained)

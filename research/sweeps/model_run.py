@@ -10,9 +10,9 @@ from research.executable import compile_cache_hits, compile_seconds
 from research.sweeps.bench import Bench
 from research.sweeps.lineage import lineage_id
 from research.sweeps.plan import Run
-from research.sweeps.stage import Stage
 from research.sweeps.result import Result
 from research.sweeps.share import Share, cohort_id
+from research.sweeps.stage import Stage
 from research.sweeps.work import Work
 from research.tasks.sampling import draw
 from research.training.batches import Shapes, Stream

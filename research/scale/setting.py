@@ -89,12 +89,12 @@ class Setting:
 
 
 @cache
-def _shapes(model: Decoder) -> dict[str, tuple[int, ...]]:
+def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
     return shapes(model)
 
 
 @cache
-def _leaves(model: Decoder, method: Method | None, dtype: str) -> Leaves:
+def _leaves(model: Any, method: Method | None, dtype: str) -> Leaves:
     whole: Any = {
         path: jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))
         for path, shape in _shapes(model).items()
@@ -106,12 +106,12 @@ def _leaves(model: Decoder, method: Method | None, dtype: str) -> Leaves:
 
 
 @cache
-def _parts(model: Decoder, method: Method | None, dtype: str) -> tuple[Leaves, Leaves]:
+def _parts(model: Any, method: Method | None, dtype: str) -> tuple[Leaves, Leaves]:
     leaves = _leaves(model, method, dtype)
     return split(leaves, mask(() if method is None else (method,), leaves))
 
 
 @cache
-def _state(model: Decoder, method: Method | None, dtype: str) -> Any:
+def _state(model: Any, method: Method | None, dtype: str) -> Any:
     begin = partial(init_state, Program(model, Schedule()))
     return jax.eval_shape(begin, jax.random.PRNGKey(0), _parts(model, method, dtype)[0])

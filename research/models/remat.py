@@ -17,11 +17,11 @@ def layers_again(wanted: bool = True) -> Iterator[None]:
     """
     inside = False
 
-    def layer(module: nn.Module, *args: Any) -> Any:
+    def layer(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         nonlocal inside
         inside = True
         try:
-            return module(*args)
+            return module(*args, **kwargs)
         finally:
             inside = False
 

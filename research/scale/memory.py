@@ -48,8 +48,8 @@ def peak(parts: dict[str, int]) -> int:
     return sum(parts[name] for name in HELD) + temporary(parts)
 
 
-def kept_in_layer(setting: Setting, tokens: int, seen: int) -> int:
-    """Bytes kept of one layer for a row of `tokens`, each of which sees `seen` positions.
+def kept_in_layer(setting: Setting, tokens: int, asking: int, seen: int) -> int:
+    """Bytes kept of one layer for a row of `tokens`, `asking` of which ask what `seen` offer.
 
     In `dtype`: the inputs of both norms, query, keys and values, gate and up, and the input of
     every kernel beside which something trains. For each head and pair of positions: the weight in
@@ -59,37 +59,45 @@ def kept_in_layer(setting: Setting, tokens: int, seen: int) -> int:
     """
     config, wide = setting.model.config, jnp.dtype(setting.dtype).itemsize
     queries = config.heads * config.head_width
-    numbers = 2 * config.width + queries + 2 * _keys(setting) + 2 * config.hidden
-    weights = seen * config.heads * (4 + (wide if wide < 4 else 0))
-    return tokens * (wide * (numbers + _inputs(setting)) + weights)
+    read, inner = _inputs(setting)
+    offered = tokens * (config.width + 2 * _keys(setting) + read)
+    asked = asking * (config.width + queries + 2 * config.hidden + inner)
+    weights = asking * seen * config.heads * (4 + (wide if wide < 4 else 0))
+    return wide * (offered + asked) + weights
 
 
-def _inputs(setting: Setting) -> int:
-    """Numbers a token that are kept because a kernel, a factor or a scale beside them trains."""
+def _inputs(setting: Setting) -> tuple[int, int]:
+    """Numbers kept because a kernel, a factor or a scale beside them trains: for each token, and
+    for each that asks.
+    """
     config, name = setting.model.config, setting.method and setting.method.name
-    queries = config.heads * config.head_width
     if name in ("full", "last_layers"):
-        return 2 * config.width + queries + config.hidden
+        return config.width, config.heads * config.head_width + config.width + config.hidden
     if name == "lora":
         factors = [leaf for path, leaf in setting.parts[0].items() if "layers_0/" in path]
-        return config.width + sum(x.shape[1] for x in factors if x.shape[0] == config.width)
+        return config.width + sum(x.shape[1] for x in factors if x.shape[0] == config.width), 0
     if name == "ia3":
-        return 2 * _keys(setting) + config.hidden
-    return 0
+        return 2 * _keys(setting), config.hidden
+    return 0, 0
 
 
 def kept_by_all(setting: Setting) -> int:
-    """Of all layers that gradients flow through, and of the final norm."""
+    """Of all layers that gradients flow through, and of the final norm. In the last layer targets
+    alone ask.
+    """
     config, wide = setting.model.config, jnp.dtype(setting.dtype).itemsize
-    back, tokens, before = setting.layers_back(), setting.tokens, setting.prefixed
+    back, tokens, soft = setting.layers_back(), setting.tokens, setting.soft
     if not back:
         return 0
-    last = setting.rows * tokens * wide * config.width
-    soft = before if setting.method and setting.method.name == "soft_prompt" else 0
+    last = setting.rows * setting.targets * wide * config.width
     if setting.remat:
         return last + back * config.width * wide * (setting.rows * tokens + soft)
-    rows = setting.rows * kept_in_layer(setting, tokens, tokens + before)
-    return last + back * (rows + kept_in_layer(setting, soft, soft))
+    seen = tokens + setting.prefixed
+    full = setting.rows * kept_in_layer(setting, tokens, tokens, seen)
+    full += kept_in_layer(setting, soft, soft, soft)
+    top = setting.rows * kept_in_layer(setting, tokens, setting.targets, seen)
+    top += kept_in_layer(setting, soft, 0, soft)
+    return last + (back - 1) * full + top
 
 
 def _working(setting: Setting) -> int:
@@ -97,9 +105,9 @@ def _working(setting: Setting) -> int:
     its scores and of its MLP; without gradients, its scores and MLP alone.
     """
     config, wide = setting.model.config, jnp.dtype(setting.dtype).itemsize
-    seen = setting.tokens + setting.prefixed
-    passing = setting.tokens * (8 * seen * config.heads + 3 * wide * config.hidden)
-    again = kept_in_layer(setting, setting.tokens, seen) if setting.remat else 0
+    tokens, seen = setting.tokens, setting.tokens + setting.prefixed
+    passing = tokens * (8 * seen * config.heads + 3 * wide * config.hidden)
+    again = kept_in_layer(setting, tokens, tokens, seen) if setting.remat else 0
     return setting.rows * (passing + (again if setting.layers_back() else 0))
 
 

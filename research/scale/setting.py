@@ -64,6 +64,11 @@ class Setting:
         return 0 if self.method is None else self.method.positions
 
     @property
+    def soft(self) -> int:
+        """How many of these pass through the layers, once for all rows."""
+        return self.prefixed if self.method and self.method.name == "soft_prompt" else 0
+
+    @property
     def batch(self) -> Rows:
         """The whole batch, as shapes."""
         size = self.rows * self.devices

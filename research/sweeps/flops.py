@@ -12,6 +12,7 @@ from research.methods.method import Leaves
 
 STACK = r"(|encoder/|decoder/)layers_(\d+)/"
 ABOVE = r"(|encoder/|decoder/)(final_norm|head|pooler)/|head:"
+OFFERS = r"/attention/(key|value|qkv)/"  # what other tokens see of a token
 NO_KERNEL = r".*embedding$|\w+:/"  # tables, and what a method adds to no layer
 
 
@@ -22,10 +23,12 @@ def step_flops(
 
     Two operations for each weight of a kernel and token that meets it; as many again for the
     gradient of its input, where something trains there or below, and for its own, if it trains
-    (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). Attention scores, norms and tables are
-    left out. leaves: may be shapes.
+    (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). The last layer of a single stack computes
+    no more than what targets need. Attention scores, norms and tables are left out. leaves: may be
+    shapes.
     """
     lowest = min(map(_height, trained), default=(2, 0.0))  # above all where nothing trains
+    last = max((_height(path)[1] for path in leaves if path.startswith("layers_")), default=-1)
 
     def passes(path: str) -> int:
         return 1 + (_height(path) >= lowest) + (path in trained)
@@ -33,7 +36,8 @@ def step_flops(
     total = 0.0
     for path, leaf in leaves.items():
         if len(leaf.shape) == 2 and not re.match(NO_KERNEL, path):
-            met = tokens if _reads_rows(path) else targets
+            apart = targets and _height(path) == (0, last) and not re.search(OFFERS, path)
+            met = tokens if _reads_rows(path) and not apart else targets
             total += 2.0 * leaf.size * met * passes(path)
     if "head/kernel" not in leaves:  # the table makes the logits
         total += 2.0 * leaves["embed/embedding"].size * targets * 2

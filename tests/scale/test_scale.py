@@ -77,9 +77,9 @@ def test_with_remat_jax_keeps_the_input_of_each_layer(method):
     )
     inner, hidden = (5, 11, TINY.config.hidden), (5, 11, TINY.config.width)
     assert inner not in kept and inner in all_kept
-    # Those of layers, and what the final norm keeps.
-    assert kept.count(hidden) == one.layers_back() + 3
-    assert kept_by_all(one) == 4 * math.prod(hidden) * (one.layers_back() + 1)
+    assert kept.count(hidden) == one.layers_back()
+    at_targets = 5 * 3 * TINY.config.width
+    assert kept_by_all(one) == 4 * (math.prod(hidden) * one.layers_back() + at_targets)
 
 
 CODE = """
@@ -135,15 +135,15 @@ def compiled():
 @pytest.mark.thorough
 @pytest.mark.parametrize("case", range(len(COMPILED)), ids=lambda i: str(COMPILED[i]))
 def test_formula_beside_the_compiler(compiled, case):
-    """Held is what the arguments take, but for scalars. XLA keeps some arrays twice, so it makes up
-    to a quarter more than the formula has. FLOPs: norms, softmax and optimizer are left out, and of
-    layers computed again the last product is not needed.
+    """Held is what the arguments take, but for scalars. What a step makes is within a quarter: XLA
+    may keep scores beside weights, and make again what the formula has it keep. FLOPs: norms,
+    softmax and optimizer are left out, and of layers computed again the last product is not needed.
     """
     held, temporary, flops, told = compiled[case]
     assert held == pytest.approx(told["argument_bytes"], rel=1e-4)
     assert flops == pytest.approx(told["flops"], rel=0.1)
     if not COMPILED[case][-1]:
-        assert 0.75 * told["temporary_bytes"] < temporary < 1.05 * told["temporary_bytes"]
+        assert temporary == pytest.approx(told["temporary_bytes"], rel=0.25)
 
 
 @pytest.mark.thorough

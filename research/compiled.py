@@ -13,7 +13,7 @@ def keep_compiled() -> None:
     To be called before the first program is compiled. A second process then reads a step's program
     in the twentieth of the time that compiling it took.
     """
-    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(compiled_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

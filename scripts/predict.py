@@ -7,16 +7,18 @@ adapters.json names each adapter and says where it is and how its rows are worde
 
 {"films": {"results": "results/mine", "run": "ID"},
  "mails": {"adapter": "FOLDER or .npy", "template": "{text}\\nTopic:",
-           "verbalizer": {"0": "trade", "1": "sport"}},
+           "verbalizer": {"0": ["trade", "business"], "1": "sport"}, "normalisation": "tokens"},
  "plain": {"template": "{text}\\nIt was", "verbalizer": {"good": "good", "bad": "bad"}}}
 
 A run of a sweep with config.keep_trained brings its wording; an adapter, from a folder of PEFT or a
 soft prompt in a .npy file, needs one; without either the backbone answers as it is.
 
 A row names its adapter and has the columns of the template: {"adapter": "films", "text": "..."}.
-Answers are in the order of the rows: the label, and the summed log-probability of each label. A row
-that is wrong is an error: before any answer for a file, after those to the rows before it for
-standard input, which may be endless. With --batch-size 1 every row is answered at once.
+Answers are in the order of the rows: the label, and the score of each label, which is the summed
+log-probability of its text, normalised by its length if that is asked for; several texts add up
+their probabilities. A row that is wrong is an error: before any answer for a file, after those to
+the rows before it for standard input, which may be endless. With --batch-size 1 every row is
+answered at once.
 """
 
 import argparse

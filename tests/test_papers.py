@@ -155,6 +155,29 @@ def test_every_task_has_the_recipe_of_the_paper(size: str, name: str, shared: Pa
     assert {task: metric for task, metric in metrics.items() if metric} == {"cola": "matthews"}
 
 
+def test_e2e_has_the_recipe_of_the_paper(shared: Path):
+    published = json.loads((shared / "published" / "hu2021_lora.json").read_text())
+    [paper] = [one for one in published["recipes"] if one["name"] == "gpt2_nlg"]
+    config = config_of("hu2021_lora", "medium,e2e")
+    schedule, decoding = config["schedule"], config["task"]["decoding"]
+    [row] = config["approaches"]
+    [trial], method = row["trials"], row["stages"][0]["method"]
+    assert (schedule["batch_size"], schedule["patience"]) == (paper["batch"], paper["epochs"])
+    assert schedule["warmup"] * schedule["steps"] == pytest.approx(paper["warmup_steps"])
+    assert schedule["label_smoothing"] == paper["label_smooth"]["E2E"]
+    assert schedule["clip"] is None and paper["clip"] == 0.0
+    expected = {"learning_rate": paper["lr"], "weight_decay": paper["weight_decay"]["E2E"]}
+    assert trial == expected and method["dropout"] == paper["dropout"]["E2E"]
+    assert (method["rank"], method["alpha"]) == (4, paper["alpha"])
+    assert decoding == {
+        "num_beams": paper["beam"],
+        "length_penalty": paper["length_penalty_paper"]["E2E"],
+        "no_repeat_ngram_size": paper["no_repeat_ngram"],
+        "max_new_tokens": paper["eval_len"],
+    }
+    assert (config["max_tokens"], config["seeds"]) == (paper["seq_len"], 3)
+
+
 def test_prompt_tuning_has_the_recipe_of_the_paper(shared: Path):
     published = json.loads((shared / "published/lester2021_prompt_tuning.json").read_text())
     named = {one["name"]: one for one in published["recipes"]}
@@ -376,7 +399,7 @@ def test_lora_with_a_head_starts_from_mnli(
     [rate] = {trial["learning_rate"] for trial in row["trials"]}
     assert record["trial"] == {"learning_rate": rate, "weight_decay": 0.1}
     assert record["metrics"]["test"][record["metric"]] is not None
-    [stage] = (tmp_path / "results/stages").iterdir()
+    [stage] = (tmp_path / "results/stages").glob("*.safetensors")
     before = load_file(stage)
     found = load_trained(tmp_path / "results", record["run_id"])
     assert before["head:/bias"].shape == (3,) and found["head:/bias"].shape == (outputs,)

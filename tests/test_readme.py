@@ -11,8 +11,9 @@ from flax.traverse_util import unflatten_dict
 
 from research.methods import METHODS
 from research.models import MODELS
-from research.models.backbone import load_backbone
+from research.models.backbone import load_backbone, model_of, save_backbone
 from research.models.decoder import Decoder
+from research.models.files import read_json
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
 from research.sweeps.rows import trained
@@ -51,7 +52,7 @@ def test_a_method_and_a_task(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     assert "larger 4-shot" in (tmp_path / "table.md").read_text()
 
 
-def test_a_model(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_model(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     scaled = shown("ScaledLlama")
     monkeypatch.setitem(MODELS, "scaled_llama", scaled)
     plain = load_backbone(str(folder / "backbone"))
@@ -70,6 +71,8 @@ def test_a_model(folder: Path, monkeypatch: pytest.MonkeyPatch):
         for one in (plain, found)
     )
     assert jnp.allclose(twelvefold, 12 * once)
+    save_backbone(tmp_path / "saved", found.model, found.params)
+    assert model_of(read_json(tmp_path / "saved" / "config.json")) == found.model
 
 
 def test_the_command_for_your_data_is_understood(monkeypatch: pytest.MonkeyPatch):

@@ -19,8 +19,8 @@ from research.tasks.encoded import Labels
 
 
 class Adapter(NamedTuple):
-    """Methods and the leaves they add, with frame and labels of their task; without methods it is
-    the backbone itself, asked in the task's words.
+    """Methods and the leaves they add, with frame and texts of labels of their task; without
+    methods it is the backbone itself, asked in the task's words.
     """
 
     methods: tuple[Method, ...]

@@ -5,14 +5,11 @@ that is asked for, less the same for prompts without an input.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from research.tasks.encoded import LabelTexts
-
-Normalisation = Literal["sum", "tokens", "bytes"]
+from research.tasks.encoded import LabelTexts, Normalisation
 
 
 def label_scores(

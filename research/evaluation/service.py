@@ -14,18 +14,22 @@ from research.errors import InputError, choose_from
 from research.evaluation.bank import Adapter, bank
 from research.evaluation.batch import Rows, bucket
 from research.evaluation.mixed import mixed_scores
+from research.evaluation.readout import label_scores
 from research.executable import Executable
 from research.methods.method import Leaves
 from research.models.model import Model
+from research.tasks.encoded import LabelTexts, Normalisation
 from research.tasks.encoding import Encoder
 from research.tasks.task import Example
 
 
 class Served(NamedTuple):
-    """An adapter and what writes rows for it."""
+    """An adapter, whose labels are `texts`, what writes rows for it, and how they are read."""
 
     adapter: Adapter
     encoder: Encoder
+    texts: LabelTexts
+    normalisation: Normalisation = "sum"
 
 
 class Asked(NamedTuple):
@@ -36,7 +40,7 @@ class Asked(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """scores: the summed log-probability of each label; `label` has the largest."""
+    """scores: of each label, by `research.evaluation.readout`; `label` has the largest."""
 
     adapter: str
     label: str
@@ -86,13 +90,15 @@ class Service:
             return []
         rows, which = self._rows(asked)
         scores = np.asarray(self._score(self.params, self.bank, rows, which))
-        names, found = list(self.served), []
-        for row, own in zip(asked, scores, strict=False):
-            labels = self.served[names[row.which]].encoder.labels
-            by_label = dict(zip(labels, map(float, own), strict=False))
-            best = max(labels, key=by_label.__getitem__)
-            found.append(Answer(names[row.which], best, by_label))
-        return found
+        return [self._answer(row.which, own) for row, own in zip(asked, scores, strict=False)]
+
+    def _answer(self, which: int, scores: np.ndarray) -> Answer:
+        """From the scores [K] of texts, of which those of the adapter are the first."""
+        name, served = list(self.served.items())[which]
+        own = scores[None, : len(served.texts.owner)]
+        read = label_scores(own, served.texts, served.normalisation)[0]
+        by_label = dict(zip(served.encoder.labels, map(float, read), strict=True))
+        return Answer(name, max(by_label, key=by_label.__getitem__), by_label)
 
     def stream(self, asked: Iterable[Asked]) -> Iterator[Answer]:
         """The answers to any number of rows. Where reading one raises InputError, those before it

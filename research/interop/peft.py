@@ -22,7 +22,7 @@ from research.interop import head, ia3, lora, prefix, soft_prompt
 from research.interop.options import TASKS, check_options
 from research.methods.head import Head
 from research.methods.method import Leaves, Method, backbone
-from research.methods.prompt_file import CONFIG, WEIGHTS
+from research.methods.prompt_file import CONFIG, WEIGHTS, check_finite
 from research.models.files import read_json, whole_folder
 from research.models.model import Model
 from research.models.tensors import Tensor, tensors
@@ -64,6 +64,8 @@ def load_adapter(
         allowed = f"{error.allowed}; the adapter is for {origin!r}, the backbone is {name!r}"
         raise InputError(error.field, error.value, allowed) from error
     arrays = {key: _read(tensor) for key, tensor in stored.items()}
+    for array in arrays.values():
+        check_finite(array, "adapter", folder)
     method, leaves = kind.read(config, arrays, model, shapes)
     methods: tuple[Method, ...] = (method, Head()) if classes else (method,)
     leaves |= head.read(arrays, model, classes, kind.PREFIX)

@@ -8,7 +8,7 @@ def merged(methods: tuple[Method, ...], leaves: Leaves) -> Leaves:
     """Backbone leaves with every mergeable method folded into the layers it changes.
 
     A classification head stays as it is, beside the backbone. Raises InputError for a method with
-    added leaves that have no place there.
+    added leaves that have no place there, or that needs leaves which a layer does not have.
     """
     head = {path: leaf for path, leaf in leaves.items() if path.startswith("head:")}
     result = {**backbone(leaves), **head}
@@ -21,6 +21,9 @@ def merged(methods: tuple[Method, ...], leaves: Leaves) -> Leaves:
             folded = method.merge(leaf, layer)
             if folded is None:
                 allowed = "what it adds stands beside the backbone and cannot be merged into it"
+                raise InputError("method", method.name, allowed)
+            if further := sorted(folded.keys() - layer.keys()):
+                allowed = f"merged, it needs {further} in {path}, which the backbone does not have"
                 raise InputError("method", method.name, allowed)
             result |= {f"{path}/{name}": array for name, array in folded.items()}
     return result

@@ -52,7 +52,16 @@ def read_npy(file: Path, field: str) -> np.ndarray:
         raise InputError(field, str(file), f"it is no .npy file of numbers ({error})") from error
     if not isinstance(prompt, np.ndarray) or prompt.ndim != 2 or prompt.dtype.kind != "f":
         raise InputError(field, str(file), "an array of numbers with two axes is expected")
-    return prompt.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite then
+        prompt = prompt.astype(np.float32)
+    check_finite(prompt, field, file)
+    return prompt
+
+
+def check_finite(array: np.ndarray, field: str, source: Path) -> None:
+    """Raises InputError for numbers that are none, or infinite."""
+    if not np.isfinite(array).all():
+        raise InputError(field, str(source), "it has numbers that are not finite")
 
 
 def _read_tensor(file: Path, field: str) -> np.ndarray:
@@ -61,4 +70,6 @@ def _read_tensor(file: Path, field: str) -> np.ndarray:
     if len(named) != 1 or len(named[0].shape) != 2:
         allowed = f"one of the tensors {', '.join(NAMES)} is expected; it has {sorted(found)}"
         raise InputError(field, str(file), allowed)
-    return named[0].read((slice(None), slice(None)), np.float32)
+    prompt = named[0].read((slice(None), slice(None)), np.float32)
+    check_finite(prompt, field, file)
+    return prompt

@@ -111,7 +111,7 @@ def save_backbone(
     _check_leaves(params, _stored(model))
     with whole_folder(folder) as work:
         # RoBERTa's positions start after its padding token, so the config's own ids go last.
-        fields = {**_special_tokens(tokenizer), **model.config.to_hf(), "dtype": dtype.name}
+        fields = {**_special_tokens(tokenizer), **model.to_hf(), "dtype": dtype.name}
         (work / "config.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
         write_shards(work, model.LAYOUT, params, dtype, shard_bytes)
         if tokenizer is not None:

@@ -55,6 +55,10 @@ class Model(nn.Module):
         del names
         return cls(cls.CONFIG.from_hf(config))
 
+    def to_hf(self) -> dict[str, Any]:
+        """The inverse of `from_hf`: all fields of a config.json that change the computation."""
+        return self.config.to_hf()
+
     def embed(self, tokens: Array) -> Array:
         """[B, T, D] embeddings of tokens [B, T], without those of positions and segments; a soft
         prompt stands beside these.

@@ -58,6 +58,12 @@ class Bench:
     data: Once = field(default_factory=partial(Once, 16))
     shapes: Once = field(default_factory=partial(Once, 64))
 
+    def clear(self) -> None:
+        """Removes the folders in which runs left nothing behind."""
+        for folder in (self.checkpoints, self.stages.folder):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
 
 def open_bench(experiment: Experiment, folder: Path) -> Bench:
     """Loads what the runs work with; results lie in `folder`. Raises InputError."""

@@ -3,10 +3,12 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from research.sweeps.bench import Bench
 from research.sweeps.desk import Hands
 from research.sweeps.ledger import Ledger
+from research.sweeps.lineage import lineage_id
 from research.sweeps.model_run import check_run
 from research.sweeps.plan import Cell, Run
 from research.sweeps.progress import Progress
@@ -31,9 +33,25 @@ class CellRun:
         later = [run for run in final if run not in search]
         self._train(later, hands)
         self._test([*self._shares(search), *self._shares(later)], final, hands)
-        for group in (*cohorts(search), *cohorts(later)):
-            shutil.rmtree(self.bench.checkpoints / cohort_id(group), ignore_errors=True)
         hands.forget(self.cell)
+        self.clear()
+
+    def clear(self) -> None:
+        """Removes what a cell that is finished needs no more: its cohorts' checkpoints, and the
+        stages from which no other cell starts.
+        """
+        search = self.cell.search()
+        final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
+        for group in (*cohorts(search), *cohorts([run for run in final if run not in search])):
+            shutil.rmtree(self.bench.checkpoints / cohort_id(group), ignore_errors=True)
+        self.bench.stages.release(self.stages)
+
+    @cached_property
+    def stages(self) -> frozenset[str]:
+        """The ids of the stages that others of the cell follow, whichever trial is chosen."""
+        followed = range(len(self.cell.approach.stages) - 1)
+        runs = [run for trial in self.cell.trials for run in self.cell.final(trial)]
+        return frozenset(lineage_id(run, index) for run in runs for index in followed)
 
     def check(self) -> None:
         """Raises InputError for whatever would stop one of the runs, whichever trial is chosen."""

@@ -57,15 +57,16 @@ class Desk:
         if any(run.id not in self.results for run in runs):
             self._run(share)
         for run in runs:
-            stored = self.ledger.read(run.id)
-            if run.cell.experiment.keep_trained:
-                self.keep(run)
+            kept = self.keep(run) if run.cell.experiment.keep_trained else {}
+            stored = {**self.ledger.read(run.id), **kept}
             self.ledger.write(*tested(stored, run, self.results[run.id]))
 
-    def keep(self, run: Run) -> None:
-        """Writes what a run trained, if it did."""
-        if trained := self.results[run.id].trained:
-            save_trained(self.ledger.folder, run.id, trained, wording_of(run))
+    def keep(self, run: Run) -> dict[str, str]:
+        """Writes what a run trained, if it did; returns what its record says of the file."""
+        trained = self.results[run.id].trained
+        if not trained:
+            return {}
+        return {"trained": save_trained(self.ledger.folder, run.id, trained, wording_of(run))}
 
     def forget(self, cell: Cell) -> None:
         """Lets go of what the runs of a cell gave."""

@@ -20,6 +20,7 @@ from research.paths import located
 from research.sweeps.data import room
 from research.sweeps.sources import Source, from_adapter, from_run
 from research.sweeps.trained import load_wording
+from research.tasks.encoded import Normalisation
 from research.tasks.wording import Wording
 
 
@@ -27,8 +28,9 @@ from research.tasks.wording import Wording
 class Entry:
     """results and run: a run of a results folder, whose wording is known. Or adapter: a folder of
     PEFT or a .npy file. Or none of them: the backbone itself. template, verbalizer (the text of
-    each label, in their order) and end: how its rows are worded, see `Wording`.
-    Raises InputError for half a run, for a run and an adapter, and for half a wording.
+    each label, or several, in their order), end and normalisation: how its rows are worded, see
+    `Wording`.
+    Raises InputError for half a run, for a run and an adapter, and for parts of a wording.
     """
 
     results: str | None = None
@@ -37,6 +39,7 @@ class Entry:
     template: str | None = None
     verbalizer: Mapping[str, str | tuple[str, ...]] | None = None
     end: str = "\n"
+    normalisation: Normalisation = "sum"
 
     def __post_init__(self) -> None:
         if (self.results is None) != (self.run is None):
@@ -45,6 +48,12 @@ class Entry:
             raise InputError("adapter", self.adapter, "either an adapter or a run, not both")
         if (self.template is None) != (self.verbalizer is None):
             raise InputError("template", self.template, "it and the verbalizer come together")
+        for name in ("end", "normalisation"):
+            given = getattr(self, name)
+            if self.template is None and given != getattr(type(self), name):
+                raise InputError(
+                    name, given, "a run has its own; it takes a template and verbalizer"
+                )
 
     def served(
         self,
@@ -60,14 +69,17 @@ class Entry:
         if own and not any(method.is_head for method in methods):
             methods, leaves = (Head(), *methods), {**own, **leaves}
         methods = tuple(jax.tree.map(np.float32, method) for method in methods)
-        encoder = self._wording().encoder(
+        wording = self._wording()
+        encoder = wording.encoder(
             tokenizer,
             room(backbone.context, sum(method.positions for method in methods)),
             route_of(backbone.model, methods),
             too_long,
         )
         around = frame(encoder.opening(()), encoder.closing, encoder.form.mask)
-        return Served(Adapter(methods, leaves, around, encoder.label_tokens()), encoder)
+        texts = encoder.texts()
+        adapter = Adapter(methods, leaves, around, texts.targets)
+        return Served(adapter, encoder, texts, wording.normalisation)
 
     def _source(self, backbone: Backbone) -> Source:
         if self.run is not None and self.results is not None:
@@ -78,7 +90,7 @@ class Entry:
 
     def _wording(self) -> Wording:
         if self.template is not None and self.verbalizer is not None:
-            return Wording(self.template, self.verbalizer, self.end)
+            return Wording(self.template, self.verbalizer, self.end, self.normalisation)
         kept = None
         if self.run is not None and self.results is not None:
             kept = load_wording(Path(located(self.results, "results")), self.run)

@@ -38,6 +38,11 @@ class Ledger:
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError("results", str(self.folder), "a folder is expected, this is a file")
 
+    def clear(self) -> None:
+        """Removes what a process that was killed had half written; no other may be at work."""
+        for rest in self.folder.glob("*/.*.tmp"):
+            rest.unlink()
+
     def has(self, id: str) -> bool:
         """Whether a record of this id is stored."""
         return self._path(id).exists()
@@ -146,8 +151,19 @@ def _references(id: str, contents: Mapping[str, bytes]) -> dict[str, Any] | None
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """The file holds the old content or the new one, whenever the machine stops."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """The file holds the old content or the new one, whenever the machine stops.
+
+    Raises InputError where the system refuses, as with a full disk.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content)
+    except OSError as error:
+        allowed = f"it cannot be written ({error.strerror or error})"
+        raise InputError("file", str(path), allowed) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:

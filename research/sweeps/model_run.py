@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 
 from research.evaluation.batch import extents
@@ -42,18 +41,16 @@ def _outcomes(
     """
     ids = [lineage_id(run, index) for run in share.runs]
     first = {id: work[ids.index(id)] for id in ids}
-    followed = index < len(share.runs[0].approach.stages) - 1
-    with ExitStack() as held:
-        for id in sorted(first) if followed else ():  # in one order, so that none waits for another
-            held.enter_context(bench.stages.lock(id))
-        if followed and all(map(bench.stages.has, first)):
-            return [bench.stages.read(id) for id in ids]
+
+    def outcomes() -> dict[str, Outcome]:
         trained = _fit(share, list(first.values()), index, bench, report)
-        outcomes = dict(zip(first, trained, strict=True))
-        if followed:
-            for id, outcome in outcomes.items():
-                bench.stages.write(id, outcome)
-    return [outcomes[id] for id in ids]
+        return dict(zip(first, trained, strict=True))
+
+    if index == len(share.runs[0].approach.stages) - 1:
+        found = outcomes()
+    else:
+        found = bench.stages.once(first, outcomes)
+    return [found[id] for id in ids]
 
 
 def _fit(

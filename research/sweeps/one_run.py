@@ -7,6 +7,7 @@ from pathlib import Path
 from research.errors import InputError, choose_from
 from research.sweeps.approach import Trial
 from research.sweeps.bench import open_bench
+from research.sweeps.claim import claimed
 from research.sweeps.desk import Desk
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
@@ -45,9 +46,10 @@ def train_run(experiment: Experiment, folder: Path, wanted: Wanted, report: Repo
     run = _found(plan, wanted)
     if not ledger.has(run.id) or (run.approach.stages and not is_kept(folder, run.id)):
         check_run(run, bench)
-        desk = Desk(bench, ledger, report)
-        desk.train(_share(run, bench.devices.vmapped()), [] if ledger.has(run.id) else [run])
-        desk.keep(run)
+        with claimed(folder):
+            desk = Desk(bench, ledger, report)
+            desk.train(_share(run, bench.devices.vmapped()), [] if ledger.has(run.id) else [run])
+            desk.keep(run)
     return ledger.read(run.id)
 
 

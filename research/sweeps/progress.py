@@ -91,8 +91,10 @@ def reported(runs: Sequence[Run], step: int, members: Sequence[loop.Progress]) -
     last = [member.history[-1] for member in members if member.history]
     loss = min((entry[1] for entry in last), default=math.nan)
     best = max((member.best_score for member in members), default=math.nan)
-    steps = runs[0].approach.stages[-1].schedule.steps
-    begun = f"{runs[0].cell}: {_named(runs)}, step {step}/{steps}"
+    stages = runs[0].approach.stages
+    # Which of several stages this is, the loop of one does not know.
+    of = f"/{stages[0].schedule.steps}" if len(stages) == 1 else ""
+    begun = f"{runs[0].cell}: {_named(runs)}, step {step}{of}"
     return f"{begun}, loss {loss:.3f}, dev {100 * best:.1f}" if last else begun
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from research.errors import MOST, InputError, check_whole
-from research.evaluation.readout import Normalisation
 from research.tasks.demonstrations import Choice
+from research.tasks.encoded import Normalisation
 from research.tasks.neutral import Prior
 
 DRAWS = 1000  # draws of demonstrations that a seed has; no two seeds share one

@@ -12,12 +12,12 @@ from research.evaluation.batch import Frame
 from research.evaluation.choosing import Choosing
 from research.evaluation.estimating import Estimating
 from research.evaluation.predict import measured, score, target_loss
-from research.evaluation.readout import Normalisation, ensembled, label_scores
+from research.evaluation.readout import ensembled, label_scores
 from research.evaluation.writing import Writing
 from research.methods.method import Leaves, Method
 from research.sweeps.bench import Bench
 from research.sweeps.data import RunData
-from research.tasks.encoded import Encoded, LabelTexts
+from research.tasks.encoded import Encoded, LabelTexts, Normalisation
 
 
 @dataclass(frozen=True)

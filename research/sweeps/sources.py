@@ -38,7 +38,7 @@ def from_run(results: str, id: str, backbone: Backbone) -> Source:
     if record["backbone"]["checksum"] != backbone.checksum:
         raise InputError("backbone", backbone.name, f"it is not the one that run {id} started from")
     approach = Approach.parse(record["configuration"]["approach"], Schedule(), "approach")
-    return approach.at_work(), load_trained(Path(results), id)
+    return approach.at_work(), load_trained(Path(results), id, record.get("trained"))
 
 
 def from_adapter(file: str, backbone: Backbone) -> Source:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from research.sweeps.bench import Bench, open_bench
 from research.sweeps.cell_run import CellRun
+from research.sweeps.claim import claimed
 from research.sweeps.crew import Crew
 from research.sweeps.desk import Desk, Hands, OwnHands
 from research.sweeps.experiment import Experiment
@@ -29,17 +30,21 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     plan = list(cells(experiment, tasks, bench.backbone.checksum))
     ledger, progress = Ledger(folder), Progress(plan, console)
     ledger.all()  # raises for a record that is not what it was
-    missing = []
-    for cell in plan:
-        run = CellRun(cell, bench, ledger, progress)
-        if run.is_done():
-            progress.skip(cell)
-        else:
-            missing.append(run)
+    every = [CellRun(cell, bench, ledger, progress) for cell in plan]
+    done = [run for run in every if run.is_done()]
+    missing = [run for run in every if run not in done]
     with _hands(experiment, folder, missing, bench, progress) as (hands, at_once):
         for run in missing:  # while worker processes start
             run.check()
-        _finish(missing, hands, at_once, progress)
+        with claimed(folder):
+            ledger.clear()
+            for run in every:
+                bench.stages.expect(run.stages)
+            for run in done:
+                progress.skip(run.cell)
+                run.clear()
+            _finish(missing, hands, at_once, progress)
+            bench.clear()
     progress.close()
 
 

@@ -1,5 +1,6 @@
 """What training changed, kept beside a run's record so that the run can be exported and served."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,28 +14,33 @@ from research.plain import parse_json
 from research.settings import build, resolved
 from research.sweeps.ledger import write_atomically
 from research.sweeps.plan import Run
+from research.sweeps.predictions import sha256
 from research.sweeps.prompt import Prompt
 from research.tasks.wording import Wording
 
 
-def save_trained(folder: Path, id: str, leaves: Leaves, wording: Wording | None = None) -> None:
-    """Writes the trained leaves of the run `id` of a results folder, by their paths."""
+def save_trained(folder: Path, id: str, leaves: Leaves, wording: Wording | None = None) -> str:
+    """Writes the trained leaves of the run `id` of a results folder, by their paths; returns the
+    sha256 of the file.
+    """
     arrays = {path: np.ascontiguousarray(leaf) for path, leaf in leaves.items()}
     metadata = None if wording is None else {"wording": json.dumps(resolved(wording))}
-    write_atomically(_file(folder, id), save(arrays, metadata=metadata))
+    content = save(arrays, metadata=metadata)
+    write_atomically(_file(folder, id), content)
+    return sha256(content)
 
 
 def wording_of(run: Run) -> Wording | None:
-    """How the rows of a run are asked; None where that takes more than a template and one text
-    for each label: demonstrations, several texts, another reading than their summed scores.
+    """How the rows of a run are asked; None where that takes more than a template and the texts of
+    labels: demonstrations, prompts without an input, an ensemble, or a text as the answer.
     """
     task, own = run.cell.task, run.approach
-    texts = {label: task.verbalizer.all(label) for label in task.labels}
-    plain = Prompt(template=own.template, draw=own.draw).prompt == own.prompt
-    if not texts or not plain or any(len(of) > 1 for of in texts.values()):
+    plain = Prompt(template=own.template, draw=own.draw, normalisation=own.normalisation)
+    if not task.labels or plain.prompt != own.prompt:
         return None
-    by_label = {label: text for label, (text,) in texts.items()}
-    return Wording(task.templates[own.template].text, by_label, task.verbalizer.end)
+    texts = {label: task.verbalizer.all(label) for label in task.labels}
+    template, end = task.templates[own.template].text, task.verbalizer.end
+    return Wording(template, texts, end, own.normalisation)
 
 
 def is_kept(folder: Path, id: str) -> bool:
@@ -42,10 +48,16 @@ def is_kept(folder: Path, id: str) -> bool:
     return _file(folder, id).is_file()
 
 
-def load_trained(folder: Path, id: str) -> Leaves:
-    """The leaves of a run; raises InputError if they were not kept."""
+def load_trained(folder: Path, id: str, digest: str | None = None) -> Leaves:
+    """The leaves of a run; raises InputError if they were not kept, and where the sha256 of their
+    file is not the `digest` of the run's record.
+    """
     file = _present(folder, id)
     try:
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        if digest not in (None, found):
+            raise InputError("run", id, f"{file} is not the file it was")
         return dict(load_file(file))
     except SafetensorError as error:
         raise InputError("run", id, f"{file} is damaged: {error}") from error

@@ -22,6 +22,7 @@ class Decoding:
     n ** length_penalty, so more than 0 favours long ones. early_stopping: when a row is done with
     as many texts as beams: True, at once; False, when no beam would have a better score now;
     "never", when none can have one later.
+    no_repeat_ngram_size: so many tokens in a row stand in a text at most once; None: any.
 
     Raises InputError for a value that makes no sense, and for one that nothing would read.
     """
@@ -34,12 +35,14 @@ class Decoding:
     num_beams: int = 1
     length_penalty: float = 1.0
     early_stopping: bool | Literal["never"] = False
+    no_repeat_ngram_size: int | None = None
 
     def __post_init__(self):
         self._check_whole("max_new_tokens")
         self._check_whole("num_beams")
-        if self.top_k is not None:
-            self._check_whole("top_k")
+        for name in ("top_k", "no_repeat_ngram_size"):
+            if getattr(self, name) is not None:
+                self._check_whole(name)
         self._check_number("temperature", above=0.0)
         self._check_number("top_p", above=0.0, most=1.0)
         self._check_number("length_penalty")

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+# What the score of a text is divided by: nothing, the tokens of its target, or its bytes.
+Normalisation = Literal["sum", "tokens", "bytes"]
 
 
 class Labels(NamedTuple):

@@ -106,7 +106,7 @@ class TextTask(Task):
         return {
             **super()._content(),
             "end": self.verbalizer.end,
-            "decoding": dataclasses.asdict(self.decoding),
+            "decoding": _as_it_was(self.decoding),
             "format": self.format,
             "database": None if self.database is None else self.database.checksum,
         }
@@ -116,6 +116,13 @@ def _has_format(pattern: str, output: str, references: Sequence[str]) -> float:
     """1 where the output fits the pattern; not where that takes too long to find out."""
     del references
     return float(fits_in_time(pattern, output) or False)
+
+
+def _as_it_was(decoding: Decoding) -> dict[str, object]:
+    """All fields, without later ones at their default: a checksum has no part in these."""
+    values = dataclasses.asdict(decoding)
+    later = {"no_repeat_ngram_size"}
+    return {n: v for n, v in values.items() if n not in later or v is not None}
 
 
 def grouped(pairs: Iterable[Pair]) -> tuple[Example, ...]:

@@ -7,6 +7,7 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from research.errors import InputError
+from research.tasks.encoded import Normalisation
 from research.tasks.encoding import Encoder
 from research.tasks.form import Route
 from research.tasks.template import Template
@@ -15,13 +16,15 @@ from research.tasks.verbalizer import Verbalizer
 
 @dataclass(frozen=True)
 class Wording:
-    """template: its text. verbalizer: the text of each label, in the order of the labels. end: of
-    a target. Raises InputError where these make no template and no verbalizer.
+    """template: its text. verbalizer: the text of each label, or several, in the order of the
+    labels. end: of a target. normalisation: of a text's score. Raises InputError where these make
+    no template and no verbalizer.
     """
 
     template: str
     verbalizer: Mapping[str, str | tuple[str, ...]]
     end: str = "\n"
+    normalisation: Normalisation = "sum"
 
     def __post_init__(self) -> None:
         Template(self.template)

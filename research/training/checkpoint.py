@@ -4,6 +4,8 @@ The backbone is an input: it is named in the metadata with its checksum, never s
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +41,11 @@ class Checkpoints:
     def restore(self, like: Any) -> tuple[Any, Any] | None:
         """(state, progress) as last saved, shaped like `like`; None if nothing was saved.
 
-        Raises InputError if the checkpoint is of another cohort.
+        Raises InputError if the checkpoint is of another cohort, or damaged.
         """
         if not self.folder.exists():
             return None
-        with self._checkpointer() as checkpointer:
+        with self._whole(), self._checkpointer() as checkpointer:
             if checkpointer.latest is None:
                 return None
             step = checkpointer.latest.step
@@ -55,6 +57,17 @@ class Checkpoints:
                 lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like
             )
             return checkpointer.load(step, abstract), metadata["progress"]
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Within, what Orbax raises for broken files is an InputError."""
+        try:
+            yield
+        except InputError:
+            raise
+        except (ValueError, LookupError, TypeError, OSError) as error:
+            allowed = "it is damaged; delete it, and its runs are trained from their start"
+            raise InputError("checkpoint", str(self.folder), allowed) from error
 
     def _checkpointer(self) -> "ocp.training.Checkpointer":
         from orbax.checkpoint import v1 as ocp  # takes a second to import

@@ -1,6 +1,7 @@
 """Trains a cohort: steps, dev scores, early stop with the best state kept, checkpoints."""
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -185,9 +186,8 @@ class _Training:
 
     def evaluate(self) -> None:
         """Scores dev for every active member; keeps its leaves if they are the best yet."""
-        losses = np.asarray(sum(self.losses)) / len(
-            self.losses
-        )  # in order of steps, for any number
+        # One after the other, so that a member's sum is the same among any number of them.
+        losses = functools.reduce(np.add, self.losses) / len(self.losses)
         self.losses = []
         states = self.cohort.states()
         for i, (member, progress) in enumerate(zip(self.members, self.progress, strict=True)):

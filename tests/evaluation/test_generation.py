@@ -12,6 +12,7 @@ from scipy.stats import chisquare
 from research.devices import Devices
 from research.errors import InputError
 from research.evaluation.batch import Rows, frame
+from research.evaluation.decoding.repeats import without_repeats
 from research.evaluation.decoding.sequence import chosen_of
 from research.evaluation.generation import generate
 from research.evaluation.scoring import target_logprobs
@@ -312,6 +313,7 @@ def test_sampling_from_one_token_is_greedy(settings):
         ("early_stopping", dict(num_beams=2, early_stopping="always")),
         ("early_stopping", dict(early_stopping=True)),
         ("do_sample", dict(do_sample=1)),
+        ("no_repeat_ngram_size", dict(no_repeat_ngram_size=0)),
     ],
     ids=str,
 )
@@ -337,3 +339,19 @@ def test_what_cannot_be_generated():
     with pytest.raises(InputError, match="route is 'masked'"):
         texts(Bert.from_hf(BERT), (), {}, examples, around, Decoding(2))
     assert texts(model, (), leaves, examples.head(0), around, Decoding(2)).tokens.shape == (0, 2)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_what_would_repeat_an_ngram_is_barred(size):
+    """By the definition: a token is barred if with it an n-gram stands in the text twice."""
+    tokens = np.random.default_rng(0).integers(0, 3, (40, 9)).astype(np.int32)
+    barring = jax.jit(without_repeats, static_argnums=3)
+    for step in range(9):
+        scores = np.asarray(barring(jnp.zeros((40, 3)), tokens, jnp.asarray(step), size))
+        for row, text in zip(scores, tokens[:, :step].tolist(), strict=True):
+            for token, score in enumerate(row):
+                longer = [*text, token]
+                ends = longer[-size:] if len(longer) >= size else None
+                before = [longer[i : i + size] for i in range(len(longer) - size)]
+                assert (score == -np.inf) == (ends in before)
+    assert without_repeats(jnp.zeros((1, 3)), tokens[:1], jnp.asarray(4), None).max() == 0

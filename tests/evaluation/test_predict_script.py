@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from research.devices import Devices
-from research.evaluation.predict import predict
+from research.evaluation.predict import score
+from research.evaluation.readout import label_scores
 from research.evaluation.service import Service
 from research.interop.peft import save_adapter
 from research.methods.lora import LoRA
 from research.models.backbone import load_backbone, load_tokenizer
+from research.settings import build
 from research.sweeps.entry import Entry
 from research.sweeps.ledger import Ledger
 from research.tasks.task import Example
@@ -21,6 +23,7 @@ from tests import films
 from tests.tiny import with_method
 
 TEXTS = {"template": "{text}\nIt was", "verbalizer": {"0": "dull", "1": "warm", "2": "a film"}}
+SEVERAL = {"verbalizer": {"0": ["dull", "a grim film"], "1": "warm"}, "normalisation": "tokens"}
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +62,21 @@ def scores(answers, name) -> np.ndarray:
 
 
 def alone(folder, entry, texts) -> np.ndarray:
-    """[I, C] scores by one adapter, through the scorer of sweeps."""
+    """[I, C] scores by one adapter, through the scorer and the readout of sweeps."""
     backbone = load_backbone(str(folder / "backbone"))
     tokenizer = load_tokenizer(backbone.name, backbone.model)
-    (methods, leaves, frame, labels), encoder = Entry(**entry).served(backbone, tokenizer, "error")
+    entry = build(Entry, entry, "entry")
+    (methods, leaves, frame, _), encoder, *_ = entry.served(backbone, tokenizer, "error")
     encoded = encoder.examples([Example({"text": text}, encoder.labels[0]) for text in texts])
     how = dict(devices=Devices(count=1), dtype=jax.numpy.float32)
     leaves = {**backbone.params, **leaves}
-    return predict(backbone.model, methods, leaves, encoded, frame, labels, **how).scores
+    texts = encoder.texts()
+    found = score(backbone.model, methods, leaves, encoded, frame, texts.targets, **how)
+    return label_scores(found, texts, entry.normalisation)
 
 
 def test_rows_are_answered_in_order_until_one_is_wrong(folder, tmp_path, run):
-    adapters = {"peft": {"adapter": str(folder / "peft"), **TEXTS}, "plain": TEXTS}
+    adapters = {"peft": {"adapter": str(folder / "peft"), **TEXTS}, "plain": TEXTS | SEVERAL}
     texts = [text for text, _ in films.films(40, 45)]
     lines = [json.dumps({"adapter": name, "text": text}) for text in texts for name in adapters]
     code, answers, said = run(adapters, [*lines, "", '{"adapter": "plane"}', lines[0]])
@@ -81,7 +87,10 @@ def test_rows_are_answered_in_order_until_one_is_wrong(folder, tmp_path, run):
     assert [answer["adapter"] for answer in answers] == ["peft", "plain"] * len(texts)
     found = scores(answers, "peft")
     np.testing.assert_allclose(found, alone(folder, adapters["peft"], texts), rtol=0, atol=1e-5)
-    assert np.abs(found - scores(answers, "plain")).max() > 1e-2
+    several, one = scores(answers, "plain"), alone(folder, TEXTS, texts)[:, :2]
+    expected = alone(folder, adapters["plain"], texts)
+    np.testing.assert_allclose(several, expected, rtol=0, atol=1e-5)
+    assert np.abs(several - one).max() > 1 and np.abs(found[:, :2] - one).max() > 1e-2
     for answer in answers:
         assert answer["scores"][answer["label"]] == max(answer["scores"].values())
     (tmp_path / "rows.jsonl").write_text("\n".join([*lines, "{"]))
@@ -93,7 +102,10 @@ def test_rows_are_answered_in_order_until_one_is_wrong(folder, tmp_path, run):
 def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
     config = films.settings(folder)
     config |= {"seeds": 1, "search_seeds": 1, "keep_trained": True}
-    config["approaches"] = [{**config["approaches"][2], "trials": [{"learning_rate": 1.0}]}]
+    wording = {"verbalizer": {"bad": ["bad", "a mess"], "good": "good"}}
+    config["task"] |= wording
+    read = {"normalisation": "bytes", "trials": [{"learning_rate": 1.0}]}
+    config["approaches"] = [{**config["approaches"][2], **read}]
     results = films.run(config, tmp_path / "results")
     ledger = Ledger(results)
     id = next(record["run_id"] for record in ledger.all() if record["approach"] == "LoRA")
@@ -110,7 +122,7 @@ def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
     np.testing.assert_allclose(scores(answers, "prompt"), expected, rtol=0, atol=1e-5)
     stored = ledger.load(id)[1].scores  # with four decimals
     np.testing.assert_allclose(scores(answers, "films"), stored, rtol=0, atol=1e-4)
-    wording = {"template": "{text}\nVerdict:", "verbalizer": {"bad": "bad", "good": "good"}}
+    wording |= {"template": "{text}\nVerdict:", "normalisation": "bytes"}
     assert np.abs(alone(folder, wording, texts) - stored).max() > 1e-2
 
 
@@ -146,6 +158,7 @@ def test_mistakes_in_the_list_of_adapters_are_one_sentence(folder, tmp_path, run
         "it has no adapter_config.json": {"a": {"adapter": str(tmp_path), **TEXTS}},
         "has no such run": {"a": {"results": str(tmp_path), "run": "x"}},
         "`results` and `run` come together": {"a": {"run": "x"}},
+        "adapters['a'].end is '.': a run has its own": {"a": {"end": "."}},
         "at least two labels": {"a": {**TEXTS, "verbalizer": {"0": "one"}}},
         "it names no column": {"a": {**TEXTS, "template": "Text:"}},
     }.items():

@@ -113,6 +113,11 @@ def test_what_a_run_trained_is_exported(tmp_path, export):
     assert (method.rank, method.alpha) == (2, 8.0)
     for path, leaf in load_trained(results, ids["LoRA"]).items():
         np.testing.assert_array_equal(np.asarray(leaves[path]), leaf)
+    files = [results / "trained" / f"{ids[name]}.safetensors" for name in ("LoRA", "full")]
+    files[0].write_bytes(files[1].read_bytes())
+    out[3] = tmp_path / "other"
+    code, said = export(*out, ids["LoRA"])
+    assert code == 2 and "is not the file it was" in said and not out[3].exists()
 
 
 def test_mistakes_are_one_sentence(tmp_path, made, export):

@@ -192,6 +192,13 @@ def test_a_projected_prefix_is_refused(made):
         load_adapter(folder, model, params)
 
 
+def test_numbers_that_are_none_are_refused(made):
+    folder, model, params, _ = made(SoftPrompt(2))
+    write_tensors(folder, {"prompt_embeddings": np.full((2, 16), np.nan, np.float32)})
+    with pytest.raises(InputError, match="it has numbers that are not finite"):
+        load_adapter(folder, model, params)
+
+
 @pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
 def test_a_file_that_is_not_there_is_named(made, name):
     folder, model, params, _ = made(SoftPrompt(2))

@@ -27,9 +27,10 @@ def test_published_prompts_load(shared, task):
         np.zeros(16, np.float32),
         np.zeros((0, 16), np.float32),
         np.zeros((2, 16), np.int32),
+        np.full((2, 16), 1e39),
         np.asarray([[{}]], object),
     ],
-    ids=["one axis", "nothing", "ids", "pickled"],
+    ids=["one axis", "nothing", "ids", "infinite in float32", "pickled"],
 )
 def test_other_arrays_are_refused(tmp_path, array):
     np.save(tmp_path / "prompt.npy", array, allow_pickle=True)

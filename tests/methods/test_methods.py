@@ -161,6 +161,14 @@ def test_a_soft_prompt_cannot_be_merged():
         merged((method,), params | add(method, KEY, params, WORDS))
 
 
+def test_what_needs_a_bias_cannot_be_merged_where_there_is_none(monkeypatch):
+    """A layer without a bias would not look at one."""
+    _, params = decoder()
+    monkeypatch.setattr(LoRA, "merge", lambda self, leaf, layer: {**layer, "bias": leaf["b"][0]})
+    with pytest.raises(InputError, match=r"'lora': merged, it needs \['bias'\] in layers_0/att"):
+        merged((LORA,), with_method(LORA, params))
+
+
 def test_soft_prompt_starts_from_rows_of_the_embedding():
     _, params = decoder()
     table = np.asarray(params["embed/embedding"])

@@ -69,6 +69,9 @@ def test_what_does_not_fit_is_said(tmp_path: Path):
     save_file({"other": PROMPT}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match=r"prompt_embeddings is expected; it has \['other'\]"):
         started(tmp_path / "other.safetensors")
+    save_file({"prompt_embeddings": PROMPT * np.inf}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="it has numbers that are not finite"):
+        started(tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="a folder of PEFT; no missing.npy"):
         started(tmp_path / "missing.npy")
     config = files["peft"] / "adapter_config.json"

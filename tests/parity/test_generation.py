@@ -1,5 +1,7 @@
 """Greedy decoding and beam search against `generate` of transformers, token for token."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -78,6 +80,8 @@ def expected(model, prompts, decoding, ends):
         if decoding.num_beams > 1:
             options["length_penalty"] = decoding.length_penalty
             options["early_stopping"] = decoding.early_stopping
+        if decoding.no_repeat_ngram_size is not None:
+            options["no_repeat_ngram_size"] = decoding.no_repeat_ngram_size
         result = model.generate(
             torch.tensor([prompt]).long(),
             do_sample=False,
@@ -153,6 +157,26 @@ def test_when_a_row_of_beams_is_done(checkpoint, settings):
     ends, decoding = early(reference, prompts), Decoding(TOKENS, **settings)
     for stop in (ends, ends[:1], ()):
         assert_equal(backbone, reference, prompts, decoding, stop)
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+@pytest.mark.parametrize("size", [1, 2])
+def test_no_ngram_stands_twice(checkpoint, size, beams):
+    """Of T5, whose texts transformers looks at without the prompt."""
+    folder = checkpoint("t5")
+    backbone, reference = load_backbone(str(folder)), theirs(folder)
+    prompts = random_prompts(backbone.model.config.vocab_size)
+    plain = Decoding(TOKENS, num_beams=beams)
+    barred = replace(plain, no_repeat_ngram_size=size)
+    assert ours(backbone, prompts, plain, ()) != ours(backbone, prompts, barred, ())
+    ends = early(reference, prompts)
+    if beams > 1:
+        assert_equal(backbone, reference, prompts, barred, ends)
+    # Greedily, their scores are of what is left, and ours of the model itself.
+    found = [
+        f(*args, prompts, barred, ends) for f, *args in ((ours, backbone), (expected, reference))
+    ]
+    assert [tokens for tokens, _ in found[0]] == [tokens for tokens, _ in found[1]]
 
 
 @pytest.mark.parametrize("settings", [{}, *SEARCHES[1:]], ids=str)

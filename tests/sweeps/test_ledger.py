@@ -226,9 +226,11 @@ def test_a_crash_leaves_the_old_content(tmp_path, monkeypatch):
         raise OSError("power cut")
 
     monkeypatch.setattr(os, "replace", crash)
-    with pytest.raises(OSError, match="power cut"):
+    with pytest.raises(InputError, match="file is .*file': it cannot be written .power cut"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+    with pytest.raises(InputError, match="it cannot be written .File exists"):
+        write_atomically(path / "below", b"new")
 
 
 def test_predictions_are_there_before_the_record(tmp_path, monkeypatch):

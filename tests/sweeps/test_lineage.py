@@ -1,12 +1,15 @@
 """Approaches of several stages: what later runs share, merge, and train on elsewhere."""
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors.numpy import save
 
 import research.sweeps.model_run as model_run
 from research.errors import InputError
@@ -15,8 +18,11 @@ from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
 from research.sweeps.lineage import Stages, lineage_id
 from research.sweeps.plan import Run, cells
+from research.sweeps.progress import reported
 from research.sweeps.rows import gradually, hybrid, probe_then_tune
 from research.sweeps.sweep import sweep
+from research.training import progress as training
+from research.training.loop import Outcome
 from scripts import export
 from tests.films import films, settings, write_csv, write_inputs
 
@@ -73,6 +79,7 @@ def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, mo
     plain = config(folder, "full, LoRA", "full, IA3", workers=1)
     sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
     assert trained == [1, 1, 1, 1]  # a task and a seed each
+    assert not (tmp_path / "stages").exists()
     records = {r["run_id"]: r for r in Ledger(tmp_path).all() if r["backbone"]}
     assert all(len(record["history"]) == 2 for record in records.values())
     params = sum(leaf.size for leaf in load_backbone(plain["backbone"]).params.values())
@@ -87,6 +94,12 @@ def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, mo
     assert again["history"] == records[alone.id]["history"]
     assert records[alone.id]["notes"].items() <= again["notes"].items()  # it has been tested
     assert again["metrics"]["dev"] == records[alone.id]["metrics"]["dev"]
+
+
+def test_progress_of_a_stage_has_the_total_where_there_is_one_stage(folder):
+    for name, said in (("full, IA3", "step 3"), ("full, templates", "step 3/2")):
+        [one, *_] = runs(config(folder, name), name)
+        assert reported([one], 3, []).endswith(said)
 
 
 def test_what_makes_a_lineage(folder):
@@ -116,7 +129,7 @@ def test_merged_templates_and_another_task(folder, tmp_path):
     assert one["history"] == two["history"] and one["metrics"]["dev"] != two["metrics"]["dev"]
     [merged] = rows["LoRA, merge, prompt"]
     assert merged["costs"]["trained_params"] == 2 * (16 + 16) + 2 * (16 + 8) + 2 * 16
-    assert len(list((tmp_path / "stages").glob("*.safetensors"))) == 3
+    assert not (tmp_path / "stages").exists() and not (tmp_path / "checkpoints").exists()
     # What is kept is the merged kernels and the prompt, for which alone an export asks.
     backbone, methods, kept = export.run(str(tmp_path), merged["run_id"])
     assert [method.name for method in methods] == ["soft_prompt"]
@@ -128,12 +141,52 @@ def test_merged_templates_and_another_task(folder, tmp_path):
     assert list(elsewhere["settings"]["stage_tasks"]) == ["shows"]
 
 
-def test_a_damaged_stage_is_named(folder, tmp_path):
+OTHER = {"progress": '{"stepz": 1}'}
+
+
+@pytest.mark.parametrize("content", [b"half", save({}), save({}, OTHER), save({}, {"x": ""})])
+def test_a_damaged_stage_is_named(tmp_path, content):
     store = Stages(tmp_path)
-    (tmp_path / "abc.safetensors").write_bytes(b"half")
+    (tmp_path / "abc.safetensors").write_bytes(content)
     assert store.has("abc") and not store.has("abd")
     with pytest.raises(InputError, match="stage is .*abc.safetensors.*delete it"):
         store.read("abc")
+
+
+def test_threads_train_a_stage_once(tmp_path):
+    """Four cells begin with some of three stages, in whatever order they name them."""
+    store, trained = Stages(tmp_path), []
+
+    def asked(ids: tuple[str, ...]) -> dict[str, Outcome]:
+        def train() -> dict[str, Outcome]:
+            trained.append(ids)
+            time.sleep(0.05)
+            leaf = np.full(3, len(trained), np.float32)
+            return {
+                id: Outcome({"leaf": leaf}, training.Progress(steps=len(trained))) for id in ids
+            }
+
+        return store.once(ids, train)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(asked, [("a", "b"), ("b", "a"), ("b",), ("c", "b")]))
+    assert len(trained) == 2 and sum("c" in ids for ids in trained) == 1
+    for id in "abc":
+        same = [of[id] for of in found if id in of]
+        assert all(one.progress == same[0].progress for one in same)
+        assert len({one.trained["leaf"][0] for one in same}) == 1
+
+
+def test_a_stage_goes_with_the_last_cell_that_starts_from_it(tmp_path):
+    store = Stages(tmp_path)
+    for ids in (("a", "b"), ("b",), ()):
+        store.expect(ids)
+    for id in ("a", "b", "unknown"):
+        store.write(id, Outcome({}, training.Progress()))
+    store.release(("a", "b"))
+    assert not store.has("a") and store.has("b")
+    store.release(("b",))
+    assert not store.has("b") and store.has("unknown")
 
 
 @pytest.mark.parametrize(

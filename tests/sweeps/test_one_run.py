@@ -68,7 +68,7 @@ def test_a_seed_that_only_the_chosen_trial_runs_with(swept: Path, config: dict, 
         ({"approach": "LoRA", "learning_rate": 0.2}, "learning_rate is 0.2: .*allowed are 0.01, 0"),
         ({"approach": "LoRA", "trial": 3}, "trial is 3: there are trials 0 to 2"),
         ({"approach": "LoRA", "seed": 3}, "seed is 3: the experiment has 0 to 2"),
-        ({"approach": "first targets"}, "approach is 'first targets'|task is 'films'"),
+        ({"approach": "most common target"}, "task is 'films': most common target is not for"),
     ],
 )
 def test_a_run_that_the_experiment_does_not_have(

@@ -10,8 +10,10 @@ import pytest
 
 import research.sweeps.cell_run as cell_run
 import research.sweeps.desk as desk
+from research.errors import InputError
 from research.models.backbone import load_backbone, load_tokenizer
 from research.reporting.tables import check_tables, write_tables
+from research.sweeps.claim import claimed
 from research.sweeps.data import run_data
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
@@ -90,6 +92,12 @@ def test_a_second_call_does_nothing(swept: Path, config: dict, monkeypatch: pyte
     assert {name: (swept / name).read_bytes() for name in tables} == tables
 
 
+def test_two_sweeps_do_not_work_in_one_folder(swept: Path, config: dict):
+    with claimed(swept), pytest.raises(InputError, match="another sweep is at work in it"):
+        run(config, swept)
+    run(config, swept)
+
+
 def test_only_the_chosen_trial_meets_test(swept: Path):
     for row, records in by_row(swept).items():
         chosen = choose(search_runs(records, search_seeds=2))
@@ -152,6 +160,7 @@ def test_a_lost_record_comes_back_and_the_others_stay(swept: Path, config: dict,
     lost = by_row(swept)["LoRA"][0]["run_id"]
     before = {path.name: path.read_bytes() for path in (tmp_path / "runs").iterdir()}
     (tmp_path / "runs" / f"{lost}.json").unlink()
+    (tmp_path / "runs" / f".{lost}.json.1.tmp").write_text("{")
     run(config, tmp_path)
     after = {path.name: path.read_bytes() for path in (tmp_path / "runs").iterdir()}
     assert results(tmp_path) == results(swept)
@@ -183,7 +192,7 @@ def test_a_kill_while_training_changes_nothing(
     again = results(run(config, tmp_path))
     assert [found[1]["step"] for found in restored if found] == [step - 1]
     assert again == results(swept)
-    assert not list((tmp_path / "checkpoints").iterdir())
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_records_hold_no_path_of_this_machine(

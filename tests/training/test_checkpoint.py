@@ -84,3 +84,12 @@ def test_due_after_so_many_seconds(tmp_path):
     assert checkpoints.due()
     checkpoints.save(1, tree(1), {})
     assert not checkpoints.due()
+
+
+@pytest.mark.parametrize("damaged", ["_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt"])
+def test_a_damaged_checkpoint_is_named(tmp_path, damaged):
+    Checkpoints(tmp_path / "run", IDENTITY).save(4, tree(7), PROGRESS)
+    for file in (tmp_path / "run").rglob(damaged):
+        file.write_bytes(file.read_bytes()[:9])
+    with pytest.raises(InputError, match="checkpoint is .*run': it is damaged; delete it"):
+        Checkpoints(tmp_path / "run", IDENTITY).restore(tree(0))

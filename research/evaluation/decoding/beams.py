@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from research.evaluation.decoding.cache import Cache, Start, empty, read
 from research.evaluation.decoding.generated import Generated, Stop
+from research.evaluation.decoding.repeats import without_repeats
 from research.methods.adapted import Adapted
 from research.tasks.decoding import Decoding
 
@@ -51,7 +52,7 @@ def beam_search(
     def advance(state: State) -> State:
         length = state.step + 1
         logits, cache = read(adapted, start, state.cache, state.last.reshape(-1), state.step)
-        found, beam, token = candidates(state.beams, logits, state.step, kept)
+        found, beam, token = candidates(state.beams, logits, state.step, kept, decoding)
         ends = stop.at(token) | (length == most)
         beams, order = best(found._replace(score=jnp.where(ends, -jnp.inf, found.score)), count)
         new = ends & (jnp.arange(kept) < count)[None] & state.open[:, None]
@@ -87,14 +88,17 @@ def beam_search(
 
 
 def candidates(
-    beams: Texts, logits: jax.Array, step: jax.Array, kept: int
+    beams: Texts, logits: jax.Array, step: jax.Array, kept: int, decoding: Decoding
 ) -> tuple[Texts, jax.Array, jax.Array]:
     """(the `kept` best beams with one token more, the beam of each, its new token), [B, kept] each.
 
     logits: [B * K, V] of what follows each beam.
     """
     size, count = beams.score.shape
-    logprobs = jax.nn.log_softmax(logits).reshape(size, count, -1)
+    whole = beams.tokens.reshape(size * count, -1)
+    barred = decoding.no_repeat_ngram_size
+    logprobs = without_repeats(jax.nn.log_softmax(logits), whole, step, barred)
+    logprobs = logprobs.reshape(size, count, -1)
     score = (beams.score[..., None] + logprobs).reshape(size, -1)
     score, place = jax.lax.top_k(score, kept)
     beam, token = jnp.divmod(place, logprobs.shape[-1])

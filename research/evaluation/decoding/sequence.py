@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from research.evaluation.decoding.cache import Cache, Start, empty, read
 from research.evaluation.decoding.generated import Generated, Stop
+from research.evaluation.decoding.repeats import without_repeats
 from research.evaluation.routes.row import pick
 from research.methods.adapted import Adapted
 from research.tasks.decoding import Decoding
@@ -43,7 +44,9 @@ def sequences(
 
     def advance(state: State) -> State:
         logits, cache = read(adapted, start, state.cache, state.last, state.step)
-        chosen = chosen_of(logits, decoding, keys, state.step)
+        barred = decoding.no_repeat_ngram_size
+        left = without_repeats(logits, state.tokens, state.step, barred)
+        chosen = chosen_of(left, decoding, keys, state.step)
         shown = jnp.where(state.ended, stop.pad, chosen)
         tokens = jax.lax.dynamic_update_slice_in_dim(
             state.tokens, shown[:, None], state.step, axis=1

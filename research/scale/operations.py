@@ -33,7 +33,7 @@ def operations(setting: Setting) -> dict[str, float]:
 def _kernels(setting: Setting, leaves: Leaves, trained: Collection[str]) -> float:
     """Products with kernels, for a row and its share of a soft prompt."""
     per_row = setting.tokens + setting.soft / setting.rows
-    return step_flops(leaves, trained, 1, per_row, setting.targets)
+    return step_flops(leaves, trained, 1, per_row, setting.targets, asking=setting.targets)
 
 
 def _attention(setting: Setting, layers: int) -> float:

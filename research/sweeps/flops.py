@@ -17,18 +17,23 @@ NO_KERNEL = r".*embedding$|\w+:/"  # tables, and what a method adds to no layer
 
 
 def step_flops(
-    leaves: Leaves, trained: Collection[str], rows: int, tokens: float, targets: int
+    leaves: Leaves,
+    trained: Collection[str],
+    rows: int,
+    tokens: float,
+    targets: int,
+    asking: float | None = None,
 ) -> float:
     """Of one step on `rows` rows of `tokens` tokens, `targets` of them predicted (0: by a head).
 
     Two operations for each weight of a kernel and token that meets it; as many again for the
     gradient of its input, where something trains there or below, and for its own, if it trains
-    (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). The last layer of a single stack computes
-    no more than what targets need. Attention scores, norms and tables are left out. leaves: may be
-    shapes.
+    (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). Attention scores, norms and tables are
+    left out. leaves: may be shapes. asking: how many tokens of a row the last layer is computed at,
+    but for its keys and values (None: all).
     """
     lowest = min(map(_height, trained), default=(2, 0.0))  # above all where nothing trains
-    last = max((_height(path)[1] for path in leaves if path.startswith("layers_")), default=-1)
+    top = (0, max((_height(path)[1] for path in leaves if path.startswith("layers_")), default=-1))
 
     def passes(path: str) -> int:
         return 1 + (_height(path) >= lowest) + (path in trained)
@@ -36,8 +41,9 @@ def step_flops(
     total = 0.0
     for path, leaf in leaves.items():
         if len(leaf.shape) == 2 and not re.match(NO_KERNEL, path):
-            apart = targets and _height(path) == (0, last) and not re.search(OFFERS, path)
-            met = tokens if _reads_rows(path) and not apart else targets
+            met = tokens if _reads_rows(path) else targets
+            if _height(path) == top and not re.search(OFFERS, path):
+                met = tokens if asking is None else asking
             total += 2.0 * leaf.size * met * passes(path)
     if "head/kernel" not in leaves:  # the table makes the logits
         total += 2.0 * leaves["embed/embedding"].size * targets * 2

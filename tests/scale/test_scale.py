@@ -66,7 +66,7 @@ def test_with_remat_jax_keeps_the_input_of_each_layer(method):
     def backward(trained, remat):
         def loss(trained):
             leaves = {**frozen, **trained}
-            adapted = Adapted(TINY, (method,), leaves, jnp.float32, remat)
+            adapted = Adapted(TINY, (method,), leaves, jnp.float32, remat=remat)
             return target_logprobs(adapted, rows, frame())[0].sum()
 
         return jax.vjp(loss, trained)[1]

@@ -215,6 +215,8 @@ class Adapted:
             path = "/".join(context.module.path)
             here = None if keys is None else jax.vmap(lambda key: path_key(key, path))(keys)
             if self.dropout and isinstance(context.module, Dropout):
+                if context.method_name == "works":
+                    return here is not None
                 return shared_dropout(args[0], self.dropout, here)
             touched = [(m, own[path]) for m, own in added if path and path in own]
             if context.method_name != "__call__" or not touched:

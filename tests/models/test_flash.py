@@ -1,5 +1,6 @@
 """The fused kernel's way of asking, answered by JAX's plain formula: no GPU is at hand."""
 
+import re
 from functools import partial
 from types import SimpleNamespace
 
@@ -67,6 +68,28 @@ def test_it_is_the_plain_formula_and_so_are_its_gradients(biased):
         here = jax.tree.map(lambda x, place=place: x[place], found)
         for other in (alone, here):
             jax.tree.map(partial(np.testing.assert_allclose, atol=3e-6, rtol=0), other, expected)
+
+
+CUDNN = "jax._src.cudnn.fused_attention_stablehlo"
+
+
+def test_a_program_for_a_gpu_calls_the_kernel(monkeypatch):
+    """As JAX lowers it, of a cohort too, whose mask heads share; nothing is compiled or run."""
+    monkeypatch.setattr(f"{CUDNN}.check_cudnn_version", lambda: 91100)
+    monkeypatch.setattr(f"{CUDNN}.check_compute_capability", lambda least: True)
+    monkeypatch.setattr(f"{CUDNN}.is_cuda_compute_capability_equal", lambda other: False)
+    query, sources = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((3, *x.shape), "bfloat16" if x.dtype != bool else bool),
+        drawn(0),
+    )
+
+    def gradients(query, sources):
+        return pulled(partial(flash, scale=SCALE), query, sources)[0]
+
+    traced = jax.jit(jax.vmap(gradients)).trace(query, sources)
+    called = re.findall(r"__cudnn\$\w+", traced.lower(lowering_platforms=("cuda",)).as_text())
+    kernel = "__cudnn$fmhaScaleBiasSoftmax"
+    assert sorted(called) == [kernel, f"{kernel}Backward"]
 
 
 H100 = SimpleNamespace(platform="gpu", compute_capability="9.0")

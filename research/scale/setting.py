@@ -13,7 +13,6 @@ from research.devices import leaf_sharding
 from research.evaluation.batch import Rows
 from research.methods.method import Leaves, Method, Words, add, mask, split
 from research.models.backbone import shapes
-from research.models.decoder import Decoder
 from research.training.optimizer import Schedule
 from research.training.step import Program, init_state
 
@@ -24,7 +23,7 @@ class Setting:
     are predicted. data, fsdp: the mesh. dtype: of the computation and of what does not train.
     """
 
-    model: Decoder
+    model: Any  # a Decoder; Pyright holds modules for unhashable
     method: Method | None
     rows: int = 1
     tokens: int = 512

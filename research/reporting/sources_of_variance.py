@@ -13,15 +13,15 @@ from research.sweeps.record import Record
 from research.sweeps.seeds import Seeds, square
 
 
-def lay_out_sources(grid: Grid) -> Layout | None:
-    """A line for each tested cell with a whole square of runs; None where there is none."""
+def lay_out_sources(grid: Grid) -> list[Layout]:
+    """A table with a line for each tested cell that has a whole square of runs, if there is one."""
     wanted = [cell for cell in grid.tested() if grid.crossed.get(cell.key)]
     found = {", ".join(cell.key): crossed_scores(cell, grid.crossed[cell.key]) for cell in wanted}
     if not any(found.values()):
-        return None
+        return []
     parts = {name: components(scores) for name, scores in found.items() if scores}
     lacking = [name for name in found if name not in parts]
-    return Layout(
+    layout = Layout(
         title=f"{grid.name}: what a score varies with",
         heads=(
             ("", "runs"),
@@ -34,6 +34,7 @@ def lay_out_sources(grid: Grid) -> Layout | None:
         baselines=(),
         notes=(*_notes(list(parts.values())), *_unfinished(lacking)),
     )
+    return [layout]
 
 
 def crossed_scores(cell: Cell, crossed: Sequence[Record]) -> dict[Seeds, float]:

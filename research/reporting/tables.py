@@ -1,6 +1,7 @@
-"""The tables of a results folder as files: table.md, table.tex and table.csv; prompts.md and
-prompts.tex where prompts were searched through; worth.md and worth.tex where a task has several
-numbers of examples; seeds.md and seeds.tex where sources of variance were told apart.
+"""The tables of a results folder as files: table.md, table.tex and table.csv; tuning.md and
+tuning.tex where a search on dev is finished; prompts.md and prompts.tex where prompts were searched
+through; worth.md and worth.tex where a task has several numbers of examples; seeds.md and seeds.tex
+where sources of variance were told apart.
 
 They are made from runs/ and predictions/ alone, and the same runs give the same bytes.
 """
@@ -17,6 +18,7 @@ from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
 from research.reporting.searches import lay_out_searches
 from research.reporting.sources_of_variance import lay_out_sources
+from research.reporting.tuning import lay_out_tuning
 from research.sweeps.ledger import write_atomically
 
 COLUMNS = (
@@ -48,13 +50,15 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
         "table.tex": "\n".join(map(latex, [table, *others])),
         "table.csv": table_csv(grid),
     }
-    if worth := lay_out_worth(grid):
-        texts |= {
-            "worth.md": "\n".join(map(markdown, worth)),
-            "worth.tex": "\n".join(map(latex, worth)),
-        }
-    if sources := lay_out_sources(grid):
-        texts |= {"seeds.md": markdown(sources), "seeds.tex": latex(sources)}
+    several = {
+        "tuning": lay_out_tuning(grid),
+        "worth": lay_out_worth(grid),
+        "seeds": lay_out_sources(grid),
+    }
+    for name, layouts in several.items():
+        if layouts:
+            texts[f"{name}.md"] = "\n".join(map(markdown, layouts))
+            texts[f"{name}.tex"] = "\n".join(map(latex, layouts))
     shown = (table,)
     if searches is not None:
         texts |= {"prompts.md": markdown(searches), "prompts.tex": latex(searches)}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from research.errors import InputError
 from research.reporting import components as module
 from research.reporting.cells import read_grid
 from research.reporting.components import SOURCES, components, mean_squares
@@ -109,8 +110,7 @@ def test_crossed_runs_are_in_their_own_table_and_in_no_cell(sweep):
     crossed(sweep, 1, skip=1)
     grid, after = read_grid(sweep.folder), build_tables(sweep.folder)[1]
     assert {name: after[name] for name in before} == before
-    layout = lay_out_sources(grid)
-    assert layout is not None
+    [layout] = lay_out_sources(grid)
     [(name, entries)] = layout.rows
     cell = grid.cell("LoRA", ("sentiment", "16-shot"))
     assert cell is not None and name == "LoRA, sentiment, 16-shot" and entries[0].text == "9"
@@ -124,3 +124,9 @@ def test_crossed_runs_are_in_their_own_table_and_in_no_cell(sweep):
     assert layout.notes[-1] == "Runs are missing: few-shot prompt, sentiment, 16-shot."
     assert any("set to 0" in note for note in layout.notes) == any(p.negative for p in parts)
     assert after["seeds.tex"].isascii()
+
+
+def test_crossed_runs_alone_are_no_table(sweep):
+    crossed(sweep, 2)
+    with pytest.raises(InputError, match="no run but such with crossed seeds"):
+        read_grid(sweep.folder)

@@ -4,7 +4,7 @@
 
 Four approaches of the quickstart on its tasks, with 16 shots per class. Five seeds of each source
 are crossed in a Latin square of 25 runs, of which 5 are the ordinary ones: 260 runs in all. The
-shares of the variance: results/seeds/seeds.md.
+shares of the variance are written to results/seeds/seeds.md.
 """
 
 from ml_collections import ConfigDict

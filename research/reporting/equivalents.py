@@ -21,7 +21,7 @@ NEEDED = (
     "[from, to]: where a paired t test over seeds and items cannot tell the two apart at 5 %; "
     "without: they differ even at the nearest size. Scores mostly rise fastest at first, where a "
     "straight line asks for too many examples. The interval does not cover that: more sizes do.",
-    "Provisional cells, and approaches with one size, take no part.",
+    "Cells with fewer seeds than the protocol has, and approaches with one size, take no part.",
 )
 ONE_SEED = "One seed: the intervals cover the test items only."
 SAVED = (
@@ -52,7 +52,7 @@ def _by_size(grid: Grid, row: str, task: str) -> BySize:
     found: BySize = {}
     for column in grid.columns:
         cell = grid.cell(row, column)
-        if column[0] == task and cell is not None and not cell.provisional:
+        if column[0] == task and cell is not None and cell.complete:
             found.setdefault(statistics.median_low(run["n_train"] for run in cell.runs), cell)
     return dict(sorted(found.items()))
 

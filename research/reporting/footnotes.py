@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from research.reporting.cells import Cell, Grid
+from research.reporting.cells import ENOUGH, Cell, Grid
 from research.reporting.records import distinct
 from research.tasks.metrics import LOWEST
 
@@ -54,10 +54,10 @@ def _scores(grid: Grid) -> str:
         for name, tasks in names.items()
     )
     correlations = any(cell.headline in LOWEST for cell in grid.tested())
-    beyond = " (of correlations: -100 to 100)" if correlations else ""
+    beyond = "; correlations are from -100 to 100" if correlations else ""
     return (
-        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds ± half of the 95 % "
-        f"interval over seeds and test items, or [low, high] where it would leave 0 to 100{beyond}."
+        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds and, in brackets, "
+        f"the 95 % interval over seeds and test items{beyond}."
     )
 
 
@@ -65,7 +65,7 @@ def _marks(grid: Grid) -> str:
     cells = grid.tested()
     provisional = any(cell.provisional for cell in cells)
     alone = any(len(cell.runs) == 1 for cell in cells)
-    one = f"{PROVISIONAL} provisional: seeds of the protocol are missing."
+    one = f"{PROVISIONAL} provisional: fewer than {ENOUGH} seeds, or fewer than the protocol has."
     two = f"{ONE_SEED} one seed: the interval covers the test items only."
     return " ".join(note for note, holds in ((one, provisional), (two, alone)) if holds)
 
@@ -75,7 +75,8 @@ def _best(grid: Grid) -> str:
         return ""
     return (
         "Bold: the group that cannot be told apart from the best of its column (paired t tests "
-        "over seeds and items, Holm-corrected, 5 %); provisional cells take no part."
+        "over seeds and items, corrected for all pairs and columns, 5 % for the whole table); "
+        "cells with fewer seeds than the protocol has take no part."
     )
 
 

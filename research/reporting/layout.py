@@ -52,11 +52,8 @@ def lay_out(grid: Grid) -> Layout:
 
 
 def percent(score: Interval) -> str:
-    """`71.2 ± 3.1`, or `98.0 [95.1, 100.0]` where the interval was clipped."""
-    mean, half = 100 * score.score, 100 * score.half_width
-    if abs(score.high + score.low - 2 * score.score) < 1e-9:
-        return f"{mean:.1f} ± {half:.1f}"
-    return f"{mean:.1f} [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+    """`98.0 [95.1, 99.2]`: the score and its interval."""
+    return f"{100 * score.score:.1f} [{100 * score.low:.1f}, {100 * score.high:.1f}]"
 
 
 def count(number: float) -> str:

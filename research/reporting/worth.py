@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from research.reporting.statistics import paired_p, variance
 
@@ -155,4 +155,4 @@ def saved(first: Learner, second: Learner, level: float = 0.95) -> tuple[float, 
     steps = STEP * np.eye(len(scores))
     slopes = [(value(scores + step) - value(scores - step)) / (2 * STEP) for step in steps]
     v, degrees = variance(np.einsum("k,ksi->si", slopes, matrices))
-    return value(scores), float(stats.t.ppf(0.5 + level / 2, degrees)) * v**0.5
+    return value(scores), float(special.stdtrit(degrees, 0.5 + level / 2)) * v**0.5

@@ -32,9 +32,8 @@ def test_bytes_and_seconds_have_their_form():
     assert [seconds(n) for n in (0.424, 7.31, 125.4)] == ["0.42", "7.3", "125"]
 
 
-def test_a_clipped_interval_shows_both_ends():
-    assert percent(Interval(0.7123, 0.6812, 0.7434, 5, 300)) == "71.2 ± 3.1"
-    assert percent(Interval(0.98, 0.951, 1.0, 5, 300)) == "98.0 [95.1, 100.0]"
+def test_a_score_stands_before_its_interval():
+    assert percent(Interval(0.7123, 0.6812, 0.7434, 5, 300)) == "71.2 [68.1, 74.3]"
 
 
 def test_the_table_of_a_finished_sweep(finished):
@@ -58,7 +57,7 @@ def test_the_table_of_a_finished_sweep(finished):
 def test_footnotes_say_how_the_numbers_came_about(finished):
     notes = "\n".join(lay_out(read_grid(finished)).notes)
     assert "accuracy (sentiment) and macro F1 (topic_50%) on test in percent" in notes
-    assert "± half of the 95 % interval over seeds and test items" in notes
+    assert "mean over seeds and, in brackets, the 95 % interval over seeds and test items." in notes
     assert "Bold: the group that cannot be told apart from the best" in notes
     assert "3 for LoRA, full fine-tuning" in notes and "1 for zero-shot prompt" in notes
     for absent in ("†", "‡", "Diverged", "cut", "Unfinished", "differ in", "Left out"):
@@ -77,11 +76,15 @@ def test_what_is_missing_is_a_dash_and_what_is_provisional_is_marked(sweep):
     assert "† provisional" in notes and "‡ one seed: the interval covers the test items" in notes
 
 
-def test_one_planned_seed_is_not_provisional(tmp_path, sweep):
-    sweep.seeds = 1
+@pytest.mark.parametrize(("seeds", "mark"), [(1, " †‡"), (4, " †"), (5, "]")])
+def test_fewer_than_five_seeds_are_marked_but_ranked(sweep, seeds, mark):
+    sweep.seeds = seeds
     sweep.cell(0, 0, 0)
+    sweep.cell(2, 0, 0)
     layout = lay_out(read_grid(sweep.folder))
-    assert texts(layout)["zero-shot prompt"][0].endswith("‡")
+    assert all(row[0].endswith(mark) for row in texts(layout).values())
+    assert [entries[0].best for _, entries in layout.rows] == [False, True]
+    assert ("† provisional: fewer than 5 seeds" in "\n".join(layout.notes)) == (seeds < 5)
 
 
 def test_costs_that_were_not_measured_are_a_dash(sweep):
@@ -93,7 +96,7 @@ def test_a_correlation_may_leave_0_to_100(sweep):
     sweep.cell(4, 0, 0, metric="matthews")
     [scores, *_] = lay_out(read_grid(sweep.folder)).notes
     assert "Matthews' correlation on test in percent" in scores
-    assert "0 to 100 (of correlations: -100 to 100)." in scores
+    assert scores.endswith("test items; correlations are from -100 to 100.")
 
 
 def test_troubles_are_footnotes(sweep):

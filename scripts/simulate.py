@@ -1,0 +1,86 @@
+"""How often the statistics of the tables are right, on simulated answers whose truth is known.
+
+python scripts/simulate.py
+
+Writes simulated.json and simulated.md into results/statistics/: the same numbers each time, in
+three to four minutes on one core.
+"""
+
+import itertools
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from research.reporting.evidence import ORDINARY, Found, report
+from research.reporting.simulation import World, coverage, groups
+from research.sweeps.ledger import write_atomically
+
+FOLDER = Path(__file__).parents[1] / "results" / "statistics"
+ACCURACIES, ITEMS, SEEDS = (0.6, 0.8, 0.95), (100, 300, 1000), (2, 3, 5, 10)
+OVER_SEEDS = (0.0, 0.01, 0.03, 0.06)
+ROWS, SPREADS, GAPS = (6, 24), ((0.01,), (0.03,), (0.0, 0.01, 0.03)), (0.02, 0.05, 0.1)
+TABLE = 4  # columns of a table
+# Draws of intervals, fewer where nothing is claimed; of columns; and of what others do.
+DRAWS, FEWER, COLUMNS, OTHERS = 6000, 2000, 1000, 500
+
+
+def main() -> int:
+    """Returns the exit code 0."""
+    found = {"intervals": list(intervals()), "columns": list(columns())}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write_atomically(FOLDER / "simulated.json", _json(found).encode())
+    write_atomically(FOLDER / "simulated.md", report(found).encode())
+    return 0
+
+
+def intervals() -> Iterator[Found]:
+    """Each accuracy, spread over seeds, number of items and number of seeds."""
+    for setting in itertools.product(ACCURACIES, OVER_SEEDS, ITEMS, SEEDS):
+        yield of_intervals(*setting)
+
+
+def of_intervals(accuracy: float, over_seeds: float, items: int, seeds: int) -> Found:
+    """One setting of `intervals`, and what came of it."""
+    ordinary = over_seeds <= ORDINARY
+    draws, others = DRAWS if ordinary and seeds >= 5 else FEWER, OTHERS if ordinary else 0
+    setting = {"accuracy": accuracy, "over_seeds": over_seeds, "items": items, "seeds": seeds}
+    found = coverage(World(accuracy, over_seeds), seeds, items, draws, others)
+    return {**setting, "draws": draws, "others": others, **found}
+
+
+def columns() -> Iterator[Found]:
+    """Columns of equal rows, whole tables of such, and columns of which half the rows are worse."""
+    equal = itertools.product(ROWS, SEEDS[1:], SPREADS, (0.0,))
+    tables = itertools.product(ROWS, SEEDS[2:3], SPREADS, (0.0,), (TABLE,))
+    worse = itertools.product(ROWS, SEEDS[2:], SPREADS[:2], GAPS)
+    yield from itertools.starmap(of_column, equal)
+    yield from itertools.starmap(of_column, tables)
+    yield from itertools.starmap(of_column, worse)
+
+
+def of_column(
+    rows: int, seeds: int, over_seeds: Sequence[float], worse_by: float, columns: int = 1
+) -> Found:
+    """One setting of `columns`: the rows have the spreads in turn, the later half is worse."""
+    worlds = [
+        World(0.8 - worse_by * (row >= rows / 2), over_seeds[row % len(over_seeds)])
+        for row in range(rows)
+    ]
+    draws, items = OTHERS if worse_by else COLUMNS, ITEMS[1]
+    setting = {"rows": rows, "seeds": seeds, "over_seeds": over_seeds, "worse_by": worse_by}
+    size = {"columns": columns, "items": items, "draws": draws, "others": OTHERS}
+    return {**setting, **size, **groups(worlds, seeds, items, draws, OTHERS, columns)}
+
+
+def _json(found: dict[str, list[Found]]) -> str:
+    """A line for each setting."""
+    parts = []
+    for kind, rows in found.items():
+        lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
+        parts.append(f'  "{kind}": [\n{lines}\n  ]')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,6 +17,7 @@ from research.errors import InputError, exit_on_input_error
 from research.reporting.tables import check_tables, write_tables
 from research.reporting.terminal import show
 from research.settings import resolved
+from research.sweeps.looks import FILE, Looks
 from research.sweeps.prices import Prices, write_prices
 
 
@@ -34,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     prices = Prices(options.price_per_hour, options.price_per_example)
     if options.check and prices.known:
         raise InputError("prices", resolved(prices), "--check takes those of prices.json")
+    if Looks(options.results).lost:
+        what = "nothing but the runs tells which choices saw test"
+        print(f"{options.results / FILE} is not there: {what}", file=sys.stderr)
     if options.check:
         differing = check_tables(options.results)
         for name in differing:

@@ -3,7 +3,7 @@
 table.md, table.tex and table.csv; costs.md and costs.tex, the cost ledger; data.md where there is a
 data.json; tuning.md and tuning.tex where a search on dev is finished; prompts.md and prompts.tex
 where prompts were searched through; worth.md and worth.tex where a task has several numbers of
-examples.
+examples; seeds.md and seeds.tex where sources of variance were told apart.
 
 They are made from runs/, predictions/, data.json and prices.json alone, and the same of these give
 the same bytes.
@@ -23,6 +23,7 @@ from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
 from research.reporting.searches import lay_out_searches
+from research.reporting.sources_of_variance import lay_out_sources
 from research.reporting.tuning import lay_out_tuning
 from research.sweeps.ledger import write_atomically
 from research.sweeps.prices import read_prices
@@ -62,6 +63,7 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
         "costs": bill,
         "tuning": lay_out_tuning(grid),
         "worth": lay_out_worth(grid),
+        "seeds": lay_out_sources(grid),
     }
     for name, layouts in several.items():
         if layouts:

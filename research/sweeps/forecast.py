@@ -100,9 +100,7 @@ def _row(name: str, found: Sequence[Cell], leaves: Leaves, timing: Timing) -> Ro
     groups, seconds = 0, 0.0
     for cell in found:
         first, *_ = cell.trials
-        search = cell.search()
-        later = [run for run in cell.final(first) if run not in search]
-        groups += len(cohorts(search)) + len(cohorts(later))
+        groups += sum(len(cohorts(group)) for group in cell.groups(first))
         if cell.approach.baseline is not None:
             continue
         for approach in map(cell.approach.at, cell.trials):

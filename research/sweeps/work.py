@@ -68,7 +68,8 @@ class Work:
         key = (
             run.cell.task.name,
             str(run.cell.regime),
-            run.seed,
+            run.seeds.sample,
+            run.seeds.order if (prompt or self.approach).drawn else None,
             asked,
             own,
             self.room,
@@ -79,12 +80,12 @@ class Work:
 
     def member(self, index: int, data: RunData) -> Member:
         """The run as a member of its cohort in stage `index`, which trains on `data`."""
-        stage, seed = self.approach.stages[index], self.run.seed
+        stage, seeds = self.approach.stages[index], self.run.seeds
         if stage.lends_head or (index and self.approach.stages[index - 1].lends_head):
             self.leaves = without_head(self.leaves)
         for method in stage.methods:
             if not any(path.startswith(f"{method.name}:") for path in self.leaves):
-                key = jax.random.PRNGKey(seed)
+                key = jax.random.PRNGKey(seeds.initialisation)
                 self.leaves |= add(method, key, self.leaves, data.words)
         hyper = Hyper(
             self._training(index),
@@ -92,7 +93,7 @@ class Work:
             np.float32(stage.weight_decay),
         )
         training = len(stage.methods)
-        return Member(seed, hyper, self.leaves, data.train, data.dev, data.frame, training)
+        return Member(seeds.order, hyper, self.leaves, data.train, data.dev, data.frame, training)
 
     def check(self, index: int) -> None:
         """Raises InputError for what would stop stage `index`, without training it."""

@@ -45,7 +45,7 @@ def run_baseline(run: Run) -> Result:
             "added_tokens": 0,
             "step_flops": None,
         },
-        notes={"dropped": split.dropped},
+        notes={"dropped": split.dropped, "n_dev": len(split.dev)},
         data={"task_checksum": task.checksum, "split_checksum": split.checksum},
         test=lambda name: predictions(task, name, answer(task.tests[name])),
     )

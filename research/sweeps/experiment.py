@@ -8,6 +8,7 @@ from research.devices import Devices
 from research.errors import InputError, check_whole, choose_from
 from research.settings import build, build_named, resolved
 from research.sweeps.approach import BASELINE_ROWS, Approach
+from research.sweeps.prices import Prices
 from research.tasks import TASKS
 from research.tasks.sampling import Regime
 from research.training.optimizer import Schedule
@@ -30,7 +31,8 @@ class Experiment:
     workers: how many cells run at the same time; None: one per core on CPU, at most 4, else one.
     keep_trained: whether the trained leaves of the ordinary runs that see test are kept, for
     export. architecture: fields of the backbone's config.json, from which a plan is made where it
-    is no folder.
+    is no folder. price_per_hour, price_per_example: of a device and of a label, for the cost
+    ledger; None: no such column.
     Raises InputError for counts that make no sense and rows that share a name.
     """
 
@@ -54,6 +56,8 @@ class Experiment:
     workers: int | None = None
     keep_trained: bool = False
     architecture: Mapping[str, Any] | None = None
+    price_per_hour: float | None = None
+    price_per_example: float | None = None
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "Experiment":
@@ -114,6 +118,11 @@ class Experiment:
         for name in self.approaches_on:
             if name not in names:
                 raise InputError("schedules", name, choose_from(names, name))
+
+    @property
+    def prices(self) -> Prices:
+        """What the user says that things cost."""
+        return Prices(self.price_per_hour, self.price_per_example)
 
     @property
     def all_tasks(self) -> tuple[Any, ...]:

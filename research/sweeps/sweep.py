@@ -17,6 +17,7 @@ from research.sweeps.ledger import Ledger
 from research.sweeps.looks import Looks
 from research.sweeps.plan import cells
 from research.sweeps.progress import Progress
+from research.sweeps.surveys import lines, surveyed, write_surveys
 from research.sweeps.workers import processes, threads
 
 
@@ -41,6 +42,12 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
         with claimed(folder):
             ledger.clear()
             looks.recover(stored, tasks.values())
+            looked = surveyed(
+                experiment, tasks.values(), bench.backbone.model, bench.tokenizer, folder
+            )
+            write_surveys(folder, looked)
+            for line in lines(looked):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
             for run in every:
                 bench.stages.expect(run.stages)
             for run in done:

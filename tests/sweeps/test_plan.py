@@ -171,6 +171,7 @@ def test_no_field_is_forgotten_here():
     elsewhere |= {"approaches_on", "architecture", "devices", "workers", "keep_trained", "held_out"}
     elsewhere |= {"stage_tasks"}  # a stage that trains on one has its checksum
     elsewhere |= {"crossed_seeds"}  # which runs there are
+    elsewhere |= {"price_per_hour", "price_per_example"}  # what runs cost is told afterwards
     assert OF_EXPERIMENT.keys() | elsewhere == names(Experiment)
 
 

@@ -1,7 +1,8 @@
-"""Rebuilds the tables of a results folder from its runs, or checks that they are what runs give.
+"""Rebuilds the tables and the page of a results folder from its runs, or checks them.
 
 python scripts/report.py --results results/quickstart
 python scripts/report.py --results results/quickstart --check
+python scripts/report.py --results results/quickstart --figures
 python scripts/report.py --results results/quickstart --price_per_hour 2.5 --price_per_example 0.1
 
 Prices are kept in the folder, in prices.json: from then on the cost ledger says what rows cost.
@@ -14,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from research.errors import InputError, exit_on_input_error
+from research.reporting.figures import write_figures
 from research.reporting.tables import check_tables, write_tables
 from research.reporting.terminal import show
 from research.settings import resolved
@@ -28,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, required=True, help="folder with runs/")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; name the files that differ"
+    )
+    parser.add_argument(
+        "--figures", action="store_true", help="write figures/ as well, PNG and PDF for print"
     )
     for name, of in (("hour", "a device hour"), ("example", "a labelled example")):
         parser.add_argument(f"--price_per_{name}", type=float, help=f"of {of}, for costs.md")
@@ -47,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         write_prices(options.results, prices)
     for layout in write_tables(options.results):
         show(layout, Console())
+    if options.figures:
+        write_figures(options.results)
     return 0
 
 

@@ -154,7 +154,7 @@ class Work:
         return {
             **costs(outcomes, schedules, self.changed, methods, self._added_tokens()),
             "formula_flops": formula,
-            **request(model, self.prompts, self.taken, self.bench.dtype.itemsize),
+            **request(model, self.prompts, self.taken, np.dtype(self.bench.dtype).itemsize),
         }
 
     def _afterwards(self) -> Afterwards:

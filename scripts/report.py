@@ -1,7 +1,8 @@
 """Rebuilds the tables of a results folder from its runs, or checks that they are what runs give.
 
-python scripts/report.py --results results/quickstart
-python scripts/report.py --results results/quickstart --check
+python scripts/report.py results/quickstart
+python scripts/report.py results/quickstart --check
+python scripts/report.py results/quickstart --advise --examples 100 --bytes 50000 --score 90
 """
 
 import argparse
@@ -10,7 +11,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from research.errors import exit_on_input_error
+from research.errors import InputError, exit_on_input_error
+from research.reporting.advice import advise, columns_for
+from research.reporting.advised import lay_out_advice, sentences
+from research.reporting.cells import read_grid
+from research.reporting.constraints import COSTS, Constraints
 from research.reporting.tables import check_tables, write_tables
 from research.reporting.terminal import show
 
@@ -18,20 +23,78 @@ from research.reporting.terminal import show
 @exit_on_input_error
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code: 0, or 1 if `--check` finds a table that differs."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--results", type=Path, required=True, help="folder with runs/")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; name the files that differ"
-    )
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
+    folder = options.folder or options.results
+    if folder is None or options.folder and options.results:
+        raise InputError("results", None, "one folder with runs/ is expected")
     if options.check:
-        differing = check_tables(options.results)
-        for name in differing:
-            print(f"differs from its runs: {options.results / name}", file=sys.stderr)
-        return 1 if differing else 0
-    for layout in write_tables(options.results):
+        return _check(folder)
+    if options.advise:
+        return _advise(folder, options)
+    for layout in write_tables(folder):
         show(layout, Console())
     return 0
+
+
+def _check(folder: Path) -> int:
+    differing = check_tables(folder)
+    for name in differing:
+        print(f"differs from its runs: {folder / name}", file=sys.stderr)
+    return 1 if differing else 0
+
+
+def _advise(folder: Path, options: argparse.Namespace) -> int:
+    grid, console = read_grid(folder), Console()
+    constraints = _constraints(options)
+    for column in columns_for(grid, constraints, options.task):
+        advice = advise(grid, column, constraints)
+        for sentence in sentences(advice):
+            console.print(sentence, highlight=False, markup=False)
+        show(lay_out_advice(advice), console)
+    return 0
+
+
+def _constraints(options: argparse.Namespace) -> Constraints:
+    def share(percent: float | None) -> float | None:
+        return None if percent is None else percent / 100
+
+    return Constraints(
+        examples=options.examples,
+        stored_bytes=options.bytes,
+        train_seconds=options.seconds,
+        added_tokens=options.tokens,
+        score=share(options.score),
+        out_of_domain=share(options.out_of_domain),
+        tasks=options.tasks,
+        tolerance=options.tolerance / 100,
+        prefer=tuple(options.prefer.split(",")),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    add = parser.add_argument
+    add("folder", type=Path, nargs="?", metavar="RESULTS", help="folder with runs/")
+    add("--results", type=Path, help="the same")
+    add("--check", action="store_true", help="write nothing; name the files that differ")
+    add("--advise", action="store_true", help="write nothing; say which approach to take")
+    asked = parser.add_argument_group("what --advise is told; all of it may be left out")
+    add = asked.add_argument
+    add("--task", help="the task; default: all")
+    add("--examples", type=int, help="labelled examples to train on")
+    add("--bytes", type=float, help="most bytes stored per task")
+    add("--seconds", type=float, help="most seconds to train")
+    add("--tokens", type=float, help="most tokens added to each input")
+    add("--score", type=float, help="least score on test, in percent")
+    add("--out-of-domain", type=float, help="least score out of domain, in percent")
+    add("--tasks", type=int, default=1, help="how many such tasks share the backbone")
+    add("--tolerance", type=float, default=1.0, help="points below the best that are as good")
+    add(
+        "--prefer",
+        default=",".join(Constraints().prefer),
+        help=f"what cheap means, the weightiest first; of {', '.join(COSTS)}",
+    )
+    return parser
 
 
 if __name__ == "__main__":

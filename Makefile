@@ -36,7 +36,7 @@ $(VENV)/run: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/test: $(VENV)/run
-	$(PIP) pytest pytest-xdist
+	$(PIP) pytest pytest-xdist tensorboard tensorboardX
 	touch $@
 
 $(VENV)/parity: $(VENV)/test

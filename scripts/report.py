@@ -13,9 +13,11 @@ from rich.console import Console
 
 from research.errors import InputError, exit_on_input_error
 from research.reporting.advice import advise, columns_for
-from research.reporting.advised import lay_out_advice, sentences
+from research.reporting.advised import NOTES, lay_out_advice, sentences
 from research.reporting.cells import read_grid
 from research.reporting.constraints import COSTS, Constraints
+from research.reporting.criteria import lay_out_criteria
+from research.reporting.records import distinct
 from research.reporting.tables import check_tables, write_tables
 from research.reporting.terminal import show
 
@@ -46,11 +48,16 @@ def _check(folder: Path) -> int:
 def _advise(folder: Path, options: argparse.Namespace) -> int:
     grid, console = read_grid(folder), Console()
     constraints = _constraints(options)
-    for column in columns_for(grid, constraints, options.task):
+    columns = columns_for(grid, constraints, options.task)
+    for column in columns:
         advice = advise(grid, column, constraints)
         for sentence in sentences(advice):
             console.print(sentence, highlight=False, markup=False)
         show(lay_out_advice(advice), console)
+    for note in NOTES:
+        console.print(note, style="dim", highlight=False, markup=False)
+    for task in distinct(task for task, _ in columns):
+        show(lay_out_criteria(grid, task), console)
     return 0
 
 

@@ -123,9 +123,7 @@ def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
         (bound, tuple(c for c in cells if missed[c.key] == (bound,))) for bound in bounds
     )
     examples = _examples(grid, column)
-    return Advice(
-        column, examples, constraints, taken, tuple(pool), sure, constant, found, without
-    )
+    return Advice(column, examples, constraints, taken, tuple(pool), sure, constant, found, without)
 
 
 def _cells(grid: Grid, column: Column) -> list[Cell]:

@@ -1,6 +1,6 @@
 """Advice as sentences and as a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from research.reporting.advice import Advice, Candidate, Gap
 from research.reporting.cells import Cell
@@ -8,13 +8,14 @@ from research.reporting.constraints import COSTS, points
 from research.reporting.layout import MISSING, Entry, Layout, amount, percent
 from research.reporting.power import MOST_SEEDS, MOST_TIMES
 
+SHOWN = ("stored_bytes", "added_tokens", "train_seconds")  # costs that have a column
 HEADS = (
     ("score", "on test"),
     ("against the", "recommended"),
     ("", "verdict"),
     ("seeds", "to tell"),
     ("items", "to tell"),
-    *((words, "") for words, _ in COSTS.values()),
+    *(tuple(COSTS[name][0].split()) for name in SHOWN),
 )
 NOTES = (
     "Against the recommended: the difference of the mean scores in points and its own 95 % "
@@ -25,8 +26,9 @@ NOTES = (
     "variance components (Brennan 2001; noncentral t, Cohen 1988; see research/reporting/power.py)."
     f" >: beyond {MOST_SEEDS} seeds or {MOST_TIMES} times the items. A difference that noise has "
     "made looks easier to find than it is.",
-    "Costs: medians over the runs, of one run; seconds leave compilation and the search out. "
-    "Examples of dev, on which settings were chosen, are not counted.",
+    "Bytes are stored per task, tokens added to each input. Costs: medians over the runs, of one "
+    "run; seconds leave compilation and the search out. Examples of dev, on which settings were "
+    "chosen, are not counted.",
 )
 
 
@@ -38,40 +40,51 @@ def sentences(advice: Advice) -> list[str]:
         return [f"{where}: no recommendation.", *(_constant(advice) or _binding(advice))]
     cell = advice.recommended
     marks = " Provisional: it has few seeds." if cell.provisional else ""
-    first = f"{where}: take {cell.key[0]}, {percent(cell.score(cell.headline))}.{marks}"
+    rivals = sum(one.like for one in advice.candidates) - 1
+    told = f"not told apart from {rivals} others" if rivals else "told apart from all others"
+    score = percent(cell.score(cell.headline))
+    first = f"{where}: take {cell.key[0]}, {score}; {told}.{marks}"
     return [first, _rule(advice), *_others(advice), *_many(advice), *_doubts(advice)]
 
 
 def _rule(advice: Advice) -> str:
     constraints, pool = advice.constraints, advice.pool
-    order = ", then ".join(COSTS[name][0] for name in constraints.prefer)
+    within = points(constraints.tolerance)
     if advice.sure:
-        wanted = f"{100 * (constraints.score or 0):.1f}"
-        group = f"of {len(pool)} whose interval lies above {wanted}"
+        group = f"whose interval lies above {100 * (constraints.score or 0):.1f}"
     else:
-        group = (
-            f"of {len(pool)} that no test tells from the best and that are within "
-            f"{points(constraints.tolerance)} of it"
-        )
+        group = f"within {within} of the best mean that no test tells from the best"
+    if len(pool) == 1:
+        return f"Why: it is the only one {group}."
+    order = ", then ".join(COSTS[name][0] for name in constraints.prefer)
     names = ", ".join(cell.key[0] for cell in pool if cell is not advice.recommended)
-    besides = f" The others: {names}." if names else ""
-    return f"Why: the cheapest (by {order}) {group}.{besides}"
+    return f"Why: of {len(pool)} {group} it is the cheapest ({order}); the others: {names}."
 
 
 def _others(advice: Advice) -> Iterator[str]:
-    """What it costs to take it, at worst, and who is cheapest in another sense."""
+    """What it cannot be told from, and who is cheapest in another sense."""
     like = [one for one in advice.candidates[1:] if one.like]
     if like:
-        names = "; ".join(f"{one.cell.key[0]} ({gap(one.gap)})" for one in like)
-        yield f"It cannot be told apart from: {names}. Differences are theirs less its own."
-    else:
-        yield "Every other approach that keeps the bounds is told apart from it."
+        names = "; ".join(f"{one.cell.key[0]} {gap(one.gap)}" for one in like)
+        yield f"Not told apart, with their scores less its own in points: {names}."
+        yield from _cheaper(advice, like)
     for name, (words, _) in COSTS.items():
         known = [cell for cell in advice.pool if cell.cost(name) is not None]
         least = min(known, key=lambda cell: cell.cost(name) or 0.0, default=None)
         taken = advice.recommended
         if least and taken and (least.cost(name) or 0) < (taken.cost(name) or 0):
-            yield f"If {words} matters most: {least.key[0]} ({_cost(least, name)})."
+            yield f"If {words} matter most: {least.key[0]} ({_cost(least, name)})."
+
+
+def _cheaper(advice: Advice, like: Sequence[Candidate]) -> Iterator[str]:
+    """The cheapest of what the tests leave, if it is not the recommended one, and its risk."""
+    price, taken = advice.constraints.price, advice.recommended
+    least = min(like, key=lambda one: price(one.cell))
+    if taken is not None and least.gap and price(least.cell) < price(taken):
+        yield (
+            f"The cheapest of these is {least.cell.key[0]}; it may score as much as "
+            f"{points(max(-least.gap.low, 0.0))} less."
+        )
 
 
 def _many(advice: Advice) -> Iterator[str]:
@@ -91,13 +104,16 @@ def _doubts(advice: Advice) -> Iterator[str]:
     wanted = advice.constraints.score
     if wanted is not None and not advice.sure:
         yield f"No interval lies wholly above {100 * wanted:.1f}, so this is not sure to be met."
-    close = [one for one in advice.candidates[1:] if one.like and one.gap]
-    needs = [one.seeds for one in close if one.seeds and abs(one.gap.mean) > 0.01]  # pyright: ignore
+    near = advice.constraints.tolerance
+    far = [one for one in advice.candidates[1:] if one.like and one.gap]
+    needs = [one.seeds for one in far if abs(one.gap.mean) > near]  # pyright: ignore
+    known = [need for need in needs if need]
     if needs:
-        yield (
-            f"What would settle it: {min(needs)} to {max(needs)} seeds instead of "
-            f"{len(cell.runs)} for the rivals more than a point away (column 'seeds to tell')."
-        )
+        beyond = len(needs) - len(known)
+        told = f"{len(known)} of {len(needs)} rivals more than {points(near)} away would be told "
+        first = f"{told}apart by {max(known)} seeds instead of {len(cell.runs)}" if known else ""
+        rest = f"{beyond} not even by {MOST_SEEDS}" if beyond else ""
+        yield f"What would settle it: {'; '.join(filter(None, (first, rest)))}."
     idle = sum(bool(reason) for reason in cell.numbers("notes", "not_learned"))
     if idle:
         yield f"{idle} of its {len(cell.runs)} runs were no better on dev than without training."
@@ -143,17 +159,17 @@ def lay_out_advice(advice: Advice) -> Layout:
     return Layout(
         title=f"{advice.column[0]}, {amount(advice.column[1])}: the evidence",
         heads=HEADS,
-        scores=len(HEADS) - len(COSTS),
+        scores=2,
         rows=rows,
         baselines=(),
-        notes=(*NOTES, *([f"Runs of {ids}."] if ids else [])),
+        notes=(f"Runs of {ids}.",) if ids else (),
     )
 
 
 def _entries(advice: Advice, one: Candidate) -> tuple[Entry, ...]:
     like = one.like or one.cell is advice.recommended
     texts = (gap(one.gap), _verdict(advice, one), *_needed(one))
-    costs = (_cost(one.cell, name) for name in COSTS)
+    costs = (_cost(one.cell, name) for name in SHOWN)
     score = Entry(percent(one.cell.score(one.cell.headline)), like)
     return (score, *map(Entry, (*texts, *costs)))
 
@@ -173,7 +189,9 @@ def _verdict(advice: Advice, one: Candidate) -> str:
 def _needed(one: Candidate) -> tuple[str, str]:
     if not one.like or one.gap is None or abs(one.gap.mean) < 1e-9:
         return MISSING, MISSING
-    return str(one.seeds or f">{MOST_SEEDS}"), f"{one.items:,}" if one.items else ">"
+    items = one.cell.score(one.cell.headline).items
+    most = f">{MOST_TIMES * items:,}"
+    return str(one.seeds or f">{MOST_SEEDS}"), f"{one.items:,}" if one.items else most
 
 
 def _cost(cell: Cell, name: str) -> str:

@@ -11,9 +11,9 @@ from research.reporting.measures import outside
 
 # The costs that "cheap" can mean, by their names in the records.
 COSTS = {
-    "stored_bytes": ("stored per task", size),
+    "stored_bytes": ("bytes stored", size),
     "added_tokens": ("added tokens", count),
-    "train_seconds": ("seconds to train", seconds),
+    "train_seconds": ("training seconds", seconds),
     "trained_params": ("trained parameters", count),
 }
 
@@ -62,7 +62,7 @@ class Constraints:
 
 @dataclass(frozen=True)
 class Bound:
-    """name: what is bounded, such as `stored per task`. limit: as a text. excess: how far a cell
+    """name: what is bounded, such as `bytes stored`. limit: as a text. excess: how far a cell
     is beyond it; 0 or less where it is kept, None where it was not measured. text: a value. scale:
     what an excess is large or small against.
     """

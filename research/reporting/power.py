@@ -65,7 +65,10 @@ class Spread:
             return float(abs(self.mean) > 1e-12)
         critical = float(special.stdtrit(degrees, 1 - level / 2))
         away = abs(self.mean) / v**0.5
-        upper, lower = stats.nct.sf(critical, degrees, away), stats.nct.cdf(-critical, degrees, away)
+        upper, lower = (
+            stats.nct.sf(critical, degrees, away),
+            stats.nct.cdf(-critical, degrees, away),
+        )
         return float(np.nan_to_num(upper) + np.nan_to_num(lower))
 
     def enough_seeds(self, level: float) -> int | None:

@@ -1,4 +1,5 @@
-"""The tables of a results folder as files: table.md, table.tex and table.csv; prompts.md and
+"""The tables of a results folder as files: table.md, table.tex and table.csv; criteria.md and
+criteria.tex; prompts.md and
 prompts.tex where prompts were searched through; worth.md and worth.tex where a task has several
 numbers of examples.
 
@@ -11,10 +12,12 @@ import statistics
 from pathlib import Path
 
 from research.reporting.cells import Cell, Grid, read_grid
+from research.reporting.criteria import lay_out_criteria
 from research.reporting.equivalents import lay_out_worth
 from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
+from research.reporting.records import distinct
 from research.reporting.searches import lay_out_searches
 from research.sweeps.ledger import write_atomically
 
@@ -47,6 +50,13 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
         "table.tex": "\n".join(map(latex, [table, *others])),
         "table.csv": table_csv(grid),
     }
+    tasks = distinct(cell.key[1] for cell in grid.tested())
+    criteria = [lay_out_criteria(grid, task) for task in tasks]
+    if criteria:
+        texts |= {
+            "criteria.md": "\n".join(map(markdown, criteria)),
+            "criteria.tex": "\n".join(map(latex, criteria)),
+        }
     if worth := lay_out_worth(grid):
         texts |= {
             "worth.md": "\n".join(map(markdown, worth)),

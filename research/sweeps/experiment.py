@@ -27,7 +27,8 @@ class Experiment:
     stay float32. held_out: a text file of the backbone's own kind, or `world`, on which tested runs
     show what is left of general ability; no part of a run's id. workers: how many cells run at the
     same time; None: one per core on CPU, at most 4, else one. keep_trained: whether the trained
-    leaves of the runs that see test are kept, for export. architecture: fields of the backbone's
+    leaves of the runs that see test are kept, for export. tensorboard: whether metrics are written
+    for it beside the JSON lines; no part of a run's id. architecture: fields of the backbone's
     config.json, from which a plan is made where it is no folder.
     Raises InputError for counts that make no sense and rows that share a name.
     """
@@ -50,6 +51,7 @@ class Experiment:
     devices: Devices = Devices()
     workers: int | None = None
     keep_trained: bool = False
+    tensorboard: bool = False
     architecture: Mapping[str, Any] | None = None
 
     @classmethod

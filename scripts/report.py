@@ -2,6 +2,7 @@
 
 python scripts/report.py results/quickstart
 python scripts/report.py results/quickstart --check
+python scripts/report.py results/quickstart --against results/other
 python scripts/report.py results/quickstart --advise --examples 100 --bytes 50000 --score 90
 """
 
@@ -14,9 +15,14 @@ from rich.console import Console
 from research.errors import InputError, exit_on_input_error
 from research.reporting.advice import advise, columns_for
 from research.reporting.advised import NOTES, lay_out_advice, sentences
+from research.reporting.against import compare
 from research.reporting.cells import read_grid
+from research.reporting.compared import lay_out_comparison
 from research.reporting.constraints import COSTS, Constraints
 from research.reporting.criteria import lay_out_criteria
+from research.reporting.neighbours import differing
+from research.reporting.published import lay_out_published, read_published
+from research.reporting.recomputed import recompute_cells, recompute_runs
 from research.reporting.records import distinct
 from research.reporting.tables import check_tables, write_tables
 from research.reporting.terminal import show
@@ -31,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError("results", None, "one folder with runs/ is expected")
     if options.check:
         return _check(folder)
+    if options.against:
+        return _against(folder, options.against)
     if options.advise:
         return _advise(folder, options)
     for layout in write_tables(folder):
@@ -39,10 +47,31 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check(folder: Path) -> int:
-    differing = check_tables(folder)
-    for name in differing:
-        print(f"differs from its runs: {folder / name}", file=sys.stderr)
-    return 1 if differing else 0
+    """Recomputes every run and cell, compares the files, warns of cells unlike their neighbours."""
+    runs = recompute_runs(folder)
+    wrong = [f"damaged: {sentence}" for sentence in runs.damaged]
+    if not wrong:
+        grid = read_grid(folder)
+        wrong = [f"not what its predictions give: {line}" for line in recompute_cells(grid)]
+        wrong += [f"differs from its runs: {folder / name}" for name in check_tables(folder)]
+        cells = len(grid.tested())
+        print(f"recomputed {runs.runs} runs and {cells} cells from {runs.files} predictions")
+        for line in differing(grid):
+            print(f"warning: {line}", file=sys.stderr)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _against(folder: Path, other: Path) -> int:
+    """Beside another results folder, or the numbers of a paper."""
+    grid = read_grid(folder)
+    if other.suffix == ".json":
+        show(lay_out_published(grid, read_published(other)), Console())
+    else:
+        names = (str(folder), str(other))
+        show(lay_out_comparison(compare(grid, read_grid(other), names)), Console())
+    return 0
 
 
 def _advise(folder: Path, options: argparse.Namespace) -> int:
@@ -85,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--results", type=Path, help="the same")
     add("--check", action="store_true", help="write nothing; name the files that differ")
     add("--advise", action="store_true", help="write nothing; say which approach to take")
+    add("--against", type=Path, help="another such folder, or a file of results/published/")
     asked = parser.add_argument_group("what --advise is told; all of it may be left out")
     add = asked.add_argument
     add("--task", help="the task; default: all")

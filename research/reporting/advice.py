@@ -4,35 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from research.errors import InputError, choose_from
 from research.evaluation.baselines import CONSTANT
 from research.reporting.best import untold
 from research.reporting.cells import Cell, Grid
 from research.reporting.constraints import Bound, Constraints, bounds_of
+from research.reporting.gap import Gap
 from research.reporting.power import Spread
 from research.reporting.records import distinct
-from research.reporting.statistics import variance
 
 LEVEL = 0.05
 Column = tuple[str, str]  # task, regime
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A difference of two mean scores and its 95 % interval, as fractions."""
-
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, difference: np.ndarray) -> "Gap":
-        """Of the difference [S, I] of two influence matrices, by the paired t test."""
-        v, degrees = variance(difference)
-        mean, half = float(difference.mean()), float(special.stdtrit(degrees, 0.975)) * v**0.5
-        return cls(mean, mean - half, mean + half)
 
 
 @dataclass(frozen=True)
@@ -184,7 +167,7 @@ def _candidates(
     for cell, matrix in zip(cells, matrices, strict=True):
         difference = matrix - matrices[cells.index(taken)]
         seeds, items = _needed(difference, LEVEL / pairs) if cell.key in alike else (None, None)
-        gap = None if cell is taken else Gap.of(difference)
+        gap = None if cell is taken else Gap.of(difference)[0]
         one = Candidate(cell, missed[cell.key], gap, cell.key in alike, seeds, items)
         found.append(one)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from research.reporting.advice import Advice, Candidate, Gap
+from research.reporting.advice import Advice, Candidate
 from research.reporting.cells import Cell
 from research.reporting.constraints import COSTS, points
 from research.reporting.layout import MISSING, Entry, Layout, amount, percent
@@ -65,7 +65,7 @@ def _others(advice: Advice) -> Iterator[str]:
     """What it cannot be told from, and who is cheapest in another sense."""
     like = [one for one in advice.candidates[1:] if one.like]
     if like:
-        names = "; ".join(f"{one.cell.key[0]} {gap(one.gap)}" for one in like)
+        names = "; ".join(f"{one.cell.key[0]} {_gap(one)}" for one in like)
         yield f"Not told apart, with their scores less its own in points: {names}."
         yield from _cheaper(advice, like)
     for name, (words, _) in COSTS.items():
@@ -144,13 +144,6 @@ def _binding(advice: Advice) -> list[str]:
     return lines
 
 
-def gap(found: Gap | None) -> str:
-    """`+1.2 [-0.3, +2.7]`, in points."""
-    if found is None:
-        return MISSING
-    return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-
-
 def lay_out_advice(advice: Advice) -> Layout:
     """A line for each approach; the recommended one first, then what is not told from it."""
     rows = tuple((one.cell.key[0], _entries(advice, one)) for one in advice.candidates)
@@ -168,10 +161,14 @@ def lay_out_advice(advice: Advice) -> Layout:
 
 def _entries(advice: Advice, one: Candidate) -> tuple[Entry, ...]:
     like = one.like or one.cell is advice.recommended
-    texts = (gap(one.gap), _verdict(advice, one), *_needed(one))
+    texts = (_gap(one), _verdict(advice, one), *_needed(one))
     costs = (_cost(one.cell, name) for name in SHOWN)
     score = Entry(percent(one.cell.score(one.cell.headline)), like)
     return (score, *map(Entry, (*texts, *costs)))
+
+
+def _gap(one: Candidate) -> str:
+    return MISSING if one.gap is None else one.gap.text()
 
 
 def _verdict(advice: Advice, one: Candidate) -> str:

@@ -18,6 +18,7 @@ from research.sweeps.provenance import provenance
 from research.sweeps.record import Kept, Record
 from research.sweeps.robustness import robustness
 from research.sweeps.text_predictions import TextPredictions
+from research.tasks.metrics import METRIC_VERSION
 from research.tasks.task import Task
 
 
@@ -77,6 +78,7 @@ def record(run: Run, result: Result) -> Record:
         "settings": run.settings,
         "configuration": run.configuration,
         "code_version": CODE_VERSION,
+        "metric_version": METRIC_VERSION,
         **provenance(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }

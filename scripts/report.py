@@ -23,7 +23,6 @@ from research.reporting.criteria import lay_out_criteria
 from research.reporting.neighbours import differing
 from research.reporting.published import lay_out_published, read_published
 from research.reporting.recomputed import recompute_cells, recompute_runs
-from research.reporting.records import distinct
 from research.reporting.tables import check_tables, write_tables
 from research.reporting.terminal import show
 
@@ -85,8 +84,8 @@ def _advise(folder: Path, options: argparse.Namespace) -> int:
         show(lay_out_advice(advice), console)
     for note in NOTES:
         console.print(note, style="dim", highlight=False, markup=False)
-    for task in distinct(task for task, _ in columns):
-        show(lay_out_criteria(grid, task), console)
+    for layout in lay_out_criteria(grid, {task for task, _ in columns}):
+        show(layout, console)
     return 0
 
 
@@ -99,6 +98,7 @@ def _constraints(options: argparse.Namespace) -> Constraints:
         stored_bytes=options.bytes,
         train_seconds=options.seconds,
         added_tokens=options.tokens,
+        cache_bytes=options.cache_bytes,
         score=share(options.score),
         out_of_domain=share(options.out_of_domain),
         tasks=options.tasks,
@@ -122,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--bytes", type=float, help="most bytes stored per task")
     add("--seconds", type=float, help="most seconds to train")
     add("--tokens", type=float, help="most tokens added to each input")
+    add("--cache-bytes", type=float, help="most bytes of keys and values of a request")
     add("--score", type=float, help="least score on test, in percent")
     add("--out-of-domain", type=float, help="least score out of domain, in percent")
     add("--tasks", type=int, default=1, help="how many such tasks share the backbone")

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, searc
 from research.sweeps.record import Kept, Record, canonical
 from research.tasks.metrics import LOWEST
 
+LEVEL = 0.05  # how often a table may leave one out that is as good as the best of its column
 ENOUGH = 5  # seeds, for intervals that cover as often as they say: see results/statistics/
 
 
@@ -24,9 +25,10 @@ ENOUGH = 5  # seeds, for intervals that cover as often as they say: see results/
 class Cell:
     """runs: the tested runs of the chosen trial by seed, none while the search is unfinished.
     influence: [S, I] by metric. predictions: of each of `runs` on test. trials: how many were
-    searched. dev: the mean dev score of each, none while the search is unfinished. planned: how
-    many seeds the protocol asks for. ran, diverged: counts of all runs, those of the search
-    included. prompt_only: whether nothing trains.
+    searched. search: the runs of each that the choice on dev rests on, in the order of the plan,
+    with the same seeds; none while the search is unfinished. planned: how many seeds the protocol
+    asks for. ran, diverged: counts of all runs, those of the search included. prompt_only: whether
+    nothing trains.
     """
 
     key: CellKey
@@ -34,7 +36,7 @@ class Cell:
     influence: Mapping[str, np.ndarray]
     predictions: tuple[Kept, ...]
     trials: int
-    dev: tuple[float, ...]
+    search: tuple[tuple[Record, ...], ...]
     planned: int
     ran: int
     diverged: int
@@ -59,6 +61,21 @@ class Cell:
     def headline(self) -> str:
         """The name of the task's headline metric."""
         return self.runs[0]["metric"]
+
+    @property
+    def dev(self) -> tuple[float, ...]:
+        """The mean dev score of each trial of `search`; none where a run has no such score. A trial
+        with a diverged run has the least there is, for the protocol would choose any other.
+        """
+        found = []
+        for trial in self.search:
+            scores = [(run["metrics"].get("dev") or {}).get(run["metric"]) for run in trial]
+            if any(run["status"] == "diverged" for run in trial):
+                scores = [LOWEST.get(trial[0]["metric"], 0.0)]
+            if None in scores:
+                return ()
+            found.append(statistics.fmean(scores))
+        return tuple(found)
 
     def score(self, metric: str) -> Interval:
         """The mean over the seeds and its interval, as fractions."""
@@ -126,7 +143,7 @@ def read_grid(folder: Path) -> Grid:
         baselines=baselines,
         columns=tuple(columns),
         cells=cells,
-        best=frozenset(key for column in columns for key in _best(cells, column)),
+        best=frozenset(_best(cells, columns)),
         older=older,
     )
 
@@ -134,7 +151,8 @@ def read_grid(folder: Path) -> Grid:
 def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
     records = [run.record for run in runs]
     search = _search(records)
-    by_seed = sorted(_tested(runs, search), key=lambda run: run.record["seed"])
+    chosen = _tested(runs, [run for trial in search for run in trial])
+    by_seed = sorted(chosen, key=lambda run: run.record["seed"])
     found = [run.predictions for run in by_seed if run.predictions is not None]
     names = found[0].names if found else ()
     return Cell(
@@ -143,7 +161,7 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
         influence={metric: influences(found, metric) for metric in names},
         predictions=tuple(found),
         trials=len(distinct(canonical(record["trial"]) for record in records)),
-        dev=_dev_scores(search),
+        search=search,
         planned=_largest(records, "seeds") or 1,
         ran=len(records),
         diverged=sum(record["status"] == "diverged" for record in records),
@@ -151,16 +169,16 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
     )
 
 
-def _search(records: Sequence[Record]) -> list[Record]:
-    """The runs that the choice on dev rests on; none while a trial lacks search seeds."""
-    search = search_runs(records, _largest(records, "search_seeds"))
+def _search(records: Sequence[Record]) -> tuple[tuple[Record, ...], ...]:
+    """The runs that the choice on dev rests on, by trial; none while one lacks search seeds."""
     planned = max(len(record["configuration"].get("trials", ())) for record in records)
-    counts = defaultdict(int)
-    for record in search:
-        counts[canonical(record["trial"])] += 1
-    if not search or len(counts) < planned or len(set(counts.values())) > 1:
-        return []
-    return search
+    by_trial: dict[str, list[Record]] = defaultdict(list)
+    for record in search_runs(records, _largest(records, "search_seeds")):
+        by_trial[canonical(record["trial"])].append(record)
+    counts = {len(runs) for runs in by_trial.values()}
+    if len(by_trial) < planned or len(counts) > 1:
+        return ()
+    return tuple(map(tuple, by_trial.values()))
 
 
 def _tested(runs: Sequence[StoredRun], search: Sequence[Record]) -> list[StoredRun]:
@@ -171,32 +189,25 @@ def _tested(runs: Sequence[StoredRun], search: Sequence[Record]) -> list[StoredR
     return [run for run in runs if run.predictions and same_trial(run.record, trial)]
 
 
-def _dev_scores(search: Sequence[Record]) -> tuple[float, ...]:
-    """The mean dev score of each trial over its seeds, in the order of the plan; none where a run
-    has no such score.
+def _best(cells: Mapping[CellKey, Cell], columns: Sequence[tuple[str, str]]) -> Iterator[CellKey]:
+    """The best group of each column among its complete cells, compared on the seeds they share.
+
+    The columns share the level of 5 % (Bonferroni), so that it is that of the whole table.
     """
-    by_trial: dict[str, list[float]] = defaultdict(list)
-    for record in search:
-        score = (record["metrics"].get("dev") or {}).get(record["metric"])
-        if score is None:
-            return ()
-        by_trial[canonical(record["trial"])].append(score)
-    return tuple(statistics.fmean(scores) for scores in by_trial.values())
-
-
-def _best(cells: Mapping[CellKey, Cell], column: tuple[str, str]) -> list[CellKey]:
-    """The best group among the complete cells of a column, compared on the seeds they share."""
-    complete = [
-        cell for key, cell in cells.items() if key[1:] == column and cell.runs and cell.complete
-    ]
-    shared = set.intersection(*(set(cell.seeds) for cell in complete)) if complete else set()
-    if len(complete) < 2 or not shared:
-        return []
-    matrices = [
-        cell.influence[cell.headline][[seed in shared for seed in cell.seeds]] for cell in complete
-    ]
-    told = zip(complete, indistinguishable(matrices), strict=True)
-    return [cell.key for cell, among_best in told if among_best]
+    compared = []
+    for column in columns:
+        of_column = [cell for key, cell in cells.items() if key[1:] == column]
+        complete = [cell for cell in of_column if cell.runs and cell.complete]
+        shared = set.intersection(*(set(cell.seeds) for cell in complete)) if complete else set()
+        if len(complete) > 1 and shared:
+            compared.append((complete, shared))
+    for complete, shared in compared:
+        matrices = [
+            cell.influence[cell.headline][[seed in shared for seed in cell.seeds]]
+            for cell in complete
+        ]
+        inside = indistinguishable(matrices, LEVEL / len(compared))
+        yield from (cell.key for cell, among in zip(complete, inside, strict=True) if among)
 
 
 def _largest(records: Sequence[Record], name: str) -> int | None:

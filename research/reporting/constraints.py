@@ -14,6 +14,7 @@ COSTS = {
     "stored_bytes": ("bytes stored", size),
     "added_tokens": ("added tokens", count),
     "train_seconds": ("training seconds", seconds),
+    "cache_bytes": ("bytes cached", size),
     "trained_params": ("trained parameters", count),
 }
 
@@ -21,7 +22,7 @@ COSTS = {
 @dataclass(frozen=True)
 class Constraints:
     """None: it does not matter. examples: to train on. stored_bytes: per task. train_seconds: of
-    one run. added_tokens: to each input. score: the least mean score on test, and out_of_domain on
+    one run. added_tokens: to each input. cache_bytes: of the keys and values of a request. score: the least mean score on test, and out_of_domain on
     another domain, as fractions. tasks: how many of this kind share the backbone. tolerance: so
     much below the best is as good, as a fraction. prefer: costs, the weightiest first; the cheapest
     is that with the least of the first, among equals of the second, and so on.
@@ -32,6 +33,7 @@ class Constraints:
     stored_bytes: float | None = None
     train_seconds: float | None = None
     added_tokens: float | None = None
+    cache_bytes: float | None = None
     score: float | None = None
     out_of_domain: float | None = None
     tasks: int = 1
@@ -42,8 +44,8 @@ class Constraints:
         check_whole("tasks", self.tasks)
         if self.examples is not None:
             check_whole("examples", self.examples, least=0)
-        for name in ("stored_bytes", "train_seconds", "added_tokens", "tolerance"):
-            value = getattr(self, name)
+        for name in (*COSTS, "tolerance"):
+            value = getattr(self, name, None)
             if value is not None and not 0 <= value < math.inf:
                 raise InputError(name, value, "a number from 0 is expected")
         for name in ("score", "out_of_domain"):

@@ -3,7 +3,7 @@ measured figures: a table per task.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from research.reporting.cells import Cell, Grid
 from research.reporting.layout import MISSING, Entry, Layout, amount, count, percent, seconds, size
 from research.reporting.measures import flops, forgotten, out_of_domain, seeds_agree, switching
+from research.reporting.records import distinct
 from research.reporting.worth import Curve
 
 ENOUGH = 0.95  # of the best score of the task
@@ -40,8 +41,15 @@ class Criterion:
     missing: str = ""
 
 
-def lay_out_criteria(grid: Grid, task: str) -> Layout:
-    """A row for each approach that was tested on the task, a column for each criterion."""
+def lay_out_criteria(grid: Grid, tasks: Collection[str] | None = None) -> list[Layout]:
+    """A table for each task with tested runs, or of those given: a row for each approach, a column
+    for each criterion.
+    """
+    tested = distinct(cell.key[1] for cell in grid.tested())
+    return [_table(grid, task) for task in tested if tasks is None or task in tasks]
+
+
+def _table(grid: Grid, task: str) -> Layout:
     sizes = {column: _size(grid, column) for column in grid.columns if column[0] == task}
     column = max(sizes, key=lambda column: sizes[column])
     subjects = _subjects(grid, sizes, column)
@@ -104,12 +112,15 @@ def _compute(subject: Subject) -> str:
 
 def _complexity(subject: Subject) -> str:
     cell = subject.cell
+    told = all("not_learned" in run["notes"] for run in cell.runs)
     idle = sum(bool(reason) for reason in cell.numbers("notes", "not_learned"))
+    if not told and cell.runs[0]["backbone"] is not None and not cell.prompt_only:
+        return f"{cell.trials}; {MISSING}"
     return f"{cell.trials}; {cell.diverged + idle} of {cell.ran}"
 
 
 def _deployment(subject: Subject) -> str:
-    return _cost(subject, "added_tokens", count)
+    return f"{_cost(subject, 'added_tokens', count)}; {_cost(subject, 'cache_bytes', size)}"
 
 
 def _consistency(subject: Subject) -> str:
@@ -156,6 +167,7 @@ CRITERIA = (
         _complexity,
         "how many settings were searched through, and how many of all its runs diverged or, of the "
         "tested ones, were no better on dev than without training.",
+        "the runs are older than the note on whether anything was learned",
     ),
     Criterion(
         "maintenance",
@@ -173,10 +185,10 @@ CRITERIA = (
     ),
     Criterion(
         "deployment",
-        "added tokens",
+        "tokens; keys and values",
         _deployment,
-        "tokens that it adds to each input.",
-        "the runs did not record it",
+        "tokens that it adds to each input; bytes of keys and values of a request, input included.",
+        "the runs are older than this measure, or the row keeps none",
     ),
     Criterion(
         "consistency",

@@ -75,8 +75,8 @@ def _best(grid: Grid) -> str:
         return ""
     return (
         "Bold: the group that cannot be told apart from the best of its column (paired t tests "
-        "over seeds and items, corrected for all pairs, 5 %); cells with fewer seeds than the "
-        "protocol has take no part."
+        "over seeds and items, corrected for all pairs and columns, 5 % for the whole table); "
+        "cells with fewer seeds than the protocol has take no part."
     )
 
 

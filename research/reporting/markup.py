@@ -18,6 +18,7 @@ LATEX = str.maketrans(
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
         "±": r"$\pm$",
+        "≥": r"$\geq$",
         "†": r"$\dagger$",
         "‡": r"$\ddagger$",
         "—": "---",

@@ -66,9 +66,15 @@ def _groups(cell: Cell) -> dict[str, dict[str, Share]]:
     return found
 
 
-def train_dev_gap(cell: Cell) -> str | None:
+def gap(cell: Cell) -> float | None:
+    """The score on as many training as dev examples less that on dev, a fraction."""
     train, dev = _metric("train", cell), _metric("dev", cell)
-    return None if train is None or dev is None else f"{100 * (train - dev):+.1f}"
+    return None if train is None or dev is None else train - dev
+
+
+def train_dev_gap(cell: Cell) -> str | None:
+    found = gap(cell)
+    return None if found is None else f"{100 * found:+.1f}"
 
 
 def seeds_agree(cell: Cell) -> str | None:

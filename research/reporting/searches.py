@@ -1,31 +1,11 @@
 """What a search through prompts came to on dev: its spread, and where it levels off."""
 
-import math
 import statistics
 from collections.abc import Sequence
 
 from research.reporting.cells import Cell, Grid
 from research.reporting.layout import MISSING, Entry, Layout
-
-POINT = 0.01  # so near to the best of all trials, more of them hardly help
-
-
-def expected_best(scores: Sequence[float], k: int) -> float:
-    """The mean, over all sets of k of the scores, of the best in the set.
-
-    Of n ascending scores the i-th is the best of C(i-1, k-1) of C(n, k) sets. This is the expected
-    validation performance of Dodge et al. 2019 (arXiv 1909.03004, section 3), drawn without
-    replacement, so that all n give the best score found.
-    """
-    ways = [math.comb(place, k - 1) for place in range(len(scores))]
-    total = math.fsum(way * score for way, score in zip(ways, sorted(scores), strict=True))
-    return total / math.comb(len(scores), k)
-
-
-def enough(scores: Sequence[float]) -> int:
-    """The least number of trials whose expected best comes within a point of the best of all."""
-    near = max(scores) - POINT - 1e-9
-    return next(k for k in range(1, len(scores) + 1) if expected_best(scores, k) >= near)
+from research.reporting.trials import enough, expected_best
 
 
 def lay_out_searches(grid: Grid) -> Layout | None:

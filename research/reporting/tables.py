@@ -1,7 +1,7 @@
 """The tables of a results folder as files: table.md, table.tex and table.csv; criteria.md and
-criteria.tex; prompts.md and
-prompts.tex where prompts were searched through; worth.md and worth.tex where a task has several
-numbers of examples.
+criteria.tex; tuning.md and tuning.tex where a search on dev is finished; prompts.md and prompts.tex
+where prompts were searched through; worth.md and worth.tex where a task has several numbers of
+examples.
 
 They are made from runs/ and predictions/ alone, and the same runs give the same bytes.
 """
@@ -17,8 +17,8 @@ from research.reporting.equivalents import lay_out_worth
 from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
-from research.reporting.records import distinct
 from research.reporting.searches import lay_out_searches
+from research.reporting.tuning import lay_out_tuning
 from research.sweeps.ledger import write_atomically
 
 COLUMNS = (
@@ -50,18 +50,15 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
         "table.tex": "\n".join(map(latex, [table, *others])),
         "table.csv": table_csv(grid),
     }
-    tasks = distinct(cell.key[1] for cell in grid.tested())
-    criteria = [lay_out_criteria(grid, task) for task in tasks]
-    if criteria:
-        texts |= {
-            "criteria.md": "\n".join(map(markdown, criteria)),
-            "criteria.tex": "\n".join(map(latex, criteria)),
-        }
-    if worth := lay_out_worth(grid):
-        texts |= {
-            "worth.md": "\n".join(map(markdown, worth)),
-            "worth.tex": "\n".join(map(latex, worth)),
-        }
+    many = {
+        "criteria": lay_out_criteria(grid),
+        "tuning": lay_out_tuning(grid),
+        "worth": lay_out_worth(grid),
+    }
+    for name, layouts in many.items():
+        if layouts:
+            texts[f"{name}.md"] = "\n".join(map(markdown, layouts))
+            texts[f"{name}.tex"] = "\n".join(map(latex, layouts))
     shown = (table,)
     if searches is not None:
         texts |= {"prompts.md": markdown(searches), "prompts.tex": latex(searches)}

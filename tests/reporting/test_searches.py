@@ -3,12 +3,10 @@
 import itertools
 import statistics
 
-import numpy as np
-import pytest
-
 from research.reporting.cells import read_grid
-from research.reporting.searches import enough, expected_best, lay_out_searches
+from research.reporting.searches import lay_out_searches
 from research.reporting.tables import build_tables
+from research.reporting.trials import enough, expected_best
 from research.sweeps.record import run_id
 
 DEV = [0.50, 0.61, 0.58, 0.605, 0.42]  # of the trials, means over two seeds
@@ -38,32 +36,6 @@ def write(sweep, dev=tuple(DEV), approach=None, name="searched", skip=()):
                 "metrics": {"train": None, "dev": {"accuracy": score, "loss": 1.0}, "test": None},
             }
         )
-
-
-@pytest.mark.parametrize("scores", [DEV, [0.3], [0.5, 0.5, 0.5], [0.1, 0.9]])
-def test_the_expected_best_is_the_mean_over_all_orders(scores):
-    orders = list(itertools.permutations(scores))
-    for k in range(1, len(scores) + 1):
-        plain = statistics.fmean(max(order[:k]) for order in orders)
-        assert expected_best(scores, k) == pytest.approx(plain, abs=1e-12)
-    assert expected_best(scores, len(scores)) == max(scores)
-    assert expected_best(scores, 1) == pytest.approx(statistics.fmean(scores))
-
-
-def test_the_plateau_begins_within_a_point_of_the_best():
-    curve = [expected_best(DEV, k) for k in range(1, 6)]
-    k = enough(DEV)
-    assert max(DEV) - curve[k - 1] <= 0.01 < max(DEV) - curve[k - 2]
-    assert enough([0.5, 0.5]) == 1 and enough([0.5, 0.51]) == 1 and enough([0.5, 0.6]) == 2
-
-
-def test_a_large_search_neither_overflows_nor_loses_digits():
-    scores = np.random.default_rng(0).random(1000).tolist()
-    curve = [expected_best(scores, k) for k in (1, 10, 100, 999, 1000)]
-    assert curve == sorted(curve) and curve[-1] == max(scores)
-    draw = np.random.default_rng(1)
-    drawn = [max(draw.choice(scores, 10, replace=False)) for _ in range(4000)]
-    assert curve[1] == pytest.approx(np.mean(drawn), abs=0.005)
 
 
 def test_a_search_is_laid_out_with_its_curve(sweep):

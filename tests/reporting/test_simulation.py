@@ -52,14 +52,15 @@ def test_bootstraps_draw_what_they_say(monkeypatch):
 
 
 def test_other_intervals_by_hand():
-    right = answers(World(0.7, 0.02), np.random.default_rng(2), 1, 3, 50)
+    rng = np.random.default_rng(2)
+    right = answers(World(0.7, 0.02), rng, 1, 3, 50)
     score, by_seed = right.mean(), right[0].mean(1)
     half = 1.96 * np.sqrt(score * (1 - score) / 50)
-    assert rivals.binomial(right, None)[0] == pytest.approx(score - half)
-    assert rivals.seeds_only(right, None)[1] == pytest.approx(
+    assert rivals.binomial(right, rng)[0] == pytest.approx(score - half)
+    assert rivals.seeds_only(right, rng)[1] == pytest.approx(
         score + 4.302653 * by_seed.std(ddof=1) / np.sqrt(3)
     )
-    low, high = rivals.symmetric(right, None)
+    low, high = rivals.symmetric(right, rng)
     assert low + high == pytest.approx(2 * score)
 
 

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from research.reporting.rivals import symmetric
 from research.reporting.simulation import World, answers, column
 from research.reporting.statistics import bounds, influences, interval, paired_p, variance
+from research.sweeps.number_predictions import NumberPredictions
 from research.sweeps.predictions import Predictions
 from research.tasks.metrics import METRICS
 
@@ -131,6 +133,31 @@ def test_nothing_learnt_is_not_certain_to_be_no_correlation():
     """Of a correlation that is 0, the deviation is about I^-1/2."""
     found = interval(np.zeros((5, 400)), lowest=-1.0)
     assert (found.low, found.high) == (pytest.approx(-1.96 / 20, rel=1e-2), -found.low)
+
+
+def test_a_correlation_has_fishers_interval():
+    """That of scipy, which is for normal numbers."""
+    gold, noise = np.random.default_rng(4).normal(size=(2, 4000))
+    predicted = 0.9 * gold + 0.6 * noise
+    found = interval(influences([NumberPredictions(gold, predicted)], "pearson"), lowest=-1.0)
+    fisher = stats.pearsonr(gold, predicted).confidence_interval()
+    assert (found.low, found.high) == (
+        pytest.approx(fisher.low, abs=1e-3),
+        pytest.approx(fisher.high, abs=1e-3),
+    )
+
+
+def test_a_correlation_near_1_is_covered_where_its_own_scale_falls_short():
+    """Of two equal classes, nine of ten answers right are a correlation of 0.8."""
+    rng = np.random.default_rng(5)
+    gold = rng.integers(2, size=(1000, 50))
+    predicted = np.where(rng.random(gold.shape) < 0.9, gold, 1 - gold)
+    drawn = zip(predicted, gold, strict=True)
+    stacked = np.stack([influences(answered(p[None], g), "matthews") for p, g in drawn])
+    low, high = bounds(stacked, lowest=-1.0)
+    own_low, own_high = symmetric(stacked, rng)
+    assert 0.94 <= np.mean((low <= 0.8) & (high >= 0.8)) <= 0.98
+    assert np.mean((own_low <= 0.8) & (own_high >= 0.8)) < 0.94
 
 
 def test_all_right_is_not_certainty():

@@ -95,8 +95,12 @@ def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
     (tests corrected for all pairs) and whose mean is within the tolerance of it, for what is merely
     unstable cannot be told apart from anything. If a score is wanted and intervals lie above it, it
     is the cheapest of these instead. What is not told apart from a constant answer is never taken.
+    Raises InputError for bounds on what no run has measured.
     """
     cells, bounds = _cells(grid, column), bounds_of(constraints)
+    for bound in bounds:
+        if all(bound.excess(cell) is None for cell in cells):
+            raise InputError(bound.name, bound.limit, f"no run on {column[0]} has measured it")
     missed = {c.key: tuple(b for b in bounds if not b.kept(c)) for c in cells}
     able = [cell for cell in cells if not missed[cell.key]]
     pool, sure, constant = _pool(able, cells, constraints)

@@ -58,7 +58,7 @@ def _rule(advice: Advice) -> str:
         return f"Why: it is the only one {group}."
     order = ", then ".join(COSTS[name][0] for name in constraints.prefer)
     names = ", ".join(cell.key[0] for cell in pool if cell is not advice.recommended)
-    return f"Why: of {len(pool)} {group} it is the cheapest ({order}); the others: {names}."
+    return f"Why: of {len(pool)} {group} it is the cheapest ({order}); besides: {names}."
 
 
 def _others(advice: Advice) -> Iterator[str]:
@@ -110,10 +110,11 @@ def _doubts(advice: Advice) -> Iterator[str]:
     known = [need for need in needs if need]
     if needs:
         beyond = len(needs) - len(known)
-        told = f"{len(known)} of {len(needs)} rivals more than {points(near)} away would be told "
-        first = f"{told}apart by {max(known)} seeds instead of {len(cell.runs)}" if known else ""
-        rest = f"{beyond} not even by {MOST_SEEDS}" if beyond else ""
-        yield f"What would settle it: {'; '.join(filter(None, (first, rest)))}."
+        few = f"{max(known)} seeds instead of {len(cell.runs)} would tell {len(known)}"
+        first = [few] if known else []
+        rest = [f"{MOST_SEEDS} would not tell {beyond}"] if beyond else []
+        told = "; ".join([*first, *rest])
+        yield f"More runs: of {len(needs)} such rivals more than {points(near)} away, {told}."
     idle = sum(bool(reason) for reason in cell.numbers("notes", "not_learned"))
     if idle:
         yield f"{idle} of its {len(cell.runs)} runs were no better on dev than without training."
@@ -137,7 +138,7 @@ def _binding(advice: Advice) -> list[str]:
     lines = [f"Nothing that was run keeps all bounds. Nearest: {near.cell.key[0]}, {missed}."]
     for bound, cells in advice.without:
         if cells:
-            names = ", ".join(cell.key[0] for cell in cells)
+            names = _few(cells)
             lines.append(f"Binding: {bound.name} {bound.limit}; without it: {names}.")
     if len(lines) == 1:
         lines.append("No bound binds alone: without any single one there is still nothing.")
@@ -165,6 +166,13 @@ def _entries(advice: Advice, one: Candidate) -> tuple[Entry, ...]:
     costs = (_cost(one.cell, name) for name in SHOWN)
     score = Entry(percent(one.cell.score(one.cell.headline)), like)
     return (score, *map(Entry, (*texts, *costs)))
+
+
+def _few(cells: Sequence[Cell]) -> str:
+    """The best three with their scores, and how many more."""
+    best = sorted(cells, key=lambda cell: -cell.score(cell.headline).score)
+    names = [f"{cell.key[0]} ({100 * cell.score(cell.headline).score:.1f})" for cell in best[:3]]
+    return ", ".join(names) + (f" and {len(cells) - 3} more" if len(cells) > 3 else "")
 
 
 def _gap(one: Candidate) -> str:

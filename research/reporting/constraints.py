@@ -22,10 +22,11 @@ COSTS = {
 @dataclass(frozen=True)
 class Constraints:
     """None: it does not matter. examples: to train on. stored_bytes: per task. train_seconds: of
-    one run. added_tokens: to each input. cache_bytes: of the keys and values of a request. score: the least mean score on test, and out_of_domain on
-    another domain, as fractions. tasks: how many of this kind share the backbone. tolerance: so
-    much below the best is as good, as a fraction. prefer: costs, the weightiest first; the cheapest
-    is that with the least of the first, among equals of the second, and so on.
+    one run. added_tokens: to each input. cache_bytes: of the keys and values of a request. score:
+    the least mean score on test, and out_of_domain on another domain, as fractions. tasks: how many
+    of this kind share the backbone. tolerance: so much below the best is as good, as a fraction.
+    prefer: costs, the weightiest first; the cheapest is that with the least of the first, among
+    equals of the second, and so on.
     Raises InputError for numbers that make no sense.
     """
 

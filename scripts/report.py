@@ -13,13 +13,15 @@ from pathlib import Path
 from rich.console import Console
 
 from research.errors import InputError, exit_on_input_error
-from research.reporting.advice import advise, columns_for
-from research.reporting.advised import NOTES, lay_out_advice, sentences
+from research.reporting.advice import advise
+from research.reporting.advice_table import NOTES, lay_out_advice
+from research.reporting.advised import sentences
 from research.reporting.against import compare
 from research.reporting.cells import read_grid
+from research.reporting.columns import columns_for
 from research.reporting.compared import lay_out_comparison
 from research.reporting.constraints import COSTS, Constraints
-from research.reporting.criteria import lay_out_criteria
+from research.reporting.criteria_table import lay_out_criteria
 from research.reporting.neighbours import differing
 from research.reporting.published import lay_out_published, read_published
 from research.reporting.recomputed import recompute_cells, recompute_runs

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from research.errors import InputError, choose_from
+from research.errors import InputError
 from research.evaluation.baselines import CONSTANT
 from research.reporting.best import untold
 from research.reporting.cells import Cell, Grid
+from research.reporting.columns import Column, cells_of, examples_of
 from research.reporting.constraints import Bound, Constraints, bounds_of
 from research.reporting.gap import Gap
 from research.reporting.power import Spread
-from research.reporting.records import distinct
 
 LEVEL = 0.05
-Column = tuple[str, str]  # task, regime
 
 
 @dataclass(frozen=True)
@@ -65,29 +64,6 @@ class Advice:
         return min(self.candidates, key=far)
 
 
-def columns_for(grid: Grid, constraints: Constraints, task: str | None = None) -> list[Column]:
-    """Of each task the column with the most examples that the user has; all, if that is not said.
-
-    Raises InputError for a task that is not there, and where each column takes more examples.
-    """
-    tasks = distinct(column[0] for column in grid.columns)
-    if task is not None and task not in tasks:
-        raise InputError("task", task, choose_from(tasks, task))
-    sizes = {column: _examples(grid, column) for column in grid.columns if _cells(grid, column)}
-    asked = [column for column in sizes if task in (None, column[0])]
-    if not asked:
-        raise InputError("results", grid.name, "no cell of it is finished")
-    if constraints.examples is None:
-        return asked
-    within = [column for column in asked if sizes[column] <= constraints.examples]
-    if not within:
-        least = min(sizes[column] for column in asked)
-        allowed = f"this is what binds: the least that was run is {least}; run that regime too"
-        raise InputError("examples", constraints.examples, allowed)
-    most = {column[0]: column for column in sorted(within, key=sizes.__getitem__)}
-    return [column for column in within if most[column[0]] == column]
-
-
 def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
     """What to take for the task and regime of a column.
 
@@ -97,7 +73,7 @@ def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
     is the cheapest of these instead. What is not told apart from a constant answer is never taken.
     Raises InputError for bounds on what no run has measured.
     """
-    cells, bounds = _cells(grid, column), bounds_of(constraints)
+    cells, bounds = cells_of(grid, column), bounds_of(constraints)
     for bound in bounds:
         if all(bound.excess(cell) is None for cell in cells):
             raise InputError(bound.name, bound.limit, f"no run on {column[0]} has measured it")
@@ -109,18 +85,8 @@ def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
     without = tuple(
         (bound, tuple(c for c in cells if missed[c.key] == (bound,))) for bound in bounds
     )
-    examples = _examples(grid, column)
+    examples = examples_of(grid, column)
     return Advice(column, examples, constraints, taken, tuple(pool), sure, constant, found, without)
-
-
-def _cells(grid: Grid, column: Column) -> list[Cell]:
-    """The tested cells of a column, those that are complete if there are any."""
-    found = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
-    return [cell for cell in found if cell.complete] or found
-
-
-def _examples(grid: Grid, column: Column) -> int:
-    return max(run["n_train"] for cell in _cells(grid, column) for run in cell.runs)
 
 
 def _pool(

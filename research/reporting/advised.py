@@ -1,35 +1,13 @@
-"""Advice as sentences and as a table."""
+"""Advice as sentences."""
 
 from collections.abc import Iterator, Sequence
 
 from research.reporting.advice import Advice, Candidate
+from research.reporting.advice_table import cost, gap
 from research.reporting.cells import Cell
 from research.reporting.constraints import COSTS, points
-from research.reporting.layout import MISSING, Entry, Layout, amount, percent
-from research.reporting.power import MOST_SEEDS, MOST_TIMES
-
-SHOWN = ("stored_bytes", "added_tokens", "train_seconds")  # costs that have a column
-HEADS = (
-    ("score", "on test"),
-    ("against the", "recommended"),
-    ("", "verdict"),
-    ("seeds", "to tell"),
-    ("items", "to tell"),
-    *(tuple(COSTS[name][0].split()) for name in SHOWN),
-)
-NOTES = (
-    "Against the recommended: the difference of the mean scores in points and its own 95 % "
-    "interval, paired on seeds and test items; verdicts are corrected for all pairs, so one may "
-    "be 'not told apart' though its interval leaves out 0.",
-    "To tell: how many seeds (on these items) or test items (with these seeds) would tell it from "
-    "the recommended four times in five if the difference is what it was found to be, from the "
-    "variance components (Brennan 2001; noncentral t, Cohen 1988; see research/reporting/power.py)."
-    f" >: beyond {MOST_SEEDS} seeds or {MOST_TIMES} times the items. A difference that noise has "
-    "made looks easier to find than it is.",
-    "Bytes are stored per task, tokens added to each input. Costs: medians over the runs, of one "
-    "run; seconds leave compilation and the search out. Examples of dev, on which settings were "
-    "chosen, are not counted.",
-)
+from research.reporting.layout import amount, percent
+from research.reporting.power import MOST_SEEDS
 
 
 def sentences(advice: Advice) -> list[str]:
@@ -65,7 +43,7 @@ def _others(advice: Advice) -> Iterator[str]:
     """What it cannot be told from, and who is cheapest in another sense."""
     like = [one for one in advice.candidates[1:] if one.like]
     if like:
-        names = "; ".join(f"{one.cell.key[0]} {_gap(one)}" for one in like)
+        names = "; ".join(f"{one.cell.key[0]} {gap(one)}" for one in like)
         yield f"Not told apart, with their scores less its own in points: {names}."
         yield from _cheaper(advice, like)
     for name, (words, _) in COSTS.items():
@@ -73,7 +51,7 @@ def _others(advice: Advice) -> Iterator[str]:
         least = min(known, key=lambda cell: cell.cost(name) or 0.0, default=None)
         taken = advice.recommended
         if least and taken and (least.cost(name) or 0) < (taken.cost(name) or 0):
-            yield f"If {words} matter most: {least.key[0]} ({_cost(least, name)})."
+            yield f"If {words} matter most: {least.key[0]} ({cost(least, name)})."
 
 
 def _cheaper(advice: Advice, like: Sequence[Candidate]) -> Iterator[str]:
@@ -104,20 +82,28 @@ def _doubts(advice: Advice) -> Iterator[str]:
     wanted = advice.constraints.score
     if wanted is not None and not advice.sure:
         yield f"No interval lies wholly above {100 * wanted:.1f}, so this is not sure to be met."
-    near = advice.constraints.tolerance
-    far = [one for one in advice.candidates[1:] if one.like and one.gap]
-    needs = [one.seeds for one in far if abs(one.gap.mean) > near]  # pyright: ignore
-    known = [need for need in needs if need]
-    if needs:
-        beyond = len(needs) - len(known)
-        few = f"{max(known)} seeds instead of {len(cell.runs)} would tell {len(known)}"
-        first = [few] if known else []
-        rest = [f"{MOST_SEEDS} would not tell {beyond}"] if beyond else []
-        told = "; ".join([*first, *rest])
-        yield f"More runs: of {len(needs)} such rivals more than {points(near)} away, {told}."
+    yield from _settling(advice)
     idle = sum(bool(reason) for reason in cell.numbers("notes", "not_learned"))
     if idle:
         yield f"{idle} of its {len(cell.runs)} runs were no better on dev than without training."
+
+
+def _settling(advice: Advice) -> Iterator[str]:
+    """How many seeds would tell it from rivals that are further away than the tolerance."""
+    near, seeds = advice.constraints.tolerance, min(len(one.cell.runs) for one in advice.candidates)
+    far = [one for one in advice.candidates[1:] if one.like and one.gap]
+    far = [one for one in far if one.gap and abs(one.gap.mean) > near]
+    if not far:
+        return
+    if seeds == 1:
+        yield "More runs: with one seed nothing is known of how seeds vary; five are the least."
+        return
+    known = [one.seeds for one in far if one.seeds]
+    told = [f"{max(known)} seeds instead of {seeds} would tell {len(known)}"] if known else []
+    told += (
+        [f"{MOST_SEEDS} would not tell {len(far) - len(known)}"] if len(known) < len(far) else []
+    )
+    yield f"More runs: of {len(far)} such rivals more than {points(near)} away, {'; '.join(told)}."
 
 
 def _constant(advice: Advice) -> list[str]:
@@ -145,60 +131,8 @@ def _binding(advice: Advice) -> list[str]:
     return lines
 
 
-def lay_out_advice(advice: Advice) -> Layout:
-    """A line for each approach; the recommended one first, then what is not told from it."""
-    rows = tuple((one.cell.key[0], _entries(advice, one)) for one in advice.candidates)
-    runs = [one for one in advice.candidates if one.like or one.cell is advice.recommended]
-    ids = "; ".join(f"{o.cell.key[0]}: {' '.join(r['run_id'] for r in o.cell.runs)}" for o in runs)
-    return Layout(
-        title=f"{advice.column[0]}, {amount(advice.column[1])}: the evidence",
-        heads=HEADS,
-        scores=2,
-        rows=rows,
-        baselines=(),
-        notes=(f"Runs of {ids}.",) if ids else (),
-    )
-
-
-def _entries(advice: Advice, one: Candidate) -> tuple[Entry, ...]:
-    like = one.like or one.cell is advice.recommended
-    texts = (_gap(one), _verdict(advice, one), *_needed(one))
-    costs = (_cost(one.cell, name) for name in SHOWN)
-    score = Entry(percent(one.cell.score(one.cell.headline)), like)
-    return (score, *map(Entry, (*texts, *costs)))
-
-
 def _few(cells: Sequence[Cell]) -> str:
     """The best three with their scores, and how many more."""
     best = sorted(cells, key=lambda cell: -cell.score(cell.headline).score)
     names = [f"{cell.key[0]} ({100 * cell.score(cell.headline).score:.1f})" for cell in best[:3]]
     return ", ".join(names) + (f" and {len(cells) - 3} more" if len(cells) > 3 else "")
-
-
-def _gap(one: Candidate) -> str:
-    return MISSING if one.gap is None else one.gap.text()
-
-
-def _verdict(advice: Advice, one: Candidate) -> str:
-    if one.cell is advice.recommended:
-        return "recommended"
-    if one.missed:
-        return "misses " + ", ".join(bound.name for bound in one.missed)
-    if advice.recommended is None:
-        return MISSING
-    if one.like:
-        return "not told apart"
-    return "better" if one.gap and one.gap.mean > 0 else "worse"
-
-
-def _needed(one: Candidate) -> tuple[str, str]:
-    if not one.like or one.gap is None or abs(one.gap.mean) < 1e-9:
-        return MISSING, MISSING
-    items = one.cell.score(one.cell.headline).items
-    most = f">{MOST_TIMES * items:,}"
-    return str(one.seeds or f">{MOST_SEEDS}"), f"{one.items:,}" if one.items else most
-
-
-def _cost(cell: Cell, name: str) -> str:
-    value = cell.cost(name)
-    return MISSING if value is None else COSTS[name][1](value)

@@ -12,7 +12,7 @@ import statistics
 from pathlib import Path
 
 from research.reporting.cells import Cell, Grid, read_grid
-from research.reporting.criteria import lay_out_criteria
+from research.reporting.criteria_table import lay_out_criteria
 from research.reporting.equivalents import lay_out_worth
 from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out

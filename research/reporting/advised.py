@@ -19,7 +19,8 @@ def sentences(advice: Advice) -> list[str]:
     cell = advice.recommended
     marks = " Provisional: it has few seeds." if cell.provisional else ""
     rivals = sum(one.like for one in advice.candidates) - 1
-    told = f"not told apart from {rivals} others" if rivals else "told apart from all others"
+    others = f"{rivals} other{'s' if rivals > 1 else ''}"
+    told = f"not told apart from {others}" if rivals else "told apart from all others"
     score = percent(cell.score(cell.headline))
     first = f"{where}: take {cell.key[0]}, {score}; {told}.{marks}"
     return [first, _rule(advice), *_others(advice), *_many(advice), *_doubts(advice)]
@@ -50,7 +51,7 @@ def _others(advice: Advice) -> Iterator[str]:
         known = [cell for cell in advice.pool if cell.cost(name) is not None]
         least = min(known, key=lambda cell: cell.cost(name) or 0.0, default=None)
         taken = advice.recommended
-        if least and taken and (least.cost(name) or 0) < (taken.cost(name) or 0):
+        if least and taken and cost(least, name) != cost(taken, name):
             yield f"If {words} matter most: {least.key[0]} ({cost(least, name)})."
 
 
@@ -101,7 +102,9 @@ def _settling(advice: Advice) -> Iterator[str]:
     known = [one.seeds for one in far if one.seeds]
     told = [f"{max(known)} seeds instead of {seeds} would tell {len(known)}"] if known else []
     told += (
-        [f"{MOST_SEEDS} would not tell {len(far) - len(known)}"] if len(known) < len(far) else []
+        [f"not even {MOST_SEEDS} would tell {len(far) - len(known)}"]
+        if len(known) < len(far)
+        else []
     )
     yield f"More runs: of {len(far)} such rivals more than {points(near)} away, {'; '.join(told)}."
 

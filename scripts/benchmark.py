@@ -115,6 +115,7 @@ def _duelled(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         "ours_bytes": found.ours_bytes,
         "peft_bytes": found.other_bytes,
         "flops": found.flops,
+        "profile": found.profile,
     }
 
 

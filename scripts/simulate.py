@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parents[1] / "results" / "statistics"
 ACCURACIES, ITEMS, SEEDS = (0.6, 0.8, 0.95), (100, 300, 1000), (2, 3, 5, 10)
 OVER_SEEDS = (0.0, 0.01, 0.03, 0.06)
 ROWS, SPREADS, GAPS = (6, 24), ((0.01,), (0.03,), (0.0, 0.01, 0.03)), (0.02, 0.05, 0.1)
+TABLE = 4  # columns of a table
 # Draws of intervals, fewer where nothing is claimed; of columns; and of what others do.
 DRAWS, FEWER, COLUMNS, OTHERS = 6000, 2000, 1000, 500
 
@@ -49,14 +50,17 @@ def of_intervals(accuracy: float, over_seeds: float, items: int, seeds: int) -> 
 
 
 def columns() -> Iterator[Found]:
-    """Columns of equal rows, and columns of which half the rows are worse."""
+    """Columns of equal rows, whole tables of such, and columns of which half the rows are worse."""
     equal = itertools.product(ROWS, SEEDS[1:], SPREADS, (0.0,))
+    tables = itertools.product(ROWS, SEEDS[2:3], SPREADS, (0.0,), (TABLE,))
     worse = itertools.product(ROWS, SEEDS[2:], SPREADS[:2], GAPS)
-    for setting in (*equal, *worse):
+    for setting in (*equal, *tables, *worse):
         yield of_column(*setting)
 
 
-def of_column(rows: int, seeds: int, over_seeds: Sequence[float], worse_by: float) -> Found:
+def of_column(
+    rows: int, seeds: int, over_seeds: Sequence[float], worse_by: float, columns: int = 1
+) -> Found:
     """One setting of `columns`: the rows have the spreads in turn, the later half is worse."""
     worlds = [
         World(0.8 - worse_by * (row >= rows / 2), over_seeds[row % len(over_seeds)])
@@ -64,8 +68,8 @@ def of_column(rows: int, seeds: int, over_seeds: Sequence[float], worse_by: floa
     ]
     draws, items = OTHERS if worse_by else COLUMNS, ITEMS[1]
     setting = {"rows": rows, "seeds": seeds, "over_seeds": over_seeds, "worse_by": worse_by}
-    found = groups(worlds, seeds, items, draws, OTHERS)
-    return {**setting, "items": items, "draws": draws, "others": OTHERS, **found}
+    size = {"columns": columns, "items": items, "draws": draws, "others": OTHERS}
+    return {**setting, **size, **groups(worlds, seeds, items, draws, OTHERS, columns)}
 
 
 def _json(found: dict[str, list[Found]]) -> str:

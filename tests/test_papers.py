@@ -20,6 +20,7 @@ from research.models.backbone import load_backbone
 from research.sweeps.experiment import Experiment
 from research.sweeps.forecast import Forecast, forecast
 from research.sweeps.ledger import Ledger
+from research.sweeps.lineage import Stages
 from research.sweeps.record import Record
 from research.sweeps.trained import load_trained
 from research.tasks import TASKS
@@ -392,6 +393,7 @@ def test_lora_with_a_head_starts_from_mnli(
     one_step["learning_rate"] = 0.1
     row = {**config["approaches"][0], "stages": [one_step, last]}
     config |= {"approaches": [row], "keep_trained": True}
+    monkeypatch.setattr(Stages, "release", lambda self, ids: None)
     [record] = trained_records(films.run(config, tmp_path / "results"))
     # Rank 8 beside query and value of a layer of width 24; the head has a layer of its own.
     counts = 2 * 8 * (24 + 24) + 24 * 24 + 24 + outputs * 24 + outputs

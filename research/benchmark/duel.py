@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from research.benchmark.cases import Case
 from research.benchmark.worker import Answer
@@ -20,7 +20,8 @@ class Duel(NamedTuple):
     """ours_ms, other_ms: of a step, the median over rounds of its mean. ratio: of the other's to
     ours, the median over rounds; low, high: the smallest and the largest. compile_seconds: of our
     side. difference: of the mean of the first results, relative. ours_bytes, other_bytes: the most
-    in use, of the process or, where there is an accelerator, on it. flops: of our step.
+    in use, of the process or, where there is an accelerator, on it. flops: of our step. profile:
+    shares of its time by kinds of operations, empty where they are not known.
     """
 
     ours_ms: float
@@ -33,6 +34,7 @@ class Duel(NamedTuple):
     ours_bytes: int
     other_bytes: int
     flops: float | None
+    profile: dict[str, float]
 
 
 class Side:
@@ -52,13 +54,20 @@ class Side:
 
     def __call__(self, steps: int) -> Answer:
         """Raises RuntimeError if the process has ended."""
+        return Answer(**self._answer(str(steps)))
+
+    def profile(self) -> dict[str, float]:
+        """Shares of the time of a step by kinds of operations; raises as above."""
+        return self._answer("profile")
+
+    def _answer(self, line: str) -> dict[str, Any]:
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
+        answer = self.process.stdout.readline()
+        if not answer:
             raise RuntimeError(f"{self.name} ended with exit code {self.process.wait()}")
-        return Answer(**json.loads(line))
+        return json.loads(answer)
 
     def close(self) -> None:
         assert self.process.stdin is not None
@@ -83,6 +92,7 @@ def duel(case: Case, rounds: int, seconds: float) -> Duel:
             for one in (ours(case.cycle), second)
         ]
         found = [(ours(counts[0]), other(counts[1])) for _ in range(rounds)]
+        profile = ours.profile()
         ours.close()
         other.close()
     difference = _difference(case, first, second)
@@ -100,6 +110,7 @@ def duel(case: Case, rounds: int, seconds: float) -> Duel:
         last[0].device_bytes or last[0].host_bytes,
         last[1].device_bytes or last[1].host_bytes,
         first.flops,
+        profile,
     )
 
 

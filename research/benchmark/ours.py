@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.benchmark.material import Batches, adapter_folders, read_batches
+from research.benchmark.profile import profiled
 from research.devices import Devices
 from research.evaluation.bank import Adapter, bank
 from research.evaluation.batch import Frame, Rows, bucket, frame, prompt_width, rows
@@ -86,6 +87,12 @@ class Training:
 
     def _encoded(self, given: Material) -> list[Encoded]:
         return [given.encoded(i) for i in range(len(given.batches.tokens))]
+
+    def profile(self) -> dict[str, float]:
+        """See `profiled`; of steps on the first batch."""
+        program = self.cohort.compiled(self.parts[0], self.frame, self.hyper).as_text()
+        del self.parts[1:]
+        return profiled(self.step, program)
 
     def flops(self) -> float:
         """Of a step, as XLA counts them, on average over the batches."""

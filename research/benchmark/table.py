@@ -55,6 +55,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
         "| :--- |" + " ---: |" * (len(COLUMNS) - 1),
         *(_row(case) for case in measured["cases"]),
         "",
+        *_profiles(measured["cases"]),
         f"{where['cpu']}; Python {where['python']}, {packages}; {where['date']}.",
     ]
     return "\n".join(lines) + "\n"
@@ -76,6 +77,27 @@ def _row(case: Mapping[str, Any]) -> str:
         _or_dash(case.get("peft_bytes"), "{:.2f} GB", 1e-9),
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def _profiles(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where the time goes; nothing where no profile is known."""
+    known = [case for case in cases if case.get("profile")]
+    if not known:
+        return []
+    kinds = list(dict.fromkeys(kind for case in known for kind in case["profile"]))
+    rows = [
+        [case["name"], *(_or_dash(case["profile"].get(kind), "{:.0%}") for kind in kinds)]
+        for case in known
+    ]
+    return [
+        "Where our time goes, of all threads, by kinds of operations: batched products are those "
+        "of attention; element by element are softmax, norms, activations, sums and the optimizer.",
+        "",
+        "| " + " | ".join(["case", *kinds]) + " |",
+        "| :--- |" + " ---: |" * len(kinds),
+        *("| " + " | ".join(row) + " |" for row in rows),
+        "",
+    ]
 
 
 def _milliseconds(value: float) -> str:

@@ -3,7 +3,8 @@
     python -m research.benchmark.worker SIDE WORK FOLDER DTYPE LEARNING_RATE
 
 SIDE is `ours` or `theirs`. It reads numbers of steps, a line each, does as many, and answers each
-time with a line of JSON; see `Answer`.
+time with a line of JSON; see `Answer`. To the line `profile` it answers where its time goes, by
+kinds of operations, if the work can tell.
 """
 
 import importlib
@@ -35,6 +36,9 @@ def main(side: str, work: str, folder: str, dtype: str, learning_rate: str) -> N
     module: Any = importlib.import_module(f"research.benchmark.{side}")
     doing = module.WORKS[work](Path(folder), dtype, float(learning_rate))
     for line in sys.stdin:
+        if line == "profile\n":
+            print(json.dumps(doing.profile() if hasattr(doing, "profile") else {}), flush=True)
+            continue
         seconds, results = [], []
         for _ in range(int(line)):
             now = time.perf_counter()

@@ -8,8 +8,10 @@ from scipy import optimize, special
 
 from research.reporting.statistics import components, paired_p
 
+LEVEL = 0.05  # how often a table may leave one out that is as good as the best of its column
 
-def indistinguishable(cells: Sequence[np.ndarray], level: float = 0.05) -> list[bool]:
+
+def indistinguishable(cells: Sequence[np.ndarray], level: float = LEVEL) -> list[bool]:
     """Which cells cannot be told apart from the best: the best one, and those whose test against it
     does not fall.
 

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.baselines import BASELINES
-from research.reporting.best import indistinguishable
+from research.reporting.best import LEVEL, indistinguishable
 from research.reporting.records import StoredRun, distinct, read_runs
 from research.reporting.statistics import Interval, influences, interval
 from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, search_runs
 from research.sweeps.record import Kept, Record, canonical
 from research.tasks.metrics import LOWEST
 
-LEVEL = 0.05  # how often a table may leave one out that is as good as the best of its column
 ENOUGH = 5  # seeds, for intervals that cover as often as they say: see results/statistics/
 
 

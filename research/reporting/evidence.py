@@ -46,7 +46,8 @@ def _claims(intervals: Sequence[Found], equal: Sequence[Found]) -> str:
 - From 5 seeds on, at an SD of {_ORDINARY} points or less, 95 % intervals have the truth in
   **{min(covered)} to {max(covered)} %** of the draws (Monte Carlo error:
   ± {_error(0.95, claimed[0]["draws"])} points).
-- Of 6 or of 24 rows that are equally good, one is wrongly left out of the best group in
+- Of 6 or of 24 rows that are equally good, in a table of one column or of
+  {max(one["columns"] for one in equal)}, one is wrongly left out of a best group in
   **at most {many} %** of the tables from 5 seeds on, in {few} % with fewer
   (± {_error(0.05, equal[0]["draws"])} points).
 """
@@ -100,15 +101,19 @@ but on the scale of scores.
 
 
 def _equal(columns: Sequence[Found]) -> str:
-    rows = [[*_setting(one), *map(percent, one["false"].values())] for one in columns]
+    rows = [
+        [str(one["columns"]), *_setting(one), *map(percent, one["false"].values())]
+        for one in columns
+    ]
     return f"""## Equal rows: how often one is left out
 
-In percent of the tables; {columns[0]["items"]} items, accuracy 80 %.
+In percent of the tables; {columns[0]["items"]} items, accuracy 80 %. The columns of a table share
+the level of 5 %.
 
-{_table(("rows", "seeds", "SD", *columns[0]["false"]), rows)}
+{_table(("columns", "rows", "seeds", "SD", *columns[0]["false"]), rows)}
 
 Holm against the best: paired tests as if the best had been named beforehand, each with the
-variance of its own seeds; of {columns[0]["others"]} tables.
+variance of its own seeds, 5 % in each column; of {columns[0]["others"]} tables.
 """
 
 

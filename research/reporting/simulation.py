@@ -7,13 +7,13 @@ the seed's, plus a normal number of the item's.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
 from scipy import optimize, special
 
-from research.reporting.best import indistinguishable
+from research.reporting.best import LEVEL, indistinguishable
 from research.reporting.rivals import GROUPS, INTERVALS, Bounds
 from research.reporting.statistics import bounds
 
@@ -108,25 +108,25 @@ def coverage(world: World, seeds: int, items: int, draws: int, others: int = 0) 
 
 
 def groups(
-    worlds: Sequence[World], seeds: int, items: int, draws: int, others: int = 0
+    worlds: Sequence[World], seeds: int, items: int, draws: int, others: int = 0, columns: int = 1
 ) -> dict[str, Any]:
-    """How often a column's best group leaves out a cell that is as good as the best, and which
-    share of the worse cells it leaves out.
+    """How often a best group of a table leaves out a cell that is as good as the best, and which
+    share of the worse cells they leave out.
 
-    draws: of ours; others: on so many of them, the groups of `rivals.GROUPS` too.
+    draws: of ours; others: on so many of them, the groups of `rivals.GROUPS` too. columns: of each
+    table, with seeds and items of their own; ours share the level, the others' do not.
     """
     rng = generator(*(value for world in worlds for value in (world.accuracy, world.over_seeds)))
     accuracies = np.array([world.accuracy for world in worlds])
     good = accuracies == accuracies.max()
     false, recognised = defaultdict(list), defaultdict(list)
+    ours = {"ours": partial(indistinguishable, level=LEVEL / columns)}
     for draw in range(draws):
-        cells = list(column(worlds, rng, seeds, items))
-        for name, method in (
-            {"ours": indistinguishable} | (GROUPS if draw < others else {})
-        ).items():
-            out = ~np.array(method(cells))
-            false[name].append(out[good].any())
-            recognised[name].append(out[~good])
+        table = [list(column(worlds, rng, seeds, items)) for _ in range(columns)]
+        for name, method in (ours | (GROUPS if draw < others else {})).items():
+            out = ~np.array([method(cells) for cells in table])
+            false[name].append(out[:, good].any())
+            recognised[name].append(out[:, ~good])
     found: dict[str, Any] = {"false": _means(false)}
     return found if good.all() else found | {"recognised": _means(recognised)}
 

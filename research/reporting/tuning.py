@@ -5,7 +5,7 @@ with the same seeds, but for the train-dev gap, which is of the tested runs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ from research.reporting.trials import POINT, Plateau, best_of, noise, plateau
 
 RATE = "learning_rate"
 NOTES = (
+    "Plateau: the learning rates around the best whose mean dev score is as near to its as each "
+    "table says, within a point or, where that is more, one standard error of a difference between "
+    "two rates (over the seeds of the search, all rows of the table together). Straight lines "
+    "between rates; ≥: it reaches the least or the greatest rate tried.",
     "Best of k: the expected best dev score, in percent, of k of the trials at random, each drawn "
     "once (Dodge et al. 2019, by the unbiased estimator of Tang et al. 2020); that of all trials "
     "is optimistic, for it was chosen. A trial with a diverged run counts as the least score.",
@@ -52,12 +56,11 @@ def tuning(cell: Cell, within: float) -> Tuning | None:
     runs = [run for trial in cell.search for run in trial]
     trains = any(run["costs"].get("trained_params") for run in runs)
     told = [run["notes"]["not_learned"] for run in runs if "not_learned" in run["notes"]]
-    rates = _rates([trial[0]["trial"] for trial in cell.search], int(np.argmax(cell.dev)))
+    rates = _compared(cell)
+    scores = [cell.dev[place] for place in rates.values()]
     return Tuning(
         curve=tuple(best_of(cell.dev)),
-        plateau=plateau(list(rates), [cell.dev[i] for i in rates.values()], within)
-        if len(rates) > 1
-        else None,
+        plateau=plateau(list(rates), scores, within) if rates else None,
         runs=len(runs),
         diverged=sum(run["status"] == "diverged" for run in runs) if trains else None,
         unlearned=sum(map(bool, told)) if told else None,
@@ -66,24 +69,32 @@ def tuning(cell: Cell, within: float) -> Tuning | None:
 
 
 def tolerance(cells: Sequence[Cell]) -> float:
-    """How far below the best dev score a trial may be and still count as good: one standard error
-    of a difference of two trials, a point at least.
+    """How far below the best dev score a learning rate may be and still count as good: one standard
+    error of a difference of two rates, a point at least.
 
     It is that of all cells of a task and regime together, for each of them has few trials and
     seeds, and a noisy approach must not get a wide plateau for its noise.
     """
     tables = []
     for cell in cells:
-        sound = [trial for trial in cell.search if all(r["status"] != "diverged" for r in trial)]
-        if cell.dev and sound:
+        tried = [cell.search[place] for place in _compared(cell).values()]
+        sound = [trial for trial in tried if all(run["status"] != "diverged" for run in trial)]
+        if sound:
             dev = [[run["metrics"]["dev"][run["metric"]] for run in trial] for trial in sound]
             tables.append(np.array(dev))
     return max(POINT, noise(tables))
 
 
+def _compared(cell: Cell) -> dict[float, int]:
+    """The learning rates of a cell that can be compared, and the places of their trials."""
+    if not cell.dev:
+        return {}
+    return _rates([trial[0]["trial"] for trial in cell.search], int(np.argmax(cell.dev)))
+
+
 def _rates(trials: Sequence[Mapping[str, Any]], best: int) -> dict[float, int]:
     """The learning rates that were tried with all else as in the best trial, and the places of
-    their trials; {} where no rate varies, or several do.
+    their trials; {} where no rate varies, or several do, or only other things beside it.
     """
     names = {name for trial in trials for name in trial if name.rpartition(".")[2] == RATE}
     varied = [name for name in names if len({trial.get(name) for trial in trials}) > 1]
@@ -95,11 +106,14 @@ def _rates(trials: Sequence[Mapping[str, Any]], best: int) -> dict[float, int]:
         return {key: value for key, value in trial.items() if key != name}
 
     alike = [i for i, trial in enumerate(trials) if rest(trial) == rest(trials[best])]
-    return {trials[i][name]: i for i in alike if trials[i].get(name)}
+    found = {trials[i][name]: i for i in alike if trials[i].get(name)}
+    return found if len(found) > 1 else {}
 
 
 def lay_out_tuning(grid: Grid) -> list[Layout]:
-    """A table for each task and regime with a finished search."""
+    """A table for each task and regime with a finished search; what the columns mean is told once,
+    at the end of the last.
+    """
     layouts = []
     for column in grid.columns:
         cells = {row: cell for row in grid.rows if (cell := grid.cells.get((row, *column)))}
@@ -107,7 +121,8 @@ def lay_out_tuning(grid: Grid) -> list[Layout]:
         found = {row: one for row, cell in cells.items() if (one := tuning(cell, within))}
         if found:
             layouts.append(_table(grid, column, found, within))
-    return layouts
+    last = [replace(layout, notes=(*layout.notes, *NOTES)) for layout in layouts[-1:]]
+    return [*layouts[:-1], *last]
 
 
 def _table(
@@ -130,7 +145,7 @@ def _table(
         scores=len(counts) + 1,
         rows=tuple(row for row in rows if row[0] not in grid.baselines),
         baselines=tuple(row for row in rows if row[0] in grid.baselines),
-        notes=(*_plateaus(found, within), *NOTES),
+        notes=_plateaus(found, within),
     )
 
 
@@ -159,18 +174,10 @@ def _entries(one: Tuning, counts: Sequence[int]) -> tuple[Entry, ...]:
     return tuple(map(Entry, texts))
 
 
-def _plateaus(found: Mapping[str, Tuning], within: float) -> list[str]:
-    """What a plateau is, and where the best rate is the last that was tried."""
+def _plateaus(found: Mapping[str, Tuning], within: float) -> tuple[str, ...]:
+    """How near the best a plateau is, and where the best rate is the last that was tried."""
     known = {row: one.plateau for row, one in found.items() if one.plateau}
-    if not known:
-        return []
-    notes = [
-        f"Plateau: the learning rates around the best whose mean dev score is within "
-        f"{100 * within:.1f} points of it, the greater of a point and one standard error of a "
-        "difference between two trials (over the seeds of the search, all rows together); straight "
-        "lines between rates; ≥: it reaches the least or the greatest rate tried."
-    ]
+    near = f"Plateau: within {100 * within:.1f} points of the best rate."
     ends = [f"{row} ({flat.best:g})" for row, flat in known.items() if flat.at_end]
-    if ends:
-        notes.append(f"The best rate is the least or the greatest tried: {', '.join(ends)}.")
-    return notes
+    last = f"The best rate is the least or the greatest tried: {', '.join(ends)}."
+    return tuple(note for note, holds in ((near, known), (last, ends)) if holds)

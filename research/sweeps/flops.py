@@ -12,20 +12,28 @@ from research.methods.method import Leaves
 
 STACK = r"(|encoder/|decoder/)layers_(\d+)/"
 ABOVE = r"(|encoder/|decoder/)(final_norm|head|pooler)/|head:"
+OFFERS = r"/attention/(key|value|qkv)/"  # what other tokens see of a token
 NO_KERNEL = r".*embedding$|\w+:/"  # tables, and what a method adds to no layer
 
 
 def step_flops(
-    leaves: Leaves, trained: Collection[str], rows: int, tokens: float, targets: int
+    leaves: Leaves,
+    trained: Collection[str],
+    rows: int,
+    tokens: float,
+    targets: int,
+    asking: float | None = None,
 ) -> float:
     """Of one step on `rows` rows of `tokens` tokens, `targets` of them predicted (0: by a head).
 
     Two operations for each weight of a kernel and token that meets it; as many again for the
     gradient of its input, where something trains there or below, and for its own, if it trains
     (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). Attention scores, norms and tables are
-    left out. leaves: may be shapes.
+    left out. leaves: may be shapes. asking: how many tokens of a row the last layer is computed at,
+    but for its keys and values (None: all).
     """
-    lowest = min(map(_height, trained))
+    lowest = min(map(_height, trained), default=(2, 0.0))  # above all where nothing trains
+    top = (0, max((_height(path)[1] for path in leaves if path.startswith("layers_")), default=-1))
 
     def passes(path: str) -> int:
         return 1 + (_height(path) >= lowest) + (path in trained)
@@ -34,6 +42,8 @@ def step_flops(
     for path, leaf in leaves.items():
         if len(leaf.shape) == 2 and not re.match(NO_KERNEL, path):
             met = tokens if _reads_rows(path) else targets
+            if _height(path) == top and not re.search(OFFERS, path):
+                met = tokens if asking is None else asking
             total += 2.0 * leaf.size * met * passes(path)
     if "head/kernel" not in leaves:  # the table makes the logits
         total += 2.0 * leaves["embed/embedding"].size * targets * 2

@@ -105,8 +105,9 @@ class Work:
     def keep(self, outcome: Outcome) -> None:
         """Continues from what the next stage has trained."""
         index, stage = len(self.outcomes), self.approach.stages[len(self.outcomes)]
-        trained = outcome.trained
-        self.leaves, self.changed = {**self.leaves, **trained}, {**self.changed, **trained}
+        # A head that was lent ends with its stage.
+        stays = without_head(outcome.trained) if stage.lends_head else outcome.trained
+        self.leaves, self.changed = {**self.leaves, **stays}, {**self.changed, **stays}
         if stage.merge:
             whole = merged(self._training(index), self.leaves)
             folded = {p: leaf for p, leaf in whole.items() if leaf is not self.leaves.get(p)}

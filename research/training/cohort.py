@@ -68,12 +68,15 @@ class OneByOne:
     def states(self) -> list[State]:
         return [self.step.read(state) for state in self.members]
 
+    def compiled(self, rows: Rows, frame: Frame, hyper: Hyper) -> Any:
+        """The executable of a member's step."""
+        return self.step.compiled(self.members[0], self.frozen[0], rows, frame, hyper)
+
     def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step; the executable in use tells it, where that is the plain one."""
-        args = (self.members[0], self.frozen[0], rows, frame, hyper)
         step, accumulate = self.step, self.program.schedule.accumulate
         if isinstance(step, MeshStep) and step.mesh.size == 1 and accumulate == 1:
-            return cost(step.compiled(*args))
+            return cost(self.compiled(rows, frame, hyper))
         state = self.step.read(self.members[0])
         return _cost_alone(self.program, state, self.leaves[0], rows, frame, hyper)
 

@@ -81,7 +81,8 @@ def test_operations_are_about_those_that_xla_counts(method):
     compiled = step.lower(program, state, frozen, rows, tiny.FRAME, tiny.hyper(method)).compile()
     length = 4 if isinstance(method, SoftPrompt) else 0
     tokens = 32 + (len(tiny.FRAME.opening) + length) / 8
-    expected = step_flops(leaves, trained, 8, tokens, rows.target.shape[1])
+    targets = rows.target.shape[1]
+    expected = step_flops(leaves, trained, 8, tokens, targets, asking=targets)
     assert np.isclose(expected, cost(compiled)["flops"], rtol=0.35)
 
 
@@ -92,3 +93,10 @@ def test_biases_alone_need_all_gradients_of_inputs():
     twice = step_flops(dict(leaves), paths, 1, 1, 0)
     kernels = sum(leaf.size for path, leaf in leaves.items() if path.endswith("kernel"))
     assert twice == 2 * 2 * kernels
+
+
+def test_the_last_layer_asks_at_targets_and_offers_everywhere():
+    leaves = backbone_shapes(tiny.decoder()[0])
+    everywhere, at_targets = (step_flops(leaves, [], 1, 9, 2, asking) for asking in (None, 2))
+    spared = 2 * 16 * 24 + 3 * 16 * 24  # query and output, gate, up and down
+    assert everywhere - at_targets == 2 * 7 * spared

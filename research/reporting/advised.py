@@ -99,14 +99,13 @@ def _settling(advice: Advice) -> Iterator[str]:
     if seeds == 1:
         yield "More runs: with one seed nothing is known of how seeds vary; five are the least."
         return
-    known = [one.seeds for one in far if one.seeds]
-    told = [f"{max(known)} seeds instead of {seeds} would tell {len(known)}"] if known else []
-    told += (
-        [f"not even {MOST_SEEDS} would tell {len(far) - len(known)}"]
-        if len(known) < len(far)
-        else []
-    )
-    yield f"More runs: of {len(far)} such rivals more than {points(near)} away, {'; '.join(told)}."
+    known, all_of = [one.seeds for one in far if one.seeds], len(far)
+    told = []
+    if known:
+        told = [f"{max(known)} seeds instead of {seeds} would tell {len(known)} of {all_of}"]
+    if len(known) < all_of:
+        told.append(f"not even {MOST_SEEDS} would tell {all_of - len(known)} of {all_of}")
+    yield f"More runs, for rivals more than {points(near)} away: {'; '.join(told)}."
 
 
 def _constant(advice: Advice) -> list[str]:

@@ -1,6 +1,7 @@
 """The nine criteria of a task's approaches as a table."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from research.reporting.cells import Grid
 from research.reporting.criteria import CRITERIA, Subject
@@ -10,10 +11,13 @@ from research.reporting.records import distinct
 
 def lay_out_criteria(grid: Grid, tasks: Collection[str] | None = None) -> list[Layout]:
     """A table for each task with tested runs, or of those given: a row for each approach, a column
-    for each criterion.
+    for each criterion; what the criteria mean is told once, at the end of the last.
     """
     tested = distinct(cell.key[1] for cell in grid.tested())
-    return [_table(grid, task) for task in tested if tasks is None or task in tasks]
+    layouts = [_table(grid, task) for task in tested if tasks is None or task in tasks]
+    told = tuple(f"{one.name.capitalize()}: {one.note}" for one in CRITERIA)
+    last = [replace(layout, notes=(*layout.notes, *told)) for layout in layouts[-1:]]
+    return [*layouts[:-1], *last]
 
 
 def _table(grid: Grid, task: str) -> Layout:
@@ -22,14 +26,13 @@ def _table(grid: Grid, task: str) -> Layout:
     subjects = _subjects(grid, sizes, column)
     texts = {row: [one.text(subject) for one in CRITERIA] for row, subject in subjects.items()}
     rows = [(row, tuple(map(Entry, of))) for row, of in texts.items()]
-    notes = [*(f"{one.name.capitalize()}: {one.note}" for one in CRITERIA), *_missing(texts)]
     return Layout(
         title=f"{grid.name}: nine criteria on {task}, {amount(column[1])}",
         heads=tuple((one.name, one.unit) for one in CRITERIA),
         scores=5,
         rows=tuple(row for row in rows if row[0] not in grid.baselines),
         baselines=tuple(row for row in rows if row[0] in grid.baselines),
-        notes=tuple(notes),
+        notes=tuple(_missing(texts)),
     )
 
 

@@ -7,14 +7,12 @@ import numpy as np
 
 from research.errors import InputError
 from research.evaluation.baselines import CONSTANT
-from research.reporting.best import untold
+from research.reporting.best import LEVEL, untold
 from research.reporting.cells import Cell, Grid
 from research.reporting.columns import Column, cells_of, examples_of
 from research.reporting.constraints import Bound, Constraints, bounds_of
 from research.reporting.gap import Gap
 from research.reporting.power import Spread
-
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)

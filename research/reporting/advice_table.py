@@ -13,7 +13,7 @@ HEADS = (
     ("", "verdict"),
     ("seeds", "to tell"),
     ("items", "to tell"),
-    *(tuple(COSTS[name][0].split()) for name in SHOWN),
+    *((COSTS[name][0].partition(" ")[0], COSTS[name][0].partition(" ")[2]) for name in SHOWN),
 )
 NOTES = (
     "Against the recommended: the difference of the mean scores in points and its own 95 % "

@@ -25,7 +25,7 @@ def indistinguishable(cells: Sequence[np.ndarray], level: float = LEVEL) -> list
     return untold(cells, int(np.mean(cells, axis=(1, 2)).argmax()), level)
 
 
-def untold(cells: Sequence[np.ndarray], one: int, level: float = 0.05) -> list[bool]:
+def untold(cells: Sequence[np.ndarray], one: int, level: float = LEVEL) -> list[bool]:
     """Which cells cannot be told apart from the cell `one`, itself among them; as many pairs are
     counted as for the best.
     """

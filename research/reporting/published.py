@@ -68,16 +68,18 @@ def read_published(path: Path) -> Published:
 
 def _scores(task: str, values: dict[str, Any]) -> Iterator[Score]:
     """`scores`: one number each. `head` and `prompt`: runs by number of examples, null for none."""
-    metric = METRICS.get(values["metric"], values["metric"])
+    name: str = values["metric"]
+    metric = METRICS.get(name, name)
     for one in values.get("scores", ()):
         fields = {**one, "approaches": tuple(one["approaches"])}
         yield Score(task=task, metric=metric, **fields)
-    for name in ("head", "prompt"):
-        for examples, runs in zip(values.get("examples", ()), values.get(name, ()), strict=False):
+    for approach in ("head", "prompt"):
+        of_size = values.get(approach, ())
+        for examples, runs in zip(values.get("examples", ()), of_size, strict=False):
             known = tuple(run for run in runs if run is not None)
             if known:
                 mean = statistics.fmean(known)
-                yield Score(task, (name,), metric, mean, examples, runs=known)
+                yield Score(task, (approach,), metric, mean, examples, runs=known)
 
 
 def lay_out_published(grid: Grid, published: Published) -> Layout:

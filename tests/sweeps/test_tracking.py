@@ -97,6 +97,8 @@ def test_lines_come_as_they_are_made_and_once(tmp_path: Path):
     assert lines(tmp_path) == list(evaluations())[:3]
     with (tmp_path / "metrics" / "abc.jsonl").open("a") as file:
         file.write('{"run_id": "ab')
+    [events] = (tmp_path / "tensorboard").rglob("events*")
+    events.rename(events.with_name("events.out.tfevents.1.killed"))
     resumed = Tracker(tmp_path, tensorboard=True)
     second = resumed.live(RUN, STAGES[:1])
     second(STAGES[1][:1])

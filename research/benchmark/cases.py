@@ -66,6 +66,13 @@ def drawn(
         material.write_adapters(folder, [methods] * adapters)
 
 
+def factors(rows: int, inner: int, columns: int) -> Case:
+    """The product of two matrices alone: what the libraries below either side make of the cores."""
+    write = partial(material.write_factors, rows=rows, inner=inner, columns=columns)
+    name = f"product of matrices, {rows} x {inner} and {inner} x {columns}"
+    return Case(name, None, write, "product", ("theirs", "product"))
+
+
 def _drawn(*args, **settings) -> Write:
     return lambda folder: drawn(folder, *args, **settings)
 
@@ -77,6 +84,8 @@ LARGE = partial(_drawn, "T5 large", 16, 260, 4)
 ON_GPU = partial(Case, at_least=None, dtype="bfloat16", device="gpu")
 
 CASES = (
+    factors(1024, 288, 768),  # of the decoder's MLP, 32 x 32 tokens
+    factors(3648, 512, 1024),  # of T5's MLP, 16 x (100 + 128) tokens
     Case("decoder 10M, soft prompt 100, 32 x 32", 5.0, SMALL(32, 1, (SOFT,))),
     Case("decoder 10M, soft prompt 20, 32 x 128", 1.4, SMALL(128, 1, (SHORT,))),
     Case("decoder 10M, prefix 100, 32 x 32", 1.3, SMALL(32, 1, (PREFIX,))),

@@ -3,6 +3,7 @@
 model/        a Hugging Face folder
 adapters/I/   folders of PEFT
 batches.npz   the batches, see `Batches`
+factors.npz   or nothing but two matrices
 """
 
 from collections.abc import Sequence
@@ -72,6 +73,18 @@ def write_batches(folder: Path, batches: Batches) -> None:
 def read_batches(folder: Path) -> Batches:
     with np.load(folder / "batches.npz") as stored:
         return Batches(**{name: stored[name] for name in Batches._fields})
+
+
+def write_factors(folder: Path, rows: int, inner: int, columns: int) -> None:
+    """Two matrices of uniform numbers, [rows, inner] and [inner, columns]."""
+    draw = np.random.default_rng(0)
+    left, right = draw.random((rows, inner), np.float32), draw.random((inner, columns), np.float32)
+    np.savez(folder / "factors.npz", left=left, right=right)
+
+
+def read_factors(folder: Path) -> tuple[NDArray, NDArray]:
+    with np.load(folder / "factors.npz") as file:
+        return file["left"], file["right"]
 
 
 def write_shape(folder: Path, shape: str) -> int:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.benchmark.material import Batches, adapter_folders, read_batches
+from research.benchmark.material import Batches, adapter_folders, read_batches, read_factors
 from research.benchmark.profile import profiled
 from research.devices import Devices
 from research.evaluation.bank import Adapter, bank
@@ -22,7 +22,7 @@ from research.methods.method import Leaves, Method, mask, split
 from research.models.backbone import load_backbone
 from research.tasks.encoded import Encoded, Labels
 from research.training.batches import batch_indices
-from research.training.cohort import cohort_on
+from research.training.cohort import OneByOne
 from research.training.optimizer import Schedule
 from research.training.step import Hyper, Program, init_state
 
@@ -71,7 +71,7 @@ class Training:
         schedule = Schedule(batch_size=rows_a_step, warmup=0.0, decay="constant")
         program = Program(given.backbone.model, schedule, given.dtype)
         state = init_state(program, jax.random.key(0), trained)
-        self.cohort = cohort_on(program, DEVICES, [state], [frozen])
+        self.cohort = OneByOne(program, DEVICES, [state], [frozen])
         self.hyper = Hyper(methods, np.float32(learning_rate), np.float32(0.0))
         self.frame = given.frame()
         causal = given.backbone.model.ROUTE == "causal"
@@ -175,12 +175,30 @@ class ServingOne(Serving):
     tasks = 1
 
 
+class Product:
+    """A step is a product of two matrices."""
+
+    def __init__(self, folder: Path, dtype: str, learning_rate: float):
+        del learning_rate
+        self.factors = [jnp.asarray(one, dtype) for one in read_factors(folder)]
+        self.product = jax.jit(jnp.matmul)
+
+    def step(self) -> float:
+        """One number of the product."""
+        return float(self.product(*self.factors)[0, 0])
+
+    def flops(self) -> float:
+        (rows, inner), (_, columns) = (one.shape for one in self.factors)
+        return 2.0 * rows * inner * columns
+
+
 WORKS: dict[str, Any] = {
     "train": Training,
     "train by length": TrainingByLength,
     "score": Scoring,
     "mixed": Serving,
     "one task": ServingOne,
+    "product": Product,
 }
 
 

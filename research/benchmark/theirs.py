@@ -13,7 +13,7 @@ import peft  # pyright: ignore
 import torch  # pyright: ignore
 import transformers
 
-from research.benchmark.material import Batches, adapter_folders, read_batches
+from research.benchmark.material import Batches, adapter_folders, read_batches, read_factors
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 IGNORED = -100  # a label of transformers that does not count
@@ -147,7 +147,29 @@ class Sweeping:
         return None
 
 
-WORKS: dict[str, Any] = {"train": Training, "score": Scoring, "sweep": Sweeping}
+class Product:
+    """A step is a product of two matrices."""
+
+    def __init__(self, folder: Path, dtype: str, learning_rate: float):
+        del learning_rate
+        self.left, self.right = (
+            torch.tensor(one, dtype=getattr(torch, dtype), device=DEVICE)
+            for one in read_factors(folder)
+        )
+
+    def step(self) -> float:
+        return float((self.left @ self.right)[0, 0])
+
+    def flops(self) -> None:
+        return None
+
+
+WORKS: dict[str, Any] = {
+    "train": Training,
+    "score": Scoring,
+    "sweep": Sweeping,
+    "product": Product,
+}
 
 
 def peak_bytes() -> int | None:

@@ -69,14 +69,17 @@ class OneByOne:
         return [self.step.read(state) for state in self.members]
 
     def compiled(self, rows: Rows, frame: Frame, hyper: Hyper) -> Any:
-        """The executable of a member's step."""
-        return self.step.compiled(self.members[0], self.frozen[0], rows, frame, hyper)
+        """The executable of a member's step, None where it is not the plain one."""
+        step, accumulate = self.step, self.program.schedule.accumulate
+        if not isinstance(step, MeshStep) or step.mesh.size > 1 or accumulate > 1:
+            return None
+        return step.compiled(self.members[0], self.frozen[0], rows, frame, hyper)
 
     def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step; the executable in use tells it, where that is the plain one."""
-        step, accumulate = self.step, self.program.schedule.accumulate
-        if isinstance(step, MeshStep) and step.mesh.size == 1 and accumulate == 1:
-            return cost(self.compiled(rows, frame, hyper))
+        compiled = self.compiled(rows, frame, hyper)
+        if compiled is not None:
+            return cost(compiled)
         state = self.step.read(self.members[0])
         return _cost_alone(self.program, state, self.leaves[0], rows, frame, hyper)
 

@@ -68,7 +68,7 @@ class Cell:
         """
         found = []
         for trial in self.search:
-            scores = [(run["metrics"].get("dev") or {}).get(run["metric"]) for run in trial]
+            scores: list[Any] = [(r["metrics"].get("dev") or {}).get(r["metric"]) for r in trial]
             if any(run["status"] == "diverged" for run in trial):
                 scores = [LOWEST.get(trial[0]["metric"], 0.0)]
             if None in scores:

@@ -72,6 +72,21 @@ def test_the_best_group_holds_what_cannot_be_told_apart(finished):
     assert best == {"LoRA", "full fine-tuning"}
 
 
+def test_the_columns_of_a_table_share_the_level(sweep, monkeypatch):
+    """A column with one cell compares nothing and takes no share."""
+    levels = []
+    monkeypatch.setattr(
+        "research.reporting.cells.indistinguishable",
+        lambda cells, level: levels.append(level) or [True] * len(cells),
+    )
+    for task, regime in ((0, 0), (0, 1), (1, 1)):
+        sweep.cell(0, task, regime)
+        sweep.cell(4, task, regime)
+    sweep.cell(0, 1, 0)
+    assert len(read_grid(sweep.folder).best) == 6
+    assert levels == [pytest.approx(0.05 / 3)] * 3
+
+
 def test_test_scores_do_not_move_the_choice(sweep):
     """A trial that dev rejected stays out even if it was tested, as after a wider search."""
     sweep.cell(2, 0, 0)

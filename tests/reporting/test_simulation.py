@@ -7,7 +7,7 @@ import pytest
 
 from research.reporting import rivals
 from research.reporting.evidence import ORDINARY, report
-from research.reporting.simulation import World, answers, column
+from research.reporting.simulation import World, answers, column, groups
 from scripts.simulate import FOLDER, of_column, of_intervals
 
 FOUND = json.loads((FOLDER / "simulated.json").read_text())
@@ -62,6 +62,18 @@ def test_other_intervals_by_hand():
     )
     low, high = rivals.symmetric(right, rng)
     assert low + high == pytest.approx(2 * score)
+
+
+def test_a_table_is_wrong_where_one_of_its_columns_is(monkeypatch):
+    calls = []
+
+    def group(cells, level):
+        calls.append(level)
+        return [len(calls) != 6, *[True] * (len(cells) - 1)]
+
+    monkeypatch.setattr("research.reporting.simulation.indistinguishable", group)
+    found = groups([World(0.8, 0.01)] * 3, seeds=2, items=10, draws=5, columns=4)
+    assert found == {"false": {"ours": 0.2}} and calls == [0.05 / 4] * 20
 
 
 def test_the_claims_hold():

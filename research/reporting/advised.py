@@ -18,12 +18,20 @@ def sentences(advice: Advice) -> list[str]:
         return [f"{where}: no recommendation.", *(_constant(advice) or _binding(advice))]
     cell = advice.recommended
     marks = " Provisional: it has few seeds." if cell.provisional else ""
-    rivals = sum(one.like for one in advice.candidates) - 1
-    others = f"{rivals} other{'s' if rivals > 1 else ''}"
-    told = f"not told apart from {others}" if rivals else "told apart from all others"
     score = percent(cell.score(cell.headline))
-    first = f"{where}: take {cell.key[0]}, {score}; {told}.{marks}"
+    first = f"{where}: take {cell.key[0]}, {score}; {_told(advice)}.{marks}"
     return [first, _rule(advice), *_others(advice), *_many(advice), *_doubts(advice)]
+
+
+def _told(advice: Advice) -> str:
+    """How it stands among the others that keep the bounds."""
+    rivals = sum(one.like for one in advice.candidates[1:])
+    able = [one for one in advice.candidates[1:] if not one.missed and not one.like]
+    better = sum(one.gap is not None and one.gap.mean > 0 for one in able)
+    words = [f"not told apart from {rivals} other{'s' if rivals > 1 else ''}"] if rivals else []
+    if better:
+        words.append(f"{better} surely score more")
+    return ", ".join(words) or "told apart from all others"
 
 
 def _rule(advice: Advice) -> str:

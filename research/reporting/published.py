@@ -1,7 +1,7 @@
 """Numbers of papers, from `results/published/`, beside ours."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,26 +94,13 @@ def lay_out_published(grid: Grid, published: Published) -> Layout:
         theirs = ", ".join(dict.fromkeys(score.task for score in published.scores))
         allowed = f"no approach and task of ours is among its numbers, which are on {theirs}"
         raise InputError("against", published.paper, allowed)
-    tested = [_test(cell, score) for cell, score in pairs]
-    fallen = holm([p for _, p in tested], LEVEL)
-    rows = []
-    for (cell, score), (gap, _), falls in zip(pairs, tested, fallen, strict=True):
-        texts = (
-            percent(cell.score(cell.headline)),
-            f"{100 * score.score:.1f}",
-            _spread(score),
-            gap.text(),
-            "yes" if falls else "no",
-            _backbones(cell, score),
-        )
-        rows.append((", ".join(cell.key), tuple(map(Entry, texts))))
     heads = ("ours", "the paper's", "its spread", "difference", "beyond noise", "backbone")
     metrics = ", ".join(sorted({NAMES.get(score.metric, score.metric) for _, score in pairs}))
     return Layout(
         title=f"{grid.name} against {published.paper}",
         heads=tuple((head, "") for head in heads),
         scores=len(heads),
-        rows=tuple(rows),
+        rows=tuple(_rows(pairs)),
         baselines=(),
         notes=(
             f"Scores: {metrics} in percent; the difference is ours less the paper's, in points, "
@@ -123,6 +110,21 @@ def lay_out_published(grid: Grid, published: Published) -> Layout:
             "difference is called beyond noise too easily.",
         ),
     )
+
+
+def _rows(pairs: Sequence[tuple[Cell, Score]]) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+    tested = [_test(cell, score) for cell, score in pairs]
+    fallen = holm([p for _, p in tested], LEVEL)
+    for (cell, score), (gap, _), falls in zip(pairs, tested, fallen, strict=True):
+        texts = (
+            percent(cell.score(cell.headline)),
+            f"{100 * score.score:.1f}",
+            _spread(score),
+            gap.text(),
+            "yes" if falls else "no",
+            _backbones(cell, score),
+        )
+        yield ", ".join(cell.key), tuple(map(Entry, texts))
 
 
 def _test(cell: Cell, score: Score) -> tuple[Gap, float]:

@@ -14,15 +14,18 @@ from research.errors import InputError
 
 @dataclass(frozen=True)
 class Devices:
-    """mode: `jit` on a mesh, or `pmap`. count: how many devices (None: all). fsdp: over how many
-    of them the leaves are cut. members: how the runs of a cohort share them: `host` calls one after
-    the other, `vmap` runs all as one program, `auto` is host on CPU and vmap elsewhere.
+    """mode: `jit` on a mesh, or `pmap`. count: how many devices (None: all), over which the rows of
+    a batch are cut. fsdp: over how many of them the leaves are cut as well. members: how the runs
+    of a cohort share them: `host` calls one after the other, `vmap` runs all as one program, `auto`
+    is host on CPU and vmap elsewhere. remat: whether layers are computed again for their gradients,
+    which takes less memory and up to a third more operations.
     """
 
     mode: Literal["jit", "pmap"] = "jit"
     count: int | None = None
     fsdp: int = 1
     members: Literal["auto", "host", "vmap"] = "auto"
+    remat: bool = False
 
     def mesh(self) -> Mesh:
         """The (data, fsdp) mesh. Raises InputError if devices are too few or do not divide."""

@@ -19,9 +19,10 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from research.benchmark.cases import CASES, RACES, Case
+from research.benchmark.cases import CASES, RACES, STARTS, Case, Start
 from research.benchmark.duel import duel
 from research.benchmark.race import race
+from research.benchmark.start import start
 from research.benchmark.table import machine, write
 from research.errors import InputError, choose_from, exit_on_input_error
 from research.sweeps.flops import rate
@@ -72,7 +73,7 @@ def _check(options: argparse.Namespace) -> None:
         )
     if set(options.machine) & set("/\\") or options.machine in ("", ".", ".."):
         raise InputError("--machine", options.machine, "the name of a folder is expected")
-    names = [case.name for case in (*CASES, *RACES)]
+    names = [case.name for case in (*CASES, *RACES, *STARTS)]
     if options.case is not None and not any(options.case in name for name in names):
         raise InputError("--case", options.case, choose_from(names, options.case))
 
@@ -90,6 +91,9 @@ def _work(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     for one in RACES:
         if (options.case or "") in one.name:
             yield one.name, lambda one=one: _raced(one)
+    for one in STARTS:
+        if (options.case or "") in one.name:
+            yield one.name, lambda one=one: _started(one)
 
 
 def _fits(case: Case) -> bool:
@@ -130,6 +134,20 @@ def _raced(one: Any) -> dict[str, Any]:
         "high": found.high,
         "at_least": one.at_least,
         "other": "theirs sweep",
+    }
+
+
+def _started(one: Start) -> dict[str, Any]:
+    found = start(one, rounds=3)
+    return {
+        "name": one.name,
+        "ours_ms": 1e3 * found.seconds,
+        "peft_ms": None,
+        "ratio": None,
+        "low_ms": 1e3 * found.low,
+        "high_ms": 1e3 * found.high,
+        "at_least": None,
+        "at_most_ms": 1e3 * one.at_most,
     }
 
 

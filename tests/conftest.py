@@ -6,6 +6,10 @@ from pathlib import Path
 import jax
 import pytest
 
+# Virtual devices that wait 40 seconds for one another end the process, as they do where a machine
+# stands still for a while; a step here takes a tenth of a second, and one that hangs ends too.
+PATIENCE = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
+os.environ["XLA_FLAGS"] = f"{PATIENCE} {os.environ.get('XLA_FLAGS', '')}"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)

@@ -6,7 +6,7 @@ from pathlib import Path
 import research
 
 ORDER = ["models", "tasks", "methods", "interop", "evaluation", "training", "contracts"]
-ORDER += ["sweeps", "reporting", "benchmark"]
+ORDER += ["sweeps", "reporting", "benchmark", "scale"]
 ROOT = Path(research.__file__).parent
 
 

@@ -47,6 +47,16 @@ class Race:
     method: Method
 
 
+@dataclass(frozen=True)
+class Start:
+    """scripts/train.py up to its first step, of a config's approach; at_most: seconds."""
+
+    name: str
+    at_most: float
+    config: str
+    approach: str
+
+
 def drawn(
     folder: Path,
     shape: str,
@@ -127,4 +137,12 @@ CASES = (
 RACES = (
     Race("sweep of 16 LoRA runs, whole process", 2.0, LoRA(rank=8, alpha=16.0)),
     Race("sweep of 16 soft prompt runs, whole process", 3.0, SoftPrompt(length=10)),
+)
+STARTS = (
+    Start(
+        "start of scripts/train.py to its first step, compiled before",
+        10.0,
+        "quickstart.py",
+        "LoRA",
+    ),
 )

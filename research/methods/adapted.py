@@ -16,6 +16,7 @@ from research.methods.method import Array, Leaves, Method, Site, added_to, backb
 from research.models.dropout import Dropout
 from research.models.layers import Memory
 from research.models.model import Model
+from research.models.remat import layers_again
 
 
 class Read(NamedTuple):
@@ -38,6 +39,7 @@ class Adapted:
 
     leaves: backbone leaves and every method's own, as one flat dict; cast to `dtype` here, so
     trained leaves may stay in float32. dropout: rate of the model's own dropout while training.
+    remat: see `layers_again`.
     """
 
     model: Model
@@ -45,6 +47,7 @@ class Adapted:
     leaves: Leaves
     dtype: Any = jnp.float32
     dropout: float = 0.0
+    remat: bool = False
 
     @property
     def route(self) -> str:
@@ -200,7 +203,7 @@ class Adapted:
     ) -> Any:
         chosen: dict[str, Any] = {} if at is None else {"at": at}
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
-        with self._layers_adapted(keys):
+        with self._layers_adapted(keys), layers_again(self.remat):
             return self.model.apply({"params": params}, *args, method=method, **chosen)
 
     @contextlib.contextmanager
@@ -212,6 +215,8 @@ class Adapted:
             path = "/".join(context.module.path)
             here = None if keys is None else jax.vmap(lambda key: path_key(key, path))(keys)
             if self.dropout and isinstance(context.module, Dropout):
+                if context.method_name == "works":
+                    return here is not None
                 return shared_dropout(args[0], self.dropout, here)
             touched = [(m, own[path]) for m, own in added if path and path in own]
             if context.method_name != "__call__" or not touched:

@@ -11,3 +11,7 @@ class Dropout(nn.Module):
 
     def __call__(self, inputs: Array) -> Array:
         return inputs
+
+    def works(self) -> bool:
+        """Whether a call drops anything now."""
+        return False

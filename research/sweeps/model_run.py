@@ -11,6 +11,7 @@ from research.sweeps.lineage import lineage_id
 from research.sweeps.plan import Run
 from research.sweeps.result import Result
 from research.sweeps.share import Share, cohort_id
+from research.sweeps.stage import Stage
 from research.sweeps.work import Work
 from research.tasks.sampling import draw
 from research.training.batches import Shapes, Stream
@@ -68,7 +69,7 @@ def _fit(
         report(step, progress)
 
     return fit(
-        Program(bench.backbone.model, stage.schedule, bench.dtype),
+        _program(stage, bench),
         bench.devices,
         [one.member(index, own) for one, own in zip(work, data, strict=True)],
         data[0].answering,
@@ -92,6 +93,10 @@ def _shapes(share: Share, index: int, bench: Bench) -> Shapes:
     return bench.shapes((cohort_id(share.cohort), index), found)
 
 
+def _program(stage: Stage, bench: Bench) -> Program:
+    return Program(bench.backbone.model, stage.schedule, bench.dtype, bench.devices.remat)
+
+
 def _spent() -> dict[str, float]:
     """What this thread has spent so far; what is between two of these is the difference."""
     return {
@@ -109,4 +114,4 @@ def check_run(run: Run, bench: Bench) -> None:
     work = Work(run, bench)
     for index, stage in enumerate(run.approach.stages):
         work.check(index)
-        step_on(Program(bench.backbone.model, stage.schedule, bench.dtype), bench.devices)
+        step_on(_program(stage, bench), bench.devices)

@@ -54,7 +54,9 @@ def git_state(package: Path | None = None) -> dict[str, Any] | None:
 
 
 def hardware() -> dict[str, Any]:
-    """Platform, processor, cores, memory in bytes, and the JAX devices by kind and count."""
+    """Platform, processor, cores, memory in bytes, the JAX devices by kind and count, and what the
+    environment asks of XLA, such as deterministic operations on a GPU.
+    """
     devices = jax.devices()
     return {
         "platform": platform.platform(),
@@ -63,6 +65,7 @@ def hardware() -> dict[str, Any]:
         "memory_bytes": _memory(),
         "device_kind": devices[0].device_kind,
         "device_count": len(devices),
+        "xla_flags": os.environ.get("XLA_FLAGS", "").split(),
     }
 
 

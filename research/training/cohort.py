@@ -107,7 +107,7 @@ class Together:
             else jax.device_put(_stack([other[p] for other in frozen]), self.by_member)
             for p, leaf in frozen[0].items()
         }
-        self.step = _mapped(program, self.by_member, tuple(shared.items()))
+        self.step = mapped_step(program, self.by_member, tuple(shared.items()))
         self.count = len(states)
 
     def advance(self, rows, frames, hypers, active) -> np.ndarray:
@@ -136,7 +136,7 @@ def cohort_on(
 
 
 @functools.lru_cache
-def _mapped(
+def mapped_step(
     program: Program, by_member: NamedSharding, shared: tuple[tuple[str, bool], ...]
 ) -> Executable:
     """The step over members, one object for all cohorts, so that nothing compiles twice."""

@@ -49,13 +49,15 @@ class Metrics(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """What is compiled in: the model, the schedule, the compute precision. Raises InputError for
-    dropout in a model that has none.
+    """What is compiled in: the model, the schedule, the compute precision, and whether activations
+    are computed again for the gradients (see `layers_again`). Raises InputError for dropout in a
+    model that has none.
     """
 
     model: Model
     schedule: Schedule
     dtype: Any = jnp.float32
+    remat: bool = False
 
     def __post_init__(self) -> None:
         if self.schedule.dropout and not self.model.DROPS:
@@ -95,8 +97,9 @@ def train_step(
     smoothing, dropout = program.schedule.label_smoothing, program.schedule.dropout
 
     def loss_sum(trained: Leaves, part: Rows) -> tuple[jax.Array, jax.Array]:
+        leaves = {**frozen, **trained}
         adapted = Adapted(
-            program.model, hyper.methods, {**frozen, **trained}, program.dtype, dropout
+            program.model, hyper.methods, leaves, program.dtype, dropout, program.remat
         )
         logprobs, counted = target_logprobs(adapted, part, frame, key, smoothing)
         return -jnp.where(counted, logprobs, 0.0).sum(), counted.sum()

@@ -1,6 +1,5 @@
 """A cohort's members equal their single runs, share one program, and do not talk to each other."""
 
-import re
 from dataclasses import replace
 
 import jax
@@ -17,6 +16,7 @@ from research.training.loop import Member, fit
 from research.training.optimizer import Schedule
 from research.training.parallel import step_on
 from research.training.step import Program, init_state
+from tests.hlo import collectives
 from tests.tiny import CHOOSING, ONE, batch, decoder
 from tests.training.members import (
     METHOD,
@@ -31,9 +31,6 @@ from tests.training.members import (
 )
 
 EIGHT = Devices(count=8, members="vmap")
-COMMUNICATION = re.compile(
-    r"all-reduce|all-gather|all-to-all|collective-permute|collective-broadcast|reduce-scatter"
-)
 
 
 def one_step(devices: Devices, members: list[Member]):
@@ -103,11 +100,11 @@ def test_members_spread_over_devices_equal_single_steps(grid, spread):
 def test_spread_members_do_not_communicate(spread):
     cohort, _ = spread
     [compiled] = cohort.step._compiled.values()
-    assert not COMMUNICATION.findall(compiled.as_text())
+    assert not collectives(compiled.as_text())
     # The same look at a program that has to: a sum over the devices.
     cut = NamedSharding(EIGHT.mesh(), P("data"))
     array = jax.device_put(np.ones(8, np.float32), cut)
-    assert COMMUNICATION.findall(jax.jit(lambda x: x.sum()).lower(array).compile().as_text())
+    assert collectives(jax.jit(lambda x: x.sum()).lower(array).compile().as_text())
 
 
 @pytest.mark.thorough

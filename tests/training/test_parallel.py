@@ -10,13 +10,16 @@ from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices, leaf_sharding
 from research.errors import InputError
+from research.evaluation.batch import frame
 from research.evaluation.predict import predict
+from research.methods.lora import LoRA
 from research.methods.method import mask, split
 from research.training.loop import fit
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, State, init_state
+from tests.hlo import collectives, size_of
 from tests.thorough import cases
-from tests.tiny import CHOOSING, FRAME, LABELS, ONE, batch
+from tests.tiny import CHOOSING, FRAME, LABELS, ONE, batch, decoder, hyper, with_method
 from tests.training.members import (
     METHOD,
     MODEL,
@@ -82,15 +85,51 @@ def test_every_way_to_run_it_agrees_with_one_device(plain, program, devices):
         np.testing.assert_allclose(state.trained[path], leaf, rtol=0, atol=1e-5, err_msg=path)
 
 
-def test_rows_are_cut_over_the_devices():
-    """Losses and gradients are summed across devices, so each had only its own rows."""
-    step = step_on(PROGRAM, DATA)
-    three_steps(PROGRAM, DATA)
+def compiled_lora(devices: Devices):
+    """(the step that was compiled, the leaves that train, those that do not) for rows of which no
+    size is a leaf's, on a layer whose table is cut along the vocabulary, as published ones are.
+    """
+    model, params = decoder(layers=1, vocab_size=64, head_width=4)
+    method = LoRA(rank=5, targets=("query",))
+    leaves = with_method(method, params)
+    trained, frozen = split(leaves, mask((method,), leaves))
+    program = Program(model, replace(SCHEDULE, batch_size=24))
+    step = MeshStep(program, devices.mesh())
+    state = step.place(init_state(program, jax.random.PRNGKey(0), trained))
+    step(state, step.place(frozen), batch(24, width=14), frame(), hyper(method))
     [executable] = step.executables.values()
     [compiled] = executable._compiled.values()
-    assert "all-reduce" in compiled.as_text()
+    return compiled, trained, frozen
+
+
+def test_devices_add_up_losses_and_gradients():
+    """Each had only its own rows: the sums of the loss, the tokens and every gradient are all that
+    they tell one another.
+    """
+    compiled, trained, _ = compiled_lora(DATA)
     rows = compiled.input_shardings[0][2]
-    assert rows.tokens.shard_shape((16, 16)) == (2, 16)
+    assert rows.tokens.shard_shape((24, 14)) == (3, 14)
+    [(kind, summed)] = collectives(compiled.as_text()).items()
+    assert kind == "all-reduce"
+    sizes = [leaf.size for leaf in trained.values()]
+    assert sorted(map(size_of, summed)) == sorted([1, 1, *sizes])
+
+
+@pytest.mark.thorough
+def test_fsdp_gathers_leaves_where_they_are_used():
+    """Every matrix is gathered, and gradients are added up. No activation of a layer moves: only
+    hidden states at targets do, of which each device makes the logits of its part of the table.
+    """
+    compiled, trained, frozen = compiled_lora(FSDP)
+    rows = compiled.input_shardings[0][2]
+    assert rows.tokens.shard_shape((24, 14)) == (3, 14)
+    told = collectives(compiled.as_text())
+    assert told.keys() == {"all-gather", "all-reduce"}
+    matrices = {leaf.size for leaf in {**frozen, **trained}.values() if leaf.ndim == 2}
+    assert matrices - {64 * 16} <= set(map(size_of, told["all-gather"]))
+    assert {leaf.size for leaf in trained.values()} <= set(map(size_of, told["all-reduce"]))
+    moved = {size_of(array) for arrays in told.values() for array in arrays} - matrices
+    assert max(moved) <= 24 * 3 * 16 < 24 * 14 * 16
 
 
 @pytest.mark.parametrize("devices", [BOTH, FSDP], ids=["2x4", "1x8"])
@@ -190,7 +229,7 @@ def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
     [
         (DATA, 12, 1, "schedule.batch_size is 12: it has to divide into 1 .* on 8 devices"),
         (PMAP, 12, 1, "schedule.batch_size is 12: .* on 8 devices"),
-        (BOTH, 16, 16, "schedule.batch_size is 16: .* 16 micro-batches on 2 devices"),
+        (BOTH, 16, 16, "schedule.batch_size is 16: .* 16 micro-batches on 8 devices"),
         (ONE, 16, 3, "schedule.batch_size is 16: .* 3 micro-batches on 1 devices"),
         (Devices(count=9), 16, 1, "devices.count is 9: 1 to 8 devices are here"),
         (Devices(count=0), 16, 1, "devices.count is 0: 1 to 8 devices are here"),

@@ -1,6 +1,8 @@
 """The train step, for every method: what moves, what does not, and by how much."""
 
+import re
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -132,6 +134,22 @@ def test_accumulation_equals_the_big_batch(parts):
     assert int(metrics.tokens) == int(same.tokens) == int((rows.length - rows.start).sum())
     for path, leaf in whole.trained.items():
         np.testing.assert_allclose(leaf, pieces.trained[path], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", cases(METHODS, quick=("lora",)))
+def test_layers_computed_again_give_the_same_step(name):
+    """Dropout included; in float32, sums of gradients may come in another order."""
+    program, state, frozen, hypers = start(name)
+    again = replace(program, remat=True)
+    rows = batch(8)
+    text = str(jax.make_jaxpr(partial(train_step, again))(state, frozen, rows, FRAME, hypers))
+    # Each of two layers reads the rows, and the opening before them.
+    assert len(re.findall(r"\bremat\w*\[", text)) == 4
+    plain, metrics = step(program, state, frozen, rows, FRAME, hypers)
+    same, others = step(again, state, frozen, rows, FRAME, hypers)
+    assert float(others.loss) == pytest.approx(float(metrics.loss), rel=1e-6)
+    for path, leaf in plain.trained.items():
+        np.testing.assert_allclose(leaf, same.trained[path], rtol=0, atol=1e-6)
 
 
 @pytest.mark.thorough

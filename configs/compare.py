@@ -40,6 +40,8 @@ def get_config() -> ConfigDict:
     config.too_long = "error"
     config.precision = "float32"
     config.held_out = placeholder(str)  # a text file such as the backbone was pretrained on
+    config.price_per_hour = placeholder(float)  # of a device, for the cost ledger
+    config.price_per_example = placeholder(float)  # of a label
 
     config.schedule = ConfigDict()
     config.schedule.steps = 400

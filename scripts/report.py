@@ -4,6 +4,9 @@ python scripts/report.py results/quickstart
 python scripts/report.py results/quickstart --check
 python scripts/report.py results/quickstart --against results/other
 python scripts/report.py results/quickstart --advise --examples 100 --bytes 50000 --score 90
+python scripts/report.py results/quickstart --price_per_hour 2.5 --price_per_example 0.1
+
+Prices are kept in the folder, in prices.json: from then on the cost ledger says what rows cost.
 """
 
 import argparse
@@ -27,6 +30,9 @@ from research.reporting.published import lay_out_published, read_published
 from research.reporting.recomputed import recompute_cells, recompute_runs
 from research.reporting.tables import check_tables, write_tables
 from research.reporting.terminal import show
+from research.settings import resolved
+from research.sweeps.looks import FILE, Looks
+from research.sweeps.prices import Prices, write_prices
 
 
 @exit_on_input_error
@@ -36,12 +42,20 @@ def main(arguments: list[str] | None = None) -> int:
     folder = options.folder or options.results
     if folder is None or options.folder and options.results:
         raise InputError("results", None, "one folder with runs/ is expected")
+    prices = Prices(options.price_per_hour, options.price_per_example)
+    if options.check and prices.known:
+        raise InputError("prices", resolved(prices), "--check takes those of prices.json")
+    if Looks(folder).lost:
+        what = "nothing but the runs tells which choices saw test"
+        print(f"{folder / FILE} is not there: {what}", file=sys.stderr)
     if options.check:
         return _check(folder)
     if options.against:
         return _against(folder, options.against)
     if options.advise:
         return _advise(folder, options)
+    if (folder / "runs").is_dir():
+        write_prices(folder, prices)
     for layout in write_tables(folder):
         show(layout, Console())
     return 0
@@ -117,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--check", action="store_true", help="write nothing; name the files that differ")
     add("--advise", action="store_true", help="write nothing; say which approach to take")
     add("--against", type=Path, help="another such folder, or a file of results/published/")
+    for name, of in (("hour", "a device hour"), ("example", "a labelled example")):
+        add(f"--price_per_{name}", type=float, help=f"of {of}, for costs.md")
     asked = parser.add_argument_group("what --advise is told; all of it may be left out")
     add = asked.add_argument
     add("--task", help="the task; default: all")

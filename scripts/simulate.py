@@ -3,7 +3,7 @@
 python scripts/simulate.py
 
 Writes simulated.json and simulated.md into results/statistics/: the same numbers each time, in
-three to four minutes on one core.
+about five minutes on one core.
 """
 
 import itertools

@@ -12,6 +12,7 @@ from research.command_line import read_config, read_flags, results_folder
 from research.compiled import keep_compiled
 from research.errors import exit_on_input_error
 from research.sweeps.experiment import Experiment
+from research.sweeps.prices import write_prices
 from research.sweeps.sweep import sweep
 
 PLAN = flags.DEFINE_bool("plan", False, "Print what would run, and run nothing.")
@@ -33,7 +34,9 @@ def main(argv: list[str]) -> None:
     if PLAN.value:
         show(lay_out_forecast(forecast(experiment, folder)), Console())
         return
+    prices = experiment.prices
     sweep(experiment, folder, Console())
+    write_prices(folder, prices)
     for layout in write_tables(folder):
         show(layout, Console())
 

@@ -4,7 +4,8 @@
 
 Shows loss and dev score as it goes, keeps what was trained, and leaves in the results folder the
 record that a sweep would leave, which then finds the run done. `--task`, `--regime`, `--seed` and
-`--trial` (its number) say which run; without them it is the first of each.
+`--trial` (its number) say which run; without them it is the first of each. Where the experiment has
+crossed seeds, `--order` and `--initialisation` are those of their own.
 """
 
 import time
@@ -25,6 +26,8 @@ REGIME = flags.DEFINE_string("regime", None, "Such as 16-shot or 500; default: t
 RATE = flags.DEFINE_float("learning_rate", None, "The trial that has it.")
 TRIAL = flags.DEFINE_integer("trial", 0, "Which of the approach's trials, from 0.")
 SEED = flags.DEFINE_integer("seed", 0, "The seed.")
+ORDER = flags.DEFINE_integer("order", None, "The order's own seed, of a run with crossed seeds.")
+START = flags.DEFINE_integer("initialisation", None, "The initialisation's own seed, likewise.")
 
 
 class Shown:
@@ -46,7 +49,8 @@ def main(argv: list[str]) -> None:
     keep_compiled()
     experiment = Experiment.parse(read_config())
     folder = results_folder(experiment.name)
-    wanted = Wanted(APPROACH.value, TASK.value, REGIME.value, RATE.value, TRIAL.value, SEED.value)
+    row = (APPROACH.value, TASK.value, REGIME.value, RATE.value, TRIAL.value)
+    wanted = Wanted(*row, SEED.value, ORDER.value, START.value)
     record = train_run(experiment, folder, wanted, Shown())
     id, metric = record["run_id"], record["metric"]
     print(f"{metric} on dev: {100 * record['metrics']['dev'][metric]:.1f} ({record['status']})")

@@ -56,8 +56,10 @@ def _against(cells: np.ndarray, one: int, others: Sequence[int]) -> Sequence[flo
     _, of_items, interaction = components(difference)
     of_items = np.maximum(of_items - interaction, 0)
     of_seeds = of_cell[one] + of_cell[others]
-    squares = of_cell[one] ** 2 + of_cell[others] ** 2
-    parts = np.maximum(squares / freedom, of_seeds**2 / most) + of_items**2 / (items - 1)
+    squares = of_cell**2 / freedom
+    parts = np.maximum(squares[one] + squares[others], of_seeds**2 / most) + of_items**2 / (
+        items - 1
+    )
     v, mean = of_seeds + of_items, np.abs(difference.mean((1, 2)))
     known = v > 1e-24
     degrees = np.where(known, v**2 / np.where(known, parts, 1), 1)
@@ -65,16 +67,17 @@ def _against(cells: np.ndarray, one: int, others: Sequence[int]) -> Sequence[flo
     return np.where(known, p, mean < 1e-12).tolist()
 
 
-def over_seeds(cells: np.ndarray) -> tuple[np.ndarray, float, int]:
-    """Variance [K] that the seeds give the mean of each cell; the degrees of freedom of each, and
-    of all together.
+def over_seeds(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Variance [K] that the seeds give the mean of each cell; the degrees of freedom of each [K],
+    and of all together.
 
     cells: [K, S, I], S at least 2. Those that answer alike with every seed have none. Of the
     others, what a seed does to all alike is left out: s_k^2 is the variance of what remains in the
     two-way layout of cells and seeds. It is moderated (Smyth 2004, doi:10.2202/1544-6115.1027) by a
     prior of d0 degrees around s0^2, which the log s_k^2 together give:
     (d0 s0^2 + (S - 1) s_k^2) / (d0 + S - 1), but no less than s_k^2, for unlike approaches need not
-    have like variances.
+    have like variances. Where s_k^2 stands, it has the S - 1 degrees of its own seeds, otherwise
+    d0 more.
     """
     varying = np.ptp(cells, axis=1).max(1) > 1e-12
     count, freedom = int(varying.sum()), cells.shape[1] - 1
@@ -86,9 +89,12 @@ def over_seeds(cells: np.ndarray) -> tuple[np.ndarray, float, int]:
     prior, scale = _prior(own[own > 1e-24], freedom)
     weight = freedom / (prior + freedom)
     found = np.zeros(len(cells))
-    found[varying] = np.maximum((1 - weight) * scale + weight * own, own) / (freedom + 1)
+    moderated = (1 - weight) * scale + weight * own
+    found[varying] = np.maximum(moderated, own) / (freedom + 1)
     most = max(count - 1, 1) * freedom
-    return found, min(prior + freedom, most), most
+    degrees = np.full(len(cells), float(min(prior + freedom, most)))
+    degrees[varying] = np.where(own > moderated, freedom, degrees[varying])
+    return found, degrees, most
 
 
 def _prior(own: np.ndarray, freedom: int) -> tuple[float, float]:

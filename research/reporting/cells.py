@@ -3,16 +3,18 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from research.errors import InputError
 from research.evaluation.baselines import BASELINES
 from research.reporting.best import LEVEL, indistinguishable
 from research.reporting.records import StoredRun, distinct, read_runs
 from research.reporting.statistics import Interval, influences, interval
+from research.sweeps.looks import seen_by_cell
 from research.sweeps.protocol import CellKey, cell_of, choose, same_trial, search_runs
 from research.sweeps.record import Kept, Record, canonical
 from research.tasks.metrics import LOWEST
@@ -95,7 +97,8 @@ class Cell:
 class Grid:
     """All cells of a results folder. rows: approaches, baselines last. columns: (task, regime).
     best: the cells that cannot be told apart from the best of their column. older: how many runs
-    of older code were left out.
+    of older code were left out. crossed: the records of runs whose seeds differ by source, which
+    are in no cell. seen: how many choices of a cell saw test, and by how many versions of the code.
     """
 
     name: str
@@ -106,6 +109,8 @@ class Grid:
     cells: Mapping[CellKey, Cell]
     best: frozenset[CellKey]
     older: int
+    crossed: Mapping[CellKey, tuple[Record, ...]] = field(default_factory=dict)
+    seen: Mapping[CellKey, tuple[int, int]] = field(default_factory=dict)
 
     def cell(self, row: str, column: tuple[str, str]) -> Cell | None:
         """The cell, None if it has no tested runs."""
@@ -123,10 +128,16 @@ def read_grid(folder: Path) -> Grid:
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
-    runs, older = read_runs(folder)
+    every, older = read_runs(folder)
+    runs = [run for run in every if "seeds" not in run.record]
+    if not runs:
+        raise InputError("results", str(folder), "it has no run but such with crossed seeds")
     groups: dict[CellKey, list[StoredRun]] = defaultdict(list)
     for run in runs:
         groups[cell_of(run.record)].append(run)
+    crossed: dict[CellKey, tuple[Record, ...]] = defaultdict(tuple)
+    for run in every:
+        crossed[cell_of(run.record)] += (run.record,) * ("seeds" in run.record)
     cells = {key: _cell(key, group) for key, group in groups.items()}
     records = [run.record for run in runs]
     columns = distinct((record["task"], record["regime"]) for record in records)
@@ -144,6 +155,8 @@ def read_grid(folder: Path) -> Grid:
         cells=cells,
         best=frozenset(_best(cells, columns)),
         older=older,
+        crossed=crossed,
+        seen=seen_by_cell(folder, records),
     )
 
 

@@ -7,7 +7,7 @@ from research.reporting.cells import ENOUGH, Cell, Grid
 from research.reporting.records import distinct
 from research.tasks.metrics import LOWEST
 
-PROVISIONAL, ONE_SEED = "†", "‡"
+PROVISIONAL, ONE_SEED, SEEN = "†", "‡", "§"
 # Headlines that are written otherwise than they are named.
 NAMES = {
     "macro_f1": "macro F1",
@@ -32,6 +32,7 @@ def footnotes(grid: Grid) -> list[str]:
     notes = [
         _scores(grid),
         _marks(grid),
+        _looks(grid),
         _best(grid),
         _trials(grid),
         _counted(grid, "Diverged runs, of all of a cell's runs: ", _diverged),
@@ -68,6 +69,19 @@ def _marks(grid: Grid) -> str:
     one = f"{PROVISIONAL} provisional: fewer than {ENOUGH} seeds, or fewer than the protocol has."
     two = f"{ONE_SEED} one seed: the interval covers the test items only."
     return " ".join(note for note, holds in ((one, provisional), (two, alone)) if holds)
+
+
+def _looks(grid: Grid) -> str:
+    """Which cells have met test with more than one choice, and how many times."""
+    seen = [(_where(cell), *grid.seen.get(cell.key, (1, 1))) for cell in grid.tested()]
+    again = [f"{where} {choices} times" for where, choices, _ in seen if choices > 1]
+    newer = [f"{where} by {versions}" for where, _, versions in seen if versions > 1]
+    marked = (
+        f"{SEEN} test seen more than once, with another trial or other settings: "
+        f"{'; '.join(again)}. What is shown may be the better of these looks."
+    )
+    counted = f"Test seen by several versions of the code: {'; '.join(newer)}."
+    return " ".join(note for note, found in ((marked, again), (counted, newer)) if found)
 
 
 def _best(grid: Grid) -> str:

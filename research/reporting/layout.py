@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.reporting.cells import Cell, Grid
-from research.reporting.footnotes import ONE_SEED, PROVISIONAL, footnotes
+from research.reporting.footnotes import ONE_SEED, PROVISIONAL, SEEN, footnotes
 from research.reporting.statistics import Interval
 
 MISSING, RANGE = "—", "–"
@@ -117,6 +117,7 @@ def _entries(grid: Grid, row: str) -> tuple[Entry, ...]:
 
 def _score(grid: Grid, cell: Cell) -> Entry:
     marks = (PROVISIONAL if cell.provisional else "") + (ONE_SEED if len(cell.runs) == 1 else "")
+    marks += SEEN if grid.seen.get(cell.key, (1, 1))[0] > 1 else ""
     text = percent(cell.score(cell.headline))
     return Entry(f"{text} {marks}".rstrip(), cell.key in grid.best)
 

@@ -21,6 +21,7 @@ LATEX = str.maketrans(
         "≥": r"$\geq$",
         "†": r"$\dagger$",
         "‡": r"$\ddagger$",
+        "§": r"\S{}",
         "—": "---",
         "–": "--",
         "[": "{[}",

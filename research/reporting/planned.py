@@ -7,6 +7,7 @@ import numpy as np
 from research.reporting.layout import MISSING, RANGE, Entry, Layout, size, spread
 from research.sweeps.forecast import Forecast, Row
 from research.sweeps.sizes import Sizes
+from research.sweeps.surveys import lines
 from research.sweeps.timing import ASSUMED
 
 HEADS = (
@@ -70,7 +71,7 @@ def _notes(forecast: Forecast) -> list[str]:
     if forecast.assumed:
         names = ", ".join(forecast.assumed)
         notes.append(f"Texts not at hand are taken to have {ASSUMED} tokens: {names}.")
-    return notes
+    return [*notes, *lines(forecast.surveys)]
 
 
 def percent(number: float) -> str:

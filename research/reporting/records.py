@@ -75,7 +75,8 @@ def _check_comparable(records: Sequence[Record], folder: str) -> None:
                 raise InputError(where, fact(record), allowed)
     places = defaultdict(list)
     for record in records:
-        places[(cell_of(record), canonical(record["trial"]), record["seed"])].append(record)
+        seed = canonical(record.get("seeds", record["seed"]))
+        places[(cell_of(record), canonical(record["trial"]), seed)].append(record)
     for (cell, trial, seed), same in places.items():
         if len(same) > 1:
             ids = [record["run_id"] for record in same]

@@ -1,25 +1,33 @@
-"""The tables of a results folder as files: table.md, table.tex and table.csv; criteria.md and
-criteria.tex; tuning.md and tuning.tex where a search on dev is finished; prompts.md and prompts.tex
-where prompts were searched through; worth.md and worth.tex where a task has several numbers of
-examples.
+"""The tables of a results folder as files.
 
-They are made from runs/ and predictions/ alone, and the same runs give the same bytes.
+table.md, table.tex and table.csv; costs.md and costs.tex, the cost ledger; criteria.md and
+criteria.tex; data.md where there is a data.json; tuning.md and tuning.tex where a search on dev is finished; prompts.md and prompts.tex
+where prompts were searched through; worth.md and worth.tex where a task has several numbers of
+examples; seeds.md and seeds.tex where sources of variance were told apart.
+
+They are made from runs/, predictions/, data.json and prices.json alone, and the same of these give
+the same bytes.
 """
 
 import csv
 import io
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
+from research.reporting.bill import lay_out_costs
 from research.reporting.cells import Cell, Grid, read_grid
 from research.reporting.criteria_table import lay_out_criteria
+from research.reporting.datasheet import data_warnings, lay_out_data, stored_surveys
 from research.reporting.equivalents import lay_out_worth
 from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
 from research.reporting.searches import lay_out_searches
+from research.reporting.sources_of_variance import lay_out_sources
 from research.reporting.tuning import lay_out_tuning
 from research.sweeps.ledger import write_atomically
+from research.sweeps.prices import read_prices
 
 COLUMNS = (
     "approach",
@@ -45,20 +53,26 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
     """
     grid = read_grid(folder)
     table, searches, others = lay_out(grid), lay_out_searches(grid), lay_out_holding_up(grid)
+    surveys, bill = stored_surveys(folder, grid), lay_out_costs(grid, read_prices(folder))
+    table = replace(table, notes=(*table.notes, *data_warnings(surveys)))
     texts = {
         "table.md": "\n".join([markdown(table), *(markdown(other, 2) for other in others)]),
         "table.tex": "\n".join(map(latex, [table, *others])),
         "table.csv": table_csv(grid),
     }
-    many = {
+    several = {
+        "costs": bill,
         "criteria": lay_out_criteria(grid),
         "tuning": lay_out_tuning(grid),
         "worth": lay_out_worth(grid),
+        "seeds": lay_out_sources(grid),
     }
-    for name, layouts in many.items():
+    for name, layouts in several.items():
         if layouts:
             texts[f"{name}.md"] = "\n".join(map(markdown, layouts))
             texts[f"{name}.tex"] = "\n".join(map(latex, layouts))
+    if surveys:
+        texts["data.md"] = markdown(lay_out_data(surveys, grid.name))
     shown = (table,)
     if searches is not None:
         texts |= {"prompts.md": markdown(searches), "prompts.tex": latex(searches)}

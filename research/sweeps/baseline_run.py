@@ -26,7 +26,7 @@ Examples = Sequence[Example]
 def run_baseline(run: Run) -> Result:
     """Fits the approach's baseline to the run's split; it sees the texts, and no prompt."""
     task, approach = run.cell.task, run.approach
-    split = draw(task, run.cell.regime, run.seed, run.cell.experiment.max_dev)
+    split = draw(task, run.cell.regime, run.seeds.sample, run.cell.experiment.max_dev)
     fit = partial(BASELINES[approach.baseline or ""].fit, **approach.options)
     if isinstance(task, TextTask):
         fitted, answer = _writing(fit, task, split.train)
@@ -45,7 +45,7 @@ def run_baseline(run: Run) -> Result:
             "added_tokens": 0,
             "step_flops": None,
         },
-        notes={"dropped": split.dropped},
+        notes={"dropped": split.dropped, "n_dev": len(split.dev)},
         data={"task_checksum": task.checksum, "split_checksum": split.checksum},
         test=lambda name: predictions(task, name, answer(task.tests[name])),
     )

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from research.sweeps.approach import Trial
 from research.sweeps.bench import Bench
 from research.sweeps.desk import Hands
 from research.sweeps.ledger import Ledger
 from research.sweeps.lineage import lineage_id
+from research.sweeps.looks import Looks
 from research.sweeps.model_run import check_run
 from research.sweeps.plan import Cell, Run
 from research.sweeps.progress import Progress
@@ -18,21 +20,24 @@ from research.sweeps.share import Share, cohort_id, cohorts, shares
 
 class CellRun:
     """Every trial runs with the search seeds, dev chooses, the chosen trial runs with all seeds,
-    and these runs are scored on test, once. What the ledger holds is not done again.
+    the crossed ones among them, and these runs are scored on test, once. What the ledger holds is
+    not done again.
     """
 
-    def __init__(self, cell: Cell, bench: Bench, ledger: Ledger, progress: Progress):
-        self.cell, self.bench, self.ledger, self.progress = cell, bench, ledger, progress
+    def __init__(self, cell: Cell, bench: Bench, ledger: Ledger, looks: Looks, progress: Progress):
+        self.cell, self.bench, self.progress = cell, bench, progress
+        self.ledger, self.looks = ledger, looks
 
     def finish(self, hands: Hands) -> None:
         """Has done what is missing; then the cohorts' checkpoints are no longer needed."""
         self.progress.start(self.cell)
-        search = self.cell.search()
-        self._train(search, hands)
-        final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
-        later = [run for run in final if run not in search]
-        self._train(later, hands)
-        self._test([*self._shares(search), *self._shares(later)], final, hands)
+        self._train(self.cell.search(), hands)
+        trial = self._chosen()
+        search, *later = self.cell.groups(trial)
+        for runs in later:
+            self._train(runs, hands)
+        found = [share for runs in (search, *later) for share in self._shares(runs)]
+        self._test(found, self.cell.tested(trial), hands)
         hands.forget(self.cell)
         self.clear()
 
@@ -40,9 +45,8 @@ class CellRun:
         """Removes what a cell that is finished needs no more: its cohorts' checkpoints, and the
         stages from which no other cell starts.
         """
-        search = self.cell.search()
-        final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
-        for group in (*cohorts(search), *cohorts([run for run in final if run not in search])):
+        groups = self.cell.groups(self._chosen())
+        for group in (cohort for runs in groups for cohort in cohorts(runs)):
             shutil.rmtree(self.bench.checkpoints / cohort_id(group), ignore_errors=True)
         self.bench.stages.release(self.stages)
 
@@ -50,7 +54,7 @@ class CellRun:
     def stages(self) -> frozenset[str]:
         """The ids of the stages that others of the cell follow, whichever trial is chosen."""
         followed = range(len(self.cell.approach.stages) - 1)
-        runs = [run for trial in self.cell.trials for run in self.cell.final(trial)]
+        runs = [run for trial in self.cell.trials for run in self.cell.tested(trial)]
         return frozenset(lineage_id(run, index) for run in runs for index in followed)
 
     def check(self) -> None:
@@ -68,11 +72,14 @@ class CellRun:
 
     def is_done(self) -> bool:
         """Whether nothing of the cell is missing."""
-        search = self.cell.search()
-        if not all(self.ledger.has(run.id) for run in search):
+        if not all(self.ledger.has(run.id) for run in self.cell.search()):
             return False
-        final = self.cell.final(choose([self.ledger.read(run.id) for run in search]))
+        final = self.cell.tested(self._chosen())
         return all(self.ledger.has(run.id) and self._is_tested(run) for run in final)
+
+    def _chosen(self) -> Trial:
+        """The trial that dev chooses, once all runs of the search are stored."""
+        return choose([self.ledger.read(run.id) for run in self.cell.search()])
 
     def _train(self, runs: Sequence[Run], hands: Hands) -> None:
         """Has the shares run of which a record is missing, and the missing records written."""
@@ -92,6 +99,8 @@ class CellRun:
             untested = [run for run in share.runs if run in final and not self._is_tested(run)]
             if untested:
                 tasks.append((share, untested))
+        if tasks:
+            self.looks.note(final[0])  # before anything of test is seen
         hands.test(tasks)
 
     def _shares(self, runs: Sequence[Run]) -> list[Share]:

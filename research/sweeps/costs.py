@@ -8,34 +8,54 @@ from typing import Any
 import jax
 
 from research.methods.method import Leaves, Method, added_to, backbone
+from research.sweeps.formula import optimizer_bytes
 from research.training.loop import Outcome
+from research.training.optimizer import Schedule
 
 
 def costs(
-    outcomes: Sequence[Outcome], changed: Leaves, methods: Sequence[Method], added_tokens: int
+    outcomes: Sequence[Outcome],
+    schedules: Sequence[Schedule],
+    changed: Leaves,
+    methods: Sequence[Method],
+    added_tokens: int,
 ) -> dict[str, Any]:
     """Parameters, bytes, seconds, tokens and FLOPs.
 
-    outcomes: of the stages. changed: the leaves that differ from the backbone's in the end, when
-    `methods` are at work. Stored bytes are those of what is kept, in float32. Peak bytes are what
-    the compiled step of one member needs at once, of the stage that needs most; the peak of the
-    process would be that of all threads together. FLOPs are as if all batches were the widest.
+    outcomes, schedules: of the stages. changed: the leaves that differ from the backbone's in the
+    end, when `methods` are at work. Stored bytes are those of what is kept, in float32, and added
+    parameters what of it stands beside the backbone. Peak bytes and memory are what the compiled
+    step of one member needs at once, of the stage that needs most; the peak of the process would
+    be that of all threads together. FLOPs are as if all batches were the widest.
     """
     done = [outcome.progress for outcome in outcomes]
     kept = jax.eval_shape(partial(stored, methods=methods), changed)
+    added = {path: leaf for path, leaf in kept.items() if ":" in path}
     seconds = sum(p.steps * statistics.median(p.step_seconds) for p in done)
     cost = done[-1].cost if done else {}
     trained = {path: leaf.size for outcome in outcomes for path, leaf in outcome.trained.items()}
     return {
         "trained_params": sum(trained.values()),
         "stored_bytes": 4 * sum(leaf.size for leaf in kept.values()),
+        "added_params": sum(leaf.size for leaf in added.values()),
         "train_seconds": round(seconds, 4),
+        "evaluation_seconds": round(sum(p.evaluation_seconds for p in done), 4),
         "added_tokens": added_tokens,
         "step_flops": cost.get("flops"),
         "train_flops": _summed([_flops(p.cost, p.steps) for p in done]),
         "peak_bytes": max(filter(None, (peak_bytes(p.cost) for p in done)), default=None),
-        "memory": {name: value for name, value in cost.items() if name != "flops"},
+        "memory": _memory(outcomes, schedules),
     }
+
+
+def _memory(outcomes: Sequence[Outcome], schedules: Sequence[Schedule]) -> dict[str, Any]:
+    """Bytes of the compiled step by purpose, and of the optimizer's state among its arguments."""
+    stages = list(zip(outcomes, schedules, strict=True))
+    if not stages:
+        return {}
+    most, schedule = max(stages, key=lambda stage: peak_bytes(stage[0].progress.cost) or 0)
+    parts = {name: value for name, value in most.progress.cost.items() if name != "flops"}
+    return {**parts, "optimizer_bytes": optimizer_bytes(schedule, most.trained)}
 
 
 def stored(changed: Leaves, methods: Sequence[Method]) -> Leaves:

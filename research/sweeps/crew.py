@@ -87,7 +87,7 @@ class Crew:
 
     def _add(self, method: str, task: Task) -> Future[int]:
         share, runs = task
-        cell, seed = share.cohort[0].cell, share.runs[0].seed
+        cell, seed = share.cohort[0].cell, share.runs[0].seeds.sample
         data = (cell.order["task"], cell.order["regime"], seed)
         holder = self.holders.get(_key(share))
         return self._put(Job(method, Address.of(share, runs), data, holder))

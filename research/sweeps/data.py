@@ -89,11 +89,11 @@ def run_data(
     if not 0 <= template < len(task.templates):
         allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
         raise InputError("template", template, allowed)
-    split = draw(task, regime, run.seed, run.cell.experiment.max_dev)
+    split = draw(task, regime, run.seeds.sample, run.cell.experiment.max_dev)
     too_long = run.cell.experiment.too_long
     encoder = encoder_for(task, tokenizer, template, room=room, too_long=too_long, route=route)
     encoder = replace(encoder, room=room - len(encoder.closing))
-    splits, seed = (split.train, split.dev, task.test), DRAWS * run.seed + prompt.draw
+    splits, seed = (split.train, split.dev, task.test), DRAWS * run.seeds.order + prompt.draw
     most = None if prompt.demonstrations == "fit" else prompt.demonstrations
     before = shown(encoder, prompt.choice, splits, seed, most)
     encoder = replace(encoder, room=encoder.room - before.longest)

@@ -10,6 +10,7 @@ from research.sweeps.model_run import run_share
 from research.sweeps.plan import Cell, Run
 from research.sweeps.progress import Report, reported
 from research.sweeps.result import Result, record, tested
+from research.sweeps.seeds import Seeds
 from research.sweeps.share import Share
 from research.sweeps.trained import save_trained, wording_of
 
@@ -59,7 +60,8 @@ class Desk:
         if any(run.id not in self.results for run in runs):
             self._run(share)
         for run in runs:
-            kept = self.keep(run) if run.cell.experiment.keep_trained else {}
+            ordinary = not isinstance(run.seed, Seeds)
+            kept = self.keep(run) if ordinary and run.cell.experiment.keep_trained else {}
             stored = {**self.ledger.read(run.id), **kept}
             found = tested(stored, run, self.results[run.id])
             self.bench.tracker.finish(found[0])
@@ -74,7 +76,7 @@ class Desk:
 
     def forget(self, cell: Cell) -> None:
         """Lets go of what the runs of a cell gave."""
-        runs = {run.id for trial in cell.trials for run in cell.final(trial)}
+        runs = {run.id for trial in cell.trials for run in cell.tested(trial)}
         for id in runs & self.results.keys():
             del self.results[id]
 

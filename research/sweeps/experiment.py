@@ -8,6 +8,7 @@ from research.devices import Devices
 from research.errors import InputError, check_whole, choose_from
 from research.settings import build, build_named, resolved
 from research.sweeps.approach import BASELINE_ROWS, Approach
+from research.sweeps.prices import Prices
 from research.tasks import TASKS
 from research.tasks.sampling import Regime
 from research.training.optimizer import Schedule
@@ -21,15 +22,18 @@ class Experiment:
     stage_tasks: of those that stages train on and no row is scored on. regimes: such as `16-shot`
     or `500`. approaches_on: the approaches of tasks, by name, whose schedule is another one; in a
     config `schedules`. seeds: runs of a cell's chosen trial, of which the first `search_seeds` run
-    for every trial. max_dev: most dev examples. max_tokens: most tokens of a row, beside those that
-    methods add; None: as many as the context holds. too_long: what happens to a text that does not
-    fit. precision: of the computation; trained leaves
-    stay float32. held_out: a text file of the backbone's own kind, or `world`, on which tested runs
-    show what is left of general ability; no part of a run's id. workers: how many cells run at the
-    same time; None: one per core on CPU, at most 4, else one. keep_trained: whether the trained
-    leaves of the runs that see test are kept, for export. tensorboard: whether metrics are written
-    for it beside the JSON lines; no part of a run's id. architecture: fields of the backbone's
-    config.json, from which a plan is made where it is no folder.
+    for every trial. crossed_seeds: of sample, order and initialisation, varied apart in further
+    runs of the chosen trial (see `research.sweeps.seeds.square`), 0 for none. max_dev: most dev
+    examples. max_tokens: most tokens of a row, beside those that methods add; None: as many as the
+    context holds. too_long: what happens to a text that does not fit. precision: of the
+    computation; trained leaves stay float32. held_out: a text file of the backbone's own kind, or
+    `world`, on which tested runs show what is left of general ability; no part of a run's id.
+    workers: how many cells run at the same time; None: one per core on CPU, at most 4, else one.
+    keep_trained: whether the trained leaves of the ordinary runs that see test are kept, for
+    export. tensorboard: whether metrics are written for it beside the JSON lines; no part of a
+    run's id. architecture: fields of the backbone's config.json, from which a plan is made where it
+    is no folder. price_per_hour, price_per_example: of a device and of a label, for the cost
+    ledger; None: no such column.
     Raises InputError for counts that make no sense and rows that share a name.
     """
 
@@ -43,6 +47,7 @@ class Experiment:
     approaches_on: Mapping[str, tuple[Approach, ...]] = field(default_factory=dict)
     seeds: int = 5
     search_seeds: int = 2
+    crossed_seeds: int = 0
     max_dev: int = 256
     max_tokens: int | None = None
     too_long: Literal["error", "cut"] = "error"
@@ -53,6 +58,8 @@ class Experiment:
     keep_trained: bool = False
     tensorboard: bool = False
     architecture: Mapping[str, Any] | None = None
+    price_per_hour: float | None = None
+    price_per_example: float | None = None
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "Experiment":
@@ -85,6 +92,9 @@ class Experiment:
         if not 1 <= self.search_seeds <= self.seeds:
             allowed = f"1 to seeds={self.seeds} are allowed"
             raise InputError("search_seeds", self.search_seeds, allowed)
+        if self.crossed_seeds not in (0, *range(3, self.seeds + 1, 2)):
+            allowed = f"0, or an odd number from 3 to seeds={self.seeds}, is allowed"
+            raise InputError("crossed_seeds", self.crossed_seeds, allowed)
         for name in ("workers", "max_tokens"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name))
@@ -112,6 +122,11 @@ class Experiment:
                 raise InputError("schedules", name, choose_from(names, name))
 
     @property
+    def prices(self) -> Prices:
+        """What the user says that things cost."""
+        return Prices(self.price_per_hour, self.price_per_example)
+
+    @property
     def all_tasks(self) -> tuple[Any, ...]:
         """Those that rows are scored on, and those that only stages train on."""
         return (*self.tasks, *self.stage_tasks)
@@ -120,6 +135,11 @@ class Experiment:
     def cut_at(self) -> dict[str, int]:
         """max_tokens by its name, if there is such a limit: part of what makes a run."""
         return {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
+
+    @property
+    def crossed_at(self) -> dict[str, int]:
+        """crossed_seeds by its name, if there are some."""
+        return {"crossed_seeds": self.crossed_seeds} if self.crossed_seeds else {}
 
     @property
     def rows(self) -> tuple[Approach, ...]:

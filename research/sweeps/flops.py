@@ -2,13 +2,13 @@
 
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from research.methods.method import Leaves
+from research.methods.method import Leaves, Method
 
 STACK = r"(|encoder/|decoder/)layers_(\d+)/"
 ABOVE = r"(|encoder/|decoder/)(final_norm|head|pooler)/|head:"
@@ -48,6 +48,16 @@ def step_flops(
     if "head/kernel" not in leaves:  # the table makes the logits
         total += 2.0 * leaves["embed/embedding"].size * targets * 2
     return rows * total
+
+
+def read(route: str, methods: Iterable[Method], targets: int) -> tuple[int, int | None]:
+    """(tokens of a row that are predicted, those at which the last layer is computed, None for all)
+    where labels have `targets` tokens; a head predicts none.
+    """
+    head: Any = next((method for method in methods if method.is_head), None)
+    if head is not None:
+        return 0, 1 if head.pool == "first" else None
+    return targets, targets if route == "causal" else None
 
 
 def rate(seconds: float = 0.2, size: int = 1024, dtype: Any = jnp.float32) -> float:

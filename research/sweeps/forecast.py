@@ -17,6 +17,7 @@ from research.sweeps.flops import rate
 from research.sweeps.plan import Cell, cells
 from research.sweeps.share import cohorts
 from research.sweeps.sizes import Sizes, backbone_shapes, sizes
+from research.sweeps.surveys import Surveys, surveyed
 from research.sweeps.timing import Timing, key_of, recorded
 from research.tasks.task import Outline, Task
 
@@ -40,7 +41,8 @@ class Row:
 @dataclass(frozen=True)
 class Forecast:
     """parameters: of the backbone. flops: operations a second, as a matrix product has them.
-    assumed: the tasks whose texts are not at hand, so that their lengths are a guess.
+    assumed: the tasks whose texts are not at hand, so that their lengths are a guess. surveys: of
+    the tasks whose examples are at hand.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Forecast:
     rows: tuple[Row, ...]
     flops: float
     assumed: tuple[str, ...]
+    surveys: Surveys
 
 
 def forecast(experiment: Experiment, folder: Path) -> Forecast:
@@ -62,10 +65,11 @@ def forecast(experiment: Experiment, folder: Path) -> Forecast:
     model = load_model(name) if given is None or Path(name).is_dir() else model_of(given)
     leaves = backbone_shapes(model)
     has_tokenizer = (Path(name) / "tokenizer.json").is_file()
+    tokenizer = load_tokenizer(name, model) if has_tokenizer else None
     tasks: dict[str, Task | Outline] = {one.name: _known(one) for one in experiment.all_tasks}
     timing = Timing(
         model,
-        load_tokenizer(name, model) if has_tokenizer else None,
+        tokenizer,
         tasks,
         rate(dtype=jnp.dtype(experiment.precision)),
         recorded(folder),
@@ -78,8 +82,15 @@ def forecast(experiment: Experiment, folder: Path) -> Forecast:
     }
     rows = tuple(_row(name, own, leaves, timing) for name, own in found.items() if own)
     parameters = sum(leaf.size for leaf in leaves.values())
+    at_hand = [task for task in tasks.values() if isinstance(task, Task)]
     return Forecast(
-        experiment.name, experiment.backbone, parameters, rows, timing.flops, timing.assumed()
+        experiment.name,
+        experiment.backbone,
+        parameters,
+        rows,
+        timing.flops,
+        timing.assumed(),
+        surveyed(experiment, at_hand, model, tokenizer, folder),
     )
 
 
@@ -89,9 +100,7 @@ def _row(name: str, found: Sequence[Cell], leaves: Leaves, timing: Timing) -> Ro
     groups, seconds = 0, 0.0
     for cell in found:
         first, *_ = cell.trials
-        search = cell.search()
-        later = [run for run in cell.final(first) if run not in search]
-        groups += len(cohorts(search)) + len(cohorts(later))
+        groups += sum(len(cohorts(group)) for group in cell.groups(first))
         if cell.approach.baseline is not None:
             continue
         for approach in map(cell.approach.at, cell.trials):

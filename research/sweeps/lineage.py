@@ -48,7 +48,7 @@ def lineage(run: Run, index: int) -> dict[str, Any]:
         },
         "stages": until[: index + 1],
         **approach.sources(index + 1),
-        "seed": run.seed,
+        "seed": run.seeds.plain,
         "max_dev": experiment.max_dev,
         "backbone": cell.backbone_checksum,
         "too_long": experiment.too_long,

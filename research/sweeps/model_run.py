@@ -84,7 +84,7 @@ def _shapes(share: Share, index: int, bench: Bench) -> Shapes:
     """What the batches of the whole cohort have in common in stage `index`."""
 
     def found() -> Shapes:
-        data = [(run.seed, Work(run, bench).stage_data(index)) for run in share.cohort]
+        data = [(run.seeds.order, Work(run, bench).stage_data(index)) for run in share.cohort]
         targets = max(one.answering.targets(one.train) for _, one in data)
         streams = [Stream(s, one.train.length, extents(one.train, one.frame)) for s, one in data]
         distinct = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
@@ -109,7 +109,7 @@ def _spent() -> dict[str, float]:
 def check_run(run: Run, bench: Bench) -> None:
     """Raises InputError for whatever would stop the run, before anything is trained."""
     if run.approach.baseline is not None:
-        draw(run.cell.task, run.cell.regime, run.seed, run.cell.experiment.max_dev)
+        draw(run.cell.task, run.cell.regime, run.seeds.sample, run.cell.experiment.max_dev)
         return
     work = Work(run, bench)
     for index, stage in enumerate(run.approach.stages):

@@ -15,6 +15,7 @@ from research.sweeps.model_run import check_run
 from research.sweeps.plan import Cell, Run, cells
 from research.sweeps.progress import Report
 from research.sweeps.record import Record
+from research.sweeps.seeds import Seeds
 from research.sweeps.share import Share, shares
 from research.sweeps.trained import is_kept
 
@@ -22,7 +23,8 @@ from research.sweeps.trained import is_kept
 @dataclass(frozen=True)
 class Wanted:
     """Which run. task, regime: None for the first. learning_rate: of the trial, None for any; of
-    the trials that are left, number `trial` is meant.
+    the trials that are left, number `trial` is meant. order, initialisation: their own seeds, None
+    for that of everything else.
     """
 
     approach: str | None
@@ -31,6 +33,15 @@ class Wanted:
     learning_rate: float | None = None
     trial: int = 0
     seed: int = 0
+    order: int | None = None
+    initialisation: int | None = None
+
+    @property
+    def seeds(self) -> int | Seeds:
+        """One number, where all are alike."""
+        own = (self.order, self.initialisation)
+        seeds = Seeds(self.seed, *(self.seed if one is None else one for one in own))
+        return self.seed if seeds == Seeds.alike(self.seed) else seeds
 
 
 def train_run(experiment: Experiment, folder: Path, wanted: Wanted, report: Report) -> Record:
@@ -78,7 +89,11 @@ def _found(plan: Sequence[Cell], wanted: Wanted) -> Run:
             task,
             regime,
         ):
-            return Run(cell, _trial(cell, wanted), wanted.seed)
+            run = Run(cell, _trial(cell, wanted), wanted.seeds)
+            if run not in (known := cell.tested(run.trial)):
+                allowed = choose_from([str(one.seeds) for one in known], str(run.seeds))
+                raise InputError("seed, order and initialisation", str(run.seeds), allowed)
+            return run
     raise InputError("task", task, f"{wanted.approach} is not for such tasks")
 
 
@@ -98,7 +113,6 @@ def _share(run: Run, vmapped: bool) -> Share:
     """As a sweep has it; where a cohort runs as one program the run is a cohort of its own."""
     if vmapped:
         return Share((run,), (run,))
-    search = run.cell.search()
-    later = [one for one in run.cell.final(run.trial) if one not in search]
-    both = [*shares(search, vmapped), *shares(later, vmapped)]
-    return next(share for share in both if run in share.runs)
+    groups = run.cell.groups(run.trial)
+    found = (share for runs in groups for share in shares(runs, vmapped))
+    return next(share for share in found if run in share.runs)

@@ -8,6 +8,7 @@ from research.settings import non_default, resolved
 from research.sweeps.approach import Approach, Trial
 from research.sweeps.experiment import Experiment
 from research.sweeps.record import run_id
+from research.sweeps.seeds import Seeds, square
 from research.sweeps.stage import Stage
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
@@ -50,11 +51,34 @@ class Cell:
         """The chosen trial with all seeds: what test sees."""
         return [Run(self, trial, seed) for seed in range(self.experiment.seeds)]
 
+    def crossed(self, trial: Trial) -> list["Run"]:
+        """The chosen trial with seeds that differ by source, for the shares of the variance; test
+        sees them as well. None for rows in which no source but the sample has a part.
+        """
+        seeds = square(self.experiment.crossed_seeds)
+        rows = map(self.approach.at, self.trials if seeds else ())
+        if not any(row.stages or row.demonstrations for row in rows):
+            return []
+        return [Run(self, trial, own) for own in seeds if own != Seeds.alike(own.sample)]
+
+    def tested(self, trial: Trial) -> list["Run"]:
+        """All runs that see test once `trial` is chosen."""
+        return [*self.final(trial), *self.crossed(trial)]
+
+    def groups(self, trial: Trial) -> list[list["Run"]]:
+        """All runs of the cell once `trial` is chosen: the search, further seeds, crossed seeds.
+        No cohort has runs of two of these.
+        """
+        search = self.search()
+        later = [run for run in self.final(trial) if run not in search]
+        return [search, later, self.crossed(trial)]
+
     @property
     def size(self) -> int:
         """How many runs the cell takes in all."""
         extra = self.experiment.seeds - self.experiment.search_seeds
-        return len(self.trials) * self.experiment.search_seeds + extra
+        crossed = len(self.crossed(self.trials[0]))
+        return len(self.trials) * self.experiment.search_seeds + extra + crossed
 
     def __str__(self) -> str:
         return f"{self.approach.name}, {self.task.name}, {self.regime}"
@@ -62,11 +86,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Run:
-    """A cell with one trial's values and one seed."""
+    """A cell with one trial's values and one seed, or one for each source of randomness."""
 
     cell: Cell
     trial: Trial
-    seed: int
+    seed: int | Seeds
+
+    @property
+    def seeds(self) -> Seeds:
+        """The seed of each source."""
+        return self.seed if isinstance(self.seed, Seeds) else Seeds.alike(self.seed)
 
     @property
     def approach(self) -> Approach:
@@ -85,7 +114,7 @@ class Run:
             "task": {"name": self.cell.task.name, "checksum": self.cell.task.checksum},
             "regime": str(self.cell.regime),
             "approach": self.approach.plain(non_default),
-            "seed": self.seed,
+            "seed": self.seeds.plain,
             "max_dev": experiment.max_dev,
             **self.approach.sources(),
         }
@@ -113,6 +142,7 @@ class Run:
         }
         return {
             **common,
+            **experiment.crossed_at,
             "precision": experiment.precision,
             "max_tokens": experiment.max_tokens,
             "held_out": experiment.held_out,

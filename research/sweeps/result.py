@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from research.sweeps.predictions import Predictions
 from research.sweeps.provenance import provenance
 from research.sweeps.record import Kept, Record
 from research.sweeps.robustness import robustness
+from research.sweeps.seeds import Seeds
 from research.sweeps.text_predictions import TextPredictions
 from research.tasks.metrics import METRIC_VERSION
 from research.tasks.task import Task
@@ -57,6 +58,7 @@ class Result:
 def record(run: Run, result: Result) -> Record:
     """The run record, test not yet scored."""
     task = run.cell.task
+    seeds = {"seeds": asdict(run.seed)} if isinstance(run.seed, Seeds) else {}
     return {
         "run_id": run.id,
         "approach": run.cell.approach.name,
@@ -64,7 +66,8 @@ def record(run: Run, result: Result) -> Record:
         "regime": str(run.cell.regime),
         "n_train": result.n_train,
         "trial": dict(run.trial),
-        "seed": run.seed,
+        "seed": run.seeds.sample,
+        **seeds,
         "metric": task.metric,
         "labels": list(task.labels),
         "status": result.status,

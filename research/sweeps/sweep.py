@@ -14,8 +14,10 @@ from research.sweeps.crew import Crew
 from research.sweeps.desk import Desk, Hands, OwnHands
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
+from research.sweeps.looks import Looks
 from research.sweeps.plan import cells
 from research.sweeps.progress import Progress
+from research.sweeps.surveys import lines, surveyed, write_surveys
 from research.sweeps.workers import processes, threads
 
 
@@ -28,9 +30,10 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     bench = open_bench(experiment, folder)
     plan = list(cells(experiment, tasks, bench.backbone.checksum))
-    ledger, progress = Ledger(folder), Progress(plan, console)
-    ledger.all()  # raises for a record that is not what it was
-    every = [CellRun(cell, bench, ledger, progress) for cell in plan]
+    ledger, looks, progress = Ledger(folder), Looks(folder), Progress(plan, console)
+    stored = ledger.all()  # raises for a record that is not what it was
+    looks.all()
+    every = [CellRun(cell, bench, ledger, looks, progress) for cell in plan]
     done = [run for run in every if run.is_done()]
     missing = [run for run in every if run not in done]
     with _hands(experiment, folder, missing, bench, progress) as (hands, at_once):
@@ -38,6 +41,13 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
             run.check()
         with claimed(folder):
             ledger.clear()
+            looks.recover(stored, tasks.values())
+            looked = surveyed(
+                experiment, tasks.values(), bench.backbone.model, bench.tokenizer, folder
+            )
+            write_surveys(folder, looked)
+            for line in lines(looked):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
             for run in every:
                 bench.stages.expect(run.stages)
             for run in done:

@@ -5,14 +5,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from research.evaluation.batch import bucket
 from research.models.model import Model
 from research.sweeps.approach import Approach
-from research.sweeps.flops import step_flops
+from research.sweeps.flops import read, step_flops
 from research.sweeps.ledger import Ledger
 from research.sweeps.plan import Cell
 from research.sweeps.sizes import Sizes
@@ -58,17 +57,9 @@ class Timing:
             before = soft / rows if self.model.ROUTE == "causal" else soft
             name = stage.task or cell.task.name
             tokens = self._length(name, template) + before
-            head = next((method for method in methods if method.is_head), None)
-            targets = 0 if head else self._targets(name)
-            asking = self._asking(head, targets)
+            targets, asking = read(self.model.ROUTE, methods, self._targets(name))
             total += stage.schedule.steps * step_flops(*trains, rows, tokens, targets, asking)
         return total
-
-    def _asking(self, head: Any, targets: int) -> int | None:
-        """At how many tokens of a row the last layer is computed; None for all."""
-        if head is not None:
-            return 1 if head.pool == "first" else None
-        return targets if self.model.ROUTE == "causal" else None
 
     def _has_text(self, name: str) -> bool:
         return self.tokenizer is not None and isinstance(self.tasks[name], Task)

@@ -86,5 +86,5 @@ def _about(run: Run) -> dict[str, Any]:
         "approach": run.cell.approach.name,
         "task": run.cell.task.name,
         "regime": str(run.cell.regime),
-        "seed": run.seed,
+        "seed": run.seeds.sample,
     }

@@ -16,6 +16,7 @@ from research.sweeps.ability import ability
 from research.sweeps.bench import Bench
 from research.sweeps.costs import costs, stored
 from research.sweeps.data import RunData, room, run_data
+from research.sweeps.formula import formula_flops, request
 from research.sweeps.learning import constant, described, not_learned
 from research.sweeps.plan import Run
 from research.sweeps.prompt import Prompt
@@ -67,7 +68,8 @@ class Work:
         key = (
             run.cell.task.name,
             str(run.cell.regime),
-            run.seed,
+            run.seeds.sample,
+            run.seeds.order if (prompt or self.approach).drawn else None,
             asked,
             own,
             self.room,
@@ -78,12 +80,12 @@ class Work:
 
     def member(self, index: int, data: RunData) -> Member:
         """The run as a member of its cohort in stage `index`, which trains on `data`."""
-        stage, seed = self.approach.stages[index], self.run.seed
+        stage, seeds = self.approach.stages[index], self.run.seeds
         if stage.lends_head or (index and self.approach.stages[index - 1].lends_head):
             self.leaves = without_head(self.leaves)
         for method in stage.methods:
             if not any(path.startswith(f"{method.name}:") for path in self.leaves):
-                key = jax.random.PRNGKey(seed)
+                key = jax.random.PRNGKey(seeds.initialisation)
                 self.leaves |= add(method, key, self.leaves, data.words)
         hyper = Hyper(
             self._training(index),
@@ -91,7 +93,7 @@ class Work:
             np.float32(stage.weight_decay),
         )
         training = len(stage.methods)
-        return Member(seed, hyper, self.leaves, data.train, data.dev, data.frame, training)
+        return Member(seeds.order, hyper, self.leaves, data.train, data.dev, data.frame, training)
 
     def check(self, index: int) -> None:
         """Raises InputError for what would stop stage `index`, without training it."""
@@ -128,11 +130,12 @@ class Work:
             status="diverged" if diverged else "finished",
             n_train=len(data.split.train),
             metrics={"train": self._score("train").metrics, "dev": dev},
-            costs=costs(self.outcomes, self.changed, self._methods(), self._added_tokens()),
+            costs=self._costs(),
             notes={
                 "demonstrations": data.demonstrations,
                 "cut": max(prompt.cut for prompt in self.prompts),
                 "dropped": data.split.dropped,
+                "n_dev": len(data.split.dev),
                 "steps": [outcome.progress.steps for outcome in self.outcomes],
                 "best_step": [outcome.progress.best_step for outcome in self.outcomes],
                 **self._learned(dev),
@@ -144,6 +147,20 @@ class Work:
             history=self.histories,
             trained=self.changed,
         )
+
+    def _costs(self) -> dict[str, Any]:
+        model, outcomes, stages = self.bench.backbone.model, self.outcomes, self.approach.stages
+        schedules, methods = [stage.schedule for stage in stages], self._methods()
+        formula = None
+        if outcomes:
+            last, methods_then = len(stages) - 1, self._training(len(stages) - 1)
+            frame, step = self.stage_data(last).frame, outcomes[-1]
+            formula = formula_flops(step, schedules[-1], self.leaves, methods_then, frame, model)
+        return {
+            **costs(outcomes, schedules, self.changed, methods, self._added_tokens()),
+            "formula_flops": formula,
+            **request(model, self.prompts, self.taken, self.bench.dtype.itemsize),
+        }
 
     def _afterwards(self) -> Afterwards:
         methods, task, room = self._methods(), self.run.cell.task, self.room

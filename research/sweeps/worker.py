@@ -21,6 +21,7 @@ from research.sweeps.desk import Desk
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
 from research.sweeps.plan import Cell, Run, cells
+from research.sweeps.seeds import Seeds
 from research.sweeps.share import Share
 
 Place = tuple[int, ...]  # of a cell in the plan
@@ -39,11 +40,11 @@ class Setup:
 class Address:
     """A share of a cell, and runs of it, as another process finds them in its own plan.
 
-    cohort: the trial and seed of each member. share, runs: which of them are meant.
+    cohort: the trial and seed, or seeds, of each member. share, runs: which of them are meant.
     """
 
     cell: Place
-    cohort: Sequence[tuple[Trial, int]] = ()
+    cohort: Sequence[tuple[Trial, int | Seeds]] = ()
     share: Sequence[int] = ()
     runs: Sequence[int] = ()
 

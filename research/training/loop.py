@@ -14,6 +14,7 @@ import numpy as np
 from research.devices import Devices
 from research.evaluation.answering import Answering
 from research.evaluation.batch import Frame, Rows, bucket, extents, rows
+from research.executable import compile_seconds
 from research.methods.method import Leaves, mask, split
 from research.tasks.encoded import Encoded
 from research.training.batches import Shapes, Stream, batch_indices
@@ -165,7 +166,7 @@ class _Training:
             batch = rows(one.train, chosen, size, width, self.shapes.targets)
             cost = self.cohort.cost(batch, one.frame, one.hyper)
             for progress in self.progress:
-                progress.cost = cost
+                progress.cost, progress.shape = cost, [width, self.shapes.targets]
 
     def _width(self, longest: int) -> int:
         """Of rows without what closes them, of which the longest takes so many positions."""
@@ -198,7 +199,9 @@ class _Training:
                 continue
             # Off the training mesh, so that the scorer meets the same kind of array every time.
             trained = jax.tree.map(np.array, states[i].trained)
+            begun = time.perf_counter() - compile_seconds()
             dev = self._score(member, {**self.frozen[i], **jax.device_put(trained)}, member.dev)
+            progress.evaluation_seconds += time.perf_counter() - compile_seconds() - begun
             score, loss = dev.metrics[self.metric], dev.loss
             if not math.isfinite(loss):
                 progress.status = "diverged"

@@ -20,8 +20,9 @@ from research.training.step import Hyper, Metrics, Program, State, train_step
 class MeshStep:
     """The step under `jit`: rows are cut over all devices, leaves over those of an `fsdp` group.
 
-    So a layer's leaves are gathered where it is computed and no activation moves (Rajbhandari et
-    al. 2019, arXiv 1910.02054, section 5.3; Zhao et al. 2023, arXiv 2304.11277).
+    So a layer's leaves are gathered where it is computed and its activations stay (Rajbhandari et
+    al. 2019, arXiv 1910.02054, section 5.3; Zhao et al. 2023, arXiv 2304.11277). Of the last layer,
+    which few positions ask, and of the look-up in a table that is cut, XLA may move these instead.
     """
 
     def __init__(self, program: Program, mesh: Mesh):

@@ -10,7 +10,8 @@ class Progress:
 
     best_loss breaks ties of best_score. history: (step, train loss, dev score, dev loss) at each
     evaluation. step_seconds: of each step. cost: of a step with the widest batch, see
-    `research.executable.cost`.
+    `research.executable.cost`; shape: the width of its rows and of their targets.
+    evaluation_seconds: what scoring dev took, compilation apart.
     """
 
     steps: int = 0
@@ -22,6 +23,8 @@ class Progress:
     history: list[list[float]] = field(default_factory=list)
     step_seconds: list[float] = field(default_factory=list)
     cost: dict[str, float | None] = field(default_factory=dict)
+    shape: list[int] = field(default_factory=list)
+    evaluation_seconds: float = 0.0
 
     def gained(self, step: int, score: float, loss: float, patience: int) -> bool:
         """Notes a dev evaluation; True if it is the best yet."""

@@ -170,6 +170,7 @@ def test_no_field_is_forgotten_here():
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
     elsewhere |= {"approaches_on", "architecture", "devices", "workers", "keep_trained", "held_out"}
     elsewhere |= {"stage_tasks"}  # a stage that trains on one has its checksum
+    elsewhere |= {"crossed_seeds"}  # which runs there are
     assert OF_EXPERIMENT.keys() | elsewhere == names(Experiment)
 
 

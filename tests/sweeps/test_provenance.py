@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 
 import jax
@@ -51,4 +52,5 @@ def test_versions_and_hardware_are_json():
     found = hardware()
     assert found["device_count"] == len(jax.devices()) and found["cores"] > 0
     assert found["memory_bytes"] > 2**20
+    assert found["xla_flags"] == os.environ["XLA_FLAGS"].split() != []
     assert set(json.loads(json.dumps(provenance()))) == {"libraries", "git", "hardware"}

@@ -27,6 +27,7 @@ from tests.thorough import cases
 # Costs that no two sweeps have alike.
 MEASURED = (
     "train_seconds",
+    "evaluation_seconds",
     "switch_seconds",
     "sweep_seconds",
     "compile_seconds",

@@ -33,7 +33,7 @@ RECORD: dict[str, Any] = {
 }
 RUN: Any = SimpleNamespace(
     id="abc",
-    seed=3,
+    seeds=SimpleNamespace(sample=3),
     cell=SimpleNamespace(
         approach=SimpleNamespace(name="soft prompt / LoRA"),
         task=SimpleNamespace(name="films"),

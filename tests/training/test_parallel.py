@@ -1,5 +1,6 @@
 """One step on one device, on meshes and under pmap: the same numbers."""
 
+from collections import Counter
 from dataclasses import replace
 
 import jax
@@ -85,11 +86,11 @@ def test_every_way_to_run_it_agrees_with_one_device(plain, program, devices):
         np.testing.assert_allclose(state.trained[path], leaf, rtol=0, atol=1e-5, err_msg=path)
 
 
-def compiled_lora(devices: Devices):
+def compiled_lora(devices: Devices, layers: int = 1):
     """(the step that was compiled, the leaves that train, those that do not) for rows of which no
-    size is a leaf's, on a layer whose table is cut along the vocabulary, as published ones are.
+    size is a leaf's, on layers whose table is cut along the vocabulary, as published ones are.
     """
-    model, params = decoder(layers=1, vocab_size=64, head_width=4)
+    model, params = decoder(layers=layers, vocab_size=64, head_width=4)
     method = LoRA(rank=5, targets=("query",))
     leaves = with_method(method, params)
     trained, frozen = split(leaves, mask((method,), leaves))
@@ -100,6 +101,12 @@ def compiled_lora(devices: Devices):
     [executable] = step.executables.values()
     [compiled] = executable._compiled.values()
     return compiled, trained, frozen
+
+
+def moved(compiled) -> list[tuple[str, int]]:
+    """(kind, size) of every array that devices tell one another."""
+    told = collectives(compiled.as_text())
+    return [(kind, size_of(array)) for kind, arrays in told.items() for array in arrays]
 
 
 def test_devices_add_up_losses_and_gradients():
@@ -130,6 +137,21 @@ def test_fsdp_gathers_leaves_where_they_are_used():
     assert {leaf.size for leaf in trained.values()} <= set(map(size_of, told["all-reduce"]))
     moved = {size_of(array) for arrays in told.values() for array in arrays} - matrices
     assert max(moved) <= 24 * 3 * 16 < 24 * 14 * 16
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("devices", [BOTH, FSDP], ids=["2x4", "1x8"])
+def test_another_layer_moves_its_leaves_and_their_gradients_alone(devices):
+    """Whatever moves at targets or of the table: no activation does of a layer below the last."""
+    two, three = (compiled_lora(devices, layers) for layers in (2, 3))
+    more = Counter(moved(three[0])) - Counter(moved(two[0]))
+    leaves = {path: leaf for path, leaf in {**three[1], **three[2]}.items() if "layers_0/" in path}
+    matrices = {leaf.size for leaf in leaves.values() if leaf.ndim == 2}
+    gathered = {size for kind, size in more if kind == "all-gather"}
+    assert gathered == matrices
+    cut = {size // devices.fsdp for size in matrices}
+    added = {size for kind, size in more if kind == "all-reduce"} - {1}  # norms, to clip at
+    assert {kind for kind, _ in more} == {"all-gather", "all-reduce"} and added <= matrices | cut
 
 
 @pytest.mark.parametrize("devices", [BOTH, FSDP], ids=["2x4", "1x8"])

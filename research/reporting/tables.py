@@ -1,9 +1,10 @@
 """The tables of a results folder as files.
 
 table.md, table.tex and table.csv; costs.md and costs.tex, the cost ledger; criteria.md and
-criteria.tex; data.md where there is a data.json; tuning.md and tuning.tex where a search on dev is finished; prompts.md and prompts.tex
-where prompts were searched through; worth.md and worth.tex where a task has several numbers of
-examples; seeds.md and seeds.tex where sources of variance were told apart.
+criteria.tex; data.md where there is a data.json; tuning.md and tuning.tex where a search on dev is
+finished; prompts.md and prompts.tex where prompts were searched through; worth.md and worth.tex
+where a task has several numbers of examples; seeds.md and seeds.tex where sources of variance were
+told apart.
 
 They are made from runs/, predictions/, data.json and prices.json alone, and the same of these give
 the same bytes.

@@ -1,9 +1,10 @@
-"""Rebuilds the tables of a results folder from its runs, or checks that they are what runs give.
+"""Rebuilds the tables and the page of a results folder from its runs, or checks them.
 
 python scripts/report.py results/quickstart
 python scripts/report.py results/quickstart --check
 python scripts/report.py results/quickstart --against results/other
 python scripts/report.py results/quickstart --advise --examples 100 --bytes 50000 --score 90
+python scripts/report.py results/quickstart --figures
 python scripts/report.py results/quickstart --price_per_hour 2.5 --price_per_example 0.1
 
 Prices are kept in the folder, in prices.json: from then on the cost ledger says what rows cost.
@@ -25,6 +26,7 @@ from research.reporting.columns import columns_for
 from research.reporting.compared import lay_out_comparison
 from research.reporting.constraints import COSTS, Constraints
 from research.reporting.criteria_table import lay_out_criteria
+from research.reporting.figures import write_figures
 from research.reporting.neighbours import differing
 from research.reporting.published import lay_out_published, read_published
 from research.reporting.recomputed import recompute_cells, recompute_runs
@@ -58,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         write_prices(folder, prices)
     for layout in write_tables(folder):
         show(layout, Console())
+    if options.figures:
+        write_figures(folder)
     return 0
 
 
@@ -129,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     add("folder", type=Path, nargs="?", metavar="RESULTS", help="folder with runs/")
     add("--results", type=Path, help="the same")
     add("--check", action="store_true", help="write nothing; name the files that differ")
+    add("--figures", action="store_true", help="write figures/ as well, PNG and PDF for print")
     add("--advise", action="store_true", help="write nothing; say which approach to take")
     add("--against", type=Path, help="another such folder, or a file of results/published/")
     for name, of in (("hour", "a device hour"), ("example", "a labelled example")):

@@ -57,9 +57,8 @@ def _against(cells: np.ndarray, one: int, others: Sequence[int]) -> Sequence[flo
     of_items = np.maximum(of_items - interaction, 0)
     of_seeds = of_cell[one] + of_cell[others]
     squares = of_cell**2 / freedom
-    parts = np.maximum(squares[one] + squares[others], of_seeds**2 / most) + of_items**2 / (
-        items - 1
-    )
+    of_pairs = np.maximum(squares[one] + squares[others], of_seeds**2 / most)
+    parts = of_pairs + of_items**2 / (items - 1)
     v, mean = of_seeds + of_items, np.abs(difference.mean((1, 2)))
     known = v > 1e-24
     degrees = np.where(known, v**2 / np.where(known, parts, 1), 1)

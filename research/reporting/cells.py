@@ -25,15 +25,16 @@ ENOUGH = 5  # seeds, for intervals that cover as often as they say: see results/
 @dataclass(frozen=True)
 class Cell:
     """runs: the tested runs of the chosen trial by seed, none while the search is unfinished.
-    influence: [S, I] by metric. predictions: of each of `runs` on test. trials: how many were
-    searched. search: the runs of each that the choice on dev rests on, in the order of the plan,
-    with the same seeds; none while the search is unfinished. planned: how many seeds the protocol
-    asks for. ran, diverged: counts of all runs, those of the search included. prompt_only: whether
-    nothing trains.
+    records: all of its runs. influence: [S, I] by metric. predictions: of each of `runs` on test.
+    trials: how many were searched. search: the runs of each that the choice on dev rests on, in the
+    order of the plan, with the same seeds; none while the search is unfinished. planned: how many
+    seeds the protocol asks for. ran, diverged: counts of all runs, those of the search included.
+    prompt_only: whether nothing trains.
     """
 
     key: CellKey
     runs: tuple[Record, ...]
+    records: tuple[Record, ...]
     influence: Mapping[str, np.ndarray]
     predictions: tuple[Kept, ...]
     trials: int
@@ -170,6 +171,7 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
     return Cell(
         key=key,
         runs=tuple(run.record for run in by_seed),
+        records=tuple(records),
         influence={metric: influences(found, metric) for metric in names},
         predictions=tuple(found),
         trials=len(distinct(canonical(record["trial"]) for record in records)),

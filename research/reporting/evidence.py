@@ -38,22 +38,18 @@ def report(found: Mapping[str, Sequence[Found]]) -> str:
 def _claims(intervals: Sequence[Found], equal: Sequence[Found]) -> str:
     claimed = [one for one in intervals if one["seeds"] >= 5 and one["over_seeds"] <= ORDINARY]
     covered = [percent(one["coverage"]["ours"]) for one in claimed]
-    alone = [one for one in equal if one["columns"] == 1]
-    tables = [one for one in equal if one["columns"] > 1]
     few, many = (
-        percent(max(one["false"]["ours"] for one in alone if (one["seeds"] >= 5) == enough))
+        percent(max(one["false"]["ours"] for one in equal if (one["seeds"] >= 5) == enough))
         for enough in (False, True)
     )
+    columns = max(one["columns"] for one in equal)
     return f"""\
 - From 5 seeds on, at an SD of {_ORDINARY} points or less, 95 % intervals have the truth in
   **{min(covered)} to {max(covered)} %** of the draws (Monte Carlo error:
   ± {_error(0.95, claimed[0]["draws"])} points).
-- Of 6 or of 24 rows that are equally good, one is wrongly left out of the best group in
-  **at most {many} %** of the tables of one column from 5 seeds on, in {few} % with fewer; of the
-  tables of {tables[0]["columns"]} columns, which share the level, in
-  **{percent(min(one["false"]["ours"] for one in tables))} to
-  {percent(max(one["false"]["ours"] for one in tables))} %** (± {_error(0.05, equal[0]["draws"])}
-  points).
+- Of 6 or of 24 rows that are equally good, in one column or in {columns}, one is wrongly left out
+  of the best group in **at most {many} %** of the tables from 5 seeds on, in {few} % with fewer
+  (± {_error(0.05, equal[0]["draws"])} points).
 """
 
 

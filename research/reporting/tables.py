@@ -4,7 +4,7 @@ table.md, table.tex and table.csv; costs.md and costs.tex, the cost ledger; crit
 criteria.tex; data.md where there is a data.json; tuning.md and tuning.tex where a search on dev is
 finished; prompts.md and prompts.tex where prompts were searched through; worth.md and worth.tex
 where a task has several numbers of examples; seeds.md and seeds.tex where sources of variance were
-told apart.
+told apart; page.html, with all of them and figures.
 
 They are made from runs/, predictions/, data.json and prices.json alone, and the same of these give
 the same bytes.
@@ -24,6 +24,7 @@ from research.reporting.equivalents import lay_out_worth
 from research.reporting.holding_up import lay_out_holding_up
 from research.reporting.layout import Layout, lay_out
 from research.reporting.markup import latex, markdown
+from research.reporting.page import build_page
 from research.reporting.searches import lay_out_searches
 from research.reporting.sources_of_variance import lay_out_sources
 from research.reporting.tuning import lay_out_tuning
@@ -72,8 +73,21 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
         if layouts:
             texts[f"{name}.md"] = "\n".join(map(markdown, layouts))
             texts[f"{name}.tex"] = "\n".join(map(latex, layouts))
-    if surveys:
-        texts["data.md"] = markdown(lay_out_data(surveys, grid.name))
+    survey = lay_out_data(surveys, grid.name) if surveys else None
+    if survey is not None:
+        texts["data.md"] = markdown(survey)
+    texts["page.html"] = build_page(
+        grid,
+        table,
+        {
+            "Costs": several["costs"],
+            "How each approach was tuned": several["tuning"],
+            "What a label is worth": several["worth"],
+            "Where the variance comes from": several["seeds"],
+            "Prompts": [one for one in (searches,) if one is not None],
+            "Data": [one for one in (survey,) if one is not None],
+        },
+    )
     shown = (table,)
     if searches is not None:
         texts |= {"prompts.md": markdown(searches), "prompts.tex": latex(searches)}

@@ -144,10 +144,12 @@ def test_check_names_the_files_that_differ(finished, tmp_path):
     assert check_tables(folder) == [
         *("table.md", "table.tex", "table.csv", "costs.md", "costs.tex"),
         *("criteria.md", "criteria.tex"),
-        *("tuning.md", "tuning.tex", "worth.md", "worth.tex"),
+        *("tuning.md", "tuning.tex", "worth.md", "worth.tex", "page.html"),
     ]
     write_tables(folder)
     assert check_tables(folder) == []
     text = (folder / "table.md").read_text()
     (folder / "table.md").write_text(text.replace("85.8", "95.8"))
-    assert check_tables(folder) == ["table.md"]
+    page = (folder / "page.html").read_text()
+    (folder / "page.html").write_text(page.replace("85.8", "95.8", 1))
+    assert check_tables(folder) == ["table.md", "page.html"]

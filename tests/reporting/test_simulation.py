@@ -88,11 +88,7 @@ def test_the_claims_hold():
     equal = [one for one in FOUND["columns"] if not one["worse_by"]]
     sizes = {(one["rows"], one["columns"]) for one in equal if one["seeds"] == 5}
     assert sizes == {(6, 1), (24, 1), (6, 4), (24, 4)}
-    enough = [one for one in equal if one["seeds"] >= 5]
-    assert all(one["false"]["ours"] <= 0.05 for one in enough if one["columns"] == 1)
-    tables = [one["false"]["ours"] for one in enough if one["columns"] > 1]
-    assert np.mean(tables) <= 0.05  # and none is further above it than 1000 draws may be
-    assert max(tables) <= 0.05 + 1.96 * (0.05 * 0.95 / 1000) ** 0.5
+    assert all(one["false"]["ours"] <= 0.05 for one in equal if one["seeds"] >= 5)
     assert all(one["false"]["Holm against the best"] > 0.05 for one in equal)
     far = [one for one in FOUND["columns"] if one["worse_by"] == 0.1]
     assert all(one["recognised"]["ours"] > 0.9 for one in far)

@@ -29,6 +29,7 @@ def cell(name: str, matrix: np.ndarray, regime: str, n_train: int, **costs: floa
     return Cell(
         key=(name, TASK, regime),
         runs=tuple(runs),
+        records=tuple(runs),
         influence={"accuracy": matrix},
         predictions=(),
         trials=3,

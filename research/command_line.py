@@ -4,6 +4,7 @@ Every field of the config is a flag as well, such as `--config.seeds=3`.
 """
 
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from ml_collections import config_flags
@@ -11,6 +12,7 @@ from ml_collections import config_flags
 from research.errors import InputError, exit_on_input_error
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.", lock_config=True)
+TENSORBOARD = flags.DEFINE_bool("tensorboard", None, "Write metrics for TensorBoard as well.")
 RESULTS = flags.DEFINE_string("results", None, "Results folder; default: results/<name>.")
 
 
@@ -33,6 +35,12 @@ def read_flags(argv: list[str]) -> list[str]:
     if rest[1:]:
         raise InputError("command line", rest[1:], "only flags are expected, such as --config")
     return rest
+
+
+def read_config() -> dict[str, Any]:
+    """The plain data of the config, with what flags of their own say of it."""
+    own = {} if TENSORBOARD.value is None else {"tensorboard": TENSORBOARD.value}
+    return CONFIG.value.to_dict() | own
 
 
 def results_folder(name: str) -> Path:

@@ -8,7 +8,7 @@ prints how many runs there would be, what they would train and about how long.
 from absl import app, flags, logging
 from rich.console import Console
 
-from research.command_line import CONFIG, read_flags, results_folder
+from research.command_line import read_config, read_flags, results_folder
 from research.compiled import keep_compiled
 from research.errors import exit_on_input_error
 from research.sweeps.experiment import Experiment
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> None:
 
     logging.set_verbosity(logging.WARNING)
     keep_compiled()
-    experiment = Experiment.parse(CONFIG.value.to_dict())
+    experiment = Experiment.parse(read_config())
     folder = results_folder(experiment.name)
     if PLAN.value:
         show(lay_out_forecast(forecast(experiment, folder)), Console())

@@ -14,7 +14,7 @@ BEGUN = time.perf_counter()  # before imports, which are the most of a start
 
 from absl import app, flags, logging  # noqa: E402
 
-from research.command_line import CONFIG, read_flags, results_folder  # noqa: E402
+from research.command_line import read_config, read_flags, results_folder  # noqa: E402
 from research.compiled import keep_compiled  # noqa: E402
 from research.errors import exit_on_input_error  # noqa: E402
 from research.sweeps.experiment import Experiment  # noqa: E402
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
     del argv
     logging.set_verbosity(logging.WARNING)
     keep_compiled()
-    experiment = Experiment.parse(CONFIG.value.to_dict())
+    experiment = Experiment.parse(read_config())
     folder = results_folder(experiment.name)
     row = (APPROACH.value, TASK.value, REGIME.value, RATE.value, TRIAL.value)
     wanted = Wanted(*row, SEED.value, ORDER.value, START.value)

@@ -82,7 +82,7 @@ def test_the_command_for_your_data_is_understood(monkeypatch: pytest.MonkeyPatch
     assert python == ".venv/bin/python" and arguments[0] == "scripts/sweep.py"
     monkeypatch.setattr("sys.argv", arguments)  # where ml_collections looks for changed fields
     assert script.read_flags(arguments) == arguments[:1]
-    experiment = Experiment.parse(script.CONFIG.value.to_dict())
+    experiment = Experiment.parse(script.read_config())
     assert (experiment.name, experiment.backbone) == ("mine", "world-1m")
     assert experiment.regimes == ("16-shot", "200")
     assert experiment.tasks[0].train == "train.csv" and experiment.tasks[0].verbalizer is None

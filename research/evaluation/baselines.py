@@ -108,6 +108,8 @@ BASELINES: dict[str, Baseline] = {
     "most common target": Baseline(most_common_target, writes=True),
     "target of the nearest input": Baseline(target_of_nearest, writes=True),
 }
+# Those that answer always the same.
+CONSTANT = ("majority class", "most common target")
 
 
 def _check(texts: Sequence[str], labels: Sequence[int], classes: int) -> None:

@@ -22,10 +22,16 @@ def indistinguishable(cells: Sequence[np.ndarray], level: float = LEVEL) -> list
     """
     if not cells:
         return []
+    return untold(cells, int(np.mean(cells, axis=(1, 2)).argmax()), level)
+
+
+def untold(cells: Sequence[np.ndarray], one: int, level: float = LEVEL) -> list[bool]:
+    """Which cells cannot be told apart from the cell `one`, itself among them; as many pairs are
+    counted as for the best.
+    """
     stacked = np.stack(cells)
-    best = int(stacked.mean((1, 2)).argmax())
-    others = [i for i in range(len(cells)) if i != best]
-    p_values = dict(zip(others, _against(stacked, best, others), strict=True))
+    others = [i for i in range(len(cells)) if i != one]
+    p_values = dict(zip(others, _against(stacked, one, others), strict=True))
     inside, left = [True] * len(cells), len(cells)
     for i in sorted(others, key=p_values.__getitem__):
         if p_values[i] > level / (left * (left - 1) / 2):
@@ -34,8 +40,8 @@ def indistinguishable(cells: Sequence[np.ndarray], level: float = LEVEL) -> list
     return inside
 
 
-def _against(cells: np.ndarray, best: int, others: Sequence[int]) -> Sequence[float]:
-    """The p-values of equal scores, of the others against the best; cells [K, S, I].
+def _against(cells: np.ndarray, one: int, others: Sequence[int]) -> Sequence[float]:
+    """The p-values of equal scores, of the others against one; cells [K, S, I].
 
     As `paired_p`, but few seeds tell little of a variance, and of many some come out small by
     chance; so what the seeds add is read off all cells (see `over_seeds`), and only what the items
@@ -44,14 +50,14 @@ def _against(cells: np.ndarray, best: int, others: Sequence[int]) -> Sequence[fl
     """
     _, seeds, items = cells.shape
     if seeds == 1 or items == 1 or not others:
-        return [paired_p(cells[best], cells[i]) for i in others]
+        return [paired_p(cells[one], cells[i]) for i in others]
     of_cell, freedom, most = over_seeds(cells)
-    difference = cells[best] - cells[others]
+    difference = cells[one] - cells[others]
     _, of_items, interaction = components(difference)
     of_items = np.maximum(of_items - interaction, 0)
-    of_seeds = of_cell[best] + of_cell[others]
+    of_seeds = of_cell[one] + of_cell[others]
     squares = of_cell**2 / freedom
-    of_pairs = np.maximum(squares[best] + squares[others], of_seeds**2 / most)
+    of_pairs = np.maximum(squares[one] + squares[others], of_seeds**2 / most)
     parts = of_pairs + of_items**2 / (items - 1)
     v, mean = of_seeds + of_items, np.abs(difference.mean((1, 2)))
     known = v > 1e-24

@@ -22,11 +22,16 @@ def _metric(split: str, cell: Cell) -> float | None:
     return _mean(cell, lambda run: (run["metrics"].get(split) or {}).get(cell.headline))
 
 
+def outside(cell: Cell) -> float | None:
+    """The score on the test split of another domain, mean over the seeds."""
+    return _metric("ood", cell)
+
+
 def out_of_domain(cell: Cell) -> str | None:
-    inside, outside = _metric("test", cell), _metric("ood", cell)
-    if inside is None or outside is None:
+    inside, other = _metric("test", cell), outside(cell)
+    if inside is None or other is None:
         return None
-    return f"{100 * outside:.1f} ({100 * (outside - inside):+.1f})"
+    return f"{100 * other:.1f} ({100 * (other - inside):+.1f})"
 
 
 def worst_group(cell: Cell) -> str | None:

@@ -1,10 +1,10 @@
 """The tables of a results folder as files.
 
-table.md, table.tex and table.csv; costs.md and costs.tex, the cost ledger; data.md where there is a
-data.json; tuning.md and tuning.tex where a search on dev is finished; prompts.md and prompts.tex
-where prompts were searched through; worth.md and worth.tex where a task has several numbers of
-examples; seeds.md and seeds.tex where sources of variance were told apart; page.html, with all of
-them and figures.
+table.md, table.tex and table.csv; costs.md and costs.tex, the cost ledger; criteria.md and
+criteria.tex; data.md where there is a data.json; tuning.md and tuning.tex where a search on dev is
+finished; prompts.md and prompts.tex where prompts were searched through; worth.md and worth.tex
+where a task has several numbers of examples; seeds.md and seeds.tex where sources of variance were
+told apart; page.html, with all of them and figures.
 
 They are made from runs/, predictions/, data.json and prices.json alone, and the same of these give
 the same bytes.
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from research.reporting.bill import lay_out_costs
 from research.reporting.cells import Cell, Grid, read_grid
+from research.reporting.criteria_table import lay_out_criteria
 from research.reporting.datasheet import data_warnings, lay_out_data, stored_surveys
 from research.reporting.equivalents import lay_out_worth
 from research.reporting.holding_up import lay_out_holding_up
@@ -63,6 +64,7 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
     }
     several = {
         "costs": bill,
+        "criteria": lay_out_criteria(grid),
         "tuning": lay_out_tuning(grid),
         "worth": lay_out_worth(grid),
         "seeds": lay_out_sources(grid),

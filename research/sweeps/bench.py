@@ -16,6 +16,7 @@ from research.paths import located
 from research.sweeps.experiment import Experiment
 from research.sweeps.held_out import read_held_out
 from research.sweeps.lineage import Stages
+from research.sweeps.tracking import Tracker
 
 
 class Once:
@@ -52,6 +53,7 @@ class Bench:
     dtype: Any
     checkpoints: Path
     stages: Stages
+    tracker: Tracker
     held_out: list[int] | None = None
     prompted: dict[bytes, Any] = field(default_factory=dict)
     once: Once = field(default_factory=Once)
@@ -78,5 +80,6 @@ def open_bench(experiment: Experiment, folder: Path) -> Bench:
         jnp.dtype(experiment.precision),
         folder / "checkpoints",
         Stages(folder / "stages"),
+        Tracker(folder, experiment.tensorboard),
         None if source is None else read_held_out(source, tokenizer),
     )

@@ -48,7 +48,9 @@ class Desk:
         """Runs the share and writes the records of `runs`."""
         self._run(share)
         for run in runs:
-            self.ledger.write(record(run, self.results[run.id]))
+            found = record(run, self.results[run.id])
+            self.bench.tracker.finish(found)
+            self.ledger.write(found)
 
     def test(self, share: Share, runs: Sequence[Run]) -> None:
         """Scores test for `runs`.
@@ -61,7 +63,9 @@ class Desk:
             ordinary = not isinstance(run.seed, Seeds)
             kept = self.keep(run) if ordinary and run.cell.experiment.keep_trained else {}
             stored = {**self.ledger.read(run.id), **kept}
-            self.ledger.write(*tested(stored, run, self.results[run.id]))
+            found = tested(stored, run, self.results[run.id])
+            self.bench.tracker.finish(found[0])
+            self.ledger.write(*found)
 
     def keep(self, run: Run) -> dict[str, str]:
         """Writes what a run trained, if it did; returns what its record says of the file."""
@@ -83,6 +87,9 @@ class Desk:
         else:
             results = run_share(share, self.bench, lambda *at: self.report(reported(runs, *at)))
         self.results.update({run.id: result for run, result in zip(runs, results, strict=True)})
+        for run in runs:
+            if self.ledger.has(run.id):  # it was trained again, so its metrics were written again
+                self.bench.tracker.finish(self.ledger.read(run.id))
 
 
 class OwnHands:

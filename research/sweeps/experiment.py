@@ -30,7 +30,8 @@ class Experiment:
     `world`, on which tested runs show what is left of general ability; no part of a run's id.
     workers: how many cells run at the same time; None: one per core on CPU, at most 4, else one.
     keep_trained: whether the trained leaves of the ordinary runs that see test are kept, for
-    export. architecture: fields of the backbone's config.json, from which a plan is made where it
+    export. tensorboard: whether metrics are written for it beside the JSON lines; no part of a
+    run's id. architecture: fields of the backbone's config.json, from which a plan is made where it
     is no folder. price_per_hour, price_per_example: of a device and of a label, for the cost
     ledger; None: no such column.
     Raises InputError for counts that make no sense and rows that share a name.
@@ -55,6 +56,7 @@ class Experiment:
     devices: Devices = Devices()
     workers: int | None = None
     keep_trained: bool = False
+    tensorboard: bool = False
     architecture: Mapping[str, Any] | None = None
     price_per_hour: float | None = None
     price_per_example: float | None = None

@@ -18,6 +18,7 @@ from research.training.batches import Shapes, Stream
 from research.training.checkpoint import Checkpoints
 from research.training.loop import Outcome, Report, fit
 from research.training.parallel import step_on
+from research.training.progress import Progress
 from research.training.step import Program
 
 
@@ -60,6 +61,13 @@ def _fit(
     stage, data = run.approach.stages[index], [one.stage_data(index) for one in work]
     identity = {"runs": [one.run.id for one in work], "backbone": bench.backbone.checksum}
     folder = bench.checkpoints / cohort_id(share.cohort) / cohort_id(share.runs)
+    live = [bench.tracker.live(one.run, one.histories) for one in work]
+
+    def told(step: int, progress: Sequence[Progress]) -> None:
+        for write, one in zip(live, progress, strict=True):
+            write(one.history)
+        report(step, progress)
+
     return fit(
         _program(stage, bench),
         bench.devices,
@@ -67,7 +75,7 @@ def _fit(
         data[0].answering,
         run.cell.task_of(stage).metric,
         Checkpoints(folder / f"stage_{index}", identity),
-        report,
+        told,
         _shapes(share, index, bench),
     )
 

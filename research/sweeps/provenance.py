@@ -24,6 +24,7 @@ LIBRARIES = (
     "numpy",
     "scipy",
     "scikit-learn",
+    "sacrebleu",
 )
 
 

@@ -19,6 +19,7 @@ from research.sweeps.record import Kept, Record
 from research.sweeps.robustness import robustness
 from research.sweeps.seeds import Seeds
 from research.sweeps.text_predictions import TextPredictions
+from research.tasks.metrics import METRIC_VERSION
 from research.tasks.task import Task
 
 
@@ -80,6 +81,7 @@ def record(run: Run, result: Result) -> Record:
         "settings": run.settings,
         "configuration": run.configuration,
         "code_version": CODE_VERSION,
+        "metric_version": METRIC_VERSION,
         **provenance(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }

@@ -117,6 +117,11 @@ class Work:
             self.leaves, self.changed = whole, {**kept, **folded}
         self.outcomes.append(outcome)
 
+    @property
+    def histories(self) -> tuple[list[list[float]], ...]:
+        """Of the stages that are done, see `Progress`."""
+        return tuple(outcome.progress.history for outcome in self.outcomes)
+
     def result(self) -> Result:
         task, data = self.run.cell.task, self.data
         dev = self._score("dev").metrics
@@ -139,7 +144,7 @@ class Work:
             test=lambda split: predictions(task, split, self._score(split)),
             afterwards=self._afterwards,
             backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
-            history=tuple(outcome.progress.history for outcome in self.outcomes),
+            history=self.histories,
             trained=self.changed,
         )
 

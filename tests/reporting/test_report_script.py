@@ -1,7 +1,11 @@
+import json
 import shutil
 
 import pytest
 
+from research.reporting.cells import read_grid
+from research.reporting.neighbours import differing
+from research.sweeps.record import checksum
 from scripts.report import main
 
 
@@ -15,8 +19,77 @@ def test_report_writes_the_tables_and_check_reads_them(finished, tmp_path, capsy
     assert "full fine-tuning" in capsys.readouterr().out
     assert main([*results, "--check"]) == 0
     (folder / "table.tex").unlink()
-    assert main([*results, "--check"]) == 1
-    assert capsys.readouterr().err.count("differs from") == 1
+    assert main([str(folder), "--check"]) == 1
+    found = capsys.readouterr()
+    assert found.err.count("differs from") == 1
+    assert (
+        found.out.splitlines()[-1] + "\n"
+        == "recomputed 168 runs and 24 cells from 120 predictions\n"
+    )
+
+
+def test_check_names_every_damaged_run(sweep, capsys):
+    """Also where the digests were made anew, so that only recomputing can tell."""
+    sweep.cell(0, 0, 0)
+    folder = sweep.folder
+    first, second = sorted((folder / "predictions").iterdir())[:2]
+    first.write_text(first.read_text().replace("positive", "negative", 3))
+    path = folder / "runs" / f"{second.stem}.json"
+    record = json.loads(path.read_text())
+    record["metrics"]["test"]["accuracy"] += 0.01
+    path.write_text(json.dumps({**record, "checksum": checksum(record)}))
+    assert main([str(folder), "--check"]) == 1
+    errors = capsys.readouterr().err
+    assert first.stem in errors and f"{second.stem}.json: metrics.test.accuracy" in errors
+    assert errors.count("damaged: ") == 2
+
+
+def test_check_names_what_the_predictions_do_not_give(sweep, capsys):
+    """Scores by label, which the ledger does not recompute."""
+    sweep.cell(0, 0, 0)
+    folder = sweep.folder
+    assert main([str(folder)]) == 0
+    one = next(run for run in read_grid(folder).tested()[0].runs)
+    path = folder / "runs" / f"{one['run_id']}.json"
+    shares = {"negative": {"score": 0.123, "count": 1}, "positive": {"score": 0.5, "count": 1}}
+    record = {**one, "robustness": {"groups": {"label": shares}, "paraphrases": None}}
+    path.write_text(json.dumps({**record, "checksum": checksum(record)}))
+    capsys.readouterr()
+    assert main([str(folder), "--check"]) == 1
+    assert f"run {one['run_id']}: label negative is 0.123" in capsys.readouterr().err
+
+
+def test_cells_unlike_their_neighbours_are_named(sweep, capsys):
+    sweep.cell(0, 0, 0, metric_version=2)
+    sweep.cell(1, 0, 0)
+    sweep.cell(2, 0, 0, skip=lambda trial, seed: seed == 4, hardware={"processor": "fast"})
+    sweep.cell(4, 0, 0)
+    sweep.cell(4, 0, 1, git={"commit": "abc", "dirty": True})
+    lines = differing(read_grid(sweep.folder))
+    where = "in column sentiment, 16-shot"
+    assert lines == [
+        f"metric version differs {where}, 3 have 1: zero-shot prompt/sentiment/16-shot: 2",
+        f"hardware differs {where}, 3 have None, None, None: LoRA/sentiment/16-shot: "
+        "fast, None, None",
+        f"seeds differs {where}, 3 have 0 1 2 3 4: LoRA/sentiment/16-shot: 0 1 2 3",
+        "code differs in row majority class, 1 have committed code: "
+        "majority class/sentiment/500: uncommitted changes",
+    ]
+    folder = str(sweep.folder)
+    assert main([folder]) == 0 and main([folder, "--check"]) == 0
+    assert capsys.readouterr().err.count("warning: ") == 4
+
+
+def test_advice_and_comparisons_are_printed(sweep, capsys):
+    for approach in range(6):
+        sweep.cell(approach, 0, 1)
+    folder = str(sweep.folder)
+    bounds = ["--task", "sentiment", "--examples", "500", "--bytes", "100000", "--tasks", "3"]
+    assert main([folder, "--advise", *bounds]) == 0
+    out = capsys.readouterr().out
+    assert "take LoRA" in out and "3 such tasks: 147.5 kB" in out and "nine criteria" in out
+    assert main([folder, "--against", folder]) == 0
+    assert "0 of 6 differences are beyond noise" in capsys.readouterr().out
 
 
 def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, capsys):

@@ -143,6 +143,7 @@ def test_check_names_the_files_that_differ(finished, tmp_path):
     folder = shutil.copytree(finished, tmp_path / "copy")
     assert check_tables(folder) == [
         *("table.md", "table.tex", "table.csv", "costs.md", "costs.tex"),
+        *("criteria.md", "criteria.tex"),
         *("tuning.md", "tuning.tex", "worth.md", "worth.tex", "page.html"),
     ]
     write_tables(folder)

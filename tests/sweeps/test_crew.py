@@ -26,6 +26,7 @@ from research.sweeps.sweep import sweep
 from research.sweeps.worker import Address, place
 from research.sweeps.workers import processes
 from tests.sweeps.test_sweep import contents, results
+from tests.sweeps.test_tracking import read_by_tensorboard, told
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,9 +78,11 @@ def alive(pids: list[int]) -> list[int]:
 def test_two_processes_give_what_one_gives(swept: Path, config: dict[str, Any], tmp_path: Path):
     """To the bit, predictions on test as well, and each process does a part."""
     shown = io.StringIO()
-    config["workers"] = 2
+    config |= {"workers": 2, "tensorboard": True}
     sweep(Experiment.parse(config), tmp_path, Console(file=shown))
     assert results(tmp_path) == results(swept)
+    for record in Ledger(tmp_path).all():
+        assert read_by_tensorboard(tmp_path, record) == told(record)
     ours = {name: content for name, content in contents(tmp_path).items() if "predictions" in name}
     assert ours == {n: content for n, content in contents(swept).items() if "predictions" in n}
     assert not list((tmp_path / "checkpoints").rglob("*"))

@@ -20,6 +20,7 @@ from research.sweeps.lineage import Stages
 from research.sweeps.plan import Run, cells
 from research.sweeps.reading import Reading
 from research.sweeps.rows import prompt_search
+from research.sweeps.tracking import Tracker
 from research.sweeps.work import Work
 from tests.evaluation.plain import plain_labels
 from tests.films import run
@@ -47,7 +48,8 @@ def bench(roomy: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     backbone, folder = load_backbone(str(roomy)), tmp_path_factory.mktemp("bench")
     tokenizer = load_tokenizer(str(roomy), backbone.model)
     stages = Stages(folder / "stages")
-    return Bench(backbone, tokenizer, Devices(count=1), jnp.float32, folder, stages)
+    where = (folder, stages, Tracker(folder))
+    return Bench(backbone, tokenizer, Devices(count=1), jnp.float32, *where)
 
 
 @pytest.fixture

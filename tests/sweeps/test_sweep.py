@@ -51,7 +51,8 @@ def results(folder: Path) -> dict[str, Any]:
     for record in Ledger(folder).all():
         kept = {k: v for k, v in record.items() if k not in ("created", "checksum", "git")}
         costs = {name: cost for name, cost in record["costs"].items() if name not in MEASURED}
-        found[record["run_id"]] = {**kept, "costs": costs}
+        lines = (folder / "metrics" / f"{record['run_id']}.jsonl").read_text()
+        found[record["run_id"]] = {**kept, "costs": costs, "lines": lines}
     return found
 
 

@@ -47,4 +47,4 @@ def test_warnings_stand_under_the_table(finished, tmp_path):
     write_tables(folder)
     assert check_tables(folder) == []
     (folder / "data.json").unlink()
-    assert check_tables(folder) == ["table.md", "table.tex"]
+    assert check_tables(folder) == ["table.md", "table.tex", "page.html"]

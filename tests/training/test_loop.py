@@ -42,6 +42,7 @@ def assert_same(left: list[Outcome], right: list[Outcome]) -> None:
         assert_same_leaves(one.trained, other.trained)
         first, second = (dataclasses.asdict(outcome.progress) for outcome in (one, other))
         seconds = [progress.pop("step_seconds") for progress in (first, second)]
+        assert all(progress.pop("evaluation_seconds") > 0 for progress in (first, second))
         assert first == second
         assert len(seconds[0]) == len(seconds[1]) == first["steps"]
 

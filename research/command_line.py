@@ -1,6 +1,7 @@
 """What scripts on an experiment share on their command lines: its config and its results folder.
 
-Every field of the config is a flag as well, such as `--config.seeds=3`.
+Every field of the config is a flag as well, such as `--config.seeds=3`; what any experiment may be
+asked for beside it has a flag of its own.
 """
 
 from pathlib import Path
@@ -12,7 +13,13 @@ from ml_collections import config_flags
 from research.errors import InputError, exit_on_input_error
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.", lock_config=True)
-TENSORBOARD = flags.DEFINE_bool("tensorboard", None, "Write metrics for TensorBoard as well.")
+BESIDE = (
+    flags.DEFINE_bool("tensorboard", None, "Write metrics for TensorBoard as well."),
+    flags.DEFINE_bool("keep_trained", None, "Keep what the runs that see test have trained."),
+    flags.DEFINE_integer("workers", None, "How many cells run at the same time."),
+    flags.DEFINE_string("held_out", None, "Text on which to see what training forgets, or world."),
+    flags.DEFINE_integer("crossed_seeds", None, "Seeds of each source of variance, an odd number."),
+)
 RESULTS = flags.DEFINE_string("results", None, "Results folder; default: results/<name>.")
 
 
@@ -39,7 +46,7 @@ def read_flags(argv: list[str]) -> list[str]:
 
 def read_config() -> dict[str, Any]:
     """The plain data of the config, with what flags of their own say of it."""
-    own = {} if TENSORBOARD.value is None else {"tensorboard": TENSORBOARD.value}
+    own = {flag.name: flag.value for flag in BESIDE if flag.value is not None}
     return CONFIG.value.to_dict() | own
 
 

@@ -5,7 +5,7 @@ python scripts/export.py --results results/mine --run ID --out DIR --merge --dty
 python scripts/export.py --backbone B --adapter FOLDER --out DIR --merge
 python scripts/export.py --backbone B --adapter PROMPT.npy --out DIR
 
-A run of a sweep with config.keep_trained; its ids stand under the table. Or an adapter: a folder as
+A run of a sweep with --keep_trained; its ids stand under the table. Or an adapter: a folder as
 PEFT writes it, or a soft prompt [P, D] in a .npy file. --merge writes the whole model, with its
 tokenizer: what a full fine-tuning, or any other training of the backbone's own leaves, needs.
 """

@@ -10,7 +10,7 @@ adapters.json names each adapter and says where it is and how its rows are worde
            "verbalizer": {"0": ["trade", "business"], "1": "sport"}, "normalisation": "tokens"},
  "plain": {"template": "{text}\\nIt was", "verbalizer": {"good": "good", "bad": "bad"}}}
 
-A run of a sweep with config.keep_trained brings its wording; an adapter, from a folder of PEFT or a
+A run of a sweep with --keep_trained brings its wording; an adapter, from a folder of PEFT or a
 soft prompt in a .npy file, needs one; without either the backbone answers as it is.
 
 A row names its adapter and has the columns of the template: {"adapter": "films", "text": "..."}.

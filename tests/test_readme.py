@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import pytest
+from absl.testing import flagsaver
 from flax.traverse_util import unflatten_dict
 
 from research.methods import METHODS
@@ -86,3 +87,18 @@ def test_the_command_for_your_data_is_understood(monkeypatch: pytest.MonkeyPatch
     assert (experiment.name, experiment.backbone) == ("mine", "world-1m")
     assert experiment.regimes == ("16-shot", "200")
     assert experiment.tasks[0].train == "train.csv" and experiment.tasks[0].verbalizer is None
+
+
+def test_flags_beside_the_config_are_named_and_understood(monkeypatch: pytest.MonkeyPatch):
+    """They are for every experiment, also one whose config leaves the field out."""
+    given = {"keep_trained": True, "workers": 3, "held_out": "text.txt", "crossed_seeds": 5}
+    given["tensorboard"] = True
+    arguments = ["scripts/sweep.py", "--config=configs/quickstart.py"]
+    arguments += [f"--{name}={value}" for name, value in given.items()]
+    monkeypatch.setattr("sys.argv", arguments)
+    with flagsaver.flagsaver():
+        script.read_flags(arguments)
+        config = script.read_config()
+    assert {name: config[name] for name in given} == given
+    assert all(f"--{name}" in README for name in given)
+    assert Experiment.parse(config).workers == 3

@@ -77,7 +77,7 @@ def load_wording(folder: Path, id: str) -> Wording | None:
 def _present(folder: Path, id: str) -> Path:
     file = _file(folder, id)
     if not file.is_file():
-        allowed = "its trained leaves were not kept; a sweep keeps them with config.keep_trained"
+        allowed = "its trained leaves were not kept; a sweep keeps them with --keep_trained"
         raise InputError("run", id, allowed)
     return file
 

@@ -1,5 +1,7 @@
 """The committed tables are what the committed runs give."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,19 @@ QUICK = (RESULTS / "quickstart_reference",)
 @pytest.mark.parametrize("folder", cases(FOLDERS, quick=QUICK), ids=lambda folder: folder.name)
 def test_tables_are_made_from_runs_alone(folder: Path):
     assert check_tables(folder) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_latex_compiles(folder: Path, tmp_path: Path):
+    """All tables of a folder, in ASCII, with the package that their first lines ask for."""
+    files = sorted(folder.glob("*.tex"))
+    assert files and all(file.read_text().isascii() for file in files)
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    size = r"\usepackage[paperwidth=500mm,paperheight=2000mm,margin=10mm]{geometry}"
+    inputs = [rf"\clearpage\input{{{file}}}" for file in files]
+    lines = [r"\documentclass{article}", size, r"\usepackage{booktabs}", r"\begin{document}"]
+    (tmp_path / "all.tex").write_text("\n".join([*lines, *inputs, r"\end{document}"]))
+    command = ["pdflatex", "-interaction=batchmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, (tmp_path / "all.log").read_text(errors="replace")[-2000:]

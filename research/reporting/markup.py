@@ -19,6 +19,7 @@ LATEX = str.maketrans(
         "|": r"\textbar{}",
         "±": r"$\pm$",
         "≥": r"$\geq$",
+        "≤": r"$\leq$",
         "†": r"$\dagger$",
         "‡": r"$\ddagger$",
         "§": r"\S{}",

@@ -172,6 +172,7 @@ def test_no_field_is_forgotten_here():
     elsewhere |= {"stage_tasks"}  # a stage that trains on one has its checksum
     elsewhere |= {"crossed_seeds"}  # which runs there are
     elsewhere |= {"price_per_hour", "price_per_example"}  # what runs cost is told afterwards
+    elsewhere |= {"tensorboard"}
     assert OF_EXPERIMENT.keys() | elsewhere == names(Experiment)
 
 

@@ -123,6 +123,7 @@ def test_it_is_taken_where_the_kernel_runs(changed, taken):
     assert suits(query, [source], one["drops"], one["device"]) == taken
 
 
+@pytest.mark.thorough
 def test_a_model_with_a_prefix_takes_it_unless_weights_are_dropped(monkeypatch):
     """As it would on a GPU; the prefix is one more source."""
     model, params = tiny.decoder()

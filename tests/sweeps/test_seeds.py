@@ -105,6 +105,7 @@ def test_a_square_has_an_odd_side_within_the_seeds(config: dict, crossed: int):
         Experiment.parse(config | {"crossed_seeds": crossed})
 
 
+@pytest.mark.thorough
 def test_a_sweep_adds_the_crossed_runs_and_changes_no_other(
     swept: Path, config: dict, tmp_path: Path
 ):

@@ -1,6 +1,9 @@
 """Every test runs strictly and on eight virtual CPU devices."""
 
+import functools
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -16,6 +19,25 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Tiny programs take longer to compile than to run.
 jax.config.update("jax_disable_most_optimizations", True)
+
+
+# Of areas of memory in use; Linux gives a process 65530, a program takes about seven, and XLA ends
+# with a segmentation fault where it gets no more.
+MANY_AREAS = 20_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs() -> Iterator[None]:
+    """Lets go of the compiled programs of earlier tests when they have become many."""
+    yield
+    areas = Path("/proc/self/maps")
+    if not areas.is_file() or len(areas.read_bytes().splitlines()) < MANY_AREAS:
+        return
+    for one in gc.get_objects():
+        if isinstance(one, functools._lru_cache_wrapper) and one.__module__.startswith("research"):
+            one.cache_clear()
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,6 @@ BEAMS = [
     "gpt2",
     "llama, grouped keys",
     "mistral",
-    "qwen2, windows in upper layers",
     "qwen3, biases, windows in some layers",
     "t5",
     "t5 1.1",

@@ -121,7 +121,7 @@ def test_a_killed_worker_ends_the_sweep_with_a_sentence(config: dict, tmp_path: 
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_worker_outlives_its_sweep(how: int, config: dict, swept: Path, tmp_path: Path):
     """And what was done by then is gone on from, to the same bits."""
     endless = config["schedule"] | {"steps": 100_000, "patience": 10**6}
@@ -141,7 +141,7 @@ def test_killed_over_and_over_a_sweep_ends_with_the_same_bits(
     config: dict, swept: Path, tmp_path: Path
 ):
     config["workers"] = 2
-    for stored in (3, 20, 27):
+    for stored in (3, 20):
         running = in_the_background(config, tmp_path)
         while running.poll() is None and len(Ledger(tmp_path).ids()) < stored:
             time.sleep(0.02)

@@ -5,7 +5,7 @@
 Sentences about restaurants from attributes; BLEU is the headline, beside every other metric of
 texts. Needs the checkpoint and the data under ADAPTLAB_SHARED, where the published training file is
 missing: 200 inputs of its dev file train, each with all its references, 100 inputs of test are
-scored. Three seeds, so every cell is provisional. Scores: results/e2e_reviews-lm/.
+scored. Three seeds, so every cell is provisional.
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,10 @@
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from research.errors import InputError
 
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -32,6 +35,17 @@ def parse_json(text: str | bytes, **read: Any) -> Any:
     if SURROGATE.search(text) and not is_text(json.dumps(value, ensure_ascii=False)):
         raise ValueError("it has half of a surrogate pair, which is no text")
     return value
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises InputError for a file that holds none."""
+    try:
+        content = parse_json(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError("file", str(file), f"it cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError("file", str(file), "a JSON object is expected")
+    return content
 
 
 def _named_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

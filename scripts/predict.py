@@ -33,9 +33,8 @@ from research.devices import Devices
 from research.errors import LARGEST, InputError, check_whole, exit_on_input_error
 from research.evaluation.service import Asked, Service
 from research.models.backbone import load_backbone, load_tokenizer
-from research.models.files import read_json
 from research.paths import located
-from research.plain import parse_json
+from research.plain import parse_json, read_json
 from research.settings import build
 from research.sweeps.entry import Entry
 

@@ -41,9 +41,7 @@ from research.sweeps.prices import Prices, write_prices
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code: 0, or 1 if `--check` finds a table that differs."""
     options = _parser().parse_args(arguments)
-    folder = options.folder or options.results
-    if folder is None or options.folder and options.results:
-        raise InputError("results", None, "one folder with runs/ is expected")
+    folder = options.folder
     prices = Prices(options.price_per_hour, options.price_per_example)
     if options.check and prices.known:
         raise InputError("prices", resolved(prices), "--check takes those of prices.json")
@@ -130,8 +128,7 @@ def _constraints(options: argparse.Namespace) -> Constraints:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
-    add("folder", type=Path, nargs="?", metavar="RESULTS", help="folder with runs/")
-    add("--results", type=Path, help="the same")
+    add("folder", type=Path, metavar="RESULTS", help="folder with runs/")
     add("--check", action="store_true", help="write nothing; name the files that differ")
     add("--figures", action="store_true", help="write figures/ as well, PNG and PDF for print")
     add("--advise", action="store_true", help="write nothing; say which approach to take")
@@ -145,9 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--bytes", type=float, help="most bytes stored per task")
     add("--seconds", type=float, help="most seconds to train")
     add("--tokens", type=float, help="most tokens added to each input")
-    add("--cache-bytes", type=float, help="most bytes of keys and values of a request")
+    add("--cache_bytes", type=float, help="most bytes of keys and values of a request")
     add("--score", type=float, help="least score on test, in percent")
-    add("--out-of-domain", type=float, help="least score out of domain, in percent")
+    add("--out_of_domain", type=float, help="least score out of domain, in percent")
     add("--tasks", type=int, default=1, help="how many such tasks share the backbone")
     add("--tolerance", type=float, default=1.0, help="points below the best that are as good")
     add(

@@ -14,7 +14,7 @@ from research.methods import METHODS
 from research.models import MODELS
 from research.models.backbone import load_backbone, model_of, save_backbone
 from research.models.decoder import Decoder
-from research.models.files import read_json
+from research.plain import read_json
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
 from research.sweeps.rows import trained

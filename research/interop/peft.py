@@ -23,10 +23,11 @@ from research.interop.options import TASKS, check_options
 from research.methods.head import Head
 from research.methods.method import Leaves, Method, backbone
 from research.methods.prompt_file import CONFIG, WEIGHTS, check_finite
-from research.models.files import read_json, whole_folder
+from research.models.files import whole_folder
 from research.models.model import Model
 from research.models.tensors import Tensor, tensors
 from research.models.weights import Problem, misfits, summary
+from research.plain import read_json
 
 # What PEFT calls our methods, and the files that read and write them.
 KINDS: dict[str, tuple[str, Any]] = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from research.errors import InputError
-from research.models.files import read_json
 from research.models.tensors import tensors
+from research.plain import read_json
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # The tensor with the prompt, as a sweep keeps it and as PEFT does.

@@ -7,10 +7,9 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from research.errors import InputError
-from research.plain import parse_json
+from research.plain import read_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -53,17 +52,6 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
         os.replace(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises InputError for a file that holds none."""
-    try:
-        content = parse_json(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError("file", str(file), f"it cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError("file", str(file), "a JSON object is expected")
-    return content
 
 
 def checksum(files: Iterable[Path]) -> str:

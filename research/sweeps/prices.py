@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.errors import InputError
-from research.plain import parse_json
+from research.plain import read_json
 from research.settings import build, resolved
 from research.sweeps.ledger import write_atomically
 
@@ -38,11 +38,7 @@ def read_prices(folder: Path) -> Prices:
     file = folder / FILE
     if not file.is_file():
         return Prices()
-    try:
-        values = parse_json(file.read_bytes())
-    except ValueError as error:
-        raise InputError(str(file), str(error), "prices in JSON are expected") from error
-    return build(Prices, values, str(file))
+    return build(Prices, read_json(file), str(file))
 
 
 def write_prices(folder: Path, prices: Prices) -> None:

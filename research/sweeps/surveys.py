@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from research.errors import InputError
 from research.evaluation.answering import encoder_for
 from research.models.model import Model
-from research.plain import parse_json
+from research.plain import read_json
 from research.settings import build, resolved
 from research.sweeps.data import room
 from research.sweeps.experiment import Experiment
@@ -66,11 +65,7 @@ def read_surveys(folder: Path) -> Surveys | None:
     file = folder / FILE
     if not file.is_file():
         return None
-    try:
-        values = parse_json(file.read_bytes())
-    except ValueError as error:
-        raise InputError(str(file), str(error), "a data report in JSON is expected") from error
-    return build(Surveys, values, str(file))
+    return build(Surveys, read_json(file), str(file))
 
 
 def write_surveys(folder: Path, surveys: Surveys) -> None:

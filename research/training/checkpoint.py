@@ -3,6 +3,7 @@
 The backbone is an input: it is named in the metadata with its checksum, never saved again.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +33,9 @@ class Checkpoints:
         return time.monotonic() - self.saved_at >= self.seconds
 
     def save(self, step: int, state: Any, progress: Any) -> None:
-        """Saves a tree of arrays and `progress`, plain JSON data, as step `step`."""
+        """Saves a tree of arrays and `progress`, plain data, as step `step`."""
         with self._checkpointer() as checkpointer:
-            metadata = {"identity": self.identity, "progress": progress}
+            metadata = {"identity": self.identity, "progress": _finite(progress)}
             checkpointer.save(step, state, force=True, overwrite=True, custom_metadata=metadata)
         self.saved_at = time.monotonic()
 
@@ -56,7 +57,7 @@ class Checkpoints:
             abstract = jax.tree.map(
                 lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like
             )
-            return checkpointer.load(step, abstract), metadata["progress"]
+            return checkpointer.load(step, abstract), _infinite(metadata["progress"])
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
@@ -76,3 +77,17 @@ class Checkpoints:
         return ocp.training.Checkpointer(
             str(self.folder.absolute()), preservation_policy=newest, cleanup_tmp_directories=True
         )
+
+
+_NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+
+
+def _finite(tree: Any) -> Any:
+    """JSON has no infinities: they become the strings of `_NUMBERS`."""
+    return jax.tree.map(
+        lambda x: str(x) if isinstance(x, float) and not math.isfinite(x) else x, tree
+    )
+
+
+def _infinite(tree: Any) -> Any:
+    return jax.tree.map(lambda x: _NUMBERS.get(x, x) if isinstance(x, str) else x, tree)

@@ -228,7 +228,7 @@ class _Training:
             "members": [dataclasses.asdict(p) for p in self.progress],
             "losses": [list(map(float, losses)) for losses in self.losses],
         }
-        checkpoints.save(self.step, self._arrays(), _finite(progress))
+        checkpoints.save(self.step, self._arrays(), progress)
 
     def restore(self, checkpoints: Checkpoints | None) -> None:
         """Continues from the last checkpoint, if there is one."""
@@ -236,7 +236,6 @@ class _Training:
         if saved is None:
             return
         arrays, progress = saved
-        progress = _infinite(progress)
         self.progress = [Progress(**values) for values in progress["members"]]
         self.losses = [np.array(losses) for losses in progress["losses"]]
         self.best = jax.tree.map(np.array, arrays["best"])
@@ -245,17 +244,3 @@ class _Training:
 
     def _arrays(self) -> dict[str, Any]:
         return {"states": self.cohort.states(), "best": self.best}
-
-
-_NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
-
-
-def _finite(tree: Any) -> Any:
-    """JSON has no infinities: they become the strings of `_NUMBERS`."""
-    return jax.tree.map(
-        lambda x: str(x) if isinstance(x, float) and not math.isfinite(x) else x, tree
-    )
-
-
-def _infinite(tree: Any) -> Any:
-    return jax.tree.map(lambda x: _NUMBERS.get(x, x) if isinstance(x, str) else x, tree)

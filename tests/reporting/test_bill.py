@@ -88,10 +88,10 @@ def test_prices_are_given_once_and_checked_with(folder, capsys):
     write_tables(folder)
     plain = (folder / "costs.md").read_bytes()
     assert b"money" not in plain
-    options = ["--results", str(folder), "--price_per_hour", "50"]
+    options = [str(folder), "--price_per_hour", "50"]
     assert scripts.report.main(options) == 0
     assert b"| 1.00 | 9.00 |" in (folder / "costs.md").read_bytes()
-    assert scripts.report.main(["--results", str(folder), "--check"]) == 0
+    assert scripts.report.main([str(folder), "--check"]) == 0
     with pytest.raises(SystemExit):
         scripts.report.main([*options, "--check"])
     assert "--check takes those of prices.json" in capsys.readouterr().err

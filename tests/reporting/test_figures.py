@@ -29,9 +29,9 @@ def test_a_figure_is_drawn_to_the_same_bytes_without_a_date(finished):
 
 def test_report_writes_them_when_asked(finished, tmp_path):
     folder = shutil.copytree(finished, tmp_path / "copy")
-    assert main(["--results", str(folder), "--figures"]) == 0
+    assert main([str(folder), "--figures"]) == 0
     names = {path.name for path in (folder / "figures").iterdir()}
     plots = ("parameters", "examples", "seconds", "rates")
     assert names == {f"{name}.{form}" for name in plots for form in ("png", "pdf")}
     (folder / "figures" / "rates.pdf").unlink()
-    assert main(["--results", str(folder), "--check"]) == 0  # figures take no part
+    assert main([str(folder), "--check"]) == 0  # figures take no part

@@ -11,7 +11,7 @@ from scripts.report import main
 
 def test_report_writes_the_tables_and_check_reads_them(finished, tmp_path, capsys):
     folder = shutil.copytree(finished, tmp_path / "copy")
-    results = ["--results", str(folder)]
+    results = [str(folder)]
     assert main([*results, "--check"]) == 1
     assert str(folder / "table.csv") in capsys.readouterr().err
     assert not (folder / "table.csv").exists()
@@ -94,7 +94,7 @@ def test_advice_and_comparisons_are_printed(sweep, capsys):
 
 def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["--results", str(tmp_path / "missing")])
+        main([str(tmp_path / "missing")])
     assert stop.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and "missing" in error and error.count("\n") == 1

@@ -115,11 +115,11 @@ def test_a_folder_without_the_file_is_readable_with_a_sentence(
     swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     shutil.copytree(swept, tmp_path, dirs_exist_ok=True)
-    assert report.main(["--results", str(tmp_path), "--check"]) == 0
+    assert report.main([str(tmp_path), "--check"]) == 0
     assert capsys.readouterr().err == ""
     (tmp_path / FILE).unlink()
     assert check_tables(tmp_path) == []
-    assert report.main(["--results", str(tmp_path), "--check"]) == 0
+    assert report.main([str(tmp_path), "--check"]) == 0
     assert "test_looks.jsonl is not there" in capsys.readouterr().err
 
 

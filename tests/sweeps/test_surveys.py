@@ -83,7 +83,7 @@ def test_it_is_shown_before_the_first_run(config, swept, tmp_path):
 
 def test_a_damaged_report_is_a_sentence(tmp_path):
     (tmp_path / "data.json").write_text("{")
-    with pytest.raises(InputError, match="a data report in JSON is expected"):
+    with pytest.raises(InputError, match="it cannot be read as JSON"):
         read_surveys(tmp_path)
     (tmp_path / "data.json").write_text('{"backbone": null, "max_tokens": null, "tasks": [{}]}')
     with pytest.raises(InputError, match="the field is required"):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 # (the score, [I]: the score without each of the items; the score itself of one alone)
 Deleted = tuple[float, NDArray]
@@ -27,6 +26,8 @@ def pearson(predicted: NDArray, gold: NDArray) -> Deleted:
 
 def spearman(predicted: NDArray, gold: NDArray) -> Deleted:
     """The same of ranks; of equal numbers, all have the mean of their ranks."""
+    from scipy.stats import rankdata  # here: importing it takes 0.7 s, and few tasks need it
+
     ranks = [rankdata(one) for one in (predicted, gold)]
     whole, _ = pearson(*ranks)
     items = range(len(gold))

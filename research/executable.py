@@ -3,10 +3,13 @@
 import threading
 import time
 from collections import defaultdict
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+from research.turns import turn
 
 _spent = threading.local()
 
@@ -27,14 +30,47 @@ class Executable:
 
     def compiled(self, *args: Any) -> Any:
         """The executable for these arguments' shapes, compiled if it is not there yet."""
-        leaves, tree = jax.tree.flatten(args)
-        key = (tree, tuple((np.shape(leaf), leaf.dtype) for leaf in leaves))
-        with self._locks[key]:  # a second thread waits rather than compile the same again
-            if key not in self._compiled:
-                begun = time.perf_counter()
-                self._compiled[key] = self.function.lower(*args).compile()
-                _spent.seconds = compile_seconds() + time.perf_counter() - begun
+        key = _key(args)
+        self._compile(key, args, wait=True)
         return self._compiled[key]
+
+    def compile_unless_busy(self, *args: Any) -> bool:
+        """Compiles for these arguments' shapes; False where another process is at it."""
+        return self._compile(_key(args), args, wait=False)
+
+    def _compile(self, key: Any, args: Any, wait: bool) -> bool:
+        with self._locks[key]:  # a second thread waits rather than compile the same again
+            if key in self._compiled:
+                return True
+            begun = time.perf_counter()
+            with turn(f"{self.function} {key}", wait) as mine:
+                if mine:
+                    self._compiled[key] = self.function.lower(*args).compile()
+            _spent.seconds = compile_seconds() + time.perf_counter() - begun
+            return mine
+
+
+class Call(NamedTuple):
+    """What an executable will be called with."""
+
+    executable: Executable
+    args: tuple[Any, ...]
+
+
+def compile_ahead(calls: Sequence[Call]) -> None:
+    """Compiles what the calls need; what another process is compiling comes last."""
+    left = list(calls)
+    while left:
+        busy = [call for call in left if not call.executable.compile_unless_busy(*call.args)]
+        if len(busy) == len(left):
+            busy[0].executable.compiled(*busy[0].args)
+        left = busy
+
+
+def _key(args: tuple[Any, ...]) -> Any:
+    """Equal for arguments of equal shapes."""
+    leaves, tree = jax.tree.flatten(args)
+    return tree, tuple((np.shape(leaf), leaf.dtype) for leaf in leaves)
 
 
 def compile_seconds() -> float:

@@ -1,13 +1,17 @@
 """What a program costs to compile, and how often it is compiled."""
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 
 import jax
 import jax.numpy as jnp
+import pytest
 
-from research.executable import Executable, compile_seconds, cost
+from research import turns
+from research.executable import Call, Executable, compile_ahead, compile_seconds, cost
 
 
 def test_each_set_of_shapes_compiles_once():
@@ -32,6 +36,26 @@ def test_cost_counts_a_product():
     told = cost(product.compiled(jnp.ones((4, 5)), jnp.ones((5, 6))))
     assert told["flops"] == 2 * 4 * 5 * 6
     assert (told["argument_bytes"], told["output_bytes"]) == (4 * (4 * 5 + 5 * 6), 4 * 4 * 6)
+
+
+def test_what_another_process_compiles_comes_last(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """Of two programs the second is compiled first, and the first once the other lets it go."""
+    monkeypatch.setattr(turns, "_folder", tmp_path)
+    traced = []
+    square = Executable(jax.jit(lambda x: (traced.append(len(x)), x @ x)[1]))
+    assert square.compile_unless_busy(jnp.eye(1))
+    [first] = tmp_path.iterdir()
+    assert square.compile_unless_busy(jnp.eye(2))
+    [second] = {*tmp_path.iterdir()} - {first}
+    again = Executable(square.function)
+    calls = [Call(again, (jnp.eye(size),)) for size in (2, 1, 3)]
+    with second.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert not again.compile_unless_busy(jnp.eye(2))
+        threading.Timer(0.3, fcntl.flock, (other, fcntl.LOCK_UN)).start()
+        compile_ahead(calls)
+    order = list(again._compiled)
+    assert [shapes[0][0][0] for _, shapes in order] == [1, 3, 2]
 
 
 def test_hits_of_the_persistent_cache_are_counted(tmp_path):

@@ -1,6 +1,7 @@
 """Label scores of many examples under one adapted backbone."""
 
 import functools
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ from jax.sharding import PartitionSpec as P
 from research.devices import Devices, spread
 from research.evaluation.batch import Frame, Rows, prompt_width, rows
 from research.evaluation.scoring import label_scores
-from research.executable import Executable
+from research.executable import Call, Executable
 from research.methods.adapted import Adapted
 from research.methods.method import Array, Leaves, Method, adding
 from research.models.model import Model
@@ -61,19 +62,35 @@ def score(
 
     The result does not depend on the batch size or on which examples stand beside one another.
     """
-    mesh, methods = devices.mesh(), adding(methods, leaves)
-    scorer = _scorer(model, dtype, mesh)  # pyright: ignore
-    size = -(-batch_size // mesh.size) * mesh.size
-    leaves = spread(leaves, mesh)
+    call = _caller(model, methods, leaves, frame, labels, devices, dtype)
     scores = np.zeros((len(encoded.length), len(labels.length)), np.float32)
-    order = np.argsort(encoded.start, kind="stable")
-    for begin in range(0, len(order), size):
-        chosen = order[begin : begin + size]
-        width = prompt_width(encoded, chosen, len(frame.closing))
-        batch = rows(encoded, chosen, size, width, labels.tokens.shape[1])
-        result = scorer(methods, leaves, batch, frame, labels)
-        scores[chosen] = np.asarray(result)[: len(chosen)]
+    size = _size(batch_size, devices)
+    for chosen, width in _batches(encoded, frame, size):
+        executable, args = call(rows(encoded, chosen, size, width, labels.tokens.shape[1]))
+        scores[chosen] = np.asarray(executable(*args))[: len(chosen)]
     return scores
+
+
+def calls(
+    model: Model,
+    methods: tuple[Method, ...],
+    leaves: Leaves,
+    encoded: Encoded,
+    frame: Frame,
+    labels: Labels,
+    *,
+    devices: Devices,
+    dtype: Any,
+    batch_size: int = 32,
+) -> list[Call]:
+    """Those that `score` will make, one of each shape."""
+    call, size = (
+        _caller(model, methods, leaves, frame, labels, devices, dtype),
+        _size(batch_size, devices),
+    )
+    shapes = {width: chosen for chosen, width in _batches(encoded, frame, size)}
+    targets = labels.tokens.shape[1]
+    return [call(rows(encoded, some, size, width, targets)) for width, some in shapes.items()]
 
 
 def target_loss(scores: np.ndarray, gold: np.ndarray, lengths: Array) -> float:
@@ -89,6 +106,35 @@ def measured(scores: np.ndarray, gold: np.ndarray, loss: float) -> Scored:
         name: float(metric(predicted, gold, scores.shape[1])) for name, metric in METRICS.items()
     }
     return Scored(scores, loss, {**metrics, "loss": loss})
+
+
+def _caller(
+    model: Model,
+    methods: tuple[Method, ...],
+    leaves: Leaves,
+    frame: Frame,
+    labels: Labels,
+    devices: Devices,
+    dtype: Any,
+) -> Callable[[Rows], Call]:
+    """What scoring a batch is."""
+    mesh, methods = devices.mesh(), adding(methods, leaves)
+    scorer, leaves = _scorer(model, dtype, mesh), spread(leaves, mesh)  # pyright: ignore
+    return lambda batch: Call(scorer, (methods, leaves, batch, frame, labels))
+
+
+def _batches(encoded: Encoded, frame: Frame, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """(the examples of a batch, its width), rows of similar length together."""
+    order = np.argsort(encoded.start, kind="stable")
+    for begin in range(0, len(order), size):
+        chosen = order[begin : begin + size]
+        yield chosen, prompt_width(encoded, chosen, len(frame.closing))
+
+
+def _size(batch_size: int, devices: Devices) -> int:
+    """Rows of a batch that is cut over the devices."""
+    count = devices.mesh().size
+    return -(-batch_size // count) * count
 
 
 @functools.lru_cache

@@ -44,7 +44,8 @@ class Bench:
     """What all runs of an experiment share. held_out: ids of the text that general ability is
     measured on. prompted: what was answered without training, which many seeds, regimes and rows
     have in common. once: what else they have in common. data, shapes: the encoded data of runs, and
-    what the batches of cohorts have in common, as last used.
+    what the batches of cohorts have in common, as last used. ahead: cohorts, and stages of theirs,
+    whose programs are compiled.
     """
 
     backbone: Backbone
@@ -57,6 +58,7 @@ class Bench:
     held_out: list[int] | None = None
     prompted: dict[bytes, Any] = field(default_factory=dict)
     once: Once = field(default_factory=Once)
+    ahead: set[Hashable] = field(default_factory=set)
     data: Once = field(default_factory=partial(Once, 16))
     shapes: Once = field(default_factory=partial(Once, 64))
 

@@ -11,6 +11,7 @@ from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jax
@@ -51,7 +52,8 @@ class Crew:
         self.ready = threading.Condition()
         self.seen: list[set[Any]] = [set() for _ in range(workers)]  # data, by worker
         self.holders: dict[tuple[str, ...], int] = {}  # who has what a share gave
-        setup = Setup(experiment, folder, _jax_settings())
+        self.turns = TemporaryDirectory(prefix="adaptlab-")
+        setup = Setup(experiment, folder, _jax_settings(), Path(self.turns.name))
         context, free = multiprocessing.get_context("spawn"), cores()
         self.processes = []
         for worker in range(workers):
@@ -84,6 +86,7 @@ class Crew:
             process.kill()
         for process in self.processes:
             process.join()
+        self.turns.cleanup()
 
     def _add(self, method: str, task: Task) -> Future[int]:
         share, runs = task

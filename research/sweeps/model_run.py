@@ -1,11 +1,11 @@
 """Runs that use the backbone: prompts are only scored, stages are trained, share by share."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from research.evaluation.batch import extents
-from research.executable import compile_cache_hits, compile_seconds
+from research.executable import Call, compile_ahead, compile_cache_hits, compile_seconds
 from research.sweeps.bench import Bench
 from research.sweeps.lineage import lineage_id
 from research.sweeps.plan import Run
@@ -20,6 +20,7 @@ from research.training.loop import Outcome, Report, fit
 from research.training.parallel import step_on
 from research.training.progress import Progress
 from research.training.step import Program
+from research.turns import taking_turns
 
 
 def run_share(share: Share, bench: Bench, report: Report) -> list[Result]:
@@ -68,16 +69,31 @@ def _fit(
             write(one.history)
         report(step, progress)
 
+    members = [one.member(index, own) for one, own in zip(work, data, strict=True)]
     return fit(
         _program(stage, bench),
         bench.devices,
-        [one.member(index, own) for one, own in zip(work, data, strict=True)],
+        members,
         data[0].answering,
         run.cell.task_of(stage).metric,
         Checkpoints(folder / f"stage_{index}", identity),
         told,
         _shapes(share, index, bench),
+        _ahead(share, work[0], index, bench),
     )
+
+
+def _ahead(
+    share: Share, one: Work, index: int, bench: Bench
+) -> Callable[[Sequence[Call]], None] | None:
+    """Compiles a stage's steps, and by what its runs are scored, with the other workers; None where
+    there is none, or nothing to do any more.
+    """
+    cohort, last = (cohort_id(share.cohort), index), index == len(one.approach.stages) - 1
+    if not taking_turns() or cohort in bench.ahead:
+        return None
+    bench.ahead.add(cohort)
+    return lambda steps: compile_ahead([*steps, *(one.calls() if last else ())])
 
 
 def _shapes(share: Share, index: int, bench: Bench) -> Shapes:

@@ -11,9 +11,10 @@ from research.evaluation.answering import Answers
 from research.evaluation.batch import Frame
 from research.evaluation.choosing import Choosing
 from research.evaluation.estimating import Estimating
-from research.evaluation.predict import measured, score, target_loss
+from research.evaluation.predict import calls, measured, score, target_loss
 from research.evaluation.readout import ensembled, label_scores
 from research.evaluation.writing import Writing
+from research.executable import Call
 from research.methods.method import Leaves, Method
 from research.sweeps.bench import Bench
 from research.sweeps.data import RunData
@@ -43,6 +44,19 @@ class Reading:
         read = [self._read(*pair) for pair in zip(self.prompts, rows, strict=True)]
         scores, losses = zip(*read, strict=True)
         return measured(ensembled(scores), encoded.label, sum(losses) / len(losses))
+
+    def calls(self, rows: Sequence[Encoded]) -> list[Call]:
+        """Those of programs that answering makes, one of each shape, where labels are scored."""
+        found, bench = [], self.bench
+        for prompt, encoded in zip(self.prompts, rows, strict=True):
+            if not isinstance(prompt.answering, Choosing):
+                continue
+            asked = [(encoded, prompt.frame), *((one, prompt.neutral) for one in encoded.neutral)]
+            for some, frame in asked:
+                backbone = (bench.backbone.model, self.methods, self.leaves)
+                where = {"devices": bench.devices, "dtype": bench.dtype}
+                found += calls(*backbone, some, frame, prompt.answering.texts.targets, **where)
+        return found
 
     def _read(self, prompt: RunData, rows: Encoded) -> tuple[np.ndarray, float]:
         """(scores of labels [I, C], loss of the targets that are trained on) by one prompt."""

@@ -9,6 +9,7 @@ import numpy as np
 from research.errors import InputError
 from research.evaluation.answering import Answers
 from research.evaluation.scoring import route_of
+from research.executable import Call
 from research.methods.head import Head
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, mask, without_head
@@ -122,6 +123,19 @@ class Work:
         """Of the stages that are done, see `Progress`."""
         return tuple(outcome.progress.history for outcome in self.outcomes)
 
+    def calls(self) -> list[Call]:
+        """Those of programs by which the run is scored, one of each shape."""
+        asis = self.route != "head" and self.approach.stages
+        return [
+            *(call for at in ("dev", "train") for call in self._reading().calls(self._rows(at))),
+            *(self._reading(trained=False).calls(self._rows("dev")) if asis else ()),
+            *(
+                call
+                for at in self.run.cell.task.tests
+                for call in self._reading().calls(self._rows(at))
+            ),
+        ]
+
     def result(self) -> Result:
         task, data = self.run.cell.task, self.data
         dev = self._score("dev").metrics
@@ -216,12 +230,14 @@ class Work:
         """By the leaves reached, or by the backbone as it came. split: train (as many rows as dev
         has), dev, or one of `Task.tests`.
         """
+        return self._reading(trained).answers(self._rows(split))
+
+    def _reading(self, trained: bool = True) -> Reading:
         asis = not (trained and self.approach.stages)
         methods = self._methods(0) if asis else self._methods()
         leaves = self.bench.backbone.params if asis else self.leaves
         how = self.approach.normalisation
-        reading = Reading(self.bench, self.prompts, how, methods, leaves, asis)
-        return reading.answers(self._rows(split))
+        return Reading(self.bench, self.prompts, how, methods, leaves, asis)
 
     def _rows(self, split: str) -> list[Encoded]:
         """As each of the prompts has them."""

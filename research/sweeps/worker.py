@@ -23,17 +23,21 @@ from research.sweeps.ledger import Ledger
 from research.sweeps.plan import Cell, Run, cells
 from research.sweeps.seeds import Seeds
 from research.sweeps.share import Share
+from research.turns import take_turns
 
 Place = tuple[int, ...]  # of a cell in the plan
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker is told first. jax: the settings of JAX that it is to share."""
+    """What a worker is told first. jax: the settings of JAX that it is to share. turns: where all
+    workers take turns at compiling.
+    """
 
     experiment: Experiment
     folder: Path
     jax: Mapping[str, Any]
+    turns: Path
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def _prepared(setup: Setup, connection: Connection) -> tuple[dict[Place, Cell], 
         if jax.config.values[name] != value:
             jax.config.update(name, value)
     keep_compiled()
+    take_turns(setup.turns)
     experiment = setup.experiment
     bench = open_bench(experiment, setup.folder)
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}

@@ -40,10 +40,14 @@ class Shapes:
 
     def longest_at(self, size: int, step: int) -> int:
         """Positions of the longest row in any member's batch of a step."""
-        return max(
+        return max(self.each_at(size, step))
+
+    def each_at(self, size: int, step: int) -> list[int]:
+        """Positions of the longest row in the batch of a step of each stream."""
+        return [
             int(extents[batch_indices(lengths, size, seed, step)].max())
             for seed, lengths, extents in self.streams
-        )
+        ]
 
 
 def batch_indices(lengths: np.ndarray, size: int, seed: int, step: int) -> np.ndarray:

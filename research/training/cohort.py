@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec as P
 
 from research.devices import Devices
 from research.evaluation.batch import Frame, Rows
-from research.executable import Executable, cost
+from research.executable import Call, Executable, cost
 from research.methods.method import Leaves
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Hyper, Program, State, train_step
@@ -24,6 +24,7 @@ class Cohort(Protocol):
 
     `advance` takes a batch, frame and hyper-parameters for each member and returns their losses
     [N]; members for which `active` is False may stand still. `states` reads all members' states.
+    `calls` tells the step of one member with such rows, where it may be compiled ahead of its time.
     """
 
     shared_width: bool
@@ -37,6 +38,8 @@ class Cohort(Protocol):
     ) -> np.ndarray: ...
 
     def states(self) -> list[State]: ...
+
+    def calls(self, rows: Rows, frame: Frame, hyper: Hyper) -> list[Call]: ...
 
     def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]: ...
 
@@ -67,6 +70,11 @@ class OneByOne:
 
     def states(self) -> list[State]:
         return [self.step.read(state) for state in self.members]
+
+    def calls(self, rows: Rows, frame: Frame, hyper: Hyper) -> list[Call]:
+        if not isinstance(self.step, MeshStep):
+            return []
+        return [self.step.call(self.members[0], self.frozen[0], rows, frame, hyper)]
 
     def compiled(self, rows: Rows, frame: Frame, hyper: Hyper) -> Any:
         """The executable of a member's step, None where it is not the plain one."""
@@ -120,6 +128,9 @@ class Together:
 
     def states(self) -> list[State]:
         return [jax.tree.map(lambda x, i=i: x[i], self.stacked) for i in range(self.count)]
+
+    def calls(self, rows: Rows, frame: Frame, hyper: Hyper) -> list[Call]:
+        return []  # one process has all members, so none compiles beside it
 
     def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step, compiled alone to be counted."""

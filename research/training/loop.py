@@ -14,7 +14,7 @@ import numpy as np
 from research.devices import Devices
 from research.evaluation.answering import Answering
 from research.evaluation.batch import Frame, Rows, bucket, extents, rows
-from research.executable import compile_seconds
+from research.executable import Call, compile_seconds
 from research.methods.method import Leaves, mask, split
 from research.tasks.encoded import Encoded
 from research.training.batches import Shapes, Stream, batch_indices
@@ -57,10 +57,12 @@ def fit(
     checkpoints: Checkpoints | None = None,
     report: Report = lambda step, progress: None,
     shapes: Shapes | None = None,
+    ahead: Callable[[Sequence[Call]], None] | None = None,
 ) -> list[Outcome]:
     """Trains all members to the end of the schedule or until dev stops gaining.
 
-    shapes: of their cohort, None if these are all of it.
+    shapes: of their cohort, None if these are all of it. ahead: is given the steps of all widths up
+    to the first evaluation, before the first is done.
     Resumes from `checkpoints` to the same bits. A member whose loss, in training or on dev, is not
     finite stops with status `diverged` and keeps the best state it had. `report` is called after
     the first step and after each evaluation.
@@ -68,6 +70,8 @@ def fit(
     shapes = shapes or shapes_of(members, answering)
     training = _Training(program, devices, members, answering, metric, shapes)
     training.restore(checkpoints)
+    if ahead is not None:
+        ahead(training.calls())
     first = training.step + 1
     while not training.done:
         training.advance()
@@ -153,6 +157,17 @@ class _Training:
                 progress.steps = self.step
                 progress.step_seconds.append(seconds)
         self._note_cost(self.step - 1)
+
+    def calls(self) -> list[Call]:
+        """One of each width that the steps up to the first evaluation have, in the whole cohort."""
+        schedule, one = self.program.schedule, self.members[0]
+        steps = range(min(schedule.steps, schedule.eval_every))
+        longest = {n for step in steps for n in self.shapes.each_at(schedule.batch_size, step)}
+        size, found = schedule.batch_size, []
+        for width in sorted({self._width(n) for n in longest}):
+            batch = rows(one.train, np.zeros(size, int), size, width, self.shapes.targets)
+            found += self.cohort.calls(batch, one.frame, one.hyper)
+        return found
 
     def _note_cost(self, step: int) -> None:
         """Of the widest step that the cohort has had, whichever of its members are trained here."""

@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec as P
 from research.devices import Devices, leaf_sharding
 from research.errors import InputError
 from research.evaluation.batch import Frame, Rows
-from research.executable import Executable
+from research.executable import Call, Executable
 from research.methods.method import Leaves
 from research.training.step import Hyper, Metrics, Program, State, train_step
 
@@ -46,21 +46,27 @@ class MeshStep:
 
     def compiled(self, *args: Any) -> Any:
         """The executable for these arguments."""
-        leaves, structure = jax.tree.flatten(args[0])
+        return self._executable(args[0]).compiled(*args)
+
+    def call(self, state: State, frozen: Leaves, rows: Rows, frame: Frame, hyper: Hyper) -> Call:
+        """What a step is, batch and hyper-parameters where it wants them."""
+        rows = jax.device_put(rows, NamedSharding(self.mesh, P(("data", "fsdp"))))
+        frame, hyper = jax.device_put((frame, hyper), self.everywhere)
+        return Call(self._executable(state), (state, frozen, rows, frame, hyper))
+
+    def __call__(self, *args: Any) -> tuple[State, Metrics]:
+        """A step, called as `call` is."""
+        executable, placed = self.call(*args)
+        return executable(*placed)
+
+    def _executable(self, state: State) -> Executable:
+        leaves, structure = jax.tree.flatten(state)
         kept = tuple(x.sharding for x in leaves)
         if (structure, kept) not in self.executables:
             outputs = (jax.tree.unflatten(structure, kept), self.everywhere)
             jitted = jax.jit(self.step, donate_argnums=0, out_shardings=outputs)
             self.executables[structure, kept] = Executable(jitted)
-        return self.executables[structure, kept].compiled(*args)
-
-    def __call__(
-        self, state: State, frozen: Leaves, rows: Rows, frame: Frame, hyper: Hyper
-    ) -> tuple[State, Metrics]:
-        rows = jax.device_put(rows, NamedSharding(self.mesh, P(("data", "fsdp"))))
-        frame, hyper = jax.device_put((frame, hyper), self.everywhere)
-        args = (state, frozen, rows, frame, hyper)
-        return self.compiled(*args)(*args)
+        return self.executables[structure, kept]
 
 
 class PmapStep:

@@ -2,7 +2,7 @@
 
 import logging
 
-from research.heap import keep_freed_memory
+from research.heap import collect_rarely, keep_freed_memory
 
 
 def _about_something_else(record: logging.LogRecord) -> bool:
@@ -14,3 +14,4 @@ def _about_something_else(record: logging.LogRecord) -> bool:
 logging.getLogger("transformers").addFilter(_about_something_else)
 # Before the first threads of XLA, whose arenas stay.
 keep_freed_memory()
+collect_rarely()

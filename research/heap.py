@@ -1,6 +1,7 @@
-"""The memory of the C library, as programs of XLA on CPU want it."""
+"""The memory of the C library and of Python, as programs of XLA on CPU want it."""
 
 import ctypes
+import gc
 import sys
 
 # Of mallopt(3).
@@ -22,3 +23,12 @@ def keep_freed_memory() -> bool:
         return False
     settings = {ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: -1}
     return all([mallopt(name, value) for name, value in settings.items()])
+
+
+def collect_rarely() -> None:
+    """Makes Python look for garbage after 50000 new objects instead of 700 or 2000.
+
+    Imports and the tracing of a step make several 100000 that stay: until its first step is to be
+    compiled, a process of a sweep takes 7.3 s instead of 8.3.
+    """
+    gc.set_threshold(50_000, *gc.get_threshold()[1:])

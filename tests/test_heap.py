@@ -1,5 +1,7 @@
 """Programs of XLA on CPU find the memory of their last call again."""
 
+import gc
+import importlib
 import subprocess
 import sys
 
@@ -25,3 +27,11 @@ def test_later_calls_touch_no_new_pages():
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 8 * 16384 / 4
+
+
+def test_garbage_is_collected_rarely(monkeypatch: pytest.MonkeyPatch):
+    """As soon as the package is imported."""
+    monkeypatch.delitem(sys.modules, "research", raising=False)
+    gc.set_threshold(700)
+    importlib.import_module("research")
+    assert gc.isenabled() and gc.get_threshold()[0] == 50_000

@@ -43,7 +43,7 @@ class Executable:
             if key in self._compiled:
                 return True
             begun = time.perf_counter()
-            with turn(f"{self.function} {key}", wait) as mine:
+            with turn(str(key), wait) as mine:
                 if mine:
                     self._compiled[key] = self.function.lower(*args).compile()
             _spent.seconds = compile_seconds() + time.perf_counter() - begun

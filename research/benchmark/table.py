@@ -31,7 +31,7 @@ def machine() -> dict[str, Any]:
 
 
 def write(folder: Path, measured: Mapping[str, Any]) -> None:
-    """benchmark.json and benchmark.md. measured: {machine, matmul_gflops, cases}."""
+    """benchmark.json and benchmark.md. measured: {machine, dtype, matmul_gflops, cases}."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(measured, indent=1) + "\n"
     (folder / "benchmark.json").write_text(text, encoding="utf-8")
@@ -50,8 +50,9 @@ def markdown(measured: Mapping[str, Any]) -> str:
         "Ours and PyTorch with PEFT on the same weights and rows, each in a process of its own, in "
         "turn. A ratio is how many times as fast ours is: the median over rounds, and in brackets "
         "the lowest and the highest; bold where it is at least what was to be reached. Share: of "
-        f"{measured['matmul_gflops']:.0f} GFLOP/s, the rate of a large matrix product here, by "
-        "the operations that XLA counts in our step.",
+        f"{measured['matmul_gflops']:.0f} GFLOP/s, the rate of a large matrix product here in "
+        f"{measured['dtype']}, as both sides compute, by the operations that XLA counts in our "
+        "step.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "| :--- |" + " ---: |" * (len(COLUMNS) - 1),

@@ -112,19 +112,29 @@ class Together:
 
     def advance(self, rows, frames, hypers, active) -> np.ndarray:
         del active  # a stopped member's later states are simply not read
-        batch = jax.device_put(
-            (_stack(rows), _stack(_alike(frames)), _stack(hypers)), self.by_member
-        )
+        batch = self._placed(rows, frames, hypers)
         self.stacked, metrics = self.step(self.stacked, self.frozen, *batch)
         return np.asarray(metrics.loss, np.float64)
 
     def states(self) -> list[State]:
         return [jax.tree.map(lambda x, i=i: x[i], self.stacked) for i in range(self.count)]
 
+    def compiled(self, rows: Rows, frame: Frame, hyper: Hyper) -> Any:
+        """The executable of all members' step."""
+        batch = self._placed(*([one] * self.count for one in (rows, frame, hyper)))
+        return self.step.compiled(self.stacked, self.frozen, *batch)
+
     def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step, compiled alone to be counted."""
         state = jax.tree.map(lambda x: x[0], self.stacked)
         return _cost_alone(self.program, state, self.leaves, rows, frame, hyper)
+
+    def _placed(
+        self, rows: Sequence[Rows], frames: Sequence[Frame], hypers: Sequence[Hyper]
+    ) -> tuple[Any, Any, Any]:
+        """Those of all members, stacked, where the devices want them."""
+        stacked = (_stack(rows), _stack(_alike(frames)), _stack(hypers))
+        return jax.device_put(stacked, self.by_member)
 
 
 def cohort_on(

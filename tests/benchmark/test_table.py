@@ -26,7 +26,8 @@ START = dict(name="a start", peft_ms=None, ratio=None, at_least=None, at_most_ms
 def test_rows_say_what_was_reached(tmp_path):
     starts = [{**START, "ours_ms": ms} for ms in (9500.0, 10500.0)]
     machine = MACHINE | dict.fromkeys(PACKAGES, "1.0")
-    measured = {"machine": machine, "matmul_gflops": 100.0, "cases": [DUEL, RACE, *starts]}
+    cases = [DUEL, RACE, *starts]
+    measured = {"machine": machine, "dtype": "float32", "matmul_gflops": 100.0, "cases": cases}
     write(tmp_path / "here", measured)
     assert json.loads((tmp_path / "here/benchmark.json").read_text()) == measured
     lines = (tmp_path / "here/benchmark.md").read_text().splitlines()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ class Side:
 
     results = {"ours": [1.0, 2.0], "theirs": [1.00001, 2.00001]}
 
-    def __init__(self, side, work, folder, dtype, learning_rate):
+    def __init__(self, side, work, folder, dtype, learning_rate, flags=""):
         self.side, self.asked = side, 0
 
     def __call__(self, steps):
@@ -39,17 +40,23 @@ CASE = Case("a case", 2.0, lambda folder: None)
 
 def test_a_duel_is_the_median_over_turns(monkeypatch):
     monkeypatch.setattr(duel, "Side", Side)
-    found = duel.duel(CASE, rounds=3, seconds=0.1)
+    found = duel.duel(CASE, "float32", rounds=3, seconds=0.1)
     assert (found.ours_ms, found.other_ms) == pytest.approx((20.0, 30.0))
     assert (found.low, found.ratio, found.high) == pytest.approx((1.5, 1.5, 6.0))
     assert found.difference == pytest.approx(1e-5 / 1.5, rel=1e-3)
+
+
+def test_a_step_of_many_runs_is_told_for_one(monkeypatch):
+    monkeypatch.setattr(duel, "Side", Side)
+    found = duel.duel(replace(CASE, runs=4), "float32", rounds=3, seconds=0.1)
+    assert (found.ours_ms, found.ratio, found.flops) == pytest.approx((5.0, 6.0, 2.5e5))
 
 
 def test_sides_that_compute_something_else_are_refused(monkeypatch):
     monkeypatch.setattr(duel, "Side", Side)
     monkeypatch.setitem(Side.results, "theirs", [1.001, 2.0])
     with pytest.raises(RuntimeError, match="a case: the sides differ"):
-        duel.duel(CASE, rounds=1, seconds=0.1)
+        duel.duel(CASE, "float32", rounds=1, seconds=0.1)
 
 
 ONE = Start("a start", 10.0, "quickstart.py", "LoRA")

@@ -1,4 +1,4 @@
-"""Every test runs strictly, and on eight virtual CPU devices unless JAX_PLATFORMS says otherwise."""
+"""Every test runs strictly, on eight virtual CPU devices unless JAX_PLATFORMS says otherwise."""
 
 import functools
 import gc

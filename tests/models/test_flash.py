@@ -1,4 +1,4 @@
-"""The fused kernel's way of asking, answered by JAX's plain formula, and the kernel where a GPU is."""
+"""How the fused kernel is asked, against the plain formula; and itself, where a GPU is."""
 
 import re
 from functools import partial

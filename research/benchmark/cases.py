@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import jax
+
 from research.benchmark import material, real
 from research.methods.head import Head
 from research.methods.lora import LoRA
@@ -42,6 +44,11 @@ class Case:
     learning_rate: float = 1e-3
     runs: int = 1
     other_flags: str = ""
+
+    def prepare(self, folder: Path) -> None:
+        """Writes the material, on the CPU: a GPU would compile every operation for its own sake."""
+        with jax.default_device(jax.devices("cpu")[0]):
+            self.write(folder)
 
 
 @dataclass(frozen=True)

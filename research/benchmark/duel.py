@@ -97,12 +97,12 @@ def duel(case: Case, dtype: str, rounds: int, seconds: float) -> Duel:
     Raises RuntimeError if the sides do not compute the same.
     """
     with tempfile.TemporaryDirectory() as folder:
-        case.write(Path(folder))
+        case.prepare(Path(folder))
         rest = (Path(folder), dtype, case.learning_rate)
-        ours = Side("ours", case.ours, *rest)
-        first = ours(case.cycle)  # compiling included
-        other = Side(*case.other, *rest, case.other_flags)
-        second = other(case.cycle)
+        ours, other = Side("ours", case.ours, *rest), Side(*case.other, *rest, case.other_flags)
+        for side in (ours, other):
+            side(0)  # what both load meanwhile is no part of what follows
+        first, second = ours(case.cycle), other(case.cycle)  # compiling included
         counts = [
             case.cycle * max(1, round(seconds / sum(one.seconds)))
             for one in (ours(case.cycle), second)

@@ -1,6 +1,7 @@
 """What was measured, as JSON and as a Markdown table."""
 
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -25,6 +26,7 @@ def machine() -> dict[str, Any]:
         "cpu": cpu[0].partition(":")[2].strip() if cpu else platform.processor(),
         "cores": len(cpu) or None,
         "python": platform.python_version(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         **{name: metadata.version(name) for name in PACKAGES},
         "date": date.today().isoformat(),
     }
@@ -44,6 +46,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
     """
     where = measured["machine"]
     packages = ", ".join(f"{name} {where[name]}" for name in PACKAGES)
+    flags = f"; XLA_FLAGS={where['xla_flags']}" if where["xla_flags"] else ""
     lines = [
         f"# Benchmark: {where['device']}, {where['cores']} cores",
         "",
@@ -59,7 +62,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
         *(_row(case) for case in measured["cases"]),
         "",
         *_profiles(measured["cases"]),
-        f"{where['cpu']}; Python {where['python']}, {packages}; {where['date']}.",
+        f"{where['cpu']}; Python {where['python']}, {packages}{flags}; {where['date']}.",
     ]
     return "\n".join(lines) + "\n"
 

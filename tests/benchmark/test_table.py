@@ -4,7 +4,9 @@ import json
 
 from research.benchmark.table import PACKAGES, write
 
-MACHINE = dict(device="cpu", cores=2, cpu="Some CPU", python="3.12", date="2026-01-02")
+MACHINE = dict(
+    device="cpu", cores=2, cpu="Some CPU", python="3.12", xla_flags="--a=1", date="2026-01-02"
+)
 DUEL = dict(
     name="a duel",
     ours_ms=20.0,
@@ -31,6 +33,7 @@ def test_rows_say_what_was_reached(tmp_path):
     write(tmp_path / "here", measured)
     assert json.loads((tmp_path / "here/benchmark.json").read_text()) == measured
     lines = (tmp_path / "here/benchmark.md").read_text().splitlines()
+    packages = ", ".join(f"{name} 1.0" for name in PACKAGES)
     rest, ratio = "— | — | — | — |", "**2.50** (2.25 to 2.75)"
     for line in [
         "# Benchmark: cpu, 2 cores",
@@ -40,5 +43,6 @@ def test_rows_say_what_was_reached(tmp_path):
         f"| a start | 10.5 s | — | — | at most 10.0 s | {rest}",
         "| case | matrix products | moving |",
         "| a duel | 75% | 25% |",
+        f"Some CPU; Python 3.12, {packages}; XLA_FLAGS=--a=1; 2026-01-02.",
     ]:
         assert line in lines

@@ -27,11 +27,11 @@ DTYPES = {"cpu": "float32", "gpu": "bfloat16"}
 @dataclass(frozen=True)
 class Case:
     """Two works that take turns, see `WORKS` on either side. write: makes their material. at_least:
-    the ratio of seconds, the other's to ours, that is to be reached; None where it is told only.
-    device: the one kind that it is for, or any. cycle: a turn is a multiple of so many steps, all
-    the batches there are. runs: as many advance with a step of ours, and one with a step of the
-    other side, which does them in turn; seconds are of one run. other_flags: of XLA, for the other
-    side alone.
+    the ratio of seconds, the other's to ours, that is to be reached, on a CPU unless the case is
+    for a GPU alone; None where it is told only. device: the one kind that it is for, or any. cycle:
+    a turn is a multiple of so many steps, all the batches there are. runs: as many advance with a
+    step of ours, and one with a step of the other side, which does them in turn; seconds are of one
+    run. other_flags: of XLA, for the other side alone.
     """
 
     name: str

@@ -101,10 +101,11 @@ class Training:
         del self.parts[1:]
         return profiled(self.step, program)
 
-    def flops(self) -> float:
-        """Of a step, as XLA counts them, on average over the batches."""
+    def flops(self) -> float | None:
+        """Of a step, as XLA counts them, on average over the batches; None where it does not."""
         costs = [self.cohort.cost(part, self.frame, self.hyper)["flops"] for part in self.parts]
-        return self.runs * float(np.mean([flops or 0.0 for flops in costs]))
+        known = [flops for flops in costs if flops is not None]
+        return self.runs * float(np.mean(known)) if known else None
 
 
 class TrainingTogether(Training):

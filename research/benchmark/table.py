@@ -33,7 +33,10 @@ def machine() -> dict[str, Any]:
 
 
 def write(folder: Path, measured: Mapping[str, Any]) -> None:
-    """benchmark.json and benchmark.md. measured: {machine, dtype, matmul_gflops, cases}."""
+    """benchmark.json and benchmark.md. measured: {machine, dtype, matmul_gflops, cases, notes}.
+
+    notes: what else there is to know, as who measured wrote it into benchmark.json.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(measured, indent=1) + "\n"
     (folder / "benchmark.json").write_text(text, encoding="utf-8")
@@ -62,6 +65,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
         *(_row(case) for case in measured["cases"]),
         "",
         *_profiles(measured["cases"]),
+        *(line for note in measured["notes"] for line in (note, "")),
         f"{where['cpu']}; Python {where['python']}, {packages}{flags}; {where['date']}.",
     ]
     return "\n".join(lines) + "\n"
@@ -82,7 +86,7 @@ def _row(case: Mapping[str, Any]) -> str:
         "—" if case["peft_ms"] is None else _milliseconds(case["peft_ms"]),
         ratio,
         goal,
-        _or_dash(case.get("share_of_matmul_rate"), "{:.0%}"),
+        _share(case.get("share_of_matmul_rate")),
         _or_dash(case.get("compile_seconds"), "{:.1f} s"),
         _or_dash(case.get("ours_bytes"), "{:.2f} GB", 1e-9),
         _or_dash(case.get("peft_bytes"), "{:.2f} GB", 1e-9),
@@ -116,7 +120,13 @@ def _bold(text: str, wanted: bool) -> str:
 
 
 def _milliseconds(value: float) -> str:
+    if value < 10:
+        return f"{value:.2g} ms"
     return f"{value:.0f} ms" if value < 10_000 else f"{value / 1e3:.1f} s"
+
+
+def _share(value: float | None) -> str:
+    return _or_dash(value, "{:.0%}" if value is None or value >= 0.01 else "{:.2%}")
 
 
 def _or_dash(value: float | None, form: str, times: float = 1.0) -> str:

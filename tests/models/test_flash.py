@@ -127,6 +127,10 @@ FITS = dict(length=6, width=64, dtype="bfloat16", drops=False, device=H100)
         ({"width": 136}, False),
         ({"width": 60}, False),
         ({"length": 1}, False),
+        ({"length": 0}, False),
+        ({"flags": "--xla_gpu_deterministic_ops=true"}, False),
+        ({"flags": "--xla_gpu_deterministic_ops --xla_gpu_autotune_level=0"}, False),
+        ({"flags": "--xla_gpu_deterministic_ops=true --xla_gpu_deterministic_ops=false"}, True),
         ({"drops": True}, False),
         ({"device": SimpleNamespace(platform="gpu", compute_capability="7.5")}, False),
         ({"device": SimpleNamespace(platform="gpu", compute_capability="10.0")}, True),
@@ -136,8 +140,9 @@ FITS = dict(length=6, width=64, dtype="bfloat16", drops=False, device=H100)
     ],
     ids=str,
 )
-def test_it_is_taken_where_the_kernel_runs(changed, taken):
+def test_it_is_taken_where_the_kernel_runs(changed, taken, monkeypatch):
     one = {**FITS, **changed}
+    monkeypatch.setenv("XLA_FLAGS", one.get("flags", ""))
     query = jax.ShapeDtypeStruct((2, one["length"], 4, one["width"]), one["dtype"])
     keys = jax.ShapeDtypeStruct((2, 5, 2, one["width"]), one["dtype"])
     source = Source(keys, keys, jax.ShapeDtypeStruct((2, 1, 5), bool))

@@ -81,7 +81,7 @@ class OneByOne:
         if compiled is not None:
             return cost(compiled)
         state = self.step.read(self.members[0])
-        return _cost_alone(self.program, state, self.leaves[0], rows, frame, hyper)
+        return cost_alone(self.program, state, self.leaves[0], rows, frame, hyper)
 
 
 class Together:
@@ -121,13 +121,14 @@ class Together:
 
     def compiled(self, rows: Rows, frame: Frame, hyper: Hyper) -> Any:
         """The executable of all members' step."""
-        batch = self._placed(*([one] * self.count for one in (rows, frame, hyper)))
+        count = self.count
+        batch = self._placed([rows] * count, [frame] * count, [hyper] * count)
         return self.step.compiled(self.stacked, self.frozen, *batch)
 
     def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step, compiled alone to be counted."""
         state = jax.tree.map(lambda x: x[0], self.stacked)
-        return _cost_alone(self.program, state, self.leaves, rows, frame, hyper)
+        return cost_alone(self.program, state, self.leaves, rows, frame, hyper)
 
     def _placed(
         self, rows: Sequence[Rows], frames: Sequence[Frame], hypers: Sequence[Hyper]
@@ -160,7 +161,7 @@ def _alone(program: Program) -> Executable:
     return Executable(jax.jit(partial(train_step, program), donate_argnums=0))
 
 
-def _cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
+def cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
     """Cost of a step without micro-batches: XLA counts a loop's body once."""
     whole = replace(program, schedule=replace(program.schedule, accumulate=1))
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), args)

@@ -21,7 +21,6 @@ from research.benchmark.shapes import SHAPES
 from research.interop.peft import save_adapter
 from research.methods.method import Method, Words, add
 from research.models.backbone import load_backbone, random_params, save_backbone
-from research.models.model import Model
 
 BATCHES = 4  # of drawn tokens
 
@@ -98,7 +97,7 @@ def write_shape(folder: Path, shape: str) -> int:
 
 
 @functools.lru_cache
-def _stored(model: Model) -> tempfile.TemporaryDirectory:
+def _stored(model: Any) -> tempfile.TemporaryDirectory:
     """Where a model lies with drawn weights until this process ends: cases share it."""
     folder = tempfile.TemporaryDirectory()
     save_backbone(Path(folder.name) / "model", model, random_params(model, jax.random.key(0)))

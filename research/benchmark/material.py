@@ -91,7 +91,7 @@ def read_factors(folder: Path) -> tuple[NDArray, NDArray]:
 
 def write_shape(folder: Path, shape: str) -> int:
     """A model of the named shape with drawn weights; returns its vocabulary."""
-    model = SHAPES[shape]()
+    model: Any = SHAPES[shape]()  # Pyright holds modules for unhashable
     (folder / "model").symlink_to(Path(_stored(model).name) / "model")
     return model.config.vocab_size
 

@@ -1,4 +1,4 @@
-"""Every test runs strictly and on eight virtual CPU devices."""
+"""Every test runs strictly, on eight virtual CPU devices unless JAX_PLATFORMS says otherwise."""
 
 import functools
 import gc
@@ -14,7 +14,7 @@ import pytest
 PATIENCE = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
 os.environ["XLA_FLAGS"] = f"{PATIENCE} {os.environ.get('XLA_FLAGS', '')}"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS") or "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Tiny programs take longer to compile than to run.

@@ -77,6 +77,68 @@ def test_attention_over_memories_of_every_sharing_is_the_naive_one():
     np.testing.assert_allclose(attended, naive(query, sources), atol=2e-6, rtol=0)
 
 
+def plain(query, sources, drop):
+    """The formula as it is written, with everything repeated and joined."""
+    rows, length, heads, _ = query.shape
+
+    def spread(x, axis=0, size=rows):
+        return jnp.repeat(x, size // x.shape[axis], axis=axis)
+
+    keys, values = (
+        jnp.concatenate([spread(spread(x), 2, heads) for x in one], axis=1)
+        for one in ([s.keys for s in sources], [s.values for s in sources])
+    )
+    visible = jnp.concatenate([spread(spread(s.visible), 1, length) for s in sources], axis=-1)
+    biases = [jnp.zeros((1, 4, 3, s.keys.shape[1])) if s.bias is None else s.bias for s in sources]
+    scores = jnp.einsum("bthk,bshk->bhts", query, keys, precision="highest") * SCALE
+    scores += jnp.concatenate([spread(bias) for bias in biases], axis=-1)
+    weights = jax.nn.softmax(jnp.where(visible[:, None], scores, -jnp.inf))
+    return jnp.einsum("bhts,bshk->bthk", drop(weights), values, precision="highest")
+
+
+def halved(weights):
+    """In place of dropout: zeros where the place of a weight says so."""
+    places = jnp.arange(weights[0].size).reshape(weights.shape[1:])[None]
+    return jnp.where(places % 3 == 0, 0.0, weights / 2)
+
+
+@pytest.mark.parametrize("drop, call", [(None, lambda f: f), (halved, jax.checkpoint)])
+def test_gradients_of_attention_are_those_of_the_plain_formula(drop, call):
+    draw = np.random.default_rng(2)
+    several = [
+        source(draw, 1, 5, 1),
+        source(draw, 3, 4, 3, bias_rows=1),
+        source(draw, 6, 3, 3, bias_rows=6),
+        source(draw, 3, 2, 3, seen_by=6, bias_rows=3),
+    ]
+    seen = [jnp.asarray(s.visible) for s in several]
+    query, towards = jnp.asarray(draw.normal(size=(2, 6, 3, 4, 8)), jnp.float32)
+    floats = jax.tree.map(
+        lambda x: jnp.asarray(x, jnp.float32), [(s.keys, s.values, s.bias) for s in several]
+    )
+
+    def along(attention):
+        def value(query, floats):
+            parts = zip(floats, seen, strict=True)
+            sources = [
+                Source(keys, values, visible, bias) for (keys, values, bias), visible in parts
+            ]
+            return (attention(query, sources) * towards).sum()
+
+        return jax.grad(value, argnums=(0, 1))
+
+    ours = along(call(lambda query, sources: attend(query, sources, SCALE, drop)))
+    expected = jax.jit(along(lambda query, sources: plain(query, sources, drop or (lambda x: x))))
+    together = jax.jit(jax.vmap(ours, in_axes=(0, None)))(jnp.stack([query, -query]), floats)
+    for place, one in enumerate((query, -query)):
+        found = jax.tree.map(lambda x, place=place: x[place], together)
+        jax.tree.map(
+            lambda x, y: np.testing.assert_allclose(x, y, atol=3e-6, rtol=0),
+            found,
+            expected(one, floats),
+        )
+
+
 def test_a_memory_must_serve_whole_groups_of_rows():
     source = Source(jnp.ones((4, 1, 1, 2)), jnp.ones((4, 1, 1, 2)), jnp.ones((4, 1, 1), bool))
     with pytest.raises(ValueError, match="4 rows cannot serve 6"):

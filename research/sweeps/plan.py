@@ -14,7 +14,7 @@ from research.tasks.sampling import Regime
 from research.tasks.task import Task
 
 # Raised by hand whenever the numbers of a run would change for the same settings.
-CODE_VERSION = 3
+CODE_VERSION = 4
 
 
 @dataclass(frozen=True)

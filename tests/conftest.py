@@ -12,7 +12,10 @@ import pytest
 # Virtual devices that wait 40 seconds for one another end the process, as they do where a machine
 # stands still for a while; a step here takes a tenth of a second, and one that hangs ends too.
 PATIENCE = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
-os.environ["XLA_FLAGS"] = f"{PATIENCE} {os.environ.get('XLA_FLAGS', '')}"
+# The older way to make code of a fusion takes half of the time for a tiny program; XLA lost it in
+# JAX 0.11.
+QUICKLY = "--xla_cpu_use_fusion_emitters=false" if jax.__version_info__ < (0, 11) else ""
+os.environ["XLA_FLAGS"] = f"{PATIENCE} {QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)

@@ -20,8 +20,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Tiny programs take longer to compile than to run.
+# Tiny programs take longer to compile than to run: here, and in processes that tests start.
 jax.config.update("jax_disable_most_optimizations", True)
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
 
 # Of areas of memory in use; Linux gives a process 65530, a program takes about seven, and XLA ends

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -56,15 +57,25 @@ jax.monitoring.register_event_listener(_count)
 
 
 def cost(compiled: Any) -> dict[str, float | None]:
-    """What XLA says of a compiled program: FLOPs, and bytes of memory by purpose.
+    """What XLA says of a compiled program: FLOPs, and bytes of memory by purpose. None is what it
+    does not know: on a GPU it counts no products that libraries make, so no FLOPs are told.
 
     alias_bytes: of outputs that lie where donated arguments did, and so take no room of their own.
     """
     analysis, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
     return {
-        "flops": analysis.get("flops"),
+        "flops": None if jax.default_backend() == "gpu" else analysis.get("flops"),
         "argument_bytes": getattr(memory, "argument_size_in_bytes", None),
         "output_bytes": getattr(memory, "output_size_in_bytes", None),
         "temporary_bytes": getattr(memory, "temp_size_in_bytes", None),
         "alias_bytes": getattr(memory, "alias_size_in_bytes", None),
     }
+
+
+def peak_bytes(cost: Mapping[str, Any]) -> int | None:
+    """Arguments, outputs and temporaries of a compiled program; what is donated counts once."""
+    parts = [cost.get(f"{name}_bytes") for name in ("argument", "output", "temporary", "alias")]
+    if None in parts:
+        return None
+    arguments, outputs, temporaries, alias = map(int, parts)  # pyright: ignore
+    return arguments + outputs + temporaries - alias

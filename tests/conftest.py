@@ -1,4 +1,4 @@
-"""Every test runs strictly and on eight virtual CPU devices."""
+"""Every test runs strictly, on eight virtual CPU devices unless JAX_PLATFORMS says otherwise."""
 
 import functools
 import gc
@@ -17,7 +17,7 @@ PATIENCE = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
 QUICKLY = "--xla_cpu_use_fusion_emitters=false" if jax.__version_info__ < (0, 11) else ""
 os.environ["XLA_FLAGS"] = f"{PATIENCE} {QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS") or "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Tiny programs take longer to compile than to run: here, and in processes that tests start.

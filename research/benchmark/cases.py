@@ -1,9 +1,15 @@
-"""What is timed, and how much faster than the other side it is to be."""
+"""What is timed, and how much faster than the other side it is to be.
+
+On a CPU in float32, on a GPU in bfloat16: frozen weights and operations, not the weights that
+train.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import jax
 
 from research.benchmark import material, real
 from research.methods.head import Head
@@ -15,14 +21,17 @@ from research.methods.soft_prompt import SoftPrompt
 SOFT, SHORT, PREFIX = SoftPrompt(length=100), SoftPrompt(length=20), PrefixTuning(length=100)
 LORA = LoRA(rank=8, alpha=16.0, targets=("query", "value"))
 Write = Callable[[Path], None]
+DTYPES = {"cpu": "float32", "gpu": "bfloat16"}
 
 
 @dataclass(frozen=True)
 class Case:
     """Two works that take turns, see `WORKS` on either side. write: makes their material. at_least:
-    the ratio of seconds, the other's to ours, that is to be reached; None where it is told only.
-    device: `gpu` for what is too much for a CPU. cycle: a turn is a multiple of so many steps, all
-    the batches there are.
+    the ratio of seconds, the other's to ours, that is to be reached, on a CPU unless the case is
+    for a GPU alone; None where it is told only. device: the one kind that it is for, or any. cycle:
+    a turn is a multiple of so many steps, all the batches there are. runs: as many advance with a
+    step of ours, and one with a step of the other side, which does them in turn; seconds are of one
+    run. other_flags: of XLA, for the other side alone.
     """
 
     name: str
@@ -30,10 +39,16 @@ class Case:
     write: Write
     ours: str = "train"
     other: tuple[str, str] = ("theirs", "train")
-    dtype: str = "float32"
     device: str = "any"
     cycle: int = material.BATCHES
     learning_rate: float = 1e-3
+    runs: int = 1
+    other_flags: str = ""
+
+    def prepare(self, folder: Path) -> None:
+        """Writes the material, on the CPU: a GPU would compile every operation for its own sake."""
+        with jax.default_device(jax.devices("cpu")[0]):
+            self.write(folder)
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,14 @@ def factors(rows: int, inner: int, columns: int) -> Case:
     """The product of two matrices alone: what the libraries below either side make of the cores."""
     write = partial(material.write_factors, rows=rows, inner=inner, columns=columns)
     name = f"product of matrices, {rows} x {inner} and {inner} x {columns}"
-    return Case(name, None, write, "product", ("theirs", "product"))
+    return Case(name, None, write, "product", ("theirs", "product"), device="cpu")
+
+
+def at_once(runs: int) -> Case:
+    """A cohort as one program, against as many trainings one after the other."""
+    name = f"decoder 10M, LoRA r=8, 8 x 32, {runs} runs at once, a step of one"
+    write = _drawn("decoder 10M", 8, 32, 1, (LORA,))
+    return Case(name, 10.0, write, f"train {runs} together", device="gpu", runs=runs)
 
 
 def _drawn(*args, **settings) -> Write:
@@ -91,7 +113,8 @@ SMALL = partial(_drawn, "decoder 10M", 32)
 T5 = partial(_drawn, "T5 small", 16, 132, 4)
 BILLION = partial(_drawn, "decoder 1B", 16, 128, 1)
 LARGE = partial(_drawn, "T5 large", 16, 260, 4)
-ON_GPU = partial(Case, at_least=None, dtype="bfloat16", device="gpu")
+LONG = partial(_drawn, "decoder 1B", 4, 1024, 1)
+ON_GPU = partial(Case, at_least=None, device="gpu")
 
 CASES = (
     factors(1024, 288, 768),  # of the decoder's MLP, 32 x 32 tokens
@@ -127,12 +150,26 @@ CASES = (
         "mixed",
         ("ours", "one task"),
     ),
+    at_once(16),
+    at_once(64),
     ON_GPU("decoder 1B, LoRA r=8, 16 x 128", write=BILLION((LORA,))),
     ON_GPU("decoder 1B, soft prompt 100, 16 x 128", write=BILLION((SOFT,))),
     ON_GPU("decoder 1B, full, 16 x 128", write=BILLION()),
     ON_GPU("T5 large, LoRA r=8, 16 x 256 in, 4 out", write=LARGE((LORA,))),
     ON_GPU("T5 large, soft prompt 100, 16 x 256 in, 4 out", write=LARGE((SOFT,))),
     ON_GPU("T5 large, full, 16 x 256 in, 4 out", write=LARGE()),
+    ON_GPU("decoder 1B, LoRA r=8, 4 x 1024", write=LONG((LORA,))),
+    ON_GPU(
+        "decoder 1B, LoRA r=8, 4 x 1024, against attention that is not fused",
+        write=LONG((LORA,)),
+        other=("ours", "train unfused"),
+    ),
+    ON_GPU(
+        "decoder 1B, LoRA r=8, 16 x 128, against deterministic operations",
+        write=BILLION((LORA,)),
+        other=("ours", "train"),
+        other_flags="--xla_gpu_deterministic_ops=true",
+    ),
 )
 RACES = (
     Race("sweep of 16 LoRA runs, whole process", 2.0, LoRA(rank=8, alpha=16.0)),

@@ -6,6 +6,8 @@ batches.npz   the batches, see `Batches`
 factors.npz   or nothing but two matrices
 """
 
+import functools
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,9 +91,17 @@ def read_factors(folder: Path) -> tuple[NDArray, NDArray]:
 
 def write_shape(folder: Path, shape: str) -> int:
     """A model of the named shape with drawn weights; returns its vocabulary."""
-    model = SHAPES[shape]()
-    save_backbone(folder / "model", model, random_params(model, jax.random.key(0)))
+    model: Any = SHAPES[shape]()  # Pyright holds modules for unhashable
+    (folder / "model").symlink_to(Path(_stored(model).name) / "model")
     return model.config.vocab_size
+
+
+@functools.lru_cache
+def _stored(model: Any) -> tempfile.TemporaryDirectory:
+    """Where a model lies with drawn weights until this process ends: cases share it."""
+    folder = tempfile.TemporaryDirectory()
+    save_backbone(Path(folder.name) / "model", model, random_params(model, jax.random.key(0)))
+    return folder
 
 
 def write_adapters(folder: Path, methods: Sequence[Sequence[Method]], classes: int = 0) -> None:

@@ -19,10 +19,11 @@ from research.executable import compile_seconds
 from research.interop.peft import load_adapter
 from research.methods.full import Full
 from research.methods.method import Leaves, Method, mask, split
+from research.models import flash
 from research.models.backbone import load_backbone
 from research.tasks.encoded import Encoded, Labels
 from research.training.batches import batch_indices
-from research.training.cohort import OneByOne
+from research.training.cohort import OneByOne, Together
 from research.training.optimizer import Schedule
 from research.training.step import Hyper, Program, init_state
 
@@ -60,7 +61,12 @@ class Material:
 
 
 class Training:
-    """A step is one optimizer step on the next batch: AdamW, and the gradient clipped."""
+    """A step is one optimizer step on the next batch: AdamW, and the gradient clipped.
+
+    Of `runs` runs that begin alike, where those of a cohort advance together.
+    """
+
+    runs, kind = 1, OneByOne
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         given = Material(folder, dtype)
@@ -70,8 +76,8 @@ class Training:
         rows_a_step = given.batches.tokens.shape[1]
         schedule = Schedule(batch_size=rows_a_step, warmup=0.0, decay="constant")
         program = Program(given.backbone.model, schedule, given.dtype)
-        state = init_state(program, jax.random.key(0), trained)
-        self.cohort = OneByOne(program, DEVICES, [state], [frozen])
+        state = init_state(program, jax.random.PRNGKey(0), trained)
+        self.cohort = self.kind(program, DEVICES, [state] * self.runs, [frozen] * self.runs)
         self.hyper = Hyper(methods, np.float32(learning_rate), np.float32(0.0))
         self.frame = given.frame()
         causal = given.backbone.model.ROUTE == "causal"
@@ -83,7 +89,8 @@ class Training:
         """The loss, a mean over target tokens."""
         part = self.parts[self.done % len(self.parts)]
         self.done += 1
-        return float(self.cohort.advance([part], [self.frame], [self.hyper], [True])[0])
+        members = ([one] * self.runs for one in (part, self.frame, self.hyper, True))
+        return float(self.cohort.advance(*members).mean())
 
     def _encoded(self, given: Material) -> list[Encoded]:
         return [given.encoded(i) for i in range(len(given.batches.tokens))]
@@ -94,10 +101,29 @@ class Training:
         del self.parts[1:]
         return profiled(self.step, program)
 
-    def flops(self) -> float:
-        """Of a step, as XLA counts them, on average over the batches."""
+    def flops(self) -> float | None:
+        """Of a step, as XLA counts them, on average over the batches; None where it does not."""
         costs = [self.cohort.cost(part, self.frame, self.hyper)["flops"] for part in self.parts]
-        return float(np.mean([flops or 0.0 for flops in costs]))
+        known = [flops for flops in costs if flops is not None]
+        return self.runs * float(np.mean(known)) if known else None
+
+
+class TrainingTogether(Training):
+    """A step is one of each of 16 runs, vmapped."""
+
+    runs, kind = 16, Together
+
+
+class TrainingMore(TrainingTogether):
+    runs = 64
+
+
+class TrainingUnfused(Training):
+    """Attention without the fused kernel of a GPU."""
+
+    def __init__(self, *settings: Any):
+        flash.OLDEST = float("inf")
+        super().__init__(*settings)
 
 
 class TrainingByLength(Training):
@@ -195,6 +221,9 @@ class Product:
 WORKS: dict[str, Any] = {
     "train": Training,
     "train by length": TrainingByLength,
+    "train 16 together": TrainingTogether,
+    "train 64 together": TrainingMore,
+    "train unfused": TrainingUnfused,
     "score": Scoring,
     "mixed": Serving,
     "one task": ServingOne,

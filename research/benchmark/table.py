@@ -1,6 +1,7 @@
 """What was measured, as JSON and as a Markdown table."""
 
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -25,13 +26,17 @@ def machine() -> dict[str, Any]:
         "cpu": cpu[0].partition(":")[2].strip() if cpu else platform.processor(),
         "cores": len(cpu) or None,
         "python": platform.python_version(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         **{name: metadata.version(name) for name in PACKAGES},
         "date": date.today().isoformat(),
     }
 
 
 def write(folder: Path, measured: Mapping[str, Any]) -> None:
-    """benchmark.json and benchmark.md. measured: {machine, matmul_gflops, cases}."""
+    """benchmark.json and benchmark.md. measured: {machine, dtype, matmul_gflops, cases, notes}.
+
+    notes: what else there is to know, as who measured wrote it into benchmark.json.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(measured, indent=1) + "\n"
     (folder / "benchmark.json").write_text(text, encoding="utf-8")
@@ -44,21 +49,24 @@ def markdown(measured: Mapping[str, Any]) -> str:
     """
     where = measured["machine"]
     packages = ", ".join(f"{name} {where[name]}" for name in PACKAGES)
+    flags = f"; XLA_FLAGS={where['xla_flags']}" if where["xla_flags"] else ""
     lines = [
         f"# Benchmark: {where['device']}, {where['cores']} cores",
         "",
         "Ours and PyTorch with PEFT on the same weights and rows, each in a process of its own, in "
         "turn. A ratio is how many times as fast ours is: the median over rounds, and in brackets "
         "the lowest and the highest; bold where it is at least what was to be reached. Share: of "
-        f"{measured['matmul_gflops']:.0f} GFLOP/s, the rate of a large matrix product here, by "
-        "the operations that XLA counts in our step.",
+        f"{measured['matmul_gflops']:.0f} GFLOP/s, the rate of a large matrix product here in "
+        f"{measured['dtype']}, as both sides compute, by the operations that XLA counts in our "
+        "step.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "| :--- |" + " ---: |" * (len(COLUMNS) - 1),
         *(_row(case) for case in measured["cases"]),
         "",
         *_profiles(measured["cases"]),
-        f"{where['cpu']}; Python {where['python']}, {packages}; {where['date']}.",
+        *(line for note in measured["notes"] for line in (note, "")),
+        f"{where['cpu']}; Python {where['python']}, {packages}{flags}; {where['date']}.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -78,7 +86,7 @@ def _row(case: Mapping[str, Any]) -> str:
         "—" if case["peft_ms"] is None else _milliseconds(case["peft_ms"]),
         ratio,
         goal,
-        _or_dash(case.get("share_of_matmul_rate"), "{:.0%}"),
+        _share(case.get("share_of_matmul_rate")),
         _or_dash(case.get("compile_seconds"), "{:.1f} s"),
         _or_dash(case.get("ours_bytes"), "{:.2f} GB", 1e-9),
         _or_dash(case.get("peft_bytes"), "{:.2f} GB", 1e-9),
@@ -112,7 +120,13 @@ def _bold(text: str, wanted: bool) -> str:
 
 
 def _milliseconds(value: float) -> str:
+    if value < 10:
+        return f"{value:.2g} ms"
     return f"{value:.0f} ms" if value < 10_000 else f"{value / 1e3:.1f} s"
+
+
+def _share(value: float | None) -> str:
+    return _or_dash(value, "{:.0%}" if value is None or value >= 0.01 else "{:.2%}")
 
 
 def _or_dash(value: float | None, form: str, times: float = 1.0) -> str:

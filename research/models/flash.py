@@ -1,5 +1,6 @@
 """Attention by cuDNN's fused kernel, which keeps no scores (Dao et al. 2022, arXiv 2205.14135)."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,7 +21,8 @@ def suits(query: Array, sources: Sequence[Source], drops: bool, device: Any = No
 
     The kernel needs a GPU of NVIDIA, Ampere or later, numbers of two bytes, heads whose width is a
     multiple of 8, and for its gradients an even number of queries; it drops no weights. What has
-    few queries, such as a last layer at one slot a row, has few scores to keep. drops: whether
+    few queries, such as a last layer at one slot a row, has few scores to keep. Where XLA is told
+    to be deterministic it loses the kernel that it has compiled (openxla/xla 46500). drops: whether
     weights are. device: the first there is, if None.
     """
     device = jax.devices()[0] if device is None else device
@@ -28,9 +30,11 @@ def suits(query: Array, sources: Sequence[Source], drops: bool, device: Any = No
     return (
         _runs_kernel(device)
         and not drops
+        and not _deterministic()
         and all(x.dtype in (jnp.bfloat16, jnp.float16) for x in (query, *_offered(sources)))
         and width % 8 == 0
         and width <= WIDEST
+        and length > 0
         and length % 2 == 0
     )
 
@@ -62,6 +66,12 @@ def _runs_kernel(device: Any) -> bool:
     capability = str(getattr(device, "compute_capability", ""))  # AMD's are no numbers
     known = device.platform == "gpu" and re.fullmatch(r"\d+\.\d+", capability)
     return bool(known) and float(capability) >= OLDEST
+
+
+def _deterministic() -> bool:
+    """Whether XLA's flags ask for deterministic operations on a GPU; of two the last counts."""
+    given = re.findall(r"--xla_gpu_deterministic_ops(\S*)", os.environ.get("XLA_FLAGS", ""))
+    return bool(given) and given[-1].lower() in ("", "=true", "=1")
 
 
 def _offered(sources: Sequence[Source]) -> list[Array]:

@@ -5,9 +5,9 @@ Each is None where neither is so.
 
 from typing import Any, NamedTuple
 
+from research.executable import peak_bytes
 from research.methods import METHODS
 from research.methods.method import Method
-from research.sweeps.costs import peak_bytes
 from research.sweeps.record import Record
 from research.tasks.sampling import Regime
 

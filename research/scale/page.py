@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from research.executable import peak_bytes
 from research.scale.figures import LAYOUTS, MEMBERS
 from research.scale.shapes import METHODS, SHAPES
-from research.sweeps.costs import peak_bytes
 
 INTRODUCTION = """\
 # Scale

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from research.executable import peak_bytes
 from research.methods.method import Leaves, Method, added_to, backbone
 from research.sweeps.formula import optimizer_bytes
 from research.training.loop import Outcome
@@ -66,15 +67,6 @@ def stored(changed: Leaves, methods: Sequence[Method]) -> Leaves:
             own = method.stored(leaf)
             kept |= {f"{method.name}:{path}/{name}": array for name, array in own.items()}
     return kept
-
-
-def peak_bytes(cost: Mapping[str, Any]) -> int | None:
-    """Arguments, outputs and temporaries of a compiled program; what is donated counts once."""
-    parts = [cost.get(f"{name}_bytes") for name in ("argument", "output", "temporary", "alias")]
-    if None in parts:
-        return None
-    arguments, outputs, temporaries, alias = map(int, parts)  # pyright: ignore
-    return arguments + outputs + temporaries - alias
 
 
 def _flops(cost: Mapping[str, Any], steps: int) -> float | None:

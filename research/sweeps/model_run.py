@@ -16,8 +16,9 @@ from research.sweeps.work import Work
 from research.tasks.sampling import draw
 from research.training.batches import Shapes, Stream
 from research.training.checkpoint import Checkpoints
-from research.training.loop import Outcome, Report, fit
+from research.training.loop import Outcome, Report
 from research.training.parallel import step_on
+from research.training.parts import fit_parts
 from research.training.progress import Progress
 from research.training.step import Program
 
@@ -68,7 +69,7 @@ def _fit(
             write(one.history)
         report(step, progress)
 
-    return fit(
+    return fit_parts(
         _program(stage, bench),
         bench.devices,
         [one.member(index, own) for one, own in zip(work, data, strict=True)],

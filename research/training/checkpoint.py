@@ -29,6 +29,10 @@ class Checkpoints:
         self.folder, self.identity, self.seconds = folder, identity, seconds
         self.saved_at = time.monotonic()
 
+    def of_part(self, begin: int, size: int) -> "Checkpoints":
+        """Those of so many members, from number `begin` on."""
+        return Checkpoints(self.folder / f"part_{begin}_{size}", self.identity, self.seconds)
+
     def due(self) -> bool:
         return time.monotonic() - self.saved_at >= self.seconds
 

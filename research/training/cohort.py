@@ -81,7 +81,7 @@ class OneByOne:
         if compiled is not None:
             return cost(compiled)
         state = self.step.read(self.members[0])
-        return _cost_alone(self.program, state, self.leaves[0], rows, frame, hyper)
+        return cost_alone(self.program, state, self.leaves[0], rows, frame, hyper)
 
 
 class Together:
@@ -112,19 +112,30 @@ class Together:
 
     def advance(self, rows, frames, hypers, active) -> np.ndarray:
         del active  # a stopped member's later states are simply not read
-        batch = jax.device_put(
-            (_stack(rows), _stack(_alike(frames)), _stack(hypers)), self.by_member
-        )
+        batch = self._placed(rows, frames, hypers)
         self.stacked, metrics = self.step(self.stacked, self.frozen, *batch)
         return np.asarray(metrics.loss, np.float64)
 
     def states(self) -> list[State]:
         return [jax.tree.map(lambda x, i=i: x[i], self.stacked) for i in range(self.count)]
 
+    def compiled(self, rows: Rows, frame: Frame, hyper: Hyper) -> Any:
+        """The executable of all members' step."""
+        count = self.count
+        batch = self._placed([rows] * count, [frame] * count, [hyper] * count)
+        return self.step.compiled(self.stacked, self.frozen, *batch)
+
     def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step, compiled alone to be counted."""
         state = jax.tree.map(lambda x: x[0], self.stacked)
-        return _cost_alone(self.program, state, self.leaves, rows, frame, hyper)
+        return cost_alone(self.program, state, self.leaves, rows, frame, hyper)
+
+    def _placed(
+        self, rows: Sequence[Rows], frames: Sequence[Frame], hypers: Sequence[Hyper]
+    ) -> tuple[Any, Any, Any]:
+        """Those of all members, stacked, where the devices want them."""
+        stacked = (_stack(rows), _stack(_alike(frames)), _stack(hypers))
+        return jax.device_put(stacked, self.by_member)
 
 
 def cohort_on(
@@ -150,7 +161,7 @@ def _alone(program: Program) -> Executable:
     return Executable(jax.jit(partial(train_step, program), donate_argnums=0))
 
 
-def _cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
+def cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
     """Cost of a step without micro-batches: XLA counts a loop's body once."""
     whole = replace(program, schedule=replace(program.schedule, accumulate=1))
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), args)

@@ -63,6 +63,17 @@ def test_a_step_begins_at_the_loss_of_a_plain_pass_and_learns(methods, tmp_path)
     assert work.flops() > 0
 
 
+def test_runs_that_advance_together_lose_what_one_does(tmp_path, monkeypatch):
+    """And take as many times its operations, the sum of products of all of them."""
+    monkeypatch.setattr(WORKS["train 16 together"], "runs", 3)
+    written(tmp_path, (LORA,))
+    one, together = (WORKS[w](tmp_path, "float32", 3e-3) for w in ("train", "train 16 together"))
+    for _ in range(3):
+        assert together.step() == pytest.approx(one.step(), rel=1e-5)
+    assert together.flops() == pytest.approx(3 * one.flops(), rel=0.01)
+    assert together.profile().keys() >= {"matrix products", "element by element"}
+
+
 @pytest.mark.thorough
 def test_labels_are_scored_after_the_opening_and_the_row(tmp_path):
     backbone, batches = written(tmp_path, opening=5, labels=3)

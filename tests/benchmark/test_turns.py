@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -19,11 +20,11 @@ class Side:
 
     results = {"ours": [1.0, 2.0], "theirs": [1.00001, 2.00001]}
 
-    def __init__(self, side, work, folder, dtype, learning_rate):
+    def __init__(self, side, work, folder, dtype, learning_rate, flags=""):
         self.side, self.asked = side, 0
 
     def __call__(self, steps):
-        self.asked += 1
+        self.asked += steps > 0
         took = {"ours": 0.01, "theirs": 0.03}[self.side] * (1 + self.asked % 2)
         return Answer([took] * steps, self.results[self.side], 1.0, 0.5, 7, None, 1e6)
 
@@ -39,17 +40,23 @@ CASE = Case("a case", 2.0, lambda folder: None)
 
 def test_a_duel_is_the_median_over_turns(monkeypatch):
     monkeypatch.setattr(duel, "Side", Side)
-    found = duel.duel(CASE, rounds=3, seconds=0.1)
+    found = duel.duel(CASE, "float32", rounds=3, seconds=0.1)
     assert (found.ours_ms, found.other_ms) == pytest.approx((20.0, 30.0))
     assert (found.low, found.ratio, found.high) == pytest.approx((1.5, 1.5, 6.0))
     assert found.difference == pytest.approx(1e-5 / 1.5, rel=1e-3)
+
+
+def test_a_step_of_many_runs_is_told_for_one(monkeypatch):
+    monkeypatch.setattr(duel, "Side", Side)
+    found = duel.duel(replace(CASE, runs=4), "float32", rounds=3, seconds=0.1)
+    assert (found.ours_ms, found.ratio, found.flops) == pytest.approx((5.0, 6.0, 2.5e5))
 
 
 def test_sides_that_compute_something_else_are_refused(monkeypatch):
     monkeypatch.setattr(duel, "Side", Side)
     monkeypatch.setitem(Side.results, "theirs", [1.001, 2.0])
     with pytest.raises(RuntimeError, match="a case: the sides differ"):
-        duel.duel(CASE, rounds=1, seconds=0.1)
+        duel.duel(CASE, "float32", rounds=1, seconds=0.1)
 
 
 ONE = Start("a start", 10.0, "quickstart.py", "LoRA")
@@ -75,13 +82,15 @@ def test_a_start_that_fails_is_no_figure(monkeypatch):
 
 @pytest.fixture
 def measured(monkeypatch, tmp_path):
-    """Names in the order they were measured in; the second case is cut once."""
+    """Names in the order they were measured in; the second case is cut once, and fails once."""
     done = []
 
     def made(case, *rest):
         done.append(case.name)
         if len(done) == 2:
             raise KeyboardInterrupt
+        if len(done) == 3:
+            raise RuntimeError("the sides differ")
         return {"name": case.name, "ours_ms": 2.0, "flops": 4e6}
 
     monkeypatch.chdir(tmp_path)
@@ -100,10 +109,10 @@ def measured(monkeypatch, tmp_path):
 def test_what_is_measured_is_not_measured_again(measured, tmp_path):
     with pytest.raises(SystemExit):
         benchmark.main(SETTINGS)
-    assert benchmark.main(SETTINGS) == 0 and benchmark.main(SETTINGS) == 0
-    assert measured == ["a", "b", "b", "a start"]
+    assert [benchmark.main(SETTINGS) for _ in range(3)] == [1, 0, 0]
+    assert measured == ["a", "b", "b", "a start", "b"]
     stored = json.loads((tmp_path / "results/benchmark/here/benchmark.json").read_text())
-    assert [case["name"] for case in stored["cases"]] == ["a", "b", "a start"]
+    assert [case["name"] for case in stored["cases"]] == ["a", "a start", "b"]
     # 4e6 operations in 2 ms are 2 of the 1 GFLOP/s there are.
     assert stored["cases"][0]["share_of_matmul_rate"] == pytest.approx(2.0)
 

@@ -11,9 +11,9 @@ import research.sweeps.ability as ability
 from research.devices import Devices
 from research.errors import InputError
 from research.evaluation.groups import agreement
+from research.executable import peak_bytes
 from research.models.backbone import load_backbone, load_tokenizer
 from research.reporting.tables import check_tables
-from research.sweeps.costs import peak_bytes
 from research.sweeps.experiment import Experiment
 from research.sweeps.held_out import as_long, own_text, read_held_out, task_text
 from research.sweeps.ledger import Ledger

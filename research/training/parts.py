@@ -1,0 +1,88 @@
+"""A cohort in parts of as many members as a device has memory for at once."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import numpy as np
+
+from research.devices import Devices, memory
+from research.evaluation.answering import Answering
+from research.evaluation.batch import bucket, rows
+from research.executable import peak_bytes
+from research.methods.method import mask, split
+from research.training.batches import Shapes
+from research.training.checkpoint import Checkpoints
+from research.training.cohort import cost_alone
+from research.training.loop import Member, Outcome, Report, fit, shapes_of
+from research.training.progress import Progress
+from research.training.step import Program, init_state
+
+FREE = 0.9  # a program of 2 to 8 members takes up to a tenth more than as many times one of one
+
+
+def fit_parts(
+    program: Program,
+    devices: Devices,
+    members: Sequence[Member],
+    answering: Answering,
+    metric: str,
+    checkpoints: Checkpoints | None = None,
+    report: Report = lambda step, progress: None,
+    shapes: Shapes | None = None,
+) -> list[Outcome]:
+    """As `fit`, one part after the other where all members at once would not fit in memory."""
+    shapes = shapes or shapes_of(members, answering)
+    found: list[Outcome] = []
+
+    def told(step: int, progress: Sequence[Progress]) -> None:
+        before = [outcome.progress for outcome in found]
+        later = len(members) - len(before) - len(progress)
+        report(step, [*before, *progress, *(Progress() for _ in range(later))])
+
+    sizes = cut(len(members), most(program, devices, members, shapes), devices.mesh().size)
+    for size in sizes:
+        part, kept = members[len(found) : len(found) + size], checkpoints
+        if kept is not None and len(sizes) > 1:
+            kept = kept.of_part(len(found), size)
+        found += fit(program, devices, part, answering, metric, kept, told, shapes)
+    return found
+
+
+def most(
+    program: Program, devices: Devices, members: Sequence[Member], shapes: Shapes
+) -> int | None:
+    """How many members a device has memory for, by what a step of one takes whose rows are the
+    widest there are. None: any number, as where the host calls one after the other.
+    """
+    room = memory()
+    if room is None or not devices.vmapped() or len(members) == 1:
+        return None
+    one = members[0]
+    trained, frozen = split(one.leaves, mask(one.hyper.methods[-one.training :], one.leaves))
+    state = jax.eval_shape(partial(init_state, program), jax.random.PRNGKey(0), trained)
+    size = program.schedule.batch_size
+    width = bucket(shapes.longest) - len(one.frame.closing)
+    batch = rows(one.train, np.zeros(size, int), size, width, shapes.targets)
+    taken = peak_bytes(cost_alone(program, state, frozen, batch, one.frame, one.hyper))
+    if taken is None:
+        return None
+    shared = sum(
+        leaf.nbytes
+        for path, leaf in frozen.items()
+        if all(other.leaves[path] is leaf for other in members)
+    )
+    return max(1, int((FREE * room - shared) // (taken - shared)))
+
+
+def cut(members: int, most: int | None, devices: int) -> list[int]:
+    """Sizes of parts, in order: members whose number divides by that of the devices are spread
+    over them, any others are all on each.
+    """
+    if most is None or members <= most:
+        return [members]
+    sizes = []
+    while (left := members - sum(sizes)) > 0:
+        spread = min(left // devices, most) * devices
+        sizes.append(spread or min(left, most))
+    return sizes

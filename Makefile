@@ -15,7 +15,7 @@ test: $(VENV)/test
 	$(PYTEST) tests --ignore tests/parity -m "not thorough" --dist loadfile
 
 thorough: $(VENV)/test
-	$(PYTEST) tests --ignore tests/parity -m thorough --dist load
+	$(PYTEST) tests --ignore tests/parity -m thorough --dist loadfile
 
 parity: $(VENV)/parity
 	$(PYTEST) tests/parity --dist load

@@ -207,9 +207,9 @@ def write(folder: Path, variant: str) -> Path:
     return folder
 
 
-def drawn(variant: str) -> tuple[Model, dict[str, np.ndarray]]:
-    """The variant's model and its parameters."""
-    fields = VARIANTS[variant]
+def drawn(variant: str, **changes: Any) -> tuple[Model, dict[str, np.ndarray]]:
+    """The variant's model, with some fields changed, and its parameters."""
+    fields = VARIANTS[variant] | changes
     model = MODELS[fields["model_type"]].from_hf(fields)
     leaves = {}
     for path, shape in shapes(model).items():

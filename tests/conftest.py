@@ -12,13 +12,17 @@ import pytest
 # Virtual devices that wait 40 seconds for one another end the process, as they do where a machine
 # stands still for a while; a step here takes a tenth of a second, and one that hangs ends too.
 PATIENCE = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
-os.environ["XLA_FLAGS"] = f"{PATIENCE} {os.environ.get('XLA_FLAGS', '')}"
+# The older way to make code of a fusion takes half of the time for a tiny program; XLA lost it in
+# JAX 0.11.
+QUICKLY = "--xla_cpu_use_fusion_emitters=false" if jax.__version_info__ < (0, 11) else ""
+os.environ["XLA_FLAGS"] = f"{PATIENCE} {QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS") or "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Tiny programs take longer to compile than to run.
+# Tiny programs take longer to compile than to run: here, and in processes that tests start.
 jax.config.update("jax_disable_most_optimizations", True)
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
 
 # Of areas of memory in use; Linux gives a process 65530, a program takes about seven, and XLA ends

@@ -52,10 +52,13 @@ WITHOUT = {("t5", "bitfit"), ("t5", "head")}
 MORE = [(v, m) for v in ("t5", "bert") for m in CASES if (v, m) not in WITHOUT]
 MORE += [("gpt2", name) for name in ("ia3", "lora", "prefix")]  # its attention is one layer
 MORE += [("roberta", f"head, {name}") for name in ("ia3", "lora", "prefix", "soft_prompt")]
+LAYERS = {"t5": "num_layers", "gpt2": "n_layer"}  # what config.json calls them
 
 
 def subject(variant: str, names: str) -> Subject:
-    model, params = checkpoints.drawn(variant)
+    """On one layer, but for what trains a part of the layers."""
+    changes = {} if names == "last_layers" else {LAYERS.get(variant, "num_hidden_layers"): 1}
+    model, params = checkpoints.drawn(variant, **changes)
     return Subject(model, params, tuple(CASES[name] for name in names.split(", ")))
 
 

@@ -48,7 +48,6 @@ def in_the_background(config: dict[str, Any], folder: Path) -> subprocess.Popen:
         f"sweep(Experiment.parse({config!r}), Path({str(folder)!r}), Console())"
     )
     told = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "8", "PYTHONPATH": str(ROOT)}
-    told["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # as in tests/conftest.py
     return subprocess.Popen(
         [sys.executable, "-c", code],
         env=os.environ | told,

@@ -89,8 +89,9 @@ def _best(grid: Grid) -> str:
         return ""
     return (
         "Bold: the group that cannot be told apart from the best of its column (paired t tests "
-        "over seeds and items, corrected for all pairs and columns, 5 % for the whole table); "
-        "cells with fewer seeds than the protocol has take no part."
+        "over seeds and items, corrected for all pairs and columns, 5 % for the whole table), some "
+        "for no other reason than that their seeds differ much; cells with fewer seeds than the "
+        "protocol has take no part."
     )
 
 

@@ -1,5 +1,6 @@
 """A cohort's members equal their single runs, share one program, and do not talk to each other."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import jax
@@ -8,6 +9,7 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from research import executable
 from research.devices import Devices
 from research.evaluation.batch import frame
 from research.methods.method import mask, split
@@ -144,6 +146,22 @@ def test_one_program_serves_a_grid(grid, spread):
     rebuilt = Program(decoder(layers=1)[0], Schedule(**vars(SCHEDULE)))
     assert rebuilt.model is not MODEL
     assert step_on(rebuilt, Devices(count=1)) is step
+
+
+def test_programs_are_described_by_what_all_processes_have_alike(monkeypatch):
+    """An address of this one in their memory would be another in the next."""
+    described = []
+    monkeypatch.setattr(
+        executable, "turn", lambda program, wait: nullcontext(not described.append(program))
+    )
+    program = replace(PROGRAM, schedule=replace(SCHEDULE, warmup=0.5))  # not compiled before
+    step_on(program, ONE).executables.clear()
+    one = member(0)
+    trained, frozen = split(one.leaves, mask((METHOD,), one.leaves))
+    state = init_state(program, jax.random.PRNGKey(0), trained)
+    cohort_on(program, ONE, [state], [frozen]).compiled(batch(16, width=16), one.frame, one.hyper)
+    [text] = described
+    assert "LoRA" in text and "float32" in text and "0x" not in text
 
 
 def compiled(step) -> int:

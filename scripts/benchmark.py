@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--machine", required=True, help="names the folder of results")
     parser.add_argument("--results", type=Path, default=Path("results/benchmark"))
     parser.add_argument(
-        "--case", action="append", help="only cases in whose name this stands; may be repeated"
+        "--case",
+        action="append",
+        help="only cases in whose name this stands; several are measured in their order",
     )
     parser.add_argument("--rounds", type=int, default=7, help="turns of each side")
     parser.add_argument("--seconds", type=float, default=1.5, help="about how long a turn takes")
@@ -101,21 +103,22 @@ def _stored(folder: Path) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def _work(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
-    """(name, what measures it) of every case that can be measured here."""
-    for case in CASES:
-        if _fits(case) and _asked(case.name, options):
-            yield case.name, lambda case=case: _duelled(case, options)
+def _work(options: argparse.Namespace) -> list[tuple[str, Any]]:
+    """(name, what measures it) of every case that is asked for and can be measured here, in order:
+    time may end before all are.
+    """
+    parts = options.case or [""]
+    found = [one for one in _every(options) if any(part in one[0] for part in parts)]
+    return sorted(found, key=lambda one: [part in one[0] for part in parts].index(True))
+
+
+def _every(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    for case in filter(_fits, CASES):
+        yield case.name, lambda case=case: _duelled(case, options)
     for one in RACES:
-        if _asked(one.name, options):
-            yield one.name, lambda one=one: _raced(one, options)
+        yield one.name, lambda one=one: _raced(one, options)
     for one in STARTS:
-        if _asked(one.name, options):
-            yield one.name, lambda one=one: _started(one)
-
-
-def _asked(name: str, options: argparse.Namespace) -> bool:
-    return options.case is None or any(part in name for part in options.case)
+        yield one.name, lambda one=one: _started(one)
 
 
 def _here() -> str:

@@ -114,7 +114,9 @@ class TrainingTogether(Training):
     runs, kind = 16, Together
 
 
-class TrainingMore(TrainingTogether):
+class TrainingManyTogether(TrainingTogether):
+    """Of 64 runs."""
+
     runs = 64
 
 
@@ -222,7 +224,7 @@ WORKS: dict[str, Any] = {
     "train": Training,
     "train by length": TrainingByLength,
     "train 16 together": TrainingTogether,
-    "train 64 together": TrainingMore,
+    "train 64 together": TrainingManyTogether,
     "train unfused": TrainingUnfused,
     "score": Scoring,
     "mixed": Serving,

@@ -117,6 +117,12 @@ def test_what_is_measured_is_not_measured_again(measured, tmp_path):
     assert stored["cases"][0]["share_of_matmul_rate"] == pytest.approx(2.0)
 
 
+def test_cases_are_measured_in_the_order_they_are_asked_for(measured):
+    measured += [""] * 3  # past what is cut and what fails
+    assert benchmark.main([*SETTINGS, "--case", "start", "--case", "a"]) == 0
+    assert measured[3:] == ["a start", "a"]
+
+
 @pytest.mark.parametrize(
     "flags, message",
     [

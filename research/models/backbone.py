@@ -25,7 +25,7 @@ from research.models.model import Model
 from research.models.weights import Leaves, read_weights, tensor_names, write_shards
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 HUB_FILES = [
     "config.json",
@@ -187,7 +187,7 @@ def _check_leaves(params: Mapping[str, Any], expected: Mapping[str, tuple[int, .
         raise InputError("params", [path for path, _ in wrong], allowed)
 
 
-def _tokenizer_class(folder: Path) -> "type[PreTrainedTokenizerBase]":
+def _tokenizer_class(folder: Path) -> "type[PreTrainedTokenizerFast] | type[AutoTokenizer]":
     """Of what the folder says it has; AutoTokenizer is left to find out what is no plain one.
 
     It takes 3 s where PyTorch is installed, which it imports; the class takes 0.01 s.

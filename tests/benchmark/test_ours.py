@@ -7,8 +7,9 @@ import pytest
 
 from research.benchmark import shapes
 from research.benchmark.cases import CASES, LORA, PREFIX, drawn
+from research.benchmark.given import Material
 from research.benchmark.material import adapter_folders, read_batches
-from research.benchmark.ours import WORKS, Material
+from research.benchmark.ours import WORKS
 from research.interop.peft import load_adapter
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone

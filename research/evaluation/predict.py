@@ -84,10 +84,8 @@ def calls(
     batch_size: int = 32,
 ) -> list[Call]:
     """Those that `score` will make, one of each shape."""
-    call, size = (
-        _caller(model, methods, leaves, frame, labels, devices, dtype),
-        _size(batch_size, devices),
-    )
+    call = _caller(model, methods, leaves, frame, labels, devices, dtype)
+    size = _size(batch_size, devices)
     shapes = {width: chosen for chosen, width in _batches(encoded, frame, size)}
     targets = labels.tokens.shape[1]
     return [call(rows(encoded, some, size, width, targets)) for width, some in shapes.items()]

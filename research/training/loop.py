@@ -97,6 +97,12 @@ def shapes_of(members: Sequence[Member], answering: Answering) -> Shapes:
     )
 
 
+def batch_like(program: Program, member: Member, longest: int, shapes: Shapes) -> Rows:
+    """Rows of the shape of a batch whose longest takes so many positions; all are the first."""
+    size, width = program.schedule.batch_size, bucket(longest) - len(member.frame.closing)
+    return rows(member.train, np.zeros(size, int), size, width, shapes.targets)
+
+
 class _Training:
     """The moving parts of `fit`: a cohort, each member's best leaves and progress."""
 
@@ -163,22 +169,20 @@ class _Training:
         schedule, one = self.program.schedule, self.members[0]
         steps = range(min(schedule.steps, schedule.eval_every))
         longest = {n for step in steps for n in self.shapes.each_at(schedule.batch_size, step)}
-        size, found = schedule.batch_size, []
-        for width in sorted({self._width(n) for n in longest}):
-            batch = rows(one.train, np.zeros(size, int), size, width, self.shapes.targets)
-            found += self.cohort.calls(batch, one.frame, one.hyper)
-        return found
+        widest = {bucket(n): n for n in longest}
+        batches = [batch_like(self.program, one, widest[n], self.shapes) for n in sorted(widest)]
+        return [call for b in batches for call in self.cohort.calls(b, one.frame, one.hyper)]
 
     def _note_cost(self, step: int) -> None:
         """Of the widest step that the cohort has had, whichever of its members are trained here."""
         size, one = self.program.schedule.batch_size, self.members[0]
         if self.widest >= self._width(self.shapes.longest):
             return
-        width = self._width(self.shapes.longest_at(size, step))
+        longest = self.shapes.longest_at(size, step)
+        width = self._width(longest)
         if width > self.widest:
             self.widest = width
-            chosen = batch_indices(one.train.length, size, one.seed, step)
-            batch = rows(one.train, chosen, size, width, self.shapes.targets)
+            batch = batch_like(self.program, one, longest, self.shapes)
             cost = self.cohort.cost(batch, one.frame, one.hyper)
             for progress in self.progress:
                 progress.cost, progress.shape = cost, [width, self.shapes.targets]

@@ -4,17 +4,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
-import numpy as np
 
 from research.devices import Devices, memory
 from research.evaluation.answering import Answering
-from research.evaluation.batch import bucket, rows
 from research.executable import Call, peak_bytes
 from research.methods.method import mask, split
 from research.training.batches import Shapes
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cost_alone
-from research.training.loop import Member, Outcome, Report, fit, shapes_of
+from research.training.loop import Member, Outcome, Report, batch_like, fit, shapes_of
 from research.training.progress import Progress
 from research.training.step import Program, init_state
 
@@ -41,7 +39,8 @@ def fit_parts(
         later = len(members) - len(before) - len(progress)
         report(step, [*before, *progress, *(Progress() for _ in range(later))])
 
-    sizes = cut(len(members), most(program, devices, members, shapes), devices.mesh().size)
+    room = fitting(program, devices, members, shapes)
+    sizes = cut(len(members), room, devices.mesh().size)
     for size in sizes:
         part, kept = members[len(found) : len(found) + size], checkpoints
         if kept is not None and len(sizes) > 1:
@@ -50,7 +49,7 @@ def fit_parts(
     return found
 
 
-def most(
+def fitting(
     program: Program, devices: Devices, members: Sequence[Member], shapes: Shapes
 ) -> int | None:
     """How many members a device has memory for, by what a step of one takes whose rows are the
@@ -62,9 +61,7 @@ def most(
     one = members[0]
     trained, frozen = split(one.leaves, mask(one.hyper.methods[-one.training :], one.leaves))
     state = jax.eval_shape(partial(init_state, program), jax.random.PRNGKey(0), trained)
-    size = program.schedule.batch_size
-    width = bucket(shapes.longest) - len(one.frame.closing)
-    batch = rows(one.train, np.zeros(size, int), size, width, shapes.targets)
+    batch = batch_like(program, one, shapes.longest, shapes)
     taken = peak_bytes(cost_alone(program, state, frozen, batch, one.frame, one.hyper))
     if taken is None:
         return None

@@ -10,7 +10,7 @@ from research.training import loop, parts
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cohort_on
 from research.training.loop import fit, shapes_of
-from research.training.parts import cut, fit_parts, most
+from research.training.parts import cut, fit_parts, fitting
 from tests.tiny import CHOOSING, ONE
 from tests.training.members import METHOD, PROGRAM, VMAP, Killed, member
 
@@ -51,10 +51,10 @@ def test_as_many_are_at_once_as_there_is_memory_for(members, at_once, monkeypatc
     for count in (0.5, 1.5, 2.5, 7.5):
         room = (shared + count * (taken - shared)) / parts.FREE
         monkeypatch.setattr(parts, "memory", lambda room=room: int(room))
-        assert most(PROGRAM, VMAP, members, shapes) == max(1, int(count))
-        assert most(PROGRAM, ONE, members, shapes) is None
+        assert fitting(PROGRAM, VMAP, members, shapes) == max(1, int(count))
+        assert fitting(PROGRAM, ONE, members, shapes) is None
     monkeypatch.setattr(parts, "memory", lambda: None)
-    assert most(PROGRAM, VMAP, members, shapes) is None
+    assert fitting(PROGRAM, VMAP, members, shapes) is None
 
 
 def test_parts_are_the_same_to_rounding_and_go_on_where_they_were_cut(
@@ -72,7 +72,7 @@ def test_parts_are_the_same_to_rounding_and_go_on_where_they_were_cut(
         if told[-1][2] == 4:
             raise Killed
 
-    monkeypatch.setattr(parts, "most", lambda *settings: 2)
+    monkeypatch.setattr(parts, "fitting", lambda *settings: 2)
     monkeypatch.setattr(loop, "cohort_on", started)
     kept = Checkpoints(tmp_path, {"runs": ["three"]}, seconds=0)
     settings = (PROGRAM, VMAP, members, CHOOSING, "accuracy", kept)

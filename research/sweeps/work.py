@@ -126,15 +126,9 @@ class Work:
     def calls(self) -> list[Call]:
         """Those of programs by which the run is scored, one of each shape."""
         asis = self.route != "head" and self.approach.stages
-        return [
-            *(call for at in ("dev", "train") for call in self._reading().calls(self._rows(at))),
-            *(self._reading(trained=False).calls(self._rows("dev")) if asis else ()),
-            *(
-                call
-                for at in self.run.cell.task.tests
-                for call in self._reading().calls(self._rows(at))
-            ),
-        ]
+        splits = ("dev", "train", *self.run.cell.task.tests)
+        found = [call for at in splits for call in self._reading().calls(self._rows(at))]
+        return found + (self._reading(trained=False).calls(self._rows("dev")) if asis else [])
 
     def result(self) -> Result:
         task, data = self.run.cell.task, self.data

@@ -32,7 +32,7 @@ class Frame(NamedTuple):
     """What surrounds every row of a batch.
 
     opening: [S] ids before each row (BOS or CLS, then demonstrations), of which the first `length`
-    [] are real. closing: [E] ids after each row (EOS or SEP; none for a causal model). mask: [] the
+    [] are real; one alone is. closing: [E] ids after each row (EOS or SEP; none for a causal model). mask: [] the
     id of the mask token, where there is one.
     """
 

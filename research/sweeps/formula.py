@@ -27,14 +27,15 @@ def formula_flops(
     """Of the step whose cost `outcome` has, by `step_flops`; None where there was no step.
 
     leaves: of the run in the end. methods: those at work while it trained. A causal model meets
-    what stands before all rows once, the others with every row.
+    what stands before all rows once, unless that is one token; the others meet it with every row.
     """
     if not outcome.progress.shape:
         return None
     width, targets = outcome.progress.shape
     rows = schedule.batch_size
     before = len(frame.opening) + sum(method.positions for method in methods)
-    tokens = width + len(frame.closing) + (before / rows if model.ROUTE == "causal" else before)
+    once = model.ROUTE == "causal" and before != 1
+    tokens = width + len(frame.closing) + (before / rows if once else before)
     met = {**leaves, **outcome.trained}
     return step_flops(met, outcome.trained, rows, tokens, *read(model.ROUTE, methods, targets))
 

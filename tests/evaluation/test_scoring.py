@@ -30,12 +30,13 @@ from tests.tiny import (
 CLOSE = dict(rtol=0, atol=1e-4)
 
 
-def test_label_score_is_the_sum_of_token_logprobs():
+@pytest.mark.parametrize("opening", [[3, 4, 8], [3], []], ids=len)
+def test_label_score_is_the_sum_of_token_logprobs(opening):
     model, params = decoder()
     rows = batch(4)
-    scores = scored(model, (), params, rows)
+    scores = scored(model, (), params, rows, frame(opening))
     for row in range(4):
-        prompt = [*FRAME.opening[: FRAME.length], *rows.tokens[row, : rows.start[row]]]
+        prompt = [*opening, *rows.tokens[row, : rows.start[row]]]
         for label in range(2):
             target = LABELS.tokens[label, : LABELS.length[label]]
             ids = np.array([*prompt, *target, *[0] * 30][:24])
@@ -96,6 +97,25 @@ def test_predictions_do_not_depend_on_batch_size_or_order():
     turned = Encoded(*(getattr(examples, name)[::-1] for name in names), cut=0)
     back = predict(model, (), params, turned, FRAME, LABELS, batch_size=4, **common)
     np.testing.assert_allclose(whole.scores, back.scores[::-1], **CLOSE)
+
+
+@pytest.mark.parametrize("name", cases(["lora", "prefix", "soft_prompt"], quick=["lora"]))
+def test_one_token_before_all_rows_is_the_same_in_the_rows_and_in_a_pass_of_its_own(name):
+    """Padding gives it a pass of its own."""
+    model, params = decoder()
+    methods, rows = (METHODS[name],), batch(3)
+    leaves = with_method(methods[0], params)
+    alone = frame([3])
+    padded = alone._replace(opening=np.pad(alone.opening, (0, 2), constant_values=9))
+    in_rows, apart = (scored(model, methods, leaves, rows, one) for one in (alone, padded))
+    np.testing.assert_allclose(in_rows, apart, **CLOSE)
+
+    def gradients(around):
+        return jax.grad(lambda leaves: loss_sum(model, methods, leaves, rows, around))(leaves)
+
+    found, expected = gradients(alone), gradients(padded)
+    for path, gradient in expected.items():
+        np.testing.assert_allclose(found[path], gradient, atol=1e-4, err_msg=path)
 
 
 @pytest.mark.parametrize("name", cases(["soft_prompt", "lora"], quick=()))

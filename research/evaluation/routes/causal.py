@@ -1,6 +1,9 @@
 """The route of decoders: a target follows its prompt, each token given all before it.
 
-What stands before every row (demonstrations, soft prompts) is computed once, at batch one.
+What stands before every row (demonstrations, soft prompts) is computed once, at batch one. One
+token alone, the usual BOS, is read with every row: the pass that it would need through the model
+was 40 % of a step's kernels (LoRA on a small model, two cores: compiled in 3.6 s, not 7.8, and 4.8
+ms a step, not 5.5).
 """
 
 import jax
@@ -9,6 +12,7 @@ import jax.numpy as jnp
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes.row import pick, row_keys
 from research.methods.adapted import Adapted
+from research.models.layers import Memory
 from research.tasks.encoded import Labels
 
 
@@ -19,8 +23,8 @@ def target_logprobs(
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
+    memories, offset, rows = _opened(adapted, rows, frame, key)
     width, targets = rows.tokens.shape[1], rows.target.shape[1]
-    memories, offset = adapted.prefix(frame.opening, frame.length, _opening_key(key))
     slots = jnp.arange(width, dtype=jnp.int32)[None]
     target_slots = jnp.arange(targets, dtype=jnp.int32)[None]
     hidden, _ = adapted.rows(
@@ -37,8 +41,8 @@ def target_logprobs(
 
 def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
     """The keys and values of a row's prompt serve all its labels."""
+    memories, offset, rows = _opened(adapted, rows, frame)
     (size, width), (classes, targets) = rows.tokens.shape, labels.tokens.shape
-    memories, offset = adapted.prefix(frame.opening, frame.length)
     slots = jnp.arange(width, dtype=jnp.int32)[None]
     hidden, prompts = adapted.rows(
         rows.tokens,
@@ -60,5 +64,19 @@ def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> 
     return first + logprobs.sum(-1).reshape(size, classes)
 
 
-def _opening_key(key: jax.Array | None) -> jax.Array | None:
-    return None if key is None else jax.random.fold_in(key, 0)
+def _opened(
+    adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None
+) -> tuple[tuple[Memory, ...], jax.Array, Rows]:
+    """(memories, position [] of a row's first token, rows): what stands before every row is in the
+    memories, or in the rows where it is one token.
+    """
+    lead, _ = adapted.lead(frame.opening)
+    if len(lead) != 1 or len(frame.opening) != 1:
+        opening_key = None if key is None else jax.random.fold_in(key, 0)
+        memories, offset = adapted.prefix(frame.opening, frame.length, opening_key)
+        return memories, offset, rows
+    memories, offset = adapted.layer_prefixes()
+    token = jnp.broadcast_to(frame.opening, (len(rows.tokens), 1))
+    tokens = jnp.concatenate([token, rows.tokens], axis=1)
+    longer = rows._replace(tokens=tokens, start=rows.start + 1, length=rows.length + 1)
+    return memories, offset, longer

@@ -170,7 +170,7 @@ def test_threads_train_a_stage_once(tmp_path):
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(asked, [("a", "b"), ("b", "a"), ("b",), ("c", "b")]))
-    assert len(trained) == 2 and sum("c" in ids for ids in trained) == 1
+    assert all(sum(id in ids for ids in trained) == 1 for id in "ac") and len(trained) <= 3
     for id in "abc":
         same = [of[id] for of in found if id in of]
         assert all(one.progress == same[0].progress for one in same)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from research.settings import non_default, resolved
@@ -14,7 +15,7 @@ from research.tasks.sampling import Regime
 from research.tasks.task import Task
 
 # Raised by hand whenever the numbers of a run would change for the same settings.
-CODE_VERSION = 4
+CODE_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Run:
         """The seed of each source."""
         return self.seed if isinstance(self.seed, Seeds) else Seeds.alike(self.seed)
 
-    @property
+    @cached_property
     def approach(self) -> Approach:
         """The cell's approach with the trial's values."""
         return self.cell.approach.at(self.trial)
@@ -153,7 +154,7 @@ class Run:
             "order": dict(self.cell.order),
         }
 
-    @property
+    @cached_property
     def id(self) -> str:
         return run_id(self.settings)
 

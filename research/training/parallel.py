@@ -49,9 +49,9 @@ class MeshStep:
         return self._executable(args[0]).compiled(*args)
 
     def call(self, state: State, frozen: Leaves, rows: Rows, frame: Frame, hyper: Hyper) -> Call:
-        """What a step is, batch and hyper-parameters where it wants them."""
-        rows = jax.device_put(rows, NamedSharding(self.mesh, P(("data", "fsdp"))))
-        frame, hyper = jax.device_put((frame, hyper), self.everywhere)
+        """What a step is. The program puts the batch and hyper-parameters where it wants them;
+        doing so before took 0.8 of 5.1 ms on a CPU.
+        """
         return Call(self._executable(state), (state, frozen, rows, frame, hyper))
 
     def __call__(self, *args: Any) -> tuple[State, Metrics]:
@@ -63,8 +63,14 @@ class MeshStep:
         leaves, structure = jax.tree.flatten(state)
         kept = tuple(x.sharding for x in leaves)
         if (structure, kept) not in self.executables:
-            outputs = (jax.tree.unflatten(structure, kept), self.everywhere)
-            jitted = jax.jit(self.step, donate_argnums=0, out_shardings=outputs)
+            states, whole = jax.tree.unflatten(structure, kept), self.everywhere
+            by_row = NamedSharding(self.mesh, P(("data", "fsdp")))
+            jitted = jax.jit(
+                self.step,
+                donate_argnums=0,
+                in_shardings=(states, None, by_row, whole, whole),
+                out_shardings=(states, whole),
+            )
             self.executables[structure, kept] = Executable(jitted)
         return self.executables[structure, kept]
 

@@ -194,13 +194,13 @@ def test_ranks_that_are_cut_along_other_axes_share_a_step():
     """A state's structure does not tell rank 3 from rank 32; its shardings do."""
     step = MeshStep(PROGRAM, BOTH.mesh())
     step.step = lambda state, *rest: (state._replace(step=state.step + 1), Metrics(*rest[-2:]))
+    nothing = ({}, (), np.float32(1), np.float32(0))  # for the leaves, rows, loss and count
     for rank in (3, 32, 3):
         trained = {"a": jnp.ones((16, rank)), "b": jnp.ones((rank, 24))}
         state = step.place(State(jnp.zeros(()), jax.random.PRNGKey(0), trained, ()))
         specs = {path: leaf.sharding for path, leaf in state.trained.items()}
         for _ in range(2):
-            one, zero = np.float32(1), np.float32(0)
-            state, _ = step.compiled(state, one, zero)(state, one, zero)
+            state, _ = step.compiled(state, *nothing)(state, *nothing)
         assert {path: leaf.sharding for path, leaf in state.trained.items()} == specs
         assert float(state.step) == 2
 

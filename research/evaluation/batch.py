@@ -32,8 +32,8 @@ class Frame(NamedTuple):
     """What surrounds every row of a batch.
 
     opening: [S] ids before each row (BOS or CLS, then demonstrations), of which the first `length`
-    [] are real; one alone is. closing: [E] ids after each row (EOS or SEP; none for a causal model). mask: [] the
-    id of the mask token, where there is one.
+    [] are real; one alone is. closing: [E] ids after each row (EOS or SEP; none for a causal
+    model). mask: [] the id of the mask token, where there is one.
     """
 
     opening: Array

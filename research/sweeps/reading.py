@@ -79,7 +79,7 @@ class Reading:
     def _ask(
         self, ask: Callable[..., Any], rows: Encoded, frame: Frame, candidates: Sequence[Any]
     ) -> Any:
-        """What the backbone says. candidates: what it depends on beside rows and frame."""
+        """What the backbone says. candidates: what it depends on beside rows, frame and methods."""
 
         def asked() -> Any:
             where = {"devices": self.bench.devices, "dtype": self.bench.dtype}
@@ -91,6 +91,7 @@ class Reading:
         parts = (rows.tokens, rows.start, *frame)
         content = [np.asarray(part).tobytes() for part in parts]
         content += [repr(np.asarray(part).tolist()).encode() for part in candidates]
+        content.append(repr(self.methods).encode())
         key = hashlib.sha256(b" ".join(content)).digest()
         if key not in self.bench.prompted:
             self.bench.prompted[key] = asked()

@@ -1,5 +1,6 @@
 """One run at work: its data, the leaves it has reached and what its stages gave."""
 
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any
 
@@ -51,6 +52,7 @@ class Work:
         ]
         self.data = self.prompts[0]
         self.outcomes: list[Outcome] = []
+        self.begun: Leaves = {}  # what methods added, as they added it
         self.changed: Leaves = {}  # with which the backbone's leaves are the run's
 
     def stage_data(self, index: int) -> RunData:
@@ -81,25 +83,33 @@ class Work:
 
     def member(self, index: int, data: RunData) -> Member:
         """The run as a member of its cohort in stage `index`, which trains on `data`."""
-        stage, seeds = self.approach.stages[index], self.run.seeds
-        if stage.lends_head or (index and self.approach.stages[index - 1].lends_head):
-            self.leaves = without_head(self.leaves)
-        for method in stage.methods:
-            if not any(path.startswith(f"{method.name}:") for path in self.leaves):
-                key = jax.random.PRNGKey(seeds.initialisation)
-                self.leaves |= add(method, key, self.leaves, data.words)
+        stage = self.approach.stages[index]
+        self._start(index, data)
         hyper = Hyper(
             self._training(index),
             np.float32(stage.learning_rate),
             np.float32(stage.weight_decay),
         )
         training = len(stage.methods)
-        return Member(seeds.order, hyper, self.leaves, data.train, data.dev, data.frame, training)
+        return Member(
+            self.run.seeds.order, hyper, self.leaves, data.train, data.dev, data.frame, training
+        )
+
+    def _start(self, index: int, data: RunData, add: Callable[..., Leaves] = add) -> None:
+        """Brings the leaves to where stage `index` starts. add: see `method.add`."""
+        stages, key = self.approach.stages, jax.random.PRNGKey(self.run.seeds.initialisation)
+        if stages[index].lends_head or (index and stages[index - 1].lends_head):
+            self.leaves = without_head(self.leaves)
+        for method in stages[index].methods:
+            if not any(path.startswith(f"{method.name}:") for path in self.leaves):
+                added = add(method, key, self.leaves, data.words)
+                self.leaves, self.begun = {**self.leaves, **added}, {**self.begun, **added}
 
     def check(self, index: int) -> None:
         """Raises InputError for what would stop stage `index`, without training it."""
         stage = self.approach.stages[index]
-        leaves = self.member(index, self.stage_data(index)).leaves
+        self._start(index, self.stage_data(index), _shapes)
+        leaves = self.leaves
         trains = mask(stage.methods, leaves)
         factors(stage.schedule, stage.methods, [path for path in leaves if trains[path]])
         if stage.merge:
@@ -227,11 +237,19 @@ class Work:
         return self._reading(trained).answers(self._rows(split))
 
     def _reading(self, trained: bool = True) -> Reading:
-        asis = not (trained and self.approach.stages)
-        methods = self._methods(0) if asis else self._methods()
-        leaves = self.bench.backbone.params if asis else self.leaves
-        how = self.approach.normalisation
+        methods, leaves = (self._methods(), self.leaves) if trained else self._untrained()
+        asis, how = not (trained and self.approach.stages), self.approach.normalisation
         return Reading(self.bench, self.prompts, how, methods, leaves, asis)
+
+    def _untrained(self) -> tuple[tuple[Method, ...], Leaves]:
+        """The backbone as it came. Methods that change nothing before they train stay, so that what
+        they are scored by is not compiled again without them.
+        """
+        methods, params = self._methods(), self.bench.backbone.params
+        if not all(method.neutral for method in methods):
+            return self._methods(0), params
+        own = tuple(f"{method.name}:" for method in methods)
+        return methods, params | {p: x for p, x in self.begun.items() if p.startswith(own)}
 
     def _rows(self, split: str) -> list[Encoded]:
         """As each of the prompts has them."""
@@ -248,3 +266,8 @@ class Work:
             for split, examples in tests
             if split != "test"
         }
+
+
+def _shapes(*args: Any) -> Leaves:
+    """What `add` adds, as shapes: nothing is drawn, so nothing is compiled."""
+    return jax.eval_shape(partial(add, *args))

@@ -137,8 +137,8 @@ class Work:
         """Those of programs by which the run is scored, one of each shape."""
         asis = self.route != "head" and self.approach.stages
         splits = ("dev", "train", *self.run.cell.task.tests)
-        found = [call for at in splits for call in self._reading().calls(self._rows(at))]
-        return found + (self._reading(trained=False).calls(self._rows("dev")) if asis else [])
+        found = [call for at in splits for call in self.reading().calls(self._rows(at))]
+        return found + (self.reading(trained=False).calls(self._rows("dev")) if asis else [])
 
     def result(self) -> Result:
         task, data = self.run.cell.task, self.data
@@ -234,9 +234,10 @@ class Work:
         """By the leaves reached, or by the backbone as it came. split: train (as many rows as dev
         has), dev, or one of `Task.tests`.
         """
-        return self._reading(trained).answers(self._rows(split))
+        return self.reading(trained).answers(self._rows(split))
 
-    def _reading(self, trained: bool = True) -> Reading:
+    def reading(self, trained: bool = True) -> Reading:
+        """By the leaves reached, or by the backbone as it came."""
         methods, leaves = (self._methods(), self.leaves) if trained else self._untrained()
         asis, how = not (trained and self.approach.stages), self.approach.normalisation
         return Reading(self.bench, self.prompts, how, methods, leaves, asis)

@@ -3,14 +3,22 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from research.methods.method import mask, split
 from research.reporting.tables import write_tables
+from research.sweeps.bench import open_bench
 from research.sweeps.experiment import Experiment
 from research.sweeps.learning import not_learned
 from research.sweeps.ledger import Ledger
+from research.sweeps.plan import Run, cells
+from research.sweeps.reading import Reading
 from research.sweeps.sweep import sweep
+from research.sweeps.work import Work
+from research.training.loop import Outcome
+from research.training.progress import Progress
 
 
 def test_a_score_no_better_than_without_training_is_said():
@@ -18,6 +26,29 @@ def test_a_score_no_better_than_without_training_is_said():
     assert not_learned("accuracy", 0.76, others) is None
     said = not_learned("accuracy", 0.75, others)
     assert said == "accuracy on dev is 0.750, and 0.750 with the backbone as it came"
+
+
+@pytest.mark.parametrize(
+    "method", [{"name": "lora", "rank": 2}, {"name": "soft_prompt", "length": 3}], ids=str
+)
+def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_nothing(
+    config: dict, tmp_path: Path, method: dict
+):
+    row = {"name": "row", "stages": [{"method": method}]}
+    experiment = Experiment.parse(config | {"approaches": [row]})
+    bench, task = open_bench(experiment, tmp_path), experiment.tasks[0].load()
+    *_, cell = cells(experiment, {task.name: task}, bench.backbone.checksum)
+    work = Work(Run(cell, cell.trials[0], 0), bench)
+    member = work.member(0, work.data)
+    trained, _ = split(member.leaves, mask(member.hyper.methods, member.leaves))
+    moved = {path: np.asarray(leaf) + 0.5 for path, leaf in trained.items()}
+    work.keep(Outcome(moved, Progress()))
+    rows = [work.data.dev]
+    plain = Reading(bench, work.prompts, "sum", (), bench.backbone.params, True).answers(rows)
+    asis, reached = work.reading(trained=False), work.reading()
+    assert bool(asis.methods) == (method["name"] == "lora")
+    np.testing.assert_allclose(asis.answers(rows).scores, plain.scores, rtol=0, atol=1e-5)
+    assert np.abs(reached.answers(rows).scores - plain.scores).max() > 1e-2
 
 
 @pytest.mark.thorough

@@ -48,7 +48,7 @@ def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_no
     asis, reached = work.reading(trained=False), work.reading()
     assert bool(asis.methods) == (method["name"] == "lora")
     np.testing.assert_allclose(asis.answers(rows).scores, plain.scores, rtol=0, atol=1e-5)
-    assert np.abs(reached.answers(rows).scores - plain.scores).max() > 1e-2
+    assert np.abs(reached.answers(rows).scores - plain.scores).max() > 1e-3
 
 
 @pytest.mark.thorough

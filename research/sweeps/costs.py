@@ -10,7 +10,7 @@ import jax
 from research.executable import peak_bytes
 from research.methods.method import Leaves, Method, added_to, backbone
 from research.sweeps.formula import optimizer_bytes
-from research.training.loop import Outcome
+from research.training.member import Outcome
 from research.training.optimizer import Schedule
 
 

@@ -12,7 +12,7 @@ from research.methods.method import Leaves, Method
 from research.models.model import Model
 from research.sweeps.data import RunData
 from research.sweeps.flops import read, step_flops
-from research.training.loop import Outcome
+from research.training.member import Outcome
 from research.training.optimizer import Schedule, optimizer
 
 

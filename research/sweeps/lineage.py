@@ -19,7 +19,7 @@ from research.settings import non_default
 from research.sweeps.ledger import write_atomically
 from research.sweeps.plan import CODE_VERSION, Run
 from research.sweeps.record import run_id
-from research.training.loop import Outcome
+from research.training.member import Outcome
 from research.training.progress import Progress
 
 

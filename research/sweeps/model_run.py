@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from research.evaluation.batch import extents
 from research.executable import Call, compile_ahead, compile_cache_hits, compile_seconds
+from research.sweeps.account import Account
 from research.sweeps.bench import Bench
 from research.sweeps.lineage import lineage_id
 from research.sweeps.plan import Run
@@ -16,7 +17,8 @@ from research.sweeps.work import Work
 from research.tasks.sampling import draw
 from research.training.batches import Shapes, Stream
 from research.training.checkpoint import Checkpoints
-from research.training.loop import Outcome, Report
+from research.training.loop import Report
+from research.training.member import Outcome
 from research.training.parallel import step_on
 from research.training.parts import fit_parts
 from research.training.progress import Progress
@@ -31,7 +33,7 @@ def run_share(share: Share, bench: Bench, report: Report) -> list[Result]:
     for index in range(len(share.runs[0].approach.stages)):
         for one, outcome in zip(work, _outcomes(share, work, index, bench, report), strict=True):
             one.keep(outcome)
-    results = [one.result() for one in work]
+    results = [Account(one).result() for one in work]
     spent = {name: round(now - begun[name], 3) for name, now in _spent().items()}
     return [replace(result, cohort=id, costs={**result.costs, **spent}) for result in results]
 
@@ -93,7 +95,7 @@ def _ahead(
     if not taking_turns() or cohort in bench.ahead:
         return None
     bench.ahead.add(cohort)
-    return lambda steps: compile_ahead([*steps, *(one.calls() if last else ())])
+    return lambda steps: compile_ahead([*steps, *(Account(one).calls() if last else ())])
 
 
 def _shapes(share: Share, index: int, bench: Bench) -> Shapes:

@@ -5,7 +5,6 @@ import functools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -13,37 +12,16 @@ import numpy as np
 
 from research.devices import Devices
 from research.evaluation.answering import Answering
-from research.evaluation.batch import Frame, Rows, bucket, extents, rows
+from research.evaluation.batch import Rows, bucket, extents, rows
 from research.executable import Call, compile_seconds
 from research.methods.method import Leaves, mask, split
 from research.tasks.encoded import Encoded
-from research.training.batches import Shapes, Stream, batch_indices
+from research.training.batches import Shapes, batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
+from research.training.member import Member, Outcome, batch_like, shapes_of
 from research.training.progress import Progress
-from research.training.step import Hyper, Program, init_state
-
-
-@dataclass(frozen=True)
-class Member:
-    """One run of a cohort; the last `training` of `hyper.methods` are those that train."""
-
-    seed: int
-    hyper: Hyper
-    leaves: Leaves
-    train: Encoded
-    dev: Encoded
-    frame: Frame
-    training: int = 1
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A trained member: its leaves at the best dev score, and how it came there."""
-
-    trained: Leaves
-    progress: Progress
-
+from research.training.step import Program, init_state
 
 Report = Callable[[int, Sequence[Progress]], None]
 
@@ -87,20 +65,6 @@ def fit(
         Outcome(best, progress)
         for best, progress in zip(training.best, training.progress, strict=True)
     ]
-
-
-def shapes_of(members: Sequence[Member], answering: Answering) -> Shapes:
-    """Of the members' batches: they share a compiled step, so they share its shapes."""
-    targets = max(answering.targets(member.train) for member in members)
-    return Shapes(
-        targets, [Stream(m.seed, m.train.length, extents(m.train, m.frame)) for m in members]
-    )
-
-
-def batch_like(program: Program, member: Member, longest: int, shapes: Shapes) -> Rows:
-    """Rows of the shape of a batch whose longest takes so many positions; all are the first."""
-    size, width = program.schedule.batch_size, bucket(longest) - len(member.frame.closing)
-    return rows(member.train, np.zeros(size, int), size, width, shapes.targets)
 
 
 class _Training:

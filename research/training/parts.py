@@ -12,7 +12,8 @@ from research.methods.method import mask, split
 from research.training.batches import Shapes
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cost_alone
-from research.training.loop import Member, Outcome, Report, batch_like, fit, shapes_of
+from research.training.loop import Report, fit
+from research.training.member import Member, Outcome, batch_like, shapes_of
 from research.training.progress import Progress
 from research.training.step import Program, init_state
 

@@ -18,7 +18,8 @@ from research.methods.method import add, added_to, backbone, mask, split
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
-from research.training.loop import Member, fit
+from research.training.loop import fit
+from research.training.member import Member
 from research.training.optimizer import Schedule
 from research.training.step import Program
 from tests.thorough import cases

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from research.errors import InputError
 from research.models import MODELS, weights
@@ -225,6 +225,17 @@ def test_a_tokenizer_comes_back_with_its_special_tokens(saved):
     assert tokenizer.is_fast and tokenizer.encode("w5 w22") == [5, 22]
     config = json.loads((folder / "config.json").read_text())
     assert (config["bos_token_id"], config["eos_token_id"], config["pad_token_id"]) == (0, 1, None)
+
+
+def test_a_tokenizer_whose_class_the_folder_tells_is_what_auto_tokenizer_makes_of_it(saved):
+    folder, model, _ = saved
+    config = folder / "tokenizer_config.json"
+    told = {**json.loads(config.read_text()), "tokenizer_class": "PreTrainedTokenizerFast"}
+    config.write_text(json.dumps(told))
+    ours, auto = load_tokenizer(str(folder), model), AutoTokenizer.from_pretrained(folder)
+    assert type(ours) is type(auto) and ours.get_vocab() == auto.get_vocab()
+    assert ours.special_tokens_map == auto.special_tokens_map
+    assert ours("w5 w22")["input_ids"] == auto("w5 w22")["input_ids"]
 
 
 def test_tokenizers_that_are_missing_broken_or_too_large_are_refused(saved, make):

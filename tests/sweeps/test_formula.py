@@ -9,7 +9,7 @@ from research.methods.lora import LoRA
 from research.models import MODELS
 from research.sweeps.flops import step_flops
 from research.sweeps.formula import cache_bytes, formula_flops, optimizer_bytes
-from research.training.loop import Outcome
+from research.training.member import Outcome
 from research.training.optimizer import Schedule
 from research.training.progress import Progress
 from research.training.step import Program, init_state

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from research.methods.method import mask, split
 from research.reporting.tables import write_tables
+from research.sweeps.account import Account
 from research.sweeps.bench import open_bench
 from research.sweeps.experiment import Experiment
 from research.sweeps.learning import not_learned
@@ -17,7 +18,7 @@ from research.sweeps.plan import Run, cells
 from research.sweeps.reading import Reading
 from research.sweeps.sweep import sweep
 from research.sweeps.work import Work
-from research.training.loop import Outcome
+from research.training.member import Outcome
 from research.training.progress import Progress
 
 
@@ -45,7 +46,7 @@ def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_no
     work.keep(Outcome(moved, Progress()))
     rows = [work.data.dev]
     plain = Reading(bench, work.prompts, "sum", (), bench.backbone.params, True).answers(rows)
-    asis, reached = work.reading(trained=False), work.reading()
+    asis, reached = Account(work).reading(trained=False), Account(work).reading()
     assert bool(asis.methods) == (method["name"] == "lora")
     np.testing.assert_allclose(asis.answers(rows).scores, plain.scores, rtol=0, atol=1e-5)
     assert np.abs(reached.answers(rows).scores - plain.scores).max() > 1e-3

@@ -22,7 +22,7 @@ from research.sweeps.progress import reported
 from research.sweeps.rows import gradually, hybrid, probe_then_tune
 from research.sweeps.sweep import sweep
 from research.training import progress as training
-from research.training.loop import Outcome
+from research.training.member import Outcome
 from scripts import export
 from tests.films import films, settings, write_csv, write_inputs
 

@@ -13,6 +13,7 @@ from research.devices import Devices
 from research.errors import InputError
 from research.evaluation.predict import Scored
 from research.models.backbone import load_backbone, load_tokenizer
+from research.sweeps.account import Account
 from research.sweeps.bench import Bench
 from research.sweeps.experiment import Experiment
 from research.sweeps.ledger import Ledger
@@ -159,7 +160,8 @@ def test_an_ensemble_is_the_mean_over_its_members(ask):
     # What the input costs: the demonstrations of both, and the input a second time.
     added = [one.data.added for one in members]
     again = round(float(members[1].data.test.start.mean()))
-    assert min(added) > 0 and whole.result().costs["added_tokens"] == sum(added) + again
+    assert min(added) > 0
+    assert Account(whole).result().costs["added_tokens"] == sum(added) + again
 
 
 def test_what_is_recorded_is_by_the_approachs_own_readout(ask):
@@ -167,7 +169,7 @@ def test_what_is_recorded_is_by_the_approachs_own_readout(ask):
     plain, other = (ask(**row) for row in ({}, {"prior": "content_free", "normalisation": "bytes"}))
     assert not np.allclose(read(plain, "dev").scores, read(other, "dev").scores)
     for work in (plain, other):
-        dev = work.result().metrics["dev"]
+        dev = Account(work).result().metrics["dev"]
         guess = read(work, "dev").scores.argmax(1)
         assert dev is not None and dev["accuracy"] == np.mean(guess == work.data.dev.label)
         assert dev["loss"] == read(plain, "dev").loss  # of the targets that are trained on

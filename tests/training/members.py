@@ -11,7 +11,7 @@ from research.methods.lora import LoRA
 from research.methods.method import Leaves, add
 from research.tasks.encoded import Encoded
 from research.training.checkpoint import Checkpoints
-from research.training.loop import Member
+from research.training.member import Member
 from research.training.optimizer import Schedule
 from research.training.step import Program
 from tests.tiny import FRAME, WORDS, decoder, encoded, hyper

@@ -14,7 +14,8 @@ from research.devices import Devices
 from research.evaluation.batch import frame
 from research.methods.method import mask, split
 from research.training.cohort import OneByOne, Together, cohort_on
-from research.training.loop import Member, fit
+from research.training.loop import fit
+from research.training.member import Member
 from research.training.optimizer import Schedule
 from research.training.parallel import step_on
 from research.training.step import Program, init_state

@@ -11,7 +11,8 @@ from research.methods.method import mask, split
 from research.tasks.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
-from research.training.loop import Outcome, fit, shapes_of
+from research.training.loop import fit
+from research.training.member import Outcome, shapes_of
 from research.training.progress import Progress
 from tests.tiny import CHOOSING, LABELS, ONE, encoded
 from tests.training.members import (

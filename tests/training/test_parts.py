@@ -9,7 +9,8 @@ from research.methods.method import mask, split
 from research.training import loop, parts
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cohort_on
-from research.training.loop import fit, shapes_of
+from research.training.loop import fit
+from research.training.member import shapes_of
 from research.training.parts import cut, fit_parts, fitting
 from tests.tiny import CHOOSING, ONE
 from tests.training.members import METHOD, PROGRAM, VMAP, Killed, member

@@ -227,15 +227,19 @@ def test_a_tokenizer_comes_back_with_its_special_tokens(saved):
     assert (config["bos_token_id"], config["eos_token_id"], config["pad_token_id"]) == (0, 1, None)
 
 
-def test_a_tokenizer_whose_class_the_folder_tells_is_what_auto_tokenizer_makes_of_it(saved):
+def test_auto_tokenizer_is_spared_where_the_folder_tells_a_plain_class(saved, monkeypatch):
     folder, model, _ = saved
     config = folder / "tokenizer_config.json"
-    told = {**json.loads(config.read_text()), "tokenizer_class": "PreTrainedTokenizerFast"}
-    config.write_text(json.dumps(told))
-    ours, auto = load_tokenizer(str(folder), model), AutoTokenizer.from_pretrained(folder)
-    assert type(ours) is type(auto) and ours.get_vocab() == auto.get_vocab()
-    assert ours.special_tokens_map == auto.special_tokens_map
-    assert ours("w5 w22")["input_ids"] == auto("w5 w22")["input_ids"]
+    told = json.loads(config.read_text())
+    config.write_text(json.dumps({**told, "tokenizer_class": "PreTrainedTokenizerFast"}))
+    auto = AutoTokenizer.from_pretrained(folder)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *args, **how: None)
+    plain = load_tokenizer(str(folder), model)
+    assert type(plain) is type(auto) and plain.get_vocab() == auto.get_vocab()
+    assert plain.special_tokens_map == auto.special_tokens_map
+    config.write_text(json.dumps({**told, "tokenizer_class": "LlamaTokenizerFast"}))
+    with pytest.raises(AttributeError):  # it is AutoTokenizer's part
+        load_tokenizer(str(folder), model)
 
 
 def test_tokenizers_that_are_missing_broken_or_too_large_are_refused(saved, make):

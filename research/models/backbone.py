@@ -196,7 +196,8 @@ def _tokenizer_class(folder: Path) -> "type[PreTrainedTokenizerFast] | type[Auto
 
     config = folder / "tokenizer_config.json"
     said = read_json(config).get("tokenizer_class") if config.is_file() else None
-    plain = said == transformers.PreTrainedTokenizerFast.__name__
+    # Transformers 5 writes another name of the class.
+    plain = said in ("PreTrainedTokenizerFast", transformers.PreTrainedTokenizerFast.__name__)
     return transformers.PreTrainedTokenizerFast if plain else transformers.AutoTokenizer
 
 

@@ -227,11 +227,12 @@ def test_a_tokenizer_comes_back_with_its_special_tokens(saved):
     assert (config["bos_token_id"], config["eos_token_id"], config["pad_token_id"]) == (0, 1, None)
 
 
-def test_auto_tokenizer_is_spared_where_the_folder_tells_a_plain_class(saved, monkeypatch):
+@pytest.mark.parametrize("said", ["PreTrainedTokenizerFast", "TokenizersBackend"])
+def test_auto_tokenizer_is_spared_where_the_folder_tells_a_plain_class(saved, said, monkeypatch):
     folder, model, _ = saved
     config = folder / "tokenizer_config.json"
     told = json.loads(config.read_text())
-    config.write_text(json.dumps({**told, "tokenizer_class": "PreTrainedTokenizerFast"}))
+    config.write_text(json.dumps({**told, "tokenizer_class": said}))
     auto = AutoTokenizer.from_pretrained(folder)
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *args, **how: None)
     plain = load_tokenizer(str(folder), model)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from research.evaluation.batch import frame
 from research.methods.lora import LoRA
 from research.models import MODELS
 from research.sweeps.flops import step_flops
@@ -63,5 +64,7 @@ def test_the_formula_counts_the_positions_of_the_widest_step():
     found = formula_flops(outcome, schedule, leaves, (method,), tiny.FRAME, MODEL)
     tokens = 32 + len(tiny.FRAME.opening) / 8 + len(tiny.FRAME.closing)
     assert found == step_flops(leaves, trained, 8, tokens, 3, asking=3) > 0
+    alone = formula_flops(outcome, schedule, leaves, (method,), frame([3]), MODEL)
+    assert alone == step_flops(leaves, trained, 8, 32 + 1, 3, asking=3)  # read with every row
     unborn = Outcome(outcome.trained, Progress())
     assert formula_flops(unborn, schedule, leaves, (method,), tiny.FRAME, MODEL) is None

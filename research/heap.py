@@ -14,7 +14,9 @@ def keep_freed_memory() -> bool:
     XLA allocates the temporaries of a program at each call, and glibc gets blocks as large from the
     kernel and gives them back, so that every page is cleared again in every step: of a LoRA step of
     247 ms on two cores that was 72 ms. Only one arena, the main one, can keep large blocks. The
-    process holds on to its peak. Other C libraries are left alone.
+    process holds on to its peak, in which there is room for the temporaries of three or four calls,
+    since those of a call are freed a little after the next has begun. Other C libraries are left
+    alone.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -7,17 +7,17 @@ import sys
 
 import pytest
 
-# The temporary is 64 MB: 16,384 pages of 4 kB, which each call would take anew. The heap may grow
-# in the first calls, as what a call frees comes back a little later.
+# The temporary is 64 MB: 16,384 pages of 4 kB, which each call would take anew. The heap grows in a
+# few calls, as what a call frees comes back a little later; so the median call is looked at.
 PROGRAM = """
-import research, resource, jax, jax.numpy as jnp
+import research, resource, statistics, jax, jax.numpy as jnp
 program = jax.jit(lambda a, b, c: jnp.tanh(a @ b) @ c)
 inputs = jnp.ones((4096, 64)), jnp.ones((64, 4096)), jnp.ones((4096, 1))
 touched = []
-for _ in range(20):
+for _ in range(40):
     program(*inputs).block_until_ready()
     touched.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-print(touched[-1] - touched[-9])
+print(statistics.median(b - a for a, b in zip(touched[9:], touched[10:])))
 """
 
 
@@ -26,7 +26,7 @@ def test_later_calls_touch_no_new_pages():
     """In a process of its own, as other threads take memory too."""
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 8 * 16384 / 4
+    assert float(done.stdout) < 16384 / 4
 
 
 def test_garbage_is_collected_rarely(monkeypatch: pytest.MonkeyPatch):

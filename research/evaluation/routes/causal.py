@@ -2,8 +2,8 @@
 
 What stands before every row (demonstrations, soft prompts) is computed once, at batch one. One
 token alone, the usual BOS, is read with every row: the pass that it would need through the model
-was a third of a step's kernels (LoRA on a small model, two cores: compiled in 3.6 s, not 7.8, and 4.8
-ms a step, not 5.5).
+was a third of a step's kernels (LoRA on a small model, one core: compiled in 3.6 s, not 7.8, and
+4.8 ms a step, not 5.5).
 """
 
 import jax

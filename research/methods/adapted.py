@@ -183,11 +183,15 @@ class Adapted:
         heads = [m for m in self.methods if m.is_head]
         return (heads[0], added_to(heads[0], self.leaves)[""]) if heads else None
 
-    def lead(self, opening: Array) -> tuple[jax.Array, Array | int]:
-        """(embeddings [P + S, D] of soft prompts and opening, P)."""
+    def soft_prompts(self) -> list[jax.Array]:
+        """Embeddings [P, D] of each method's that has some, in their order."""
         own = (added_to(method, self.leaves).get("", {}) for method in self.methods)
         soft = [method.prefix(leaf) for method, leaf in zip(self.methods, own, strict=True)]
-        parts = [self._cast(part) for part in soft if part is not None]
+        return [self._cast(part) for part in soft if part is not None]
+
+    def lead(self, opening: Array) -> tuple[jax.Array, Array | int]:
+        """(embeddings [P + S, D] of soft prompts and opening, P)."""
+        parts = self.soft_prompts()
         length = sum(part.shape[0] for part in parts)
         return jnp.concatenate([*parts, self._apply(opening[None], method="embed")[0]]), length
 

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import Frame
+from research.evaluation.routes.causal import rows_have_opening
+from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
 from research.sweeps.data import RunData
@@ -26,17 +28,18 @@ def formula_flops(
 ) -> float | None:
     """Of the step whose cost `outcome` has, by `step_flops`; None where there was no step.
 
-    leaves: of the run in the end. methods: those at work while it trained. A causal model meets
-    what stands before all rows once, unless that is one token; the others meet it with every row.
+    leaves: of the run in the end. methods: those at work while it trained. Soft prompts and the
+    opening are met with every row, by most causal models once for all; per-layer prefixes by none.
     """
     if not outcome.progress.shape:
         return None
     width, targets = outcome.progress.shape
     rows = schedule.batch_size
-    before = len(frame.opening) + sum(method.positions for method in methods)
-    once = model.ROUTE == "causal" and before != 1
-    tokens = width + len(frame.closing) + (before / rows if once else before)
     met = {**leaves, **outcome.trained}
+    adapted = Adapted(model, tuple(methods), met)
+    before = len(frame.opening) + sum(len(prompt) for prompt in adapted.soft_prompts())
+    once = model.ROUTE == "causal" and not rows_have_opening(adapted, frame)
+    tokens = width + len(frame.closing) + (before / rows if once else before)
     return step_flops(met, outcome.trained, rows, tokens, *read(model.ROUTE, methods, targets))
 
 

@@ -1,8 +1,6 @@
 """One run at work: its data, the leaves it has reached and the outcomes of its stages."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -86,20 +84,28 @@ class Work:
             training=len(stage.methods),
         )
 
-    def _start(self, index: int, data: RunData, add: Callable[..., Leaves] = add) -> None:
-        """Brings the leaves to where stage `index` starts. add: see `method.add`."""
-        stages, key = self.approach.stages, jax.random.PRNGKey(self.run.seeds.initialisation)
+    def _start(self, index: int, data: RunData, drawn: bool = True) -> None:
+        """Brings the leaves to where stage `index` starts. drawn: whether what methods add is drawn,
+        or told by its shapes alone, for which nothing is compiled.
+        """
+        stages, add = self.approach.stages, partial(self._added, index, data)
         if stages[index].lends_head or (index and stages[index - 1].lends_head):
             self.leaves = without_head(self.leaves)
-        for method in stages[index].methods:
+        added = add() if drawn else jax.eval_shape(add)
+        self.leaves, self.begun = {**self.leaves, **added}, {**self.begun, **added}
+
+    def _added(self, index: int, data: RunData) -> Leaves:
+        """What the methods of stage `index` add that is not there yet."""
+        key, found = jax.random.PRNGKey(self.run.seeds.initialisation), {}
+        for method in self.approach.stages[index].methods:
             if not any(path.startswith(f"{method.name}:") for path in self.leaves):
-                added = add(method, key, self.leaves, data.words)
-                self.leaves, self.begun = {**self.leaves, **added}, {**self.begun, **added}
+                found |= add(method, key, self.leaves, data.words)
+        return found
 
     def check(self, index: int) -> None:
         """Raises InputError for what would stop stage `index`, without training it."""
         stage = self.approach.stages[index]
-        self._start(index, self.stage_data(index), _shapes)
+        self._start(index, self.stage_data(index), drawn=False)
         trains = mask(stage.methods, self.leaves)
         factors(stage.schedule, stage.methods, [path for path in self.leaves if trains[path]])
         if stage.merge:
@@ -150,8 +156,3 @@ class Work:
         if own and not any(method.is_head for method in methods):
             methods = (Head(), *methods)
         return tuple(jax.tree.map(np.float32, method) for method in methods)
-
-
-def _shapes(*args: Any) -> Leaves:
-    """What `add` adds, as shapes: nothing is drawn, so nothing is compiled."""
-    return jax.eval_shape(partial(add, *args))

@@ -19,7 +19,7 @@ from research.tasks.encoded import Encoded
 from research.training.batches import Shapes, batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
-from research.training.member import Member, Outcome, batch_like, shapes_of
+from research.training.member import Member, Outcome, batch_like, shapes_of, width_of
 from research.training.progress import Progress
 from research.training.step import Program, init_state
 
@@ -140,10 +140,10 @@ class _Training:
     def _note_cost(self, step: int) -> None:
         """Of the widest step that the cohort has had, whichever of its members are trained here."""
         size, one = self.program.schedule.batch_size, self.members[0]
-        if self.widest >= self._width(self.shapes.longest):
+        if self.widest >= width_of(self.shapes.longest, one.frame):
             return
         longest = self.shapes.longest_at(size, step)
-        width = self._width(longest)
+        width = width_of(longest, one.frame)
         if width > self.widest:
             self.widest = width
             batch = batch_like(self.program, one, longest, self.shapes)
@@ -151,16 +151,11 @@ class _Training:
             for progress in self.progress:
                 progress.cost, progress.shape = cost, [width, self.shapes.targets]
 
-    def _width(self, longest: int) -> int:
-        """Of rows without what closes them, of which the longest takes so many positions."""
-        return bucket(longest) - len(self.members[0].frame.closing)
-
     def _batches(self) -> list[Rows]:
         size = self.program.schedule.batch_size
         chosen = [batch_indices(m.train.length, size, m.seed, self.step) for m in self.members]
         pairs = zip(self.members, chosen, strict=True)
-        longest = [int(extents(m.train, m.frame)[c].max()) for m, c in pairs]
-        widths = [self._width(size) for size in longest]
+        widths = [width_of(int(extents(m.train, m.frame)[c].max()), m.frame) for m, c in pairs]
         if self.cohort.shared_width:
             widths = [max(widths)] * len(widths)
         return [

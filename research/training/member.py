@@ -43,7 +43,14 @@ def shapes_of(members: Sequence[Member], answering: Answering) -> Shapes:
     )
 
 
+def width_of(longest: int, frame: Frame) -> int:
+    """Tokens of the rows of a batch, without what closes them, whose longest takes so many
+    positions.
+    """
+    return bucket(longest) - len(frame.closing)
+
+
 def batch_like(program: Program, member: Member, longest: int, shapes: Shapes) -> Rows:
     """Rows of the shape of a batch whose longest takes so many positions; all are the first."""
-    size, width = program.schedule.batch_size, bucket(longest) - len(member.frame.closing)
+    size, width = program.schedule.batch_size, width_of(longest, member.frame)
     return rows(member.train, np.zeros(size, int), size, width, shapes.targets)

@@ -7,6 +7,7 @@ import pytest
 
 from research.evaluation.batch import frame
 from research.methods.lora import LoRA
+from research.methods.prefix import PrefixTuning
 from research.models import MODELS
 from research.sweeps.flops import step_flops
 from research.sweeps.formula import cache_bytes, formula_flops, optimizer_bytes
@@ -66,5 +67,8 @@ def test_the_formula_counts_the_positions_of_the_widest_step():
     assert found == step_flops(leaves, trained, 8, tokens, 3, asking=3) > 0
     alone = formula_flops(outcome, schedule, leaves, (method,), frame([3]), MODEL)
     assert alone == step_flops(leaves, trained, 8, 32 + 1, 3, asking=3)  # read with every row
+    prefix = PrefixTuning(length=5)  # passes through no layer
+    met = {**leaves, **tiny.with_method(prefix, PARAMS)}
+    assert formula_flops(outcome, schedule, met, (method, prefix), frame([3]), MODEL) == alone
     unborn = Outcome(outcome.trained, Progress())
     assert formula_flops(unborn, schedule, leaves, (method,), tiny.FRAME, MODEL) is None

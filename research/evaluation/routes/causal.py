@@ -64,14 +64,18 @@ def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> 
     return first + logprobs.sum(-1).reshape(size, classes)
 
 
+def rows_have_opening(adapted: Adapted, frame: Frame) -> bool:
+    """Whether the opening is read with every row, as one token that nothing else stands before."""
+    return len(frame.opening) == 1 and not adapted.soft_prompts()
+
+
 def _opened(
     adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None
 ) -> tuple[tuple[Memory, ...], jax.Array, Rows]:
     """(memories, position [] of a row's first token, rows): what stands before every row is in the
-    memories, or in the rows where it is one token.
+    memories, or in the rows where these have the opening.
     """
-    lead, _ = adapted.lead(frame.opening)
-    if len(lead) != 1 or len(frame.opening) != 1:
+    if not rows_have_opening(adapted, frame):
         opening_key = None if key is None else jax.random.fold_in(key, 0)
         memories, offset = adapted.prefix(frame.opening, frame.length, opening_key)
         return memories, offset, rows

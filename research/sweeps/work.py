@@ -85,7 +85,7 @@ class Work:
         )
 
     def _start(self, index: int, data: RunData, drawn: bool = True) -> None:
-        """Brings the leaves to where stage `index` starts. drawn: whether what methods add is drawn,
+        """Brings the leaves to where stage `index` starts. drawn: whether what methods add is so,
         or told by its shapes alone, for which nothing is compiled.
         """
         stages, add = self.approach.stages, partial(self._added, index, data)

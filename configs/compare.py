@@ -11,7 +11,7 @@ parameters, 12.7M tokens of text): nothing trained on it reaches TF-IDF.
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from research.sweeps.rows import few_shot, trained, zero_shot
+from research.experiments.presets import few_shot, trained, zero_shot
 
 
 def get_config() -> ConfigDict:

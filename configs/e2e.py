@@ -10,7 +10,7 @@ scored. Three seeds, so every cell is provisional.
 
 from ml_collections import ConfigDict
 
-from research.sweeps.rows import trained
+from research.experiments.presets import trained
 
 
 def get_config() -> ConfigDict:

@@ -40,8 +40,8 @@ and testset_w_refs.csv, under ADAPTLAB_SHARED. BLEU in its table 3: 70.4 for med
 
 from ml_collections import ConfigDict
 
-from research.errors import choose_from
-from research.sweeps.rows import trained, with_head
+from research.common.errors import choose_from
+from research.experiments.presets import trained, with_head
 
 # Columns, labels and examples for training; STS-B has numbers in place of labels.
 TASKS = {

@@ -26,7 +26,7 @@ the eight tasks (Vu et al. 2022, arXiv 2110.07904, table 4): prompt tuning 59.8,
 
 from ml_collections import ConfigDict
 
-from research.errors import choose_from
+from research.common.errors import choose_from
 
 # Width, hidden width of the MLP, heads and layers of encoder and of decoder.
 SIZES = {

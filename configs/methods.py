@@ -13,7 +13,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from research.sweeps.rows import few_shot, gradually, hybrid, prompt_search, trained, zero_shot
+from research.experiments.presets import (
+    few_shot,
+    gradually,
+    hybrid,
+    prompt_search,
+    trained,
+    zero_shot,
+)
 
 STEPS = 120
 LAYERS = 3

@@ -12,7 +12,7 @@ states, which this encoder was trained for.
 
 from ml_collections import ConfigDict
 
-from research.sweeps.rows import with_head
+from research.experiments.presets import with_head
 
 
 def get_config() -> ConfigDict:

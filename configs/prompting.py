@@ -10,7 +10,7 @@ a task from a file has its instructions in its templates, and several texts per 
 
 from ml_collections import ConfigDict
 
-from research.sweeps.rows import prompt_search, zero_shot
+from research.experiments.presets import prompt_search, zero_shot
 
 
 def get_config() -> ConfigDict:

@@ -8,7 +8,7 @@ met in its corpus; `novel` has words that it has never met. Scores: results/quic
 
 from ml_collections import ConfigDict
 
-from research.sweeps.rows import few_shot, trained, zero_shot
+from research.experiments.presets import few_shot, trained, zero_shot
 
 
 def get_config() -> ConfigDict:

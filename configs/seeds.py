@@ -9,7 +9,7 @@ shares of the variance are written to results/seeds/seeds.md.
 
 from ml_collections import ConfigDict
 
-from research.sweeps.rows import few_shot, trained
+from research.experiments.presets import few_shot, trained
 
 
 def get_config() -> ConfigDict:

@@ -8,8 +8,8 @@ Four learning rates by four seeds, 200 steps of 8 rows, on the model and a task 
 
 from ml_collections import ConfigDict
 
-from research.errors import choose_from
-from research.sweeps.rows import trained
+from research.common.errors import choose_from
+from research.experiments.presets import trained
 
 METHODS = {
     "lora": (dict(name="lora", rank=8, alpha=16.0), (1e-3, 3e-3, 1e-2, 3e-2)),

@@ -2,7 +2,7 @@
 
 import logging
 
-from research.heap import collect_rarely, keep_freed_memory
+from research.runtime.memory import collect_rarely, keep_freed_memory
 
 
 def _about_something_else(record: logging.LogRecord) -> bool:

@@ -21,13 +21,13 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from research.benchmark.cases import CASES, DTYPES, RACES, STARTS, Case, Start
-from research.benchmark.duel import duel
-from research.benchmark.race import race
-from research.benchmark.start import start
-from research.benchmark.table import machine, write
-from research.errors import InputError, choose_from, exit_on_input_error
-from research.sweeps.flops import rate
+from research.common.errors import InputError, choose_from, exit_on_input_error
+from research.runs.costs.flops import rate
+from research.studies.speed.cases import CASES, DTYPES, RACES, STARTS, Case, Start
+from research.studies.speed.head_to_head import duel
+from research.studies.speed.startup import start
+from research.studies.speed.table import machine, write
+from research.studies.speed.whole_process import race
 
 REAL = "SST-2"  # in the names of cases that need ADAPTLAB_SHARED
 SIZES = {"cpu": 2048, "gpu": 8192}  # of the matrices whose product is the rate

@@ -14,21 +14,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from research.errors import InputError, exit_on_input_error
+from research.common.errors import InputError, exit_on_input_error
+from research.common.paths import located
 from research.interop.peft import save_adapter
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method
-from research.models.backbone import (
-    DTYPES,
-    Backbone,
-    load_backbone,
-    load_tokenizer,
-    save_backbone,
-)
-from research.models.encoder import Encoder
+from research.models.backbone import DTYPES, Backbone, load_backbone, load_tokenizer, save_backbone
+from research.models.bert.model import Encoder
 from research.models.model import Model
-from research.paths import located
-from research.sweeps.sources import from_adapter, from_run, record_of
+from research.serving.adapter_sources import from_adapter, from_run, record_of
 
 Source = tuple[Backbone, tuple[Method, ...], Leaves]
 

@@ -29,14 +29,14 @@ from pathlib import Path
 
 import jax.numpy as jnp
 
-from research.devices import Devices
-from research.errors import LARGEST, InputError, check_whole, exit_on_input_error
-from research.evaluation.service import Asked, Service
+from research.common.config import build
+from research.common.errors import LARGEST, InputError, check_whole, exit_on_input_error
+from research.common.json_io import parse_json, read_json
+from research.common.paths import located
 from research.models.backbone import load_backbone, load_tokenizer
-from research.paths import located
-from research.plain import parse_json, read_json
-from research.settings import build
-from research.sweeps.entry import Entry
+from research.runtime.devices import Devices
+from research.serving.adapter_spec import Entry
+from research.serving.service import Asked, Service
 
 
 @exit_on_input_error

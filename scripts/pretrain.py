@@ -19,16 +19,16 @@ from absl import app, flags, logging
 from rich.console import Console
 from transformers import PreTrainedTokenizerBase
 
-from research.errors import InputError, exit_on_input_error
+from research.common.errors import InputError, exit_on_input_error
 from research.evaluation.batch import Rows, frame, rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.full import Full
 from research.methods.method import Leaves
 from research.models.backbone import random_params, save_backbone
-from research.models.decoder import Decoder
-from research.models.decoder_config import DecoderConfig
-from research.tasks.encoded import Encoded
+from research.models.llama.config import DecoderConfig
+from research.models.llama.model import Decoder
+from research.tasks.encoding.encoded import Encoded
 from research.tasks.world.corpus import VERSION, Split
 from research.tasks.world.packing import document_rows, exercise_rows, token_stream
 from research.tasks.world.tokenizer import train_tokenizer

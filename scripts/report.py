@@ -16,25 +16,23 @@ from pathlib import Path
 
 from rich.console import Console
 
-from research.errors import InputError, exit_on_input_error
-from research.reporting.advice import advise
-from research.reporting.advice_table import NOTES, lay_out_advice
-from research.reporting.advised import sentences
-from research.reporting.against import compare
-from research.reporting.cells import read_grid
-from research.reporting.columns import columns_for
-from research.reporting.compared import lay_out_comparison
-from research.reporting.constraints import COSTS, Constraints
-from research.reporting.criteria_table import lay_out_criteria
-from research.reporting.figures import write_figures
-from research.reporting.neighbours import differing
-from research.reporting.published import lay_out_published, read_published
-from research.reporting.recomputed import recompute_cells, recompute_runs
-from research.reporting.tables import check_tables, write_tables
-from research.reporting.terminal import show
-from research.settings import resolved
-from research.sweeps.looks import FILE, Looks
-from research.sweeps.prices import Prices, write_prices
+from research.common.config import resolved
+from research.common.errors import InputError, exit_on_input_error
+from research.experiments.prices import Prices, write_prices
+from research.records.test_access import FILE, Looks
+from research.reporting.advice.constraints import COSTS, Constraints, columns_for
+from research.reporting.advice.recommend import advise
+from research.reporting.advice.sentences import sentences
+from research.reporting.advice.table import NOTES, lay_out_advice
+from research.reporting.build import check_tables, write_tables
+from research.reporting.checks.consistency import differing
+from research.reporting.checks.recompute import recompute_cells, recompute_runs
+from research.reporting.figures.mpl import write_figures
+from research.reporting.grid.grid import read_grid
+from research.reporting.render.terminal import show
+from research.reporting.tables.comparison import compare, lay_out_comparison
+from research.reporting.tables.criteria import lay_out_criteria
+from research.reporting.tables.published import lay_out_published, read_published
 
 
 @exit_on_input_error

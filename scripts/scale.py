@@ -12,9 +12,9 @@ from typing import Any
 
 import jax
 
-from research.scale.compiled import FLAG
-from research.scale.figures import by_compiler, by_formula, of_cohorts, of_compiled_cohorts
-from research.scale.page import page
+from research.studies.scale.compiled import FLAG
+from research.studies.scale.figures import by_compiler, by_formula, of_cohorts, of_compiled_cohorts
+from research.studies.scale.page import page
 
 
 def main(arguments: list[str] | None = None) -> int:

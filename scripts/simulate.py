@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from research.reporting.evidence import ORDINARY, Found, report
-from research.reporting.simulation import World, coverage, groups
-from research.sweeps.ledger import write_atomically
+from research.common.files import write_atomically
+from research.studies.coverage.report import ORDINARY, Found, report
+from research.studies.coverage.simulate import World, coverage, groups
 
 FOLDER = Path(__file__).parents[1] / "results" / "statistics"
 ACCURACIES, ITEMS, SEEDS = (0.6, 0.8, 0.95), (100, 300, 1000), (2, 3, 5, 10)

@@ -8,11 +8,11 @@ prints how many runs there would be, what they would train and about how long.
 from absl import app, flags, logging
 from rich.console import Console
 
-from research.command_line import read_config, read_flags, results_folder
-from research.compiled import keep_compiled
-from research.errors import exit_on_input_error
-from research.sweeps.experiment import Experiment
-from research.sweeps.prices import write_prices
+from research.common.errors import exit_on_input_error
+from research.common.flags import read_config, read_flags, results_folder
+from research.experiments.experiment import Experiment
+from research.experiments.prices import write_prices
+from research.runtime.compilation_cache import keep_compiled
 from research.sweeps.sweep import sweep
 
 PLAN = flags.DEFINE_bool("plan", False, "Print what would run, and run nothing.")
@@ -22,10 +22,10 @@ PLAN = flags.DEFINE_bool("plan", False, "Print what would run, and run nothing."
 def main(argv: list[str]) -> None:
     del argv
     # Here, since worker processes import this file as well and have no use for tables.
-    from research.reporting.planned import lay_out_forecast
-    from research.reporting.tables import write_tables
-    from research.reporting.terminal import show
-    from research.sweeps.forecast import forecast
+    from research.reporting.build import write_tables
+    from research.reporting.render.terminal import show
+    from research.reporting.tables.dry_run import lay_out_forecast
+    from research.sweeps.dry_run import forecast
 
     logging.set_verbosity(logging.WARNING)
     keep_compiled()

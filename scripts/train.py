@@ -14,11 +14,11 @@ BEGUN = time.perf_counter()  # before imports, which are the most of a start
 
 from absl import app, flags, logging  # noqa: E402
 
-from research.command_line import read_config, read_flags, results_folder  # noqa: E402
-from research.compiled import keep_compiled  # noqa: E402
-from research.errors import exit_on_input_error  # noqa: E402
-from research.sweeps.experiment import Experiment  # noqa: E402
-from research.sweeps.one_run import Wanted, train_run  # noqa: E402
+from research.common.errors import exit_on_input_error  # noqa: E402
+from research.common.flags import read_config, read_flags, results_folder  # noqa: E402
+from research.experiments.experiment import Experiment  # noqa: E402
+from research.runtime.compilation_cache import keep_compiled  # noqa: E402
+from research.sweeps.single_run import Wanted, train_run  # noqa: E402
 
 APPROACH = flags.DEFINE_string("approach", None, "A row of the experiment.")
 TASK = flags.DEFINE_string("task", None, "A task by name; default: the first.")

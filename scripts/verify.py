@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from research.common.config import build_named
+from research.common.errors import InputError, exit_on_input_error
+from research.common.json_io import parse_json
+from research.common.paths import located
 from research.contracts.contracts import CONTRACTS, Broken
 from research.contracts.subject import Subject
-from research.errors import InputError, exit_on_input_error
 from research.evaluation.scoring import route_of
 from research.methods import METHODS
 from research.methods.head import Head
 from research.methods.method import Method
 from research.models.backbone import Backbone, load_backbone
-from research.paths import located
-from research.plain import parse_json
-from research.settings import build_named
 
 
 @exit_on_input_error

@@ -17,7 +17,7 @@ from flax.traverse_util import unflatten_dict
 
 from research.models import MODELS, Model
 from research.models.backbone import shapes
-from research.models.weights import SINGLE, write_weights
+from research.models.checkpoint.weights import SINGLE, write_weights
 
 LLAMA = dict(
     architectures=["LlamaForCausalLM"],

@@ -5,9 +5,12 @@ import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
+
+from tests.films import run, settings, write_inputs
 
 # Virtual devices that wait 40 seconds for one another end the process, as they do where a machine
 # stands still for a while; a step here takes a tenth of a second, and one that hangs ends too.
@@ -51,3 +54,21 @@ def shared() -> Path:
     if not folder:
         pytest.skip("ADAPTLAB_SHARED is not set: real data and checkpoints are elsewhere")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a backbone, train.csv and test.csv."""
+    return write_inputs(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def config(tiny: Path) -> dict[str, Any]:
+    """The plain data of the experiment, to be changed at will."""
+    return settings(tiny)
+
+
+@pytest.fixture(scope="session")
+def swept(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of the experiment; to be copied, not changed."""
+    return run(settings(tiny), tmp_path_factory.mktemp("swept"))

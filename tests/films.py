@@ -10,10 +10,10 @@ from rich.console import Console
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from research.experiments.experiment import Experiment
 from research.models.backbone import random_params, save_backbone
-from research.models.decoder import Decoder, DecoderConfig
-from research.reporting.tables import write_tables
-from research.sweeps.experiment import Experiment
+from research.models.llama.model import Decoder, DecoderConfig
+from research.reporting.build import write_tables
 from research.sweeps.sweep import sweep
 
 WORDS = {

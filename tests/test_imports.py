@@ -5,8 +5,9 @@ from pathlib import Path
 
 import research
 
-ORDER = ["models", "tasks", "methods", "interop", "evaluation", "training", "contracts"]
-ORDER += ["sweeps", "reporting", "benchmark", "scale"]
+ORDER = ["common", "runtime", "tasks", "models", "methods", "interop", "evaluation", "training"]
+ORDER += ["contracts", "experiments", "records", "stats", "runs", "sweeps", "serving"]
+ORDER += ["reporting", "studies"]
 ROOT = Path(research.__file__).parent
 
 
@@ -39,11 +40,13 @@ def test_imports_run_one_way():
 
 
 def test_every_package_is_in_the_order():
-    assert {folder.name for folder in ROOT.iterdir() if list(folder.glob("*.py"))} == set(ORDER)
+    assert {folder.name for folder in ROOT.iterdir() if (folder / "__init__.py").is_file()} == set(
+        ORDER
+    )
 
 
 def test_torch_is_imported_by_the_other_side_of_the_benchmark_alone():
     users = [
         file for file in ROOT.rglob("*.py") if any(n.startswith("torch") for n in modules(file))
     ]
-    assert users == [ROOT / "benchmark" / "theirs.py"]
+    assert users == [ROOT / "studies" / "speed" / "peft_side.py"]

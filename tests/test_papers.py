@@ -13,16 +13,16 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from research.experiments.experiment import Experiment
 from research.methods.head import Head
 from research.methods.method import add
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone
-from research.sweeps.experiment import Experiment
-from research.sweeps.forecast import Forecast, forecast
-from research.sweeps.ledger import Ledger
-from research.sweeps.lineage import Stages
-from research.sweeps.record import Record
-from research.sweeps.trained import load_trained
+from research.records.schema import Record
+from research.records.store import Ledger
+from research.records.weights import load_trained
+from research.runs.stage_cache import Stages
+from research.sweeps.dry_run import Forecast, forecast
 from research.tasks import TASKS
 from tests import checkpoints, films
 from tests.methods.test_published_counts import LORA, LORA_NOMINAL, PROMPTS

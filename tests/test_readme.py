@@ -10,14 +10,14 @@ import pytest
 from absl.testing import flagsaver
 from flax.traverse_util import unflatten_dict
 
+from research.common.json_io import read_json
+from research.experiments.experiment import Experiment
+from research.experiments.presets import trained
 from research.methods import METHODS
 from research.models import MODELS
 from research.models.backbone import load_backbone, model_of, save_backbone
-from research.models.decoder import Decoder
-from research.plain import read_json
-from research.sweeps.experiment import Experiment
-from research.sweeps.ledger import Ledger
-from research.sweeps.rows import trained
+from research.models.llama.model import Decoder
+from research.records.store import Ledger
 from research.tasks import TASKS
 from scripts import sweep as script
 from tests.films import run, settings, write_inputs

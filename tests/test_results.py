@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from research.reporting.tables import check_tables
+from research.reporting.build import check_tables
 from tests.thorough import cases
 
 RESULTS = Path(__file__).parents[1] / "results"

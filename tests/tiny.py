@@ -6,9 +6,8 @@ import jax
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from research.devices import Devices
+from research.evaluation.answering import Choosing
 from research.evaluation.batch import Rows, frame, rows
-from research.evaluation.choosing import Choosing
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.full import Full
@@ -18,8 +17,9 @@ from research.methods.method import Leaves, Method, Words, add
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
-from research.models.decoder import Decoder, DecoderConfig
-from research.tasks.encoded import Encoded, Labels, LabelTexts
+from research.models.llama.model import Decoder, DecoderConfig
+from research.runtime.devices import Devices
+from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts
 from research.training.step import Hyper
 
 CONFIG = dict(

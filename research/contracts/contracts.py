@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from research.common.errors import InputError
 from research.contracts.subject import SIZE, WIDTH, Subject
-from research.errors import InputError
 from research.evaluation.batch import Rows
 from research.methods.merging import merged
 from research.methods.method import mask, split

@@ -13,7 +13,7 @@ from research.evaluation.scoring import label_scores, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method, Words, add
 from research.models.model import Model
-from research.tasks.encoded import Encoded, Labels
+from research.tasks.encoding.encoded import Encoded, Labels
 
 WIDTH, SIZE = 12, 4  # of the rows that a contract is tried on
 # Two labels of two and three tokens; the second token of one is the third of the other.

@@ -1,1 +1,1 @@
-"""The one scorer, generation of text, what they run on, and baselines."""
+"""Scoring, generation, calibration and baselines."""

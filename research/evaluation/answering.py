@@ -4,27 +4,27 @@ All that the kinds differ in stands here: how rows are encoded, how a backbone a
 what the answers are worth.
 """
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from research.devices import Devices
 from research.evaluation.batch import Frame
-from research.evaluation.choosing import Choosing
-from research.evaluation.estimating import Estimated, Estimating
-from research.evaluation.predict import Scored
-from research.evaluation.writing import Writing, Written
+from research.evaluation.label_scoring import Scored, predict, score
+from research.evaluation.text_answers import Writing, Written
 from research.methods.method import Leaves, Method
 from research.models.model import Model
-from research.tasks.encoded import Encoded
-from research.tasks.encoding import Encoder
-from research.tasks.number_encoding import NumberEncoder
+from research.runtime.devices import Devices
+from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts
+from research.tasks.encoding.encoder import Encoder
+from research.tasks.encoding.number_encoder import NumberEncoder
+from research.tasks.encoding.text_encoder import TextEncoder
+from research.tasks.metrics.regression import NUMBER_METRICS
 from research.tasks.number_task import NumberTask
 from research.tasks.task import Task
-from research.tasks.text_encoding import TextEncoder
 from research.tasks.text_task import TextTask
-
-Answers = Scored | Written | Estimated
 
 
 class Answering(Protocol):
@@ -44,7 +44,7 @@ class Answering(Protocol):
         *,
         devices: Devices,
         dtype: Any,
-    ) -> Answers: ...
+    ) -> "Answers": ...
 
 
 def encoder_for(task: Task, tokenizer: PreTrainedTokenizerBase, template: int, **how) -> Encoder:
@@ -64,3 +64,67 @@ def answering_for(task: Task, encoder: Encoder) -> Answering:
     if isinstance(task, NumberTask):
         return Estimating(encoder.label_tokens())
     return Choosing(encoder.texts())
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """texts: all that are scored for the labels; the first of each label is trained on."""
+
+    texts: LabelTexts
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The targets that are trained on."""
+        _, first = np.unique(self.texts.owner, return_index=True)
+        return Labels(*(part[first] for part in self.texts.targets))
+
+    def targets(self, encoded: Encoded) -> int:
+        """The tokens of the longest label."""
+        del encoded
+        return self.labels.tokens.shape[1]
+
+    def answers(self, model, methods, leaves, encoded, frame, *, devices, dtype) -> Scored:
+        """By the targets that are trained on, as `research.evaluation.predict` scores them."""
+        return predict(
+            model, methods, leaves, encoded, frame, self.labels, devices=devices, dtype=dtype
+        )
+
+
+class Estimated(NamedTuple):
+    """numbers: [I]. loss: mean squared error. metrics: every metric by name, the loss with them."""
+
+    numbers: np.ndarray
+    loss: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Estimating:
+    """output: what stands for the labels of a task that has some."""
+
+    output: Labels
+
+    def targets(self, encoded: Encoded) -> int:
+        """A number is no token, and yet has a column."""
+        del encoded
+        return 1
+
+    def depends(self, encoded: Encoded) -> tuple[Any, ...]:
+        """What answers depend on beside the rows and the backbone."""
+        return (encoded.label,)
+
+    def answers(self, model, methods, leaves, encoded, frame, *, devices, dtype) -> Estimated:
+        """A number for each row."""
+        where = {"devices": devices, "dtype": dtype}
+        found = score(model, methods, leaves, encoded, frame, self.output, **where)
+        return estimated(found[:, 0], encoded.label)
+
+
+def estimated(numbers: np.ndarray, gold: np.ndarray) -> Estimated:
+    """Numbers [I] beside the right ones [I], measured."""
+    loss = float(np.mean((numbers - gold) ** 2))
+    metrics = {name: metric(numbers, gold)[0] for name, metric in NUMBER_METRICS.items()}
+    return Estimated(numbers, loss, {**metrics, "loss": loss})
+
+
+Answers = Scored | Written | Estimated

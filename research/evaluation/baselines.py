@@ -5,15 +5,15 @@ A method that does not beat them has learnt nothing that counting words would no
 
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from research.errors import InputError
-from research.evaluation.text_baselines import most_common_target, target_of_nearest
-from research.tasks.nearest import TOKENS
+from research.common.errors import InputError
+from research.tasks.encoding.nearest import TOKENS, nearness
 
 UNSEEN = 1e-9  # the probability of a class without a training example; a log needs one
 
@@ -100,6 +100,55 @@ class Baseline:
     writes: bool = False
 
 
+def _check(texts: Sequence[str], labels: Sequence[int], classes: int) -> None:
+    if not len(texts) or len(texts) != len(labels):
+        raise InputError(
+            "labels", len(labels), f"one for each of the {len(texts)} texts, at least one"
+        )
+    if min(labels) < 0 or max(labels) >= classes:
+        raise InputError("labels", sorted(set(labels)), f"classes are 0 to {classes - 1}")
+
+
+@dataclass(frozen=True)
+class FittedTexts:
+    """A baseline with what it keeps. `write(texts)` is a text for each; the rest are its costs."""
+
+    write: Callable[[Sequence[str]], list[str]]
+    stored_bytes: int
+    seconds: float
+    trained_params: int = 0
+
+
+def most_common_target(texts: Sequence[str], targets: Sequence[str]) -> FittedTexts:
+    """The target that stands most often in training, for every text; of equals the first."""
+    started = time.perf_counter()
+    _check_targets(texts, targets)
+    [(target, _)] = Counter(targets).most_common(1)
+    seconds = time.perf_counter() - started
+    return FittedTexts(lambda new: [target] * len(new), len(target.encode()), seconds)
+
+
+def target_of_nearest(texts: Sequence[str], targets: Sequence[str]) -> FittedTexts:
+    """The target of the training text that is nearest, see `nearness`; of equals the first. Kept
+    are all texts and targets.
+    """
+    started = time.perf_counter()
+    _check_targets(texts, targets)
+    near = nearness(texts)
+
+    def write(new: Sequence[str]) -> list[str]:
+        return [targets[int(place)] for place in np.argmax(near(new), axis=1)]
+
+    stored = sum(len(text.encode()) for text in (*texts, *targets))
+    return FittedTexts(write, stored, time.perf_counter() - started)
+
+
+def _check_targets(texts: Sequence[str], targets: Sequence[str]) -> None:
+    if not len(texts) or len(texts) != len(targets):
+        allowed = f"one for each of the {len(texts)} texts, at least one"
+        raise InputError("targets", len(targets), allowed)
+
+
 BASELINES: dict[str, Baseline] = {
     "majority class": Baseline(majority_class),
     "TF-IDF + logistic regression": Baseline(
@@ -110,12 +159,3 @@ BASELINES: dict[str, Baseline] = {
 }
 # Those that answer always the same.
 CONSTANT = ("majority class", "most common target")
-
-
-def _check(texts: Sequence[str], labels: Sequence[int], classes: int) -> None:
-    if not len(texts) or len(texts) != len(labels):
-        raise InputError(
-            "labels", len(labels), f"one for each of the {len(texts)} texts, at least one"
-        )
-    if min(labels) < 0 or max(labels) >= classes:
-        raise InputError("labels", sorted(set(labels)), f"classes are 0 to {classes - 1}")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.methods.method import Array
-from research.tasks.encoded import Encoded
+from research.tasks.encoding.encoded import Encoded
 
 
 class Rows(NamedTuple):

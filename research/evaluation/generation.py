@@ -11,20 +11,20 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.devices import Devices, spread
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import Frame, Rows, bucket, rows
 from research.evaluation.decoding.beams import beam_search
 from research.evaluation.decoding.cache import begin
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.sequence import sequences
 from research.evaluation.routes.row import row_keys
-from research.executable import Executable
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
+from research.runtime.devices import Devices, spread
+from research.runtime.executable import Executable
 from research.tasks.decoding import Decoding
-from research.tasks.encoded import Encoded
+from research.tasks.encoding.encoded import Encoded
 
 
 def generate(

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 import jax
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes import causal, head, masked, seq2seq
 from research.methods.adapted import Adapted
 from research.methods.method import Method
 from research.models.model import Model
-from research.tasks.encoded import Labels
-from research.tasks.form import Route
+from research.tasks.encoding.encoded import Labels
+from research.tasks.encoding.special_tokens import Route
 
 ROUTES = {"causal": causal, "seq2seq": seq2seq, "masked": masked, "head": head}
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.interop.options import Config
 from research.methods.method import Leaves
-from research.models.encoder import Encoder
-from research.models.layout import Key
+from research.models.bert.model import Encoder
+from research.models.checkpoint.key_map import Key
+from research.models.checkpoint.tensors import Tensor
 from research.models.model import Model
-from research.models.tensors import Tensor
 
 MODULE = "classifier"
 

@@ -10,8 +10,8 @@ from research.interop.targets import PREFIX, beside, endings, matches, modules
 from research.methods.ia3 import IA3
 from research.methods.method import Leaves, added_to
 from research.models.backbone import shapes as shapes_of
+from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
-from research.models.weights import Shapes
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -12,8 +12,8 @@ from research.interop.targets import PREFIX, beside, endings, modules, of_patter
 from research.methods.dora import DoRA
 from research.methods.lora import LoRA
 from research.methods.method import Leaves, added_to
+from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
-from research.models.weights import Shapes
 
 Arrays = Mapping[str, np.ndarray]
 

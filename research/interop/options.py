@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from research.errors import InputError, choose_from
-from research.models.fields import check
+from research.common.errors import InputError, choose_from
+from research.models.checkpoint.config_fields import check
 
 Config = Mapping[str, Any]
 

@@ -17,17 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save_file
 
-from research.errors import InputError
+from research.common.errors import InputError
+from research.common.json_io import read_json
 from research.interop import head, ia3, lora, prefix, soft_prompt
 from research.interop.options import TASKS, check_options
 from research.methods.head import Head
 from research.methods.method import Leaves, Method, backbone
 from research.methods.prompt_file import CONFIG, WEIGHTS, check_finite
-from research.models.files import whole_folder
+from research.models.checkpoint.files import whole_folder
+from research.models.checkpoint.tensors import Tensor, tensors
+from research.models.checkpoint.weights import Problem, misfits, summary
 from research.models.model import Model
-from research.models.tensors import Tensor, tensors
-from research.models.weights import Problem, misfits, summary
-from research.plain import read_json
 
 # What PEFT calls our methods, and the files that read and write them.
 KINDS: dict[str, tuple[str, Any]] = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.methods.method import Leaves
 from research.methods.prompt_file import read_npy
 from research.methods.soft_prompt import SoftPrompt

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.interop.options import Config, number
 from research.methods.method import Leaves
 from research.methods.soft_prompt import SoftPrompt
+from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
-from research.models.weights import Shapes
 
 PREFIX = "base_model."
 NAME = "prompt_embeddings"

@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from research.errors import InputError
-from research.expressions import fits
+from research.common.errors import InputError
+from research.common.user_regex import fits
 from research.interop.options import Config, number
 from research.models.backbone import shapes as shapes_of
+from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
-from research.models.weights import Shapes
 
 PREFIX = "base_model.model."  # of the names of all tensors
 

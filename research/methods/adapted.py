@@ -13,10 +13,10 @@ from flax.traverse_util import unflatten_dict
 
 from research.methods.dropout import shared_dropout
 from research.methods.method import Array, Leaves, Method, Site, added_to, backbone, path_key
-from research.models.dropout import Dropout
-from research.models.layers import Memory
+from research.models.layers.attention import Memory
+from research.models.layers.dropout import Dropout
+from research.models.layers.remat import layers_again
 from research.models.model import Model
-from research.models.remat import layers_again
 
 
 class Read(NamedTuple):

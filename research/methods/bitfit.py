@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.methods.method import Method, traced_method
 
 

@@ -7,16 +7,8 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 
-from research.errors import LARGEST, InputError, check_whole
-from research.methods.method import (
-    Leaves,
-    Method,
-    Site,
-    Words,
-    padded,
-    path_key,
-    traced_method,
-)
+from research.common.errors import LARGEST, InputError, check_whole
+from research.methods.method import Leaves, Method, Site, Words, padded, path_key, traced_method
 from research.methods.norms import Norms
 from research.methods.patterns import picked
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from research.methods.dropout import dropout
 from research.methods.lora import LoRA
 from research.methods.method import Array, Leaves, Site, Words, traced_method
-from research.models.layers import flat_product
+from research.models.layers.attention import flat_product
 
 
 @traced_method("alpha", "dropout", "b_rate")

@@ -8,19 +8,11 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from research.errors import LARGEST, InputError, check_whole
+from research.common.errors import LARGEST, InputError, check_whole
 from research.methods.dropout import dropout
-from research.methods.method import (
-    Leaves,
-    Method,
-    Site,
-    Words,
-    padded,
-    path_key,
-    traced_method,
-)
+from research.methods.method import Leaves, Method, Site, Words, padded, path_key, traced_method
 from research.methods.patterns import picked, picks
-from research.models.layers import flat_product
+from research.models.layers.attention import flat_product
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Folding what methods added into the layers that they change."""
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.methods.method import Leaves, Method, added_to, backbone
 
 

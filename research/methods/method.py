@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from research.models.weights import Array, Leaves
+from research.models.checkpoint.weights import Array, Leaves
 
 
 class Words(NamedTuple):

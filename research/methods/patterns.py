@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from research.errors import InputError
-from research.expressions import fits
+from research.common.errors import InputError
+from research.common.user_regex import fits
 
 
 def picks(pattern: str, path: str, field: str = "pattern") -> bool:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from research.errors import LARGEST, check_whole
+from research.common.errors import LARGEST, check_whole
 from research.methods.method import Array, Leaves, Method, Words, traced_method
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from research.errors import InputError
-from research.models.tensors import tensors
-from research.plain import read_json
+from research.common.errors import InputError
+from research.common.json_io import read_json
+from research.models.checkpoint.tensors import tensors
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # The tensor with the prompt, as a sweep keeps it and as PEFT does.

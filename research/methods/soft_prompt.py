@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.errors import LARGEST, InputError, check_whole
+from research.common.errors import LARGEST, InputError, check_whole
+from research.common.paths import located
 from research.methods.method import Array, Leaves, Method, Words, traced_method
 from research.methods.prompt_file import prompt_files, read_prompt
-from research.paths import located
 
 
 @traced_method()

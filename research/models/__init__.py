@@ -1,10 +1,10 @@
 """Language models as Flax Linen modules that load and save Hugging Face checkpoints."""
 
-from research.models.decoder import Decoder
-from research.models.encoder import Bert, Roberta
-from research.models.gpt2 import GPT2
+from research.models.bert.model import Bert, Roberta
+from research.models.gpt2.model import GPT2
+from research.models.llama.model import Decoder
 from research.models.model import Model
-from research.models.t5 import T5
+from research.models.t5.model import T5
 
 # The `model_type` of a config.json and the family that computes it.
 MODELS: dict[str, type[Model]] = {

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh
 
-from research.errors import InputError, choose_from
+from research.common.errors import InputError, choose_from
 from research.models import MODELS
-from research.models.files import (
+from research.models.checkpoint.files import (
     INDEX,
     SINGLE,
     checksum,
@@ -21,8 +21,8 @@ from research.models.files import (
     weight_files,
     whole_folder,
 )
+from research.models.checkpoint.weights import Leaves, read_weights, tensor_names, write_shards
 from research.models.model import Model
-from research.models.weights import Leaves, read_weights, tensor_names, write_shards
 
 if TYPE_CHECKING:
     from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast

@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.layers import by_table
-from research.models.layout import Layout
+from research.models.checkpoint.key_map import Layout
+from research.models.layers.attention import by_table
 
 Route = Literal["causal", "seq2seq", "masked"]
 

@@ -1,1 +1,1 @@
-"""From run records to statements: intervals, paired tests and tables."""
+"""From run records to tables, figures, a page and advice."""

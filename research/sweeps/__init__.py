@@ -1,1 +1,1 @@
-"""From an experiment to run records: which runs, what each gave, what is missing."""
+"""Many runs: which are missing, who executes them, and the progress shown."""

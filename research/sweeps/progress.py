@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from research.sweeps.plan import Cell, Run
+from research.experiments.plan import Cell, Run
 from research.training import loop
 
 EVERY = 2.0  # seconds between lines on runs, where lines stay

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from research.sweeps.bench import Bench, open_bench
-from research.sweeps.cell_run import CellRun
-from research.sweeps.claim import claimed
-from research.sweeps.crew import Crew
-from research.sweeps.desk import Desk, Hands, OwnHands
-from research.sweeps.experiment import Experiment
-from research.sweeps.ledger import Ledger
-from research.sweeps.looks import Looks
-from research.sweeps.plan import cells
+from research.experiments.experiment import Experiment
+from research.experiments.plan import cells
+from research.records.store import Ledger
+from research.records.test_access import Looks
+from research.runs.context import Bench, open_bench
+from research.sweeps.cell_runner import CellRun
+from research.sweeps.data_report import lines, surveyed, write_surveys
+from research.sweeps.executor import Desk, Hands, OwnHands
+from research.sweeps.folder_lock import claimed
+from research.sweeps.process_pool import Crew
 from research.sweeps.progress import Progress
-from research.sweeps.surveys import lines, surveyed, write_surveys
-from research.sweeps.workers import processes, threads
+from research.sweeps.worker_count import processes, threads
 
 
 def sweep(experiment: Experiment, folder: Path, console: Console) -> None:

@@ -14,16 +14,16 @@ from typing import Any
 
 import jax
 
-from research.compiled import keep_compiled
-from research.sweeps.approach import Trial
-from research.sweeps.bench import open_bench
-from research.sweeps.desk import Desk
-from research.sweeps.experiment import Experiment
-from research.sweeps.ledger import Ledger
-from research.sweeps.plan import Cell, Run, cells
-from research.sweeps.seeds import Seeds
-from research.sweeps.share import Share
-from research.turns import take_turns
+from research.experiments.approach import Trial
+from research.experiments.cohorts import Share
+from research.experiments.experiment import Experiment
+from research.experiments.plan import Cell, Run, cells
+from research.experiments.seeds import Seeds
+from research.records.store import Ledger
+from research.runs.context import open_bench
+from research.runtime.compilation_cache import keep_compiled
+from research.runtime.compile_lock import take_turns
+from research.sweeps.executor import Desk
 
 Place = tuple[int, ...]  # of a cell in the plan
 

@@ -1,13 +1,13 @@
 """Tasks by source: a new one is a file here and a line in `TASKS`."""
 
-from research.tasks.ag_news import AGNewsTask
-from research.tasks.e2e_nlg import E2ETask
-from research.tasks.files import FileTask
-from research.tasks.geoquery import GeoQueryTask
-from research.tasks.number_task import NumberFileTask
-from research.tasks.superglue_record import ReCoRDTask
-from research.tasks.superglue_wsc import WSCTask
-from research.tasks.text_files import TextFileTask
+from research.tasks.datasets.ag_news import AGNewsTask
+from research.tasks.datasets.e2e_nlg import E2ETask
+from research.tasks.datasets.files import FileTask
+from research.tasks.datasets.geoquery import GeoQueryTask
+from research.tasks.datasets.number_files import NumberFileTask
+from research.tasks.datasets.superglue_record import ReCoRDTask
+from research.tasks.datasets.superglue_wsc import WSCTask
+from research.tasks.datasets.text_files import TextFileTask
 from research.tasks.world import WorldTask
 
 TASKS: dict[str, type] = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from math import inf
 from typing import Any, Literal
 
-from research.errors import LARGEST, InputError, check_whole
+from research.common.errors import LARGEST, InputError, check_whole
 
 SAMPLING = ("temperature", "top_k", "top_p")
 BEAMS = ("length_penalty", "early_stopping")

@@ -3,12 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from research.errors import InputError, choose_from
-from research.tasks.files import Files
-from research.tasks.number_metrics import NUMBER_METRICS
-from research.tasks.tables import Table
-from research.tasks.task import Example, Outline, Task
-from research.tasks.text_task import FreeText
+from research.common.errors import InputError, choose_from
+from research.tasks.metrics.regression import NUMBER_METRICS
+from research.tasks.task import Example, Task
 
 
 @dataclass(frozen=True)
@@ -38,34 +35,3 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-@dataclass(frozen=True, kw_only=True)
-class NumberFileTask(Files):
-    """Examples in files, or in a dataset, whose answer is the number in one column."""
-
-    label: str = "label"
-    metric: str = "pearson"
-
-    def outline(self) -> Outline | None:
-        """What a dataset of the hub is known to be before it is fetched."""
-        return None if self.path is None else Outline(self.name, (), self.prompts(self.label))
-
-    def load(self) -> NumberTask:
-        """Reads everything. Raises InputError for what is missing, empty or no number."""
-        templates, tables = self.prompts(self.label), self.tables((self.label,))
-        splits = {use: self._examples(table) for use, table in tables.items()}
-        return NumberTask(
-            self.name,
-            (),
-            templates,
-            FreeText(end=self.end),
-            splits["train"],
-            splits["test"],
-            splits.get("dev", ()),
-            splits.get("ood", ()),
-            metric=self.metric,
-        )
-
-    def _examples(self, table: Table) -> tuple[Example, ...]:
-        return tuple(map(Example, self.fields(table), table.column(self.label, floats=True)))

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.tasks.task import Example, Task, checksum, plain
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from research.errors import InputError, choose_from
-from research.tasks.metrics import METRICS
-from research.tasks.template import Template
-from research.tasks.verbalizer import Verbalizer
+from research.common.errors import InputError, choose_from
+from research.tasks.metrics.classification import METRICS
+from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import Verbalizer
 
 
 @dataclass(frozen=True)

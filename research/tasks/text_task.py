@@ -7,16 +7,16 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from research.errors import InputError, choose_from
-from research.expressions import check_expression, fits_in_time
-from research.tasks.corpus_metrics import CORPUS_METRICS
+from research.common.errors import InputError, choose_from
+from research.common.user_regex import check_expression, fits_in_time
 from research.tasks.decoding import Decoding
-from research.tasks.referent import referent
-from research.tasks.sql import Database, sql_match
+from research.tasks.metrics.corpus import CORPUS_METRICS
+from research.tasks.metrics.referent import referent
+from research.tasks.metrics.sql import Database, sql_match
+from research.tasks.metrics.text import TEXT_METRICS, TextMetric
+from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example, Task, text_key
-from research.tasks.text_metrics import TEXT_METRICS, TextMetric
 from research.tasks.texts import Texts
-from research.tasks.verbalizer import Verbalizer
 
 SQL_METRICS = ("sql_match", "sql_execution")
 NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", "referent", *SQL_METRICS)

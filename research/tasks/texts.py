@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from research.tasks.corpus_metrics import CORPUS_METRICS, corpus_score
+from research.tasks.metrics.corpus import CORPUS_METRICS, corpus_score
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The train step, and what runs it: optimizers, cohorts, devices, checkpoints."""
+"""Train steps, optimizers, cohorts, devices and checkpoints."""

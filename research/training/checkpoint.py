@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 from jax.sharding import SingleDeviceSharding
 
-from research.errors import InputError
+from research.common.errors import InputError
 
 if TYPE_CHECKING:
     from orbax.checkpoint import v1 as ocp

@@ -11,10 +11,10 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.devices import Devices
 from research.evaluation.batch import Frame, Rows
-from research.executable import Call, Executable, cost
 from research.methods.method import Leaves
+from research.runtime.devices import Devices
+from research.runtime.executable import Call, Executable, cost
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Hyper, Program, State, train_step
 

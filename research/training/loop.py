@@ -10,17 +10,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from research.devices import Devices
 from research.evaluation.answering import Answering
 from research.evaluation.batch import Rows, bucket, extents, rows
-from research.executable import Call, compile_seconds
 from research.methods.method import Leaves, mask, split
-from research.tasks.encoded import Encoded
+from research.runtime.devices import Devices
+from research.runtime.executable import Call, compile_seconds
+from research.tasks.encoding.encoded import Encoded
 from research.training.batches import Shapes, batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
-from research.training.member import Member, Outcome, batch_like, shapes_of, width_of
-from research.training.progress import Progress
+from research.training.member import Member, Outcome, Progress, batch_like, shapes_of, width_of
 from research.training.step import Program, init_state
 
 Report = Callable[[int, Sequence[Progress]], None]

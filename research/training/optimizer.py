@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from research.errors import LARGEST, InputError, check_whole
+from research.common.errors import LARGEST, InputError, check_whole
 from research.methods.method import Leaves, Method
 from research.methods.patterns import picked, picks
 

@@ -9,11 +9,11 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.devices import Devices, leaf_sharding
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import Frame, Rows
-from research.executable import Call, Executable
 from research.methods.method import Leaves
+from research.runtime.devices import Devices, leaf_sharding
+from research.runtime.executable import Call, Executable
 from research.training.step import Hyper, Metrics, Program, State, train_step
 
 

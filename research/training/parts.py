@@ -5,16 +5,15 @@ from functools import partial
 
 import jax
 
-from research.devices import Devices, memory
 from research.evaluation.answering import Answering
-from research.executable import Call, peak_bytes
 from research.methods.method import mask, split
+from research.runtime.devices import Devices, memory
+from research.runtime.executable import Call, peak_bytes
 from research.training.batches import Shapes
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cost_alone
 from research.training.loop import Report, fit
-from research.training.member import Member, Outcome, batch_like, shapes_of
-from research.training.progress import Progress
+from research.training.member import Member, Outcome, Progress, batch_like, shapes_of
 from research.training.step import Program, init_state
 
 FREE = 0.9  # a program of 2 to 8 members takes up to a tenth more than as many times one of one

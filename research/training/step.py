@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted

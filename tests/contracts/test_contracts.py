@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from research.common.errors import InputError
 from research.contracts import contracts
 from research.contracts.contracts import CONTRACTS, Broken
 from research.contracts.subject import Subject
-from research.errors import InputError
 from research.methods import METHODS
 from research.methods.bitfit import BitFit
 from research.methods.bottleneck import Bottleneck

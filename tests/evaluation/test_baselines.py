@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.baselines import BASELINES, majority_class, tfidf_logistic_regression
 
 GOOD = ["a fine film", "fine acting !", "really fine", "a great and fine story"]

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from research.devices import Devices
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import Rows, frame
 from research.evaluation.decoding.repeats import without_repeats
 from research.evaluation.decoding.sequence import chosen_of
@@ -18,11 +17,12 @@ from research.evaluation.generation import generate
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.models.backbone import random_params
-from research.models.encoder import Bert
-from research.models.t5 import T5
-from research.models.t5_config import T5Config
+from research.models.bert.model import Bert
+from research.models.t5.config import T5Config
+from research.models.t5.model import T5
+from research.runtime.devices import Devices
 from research.tasks.decoding import Decoding
-from research.tasks.encoded import Encoded, Labels
+from research.tasks.encoding.encoded import Encoded, Labels
 from tests.checkpoints import BERT
 from tests.thorough import cases
 from tests.tiny import FRAME, METHODS, ONE, decoder, encoded, scored, with_method

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from flax.traverse_util import unflatten_dict
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import Rows, frame
-from research.evaluation.readout import label_scores
+from research.evaluation.calibration import label_scores
 from research.evaluation.scoring import ROUTES, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.head import Head
 from research.methods.method import Words, add
 from research.models.backbone import load_backbone
-from research.tasks.encoded import Labels, LabelTexts
+from research.tasks.encoding.encoded import Labels, LabelTexts
 from tests import checkpoints
 from tests.evaluation.plain import plain_labels
 from tests.thorough import cases

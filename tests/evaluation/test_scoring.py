@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from research.evaluation.batch import Rows, frame
-from research.evaluation.predict import predict
+from research.evaluation.label_scoring import predict
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.lora import LoRA
-from research.tasks.encoded import Encoded
+from research.tasks.encoding.encoded import Encoded
 from tests.thorough import cases
 from tests.tiny import (
     FRAME,

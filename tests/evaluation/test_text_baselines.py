@@ -2,8 +2,8 @@
 
 import pytest
 
-from research.errors import InputError
-from research.evaluation.text_baselines import most_common_target, target_of_nearest
+from research.common.errors import InputError
+from research.evaluation.baselines import most_common_target, target_of_nearest
 
 TEXTS = ["name Aromi, food Chinese", "name Cocum, food Italian", "name Aromi, food Italian"]
 TARGETS = ["Aromi is Chinese.", "one", "one"]

@@ -12,8 +12,8 @@ from research.methods.lora import LoRA
 from research.methods.merging import merged
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone, load_tokenizer
-from research.sweeps.ledger import Ledger
-from research.sweeps.trained import load_trained
+from research.records.store import Ledger
+from research.records.weights import load_trained
 from scripts.export import main
 from tests import films
 from tests.tiny import with_method

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.interop.peft import load_adapter, save_adapter
 from research.methods.full import Full
 from research.methods.head import Head

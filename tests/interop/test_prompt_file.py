@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.interop.prompt_file import load_prompt
 from research.methods.soft_prompt import SoftPrompt
 from tests.tiny import decoder

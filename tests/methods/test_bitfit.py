@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.methods.bitfit import BitFit
 from research.methods.merging import merged
 from research.methods.method import mask

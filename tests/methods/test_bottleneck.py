@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.methods.bottleneck import Bottleneck
 from research.methods.method import Site, add, added_to, mask
 from tests import checkpoints

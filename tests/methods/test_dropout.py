@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import Rows, frame
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted

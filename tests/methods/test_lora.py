@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.methods.dora import DoRA
 from research.methods.lora import LoRA, RankOf
 from research.methods.method import Site, add, added_to

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import Rows
-from research.evaluation.predict import predict
+from research.evaluation.label_scoring import predict
 from research.methods.adapted import Adapted
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA

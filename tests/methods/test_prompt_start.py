@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.interop.peft import save_adapter
 from research.methods.method import add
 from research.methods.soft_prompt import SoftPrompt
-from research.sweeps.trained import save_trained
+from research.records.weights import save_trained
 from tests.tiny import WORDS, decoder
 
 MODEL, PARAMS = decoder()

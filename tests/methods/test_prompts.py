@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.methods.adapted import Adapted
 from research.methods.method import add, added_to
 from research.methods.prefix import PrefixTuning

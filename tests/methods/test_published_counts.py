@@ -16,7 +16,7 @@ from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models import MODELS
 from research.models.backbone import shapes
-from research.models.gpt2 import GPT2, GPT2Config
+from research.models.gpt2.model import GPT2, GPT2Config
 from tests import checkpoints
 from tests.tiny import WORDS
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from research import expressions
-from research.errors import InputError
+from research.common import user_regex
+from research.common.errors import InputError
 from research.methods.method import mask
 from research.methods.norms import Norms
 from research.methods.selected import Selected
@@ -39,6 +39,6 @@ def test_selected_leaves():
     ],
 )
 def test_patterns_that_are_none(leaves, message, monkeypatch):
-    monkeypatch.setattr(expressions, "SECONDS", 0.05)
+    monkeypatch.setattr(user_regex, "SECONDS", 0.05)
     with pytest.raises(InputError, match=message):
         mask((Selected(leaves),), decoder()[1])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from research.methods.method import Leaves
-from research.models.decoder import Decoder
+from research.models.llama.model import Decoder
 from tests import tiny
 
 

@@ -12,13 +12,14 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from research.errors import InputError
-from research.models import MODELS, weights
+from research.common.errors import InputError
+from research.models import MODELS
 from research.models.backbone import load_backbone, load_tokenizer, save_backbone, shapes
-from research.models.decoder import Decoder
-from research.models.layout import Key
-from research.models.rope import Rope
-from research.models.weights import SINGLE, write_weights
+from research.models.checkpoint import weights
+from research.models.checkpoint.key_map import Key
+from research.models.checkpoint.weights import SINGLE, write_weights
+from research.models.layers.rope import Rope
+from research.models.llama.model import Decoder
 
 
 def tokenizer_of(size):

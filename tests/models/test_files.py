@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from research.errors import InputError
-from research.models.files import SINGLE, weight_files
+from research.common.errors import InputError
+from research.models.checkpoint.files import SINGLE, weight_files
 
 
 def complaint(folder):

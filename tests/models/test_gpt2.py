@@ -10,10 +10,10 @@ import pytest
 from flax.traverse_util import unflatten_dict
 from safetensors.numpy import load_file, save_file
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.models.backbone import load_backbone, shapes
-from research.models.gpt2 import GPT2, GPT2Config
-from research.models.weights import SINGLE
+from research.models.checkpoint.weights import SINGLE
+from research.models.gpt2.model import GPT2, GPT2Config
 from tests import checkpoints
 
 # A config.json of the hub, without what concerns training and generation.

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from research.devices import Devices, leaf_sharding
 from research.models.backbone import load_backbone, save_backbone, shapes
-from research.models.decoder import Decoder
-from research.models.decoder_config import DecoderConfig
-from research.models.files import SINGLE
-from research.models.tensors import Tensor, tensors
+from research.models.checkpoint.files import SINGLE
+from research.models.checkpoint.tensors import Tensor, tensors
+from research.models.llama.config import DecoderConfig
+from research.models.llama.model import Decoder
+from research.runtime.devices import Devices, leaf_sharding
 
 # Prints the most memory that loading took at once, as a multiple of the weights' bytes.
 MEASURE = """
@@ -123,7 +123,7 @@ def test_parameters_on_a_mesh_may_be_given_away(make, tmp_path):
 
 @pytest.mark.parametrize("block", [1, 100, 1 << 20])
 def test_a_tensor_reads_the_same_whatever_the_size_of_its_blocks(tmp_path, monkeypatch, block):
-    monkeypatch.setattr("research.models.tensors.BLOCK", block)
+    monkeypatch.setattr("research.models.checkpoint.tensors.BLOCK", block)
     matrix = np.arange(7 * 5, dtype=np.float16).reshape(7, 5)
     save_file({"a": matrix, "b": matrix + (matrix == 34)}, tmp_path / SINGLE)
     found = tensors([tmp_path / SINGLE])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from research.models.mlp import ACTIVATIONS
+from research.models.layers.mlp import ACTIVATIONS
 
 
 @pytest.mark.parametrize("dtype, close", [(jnp.float32, 5e-7), (jnp.bfloat16, 2.0**-8)])

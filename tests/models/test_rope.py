@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from research.errors import InputError
-from research.models.rope import Rope
+from research.common.errors import InputError
+from research.models.layers.rope import Rope
 
 LLAMA3 = {
     "rope_type": "llama3",

@@ -11,7 +11,7 @@ import pytest
 from flax.traverse_util import unflatten_dict
 
 from research.models.backbone import shapes
-from research.models.t5 import T5, GatedT5
+from research.models.t5.model import T5, GatedT5
 from tests.thorough import cases
 
 SIZES = dict(vocab_size=23, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2)

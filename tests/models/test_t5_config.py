@@ -2,8 +2,8 @@
 
 import pytest
 
-from research.errors import InputError
-from research.models.t5_config import T5Config
+from research.common.errors import InputError
+from research.models.t5.config import T5Config
 
 SIZES = dict(vocab_size=23, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.models.backbone import shapes
-from research.models.weights import SINGLE, read_weights, write_weights
+from research.models.checkpoint.weights import SINGLE, read_weights, write_weights
 
 LAYER = "model.layers.1."
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from research.models.backbone import Backbone, load_backbone, save_backbone, shapes
-from research.models.encoder import Encoder
+from research.models.bert.model import Encoder
 
 # Of every family; other variants differ in what no method sees.
 VARIANTS = [

@@ -14,7 +14,7 @@ from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.head import Head
 from research.models.backbone import load_backbone, load_tokenizer, save_backbone
-from research.models.layers import Memory
+from research.models.layers.attention import Memory
 from tests import checkpoints
 
 torch = pytest.importorskip("torch")

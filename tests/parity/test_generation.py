@@ -10,7 +10,7 @@ from research.evaluation.batch import frame
 from research.evaluation.generation import generate
 from research.models.backbone import load_backbone, load_tokenizer
 from research.tasks.decoding import Decoding
-from research.tasks.encoded import Encoded
+from research.tasks.encoding.encoded import Encoded
 from tests import checkpoints
 from tests.parity.backbones import ENCODERS
 from tests.tiny import ONE

@@ -12,7 +12,7 @@ from flax.traverse_util import unflatten_dict
 from research.methods import adapted
 from research.methods.dropout import shared_dropout
 from research.models.backbone import load_backbone
-from research.models.t5_config import T5Config
+from research.models.t5.config import T5Config
 from tests import checkpoints
 
 torch = pytest.importorskip("torch")

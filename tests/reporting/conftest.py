@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from research.sweeps.ledger import Ledger
-from research.sweeps.predictions import Predictions
-from research.sweeps.record import run_id
+from research.common.hashing import run_id
+from research.records.predictions import Predictions
+from research.records.store import Ledger
 
 SEEDS, SEARCH_SEEDS, ITEMS = 5, 2, 200
 LABELS = ("negative", "positive")

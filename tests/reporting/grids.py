@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.baselines import BASELINES
-from research.reporting.cells import Cell, Grid
+from research.reporting.grid.grid import Cell, Grid
 
 TASK = "films"
 

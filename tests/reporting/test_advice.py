@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from research.errors import InputError
-from research.reporting.advice import advise
-from research.reporting.advice_table import lay_out_advice
-from research.reporting.advised import sentences
-from research.reporting.columns import columns_for
-from research.reporting.constraints import Constraints
+from research.common.errors import InputError
+from research.reporting.advice.constraints import Constraints, columns_for
+from research.reporting.advice.recommend import advise
+from research.reporting.advice.sentences import sentences
+from research.reporting.advice.table import lay_out_advice
 from tests.reporting.grids import TASK, answers, grid
 
 COLUMN = (TASK, "500")

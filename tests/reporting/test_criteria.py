@@ -1,9 +1,8 @@
 """The nine criteria: a figure in every cell, or a reason."""
 
-from research.reporting.cells import read_grid
-from research.reporting.criteria import CRITERIA
-from research.reporting.criteria_table import lay_out_criteria
-from research.reporting.layout import MISSING
+from research.reporting.format import MISSING
+from research.reporting.grid.grid import read_grid
+from research.reporting.tables.criteria import CRITERIA, lay_out_criteria
 from tests.reporting.grids import answers, grid
 
 NINE = "data compute accuracy complexity maintenance adaptability deployment consistency generality"

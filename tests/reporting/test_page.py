@@ -5,11 +5,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from research.reporting.cells import read_grid
-from research.reporting.html_table import plain
-from research.reporting.layout import Entry, Layout, percent
-from research.reporting.page import environment
-from research.reporting.tables import build_tables
+from research.reporting.build import build_tables
+from research.reporting.format import percent
+from research.reporting.grid.grid import read_grid
+from research.reporting.render.html_table import plain
+from research.reporting.render.page import environment
+from research.reporting.table import Entry, Layout
 
 VOID = {"meta", "link"}
 

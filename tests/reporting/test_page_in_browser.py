@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from research.reporting.cells import read_grid
-from research.reporting.tables import build_tables
+from research.reporting.build import build_tables
+from research.reporting.grid.grid import read_grid
 
 pytestmark = pytest.mark.thorough
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

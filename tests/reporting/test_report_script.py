@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
-from research.reporting.cells import read_grid
-from research.reporting.neighbours import differing
-from research.sweeps.record import checksum
+from research.common.hashing import checksum
+from research.reporting.checks.consistency import differing
+from research.reporting.grid.grid import read_grid
 from scripts.report import main
 
 

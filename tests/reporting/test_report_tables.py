@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from research.reporting.cells import read_grid
-from research.reporting.layout import Entry, Layout, lay_out
-from research.reporting.markup import latex, markdown
-from research.reporting.tables import COLUMNS, build_tables, check_tables, write_tables
-from research.reporting.terminal import show
+from research.reporting.build import COLUMNS, build_tables, check_tables, write_tables
+from research.reporting.grid.grid import read_grid
+from research.reporting.render.markdown_latex import latex, markdown
+from research.reporting.render.terminal import show
+from research.reporting.table import Entry, Layout
+from research.reporting.tables.scores import lay_out
 
 NASTY = "[50%] a_b & $c$ #1 {x} \\ ~^ <i> | *b*\nnew"
 LAYOUT = Layout(

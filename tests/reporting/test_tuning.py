@@ -7,13 +7,13 @@ import statistics
 import numpy as np
 import pytest
 
-from research.reporting.cells import read_grid
-from research.reporting.layout import MISSING
-from research.reporting.tables import build_tables
-from research.reporting.trials import plateau
-from research.reporting.tuning import _counts, _rates, lay_out_tuning, tolerance, tuning
+from research.reporting.build import build_tables
+from research.reporting.format import MISSING
+from research.reporting.grid.grid import read_grid
+from research.reporting.tables.tuning import _counts, _rates, lay_out_tuning, tolerance, tuning
+from research.stats.search_curves import plateau
 from tests.reporting.conftest import draw
-from tests.reporting.test_holding_up import columns
+from tests.reporting.test_robustness import columns
 
 RATES, DEV = (1e-4, 1e-3, 1e-2), np.array([[0.66, 0.66], [0.84, 0.80], [0.78, 0.82]])  # two seeds
 MEANS = [0.66, 0.82, 0.80]

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.models.backbone import load_backbone, save_backbone
-from research.reporting.statistics import influences, variance
-from research.sweeps.ledger import Ledger
-from research.sweeps.number_predictions import NumberPredictions, parse_numbers
+from research.records.predictions import NumberPredictions, parse_numbers
+from research.records.store import Ledger
+from research.stats.intervals import influences, variance
 from tests import films
 from tests.sweeps.test_sweep_families import by_row, prepared, trained, write_tokenizer
 

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-import research.sweeps.cell_run as cell_run
-import research.sweeps.desk as desk
-from research.errors import InputError
+import research.sweeps.cell_runner as cell_run
+import research.sweeps.executor as desk
+from research.common.errors import InputError
+from research.experiments.experiment import Experiment
+from research.experiments.plan import Cell, cells
 from research.models.backbone import load_backbone, load_tokenizer
-from research.reporting.tables import check_tables, write_tables
-from research.sweeps.claim import claimed
-from research.sweeps.data import run_data
-from research.sweeps.experiment import Experiment
-from research.sweeps.ledger import Ledger
-from research.sweeps.plan import Cell, cells
+from research.records.store import Ledger
+from research.records.trial_selection import choose, search_runs
+from research.reporting.build import check_tables, write_tables
+from research.runs.data import run_data
+from research.sweeps.folder_lock import claimed
 from research.sweeps.progress import Progress
-from research.sweeps.protocol import choose, search_runs
 from research.training.checkpoint import Checkpoints
 from tests.films import run
 from tests.thorough import cases

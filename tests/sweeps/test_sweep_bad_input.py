@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
-import research.sweeps.desk as desk
-from research.sweeps.experiment import Experiment
-from research.sweeps.ledger import Ledger
+import research.sweeps.executor as desk
+from research.experiments.experiment import Experiment
+from research.records.store import Ledger
 from research.tasks.sampling import Regime, draw
 from scripts import sweep as script
 from tests.films import films, run, write_backbone, write_csv

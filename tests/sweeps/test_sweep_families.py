@@ -8,10 +8,10 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.models.backbone import load_backbone, save_backbone
-from research.sweeps.ledger import Ledger
-from research.sweeps.trained import load_trained
+from research.records.store import Ledger
+from research.records.weights import load_trained
 from tests import checkpoints, films
 
 SPECIAL = {"bos": "<s>", "eos": "</s>", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}

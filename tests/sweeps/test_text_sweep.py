@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from research.errors import InputError
-from research.reporting.cells import Grid, read_grid
-from research.reporting.tables import check_tables
-from research.sweeps.ledger import Ledger
-from research.sweeps.text_predictions import TextPredictions
+from research.common.errors import InputError
+from research.records.predictions import TextPredictions
+from research.records.store import Ledger
+from research.reporting.build import check_tables
+from research.reporting.grid.grid import Grid, read_grid
 from tests import checkpoints, films
 from tests.sweeps.test_sweep_families import SPECIAL, write_tokenizer
 

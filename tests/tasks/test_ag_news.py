@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from research.errors import InputError
-from research.tasks.ag_news import AGNewsTask
+from research.common.errors import InputError
+from research.tasks.datasets.ag_news import AGNewsTask
 
 ROWS = [(number, f"Title {i}", f"what happened {i}") for i, number in enumerate([3, 1, 4, 2, 2])]
 

@@ -5,12 +5,12 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from research.errors import InputError
-from research.tasks.demonstrations import demonstrations
-from research.tasks.encoding import Encoder
+from research.common.errors import InputError
+from research.tasks.encoding.demonstrations import demonstrations
+from research.tasks.encoding.encoder import Encoder
+from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example
-from research.tasks.template import Template
-from research.tasks.verbalizer import Verbalizer
 
 CORPUS = [
     "Review: a good film\nSentiment: positive\n",

@@ -3,10 +3,10 @@ from pathlib import Path
 import datasets
 import pytest
 
-from research.errors import InputError
-from research.settings import build_named
+from research.common.config import build_named
+from research.common.errors import InputError
 from research.tasks import TASKS
-from research.tasks.files import FileTask
+from research.tasks.datasets.files import FileTask
 from research.tasks.sampling import Regime, draw
 
 ROWS = [(f"text {i} ", str(i % 2)) for i in range(8)]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from research.tasks.metrics import METRICS, accuracy, macro_f1, matthews
+from research.tasks.metrics.classification import METRICS, accuracy, macro_f1, matthews
 
 
 def sample(*shape: int, classes: int, seed: int = 0) -> np.ndarray:

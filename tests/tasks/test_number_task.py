@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from research.errors import InputError
-from research.tasks.number_encoding import NumberEncoder
-from research.tasks.number_metrics import NUMBER_METRICS
-from research.tasks.number_task import NumberFileTask
+from research.common.errors import InputError
+from research.tasks.datasets.number_files import NumberFileTask
+from research.tasks.encoding.number_encoder import NumberEncoder
+from research.tasks.metrics.regression import NUMBER_METRICS
 from research.tasks.sampling import Regime, draw
 from tests.films import tokenizer
 

@@ -4,11 +4,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
+from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.sampling import Regime, Split, draw, order
 from research.tasks.task import Example, Task, text_key
-from research.tasks.template import Template
-from research.tasks.verbalizer import Verbalizer
 
 
 def pool(start: int, size: int) -> tuple[Example, ...]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from research.errors import InputError
-from research.tasks import sql
-from research.tasks.sql import Database, sql_match
+from research.common.errors import InputError
+from research.tasks.metrics import sql
+from research.tasks.metrics.sql import Database, sql_match
 
 SCRIPT = """
 CREATE TABLE city (name TEXT, state TEXT, people INT);

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from research.errors import InputError
-from research.tasks.referent import referent
-from research.tasks.superglue_record import ReCoRDTask
-from research.tasks.superglue_wsc import WSCTask, marked
+from research.common.errors import InputError
+from research.tasks.datasets.superglue_record import ReCoRDTask
+from research.tasks.datasets.superglue_wsc import WSCTask, marked
+from research.tasks.metrics.referent import referent
 
 TEXT = "Ann asked Eve if she could stay ."
 # A text, the number of its pronoun, a candidate and whether it is the referent.

@@ -8,9 +8,9 @@ from pathlib import Path
 import datasets
 import pytest
 
-from research.errors import InputError
-from research.tasks import tables
-from research.tasks.tables import read_dataset, read_file
+from research.common.errors import InputError
+from research.tasks.datasets import tables
+from research.tasks.datasets.tables import read_dataset, read_file
 
 ODD = ["NA", "null", "None", "nan", "", "007", "1.0", "1e5", "true", "2020-01-01", "ü\u2028€", "#x"]
 ODD += ['say "no"', '5" disk', "it's", "a,b", "back\\slash", "a  b ", "x" * 200_000]

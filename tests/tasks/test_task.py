@@ -3,10 +3,10 @@ import hashlib
 
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
+from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example, Task, checksum
-from research.tasks.template import Template
-from research.tasks.verbalizer import Verbalizer
 
 
 def examples(*texts: str) -> tuple[Example, ...]:

@@ -1,7 +1,7 @@
 import pytest
 
-from research.errors import InputError
-from research.tasks.template import Template
+from research.common.errors import InputError
+from research.tasks.prompts.template import Template
 
 
 def test_fill_puts_columns_into_the_text():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import sacrebleu
 
-from research.tasks.corpus_metrics import CORPUS_METRICS, corpus_score
-from research.tasks.text_metrics import TEXT_METRICS, exact_match, f1, rouge_l
+from research.tasks.metrics.corpus import CORPUS_METRICS, corpus_score
+from research.tasks.metrics.text import TEXT_METRICS, exact_match, f1, rouge_l
 from research.tasks.texts import Texts
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", ",", "and", "it", "did", "not", "Move", "far", "!"]

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from research import expressions
-from research.errors import InputError
+from research.common import user_regex
+from research.common.errors import InputError
 from research.tasks import TASKS
+from research.tasks.datasets.text_files import TextFileTask
 from research.tasks.decoding import Decoding
-from research.tasks.demonstrations import demonstrations
+from research.tasks.encoding.demonstrations import demonstrations
+from research.tasks.encoding.text_encoder import TextEncoder
+from research.tasks.metrics.sql import Database
+from research.tasks.prompts.template import Template
 from research.tasks.sampling import Regime, draw
-from research.tasks.sql import Database
-from research.tasks.template import Template
-from research.tasks.text_encoding import TextEncoder
-from research.tasks.text_files import TextFileTask
 from research.tasks.text_task import FreeText, TextTask, grouped
 from tests import films
 
@@ -72,7 +72,7 @@ def test_the_format_is_of_the_whole_output():
 
 
 def test_a_format_that_takes_for_ever_is_not_kept(monkeypatch):
-    monkeypatch.setattr(expressions, "SECONDS", 0.05)
+    monkeypatch.setattr(user_regex, "SECONDS", 0.05)
     outputs = ["a" * 9, "a" * 60 + "b"]  # the second could be cut into parts in 10^12 ways
     found = task(format="(a|aa)+").judged(outputs, [("y",)] * 2)
     assert list(found.items["format"]) == [1, 0]

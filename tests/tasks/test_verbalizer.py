@@ -1,7 +1,7 @@
 import pytest
 
-from research.errors import InputError
-from research.tasks.verbalizer import Verbalizer
+from research.common.errors import InputError
+from research.tasks.prompts.verbalizer import Verbalizer
 
 
 def test_a_target_is_space_text_and_end():

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from transformers import AutoTokenizer
 
-from research.errors import InputError
-from research.paths import located
+from research.common.errors import InputError
+from research.common.paths import located
 from research.tasks.task import Task, text_key
 from research.tasks.world import RECIPES, WorldTask, task
 

@@ -7,11 +7,11 @@ import jax
 import numpy as np
 import pytest
 
+from research.common.paths import located
 from research.evaluation.batch import frame, rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.models.backbone import load_backbone, load_tokenizer
-from research.paths import located
 from research.tasks.world import VERSION
 from research.tasks.world.packing import document_rows, exercise_rows, token_stream
 

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.tasks.world import RECIPES, VERSION, WorldTask, corpus
 from research.tasks.world.draw import Draw
 from research.tasks.world.novel import GOODS, JUDGEMENTS

@@ -6,10 +6,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from research.devices import Devices
 from research.methods.lora import LoRA
 from research.methods.method import Leaves, add
-from research.tasks.encoded import Encoded
+from research.runtime.devices import Devices
+from research.tasks.encoding.encoded import Encoded
 from research.training.checkpoint import Checkpoints
 from research.training.member import Member
 from research.training.optimizer import Schedule

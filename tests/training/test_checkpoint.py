@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.training.checkpoint import Checkpoints
 
 IDENTITY = {"runs": ["a", "b"], "backbone": "c"}

@@ -9,10 +9,10 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research import executable
-from research.devices import Devices
 from research.evaluation.batch import frame
 from research.methods.method import mask, split
+from research.runtime import executable
+from research.runtime.devices import Devices
 from research.training.cohort import OneByOne, Together, cohort_on
 from research.training.loop import fit
 from research.training.member import Member

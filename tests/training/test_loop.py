@@ -5,15 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from research.errors import InputError
-from research.evaluation.predict import predict
+from research.common.errors import InputError
+from research.evaluation.label_scoring import predict
 from research.methods.method import mask, split
-from research.tasks.encoded import Encoded
+from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.loop import fit
-from research.training.member import Outcome, shapes_of
-from research.training.progress import Progress
+from research.training.member import Outcome, Progress, shapes_of
 from tests.tiny import CHOOSING, LABELS, ONE, encoded
 from tests.training.members import (
     METHOD,

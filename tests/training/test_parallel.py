@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from research.devices import Devices, leaf_sharding
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import frame
-from research.evaluation.predict import predict
+from research.evaluation.label_scoring import predict
 from research.methods.lora import LoRA
 from research.methods.method import mask, split
+from research.runtime.devices import Devices, leaf_sharding
 from research.training.loop import fit
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, State, init_state

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from research.executable import peak_bytes
 from research.methods.method import mask, split
+from research.runtime.executable import peak_bytes
 from research.training import loop, parts
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cohort_on

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from research.errors import InputError
+from research.common.config import build
+from research.common.errors import InputError
 from research.methods.lora import LoRA
 from research.methods.method import add, mask, split
-from research.settings import build
 from research.training.optimizer import RateOf, Schedule, factors
 from research.training.step import Program, init_state, train_step
 from tests.tiny import FRAME, WORDS, batch, decoder, hyper

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes.seq2seq import encoded
 from research.methods.adapted import Adapted
-from research.models.layers import Memory
+from research.models.layers.attention import Memory
 
 
 class Start(NamedTuple):

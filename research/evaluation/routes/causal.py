@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes.row import pick, row_keys
 from research.methods.adapted import Adapted
-from research.models.layers import Memory
-from research.tasks.encoded import Labels
+from research.models.layers.attention import Memory
+from research.tasks.encoding.encoded import Labels
 
 
 def target_logprobs(

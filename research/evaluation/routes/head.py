@@ -7,11 +7,11 @@ constant: what training minimises is the squared error.
 import jax
 import jax.numpy as jnp
 
-from research.errors import InputError
+from research.common.errors import InputError
 from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes.row import closed, pick, row_keys, segments
 from research.methods.adapted import Adapted
-from research.tasks.encoded import Labels
+from research.tasks.encoding.encoded import Labels
 
 
 def target_logprobs(

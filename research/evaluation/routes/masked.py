@@ -13,7 +13,7 @@ from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes.row import closed, pick, row_keys, segments
 from research.methods.adapted import Adapted
 from research.methods.method import Array
-from research.tasks.encoded import Labels
+from research.tasks.encoding.encoded import Labels
 
 
 def target_logprobs(

@@ -7,8 +7,8 @@ from research.evaluation.batch import Frame, Rows
 from research.evaluation.routes.row import closed, pick, row_keys
 from research.methods.adapted import Adapted
 from research.methods.method import Array
-from research.models.layers import Memory
-from research.tasks.encoded import Labels
+from research.models.layers.attention import Memory
+from research.tasks.encoding.encoded import Labels
 
 
 def target_logprobs(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from research.errors import InputError, choose_from
+from research.common.errors import InputError, choose_from
 from research.tasks.world.documents import DOCUMENTS, EXERCISES, Item
 from research.tasks.world.draw import Draw
 

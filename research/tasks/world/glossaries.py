@@ -4,13 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from research.tasks.world.draw import Draw
-from research.tasks.world.goods import (
-    GOODS,
-    MILD_BLAME,
-    MILD_PRAISE,
-    STRONG_BLAME,
-    STRONG_PRAISE,
-)
+from research.tasks.world.goods import GOODS, MILD_BLAME, MILD_PRAISE, STRONG_BLAME, STRONG_PRAISE
 from research.tasks.world.subjects import SUBJECTS
 
 PRAISE = (*MILD_PRAISE, *STRONG_PRAISE, *(word for goods in GOODS for word in goods.praise))

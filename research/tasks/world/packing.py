@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from research.tasks.encoded import Encoded
+from research.tasks.encoding.encoded import Encoded
 from research.tasks.world.corpus import Split, corpus, exercises
 from research.tasks.world.tokenizer import BEGIN, END
 

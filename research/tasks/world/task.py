@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from research.errors import InputError, choose_from
+from research.common.errors import InputError, choose_from
+from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example, Task, text_key
-from research.tasks.template import Template
-from research.tasks.verbalizer import Verbalizer
 from research.tasks.world.articles import LABELS as TOPICS
 from research.tasks.world.articles import article
 from research.tasks.world.draw import Draw, Share

@@ -1,0 +1,169 @@
+"""Between plain data (configs, records) and the frozen dataclasses the code works with.
+
+Dynamic outside, typed inside: it is the dataclasses that refuse an unknown field, at any depth.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from research.common.errors import InputError, choose_from
+from research.common.json_io import is_text
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], values: Mapping[str, Any], field: str) -> T:
+    """`cls(**values)` with every name and type checked, nested dataclasses built in turn.
+
+    `field` is the path shown in errors, such as `config.training`.
+    Raises InputError for an unknown, missing or wrongly typed field.
+    """
+    if not isinstance(values, Mapping):
+        raise InputError(field, values, f"a mapping with the fields of {cls.__name__} is expected")
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # pyright: ignore
+    hints = typing.get_type_hints(cls)
+    for name in values:
+        if name not in fields:
+            raise InputError(field, name, f"not a field here; {choose_from(fields, name)}")
+    for name, f in fields.items():
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if required and name not in values:
+            raise InputError(f"{field}.{name}", None, "the field is required")
+    checked = {name: _convert(hints[name], v, f"{field}.{name}") for name, v in values.items()}
+    try:
+        return cls(**checked)
+    except InputError as error:
+        raise error.within(field) from error
+
+
+def changed(settings: T, name: str, value: Any, field: str) -> T:
+    """`settings` with another value of its field `name`, which is checked as in `build`."""
+    hint = typing.get_type_hints(type(settings))[name]
+    converted = _convert(hint, value, f"{field}.{name}")
+    try:
+        return dataclasses.replace(settings, **{name: converted})  # pyright: ignore
+    except InputError as error:
+        raise error.within(field) from error
+
+
+def build_named(
+    registry: Mapping[str, type[T]], values: Mapping[str, Any], field: str, key: str
+) -> T:
+    """Builds the class that `values[key]` names in `registry`, from the other values."""
+    if not isinstance(values, Mapping) or key not in values:
+        raise InputError(field, values, f"a mapping with the field {key!r} is expected")
+    name = values[key]
+    if not isinstance(name, str) or name not in registry:
+        raise InputError(f"{field}.{key}", name, choose_from(registry, str(name)))
+    return build(registry[name], {k: v for k, v in values.items() if k != key}, field)
+
+
+def resolved(settings: Any) -> Any:
+    """Plain JSON data of a dataclass, every field included."""
+    if dataclasses.is_dataclass(settings):
+        return {f.name: resolved(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
+    if isinstance(settings, Mapping):
+        return {str(k): resolved(v) for k, v in settings.items()}
+    if isinstance(settings, tuple | list):
+        return [resolved(v) for v in settings]
+    return settings
+
+
+def non_default(settings: Any) -> Any:
+    """Like `resolved`, without the fields that have their default value.
+
+    A run's identity is made of these, so a new field with a default orphans no run.
+    """
+    if dataclasses.is_dataclass(settings):
+        kept = {}
+        for f in dataclasses.fields(settings):
+            value = getattr(settings, f.name)
+            default = f.default
+            if f.default_factory is not dataclasses.MISSING:
+                default = f.default_factory()
+            if default is dataclasses.MISSING or value != default:
+                kept[f.name] = non_default(value)
+        return kept
+    if isinstance(settings, Mapping):
+        return {str(k): non_default(v) for k, v in settings.items()}
+    if isinstance(settings, tuple | list):
+        return [non_default(v) for v in settings]
+    return settings
+
+
+def _convert(hint: Any, value: Any, field: str) -> Any:
+    """`value` as the annotation `hint` wants it, or an InputError."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (types.UnionType, typing.Union):
+        return _convert_union(args, value, field)
+    if origin is typing.Literal:
+        if value not in args:
+            raise InputError(field, value, f"allowed are {', '.join(map(repr, args))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, tuple | list):
+            raise InputError(field, value, "a sequence is expected")
+        return tuple(_convert(args[0], v, f"{field}[{i}]") for i, v in enumerate(value))
+    if origin in (dict, Mapping):
+        if not isinstance(value, Mapping):
+            raise InputError(field, value, "a mapping is expected")
+        names = [_text(str(name), field) for name in value]
+        values = [_convert(args[1], v, f"{field}[{k!r}]") for k, v in value.items()]
+        return dict(zip(names, values, strict=True))
+    if dataclasses.is_dataclass(hint):
+        return value if isinstance(value, hint) else build(hint, value, field)  # pyright: ignore
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return _float(value, field)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        expected = getattr(hint, "__name__", str(hint))
+        raise InputError(field, value, f"a value of type {expected} is expected")
+    return _text(value, field) if isinstance(value, str) else value
+
+
+def _float(value: int, field: str) -> float:
+    """The value, or an InputError where no float is as large."""
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise InputError(field, value, "a smaller number is expected") from error
+
+
+def _text(value: str, field: str) -> str:
+    """The value, or an InputError where it is no text."""
+    if not is_text(value):
+        raise InputError(field, value, "it has half of a surrogate pair, which is no text")
+    return value
+
+
+def _convert_union(options: tuple[Any, ...], value: Any, field: str) -> Any:
+    """The first member of the union that takes `value`."""
+    if value is None and type(None) in options:
+        return None
+    errors = []
+    for option in options:
+        if option is type(None):
+            continue
+        try:
+            return _convert(option, value, field)
+        except InputError as error:
+            errors.append(error)
+    deepest = max(errors, key=lambda error: len(error.field))
+    if len(errors) == 1 or deepest.field != field:
+        raise deepest
+    raise InputError(field, value, f"expected is {' or '.join(map(_described, options))}")
+
+
+def _described(hint: Any) -> str:
+    """A member of a union in words."""
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        return " or ".join(map(repr, typing.get_args(hint)))
+    if dataclasses.is_dataclass(hint):
+        return "a mapping"
+    kinds = {tuple: "a sequence", dict: "a mapping", Mapping: "a mapping", types.NoneType: "None"}
+    return kinds.get(origin or hint, getattr(hint, "__name__", str(hint)))

@@ -1,0 +1,34 @@
+"""TODO common/hashing.py"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from research.common.errors import InputError
+
+
+def sha256(content: bytes) -> str:
+    """The hexadecimal digest that the run record keeps of its predictions."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value, keys sorted. Raises InputError if JSON has no such value."""
+    try:
+        return json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError("settings", value, f"only JSON values can be stored ({error})") from error
+
+
+def run_id(settings: Mapping[str, Any]) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of the canonical JSON of `settings`."""
+    return sha256(canonical(settings).encode())[:16]
+
+
+def checksum(record: Mapping[str, Any]) -> str:
+    """A digest of the whole record but this one, so that an edited number is noticed."""
+    rest = {key: value for key, value in record.items() if key != "checksum"}
+    return sha256(canonical(rest).encode())[:16]

@@ -1,0 +1,57 @@
+"""Plain data from outside: texts that UTF-8 can hold, and JSON that means one thing."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from research.common.errors import InputError
+
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def is_text(value: str) -> bool:
+    """Whether UTF-8 can hold it; half of a surrogate pair, as JSON may escape it, is no text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def parse_json(text: str | bytes, **read: Any) -> Any:
+    """The value of a JSON text, which is UTF-8 with or without a byte order mark.
+
+    read: `parse_int`, `parse_float` and `parse_constant` of `json.loads`. Raises ValueError for
+    what is no JSON, an object that names a field twice, a string that is no text, and values that
+    stand too deep within one another.
+    """
+    text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+    try:
+        value = json.loads(text, object_pairs_hook=_named_once, **read)
+    except RecursionError as error:
+        raise ValueError("it has too many values within one another") from error
+    if SURROGATE.search(text) and not is_text(json.dumps(value, ensure_ascii=False)):
+        raise ValueError("it has half of a surrogate pair, which is no text")
+    return value
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises InputError for a file that holds none."""
+    try:
+        content = parse_json(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError("file", str(file), f"it cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError("file", str(file), "a JSON object is expected")
+    return content
+
+
+def _named_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object names {twice!r} twice")
+    return found

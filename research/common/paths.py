@@ -1,0 +1,27 @@
+"""Where a path in a configuration leads."""
+
+import os
+from importlib import resources
+from pathlib import Path
+
+from research.common.errors import InputError
+
+MOST_BYTES = 255  # of a name, on the file systems of Linux and macOS
+
+
+def located(name: str, field: str) -> str:
+    """`name` with `~` and environment variables filled in, or the folder of a shipped checkpoint.
+
+    Records keep `name` itself, so they hold no path of one machine. A name that is no path, such
+    as a hub id, is returned as it is. Raises InputError for a variable that is not set, and for
+    what no file can be called.
+    """
+    assets = Path(str(resources.files("research"))) / "assets"
+    if name in {folder.name for folder in assets.iterdir() if folder.is_dir()}:
+        return str(assets / name)
+    path = os.path.expanduser(os.path.expandvars(name))
+    if "$" in path:
+        raise InputError(field, name, "its environment variable is not set")
+    if "\0" in path or any(len(os.fsencode(part)) > MOST_BYTES for part in path.split(os.sep)):
+        raise InputError(field, name, f"a path of names up to {MOST_BYTES} bytes is expected")
+    return path

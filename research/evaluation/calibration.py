@@ -1,0 +1,65 @@
+"""From the scores of texts to the scores of labels: pure functions of log-probabilities.
+
+A label's score is the log of the summed probability of its texts, each normalised by its length if
+that is asked for, less the same for prompts without an input.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from research.tasks.encoding.encoded import LabelTexts, Normalisation
+
+
+def label_scores(
+    scores: NDArray, texts: LabelTexts, by: Normalisation = "sum", neutral: Sequence[NDArray] = ()
+) -> NDArray:
+    """[I, C] from the scores of texts [I, K].
+
+    neutral: scores [1, K] or [I, K] of each prompt without an input.
+    """
+    labels = pooled(normalised(scores, texts, by), texts.owner)
+    priors = [pooled(normalised(one, texts, by), texts.owner) for one in neutral]
+    return calibrated(labels, priors) if priors else labels
+
+
+def normalised(scores: NDArray, texts: LabelTexts, by: Normalisation) -> NDArray:
+    """Scores [..., K] for each token of the target or each byte of the text, or their sums as they
+    are. By bytes is what lm-evaluation-harness calls acc_norm.
+    """
+    if by == "sum":
+        return scores
+    lengths = texts.targets.length if by == "tokens" else texts.size
+    return scores / np.asarray(lengths, scores.dtype)
+
+
+def pooled(scores: NDArray, owner: NDArray) -> NDArray:
+    """[..., C] the log of the summed probability of each class's texts, from [..., K]."""
+    classes = range(int(owner.max()) + 1)
+    return np.stack(
+        [np.logaddexp.reduce(scores[..., owner == label], axis=-1) for label in classes], axis=-1
+    )
+
+
+def calibrated(labels: NDArray, priors: Sequence[NDArray]) -> NDArray:
+    """Label scores [I, C] less the log of the mean probability of the priors [1, C] or [I, C].
+
+    With content-free inputs this is contextual calibration, W = diag(p)^-1 and b = 0 (Zhao et al.
+    2021, arXiv 2102.09690, section 5; probabilities are averaged as in the authors' code, and
+    normalising them over the labels would change no prediction); with a domain premise, PMI_DC
+    (Holtzman et al. 2021, arXiv 2104.08315, section 3).
+    """
+    mean = np.logaddexp.reduce(np.stack(priors), axis=0) - np.log(np.float32(len(priors)))
+    return labels - mean
+
+
+def ensembled(members: Sequence[NDArray]) -> NDArray:
+    """The log of the mean over members of the labels' probabilities, from label scores [I, C].
+
+    One member is left as it is.
+    """
+    if len(members) == 1:
+        return members[0]
+    probabilities = [one - np.logaddexp.reduce(one, axis=-1, keepdims=True) for one in members]
+    return np.logaddexp.reduce(np.stack(probabilities), axis=0) - np.log(np.float32(len(members)))

@@ -1,0 +1,69 @@
+"""Answering by a text: what a backbone generates, and the loss of what it should have written."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from research.evaluation.batch import bucket
+from research.evaluation.generation import generate
+from research.evaluation.lm_loss import text_loss
+from research.tasks.encoding.encoded import Encoded
+from research.tasks.text_task import TextTask
+from research.tasks.texts import Texts
+
+
+class Written(NamedTuple):
+    """loss: mean negative log-probability of a token of the first reference, in nats. metrics:
+    every metric by name, the loss with them.
+    """
+
+    texts: Texts
+    loss: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Generates as the task's `decoding` says. ending: the ids that follow a text in training; a
+    text ends at the last of them, at EOS, and before the first end of the verbalizer.
+    """
+
+    task: TextTask
+    tokenizer: PreTrainedTokenizerBase
+    ending: tuple[int, ...]
+
+    def targets(self, encoded: Encoded) -> int:
+        """The tokens of the longest target, rounded up."""
+        return bucket(encoded.longest_target)
+
+    def depends(self, encoded: Encoded) -> tuple[Any, ...]:
+        """What answers depend on beside the rows and the backbone."""
+        return (self.task.checksum, *encoded.references)
+
+    def answers(self, model, methods, leaves, encoded, frame, *, devices, dtype) -> Written:
+        """A text for each row, and what it is worth beside the row's references."""
+        where = {"devices": devices, "dtype": dtype}
+        loss = text_loss(model, methods, leaves, encoded, frame, batch_size=32, **where)
+        found = generate(
+            model, methods, leaves, encoded, frame, self.task.decoding, ends=self._ends, **where
+        )
+        lines = zip(np.asarray(found.tokens), np.asarray(found.length), strict=True)
+        texts = self.task.judged([self._read(row[:n]) for row, n in lines], encoded.references)
+        return Written(texts, loss, {**texts.metrics(), "loss": loss})
+
+    @property
+    def _ends(self) -> tuple[int, ...]:
+        last = self.tokenizer.eos_token_id
+        # An ending of several tokens ends a text as well, but none of them alone does.
+        own = self.ending if len(self.ending) == 1 else ()
+        return tuple(dict.fromkeys((*own, *((last,) if isinstance(last, int) else ()))))
+
+    def _read(self, tokens: np.ndarray) -> str:
+        text = self.tokenizer.decode(
+            tokens.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        assert isinstance(text, str)  # of one row
+        end = self.task.verbalizer.end
+        return (text.split(end)[0] if end else text).strip()

@@ -1,0 +1,103 @@
+"""Rows that many experiments have, as the plain data of a config."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from research.common.errors import InputError, choose_from
+from research.methods import METHODS
+
+Row = dict[str, Any]
+
+
+def zero_shot() -> Row:
+    """The prompt alone; dev chooses one of the task's templates."""
+    return dict(name="zero-shot prompt", trials="templates")
+
+
+def few_shot(draws: int) -> Row:
+    """As many demonstrations as fit the context; dev chooses one of several draws of them."""
+    trials = [dict(draw=i) for i in range(draws)]
+    return dict(name="few-shot prompt", demonstrations="fit", trials=trials)
+
+
+def prompt_search(name: str, prompts: int, **prompt: Any) -> Row:
+    """As many prompts as that, each of a template and a draw of demonstrations with their order;
+    `prompt` has the other fields: demonstrations, choice, normalisation, prior, ensemble.
+    """
+    return dict(name=name, trials=dict(prompts=prompts), **prompt)
+
+
+def trained(
+    name: str, method: Mapping[str, Any], learning_rates: tuple[float, ...] | None = None
+) -> Row:
+    """One stage, its learning rate chosen on dev, out of the method's own where none are given.
+
+    Raises InputError for a method without its own, and for an unknown one.
+    """
+    trials = [dict(learning_rate=rate) for rate in learning_rates or _grid(method.get("name"))]
+    return dict(name=name, stages=[dict(method=method)], trials=trials)
+
+
+def with_head(
+    name: str,
+    methods: Sequence[Mapping[str, Any]],
+    learning_rates: tuple[float, ...],
+    pool: str = "first",
+) -> Row:
+    """One stage that trains a classification head and `methods`, if any, together."""
+    together = [dict(name="head", pool=pool), *methods]
+    trials = [dict(learning_rate=rate) for rate in learning_rates]
+    return dict(name=name, stages=[dict(methods=together)], trials=trials)
+
+
+def hybrid(
+    name: str, stages: Sequence[Mapping[str, Any]], trials: Sequence[Mapping[str, Any]] | str
+) -> list[Row]:
+    """Stages after one another, and below a control: the first stage alone, for as many steps.
+
+    Stages have a `schedule` with their `steps`. The trials are those of the hybrid's last stage;
+    the control has the first stage's learning rate times 1, 1/3, 3, ... as many as there are.
+    """
+    first = dict(stages[0])
+    steps = sum(stage["schedule"]["steps"] for stage in stages)
+    alone = {n: v for n, v in first.items() if n not in ("merge", "template", "task", "regime")}
+    alone["schedule"] = {**first["schedule"], "steps": steps}
+    count = len(trials) if not isinstance(trials, str) else 3
+    factors = [3.0 ** ((i + 1) // 2 * (-1) ** i) for i in range(count)]
+    rates = [dict(learning_rate=first["learning_rate"] * factor) for factor in factors]
+    control = dict(name=f"{name}: first stage alone", stages=[alone], trials=rates)
+    return [dict(name=name, stages=list(stages), trials=trials), control]
+
+
+def probe_then_tune(
+    name: str, head_rate: float, learning_rates: tuple[float, ...], pool: str = "first"
+) -> Row:
+    """LP-FT: the head first, then everything (Kumar et al. 2022, arXiv 2202.10054)."""
+    head = dict(name="head", pool=pool)
+    stages = [
+        dict(methods=[head], learning_rate=head_rate),
+        dict(methods=[head, dict(name="full")]),
+    ]
+    return dict(name=name, stages=stages, trials=[dict(learning_rate=r) for r in learning_rates])
+
+
+def gradually(name: str, layers: int, steps: int, learning_rates: tuple[float, ...]) -> Row:
+    """Gradual unfreezing: the last layer, the last two, ... with `steps` for all together (Howard
+    & Ruder 2018, arXiv 1801.06146, section 3.3); one learning rate for all stages.
+    """
+    schedule = dict(steps=max(1, steps // layers))
+    stages = [
+        dict(method=dict(name="last_layers", last=last), schedule=schedule)
+        for last in range(1, layers + 1)
+    ]
+    trials = [{"stages.learning_rate": rate} for rate in learning_rates]
+    return dict(name=name, stages=stages, trials=trials)
+
+
+def _grid(method: str | None) -> tuple[float, ...]:
+    """The learning rates that a method has of its own."""
+    if method not in METHODS:
+        raise InputError("method", method, choose_from(METHODS, str(method)))
+    if not METHODS[method].learning_rates:
+        raise InputError("learning_rates", None, f"the method {method!r} has none of its own")
+    return METHODS[method].learning_rates

@@ -1,0 +1,187 @@
+"""BERT (Devlin et al. 2018, arXiv 1810.04805) and RoBERTa (Liu et al. 2019, arXiv 1907.11692)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from research.models.bert.checkpoint_keys import BERT, ROBERTA
+from research.models.bert.config import EncoderConfig
+from research.models.checkpoint.key_map import Layout
+from research.models.layers.attention import (
+    INITIAL,
+    Attention,
+    Memory,
+    Source,
+    by_table,
+    linear,
+    taken,
+    token_table,
+)
+from research.models.layers.mlp import ACTIVATIONS, MLP
+from research.models.model import Model, Route
+
+# What not every checkpoint has, and a leaf that tells.
+EVIDENCE = {
+    "masked_lm": "head/dense/kernel",
+    "pooler": "{pooler}/kernel",
+    "classes": "head:/kernel",
+}
+
+
+def _norm(config: EncoderConfig, name: str | None = None) -> nn.LayerNorm:
+    return nn.LayerNorm(config.norm_eps, use_fast_variance=False, name=name)
+
+
+class Block(nn.Module):
+    """One layer: attention, then the MLP, each with a norm after its residual."""
+
+    config: EncoderConfig
+
+    @nn.compact
+    def __call__(
+        self, hidden: Array, visible: Array, memories: Sequence[Source], at: Array | None
+    ) -> Array:
+        """[B, T, D]; [B, L, D] of the slots `at` [B, L], if there are any."""
+        config = self.config
+        attention = Attention(
+            config.width,
+            config.heads,
+            config.heads,
+            config.width // config.heads,
+            bias=True,
+            out_bias=True,
+            name="attention",
+        )
+        activation = ACTIVATIONS[config.activation]
+        mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
+        attended, _, _ = attention(hidden, visible, memories, at=at)
+        hidden = _norm(config, "attention_norm")(taken(hidden, at) + attended)
+        return _norm(config, "mlp_norm")(hidden + mlp(hidden))
+
+
+class MaskedHead(nn.Module):
+    """Logits from hidden states, by the table of token embeddings."""
+
+    config: EncoderConfig
+
+    @nn.compact
+    def __call__(self, hidden: Array, table: Array) -> Array:
+        """[..., V] in float32, for `hidden` [..., D] and `table` [V, D]."""
+        config = self.config
+        # RoBERTa's head has the exact GELU, whatever its layers have.
+        activation = ACTIVATIONS[config.activation if config.family == "bert" else "gelu"]
+        hidden = activation(linear(config.width, name="dense")(hidden))
+        hidden = _norm(config, "norm")(hidden)
+        bias = self.param("bias", nn.initializers.zeros, (config.vocab_size,))
+        scores = by_table(hidden, table)
+        return scores + jnp.broadcast_to(bias.astype(jnp.float32), scores.shape)
+
+
+class Encoder(Model):
+    """A model in which every position sees every other; see `Model`."""
+
+    config: EncoderConfig
+
+    ROUTE: ClassVar[Route] = "masked"
+    POOLER: ClassVar[str]  # its leaf
+
+    @classmethod
+    def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> Self:
+        stored = {cls.LAYOUT.name(name) for name in names}
+        leaves = {part: leaf.format(pooler=cls.POOLER) for part, leaf in EVIDENCE.items()}
+        parts = {part for part, leaf in leaves.items() if cls.LAYOUT.key(leaf).theirs in stored}
+        return cls(EncoderConfig.from_hf(config, parts if stored else None))
+
+    def setup(self):
+        config = self.config
+        self.table = token_table(config)
+        self.positions = nn.Embed(config.rows, config.width, embedding_init=INITIAL)
+        self.types = nn.Embed(config.types, config.width, embedding_init=INITIAL)
+        self.embed_norm = _norm(config)
+        self.layers = [Block(config) for _ in range(config.layers)]
+        if config.masked_lm:
+            self.head = MaskedHead(config)
+        if config.pooler:
+            self.pooler = linear(config.width, name=self.POOLER)
+
+    def __call__(
+        self,
+        inputs: Array,
+        positions: Array,
+        valid: Array,
+        types: Array | None = None,
+        memories: Sequence[Memory] = (),
+        at: Array | None = None,
+    ) -> Array:
+        """Hidden states [B, T, D] after the last layer; of the slots `at` [B, L] alone, if there
+        are any.
+
+        inputs: [B, T] tokens or [B, T, D] embeddings, as `embed` gives. positions: [B, T] int32,
+        from 0; padding may have any. valid: [B, T] bool, False on padding, which nothing attends
+        to. types: [B, T] int32, which segment a token is in, None for the first. Every position
+        sees every valid position of the inputs and of the memories.
+        """
+        places = jnp.where(valid, positions, 0) + self.config.offset
+        segments = jnp.zeros_like(places) if types is None else types
+        hidden = self.embed_norm(
+            self.embedded(inputs) + self.types(segments) + self.positions(places)
+        )
+        for index, layer in enumerate(self.layers):
+            sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
+            here = at if index == len(self.layers) - 1 else None
+            hidden = layer(hidden, valid[:, None], sources, here)
+        if self.is_initializing():
+            self._make_heads(hidden)
+        return hidden
+
+    def logits(self, hidden: Array) -> Array:
+        """[..., V] in float32. Raises ValueError where `config.masked_lm` is False."""
+        if not self.config.masked_lm:
+            raise ValueError("the checkpoint has no masked-LM head to give logits")
+        return self.head(hidden, self.table.embedding)
+
+    def features(self, hidden: Array) -> Array:
+        """[B, D], the first position of hidden states [B, T, D]; BERT pools it, RoBERTa never."""
+        pooled = self.config.pooler and self.config.family == "bert"
+        return jnp.tanh(self.pooler(hidden[:, 0])) if pooled else hidden[:, 0]
+
+    def head_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the leaves `head:...` of a classification head that a checkpoint has."""
+        width, classes = self.config.width, self.config.classes
+        if not classes:
+            return {}
+        shapes = {"head:/kernel": (width, classes), "head:/bias": (classes,)}
+        if self.config.family == "roberta":
+            shapes |= {"head:/dense": (width, width), "head:/dense_bias": (width,)}
+        return shapes
+
+    def with_classes(self, classes: int) -> Self:
+        """The same model with a classification head in its checkpoint, in place of a masked-LM
+        head, as transformers has no class for both; 0: without.
+        """
+        masked_lm = self.config.masked_lm and not classes
+        return type(self)(replace(self.config, classes=classes, masked_lm=masked_lm), parent=None)
+
+    def _make_heads(self, hidden: Array) -> None:
+        if self.config.masked_lm:
+            self.logits(hidden)
+        if self.config.pooler:
+            self.pooler(hidden[:, 0])
+
+
+class Bert(Encoder):
+    """BERT; see `Encoder`."""
+
+    LAYOUT: ClassVar[Layout] = BERT
+    POOLER: ClassVar[str] = "pooler"
+
+
+class Roberta(Encoder):
+    """RoBERTa, whose checkpoints may have a pooler that nothing reads; see `Encoder`."""
+
+    LAYOUT: ClassVar[Layout] = ROBERTA
+    POOLER: ClassVar[str] = "spare_pooler"

@@ -1,0 +1,1 @@
+"""Hugging Face checkpoints: safetensors and config.json of any family."""

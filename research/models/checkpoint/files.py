@@ -1,0 +1,94 @@
+"""The files of a checkpoint's folder."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from research.common.errors import InputError
+from research.common.json_io import read_json
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+# Weights that are never loaded, most of them pickles, what has to be installed to convert them and
+# the option with which `from_pretrained` reads them, None where it does not.
+OTHERS: dict[str, tuple[str, str | None]] = {
+    "pytorch_model*.bin": ("PyTorch is", ""),
+    "tf_model*.h5": ("transformers 4 with TensorFlow and PyTorch are", ", from_tf=True"),
+    "flax_model*.msgpack": ("transformers 4 with Flax and PyTorch are", ", from_flax=True"),
+    **{pattern: ("PyTorch is", None) for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt")},
+}
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors file, or shards, of a checkpoint. Raises InputError if there are none."""
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    if (folder / INDEX).is_file():
+        weight_map = read_json(folder / INDEX).get("weight_map")
+        if not isinstance(weight_map, dict):
+            raise InputError("weights", str(folder / INDEX), "it must have a weight_map")
+        return [folder / str(name) for name in sorted(set(weight_map.values()))]
+    allowed = f"a folder with {SINGLE} or {INDEX} is expected"
+    raise InputError("weights", str(folder), allowed + _way_out(folder))
+
+
+@contextmanager
+def whole_folder(folder: str | Path) -> Iterator[Path]:
+    """A work folder that becomes `folder` at the end: all of it, or nothing.
+
+    Raises InputError if the folder exists and is not empty.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError("folder", str(folder), "a folder that is empty or not there is expected")
+    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    work.mkdir(parents=True)
+    try:
+        yield work
+        os.replace(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def checksum(files: Iterable[Path]) -> str:
+    """sha256 over names and contents of those that are there, wherever their folder is."""
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+            with file.open("rb") as opened:
+                for block in iter(lambda: opened.read(1 << 20), b""):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def _way_out(folder: Path) -> str:
+    """How to make safetensors of the other weights in a folder; nothing if it has none."""
+    found = ((file, *way) for pattern, way in OTHERS.items() for file in folder.glob(pattern))
+    file, library, option = next(found, (None, None, None))
+    if file is None:
+        return ""
+    if option is None:
+        convert = (
+            "import torch; from safetensors.torch import save_file; "
+            f"save_file(torch.load({str(file)!r}, weights_only=True), {SINGLE!r})"
+        )
+    else:
+        convert = (
+            f"from transformers import {_architecture(folder)} as M; "
+            f"M.from_pretrained({str(folder)!r}{option}).save_pretrained('converted')"
+        )
+    return f"; {file.name} is never loaded, but where {library} installed, convert it: {convert}"
+
+
+def _architecture(folder: Path) -> str:
+    """The class of transformers that a checkpoint is of, as its config.json has it."""
+    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    named = config.get("architectures")
+    if isinstance(named, list) and named and str(named[0]).isidentifier():
+        return str(named[0])
+    return "AutoModelForSeq2SeqLM" if config.get("is_encoder_decoder") else "AutoModelForCausalLM"

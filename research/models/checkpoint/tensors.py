@@ -1,0 +1,88 @@
+"""Tensors of safetensors files, read in parts: memory holds little more than what is asked for."""
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from research.common.errors import InputError
+
+BLOCK = 8 << 20  # bytes of a file that are read at a time
+ALIGNED = 64  # bytes; where an array begins so that JAX takes it over on CPU and copies nothing
+
+Part = tuple[slice, ...]  # one slice without a step per axis
+
+
+class Tensor(NamedTuple):
+    """A tensor in a file; none of its values are in memory."""
+
+    file: Path
+    name: str  # as the file has it
+    shape: tuple[int, ...]
+    kind: str  # as safetensors has it, such as BF16
+
+    def read(self, part: Part, dtype: Any, transposed: bool = False) -> np.ndarray:
+        """A part of the tensor, or of its transpose, as `dtype`; see `ALIGNED`."""
+        wanted = part[::-1] if transposed else part
+        sizes = [len(range(*cut.indices(n))) for cut, n in zip(wanted, self.shape, strict=True)]
+        found = _empty(sizes[::-1] if transposed else sizes, np.dtype(dtype))
+        rows_first = found.T if transposed else found
+        for rows, block in self._blocks(wanted):
+            rows_first[rows] = block
+        return found
+
+    def equals(self, other: "Tensor") -> bool:
+        """Whether two tensors of one shape hold the same numbers."""
+        whole = (slice(None),) * len(self.shape)
+        return all(
+            np.array_equal(block, other._stored((rows, *whole[1:])))
+            for rows, block in self._blocks(whole)
+        )
+
+    def _blocks(self, part: Part) -> Iterator[tuple[slice, np.ndarray]]:
+        """`part` in blocks of about BLOCK bytes, each with the rows of `part` that it holds."""
+        first, last, _ = part[0].indices(self.shape[0])
+        row_bytes = 4 * math.prod(self.shape[1:])
+        step = max(1, BLOCK // max(1, row_bytes))
+        for start in range(first, last, step):
+            stop = min(start + step, last)
+            block = self._stored((slice(start, stop), *part[1:]))
+            yield slice(start - first, stop - first), block
+
+    def _stored(self, part: Part) -> np.ndarray:
+        """A part as the file has it. The file is mapped meanwhile only: its pages are memory."""
+        with safe_open(self.file, framework="numpy") as opened:
+            return opened.get_slice(self.name)[part]
+
+
+def tensors(files: Iterable[Path]) -> dict[str, Tensor]:
+    """The tensors of some files by name.
+
+    Raises InputError for a file that is missing or damaged, or holds what another one does.
+    """
+    found: dict[str, Tensor] = {}
+    for file in files:
+        if not file.is_file():
+            raise InputError("weights", str(file), "the index names it, but it is not there")
+        try:
+            with safe_open(file, framework="numpy") as opened:
+                slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            allowed = f"it is damaged, or no safetensors file: {error}"
+            raise InputError("weights", str(file), allowed) from error
+        if twice := sorted(found.keys() & slices.keys()):
+            raise InputError("weights", str(file), f"another shard holds {', '.join(twice)} too")
+        for name, tensor in slices.items():
+            found[name] = Tensor(file, name, tuple(tensor.get_shape()), tensor.get_dtype())
+    return found
+
+
+def _empty(shape: Iterable[int], dtype: np.dtype) -> np.ndarray:
+    shape = tuple(shape)
+    size = math.prod(shape) * dtype.itemsize
+    flat = np.empty(size + ALIGNED, np.uint8)
+    start = -flat.ctypes.data % ALIGNED
+    return flat[start : start + size].view(dtype).reshape(shape)

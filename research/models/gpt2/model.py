@@ -1,0 +1,139 @@
+"""GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners")."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from research.models.checkpoint.key_map import Key, Layout
+from research.models.gpt2.config import GPT2Config
+from research.models.layers.attention import (
+    INITIAL,
+    Attention,
+    Memory,
+    Source,
+    causal,
+    output_head,
+    taken,
+    token_table,
+)
+from research.models.layers.mlp import ACTIVATIONS, MLP
+from research.models.model import Model, Route
+
+# The checkpoint's layers are Conv1D modules, whose weights are [in, out] as our kernels are.
+KEYS = (
+    Key("transformer.wte.weight", "embed/embedding"),
+    Key("transformer.wpe.weight", "positions/embedding"),
+    Key("transformer.h.{i}.ln_1.weight", "layers_{i}/attention_norm/scale"),
+    Key("transformer.h.{i}.ln_1.bias", "layers_{i}/attention_norm/bias"),
+    Key("transformer.h.{i}.attn.c_attn.weight", "layers_{i}/attention/qkv/kernel"),
+    Key("transformer.h.{i}.attn.c_attn.bias", "layers_{i}/attention/qkv/bias"),
+    Key("transformer.h.{i}.attn.c_proj.weight", "layers_{i}/attention/out/kernel"),
+    Key("transformer.h.{i}.attn.c_proj.bias", "layers_{i}/attention/out/bias"),
+    Key("transformer.h.{i}.ln_2.weight", "layers_{i}/mlp_norm/scale"),
+    Key("transformer.h.{i}.ln_2.bias", "layers_{i}/mlp_norm/bias"),
+    Key("transformer.h.{i}.mlp.c_fc.weight", "layers_{i}/mlp/up/kernel"),
+    Key("transformer.h.{i}.mlp.c_fc.bias", "layers_{i}/mlp/up/bias"),
+    Key("transformer.h.{i}.mlp.c_proj.weight", "layers_{i}/mlp/down/kernel"),
+    Key("transformer.h.{i}.mlp.c_proj.bias", "layers_{i}/mlp/down/bias"),
+    Key("transformer.ln_f.weight", "final_norm/scale"),
+    Key("transformer.ln_f.bias", "final_norm/bias"),
+    Key("lm_head.weight", "head/kernel", True),
+)
+
+LAYOUT = Layout(
+    KEYS,
+    copies={"lm_head.weight": "transformer.wte.weight"},
+    # The causal mask, and what masked scores are set to.
+    ignored=("transformer.h.{i}.attn.bias", "transformer.h.{i}.attn.masked_bias"),
+    base="transformer.",
+)
+
+
+def norm(config: GPT2Config, name: str | None = None) -> nn.LayerNorm:
+    """A layer norm whose variance is taken from the mean, as PyTorch does."""
+    return nn.LayerNorm(config.norm_eps, use_fast_variance=False, name=name)
+
+
+class Block(nn.Module):
+    """One layer: attention, then the MLP, each after a norm and beside a residual."""
+
+    config: GPT2Config
+
+    @nn.compact
+    def __call__(
+        self, hidden: Array, visible: Array, memories: Sequence[Source], at: Array | None
+    ) -> tuple[Array, Array, Array]:
+        """(hidden [B, T, D], keys [B, T, H, K], values [B, T, H, K]); hidden [B, L, D] of the slots
+        `at` [B, L], if there are any.
+        """
+        config = self.config
+        attention = Attention(
+            config.width,
+            heads=config.heads,
+            kv_heads=config.heads,
+            head_width=config.width // config.heads,
+            bias=True,
+            out_bias=True,
+            fused=True,
+            name="attention",
+        )
+        activation = ACTIVATIONS[config.activation]
+        mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
+        normed = norm(config, name="attention_norm")(hidden)
+        attended, keys, values = attention(normed, visible, memories, at=at)
+        hidden = taken(hidden, at) + attended
+        return hidden + mlp(norm(config, name="mlp_norm")(hidden)), keys, values
+
+
+class GPT2(Model):
+    """A causal model with learned positions; see `Model`."""
+
+    config: GPT2Config
+
+    ROUTE: ClassVar[Route] = "causal"
+    LAYOUT: ClassVar[Layout] = LAYOUT
+    CONFIG: ClassVar[Any] = GPT2Config
+
+    def setup(self):
+        config = self.config
+        self.table = token_table(config)
+        self.positions = nn.Embed(config.context, config.width, embedding_init=INITIAL)
+        self.layers = [Block(config) for _ in range(config.layers)]
+        self.final_norm = norm(config)
+        if not config.tied:
+            self.head = output_head(config)
+
+    def __call__(
+        self,
+        inputs: Array,
+        positions: Array,
+        valid: Array,
+        memories: Sequence[Memory] = (),
+        at: Array | None = None,
+    ) -> tuple[Array, Memory]:
+        """(hidden [B, T, D] after the final norm, what these T positions offer to later ones).
+
+        inputs: [B, T] tokens or [B, T, D] embeddings, without those of positions. positions:
+        [B, T] int32; a row with a valid one from `context` on is all NaN. valid: [B, T] bool,
+        False on padding, which nothing attends to. Position t sees every valid position of every
+        memory and the valid inputs up to t, by their order. at: [B, L] slots, the only ones of
+        which the hidden states [B, L, D] are wanted.
+        """
+        # Padding may have any position; NaN there would spread, since 0 * NaN is NaN.
+        learned = self.positions(jnp.where(valid, positions, 0))
+        hidden = self.embedded(inputs) + learned
+        visible = causal(valid)
+        own: list[tuple[Array, Array]] = []
+        for index, layer in enumerate(self.layers):
+            sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
+            here = at if index == len(self.layers) - 1 else None
+            hidden, keys, values = layer(hidden, taken(visible, here), sources, here)
+            own.append((keys, values))
+        hidden = self.final_norm(hidden)
+        if self.is_initializing() and not self.config.tied:
+            self.head(hidden)
+        all_keys, all_values = zip(*own, strict=True)
+        return hidden, Memory(all_keys, all_values, valid, positions)

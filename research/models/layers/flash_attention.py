@@ -1,0 +1,147 @@
+"""Attention by cuDNN's fused kernel, which keeps no scores (Dao et al. 2022, arXiv 2205.14135)."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from research.models.layers.softmax_attention import Source
+
+WIDEST = 128  # numbers of a head, on every GPU that has the kernel
+OLDEST = 8.0  # compute capability: Ampere
+
+
+def suits(query: Array, sources: Sequence[Source], drops: bool, device: Any = None) -> bool:
+    """Whether `flash` is to do what `attend` does for these arguments.
+
+    The kernel needs a GPU of NVIDIA, Ampere or later, numbers of two bytes, heads whose width is a
+    multiple of 8, and for its gradients an even number of queries; it drops no weights. What has
+    few queries, such as a last layer at one slot a row, has few scores to keep. Where XLA is told
+    to be deterministic it loses the kernel that it has compiled (openxla/xla 46500). drops: whether
+    weights are. device: the first there is, if None.
+    """
+    device = jax.devices()[0] if device is None else device
+    _, length, _, width = query.shape
+    return (
+        _runs_kernel(device)
+        and not drops
+        and not _deterministic()
+        and all(x.dtype in (jnp.bfloat16, jnp.float16) for x in (query, *_offered(sources)))
+        and width % 8 == 0
+        and width <= WIDEST
+        and length > 0
+        and length % 2 == 0
+    )
+
+
+def flash(
+    query: Array,
+    sources: Sequence[Source],
+    scale: float,
+    implementation: Literal["xla", "cudnn"] = "cudnn",
+) -> Array:
+    """[B, T, H, K]: what `attend` gives, with biases rounded to the queries' precision.
+
+    All sources are joined to one, a memory's rows repeated for the rows that it serves. What no
+    query sees fills them up to an even number of positions.
+    """
+    rows, length = query.shape[:2]
+    keys, values = (jnp.concatenate(x, 1) for x in zip(*_by_row(sources, rows), strict=True))
+    mask = jnp.concatenate([_by_query(s.visible, rows, length) for s in sources], -1)[:, None]
+    bias = []
+    if any(source.bias is not None for source in sources):
+        bias = [jnp.concatenate([_bias(s, query) for s in sources], -1)]
+    if odd := keys.shape[1] % 2:
+        keys, values = (jnp.pad(x, ((0, 0), (0, odd), (0, 0), (0, 0))) for x in (keys, values))
+        mask, *bias = (jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, odd))) for x in (mask, *bias))
+    return _attention(scale, implementation)(mask, query, keys, values, *bias)
+
+
+def _runs_kernel(device: Any) -> bool:
+    capability = str(getattr(device, "compute_capability", ""))  # AMD's are no numbers
+    known = device.platform == "gpu" and re.fullmatch(r"\d+\.\d+", capability)
+    return bool(known) and float(capability) >= OLDEST
+
+
+def _deterministic() -> bool:
+    """Whether XLA's flags ask for deterministic operations on a GPU; of two the last counts."""
+    given = re.findall(r"--xla_gpu_deterministic_ops(\S*)", os.environ.get("XLA_FLAGS", ""))
+    return bool(given) and given[-1].lower() in ("", "=true", "=1")
+
+
+def _offered(sources: Sequence[Source]) -> list[Array]:
+    return [x for source in sources for x in (source.keys, source.values)]
+
+
+def _by_row(sources: Sequence[Source], rows: int) -> list[tuple[Array, Array]]:
+    return [(_repeated(one.keys, rows), _repeated(one.values, rows)) for one in sources]
+
+
+def _repeated(x: Array, rows: int) -> Array:
+    """[rows, ...] of [b, ...], each row for the rows / b that it serves."""
+    return jnp.repeat(x, rows // len(x), axis=0)
+
+
+def _by_query(visible: Array, rows: int, length: int) -> Array:
+    """[B, T, S] of [b, T or 1, S]."""
+    return jnp.broadcast_to(_repeated(visible, rows), (rows, length, visible.shape[-1]))
+
+
+def _bias(source: Source, query: Array) -> Array:
+    """[B, H, T, S]; zeros where a source has none."""
+    rows, length, heads, _ = query.shape
+    if source.bias is None:
+        return jnp.zeros((rows, heads, length, source.keys.shape[1]), query.dtype)
+    return _repeated(source.bias, rows).astype(query.dtype)
+
+
+def _attention(scale: float, implementation: Literal["xla", "cudnn"]) -> Callable[..., Array]:
+    """Of (mask, query, keys, values, and a bias or none), each with as many rows as the others.
+
+    Its backward pass computes the forward pass again, so that nothing but these is kept.
+    """
+
+    def once(mask: Array, *floats: Array) -> Array:
+        run = partial(jax.nn.dot_product_attention, scale=scale, implementation=implementation)
+        return run(*floats, mask=mask)
+
+    def back(gradient: Array, mask: Array, *floats: Array) -> tuple[Array, ...]:
+        return jax.vjp(partial(once, mask), *floats)[1](gradient)
+
+    @jax.custom_vjp
+    def attention(mask: Array, *floats: Array) -> Array:
+        return _all_rows(once)(mask, *floats)
+
+    def forward(*args: Array) -> tuple[Array, tuple[Array, ...]]:
+        return attention(*args), args
+
+    def backward(kept: tuple[Array, ...], gradient: Array) -> tuple[Any, ...]:
+        return (None, *_all_rows(back)(gradient, *kept))
+
+    attention.defvjp(forward, backward)
+    return attention
+
+
+def _all_rows(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of arrays [B, ...] that a `vmap` calls once, with the rows of all its members.
+
+    JAX's own rules for cuDNN's calls refuse a mask that heads share (its pull request 34920).
+    """
+    mapped = jax.custom_batching.custom_vmap(function)
+
+    @mapped.def_vmap
+    def rule(size: int, batched: Sequence[bool], *args: Array) -> tuple[Any, Any]:
+        spread = [
+            x if known else jnp.broadcast_to(x, (size, *x.shape))
+            for x, known in zip(args, batched, strict=True)
+        ]
+        found = _all_rows(function)(*(x.reshape(-1, *x.shape[2:]) for x in spread))
+        apart = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), found)
+        return apart, jax.tree.map(lambda _: True, found)
+
+    return mapped

@@ -1,0 +1,55 @@
+"""The MLPs of all families, and their activations."""
+
+from collections.abc import Callable
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from research.models.layers.attention import linear
+from research.models.layers.dropout import Dropout
+
+
+def gelu(x: Array) -> Array:
+    """The exact GELU of Hendrycks and Gimpel 2016 (arXiv 1606.08415), by erf in float32.
+
+    `nn.gelu` has erfc, whose two branches took 5 % of a step of MiniLM on two cores.
+    """
+    wide = x.astype(jnp.float32)
+    return (wide * (0.5 + 0.5 * jax.lax.erf(wide * 0.5**0.5))).astype(x.dtype)
+
+
+# By their names in transformers: `gelu_new` is the approximation of GELU by tanh.
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "gelu_new": partial(nn.gelu, approximate=True),
+    "gelu_pytorch_tanh": partial(nn.gelu, approximate=True),
+    "gelu": gelu,
+    "relu": nn.relu,
+    "silu": nn.silu,
+    "tanh": nn.tanh,
+}
+
+
+class MLP(nn.Module):
+    """`down(activation(up(x)))`; gated: `down(activation(gate(x)) * up(x))`.
+
+    The gated form is Shazeer 2020 (arXiv 2002.05202), equation 6.
+    """
+
+    hidden: int
+    activation: Callable[[Array], Array]
+    gated: bool
+    bias: bool
+
+    @nn.compact
+    def __call__(self, inputs: Array) -> Array:
+        up = linear(self.hidden, use_bias=self.bias, name="up")(inputs)
+        if self.gated:
+            gate = linear(self.hidden, use_bias=self.bias, name="gate")(inputs)
+            inner = self.activation(gate) * up
+        else:
+            inner = self.activation(up)
+        dropped = Dropout(name="drop")(inner)
+        return linear(inputs.shape[-1], use_bias=self.bias, name="down")(dropped)

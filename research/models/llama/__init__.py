@@ -1,0 +1,1 @@
+"""The Llama family: model, config and variants (Mistral, Qwen)."""

@@ -1,0 +1,165 @@
+"""Decoders like Llama (Touvron et al. 2023, arXiv 2302.13971), and what Mistral and Qwen change.
+
+Mistral (Jiang et al. 2023, arXiv 2310.06825) has a sliding window, Qwen2 (Yang et al. 2024, arXiv
+2407.10671) biases of query, key and value, Qwen3 (Yang et al. 2025, arXiv 2505.09388) norms of
+query and key heads.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from research.models.checkpoint.weights import Key, Layout
+from research.models.layers.attention import (
+    Attention,
+    Memory,
+    Rotation,
+    Source,
+    causal,
+    output_head,
+    rotation_at,
+    taken,
+    token_table,
+)
+from research.models.layers.mlp import MLP
+from research.models.llama.config import DecoderConfig
+from research.models.model import Model, Route
+
+KEYS = (
+    Key("model.embed_tokens.weight", "embed/embedding"),
+    Key("model.layers.{i}.input_layernorm.weight", "layers_{i}/attention_norm/scale"),
+    Key("model.layers.{i}.self_attn.q_proj.weight", "layers_{i}/attention/query/kernel", True),
+    Key("model.layers.{i}.self_attn.k_proj.weight", "layers_{i}/attention/key/kernel", True),
+    Key("model.layers.{i}.self_attn.v_proj.weight", "layers_{i}/attention/value/kernel", True),
+    Key("model.layers.{i}.self_attn.o_proj.weight", "layers_{i}/attention/out/kernel", True),
+    Key("model.layers.{i}.self_attn.q_proj.bias", "layers_{i}/attention/query/bias"),
+    Key("model.layers.{i}.self_attn.k_proj.bias", "layers_{i}/attention/key/bias"),
+    Key("model.layers.{i}.self_attn.v_proj.bias", "layers_{i}/attention/value/bias"),
+    Key("model.layers.{i}.self_attn.o_proj.bias", "layers_{i}/attention/out/bias"),
+    Key("model.layers.{i}.self_attn.q_norm.weight", "layers_{i}/attention/query_norm/scale"),
+    Key("model.layers.{i}.self_attn.k_norm.weight", "layers_{i}/attention/key_norm/scale"),
+    Key("model.layers.{i}.post_attention_layernorm.weight", "layers_{i}/mlp_norm/scale"),
+    Key("model.layers.{i}.mlp.gate_proj.weight", "layers_{i}/mlp/gate/kernel", True),
+    Key("model.layers.{i}.mlp.up_proj.weight", "layers_{i}/mlp/up/kernel", True),
+    Key("model.layers.{i}.mlp.down_proj.weight", "layers_{i}/mlp/down/kernel", True),
+    Key("model.layers.{i}.mlp.gate_proj.bias", "layers_{i}/mlp/gate/bias"),
+    Key("model.layers.{i}.mlp.up_proj.bias", "layers_{i}/mlp/up/bias"),
+    Key("model.layers.{i}.mlp.down_proj.bias", "layers_{i}/mlp/down/bias"),
+    Key("model.norm.weight", "final_norm/scale"),
+    Key("lm_head.weight", "head/kernel", True),
+)
+
+LAYOUT = Layout(
+    KEYS,
+    copies={"lm_head.weight": "model.embed_tokens.weight"},
+    ignored=(  # buffers that old checkpoints hold
+        "model.layers.{i}.self_attn.rotary_emb.inv_freq",
+        "model.rotary_emb.inv_freq",
+    ),
+    base="model.",
+)
+
+
+class Block(nn.Module):
+    """One layer: attention, then the MLP, each after a norm and beside a residual."""
+
+    config: DecoderConfig
+
+    @nn.compact
+    def __call__(
+        self,
+        hidden: Array,
+        rotation: Rotation,
+        visible: Array,
+        memories: Sequence[Source],
+        at: Array | None,
+    ) -> tuple[Array, Array, Array]:
+        """(hidden [B, T, D], keys [B, T, G, K], values [B, T, G, K]); hidden [B, L, D] of the slots
+        `at` [B, L], if there are any.
+        """
+        config = self.config
+        attention = Attention(
+            config.width,
+            config.heads,
+            config.kv_heads,
+            config.head_width,
+            bias=config.attention_bias,
+            out_bias=config.out_bias,
+            head_norm=config.head_norm,
+            name="attention",
+        )
+        mlp = MLP(config.hidden, nn.silu, gated=True, bias=config.mlp_bias, name="mlp")
+        normed = nn.RMSNorm(config.norm_eps, name="attention_norm")(hidden)
+        attended, keys, values = attention(normed, visible, memories, rotation, at=at)
+        hidden = taken(hidden, at) + attended
+        normed = nn.RMSNorm(config.norm_eps, name="mlp_norm")(hidden)
+        return hidden + mlp(normed), keys, values
+
+
+class Decoder(Model):
+    """A causal model; see `Model`."""
+
+    config: DecoderConfig
+
+    ROUTE: ClassVar[Route] = "causal"
+    LAYOUT: ClassVar[Layout] = LAYOUT
+    CONFIG: ClassVar[Any] = DecoderConfig
+
+    def setup(self):
+        config = self.config
+        self.table = token_table(config)
+        self.layers = [Block(config) for _ in range(config.layers)]
+        self.final_norm = nn.RMSNorm(config.norm_eps)
+        if not config.tied:
+            self.head = output_head(config)
+
+    def __call__(
+        self,
+        inputs: Array,
+        positions: Array,
+        valid: Array,
+        memories: Sequence[Memory] = (),
+        at: Array | None = None,
+    ) -> tuple[Array, Memory]:
+        """(hidden [B, T, D] after the final norm, what these T positions offer to later ones).
+
+        inputs: [B, T] tokens or [B, T, D] embeddings. positions: [B, T] int32, for the rotary
+        embedding and windows. valid: [B, T] bool, False on padding, which nothing attends to.
+        Position t sees every valid position of every memory and the valid inputs up to t, by their
+        order; where a layer has a window, only those less than the window before its own position.
+        at: [B, L] slots, the only ones of which the hidden states [B, L, D] are wanted.
+        """
+        hidden = self.embedded(inputs)
+        rotation = rotation_at(positions, self.config.rope.frequencies(self.config.head_width))
+        everything = causal(valid)
+        own: list[tuple[Array, Array]] = []
+        for index, layer in enumerate(self.layers):
+            here = at if index == len(self.layers) - 1 else None
+            asking = taken(positions, here)
+            visible = self._near(taken(everything, here), asking, positions, index)
+            sources = []
+            for m in memories:
+                remembered = self._near(m.valid[:, None], asking, m.positions, index)
+                sources.append(Source(m.keys[index], m.values[index], remembered))
+            hidden, keys, values = layer(hidden, rotation, visible, sources, here)
+            own.append((keys, values))
+        hidden = self.final_norm(hidden)
+        if self.is_initializing() and not self.config.tied:
+            self.head(hidden)
+        all_keys, all_values = zip(*own, strict=True)
+        return hidden, Memory(all_keys, all_values, valid, positions)
+
+    def _near(self, visible: Array, positions: Array, others: Array, layer: int) -> Array:
+        """Of `visible` [b, T or 1, S] what the layer's window leaves to queries at [B, T].
+
+        others: [b, S] positions of what is seen. [B, T, S] where there is a window.
+        """
+        window = self.config.window
+        if window is None or layer not in self.config.windowed:
+            return visible
+        served = len(positions) // len(others)
+        visible, others = (jnp.repeat(x, served, axis=0) for x in (visible, others))
+        return visible & (positions[:, :, None] - others[:, None] < window)

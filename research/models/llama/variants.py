@@ -1,0 +1,89 @@
+"""The model types of the Llama family: what their config.json leaves unsaid."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from research.common.errors import InputError
+from research.models.checkpoint.config_fields import check
+
+KINDS = ("full_attention", "sliding_attention")  # of layers, without and with a window
+
+
+class Family(NamedTuple):
+    """What a model type means beyond the fields of its config.json.
+
+    defaults: of its class in transformers, for fields that are not there, where they differ from
+    those of `LlamaConfig`. fixed: fields that its class does not read, and the values that say what
+    it computes. windows: which layers may have a sliding window.
+    """
+
+    architecture: str
+    windows: Literal["none", "all", "any"]
+    defaults: Mapping[str, Any]
+    fixed: Mapping[str, tuple[Any, ...]]
+
+    def windows_of(
+        self, config: Mapping[str, Any], layers: int
+    ) -> tuple[int | None, tuple[int, ...]]:
+        """(the window, the layers that have it), for a config.json completed by `defaults`."""
+        window = config.get("sliding_window")
+        if self.windows == "any":
+            used = config.get("use_sliding_window", False)
+            check("use_sliding_window", used, bool)
+            window = window if used else None
+            windowed = _sliding_layers(config, window, layers)
+        else:
+            windowed = tuple(range(layers)) if window is not None else ()
+        return (window if windowed else None), windowed
+
+    def windows_to_hf(
+        self, window: int | None, windowed: tuple[int, ...], layers: int
+    ) -> dict[str, Any]:
+        """The fields of a config.json that say so."""
+        if self.windows == "none":
+            return {}
+        if self.windows == "all":
+            return {"sliding_window": window}
+        kinds = [KINDS[layer in windowed] for layer in range(layers)]
+        used = window is not None
+        return {"use_sliding_window": used, "sliding_window": window, "layer_types": kinds}
+
+
+def _sliding_layers(config: Mapping[str, Any], window: Any, layers: int) -> tuple[int, ...]:
+    """Those that `layer_types` names; without it, those from `max_window_layers` on."""
+    kinds, first = config.get("layer_types"), config["max_window_layers"]
+    if kinds is None:
+        if isinstance(first, bool) or not isinstance(first, int) or first < 0:
+            raise InputError("max_window_layers", first, "a whole number from 0 is expected")
+        return tuple(range(first, layers)) if window is not None else ()
+    if not isinstance(kinds, list) or len(kinds) != layers or any(k not in KINDS for k in kinds):
+        allowed = f"a list of {layers} times {' or '.join(KINDS)} is expected"
+        raise InputError("layer_types", kinds, allowed)
+    windowed = tuple(layer for layer, kind in enumerate(kinds) if kind == KINDS[True])
+    if windowed and window is None:
+        allowed = "sliding_attention needs use_sliding_window and sliding_window"
+        raise InputError("layer_types", kinds, allowed)
+    return windowed
+
+
+NO_BIAS = {"attention_bias": (False, None), "mlp_bias": (False, None)}
+NO_WINDOW = {"sliding_window": (None,), "use_sliding_window": (False, None), "layer_types": (None,)}
+QWEN = {"num_key_value_heads": 32, "sliding_window": 4096, "max_window_layers": 28}
+FAMILIES = {
+    "llama": Family("LlamaForCausalLM", "none", {}, NO_WINDOW),
+    "mistral": Family(
+        "MistralForCausalLM",
+        "all",
+        {"num_key_value_heads": 8, "sliding_window": 4096},
+        {**NO_BIAS, "layer_types": (None,)},
+    ),
+    "qwen2": Family(
+        "Qwen2ForCausalLM",
+        "any",
+        {**QWEN, "attention_bias": True},
+        {**NO_BIAS, "attention_bias": (True,)},
+    ),
+    "qwen3": Family(
+        "Qwen3ForCausalLM", "any", {**QWEN, "head_dim": 128}, {"mlp_bias": (False, None)}
+    ),
+}

@@ -1,0 +1,1 @@
+"""What is stored of a run, how it is checked, and which trial dev chooses."""

@@ -1,0 +1,246 @@
+"""What one run predicted on every test item, and the CSV file that keeps it.
+
+The file is the evidence behind a score: intervals and paired tests are computed from it.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from research.common.errors import InputError
+from research.common.json_io import parse_json
+from research.tasks.metrics.classification import METRICS
+from research.tasks.metrics.regression import NUMBER_METRICS
+from research.tasks.texts import Texts
+
+DECIMALS = 4
+LEADING = ["item", "gold", "predicted"]
+# With more classes than these, a file holds two scores a row: all would be megabytes a run.
+MOST_SCORES = 16
+TWO = ("score of gold", "score of predicted")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Classes as indices into `labels`: gold [I], predicted [I]; scores [I, C], higher is likelier.
+
+    A prediction of -1 is no answer, an empty cell in the file. Read back from a file of more than
+    `MOST_SCORES` classes, scores are [I, 2]: of the right class, and of the predicted one if
+    there is an answer.
+    """
+
+    labels: tuple[str, ...]
+    gold: np.ndarray
+    predicted: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its metrics."""
+        return tuple(METRICS)
+
+    def worth(self, metric: str) -> np.ndarray:
+        """[I] of each answer, whatever the metric of them all: whether it is right."""
+        del metric
+        return self.predicted == self.gold
+
+    def metrics(self) -> dict[str, float]:
+        """Every metric of `METRICS`, computed from the classes."""
+        classes = len(self.labels)
+        return {n: float(m(self.predicted, self.gold, classes)) for n, m in METRICS.items()}
+
+    def without(self, metric: str) -> tuple[float, np.ndarray]:
+        """(the score, [I]: the score without each of the items; the score itself of one alone).
+
+        A metric of `METRICS` counts pairs of gold and predicted, so two items with the same pair
+        leave the same score and one deletion per pair is enough.
+        """
+        score, classes = METRICS[metric], len(self.labels)
+        whole = score(self.predicted, self.gold, classes)
+        if len(self.gold) < 2:
+            return float(whole), np.array([whole])
+        pairs = self.gold.astype(np.int64) * (classes + 1) + self.predicted + 1  # -1: no answer
+        _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+        without = [
+            score(np.delete(self.predicted, i), np.delete(self.gold, i), classes) for i in first
+        ]
+        return float(whole), np.stack(without)[inverse]
+
+    def to_csv(self) -> bytes:
+        """Header `item,gold,predicted,<label>...`, or `TWO` for the labels where there are many;
+        class names, and scores to four decimals.
+        """
+        shape = (len(self.gold), len(self.labels))
+        if self.predicted.shape != self.gold.shape or self.scores.shape != shape:
+            raise ValueError(
+                f"predicted {self.predicted.shape}, scores {self.scores.shape} for {shape}"
+            )
+        rows: list[list[object]] = [[*LEADING, *_columns(self.labels)]]
+        for item, (gold, predicted, scores) in enumerate(
+            zip(self.gold, self.predicted, self._kept(), strict=True)
+        ):
+            # Adding zero turns -0.0 into 0.0.
+            shown = [f"{round(float(score), DECIMALS) + 0.0:.{DECIMALS}f}" for score in scores]
+            answer = self.labels[predicted] if predicted >= 0 else ""
+            rows.append([item, self.labels[gold], answer, *shown])
+        return csv_bytes(rows)
+
+    def _kept(self) -> np.ndarray:
+        """The scores that the file holds, [I, C] or [I, 2]."""
+        if len(self.labels) <= MOST_SCORES:
+            return self.scores
+        answers = np.where(self.predicted < 0, self.gold, self.predicted)
+        classes = np.stack([self.gold, answers], axis=1)
+        return np.take_along_axis(self.scores, classes, axis=1)
+
+
+def parse_predictions(content: bytes, labels: list[str], field: str) -> Predictions:
+    """The inverse of `Predictions.to_csv`; an InputError names the file as `field`."""
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(field, str(error), "a CSV file of predictions is expected") from error
+    columns = [*LEADING, *_columns(labels)]
+    if not rows or rows[0] != columns:
+        header = rows[0] if rows else []
+        raise InputError(field, header, f"the header must be {','.join(columns)}")
+    index = {label: i for i, label in enumerate(labels)}
+    answers = {"": -1, **index}
+    try:
+        table = [
+            (int(item), index[gold], answers[predicted], [float(score) for score in scores])
+            for item, gold, predicted, *scores in rows[1:]
+        ]
+        items, gold, predicted, scores = zip(*table, strict=True)
+        stacked = np.array(scores, dtype=float).reshape(len(items), len(columns) - len(LEADING))
+    except (ValueError, KeyError) as error:
+        raise InputError(field, str(error), "a row that is not a prediction") from error
+    if list(items) != list(range(len(items))):
+        raise InputError(field, items[:5], "items must be numbered 0, 1, 2 and so on")
+    return Predictions(tuple(labels), np.array(gold), np.array(predicted), stacked)
+
+
+def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
+    """The rows as CSV in UTF-8 that end in a line feed, cells in quotes where they need to."""
+    lines = []
+    for row in rows:
+        line = io.StringIO()
+        # With this end, a carriage return within a cell puts it in quotes; readers need that.
+        csv.writer(line, lineterminator="\r\n").writerow(row)
+        lines.append(line.getvalue().removesuffix("\r\n") + "\n")
+    return "".join(lines).encode()
+
+
+def _columns(labels: Sequence[str]) -> Sequence[str]:
+    return labels if len(labels) <= MOST_SCORES else TWO
+
+
+HEADER = ["item", "gold", "predicted"]
+
+
+@dataclass(frozen=True)
+class NumberPredictions:
+    """gold: [I] the right numbers, predicted: [I] the run's."""
+
+    gold: np.ndarray
+    predicted: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its metrics."""
+        return tuple(NUMBER_METRICS)
+
+    def worth(self, metric: str) -> None:
+        """A number is not right or wrong."""
+        del metric
+
+    def metrics(self) -> dict[str, float]:
+        """Every metric by name."""
+        return {name: self.without(name)[0] for name in self.names}
+
+    def without(self, metric: str) -> tuple[float, np.ndarray]:
+        """(the score, [I]: the score without each of the items; the score itself of one alone)."""
+        return NUMBER_METRICS[metric](self.predicted, self.gold)
+
+    def to_csv(self) -> bytes:
+        """Header `item,gold,predicted`; numbers with all their digits."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(HEADER)
+        for item, numbers in enumerate(zip(self.gold, self.predicted, strict=True)):
+            writer.writerow([item, *(repr(float(number)) for number in numbers)])
+        return text.getvalue().encode()
+
+
+def parse_numbers(content: bytes, field: str) -> NumberPredictions:
+    """The inverse of `NumberPredictions.to_csv`; an InputError names the file as `field`."""
+    try:
+        header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        if header != HEADER or not rows:
+            raise ValueError(f"the header must be {','.join(HEADER)}, and items below it")
+        items, gold, predicted = (np.array(column, float) for column in zip(*rows, strict=True))
+        if items.tolist() != list(range(len(items))):
+            raise ValueError("items must be numbered 0, 1, 2 and so on")
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise InputError(field, str(error), "a CSV file of numbers is expected") from error
+    return NumberPredictions(gold, predicted)
+
+
+TEXT_LEADING = ["item", "output", "references"]
+
+
+@dataclass(frozen=True)
+class TextPredictions(Texts):
+    """Texts beside their references and what each is worth. BLEU and chrF are computed from the
+    texts whenever they are asked for; what needs a database or a format was measured once.
+    """
+
+    @property
+    def gold(self) -> np.ndarray:
+        """[I]: what identifies an item, its references."""
+        return np.array([json.dumps(one) for one in self.references])
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """[I]: the texts."""
+        return np.array(self.outputs)
+
+    def worth(self, metric: str) -> np.ndarray:
+        """[I] of each answer by this metric, or by ROUGE-L where it measures only all together."""
+        return self.items.get(metric, self.items["rouge_l"])
+
+    def to_csv(self) -> bytes:
+        """Header `item,output,references,<metric>...`; references as JSON, 0 to 1 by metric."""
+        values = np.stack([*self.items.values()], axis=1)
+        rows: list[list[object]] = [[*TEXT_LEADING, *self.items]]
+        answers = zip(self.outputs, self.references, values, strict=True)
+        for item, (output, references, measured) in enumerate(answers):
+            known = json.dumps(references, ensure_ascii=False)
+            rows.append([item, output, known, *(repr(float(value)) for value in measured)])
+        return csv_bytes(rows)
+
+
+def parse_texts(content: bytes, field: str) -> TextPredictions:
+    """The inverse of `TextPredictions.to_csv`; an InputError names the file as `field`."""
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(field, str(error), "a CSV file in UTF-8 is expected") from error
+    header = rows[0] if rows else []
+    names = header[len(TEXT_LEADING) :]
+    if header[: len(TEXT_LEADING)] != TEXT_LEADING or not names or len(rows) < 2:
+        allowed = f"the header must be {','.join(TEXT_LEADING)},<metric>..., and items below it"
+        raise InputError(field, header, allowed)
+    try:
+        numbers, outputs, references, *values = zip(*rows[1:], strict=True)
+        known = tuple(tuple(map(str, parse_json(one))) for one in references)
+        items = {name: np.array(of, float) for name, of in zip(names, values, strict=True)}
+    except (TypeError, ValueError) as error:
+        raise InputError(field, str(error), "a row that is not a prediction") from error
+    if list(numbers) != [str(item) for item in range(len(numbers))] or not all(known):
+        raise InputError(field, numbers[:5], "items are numbered 0, 1, 2, ..., with references")
+    return TextPredictions(outputs, known, items)

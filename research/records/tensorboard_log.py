@@ -1,0 +1,82 @@
+"""Metrics of runs for `tensorboard --logdir results/NAME/tensorboard`, by tensorboardX.
+
+tensorboardX writes event files with numpy and protobuf alone; TensorBoard's own package brings a
+web server along, and those of PyTorch and Flax bring PyTorch and TensorFlow.
+"""
+
+import importlib.util
+import math
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from research.common.errors import InputError
+
+TAGS = ("train/loss", "dev/score", "dev/loss")  # of what follows the step in a history
+
+
+class Board:
+    """A folder of event files for each run: approach/task/regime/seed and id.
+
+    Steps go on over the stages. What was there of a run is replaced when it starts or resumes.
+    Raises InputError if tensorboardX is not installed.
+    """
+
+    def __init__(self, folder: Path):
+        if importlib.util.find_spec("tensorboardX") is None:
+            allowed = "it takes tensorboardX: pip install 'adaptlab[tensorboard]'"
+            raise InputError("tensorboard", True, allowed)
+        self.folder = folder
+        self._writers: dict[str, Any] = {}
+
+    def open(self, run: Mapping[str, Any], earlier: Sequence[Any]) -> Callable[[Any], None]:
+        """What is to be called with the history of a run's stage whenever it may have grown."""
+        written, begun = 0, sum(history[-1][0] for history in earlier if history)
+
+        def write(history: Sequence[Any]) -> None:
+            nonlocal written
+            if run["run_id"] not in self._writers:
+                self._start(run, earlier)
+            writer = self._writers[run["run_id"]]
+            _add(writer, history[written:], begun)
+            writer.flush()
+            written = len(history)
+
+        return write
+
+    def finish(
+        self, record: Mapping[str, Any], histories: Sequence[Any], scores: Mapping[str, Any]
+    ) -> None:
+        """Adds the metrics of each split, after whatever of the histories is not yet there."""
+        if record["run_id"] not in self._writers:
+            self._start(record, histories)
+        writer = self._writers.pop(record["run_id"])
+        end = sum(history[-1][0] for history in histories if history)
+        for split, metrics in scores.items():
+            for name, value in metrics.items():
+                if value is not None and math.isfinite(value):
+                    writer.add_scalar(f"end/{split}/{name}", value, end)
+        writer.close()
+
+    def _start(self, run: Mapping[str, Any], histories: Sequence[Any]) -> None:
+        """A new folder with these histories."""
+        from tensorboardX import SummaryWriter  # takes a third of a second to import
+
+        names = [str(run[name]) for name in ("approach", "task", "regime")]
+        names.append(f"seed {run['seed']} {run['run_id']}")
+        folder = self.folder.joinpath(*(re.sub(r"[^\w.+-]+", "_", name) for name in names))
+        shutil.rmtree(folder, ignore_errors=True)
+        writer = self._writers[run["run_id"]] = SummaryWriter(str(folder))
+        begun = 0
+        for history in histories:
+            _add(writer, history, begun)
+            begun += history[-1][0] if history else 0
+
+
+def _add(writer: Any, history: Sequence[Any], begun: int) -> None:
+    for step, *values in history:
+        for tag, value in zip(TAGS, values, strict=True):
+            if value is not None:
+                writer.add_scalar(tag, value, begun + step)

@@ -1,0 +1,86 @@
+"""What training changed, kept beside a run's record so that the run can be exported and served."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save
+
+from research.common.config import build, resolved
+from research.common.errors import InputError
+from research.common.files import write_atomically
+from research.common.hashing import sha256
+from research.common.json_io import parse_json
+from research.experiments.plan import Run
+from research.experiments.prompt import Prompt
+from research.methods.method import Leaves
+from research.tasks.encoding.wording import Wording
+
+
+def save_trained(folder: Path, id: str, leaves: Leaves, wording: Wording | None = None) -> str:
+    """Writes the trained leaves of the run `id` of a results folder, by their paths; returns the
+    sha256 of the file.
+    """
+    arrays = {path: np.ascontiguousarray(leaf) for path, leaf in leaves.items()}
+    metadata = None if wording is None else {"wording": json.dumps(resolved(wording))}
+    content = save(arrays, metadata=metadata)
+    write_atomically(_file(folder, id), content)
+    return sha256(content)
+
+
+def wording_of(run: Run) -> Wording | None:
+    """How the rows of a run are asked; None where that takes more than a template and the texts of
+    labels: demonstrations, prompts without an input, an ensemble, or a text as the answer.
+    """
+    task, own = run.cell.task, run.approach
+    plain = Prompt(template=own.template, draw=own.draw, normalisation=own.normalisation)
+    if not task.labels or plain.prompt != own.prompt:
+        return None
+    texts = {label: task.verbalizer.all(label) for label in task.labels}
+    template, end = task.templates[own.template].text, task.verbalizer.end
+    return Wording(template, texts, end, own.normalisation)
+
+
+def is_kept(folder: Path, id: str) -> bool:
+    """Whether a run's trained leaves are there."""
+    return _file(folder, id).is_file()
+
+
+def load_trained(folder: Path, id: str, digest: str | None = None) -> Leaves:
+    """The leaves of a run; raises InputError if they were not kept, and where the sha256 of their
+    file is not the `digest` of the run's record.
+    """
+    file = _present(folder, id)
+    try:
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        if digest not in (None, found):
+            raise InputError("run", id, f"{file} is not the file it was")
+        return dict(load_file(file))
+    except SafetensorError as error:
+        raise InputError("run", id, f"{file} is damaged: {error}") from error
+
+
+def load_wording(folder: Path, id: str) -> Wording | None:
+    """The wording of a run, if it was kept; raises InputError if not even its leaves were."""
+    file = _present(folder, id)
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            metadata = opened.metadata() or {}
+            return build(Wording, parse_json(metadata["wording"]), str(file)) if metadata else None
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise InputError("run", id, f"{file} is damaged: {error}") from error
+
+
+def _present(folder: Path, id: str) -> Path:
+    file = _file(folder, id)
+    if not file.is_file():
+        allowed = "its trained leaves were not kept; a sweep keeps them with --keep_trained"
+        raise InputError("run", id, allowed)
+    return file
+
+
+def _file(folder: Path, id: str) -> Path:
+    return folder / "trained" / f"{id}.safetensors"

@@ -1,0 +1,1 @@
+"""Which approach to take, by the records."""

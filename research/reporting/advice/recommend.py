@@ -1,0 +1,177 @@
+"""Which approach to take on a task, from the cells of its column and what the user can afford."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from research.common.errors import InputError
+from research.evaluation.baselines import CONSTANT
+from research.reporting.advice.constraints import (
+    Bound,
+    Column,
+    Constraints,
+    bounds_of,
+    cells_of,
+    examples_of,
+)
+from research.reporting.grid.grid import Cell, Grid
+from research.stats.best_group import LEVEL, untold
+from research.stats.intervals import Gap
+from research.stats.power import Spread
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An approach beside the recommended one. missed: bounds that it does not keep. gap: its score
+    less that of the recommended one. like: whether it keeps all bounds and cannot be told apart
+    from the recommended one. seeds, items: how many of either would tell them apart four times in
+    five, if the gap is what it was found to be; None where that is too many.
+    """
+
+    cell: Cell
+    missed: tuple[Bound, ...] = ()
+    gap: Gap | None = None
+    like: bool = False
+    seeds: int | None = None
+    items: int | None = None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """For one task and regime. recommended: None where nothing keeps the bounds, or nothing that
+    does is told apart from the constant answer. pool: what it is the cheapest of. sure: whether
+    these were taken since their intervals lie above the score that is wanted. constant: the
+    baseline that answers always the same, if the best that keeps the bounds is not told from it.
+    candidates: all approaches, the recommended one first. without: for each bound, what would keep
+    all others.
+    """
+
+    column: Column
+    examples: int
+    constraints: Constraints
+    recommended: Cell | None
+    pool: tuple[Cell, ...]
+    sure: bool
+    constant: Cell | None
+    candidates: tuple[Candidate, ...]
+    without: tuple[tuple[Bound, tuple[Cell, ...]], ...]
+
+    @property
+    def nearest(self) -> Candidate:
+        """What misses the fewest bounds, and these by the least."""
+
+        def far(one: Candidate) -> tuple[int, float, float]:
+            score = one.cell.score(one.cell.headline).score
+            return len(one.missed), sum(b.distance(one.cell) for b in one.missed), -score
+
+        return min(self.candidates, key=far)
+
+
+def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
+    """What to take for the task and regime of a column.
+
+    Taken is the cheapest of those that cannot be told apart from the best that keeps all bounds
+    (tests corrected for all pairs) and whose mean is within the tolerance of it, for what is merely
+    unstable cannot be told apart from anything. If a score is wanted and intervals lie above it, it
+    is the cheapest of these instead. What is not told apart from a constant answer is never taken.
+    Raises InputError for bounds on what no run has measured.
+    """
+    cells, bounds = cells_of(grid, column), bounds_of(constraints)
+    for bound in bounds:
+        if all(bound.excess(cell) is None for cell in cells):
+            raise InputError(bound.name, bound.limit, f"no run on {column[0]} has measured it")
+    missed = {c.key: tuple(b for b in bounds if not b.kept(c)) for c in cells}
+    able = [cell for cell in cells if not missed[cell.key]]
+    pool, sure, constant = _pool(able, cells, constraints)
+    taken = min(pool, key=lambda c: (constraints.price(c), -_score(c)), default=None)
+    found = _candidates(cells, able, taken, missed)
+    without = tuple(
+        (bound, tuple(c for c in cells if missed[c.key] == (bound,))) for bound in bounds
+    )
+    examples = examples_of(grid, column)
+    return Advice(column, examples, constraints, taken, tuple(pool), sure, constant, found, without)
+
+
+def _pool(
+    able: Sequence[Cell], cells: Sequence[Cell], constraints: Constraints
+) -> tuple[list[Cell], bool, Cell | None]:
+    """(what may be taken, whether it surely has the score, the constant that nothing is above)."""
+    constant = [cell for cell in cells if cell.key[0] in CONSTANT]
+    compared = [*(cell for cell in able if cell not in constant), *constant]
+    trying = len(compared) - len(constant)
+    if not trying:
+        return [], False, None
+    matrices = _matched(compared)
+    means = [float(matrix.mean()) for matrix in matrices]
+    best = int(np.argmax(means[:trying]))
+    known = [True] * trying  # to be another than the constant
+    for place in range(trying, len(compared)):
+        like = untold(matrices, place, LEVEL)
+        if like[best] or means[place] > means[best]:
+            return [], False, compared[place]
+        known = [one and not same for one, same in zip(known, like, strict=False)]
+    if constraints.score is not None:
+        wanted = constraints.score
+        surely = [c for c, k in zip(compared, known, strict=False) if k and _low(c) >= wanted]
+        if surely:
+            return surely, True, None
+    level = untold(matrices, best, LEVEL)
+    within = [mean >= means[best] - constraints.tolerance - 1e-9 for mean in means]
+    kept = zip(compared, known, level, within, strict=False)
+    return [cell for cell, *all_of in kept if all(all_of)], False, None
+
+
+def _candidates(
+    cells: Sequence[Cell],
+    able: Sequence[Cell],
+    taken: Cell | None,
+    missed: dict[tuple[str, str, str], tuple[Bound, ...]],
+) -> tuple[Candidate, ...]:
+    """The taken one first, then what it is not told from, what it is told from, the others; each
+    by its score.
+    """
+    if taken is None:
+        found = [Candidate(cell, missed[cell.key]) for cell in cells]
+        return tuple(sorted(found, key=lambda one: (len(one.missed), -_score(one.cell))))
+    like = untold(_matched(able), able.index(taken), LEVEL)
+    alike = {cell.key for cell, same in zip(able, like, strict=True) if same}
+    pairs = max(len(able) * (len(able) - 1) // 2, 1)
+    matrices, found = _matched(cells), []
+    for cell, matrix in zip(cells, matrices, strict=True):
+        difference = matrix - matrices[cells.index(taken)]
+        seeds, items = _needed(difference, LEVEL / pairs) if cell.key in alike else (None, None)
+        gap = None if cell is taken else Gap.of(difference)[0]
+        one = Candidate(cell, missed[cell.key], gap, cell.key in alike, seeds, items)
+        found.append(one)
+
+    def place(one: Candidate) -> tuple[bool, bool, bool, float]:
+        return one.cell is not taken, bool(one.missed), not one.like, -_score(one.cell)
+
+    return tuple(sorted(found, key=place))
+
+
+def _needed(difference: np.ndarray, level: float) -> tuple[int | None, int | None]:
+    spread = Spread.of(difference)
+    if spread is None or abs(spread.mean) < 1e-9:
+        return None, None
+    return spread.enough_seeds(level), spread.enough_items(level)
+
+
+def _matched(cells: Sequence[Cell]) -> list[np.ndarray]:
+    """Influence matrices [S, I] on the seeds that all share; InputError where they share none."""
+    shared = set.intersection(*(set(cell.seeds) for cell in cells))
+    if not shared:
+        seeds = {cell.key[0]: cell.seeds for cell in cells}
+        raise InputError("seeds", seeds, "approaches are compared on seeds that all of them have")
+    return [
+        cell.influence[cell.headline][[seed in shared for seed in cell.seeds]] for cell in cells
+    ]
+
+
+def _score(cell: Cell) -> float:
+    return cell.score(cell.headline).score
+
+
+def _low(cell: Cell) -> float:
+    return cell.score(cell.headline).low

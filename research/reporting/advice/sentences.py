@@ -1,0 +1,148 @@
+"""Advice as sentences."""
+
+from collections.abc import Iterator, Sequence
+
+from research.reporting.advice.constraints import COSTS, points
+from research.reporting.advice.recommend import Advice, Candidate
+from research.reporting.advice.table import cost, gap
+from research.reporting.format import amount, percent
+from research.reporting.grid.grid import Cell
+from research.stats.power import MOST_SEEDS
+
+
+def sentences(advice: Advice) -> list[str]:
+    """The answer, why, what else it may be, and what would settle it."""
+    task, regime = advice.column
+    where = f"{task}, {amount(regime)} ({advice.examples} to train on)"
+    if advice.recommended is None:
+        return [f"{where}: no recommendation.", *(_constant(advice) or _binding(advice))]
+    cell = advice.recommended
+    marks = " Provisional: it has few seeds." if cell.provisional else ""
+    score = percent(cell.score(cell.headline))
+    first = f"{where}: take {cell.key[0]}, {score}; {_told(advice)}.{marks}"
+    return [first, _rule(advice), *_others(advice), *_many(advice), *_doubts(advice)]
+
+
+def _told(advice: Advice) -> str:
+    """How it stands among the others that keep the bounds."""
+    rivals = sum(one.like for one in advice.candidates[1:])
+    able = [one for one in advice.candidates[1:] if not one.missed and not one.like]
+    better = sum(one.gap is not None and one.gap.mean > 0 for one in able)
+    words = [f"not told apart from {rivals} other{'s' if rivals > 1 else ''}"] if rivals else []
+    if better:
+        words.append(f"{better} surely score more")
+    return ", ".join(words) or "told apart from all others"
+
+
+def _rule(advice: Advice) -> str:
+    constraints, pool = advice.constraints, advice.pool
+    within = points(constraints.tolerance)
+    if advice.sure:
+        group = f"whose interval lies above {100 * (constraints.score or 0):.1f}"
+    else:
+        group = f"within {within} of the best mean that no test tells from the best"
+    if len(pool) == 1:
+        return f"Why: it is the only one {group}."
+    order = ", then ".join(COSTS[name][0] for name in constraints.prefer)
+    names = ", ".join(cell.key[0] for cell in pool if cell is not advice.recommended)
+    return f"Why: of {len(pool)} {group} it is the cheapest ({order}); besides: {names}."
+
+
+def _others(advice: Advice) -> Iterator[str]:
+    """What it cannot be told from, and who is cheapest in another sense."""
+    like = [one for one in advice.candidates[1:] if one.like]
+    if like:
+        names = "; ".join(f"{one.cell.key[0]} {gap(one)}" for one in like)
+        yield f"Not told apart, with their scores less its own in points: {names}."
+        yield from _cheaper(advice, like)
+    for name, (words, _) in COSTS.items():
+        known = [cell for cell in advice.pool if cell.cost(name) is not None]
+        least = min(known, key=lambda cell: cell.cost(name) or 0.0, default=None)
+        taken = advice.recommended
+        if least and taken and cost(least, name) != cost(taken, name):
+            yield f"If {words} matter most: {least.key[0]} ({cost(least, name)})."
+
+
+def _cheaper(advice: Advice, like: Sequence[Candidate]) -> Iterator[str]:
+    """The cheapest of what the tests leave, if it is not the recommended one, and its risk."""
+    price, taken = advice.constraints.price, advice.recommended
+    least = min(like, key=lambda one: price(one.cell))
+    if taken is not None and least.gap and price(least.cell) < price(taken):
+        yield (
+            f"The cheapest of these is {least.cell.key[0]}; it may score as much as "
+            f"{points(max(-least.gap.low, 0.0))} less."
+        )
+
+
+def _many(advice: Advice) -> Iterator[str]:
+    """What many tasks take together."""
+    tasks, cell = advice.constraints.tasks, advice.recommended
+    if tasks > 1 and cell is not None:
+        stored, seconds = cell.cost("stored_bytes"), cell.cost("train_seconds")
+        if stored is not None and seconds is not None:
+            of = f"{COSTS['stored_bytes'][1](tasks * stored)} beside the backbone"
+            yield f"{tasks} such tasks: {of}, {tasks * seconds:.0f} seconds to train, once each."
+
+
+def _doubts(advice: Advice) -> Iterator[str]:
+    cell = advice.recommended
+    if cell is None:
+        return
+    wanted = advice.constraints.score
+    if wanted is not None and not advice.sure:
+        yield f"No interval lies wholly above {100 * wanted:.1f}, so this is not sure to be met."
+    yield from _settling(advice)
+    idle = sum(bool(reason) for reason in cell.numbers("notes", "not_learned"))
+    if idle:
+        yield f"{idle} of its {len(cell.runs)} runs were no better on dev than without training."
+
+
+def _settling(advice: Advice) -> Iterator[str]:
+    """How many seeds would tell it from rivals that are further away than the tolerance."""
+    near, seeds = advice.constraints.tolerance, min(len(one.cell.runs) for one in advice.candidates)
+    far = [one for one in advice.candidates[1:] if one.like and one.gap]
+    far = [one for one in far if one.gap and abs(one.gap.mean) > near]
+    if not far:
+        return
+    if seeds == 1:
+        yield "More runs: with one seed nothing is known of how seeds vary; five are the least."
+        return
+    known, all_of = [one.seeds for one in far if one.seeds], len(far)
+    told = []
+    if known:
+        told = [f"{max(known)} seeds instead of {seeds} would tell {len(known)} of {all_of}"]
+    if len(known) < all_of:
+        told.append(f"not even {MOST_SEEDS} would tell {all_of - len(known)} of {all_of}")
+    yield f"More runs, for rivals more than {points(near)} away: {'; '.join(told)}."
+
+
+def _constant(advice: Advice) -> list[str]:
+    if advice.constant is None:
+        return []
+    best = next(one.cell for one in advice.candidates if one.cell.key[0] != advice.constant.key[0])
+    return [
+        f"The best that keeps the bounds, {best.key[0]} ({percent(best.score(best.headline))}), "
+        f"cannot be told from answering always the same ({advice.constant.key[0]}, "
+        f"{percent(advice.constant.score(best.headline))}): on these runs nothing has learned "
+        "the task. More examples, other prompts or settings, or another backbone come first."
+    ]
+
+
+def _binding(advice: Advice) -> list[str]:
+    near = advice.nearest
+    missed = "; ".join(bound.missed(near.cell) for bound in near.missed)
+    lines = [f"Nothing that was run keeps all bounds. Nearest: {near.cell.key[0]}, {missed}."]
+    for bound, cells in advice.without:
+        if cells:
+            names = _few(cells)
+            lines.append(f"Binding: {bound.name} {bound.limit}; without it: {names}.")
+    if len(lines) == 1:
+        lines.append("No bound binds alone: without any single one there is still nothing.")
+    return lines
+
+
+def _few(cells: Sequence[Cell]) -> str:
+    """The best three with their scores, and how many more."""
+    best = sorted(cells, key=lambda cell: -cell.score(cell.headline).score)
+    names = [f"{cell.key[0]} ({100 * cell.score(cell.headline).score:.1f})" for cell in best[:3]]
+    return ", ".join(names) + (f" and {len(cells) - 3} more" if len(cells) > 3 else "")

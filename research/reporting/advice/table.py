@@ -1,0 +1,85 @@
+"""The evidence behind an advice, as a table."""
+
+from research.reporting.advice.constraints import COSTS
+from research.reporting.advice.recommend import Advice, Candidate
+from research.reporting.format import MISSING, amount, percent
+from research.reporting.grid.grid import Cell
+from research.reporting.table import Entry, Layout
+from research.stats.power import MOST_SEEDS, MOST_TIMES
+
+SHOWN = ("stored_bytes", "added_tokens", "train_seconds")  # costs that have a column
+HEADS = (
+    ("score", "on test"),
+    ("against the", "recommended"),
+    ("", "verdict"),
+    ("seeds", "to tell"),
+    ("items", "to tell"),
+    *((COSTS[name][0].partition(" ")[0], COSTS[name][0].partition(" ")[2]) for name in SHOWN),
+)
+NOTES = (
+    "Against the recommended: the difference of the mean scores in points and its own 95 % "
+    "interval, paired on seeds and test items; verdicts are corrected for all pairs, so one may "
+    "be 'not told apart' though its interval leaves out 0.",
+    "To tell: how many seeds (on these items) or test items (with these seeds) would tell it from "
+    "the recommended four times in five if the difference is what it was found to be, from the "
+    "variance components (Brennan 2001; noncentral t, Cohen 1988; see research/reporting/power.py)."
+    f" >: beyond {MOST_SEEDS} seeds or {MOST_TIMES} times the items. A difference that noise has "
+    "made looks easier to find than it is.",
+    "Bytes are stored per task, tokens added to each input. Costs: medians over the runs, of one "
+    "run; seconds leave compilation and the search out. Examples of dev, on which settings were "
+    "chosen, are not counted.",
+)
+
+
+def lay_out_advice(advice: Advice) -> Layout:
+    """A line for each approach; the recommended one first, then what is not told from it."""
+    rows = tuple((one.cell.key[0], _entries(advice, one)) for one in advice.candidates)
+    runs = [one for one in advice.candidates if one.like or one.cell is advice.recommended]
+    ids = "; ".join(f"{o.cell.key[0]}: {' '.join(r['run_id'] for r in o.cell.runs)}" for o in runs)
+    return Layout(
+        title=f"{advice.column[0]}, {amount(advice.column[1])}: the evidence",
+        heads=HEADS,
+        scores=2,
+        rows=rows,
+        baselines=(),
+        notes=(f"Runs of {ids}.",) if ids else (),
+    )
+
+
+def _entries(advice: Advice, one: Candidate) -> tuple[Entry, ...]:
+    like = one.like or one.cell is advice.recommended
+    texts = (gap(one), _verdict(advice, one), *_needed(one))
+    costs = (cost(one.cell, name) for name in SHOWN)
+    score = Entry(percent(one.cell.score(one.cell.headline)), like)
+    return (score, *map(Entry, (*texts, *costs)))
+
+
+def gap(one: Candidate) -> str:
+    """Its score less that of the recommended one, with the interval."""
+    return MISSING if one.gap is None else one.gap.text()
+
+
+def _verdict(advice: Advice, one: Candidate) -> str:
+    if one.cell is advice.recommended:
+        return "recommended"
+    if one.missed:
+        return "misses " + ", ".join(bound.name for bound in one.missed)
+    if advice.recommended is None:
+        return MISSING
+    if one.like:
+        return "not told apart"
+    return "better" if one.gap and one.gap.mean > 0 else "worse"
+
+
+def _needed(one: Candidate) -> tuple[str, str]:
+    if not one.like or one.gap is None or abs(one.gap.mean) < 1e-9:
+        return MISSING, MISSING
+    items = one.cell.score(one.cell.headline).items
+    most = f">{MOST_TIMES * items:,}"
+    return str(one.seeds or f">{MOST_SEEDS}"), f"{one.items:,}" if one.items else most
+
+
+def cost(cell: Cell, name: str) -> str:
+    """One of `COSTS`."""
+    value = cell.cost(name)
+    return MISSING if value is None else COSTS[name][1](value)

@@ -1,0 +1,1 @@
+"""Recomputes tables and finds cells produced under different conditions."""

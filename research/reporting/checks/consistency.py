@@ -1,0 +1,47 @@
+"""Cells that came about otherwise than those beside them: where a table compares unlike things."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.provenance import FACTS
+
+
+def differing(grid: Grid) -> list[str]:
+    """A sentence for each fact and column, and each fact and row, in which cells differ.
+
+    Named are those that differ from what most have; which is right is for the reader to say. A row
+    is looked at only for what no column tells already.
+    """
+    lines, named = [], set()
+    for column in grid.columns:
+        cells = [cell for row in grid.rows if (cell := grid.cell(row, column))]
+        for fact, odd, line in _odd(cells, f"column {', '.join(column)}"):
+            named |= {(fact, cell.key) for cell in odd}
+            lines.append(line)
+    for row in grid.rows:
+        cells = [cell for column in grid.columns if (cell := grid.cell(row, column))]
+        for fact, odd, line in _odd(cells, f"row {row}"):
+            if not {(fact, cell.key) for cell in odd} & named:
+                lines.append(line)
+    if grid.older:
+        lines.append(f"code version: {grid.older} runs of older code stand in no cell")
+    return lines
+
+
+def _odd(cells: Sequence[Cell], where: str) -> Iterator[tuple[str, list[Cell], str]]:
+    """(fact, the cells that are not as most are, the sentence)."""
+    for fact, value in FACTS.items():
+        groups: dict[str, list[Cell]] = defaultdict(list)
+        for cell in cells:
+            groups[value(cell)].append(cell)
+        if len(groups) < 2:
+            continue
+        usual = max(groups, key=lambda text: len(groups[text]))
+        others = {text: group for text, group in groups.items() if text != usual}
+        told = "; ".join(
+            f"{', '.join('/'.join(cell.key) for cell in group)}: {text}"
+            for text, group in others.items()
+        )
+        odd = [cell for group in others.values() for cell in group]
+        yield fact, odd, f"{fact} differs in {where}, {len(groups[usual])} have {usual}: {told}"

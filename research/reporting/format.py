@@ -1,0 +1,49 @@
+"""TODO reporting/format.py"""
+
+import statistics
+from collections.abc import Sequence
+
+from research.stats.intervals import Interval
+
+MISSING, RANGE = "—", "–"
+
+
+def percent(score: Interval) -> str:
+    """`98.0 [95.1, 99.2]`: the score and its interval."""
+    return f"{100 * score.score:.1f} [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+
+
+def count(number: float) -> str:
+    """`512`, `12.3 k`, `1.5 M`, `7.0 G`, to `E`: a number with its thousands as a prefix."""
+    for prefix, decimals in (("", 0), (" k", 1), (" M", 1), (" G", 1), (" T", 1), (" P", 1)):
+        if round(number, decimals) < 1000:
+            return f"{number:.{decimals}f}{prefix}"
+        number /= 1000
+    return f"{number:.1f} E"
+
+
+def size(number: float) -> str:
+    """Bytes in decimal units: `512 B`, `12.3 kB`."""
+    text = count(number)
+    return f"{text}B" if " " in text else f"{text} B"
+
+
+def seconds(number: float) -> str:
+    """`0.42`, `7.3`, `125`: two digits, and whole seconds from 10 on."""
+    decimals = 2 if number < 1 else 1 if number < 10 else 0
+    return f"{number:.{decimals}f}"
+
+
+def spread(values: Sequence[float]) -> list[float]:
+    """The one value, or the least and the greatest."""
+    return sorted({min(values), max(values)})
+
+
+def middle(values: Sequence[float]) -> list[float]:
+    """The median alone: seconds always differ."""
+    return [statistics.median(values)]
+
+
+def amount(regime: str) -> str:
+    """A number of examples says so; `16-shot` does already."""
+    return f"{regime} examples" if regime.isdecimal() else regime

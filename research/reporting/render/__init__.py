@@ -1,0 +1,1 @@
+"""Markdown, LaTeX, terminal and HTML."""

@@ -1,0 +1,214 @@
+"""The nine criteria by which prompt tuning and fine-tuning are usually compared with adjectives, as
+measured figures.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from research.reporting.format import MISSING, amount, count, percent, seconds, size
+from research.reporting.grid.comparable_runs import distinct
+from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.measures import flops, forgotten, out_of_domain, seeds_agree, switching
+from research.reporting.table import Entry, Layout
+from research.stats.data_efficiency import Curve
+
+ENOUGH = 0.95  # of the best score of the task
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An approach on a task. cell: that of the most examples. scores: the mean score by the number
+    of examples, ascending. best: the best mean score of any approach with any number.
+    """
+
+    cell: Cell
+    scores: Mapping[int, float]
+    best: float
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """name: the criterion. unit: of its figure. text: the figure of a subject, `MISSING` in place
+    of what was not measured. note: how it is defined. missing: why it may not be measured.
+    """
+
+    name: str
+    unit: str
+    text: Callable[[Subject], str]
+    note: str
+    missing: str = ""
+
+
+def _data(subject: Subject) -> str:
+    sizes, means = list(subject.scores), list(subject.scores.values())
+    needed = Curve.through(sizes, means).examples(ENOUGH * subject.best)
+    if needed == math.inf:
+        return f">{sizes[-1]}"
+    if subject.cell.prompt_only and not any(subject.cell.numbers("notes", "demonstrations")):
+        return "0"
+    return f"≤{sizes[0]}" if needed <= sizes[0] else f"{math.ceil(needed)}"
+
+
+def _compute(subject: Subject) -> str:
+    return f"{_cost(subject, 'train_seconds', seconds)} s; {flops(subject.cell) or MISSING}"
+
+
+def _complexity(subject: Subject) -> str:
+    cell = subject.cell
+    told = all("not_learned" in run["notes"] for run in cell.runs)
+    idle = sum(bool(reason) for reason in cell.numbers("notes", "not_learned"))
+    if not told and cell.runs[0]["backbone"] is not None and not cell.prompt_only:
+        return f"{cell.trials}; {MISSING}"
+    return f"{cell.trials}; {cell.diverged + idle} of {cell.ran}"
+
+
+def _deployment(subject: Subject) -> str:
+    return f"{_cost(subject, 'added_tokens', count)}; {_cost(subject, 'cache_bytes', size)}"
+
+
+def _consistency(subject: Subject) -> str:
+    cell = subject.cell
+    scores = cell.influence[cell.headline].mean(1)
+    spread = f"{100 * float(np.std(scores, ddof=1)):.1f}" if len(scores) > 1 else MISSING
+    return f"{seeds_agree(cell) or MISSING}; {spread}"
+
+
+def _generality(subject: Subject) -> str:
+    return f"{out_of_domain(subject.cell) or MISSING}; {forgotten(subject.cell) or MISSING}"
+
+
+def _cost(subject: Subject, name: str, text: Callable[[float], str]) -> str:
+    value = subject.cell.cost(name)
+    return MISSING if value is None else text(value)
+
+
+CRITERIA = (
+    Criterion(
+        "data",
+        "examples",
+        _data,
+        f"how many examples to train on it takes for {100 * ENOUGH:.0f} % of the best score of the "
+        "task, straight lines between the numbers that were run; ≤ and >: at the least number "
+        "already, not at the most. Examples of dev are not counted.",
+    ),
+    Criterion(
+        "compute",
+        "seconds; FLOPs",
+        _compute,
+        "of training one run, without compiling and without the search.",
+        "FLOPs are counted of compiled training steps, where the runs are new enough",
+    ),
+    Criterion(
+        "accuracy",
+        "score on test",
+        lambda subject: percent(subject.cell.score(subject.cell.headline)),
+        "the headline metric in percent, with its 95 % interval over seeds and test items.",
+    ),
+    Criterion(
+        "complexity",
+        "settings; failed",
+        _complexity,
+        "how many settings were searched through, and how many of all its runs diverged or, of the "
+        "tested ones, were no better on dev than without training.",
+        "the runs are older than the note on whether anything was learned",
+    ),
+    Criterion(
+        "maintenance",
+        "bytes a task",
+        lambda subject: _cost(subject, "stored_bytes", size),
+        "what is stored for each task beside the backbone.",
+        "the runs did not record it",
+    ),
+    Criterion(
+        "adaptability",
+        "milliseconds",
+        lambda subject: switching(subject.cell) or MISSING,
+        "from what a task stores in the host's memory to all of it on the devices.",
+        "there is nothing to put on a device, or the runs are older than this measure",
+    ),
+    Criterion(
+        "deployment",
+        "tokens; keys and values",
+        _deployment,
+        "tokens that it adds to each input; bytes of keys and values of a request, input included.",
+        "the runs are older than this measure, or the row keeps none",
+    ),
+    Criterion(
+        "consistency",
+        "agree; SD",
+        _consistency,
+        "share of test items with the same answer over all pairs of seeds, in percent; standard "
+        "deviation of the score over seeds, in points.",
+        "it takes two seeds",
+    ),
+    Criterion(
+        "generality",
+        "elsewhere; forgotten",
+        _generality,
+        "score out of domain and its difference from that on test; rise of the loss on held-out "
+        "text of the backbone's own kind, in nats a token (stays: taking the adapter away does not "
+        "undo it).",
+        "no out-of-domain examples (`ood`) or no held-out text (`held_out`) were given, or the "
+        "row has no language model",
+    ),
+)
+
+
+def lay_out_criteria(grid: Grid, tasks: Collection[str] | None = None) -> list[Layout]:
+    """A table for each task with tested runs, or of those given: a row for each approach, a column
+    for each criterion; what the criteria mean is told once, at the end of the last.
+    """
+    tested = distinct(cell.key[1] for cell in grid.tested())
+    layouts = [_table(grid, task) for task in tested if tasks is None or task in tasks]
+    told = tuple(f"{one.name.capitalize()}: {one.note}" for one in CRITERIA)
+    last = [replace(layout, notes=(*layout.notes, *told)) for layout in layouts[-1:]]
+    return [*layouts[:-1], *last]
+
+
+def _table(grid: Grid, task: str) -> Layout:
+    sizes = {column: _size(grid, column) for column in grid.columns if column[0] == task}
+    column = max(sizes, key=lambda column: sizes[column])
+    subjects = _subjects(grid, sizes, column)
+    texts = {row: [one.text(subject) for one in CRITERIA] for row, subject in subjects.items()}
+    rows = [(row, tuple(map(Entry, of))) for row, of in texts.items()]
+    return Layout(
+        title=f"{grid.name}: nine criteria on {task}, {amount(column[1])}",
+        heads=tuple((one.name, one.unit) for one in CRITERIA),
+        scores=5,
+        rows=tuple(row for row in rows if row[0] not in grid.baselines),
+        baselines=tuple(row for row in rows if row[0] in grid.baselines),
+        notes=tuple(_missing(texts)),
+    )
+
+
+def _size(grid: Grid, column: tuple[str, str]) -> int:
+    """The most examples that a cell of the column was trained on; -1 where none was tested."""
+    cells = (grid.cell(row, column) for row in grid.rows)
+    return max((run["n_train"] for cell in cells if cell for run in cell.runs), default=-1)
+
+
+def _subjects(
+    grid: Grid, sizes: Mapping[tuple[str, str], int], column: tuple[str, str]
+) -> dict[str, Subject]:
+    found, scores = {}, {}
+    for row in grid.rows:
+        cells = {size: grid.cell(row, of) for of, size in sizes.items()}
+        known = {size: cell for size, cell in sorted(cells.items()) if cell is not None}
+        scores[row] = {size: cell.score(cell.headline).score for size, cell in known.items()}
+        found[row] = grid.cell(row, column)
+    best = max(max(of.values()) for of in scores.values() if of)
+    return {row: Subject(cell, scores[row], best) for row, cell in found.items() if cell}
+
+
+def _missing(texts: Mapping[str, list[str]]) -> list[str]:
+    """Where a figure is missing, and why."""
+    notes = []
+    for place, one in enumerate(CRITERIA):
+        rows = [row for row, of in texts.items() if MISSING in of[place]]
+        if rows:
+            where = "all rows" if len(rows) == len(texts) else ", ".join(rows)
+            notes.append(f"{MISSING} in {one.name}: {one.missing} ({where}).")
+    return notes

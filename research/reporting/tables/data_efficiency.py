@@ -1,0 +1,133 @@
+"""The score against the number of examples, and how many examples do as well: tables of a task."""
+
+import itertools
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from research.reporting.format import MISSING, percent
+from research.reporting.grid.comparable_runs import distinct
+from research.reporting.grid.grid import Cell, Grid
+from research.reporting.table import Entry, Layout
+from research.reporting.tables.footnotes import NAMES
+from research.stats.data_efficiency import Equivalent, Learner, equivalent, saved
+
+NEEDED = (
+    "A row is an approach with a number of examples to train on or to show; a column, how many "
+    "another one needs for the same score (Le Scao and Rush 2021): the mean scores over the seeds "
+    "at the sizes that were run, straight lines between them, never falling. < and >: beyond these "
+    "sizes. Examples of dev are not counted.",
+    "[from, to]: where a paired t test over seeds and items cannot tell the two apart at 5 %; "
+    "without: they differ even at the nearest size. Scores mostly rise fastest at first, where a "
+    "straight line asks for too many examples. The interval does not cover that: more sizes do.",
+    "Cells with fewer seeds than the protocol has, and approaches with one size, take no part.",
+)
+ONE_SEED = "One seed: the intervals cover the test items only."
+SAVED = (
+    "How many examples fewer the row needs than the column, mean over the scores that both reach "
+    "with the sizes that were run ± half of the 95 % interval over seeds and test items. A dash: "
+    "there are no such scores, or no more than noise apart.",
+)
+
+
+BySize = dict[int, Cell]  # the cells of a row on a task, by the number of training examples
+Line = tuple[str, str, tuple[str, ...]]  # row of the grid, its name in the table, its texts
+
+
+def lay_out_worth(grid: Grid) -> list[Layout]:
+    """For each task with several sizes: how many examples do as well, and how many are saved."""
+    layouts = []
+    for task in distinct(task for task, _ in grid.columns):
+        found = {row: _by_size(grid, row, task) for row in grid.rows}
+        cells = {row: by_size for row, by_size in found.items() if len(by_size) > 1}
+        learners = _learners(cells)
+        if len(learners) > 1:
+            layouts += [_needed(grid, task, cells, learners), *_saved(grid, task, learners)]
+    return layouts
+
+
+def _by_size(grid: Grid, row: str, task: str) -> BySize:
+    """Complete cells only, by ascending size; of two regimes with the same number, the first."""
+    found: BySize = {}
+    for column in grid.columns:
+        cell = grid.cell(row, column)
+        if column[0] == task and cell is not None and cell.complete:
+            found.setdefault(statistics.median_low(run["n_train"] for run in cell.runs), cell)
+    return dict(sorted(found.items()))
+
+
+def _learners(cells: Mapping[str, BySize]) -> dict[str, Learner]:
+    """The rows on the seeds that all of their cells share; none where these share no seed."""
+    seeds = [set(cell.seeds) for by_size in cells.values() for cell in by_size.values()]
+    shared = set.intersection(*seeds) if seeds else set()
+
+    def influence(cell: Cell) -> np.ndarray:
+        return cell.influence[cell.headline][[seed in shared for seed in cell.seeds]]
+
+    return {
+        row: Learner(tuple(by_size), tuple(map(influence, by_size.values())))
+        for row, by_size in cells.items()
+        if shared
+    }
+
+
+def _needed(
+    grid: Grid, task: str, cells: Mapping[str, BySize], learners: Mapping[str, Learner]
+) -> Layout:
+    lines = []
+    for row, by_size in cells.items():
+        for (size, cell), influence in zip(by_size.items(), learners[row].influence, strict=True):
+            texts = [
+                MISSING if other == row else _text(equivalent(influence, learner), learner.sizes)
+                for other, learner in learners.items()
+            ]
+            score = percent(cell.score(cell.headline))
+            lines.append((row, f"{row}, {size} examples", (score, *texts)))
+    used = [cell for by_size in cells.values() for cell in by_size.values()]
+    metric = used[0].headline
+    heads = ((NAMES.get(metric, metric), "on test"), *(("needed by", row) for row in cells))
+    notes = (*NEEDED, ONE_SEED) if any(len(cell.runs) == 1 for cell in used) else NEEDED
+    return _layout(grid, f"{task}, examples for the same score", heads, lines, notes)
+
+
+def _text(found: Equivalent, sizes: Sequence[int]) -> str:
+    def text(number: float) -> str:
+        if math.isinf(number):
+            return f"<{sizes[0]}" if number < 0 else f">{sizes[-1]}"
+        return f"{number:.0f}"
+
+    if found.low == found.high:
+        return text(found.examples)
+    return f"{text(found.examples)} [{text(found.low)}, {text(found.high)}]"
+
+
+def _saved(grid: Grid, task: str, learners: Mapping[str, Learner]) -> list[Layout]:
+    """One table, of the rows that share scores with another; none where no two do."""
+    pairs = {
+        (a, b): saved(learners[a], learners[b]) for a, b in itertools.permutations(learners, 2)
+    }
+    known = {pair: f"{one[0]:+.0f} ± {one[1]:.0f}" for pair, one in pairs.items() if one}
+    sharing = [row for row in learners if any(row in pair for pair in known)]
+    if not sharing:
+        return []
+    lines = [
+        (row, row, tuple(known.get((row, other), MISSING) for other in sharing)) for row in sharing
+    ]
+    heads = tuple(("against", row) for row in sharing)
+    return [_layout(grid, f"{task}, examples saved on average", heads, lines, SAVED)]
+
+
+def _layout(
+    grid: Grid,
+    title: str,
+    heads: tuple[tuple[str, str], ...],
+    lines: Sequence[Line],
+    notes: tuple[str, ...],
+) -> Layout:
+    def of(baselines: bool) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
+        kept = [line for line in lines if (line[0] in grid.baselines) == baselines]
+        return tuple((name, tuple(map(Entry, texts))) for _, name, texts in kept)
+
+    return Layout(f"{grid.name}: {title}", heads, len(heads), of(False), of(True), notes)

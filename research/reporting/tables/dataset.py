@@ -1,0 +1,122 @@
+"""The data report of a results folder: data.md, and what of it stands under the table.
+
+It is made from data.json alone, which a sweep writes before anything is trained.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from research.reporting.format import MISSING
+from research.reporting.grid.grid import Grid
+from research.reporting.table import Entry, Layout
+from research.sweeps.data_report import FILE, read_surveys
+from research.tasks.data_checks import Found, Part, Survey, warnings
+
+NOTES = (
+    "Rows are numbered from 1 in each split; of many the first are named. Case and white space do "
+    "not count; for words, 8-grams and likeness, punctuation does not either.",
+    "repeated: the text stood in an earlier row of the split. other label: the same words stand in "
+    "a row of any split with another label; nearly: of two texts that differ, 80 % of the "
+    "5-character shingles of their beginnings are in both (Jaccard, as Lee et al. 2022 have it for "
+    "5-word shingles of whole texts).",
+    "in train: rows to test on whose text is in train or dev, where draws leave it out; 8-grams: "
+    "rows that share one with train or dev, mostly: at least 70 % of theirs (Chowdhery et al. "
+    "2022).",
+    "Personal data are looked for by their form: e-mail addresses, phone numbers with a country "
+    "code or in the groups 3-3-4, card numbers of 13 to 19 digits whose check digit is right "
+    "(Luhn). Some of it will be none, and names and addresses are not looked for.",
+    "Tokens: of prompts by the first template, without demonstrations; too long: for what the "
+    "backbone has room for beside the label.",
+)
+
+
+def stored_surveys(folder: Path, grid: Grid) -> tuple[Survey, ...]:
+    """Those of the folder's data.json that are of the data that the runs met; none without one.
+
+    Raises InputError for a damaged file.
+    """
+    surveys = read_surveys(folder)
+    if surveys is None:
+        return ()
+    met = {run["data"].get("task_checksum") for cell in grid.cells.values() for run in cell.runs}
+    return tuple(one for one in surveys.tasks if one.checksum in met)
+
+
+def data_warnings(surveys: Sequence[Survey]) -> list[str]:
+    """A footnote for each task whose data call for one."""
+    told = [(one.task, "; ".join(warnings(one))) for one in surveys]
+    return [f"Data of {task}, see {FILE}: {text}." for task, text in told if text]
+
+
+def lay_out_data(surveys: Sequence[Survey], name: str) -> Layout:
+    """A row for each split of each task."""
+    rows = [
+        (f"{one.task}, {split}", tuple(Entry(text(part)) for _, _, text in COLUMNS))
+        for one in surveys
+        for split, part in one.parts.items()
+    ]
+    return Layout(
+        title=f"{name}: the data",
+        heads=tuple((head, unit) for head, unit, _ in COLUMNS),
+        scores=0,
+        rows=tuple(rows),
+        baselines=(),
+        notes=(*NOTES, *data_warnings(surveys), *_rows(surveys)),
+    )
+
+
+def _rows(surveys: Sequence[Survey]) -> list[str]:
+    """Where the rows are that warnings count."""
+    found = []
+    for one in surveys:
+        for split, part in one.parts.items():
+            named = {**_named(part), **part.personal}
+            told = [f"{what} {_numbers(of)}" for what, of in named.items() if of.count]
+            if told:
+                found.append(f"Rows of {one.task}, {split}: {'; '.join(told)}.")
+    return found
+
+
+def _named(part: Part) -> dict[str, Found]:
+    return {
+        "in train": part.shared,
+        "mostly": part.mostly,
+        "repeated": part.repeated,
+        "other label": part.conflicting,
+        "nearly": part.nearly,
+        "too long": part.lengths.over if part.lengths else Found(),
+    }
+
+
+def _numbers(found: Found) -> str:
+    rest = found.count - len(found.rows)
+    return ", ".join(map(str, found.rows)) + (f" and {rest} more" if rest else "")
+
+
+def _labels(part: Part) -> str:
+    if not part.labels:
+        return MISSING
+    shares = [100 * count / part.rows for count in part.labels.values()]
+    return f"{min(shares):.1f}–{max(shares):.1f}"
+
+
+def _tokens(part: Part) -> str:
+    if part.lengths is None:
+        return MISSING
+    one = part.lengths
+    return f"{one.median:.0f}, {one.high:.0f}, {one.longest} of {one.most}"
+
+
+COLUMNS: tuple[tuple[str, str, Callable[[Part], str]], ...] = (
+    ("", "rows", lambda part: f"{part.rows:,}"),
+    ("rows of a label", "percent", _labels),
+    ("tokens", "median, 95 %, most", _tokens),
+    ("too", "long", lambda part: MISSING if not part.lengths else f"{part.lengths.over.count:,}"),
+    ("", "repeated", lambda part: f"{part.repeated.count:,}"),
+    ("other", "label", lambda part: f"{part.conflicting.count:,}"),
+    ("other", "nearly", lambda part: f"{part.nearly.count:,}"),
+    ("in", "train", lambda part: f"{part.shared.count:,}"),
+    ("8-grams", "any", lambda part: f"{part.grams.count:,}"),
+    ("8-grams", "mostly", lambda part: f"{part.mostly.count:,}"),
+    ("personal", "data", lambda part: f"{sum(one.count for one in part.personal.values()):,}"),
+)

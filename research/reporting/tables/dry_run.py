@@ -1,0 +1,101 @@
+"""The forecast of an experiment as a table."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from research.reporting.format import MISSING, RANGE, size, spread
+from research.reporting.table import Entry, Layout
+from research.runs.costs.parameter_counts import Sizes
+from research.sweeps.data_report import lines
+from research.sweeps.dry_run import Forecast, Row
+from research.sweeps.time_estimate import ASSUMED
+
+HEADS = (
+    ("", "runs"),
+    ("", "cohorts"),
+    ("", "programs"),
+    ("trained", "parameters"),
+    ("share", "of all"),
+    ("of the", "head"),
+    ("stored", "per task"),
+    ("training", "time"),
+)
+
+
+def lay_out_forecast(forecast: Forecast) -> Layout:
+    """A line per approach, their total, and what the numbers rest on."""
+    name, backbone = forecast.name, forecast.backbone
+    return Layout(
+        title=f"{name}: the plan for {backbone} of {forecast.parameters:,} parameters",
+        heads=HEADS,
+        scores=len(HEADS),
+        rows=tuple((row.approach, _entries(_line(row))) for row in forecast.rows),
+        baselines=(("total", _entries(_total(forecast.rows))),),
+        notes=tuple(_notes(forecast)),
+    )
+
+
+def _entries(texts: Sequence[str]) -> tuple[Entry, ...]:
+    return tuple(map(Entry, texts))
+
+
+def _line(row: Row) -> tuple[str, ...]:
+    return (
+        *_counts(row.runs, row.cohorts, len(row.programs)),
+        _range(row.sizes, lambda one: one.trained - one.head, "{:,}".format),
+        _range(row.sizes, lambda one: 100 * one.share, percent),
+        _range(row.sizes, lambda one: one.head, "{:,}".format),
+        _range(row.sizes, lambda one: one.stored_bytes, size),
+        duration(row.seconds),
+    )
+
+
+def _total(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Programs that several approaches share count once."""
+    programs = frozenset().union(*(row.programs for row in rows))
+    counts = _counts(sum(r.runs for r in rows), sum(r.cohorts for r in rows), len(programs))
+    return (*counts, "", "", "", "", duration(sum(row.seconds for row in rows)))
+
+
+def _notes(forecast: Forecast) -> list[str]:
+    recorded = sum(row.recorded for row in forecast.rows)
+    notes = [
+        "trained: parameters, those of a classification head apart; share: of all parameters. "
+        "A program is a training step, compiled once for each width of rows.",
+        "Training is an estimate for all steps, without compiling, scoring and early stopping: "
+        f"operations at the {forecast.flops / 1e9:,.0f} GFLOP/s of a matrix product on one device "
+        "here.",
+    ]
+    if recorded:
+        notes.append(f"For {recorded} of the runs, the seconds are those of records on hand.")
+    if forecast.assumed:
+        names = ", ".join(forecast.assumed)
+        notes.append(f"Texts not at hand are taken to have {ASSUMED} tokens: {names}.")
+    return [*notes, *lines(forecast.surveys)]
+
+
+def percent(number: float) -> str:
+    """Three digits of it, as many decimals as that takes."""
+    digits = np.format_float_positional(number, precision=3, fractional=False, trim="-")
+    return f"{digits} %"
+
+
+def duration(seconds: float) -> str:
+    """`0 s`, `42 s`, `7.5 min`, `3.2 h`, `12 days`."""
+    for unit, length, most in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < most:
+            return f"{seconds / length:.{0 if unit == 's' else 1}f} {unit}"
+    return f"{seconds / 86_400:,.1f} days"
+
+
+def _counts(*numbers: int) -> tuple[str, ...]:
+    return tuple(f"{number:,}" for number in numbers)
+
+
+def _range(
+    found: Sequence[Sizes], value: Callable[[Sizes], float], text: Callable[[float], str]
+) -> str:
+    if not found:
+        return MISSING
+    return RANGE.join(dict.fromkeys(map(text, spread([value(one) for one in found]))))

@@ -1,0 +1,44 @@
+"""What a search through prompts came to on dev: its spread, and where it levels off."""
+
+import statistics
+from collections.abc import Sequence
+
+from research.reporting.format import MISSING
+from research.reporting.grid.grid import Cell, Grid
+from research.reporting.table import Entry, Layout
+from research.stats.search_curves import enough, expected_best
+
+
+def lay_out_searches(grid: Grid) -> Layout | None:
+    """A line for each cell of a prompt alone that had several trials; None where there is none."""
+    keys = [(row, *column) for row in grid.rows for column in grid.columns]
+    cells = [grid.cells[key] for key in keys if key in grid.cells]
+    cells = [cell for cell in cells if cell.prompt_only and len(cell.dev) > 1]
+    if not cells:
+        return None
+    powers = [2**i for i in range(max(len(cell.dev) for cell in cells).bit_length())]
+    heads = [("trials", ""), *(("dev", name) for name in ("min", "median", "max", "SD"))]
+    heads += [("best of", str(k)) for k in powers]
+    heads.append(("plateau", "after"))
+    return Layout(
+        title=f"{grid.name}: prompt search, scores on dev",
+        heads=tuple(heads),
+        scores=5,  # the curve begins a block
+        rows=tuple((", ".join(cell.key), _entries(cell, powers)) for cell in cells),
+        baselines=(),
+        notes=(
+            "Scores: the headline metric on dev in percent, means over the search seeds; SD: over "
+            "the trials. Each trial is another prompt, scored on the same examples.",
+            "Best of k: the expected best dev score of k of the trials, in a random order. "
+            "Plateau: the least k for which it is within a point of the best of all. The best "
+            "score on dev is optimistic: it was chosen for it.",
+        ),
+    )
+
+
+def _entries(cell: Cell, powers: Sequence[int]) -> tuple[Entry, ...]:
+    scores = cell.dev
+    spread = (min(scores), statistics.median(scores), max(scores), statistics.stdev(scores))
+    curve = [expected_best(scores, k) if k <= len(scores) else None for k in powers]
+    texts = [MISSING if score is None else f"{100 * score:.1f}" for score in (*spread, *curve)]
+    return tuple(map(Entry, (str(len(scores)), *texts, str(enough(scores)))))

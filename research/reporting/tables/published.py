@@ -1,0 +1,154 @@
+"""Numbers of papers, from `results/published/`, beside ours."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from research.common.errors import InputError
+from research.common.json_io import parse_json
+from research.reporting.format import MISSING, percent
+from research.reporting.grid.grid import Cell, Grid
+from research.reporting.table import Entry, Layout
+from research.reporting.tables.comparison import LEVEL
+from research.reporting.tables.footnotes import NAMES
+from research.stats.intervals import Gap, variance
+from research.stats.multiple_testing import holm
+
+# Names that papers give to our metrics.
+METRICS = {"acc": "accuracy", "f1-macro": "macro_f1"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number of a paper, as a fraction. approaches: our rows that it is of. examples: to train
+    on, None where a paper says no number. runs: the score of each run, where the paper has them.
+    printed: the spread that stands beside it, of a kind that papers rarely define.
+    """
+
+    task: str
+    approaches: tuple[str, ...]
+    metric: str
+    score: float
+    examples: int | None = None
+    backbone: str | None = None
+    runs: tuple[float, ...] = ()
+    printed: float | None = None
+
+    def is_of(self, cell: Cell) -> bool:
+        """Whether a cell is of the same approach and task, and of as many examples if that is
+        said.
+        """
+        approach, task, _ = cell.key
+        sizes = {run["n_train"] for run in cell.runs}
+        same = task.lower() == self.task.lower() and approach in self.approaches
+        return same and cell.headline == self.metric and self.examples in (None, *sizes)
+
+
+@dataclass(frozen=True)
+class Published:
+    """paper: its title, authors and year in short."""
+
+    paper: str
+    scores: tuple[Score, ...]
+
+
+def read_published(path: Path) -> Published:
+    """Raises InputError for a file that is not of this form."""
+    try:
+        found = parse_json(path.read_bytes())
+        scores = [
+            score for task, values in found["tasks"].items() for score in _scores(task, values)
+        ]
+        return Published(f"{found['authors']}: {found['paper']} ({found['arxiv']})", tuple(scores))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        allowed = f"a file of results/published/ is expected ({type(error).__name__}: {error})"
+        raise InputError("against", str(path), allowed) from error
+
+
+def _scores(task: str, values: dict[str, Any]) -> Iterator[Score]:
+    """`scores`: one number each. `head` and `prompt`: runs by number of examples, null for none."""
+    name: str = values["metric"]
+    metric = METRICS.get(name, name)
+    for one in values.get("scores", ()):
+        fields = {**one, "approaches": tuple(one["approaches"])}
+        yield Score(task=task, metric=metric, **fields)
+    for approach in ("head", "prompt"):
+        of_size = values.get(approach, ())
+        for examples, runs in zip(values.get("examples", ()), of_size, strict=False):
+            known = tuple(run for run in runs if run is not None)
+            if known:
+                mean = statistics.fmean(known)
+                yield Score(task, (approach,), metric, mean, examples, runs=known)
+
+
+def lay_out_published(grid: Grid, published: Published) -> Layout:
+    """A line for each of our cells that the paper has a number for.
+
+    Raises InputError where there is none.
+    """
+    pairs = [
+        (cell, score) for cell in grid.tested() for score in published.scores if score.is_of(cell)
+    ]
+    if not pairs:
+        theirs = ", ".join(dict.fromkeys(score.task for score in published.scores))
+        allowed = f"no approach and task of ours is among its numbers, which are on {theirs}"
+        raise InputError("against", published.paper, allowed)
+    heads = ("ours", "the paper's", "its spread", "difference", "beyond noise", "backbone")
+    metrics = ", ".join(sorted({NAMES.get(score.metric, score.metric) for _, score in pairs}))
+    return Layout(
+        title=f"{grid.name} against {published.paper}",
+        heads=tuple((head, "") for head in heads),
+        scores=len(heads),
+        rows=tuple(_rows(pairs)),
+        baselines=(),
+        notes=(
+            f"Scores: {metrics} in percent; the difference is ours less the paper's, in points, "
+            "with a 95 % interval. Beyond noise: corrected for all rows (Holm), at 5 %.",
+            "Where the paper prints one number without its runs, that number is taken as exact, "
+            "since a printed spread is of no known kind: the interval is of our noise only, and a "
+            "difference is called beyond noise too easily.",
+        ),
+    )
+
+
+def _rows(pairs: Sequence[tuple[Cell, Score]]) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+    tested = [_test(cell, score) for cell, score in pairs]
+    fallen = holm([p for _, p in tested], LEVEL)
+    for (cell, score), (gap, _), falls in zip(pairs, tested, fallen, strict=True):
+        texts = (
+            percent(cell.score(cell.headline)),
+            f"{100 * score.score:.1f}",
+            _spread(score),
+            gap.text(),
+            "yes" if falls else "no",
+            _backbones(cell, score),
+        )
+        yield ", ".join(cell.key), tuple(map(Entry, texts))
+
+
+def _test(cell: Cell, score: Score) -> tuple[Gap, float]:
+    """Ours less the paper's; of its runs the variance over seeds counts, its items are not known to
+    be ours.
+    """
+    v, degrees = map(float, variance(cell.influence[cell.headline]))
+    mean = cell.score(cell.headline).score - score.score
+    if len(score.runs) > 1:
+        w = statistics.variance(score.runs) / len(score.runs)
+        parts = v**2 / degrees + w**2 / (len(score.runs) - 1)
+        return Gap.around(mean, v + w, (v + w) ** 2 / parts if parts > 0 else degrees)
+    return Gap.around(mean, v, degrees)
+
+
+def _spread(score: Score) -> str:
+    if len(score.runs) > 1:
+        return f"SD {100 * statistics.stdev(score.runs):.1f} of {len(score.runs)} runs"
+    return MISSING if score.printed is None else f"± {100 * score.printed:.1f}"
+
+
+def _backbones(cell: Cell, score: Score) -> str:
+    ours = (cell.runs[0]["backbone"] or {}).get("name")
+    if score.backbone is None or ours is None:
+        return "not said"
+    return "the same" if ours == score.backbone else f"{ours}, not {score.backbone}"

@@ -1,0 +1,93 @@
+"""From the grid of cells to the texts of a table, whatever it is written as."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from research.reporting.format import (
+    MISSING,
+    RANGE,
+    amount,
+    count,
+    middle,
+    percent,
+    seconds,
+    size,
+    spread,
+)
+from research.reporting.grid.grid import Cell, Grid
+from research.reporting.table import Entry, Layout
+from research.reporting.tables.footnotes import ONE_SEED, PROVISIONAL, SEEN, footnotes
+
+
+def lay_out(grid: Grid) -> Layout:
+    """The table of a grid: scores of each task and regime, then the costs of each row."""
+    backbone = f" with {_short(grid.backbone)}" if grid.backbone else ""
+    rows = [(row, (_name(grid, row), _entries(grid, row))) for row in grid.rows]
+    return Layout(
+        title=f"{grid.name}: test scores{backbone}",
+        heads=(
+            *((task, amount(regime)) for task, regime in grid.columns),
+            *((cost.head, cost.unit) for cost in COSTS),
+        ),
+        scores=len(grid.columns),
+        rows=tuple(texts for row, texts in rows if row not in grid.baselines),
+        baselines=tuple(texts for row, texts in rows if row in grid.baselines),
+        notes=tuple(footnotes(grid)),
+    )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """head, unit: of the column. name: in the record's costs. text: how a number reads. summary:
+    what stands for the cells of a row.
+    """
+
+    head: str
+    unit: str
+    name: str
+    text: Callable[[float], str]
+    summary: Callable[[Sequence[float]], list[float]] = spread
+
+
+COSTS = (
+    Cost("trained", "parameters", "trained_params", count),
+    Cost("stored", "per task", "stored_bytes", size),
+    Cost("training", "seconds", "train_seconds", seconds, middle),
+    Cost("added", "tokens", "added_tokens", count),
+)
+
+
+def _entries(grid: Grid, row: str) -> tuple[Entry, ...]:
+    found = [grid.cell(row, column) for column in grid.columns]
+    scores = [Entry(MISSING) if cell is None else _score(grid, cell) for cell in found]
+    tested = [cell for cell in found if cell is not None]
+    return (*scores, *(_cost(tested, cost) for cost in COSTS))
+
+
+def _score(grid: Grid, cell: Cell) -> Entry:
+    marks = (PROVISIONAL if cell.provisional else "") + (ONE_SEED if len(cell.runs) == 1 else "")
+    marks += SEEN if grid.seen.get(cell.key, (1, 1))[0] > 1 else ""
+    text = percent(cell.score(cell.headline))
+    return Entry(f"{text} {marks}".rstrip(), cell.key in grid.best)
+
+
+def _cost(cells: Sequence[Cell], cost: Cost) -> Entry:
+    values = [value for cell in cells if (value := cell.cost(cost.name)) is not None]
+    if not values:
+        return Entry(MISSING)
+    return Entry(RANGE.join(dict.fromkeys(map(cost.text, cost.summary(values)))))
+
+
+def _name(grid: Grid, row: str) -> str:
+    """The row's name; a prompt with demonstrations says how many."""
+    tested = [cell for column in grid.columns if (cell := grid.cell(row, column))]
+    shown = [number for cell in tested for number in cell.numbers("notes", "demonstrations")]
+    if not any(shown):
+        return row
+    return f"{row} ({RANGE.join(map(str, spread(shown)))} demonstrations)"
+
+
+def _short(backbone: str) -> str:
+    """A hub id as it is, a folder by its last part."""
+    return Path(backbone).name if Path(backbone).is_absolute() else backbone

@@ -1,0 +1,88 @@
+"""How much a score varies by the sample, the order and the initialisation: a table.
+
+Made of the crossed runs of a cell and of its ordinary ones with the same seeds.
+"""
+
+from collections.abc import Sequence
+
+from research.experiments.seeds import Seeds, square
+from research.records.schema import Record
+from research.records.trial_selection import same_trial
+from research.reporting.format import MISSING
+from research.reporting.grid.grid import Cell, Grid
+from research.reporting.table import Entry, Layout
+from research.stats.variance_components import REST, SOURCES, Component, components
+
+
+def lay_out_sources(grid: Grid) -> list[Layout]:
+    """A table with a line for each tested cell that has a whole square of runs, if there is one."""
+    wanted = [cell for cell in grid.tested() if grid.crossed.get(cell.key)]
+    found = {", ".join(cell.key): crossed_scores(cell, grid.crossed[cell.key]) for cell in wanted}
+    if not any(found.values()):
+        return []
+    parts = {name: components(scores) for name, scores in found.items() if scores}
+    lacking = [name for name in found if name not in parts]
+    layout = Layout(
+        title=f"{grid.name}: what a score varies with",
+        heads=(
+            ("", "runs"),
+            *(("SD by", name) for name in (*SOURCES, REST)),
+            ("SD", "of all"),
+            *(("share of", name) for name in (*SOURCES, REST)),
+        ),
+        scores=6,  # shares are a block
+        rows=tuple((name, _entries(len(found[name]), part)) for name, part in parts.items()),
+        baselines=(),
+        notes=(*_notes(list(parts.values())), *_unfinished(lacking)),
+    )
+    return [layout]
+
+
+def crossed_scores(cell: Cell, crossed: Sequence[Record]) -> dict[Seeds, float]:
+    """The headline score on test of each run of the widest whole square, none if there is none."""
+    trial = cell.runs[0]["trial"]
+    runs = {Seeds.alike(run["seed"]): run for run in cell.runs}
+    runs |= {Seeds(**run["seeds"]): run for run in crossed if same_trial(run, trial)}
+    scores = {s: run["metrics"]["test"][cell.headline] for s, run in runs.items() if _tested(run)}
+    wholes = [square(side) for side in range(3, len(cell.runs) + 1, 2)]
+    wholes = [whole for whole in wholes if scores.keys() >= set(whole)]
+    return {seeds: scores[seeds] for seeds in wholes[-1]} if wholes else {}
+
+
+def _tested(run: Record) -> bool:
+    return run["metrics"]["test"] is not None
+
+
+def _entries(runs: int, parts: dict[str, Component]) -> tuple[Entry, ...]:
+    every = [*(part.variance for part in parts.values()), sum(p.variance for p in parts.values())]
+    deviations = [f"{100 * variance**0.5:.1f}" for variance in every]
+    return tuple(map(Entry, (str(runs), *deviations, *map(_share, parts.values()))))
+
+
+def _share(part: Component) -> str:
+    """`62 % [10, 95]`; nothing where all runs score the same."""
+    if part.share != part.share:
+        return MISSING
+    mark = " *" if part.negative else ""
+    return f"{100 * part.share:.0f} % [{100 * part.low:.0f}, {100 * part.high:.0f}]{mark}"
+
+
+def _notes(parts: Sequence[dict[str, Component]]) -> list[str]:
+    notes = [
+        "SD: of a run's score on the test items at hand, in points, as one source alone makes it "
+        "vary. Sample: which examples train and dev have. Order: of batches, with dropout, and of "
+        "demonstrations. Initialisation: of what a method adds. Interaction: what only "
+        "combinations of sources explain.",
+        "Share: of the variance of all together, with its 95 % interval (generalised confidence "
+        "intervals from the mean squares of a Latin square of seeds). An interval from 0 says that "
+        "the source is not told from none; with 9 runs hardly any is, with 25 the larger ones are. "
+        "A source without a part in a row, as the initialisation has none where nothing is added, "
+        "is estimated as the others are: what it gets is chance.",
+    ]
+    if any(part.negative for found in parts for part in found.values()):
+        notes.append("*: the estimate is negative, which variances are not, and set to 0.")
+    return notes
+
+
+def _unfinished(lacking: Sequence[str]) -> list[str]:
+    return [f"Runs are missing: {'; '.join(lacking)}."] if lacking else []

@@ -1,0 +1,103 @@
+"""What a run costs, as its record has it."""
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+
+from research.methods.method import Leaves, Method, added_to, backbone
+from research.runs.costs.analytic import optimizer_bytes
+from research.runtime.devices import Devices, leaf_sharding
+from research.runtime.executable import peak_bytes
+from research.training.member import Outcome
+from research.training.optimizer import Schedule
+
+
+def costs(
+    outcomes: Sequence[Outcome],
+    schedules: Sequence[Schedule],
+    changed: Leaves,
+    methods: Sequence[Method],
+    added_tokens: int,
+) -> dict[str, Any]:
+    """Parameters, bytes, seconds, tokens and FLOPs.
+
+    outcomes, schedules: of the stages. changed: the leaves that differ from the backbone's in the
+    end, when `methods` are at work. Stored bytes are those of what is kept, in float32, and added
+    parameters what of it stands beside the backbone. Peak bytes and memory are what the compiled
+    step of one member needs at once, of the stage that needs most; the peak of the process would
+    be that of all threads together. FLOPs are as if all batches were the widest.
+    """
+    done = [outcome.progress for outcome in outcomes]
+    kept = jax.eval_shape(partial(stored, methods=methods), changed)
+    added = {path: leaf for path, leaf in kept.items() if ":" in path}
+    seconds = sum(p.steps * statistics.median(p.step_seconds) for p in done)
+    cost = done[-1].cost if done else {}
+    trained = {path: leaf.size for outcome in outcomes for path, leaf in outcome.trained.items()}
+    return {
+        "trained_params": sum(trained.values()),
+        "stored_bytes": 4 * sum(leaf.size for leaf in kept.values()),
+        "added_params": sum(leaf.size for leaf in added.values()),
+        "train_seconds": round(seconds, 4),
+        "evaluation_seconds": round(sum(p.evaluation_seconds for p in done), 4),
+        "added_tokens": added_tokens,
+        "step_flops": cost.get("flops"),
+        "train_flops": _summed([_flops(p.cost, p.steps) for p in done]),
+        "peak_bytes": max(filter(None, (peak_bytes(p.cost) for p in done)), default=None),
+        "memory": _memory(outcomes, schedules),
+    }
+
+
+def _memory(outcomes: Sequence[Outcome], schedules: Sequence[Schedule]) -> dict[str, Any]:
+    """Bytes of the compiled step by purpose, and of the optimizer's state among its arguments."""
+    stages = list(zip(outcomes, schedules, strict=True))
+    if not stages:
+        return {}
+    most, schedule = max(stages, key=lambda stage: peak_bytes(stage[0].progress.cost) or 0)
+    parts = {name: value for name, value in most.progress.cost.items() if name != "flops"}
+    return {**parts, "optimizer_bytes": optimizer_bytes(schedule, most.trained)}
+
+
+def stored(changed: Leaves, methods: Sequence[Method]) -> Leaves:
+    """What has to be kept beside the backbone, of the leaves that differ from it."""
+    kept = dict(backbone(changed))
+    for method in methods:
+        for path, leaf in added_to(method, changed).items():
+            own = method.stored(leaf)
+            kept |= {f"{method.name}:{path}/{name}": array for name, array in own.items()}
+    return kept
+
+
+def _flops(cost: Mapping[str, Any], steps: int) -> float | None:
+    flops = cost.get("flops")
+    return None if flops is None else flops * steps
+
+
+def _summed(values: Sequence[float | None]) -> float | None:
+    """The sum; None where a part of it is not known."""
+    return None if None in values else float(sum(values))  # pyright: ignore
+
+
+REPEATS = 5
+
+
+def switch_seconds(stored: Leaves, devices: Devices) -> float:
+    """Median seconds from `stored` in the host's memory to all of it on the devices.
+
+    stored: what the task keeps, see `research.sweeps.costs.stored`. The leaves take the place of
+    another task's of the same shapes, so nothing is compiled. After full fine-tuning they are the
+    whole model; a prompt keeps nothing, and switching to it takes no time.
+    """
+    if not stored:
+        return 0.0
+    mesh, host = devices.mesh(), jax.device_get(stored)
+    where = {path: leaf_sharding(mesh, leaf) for path, leaf in host.items()}
+    seconds = []
+    for _ in range(REPEATS + 1):
+        begun = time.perf_counter()
+        jax.block_until_ready(jax.device_put(host, where, may_alias=False))
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds[1:])  # the first meets cold memory

@@ -1,0 +1,82 @@
+"""What a run's record says of what training came to."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from research.evaluation.baselines import majority_class
+from research.methods.method import Array, Leaves, Method, added_to
+from research.runs.data import RunData
+from research.tasks.metrics.classification import METRICS
+from research.tasks.number_task import NumberTask
+from research.tasks.task import Task
+
+
+def constant(task: Task, data: RunData) -> dict[str, float]:
+    """The dev score of one answer for all: of the class that is most common in training; a number
+    correlates with nothing. {} where answers are texts.
+    """
+    if isinstance(task, NumberTask):
+        return {"one number for all": 0.0}
+    if not task.labels:
+        return {}
+    gold, classes = data.train.label.tolist(), len(task.labels)
+    fitted = majority_class([""] * len(gold), gold, classes)  # it reads no text
+    guess = fitted.scores([""] * len(data.dev.label)).argmax(axis=-1)
+    return {"the majority class": float(METRICS[task.metric](guess, data.dev.label, classes))}
+
+
+def not_learned(metric: str, score: float, others: Mapping[str, float]) -> str | None:
+    """A warning where a dev score is no better than one that takes no training, else None.
+
+    others: such scores by what they are of.
+    """
+    best = max(others, key=others.__getitem__)
+    if score > others[best]:
+        return None
+    return f"{metric} on dev is {score:.3f}, and {others[best]:.3f} with {best}"
+
+
+def described(
+    methods: Iterable[Method], leaves: Leaves, tokenizer: PreTrainedTokenizerBase
+) -> dict[str, Any]:
+    """A note on the trained soft prompt beside the embeddings of tokens, if there is one."""
+    own = [method.prefix(added_to(method, leaves).get("", {})) for method in methods]
+    prompts = [prompt for prompt in own if prompt is not None]
+    if not prompts:
+        return {}
+    found = inside(prompts[-1], leaves["embed/embedding"])
+    note = {
+        "nearest": [tokenizer.convert_ids_to_tokens(row.tolist()) for row in found.nearest],
+        "cosine": np.round(found.cosine, 3).tolist(),
+        "norms": np.round(found.norms, 3).tolist(),
+        "vocabulary_norms": np.round(found.vocabulary, 3).tolist(),
+    }
+    return {"prompt": note}
+
+
+class Inside(NamedTuple):
+    """nearest: [P, K] ids of the tokens with the largest cosine to each vector, the largest first,
+    as in Lester et al. 2021 (arXiv 2104.08691), section 7; cosine: [P, K]. norms: [P] of the
+    vectors. vocabulary: the 5th, 50th and 95th percentile of the tokens' norms.
+    """
+
+    nearest: NDArray
+    cosine: NDArray
+    norms: NDArray
+    vocabulary: NDArray
+
+
+def inside(prompt: Array, table: Array, count: int = 3) -> Inside:
+    """Compares a prompt [P, D] with the embeddings of all tokens [V, D], in float32."""
+    vectors, tokens = np.asarray(prompt, np.float32), np.asarray(table, np.float32)
+    norms, lengths = np.linalg.norm(vectors, axis=-1), np.linalg.norm(tokens, axis=-1)
+    # A token whose embedding is zero, as padding has it, is near to nothing.
+    cosine = vectors @ (tokens / np.maximum(lengths, 1e-12)[:, None]).T
+    cosine /= np.maximum(norms, 1e-12)[:, None]
+    nearest = np.argsort(-cosine, axis=-1, kind="stable")[:, :count]
+    percentiles = np.percentile(lengths, (5, 50, 95))
+    return Inside(nearest, np.take_along_axis(cosine, nearest, axis=-1), norms, percentiles)

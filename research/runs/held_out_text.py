@@ -1,0 +1,68 @@
+"""Plain text that the backbone has not met: of its own kind, and of the task's.
+
+How well the frozen backbone predicts each says whether the task's text is foreign to it; how well
+the adapted one still predicts the former, what adapting has cost it.
+"""
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from research.common.errors import InputError
+from research.common.paths import located
+from research.evaluation.lm_loss import passages, plain_rows
+from research.tasks.encoding.encoded import Encoded
+from research.tasks.encoding.truncation import token_ids
+from research.tasks.task import Task
+from research.tasks.world.packing import token_stream
+from research.tasks.world.tokenizer import BEGIN, END
+
+WORLD = "world"  # in place of a file: the held-out part of the corpus of `world-1m`
+PASSAGE = 128  # tokens of a passage, where the context has room for them
+PASSAGES = 24
+TEXTS = 256  # of a task, the first of its pool for training: test stays unseen
+MOST_TOKENS = PASSAGE * TEXTS
+MOST_CHARACTERS = 16 * MOST_TOKENS  # read of a file
+
+
+def read_held_out(source: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The ids of a UTF-8 text file, or of the world's held-out documents; at most `MOST_TOKENS`.
+
+    Raises InputError for a file that cannot be read or has too little text, and for the world with
+    a tokenizer that is not its own.
+    """
+    if source == WORLD:
+        if not {BEGIN, END} <= tokenizer.get_vocab().keys():
+            allowed = "its documents are for the backbone world-1m; name a text file"
+            raise InputError("held_out", source, allowed)
+        return list(islice(token_stream(tokenizer, 0, "heldout"), MOST_TOKENS))
+    try:
+        with open(Path(located(source, "held_out")), encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("held_out", source, f"a UTF-8 text file is expected ({error})") from error
+    ids = token_ids(tokenizer, [text])[0][:MOST_TOKENS]
+    if len(ids) < PASSAGE:
+        allowed = f"it has {len(ids)} tokens, and at least {PASSAGE} are needed"
+        raise InputError("held_out", source, allowed)
+    return ids
+
+
+def own_text(stream: list[int], size: int) -> Encoded:
+    """Passages of `size` tokens of the held-out text."""
+    return passages(stream, [size] * PASSAGES)
+
+
+def task_text(task: Task, tokenizer: PreTrainedTokenizerBase, size: int) -> Encoded:
+    """The inputs of the task as plain text, without a prompt, cut to `size` tokens."""
+    texts = [example.text for example in task.pools.train[:TEXTS]]
+    return plain_rows([ids[:size] for ids in token_ids(tokenizer, texts)])
+
+
+def as_long(stream: list[int], texts: Encoded) -> Encoded:
+    """Passages of the held-out text with the lengths of `texts`: a token late in a row has more
+    to be predicted from, so only rows of the same length compare.
+    """
+    return passages(stream, np.asarray(texts.length).tolist())

@@ -1,0 +1,35 @@
+"""How evenly a tested run does, as its record has it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from research.records.schema import Kept
+from research.stats.groups import agreement, by_length, shares
+from research.tasks.task import Task
+
+
+def robustness(task: Task, predictions: Mapping[str, Kept]) -> dict[str, Any]:
+    """groups: the mean worth of the answers (the share of right ones where labels are chosen) and
+    the number of test items, by label, by length in characters and by the task's own groups; none
+    where answers are numbers, which are not right or wrong. paraphrases: how many predictions stay
+    the same in other words, None where the task has none.
+
+    predictions: of the splits of `Task.tests`.
+    """
+    test, other = predictions["test"], predictions.get("paraphrases")
+    lengths = [sum(map(len, example.fields.values())) for example in task.test]
+    named = {
+        "label": [example.label for example in task.test] if task.labels else (),
+        "length": by_length(lengths),
+        "group": task.groups,
+    }
+    right = test.worth(task.metric)
+    return {
+        "groups": {
+            kind: {name: asdict(share) for name, share in shares(right, names).items()}
+            for kind, names in named.items()
+            if names and right is not None
+        },
+        "paraphrases": None if other is None else agreement(test.predicted, other.predicted),
+    }

@@ -1,0 +1,86 @@
+"""Stages that several runs start from: each is trained once."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save
+
+from research.common.errors import InputError
+from research.common.files import write_atomically
+from research.training.member import Outcome, Progress
+
+
+class Stages:
+    """Outcomes of stages by id, one file each in `folder`, as long as cells start from them.
+
+    The threads of a sweep share one, which counts the cells; worker processes have others.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._cells: Counter[str] = Counter()
+
+    def expect(self, ids: Iterable[str]) -> None:
+        """Counts one more cell that starts from each of these."""
+        with self._lock:
+            self._cells.update(ids)
+
+    def release(self, ids: Iterable[str]) -> None:
+        """Counts one cell less, and removes those from which no other cell starts."""
+        with self._lock:
+            self._cells.subtract(ids := list(ids))
+            for id in ids:
+                if self._cells[id] <= 0:
+                    self._file(id).unlink(missing_ok=True)
+                    self._lock_file(id).unlink(missing_ok=True)
+
+    def once(
+        self, ids: Collection[str], train: Callable[[], dict[str, Outcome]]
+    ) -> dict[str, Outcome]:
+        """The outcomes of these stages. Where one is missing `train` gives all of them, since the
+        plan decides who trains together; those that are there already stay what they are.
+
+        Whoever asks for a stage that another thread or process is training waits for it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as held:
+            for id in sorted(ids):  # all in one order, so that no two wait for one another
+                held.enter_context(FileLock(self._lock_file(id), thread_local=False))
+            known = {id: self.read(id) for id in ids if self.has(id)}
+            trained = train() if len(known) < len(ids) else {}
+            for id in trained.keys() - known.keys():
+                self.write(id, trained[id])
+            return {**trained, **known}
+
+    def has(self, id: str) -> bool:
+        return self._file(id).is_file()
+
+    def read(self, id: str) -> Outcome:
+        """Raises InputError for a damaged file."""
+        try:
+            with safe_open(self._file(id), framework="numpy") as file:
+                progress = json.loads(file.metadata()["progress"])
+            return Outcome(dict(load_file(self._file(id))), Progress(**progress))
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            allowed = f"the file is damaged ({error}); delete it and the stage is trained again"
+            raise InputError("stage", str(self._file(id)), allowed) from error
+
+    def write(self, id: str, outcome: Outcome) -> None:
+        arrays = {path: np.ascontiguousarray(leaf) for path, leaf in outcome.trained.items()}
+        metadata = {"progress": json.dumps(asdict(outcome.progress))}
+        write_atomically(self._file(id), save(arrays, metadata=metadata))
+
+    def _file(self, id: str) -> Path:
+        return self.folder / f"{id}.safetensors"
+
+    def _lock_file(self, id: str) -> Path:
+        return self.folder / f".{id}.lock"

@@ -1,0 +1,1 @@
+"""Devices, compiled programs and the memory of the process."""

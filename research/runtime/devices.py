@@ -1,0 +1,71 @@
+"""Which devices a program runs on and how arrays lie on them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from research.common.errors import InputError
+
+
+@dataclass(frozen=True)
+class Devices:
+    """mode: `jit` on a mesh, or `pmap`. count: how many devices (None: all), over which the rows of
+    a batch are cut. fsdp: over how many of them the leaves are cut as well. members: how the runs
+    of a cohort share them: `host` calls one after the other, `vmap` runs all as one program, `auto`
+    is host on CPU and vmap elsewhere. remat: whether layers are computed again for their gradients,
+    which takes less memory and up to a third more operations.
+    """
+
+    mode: Literal["jit", "pmap"] = "jit"
+    count: int | None = None
+    fsdp: int = 1
+    members: Literal["auto", "host", "vmap"] = "auto"
+    remat: bool = False
+
+    def mesh(self) -> Mesh:
+        """The (data, fsdp) mesh. Raises InputError if devices are too few or do not divide."""
+        found = jax.devices()
+        count = len(found) if self.count is None else self.count
+        if not 1 <= count <= len(found):
+            raise InputError("devices.count", count, f"1 to {len(found)} devices are here")
+        if self.fsdp < 1 or count % self.fsdp:
+            raise InputError("devices.fsdp", self.fsdp, f"it has to divide {count} devices")
+        # Linen's embedding look-up fails on Explicit axes, make_mesh's default.
+        axes = (AxisType.Auto, AxisType.Auto)
+        shape = (count // self.fsdp, self.fsdp)
+        return jax.make_mesh(shape, ("data", "fsdp"), axes, devices=found[:count])
+
+    def vmapped(self) -> bool:
+        """Whether a cohort's members run as one program."""
+        if self.members == "auto":
+            return jax.default_backend() != "cpu" and self.mode == "jit" and self.fsdp == 1
+        if self.members == "vmap" and (self.mode == "pmap" or self.fsdp > 1):
+            raise InputError("devices.members", "vmap", "it needs mode='jit' and fsdp=1")
+        return self.members == "vmap"
+
+
+def memory() -> int | None:
+    """Bytes that programs may take on a device; None where it does not tell, as a CPU."""
+    return (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+
+
+def spread(leaves: Mapping[str, Any], mesh: Mesh) -> dict[str, Any]:
+    """Leaves where the devices of a mesh want them; on one device as they are."""
+    if mesh.size == 1:
+        return dict(leaves)
+    return {p: jax.device_put(leaf, leaf_sharding(mesh, leaf)) for p, leaf in leaves.items()}
+
+
+def leaf_sharding(mesh: Mesh, leaf: Any) -> NamedSharding:
+    """A matrix is cut over `fsdp` along its longest axis that divides; the rest is replicated."""
+    cuts, shape = mesh.shape["fsdp"], np.shape(leaf)
+    axes = [axis for axis, size in enumerate(shape) if size % cuts == 0]
+    if cuts == 1 or len(shape) < 2 or not axes:
+        return NamedSharding(mesh, P())
+    cut = max(axes, key=lambda axis: shape[axis])
+    return NamedSharding(mesh, P(*("fsdp" if axis == cut else None for axis in range(cut + 1))))

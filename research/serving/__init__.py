@@ -1,0 +1,1 @@
+"""Inference with many adapters on one backbone."""

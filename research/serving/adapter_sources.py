@@ -1,0 +1,48 @@
+"""Where adapters come from: runs of a results folder, folders of PEFT, soft prompts in files."""
+
+from pathlib import Path
+
+from research.common.errors import InputError
+from research.experiments.approach import Approach
+from research.interop.peft import load_adapter
+from research.interop.prompt_file import load_prompt
+from research.methods.method import Leaves, Method
+from research.models.backbone import Backbone
+from research.records.schema import Record
+from research.records.store import Ledger
+from research.records.weights import load_trained
+from research.training.optimizer import Schedule
+
+Source = tuple[tuple[Method, ...], Leaves]
+
+
+def record_of(results: str, id: str) -> Record:
+    """The record of a run; raises InputError where the folder has no such run, or one that used no
+    backbone.
+    """
+    ledger = Ledger(results)
+    if not ledger.has(id):
+        raise InputError("run", id, f"{results} has no such run")
+    record = ledger.read(id)
+    if record["backbone"] is None:
+        raise InputError("run", id, "it is a baseline, which has no backbone")
+    return record
+
+
+def from_run(results: str, id: str, backbone: Backbone) -> Source:
+    """The methods that a run left at work, and the leaves that it trained.
+
+    Raises InputError for a run whose leaves were not kept, or that started from another backbone.
+    """
+    record = record_of(results, id)
+    if record["backbone"]["checksum"] != backbone.checksum:
+        raise InputError("backbone", backbone.name, f"it is not the one that run {id} started from")
+    approach = Approach.parse(record["configuration"]["approach"], Schedule(), "approach")
+    return approach.at_work(), load_trained(Path(results), id, record.get("trained"))
+
+
+def from_adapter(file: str, backbone: Backbone) -> Source:
+    """The methods and leaves of a folder as PEFT writes it, or of a prompt in a .npy file."""
+    if Path(file).suffix == ".npy":
+        return load_prompt(file, backbone.params)
+    return load_adapter(file, backbone.model, backbone.params, backbone.name)

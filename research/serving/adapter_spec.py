@@ -1,0 +1,100 @@
+"""An entry of the list of adapters that are served together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import jax
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from research.common.errors import InputError
+from research.common.paths import located
+from research.evaluation.batch import frame
+from research.evaluation.scoring import route_of
+from research.methods.head import Head
+from research.models.backbone import Backbone
+from research.records.weights import load_wording
+from research.runs.data import room
+from research.serving.adapter_sources import Source, from_adapter, from_run
+from research.serving.service import Served
+from research.serving.stacked_adapters import Adapter
+from research.tasks.encoding.encoded import Normalisation
+from research.tasks.encoding.wording import Wording
+
+
+@dataclass(frozen=True)
+class Entry:
+    """results and run: a run of a results folder, whose wording is known. Or adapter: a folder of
+    PEFT or a .npy file. Or none of them: the backbone itself. template, verbalizer (the text of
+    each label, or several, in their order), end and normalisation: how its rows are worded, see
+    `Wording`.
+    Raises InputError for half a run, for a run and an adapter, and for parts of a wording.
+    """
+
+    results: str | None = None
+    run: str | None = None
+    adapter: str | None = None
+    template: str | None = None
+    verbalizer: Mapping[str, str | tuple[str, ...]] | None = None
+    end: str = "\n"
+    normalisation: Normalisation = "sum"
+
+    def __post_init__(self) -> None:
+        if (self.results is None) != (self.run is None):
+            raise InputError("run", self.run, "`results` and `run` come together")
+        if self.run is not None and self.adapter is not None:
+            raise InputError("adapter", self.adapter, "either an adapter or a run, not both")
+        if (self.template is None) != (self.verbalizer is None):
+            raise InputError("template", self.template, "it and the verbalizer come together")
+        for name in ("end", "normalisation"):
+            given = getattr(self, name)
+            if self.template is None and given != getattr(type(self), name):
+                raise InputError(
+                    name, given, "a run has its own; it takes a template and verbalizer"
+                )
+
+    def served(
+        self,
+        backbone: Backbone,
+        tokenizer: PreTrainedTokenizerBase,
+        too_long: Literal["error", "cut"],
+    ) -> Served:
+        """The adapter, and what writes rows for it. Raises InputError for what cannot be read, and
+        for an adapter whose wording is not known.
+        """
+        methods, leaves = self._source(backbone)
+        own = {path: leaf for path, leaf in backbone.params.items() if path.startswith("head:")}
+        if own and not any(method.is_head for method in methods):
+            methods, leaves = (Head(), *methods), {**own, **leaves}
+        methods = tuple(jax.tree.map(np.float32, method) for method in methods)
+        wording = self._wording()
+        encoder = wording.encoder(
+            tokenizer,
+            room(backbone.context, sum(method.positions for method in methods)),
+            route_of(backbone.model, methods),
+            too_long,
+        )
+        around = frame(encoder.opening(()), encoder.closing, encoder.form.mask)
+        texts = encoder.texts()
+        adapter = Adapter(methods, leaves, around, texts.targets)
+        return Served(adapter, encoder, texts, wording.normalisation)
+
+    def _source(self, backbone: Backbone) -> Source:
+        if self.run is not None and self.results is not None:
+            return from_run(located(self.results, "results"), self.run, backbone)
+        if self.adapter is not None:
+            return from_adapter(located(self.adapter, "adapter"), backbone)
+        return (), {}
+
+    def _wording(self) -> Wording:
+        if self.template is not None and self.verbalizer is not None:
+            return Wording(self.template, self.verbalizer, self.end, self.normalisation)
+        kept = None
+        if self.run is not None and self.results is not None:
+            kept = load_wording(Path(located(self.results, "results")), self.run)
+        if kept is None:
+            allowed = "the wording is not known: a template and a verbalizer are needed"
+            raise InputError("template", None, allowed)
+        return kept

@@ -1,0 +1,61 @@
+"""Rows that each name their own adapter, scored in one forward pass of one backbone."""
+
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from research.evaluation.batch import Rows
+from research.evaluation.scoring import label_scores
+from research.methods.adapted import Adapted
+from research.methods.method import Array, Leaves, Method
+from research.models.model import Model
+from research.serving.stacked_adapters import Bank, Before
+
+
+@dataclass(frozen=True)
+class Placed(Adapted):
+    """An adapted backbone for which what stands before the rows is there already."""
+
+    before: Before | None = None
+
+    def prefix(self, opening: Array, length: Array, key: jax.Array | None = None):
+        del opening, length, key
+        return self.layer_prefixes()
+
+    def layer_prefixes(self):
+        assert self.before is not None
+        memory = self.before.memory
+        return () if memory is None else (memory,), jnp.asarray(self.before.offset)
+
+    def lead(self, opening: Array):
+        del opening
+        assert self.before is not None
+        return jnp.asarray(self.before.lead), self.before.soft
+
+
+def mixed_scores(
+    model: Model, dtype: Any, params: Leaves, adapters: Bank, rows: Rows, which: Array
+) -> jax.Array:
+    """[B, C]: the `label_scores` of row i [B] by adapter number `which[i]`, and -inf for classes
+    that it does not have.
+    """
+
+    def scored(row: Rows, k: Array) -> jax.Array:
+        at_k = itemgetter(k)
+        mixture, leaves = adapters.layers.of(k)
+        methods: tuple[Method, ...] = (mixture,)
+        if adapters.head is not None:
+            head = jax.tree.map(at_k, adapters.head)
+            methods, leaves = (mixture, *head.methods), {**leaves, **head.leaves}
+        before, frame, labels = jax.tree.map(
+            at_k, (adapters.before, adapters.frame, adapters.labels)
+        )
+        adapted = Placed(model, methods, {**params, **leaves}, dtype, before=before)
+        alone = jax.tree.map(lambda x: jnp.asarray(x)[None], row)
+        scores = label_scores(adapted, alone, frame, labels)[0]
+        return jnp.where(jnp.arange(len(scores)) < adapters.classes[k], scores, -jnp.inf)
+
+    return jax.vmap(scored)(rows, which)

@@ -1,0 +1,160 @@
+"""Adapters of one backbone side by side, so that each row of a batch can take its own."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from research.common.errors import InputError
+from research.evaluation.batch import Frame
+from research.methods.adapted import Adapted
+from research.methods.method import Array, Leaves, Method, added_to, padded
+from research.models.layers.attention import Memory
+from research.models.model import Model
+from research.serving.mixture import Added, Kind, Stack, stack
+from research.tasks.encoding.encoded import Labels
+
+
+class Adapter(NamedTuple):
+    """Methods and the leaves they add, with frame and texts of labels of their task; without
+    methods it is the backbone itself, asked in the task's words.
+    """
+
+    methods: tuple[Method, ...]
+    leaves: Leaves
+    frame: Frame
+    labels: Labels
+
+
+class Before(NamedTuple):
+    """What stands before all rows of an adapter.
+
+    memory: keys and values [1, S, G, K] of which the valid are real. offset: [] positions they
+    take. lead: [N, D] embeddings, of which the first `soft` [] are a soft prompt, for models in
+    which everything sees everything; see `Adapted.lead`.
+    """
+
+    memory: Memory | None
+    offset: Array
+    lead: Array
+    soft: Array
+
+
+class Bank(NamedTuple):
+    """K adapters side by side; all leaves but those of `layers` begin with K.
+
+    layers: what they change. head: their classification heads, if they have any. frame: without an
+    opening, which is in `before`. classes: [K] labels of each, of all that `labels` has room for.
+    """
+
+    layers: Stack
+    head: Kind | None
+    before: Before
+    frame: Frame
+    labels: Labels
+    classes: Array
+
+
+def bank(model: Model, dtype: Any, params: Leaves, adapters: Mapping[str, Adapter]) -> Bank:
+    """The adapters of a backbone with parameters `params`, in the order given.
+
+    What is smaller than another's is padded by what changes nothing: ranks, prompts, classes. What
+    stands before the rows of an adapter is computed here, once. Raises InputError for an adapter
+    that has leaves of the backbone or another number of classes than labels, and for one that is
+    scored or closed in another way than the others.
+    """
+    _check(adapters)
+    every = list(adapters.values())
+    layers = jax.device_put(_stacked_layers(every))
+    befores = [
+        _before(model, dtype, params, layers, np.int32(k), *_whole(one, of_head=False), one.frame)
+        for k, one in enumerate(every)
+    ]
+    memories = [before.memory for before in befores if before.memory is not None]
+    nothing = jax.tree.map(lambda x: x[:, :0], memories[0]) if memories else None
+    befores = [b if b.memory is not None else b._replace(memory=nothing) for b in befores]
+    frames = [one.frame._replace(opening=np.zeros(0, np.int32)) for one in every]
+    return Bank(
+        layers,
+        _stacked_heads(adapters),
+        jax.tree.map(_side_by_side, *befores),
+        jax.tree.map(_side_by_side, *frames),
+        jax.tree.map(_side_by_side, *(one.labels for one in every)),
+        np.array([len(one.labels.length) for one in every], np.int32),
+    )
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _before(
+    model: Model,
+    dtype: Any,
+    params: Leaves,
+    layers: Stack,
+    k: Array,
+    methods: tuple[Method, ...],
+    leaves: Leaves,
+    frame: Frame,
+) -> Before:
+    """By adapter k, of which `methods` and `leaves` stand before rows; one program for all that
+    have these in common, whatever they change in layers.
+    """
+    mixture, changed = layers.of(k)
+    adapted = Adapted(model, (mixture, *methods), {**params, **changed, **leaves}, dtype)
+    lead, soft = adapted.lead(frame.opening)
+    if adapted.route == "causal":
+        memories, offset = adapted.prefix(frame.opening, frame.length)
+        lead, soft = lead[:0], 0
+    else:
+        memories, offset = adapted.layer_prefixes()
+    joined = jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), *memories) if memories else None
+    return Before(joined, offset, lead, jnp.asarray(soft, jnp.int32))
+
+
+def _whole(adapter: Adapter, of_head: bool) -> Added:
+    """What stands on top of the model as a whole, or before its rows."""
+    methods = tuple(method for method in adapter.methods if method.is_head == of_head)
+    own = {p: x for p, x in adapter.leaves.items() if ":/" in p}
+    starts = tuple(f"{method.name}:" for method in methods)
+    standing = tuple(method for method in methods if added_to(method, own))
+    return standing, {p: x for p, x in own.items() if p.startswith(starts)}
+
+
+def _stacked_layers(every: Iterable[Adapter]) -> Stack:
+    return stack(
+        [(one.methods, {p: x for p, x in one.leaves.items() if ":/" not in p}) for one in every]
+    )
+
+
+def _stacked_heads(adapters: Mapping[str, Adapter]) -> Kind | None:
+    """Raises InputError unless all have a head, of one form, or none has."""
+    stacked = stack([_whole(one, of_head=True) for one in adapters.values()])
+    for name, kind in zip(adapters, np.asarray(stacked.kind), strict=True):
+        if kind != stacked.kind[0]:
+            allowed = "all adapters of a batch have a classification head, of one form, or none has"
+            raise InputError("adapter", name, allowed)
+    return stacked.kinds[0] if stacked.kinds else None
+
+
+def _check(adapters: Mapping[str, Adapter]) -> None:
+    """Raises InputError for the first adapter that cannot share a batch."""
+    closing = len(next(iter(adapters.values())).frame.closing)
+    for name, one in adapters.items():
+        if any(":" not in path for path in one.leaves):
+            allowed = "it trained leaves of the backbone itself, so it cannot share a backbone"
+            raise InputError("adapter", name, allowed)
+        classes, count = one.leaves.get("head:/bias"), len(one.labels.length)
+        if classes is not None and len(classes) != count:
+            allowed = f"its classification head has {len(classes)} classes, its labels are {count}"
+            raise InputError("adapter", name, allowed)
+        if len(one.frame.closing) != closing:
+            allowed = "what closes its prompts is not as many tokens as with the other adapters"
+            raise InputError("adapter", name, allowed)
+
+
+def _side_by_side(*arrays: Array) -> np.ndarray:
+    """[K, ...] of K arrays, each with zeros behind where another is larger."""
+    shape = tuple(map(max, zip(*(array.shape for array in arrays), strict=True)))
+    return np.stack([padded(array, shape) for array in arrays])

@@ -1,0 +1,1 @@
+"""Intervals, tests and estimates on numpy arrays [seeds, items]."""

@@ -1,0 +1,1 @@
+"""Studies that make committed results besides sweeps."""

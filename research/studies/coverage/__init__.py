@@ -1,0 +1,1 @@
+"""Coverage of intervals and false positives of tests, by simulation."""

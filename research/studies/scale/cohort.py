@@ -1,0 +1,52 @@
+"""What a cohort of runs takes on one device, against one run."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from research.evaluation.batch import frame
+from research.runtime.devices import Devices
+from research.studies.scale.configuration import Setting
+from research.studies.scale.memory import HELD, temporary
+from research.training.cohort import mapped_step
+from research.training.step import Hyper
+
+
+def together(parts: dict[str, int], members: int) -> int:
+    """Bytes of members that are one vmapped program: what is frozen once, the rest for each."""
+    frozen = parts["frozen weights"]
+    own = sum(parts[name] for name in HELD) - frozen + temporary(parts)
+    return frozen + members * own
+
+
+def in_turn(parts: dict[str, int], members: int) -> int:
+    """Bytes of members that the host steps one after the other: the states of all, one step."""
+    states = parts["trained weights"] + parts["optimizer state"]
+    return parts["frozen weights"] + members * states + parts["batch"] + temporary(parts)
+
+
+def compile_together(setting: Setting, members: int, devices: int = 1) -> Any:
+    """The executable of a cohort whose members differ in what they train, spread over `devices`."""
+    mesh = Devices(count=devices).mesh()
+    by_member = NamedSharding(mesh, P(("data", "fsdp")) if members % devices == 0 else P())
+
+    def stacked(leaf: Any) -> Any:
+        shape = (members, *np.shape(leaf))
+        return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=by_member)
+
+    everywhere = NamedSharding(mesh, P())
+    shared = partial(jax.tree.map, lambda x: _placed(x, everywhere))
+    methods: Any = (jax.tree.map(np.float32, setting.method),)
+    hyper = Hyper(methods, np.float32(1e-3), np.float32(0.0))
+    frozen = setting.parts[1]
+    own = jax.tree.map(stacked, (setting.state, setting.batch, frame(), hyper))
+    step = mapped_step(setting.program, by_member, tuple((path, True) for path in frozen))
+    return step.compiled(own[0], shared(frozen), *own[1:])
+
+
+def _placed(leaf: Any, sharding: NamedSharding) -> Any:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

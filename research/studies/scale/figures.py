@@ -1,0 +1,92 @@
+"""The figures of results/scale: by formula for every size, by the compiler for those it can do."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from research.runtime.executable import cost
+from research.studies.scale.cohort import compile_together, in_turn, together
+from research.studies.scale.compiled import told
+from research.studies.scale.configuration import Setting
+from research.studies.scale.flops import operations
+from research.studies.scale.memory import HELD, memory, peak, temporary
+from research.studies.scale.models import METHODS, SHAPES
+
+LAYOUTS = {
+    "1 device": (1, 1),
+    "8, data": (8, 1),
+    "8, fsdp": (1, 8),
+    "256, 32 x 8": (32, 8),
+    "256, fsdp": (1, 256),
+}
+MEMBERS = (1, 2, 4, 8, 16, 64)
+LORA, FULL = "LoRA (rank 8)", "full"
+# (size, method, data, fsdp) of what is compiled, in float32: on CPU, XLA makes bfloat16 float32.
+COMPILED = [("60M", name, 1, 1) for name in METHODS if METHODS[name]]
+COMPILED += [("60M", name, *mesh) for name in (LORA, FULL) for mesh in ((8, 1), (1, 8))]
+COMPILED += [("1B", name, 1, 1) for name in (LORA, FULL)]
+
+
+def setting(size: str, method: str, data: int = 1, fsdp: int = 1, **changes: Any) -> Setting:
+    return replace(_setting(size, method, data, fsdp), **changes)
+
+
+def by_formula() -> Iterator[dict[str, Any]]:
+    """One row for each size, method, layout, with and without `remat`."""
+    for size in SHAPES:
+        for method in METHODS:
+            for layout, mesh in LAYOUTS.items():
+                for remat in (False, True) if METHODS[method] else (False,):
+                    one = setting(size, method, *mesh, remat=remat)
+                    parts = memory(one)
+                    row = dict(size=size, method=method, layout=layout, remat=remat)
+                    trained = sum(leaf.size for leaf in one.parts[0].values())
+                    yield {**row, "trained": trained, "bytes": parts, "peak": peak(parts)} | {
+                        "flops": operations(one)
+                    }
+
+
+def by_compiler() -> Iterator[dict[str, Any]]:
+    """The formula's figures beside those of a compiled step, in bytes and FLOPs of a device."""
+    for size, method, data, fsdp in COMPILED:
+        for remat in (False, True) if size == "60M" else (False,):
+            one = setting(size, method, data, fsdp, rows=2, dtype="float32", remat=remat)
+            parts, flops = memory(one), operations(one)
+            yield {
+                **dict(size=size, method=method, data=data, fsdp=fsdp, remat=remat),
+                "held": sum(parts[name] for name in HELD),
+                "temporary": temporary(parts),
+                "flops": flops["remat" if remat else "step"] * one.rows * one.tokens,
+                "compiled": told(one),
+            }
+
+
+def of_cohorts() -> Iterator[dict[str, Any]]:
+    """LoRA runs on one device, by formula."""
+    for size in SHAPES:
+        one = setting(size, LORA)
+        parts, flops = memory(one), operations(one)["step"] * one.rows * one.tokens
+        for members in MEMBERS:
+            yield {
+                **dict(size=size, members=members, flops=members * flops),
+                "together": together(parts, members),
+                "in_turn": in_turn(parts, members),
+            }
+
+
+def of_compiled_cohorts() -> Iterator[dict[str, Any]]:
+    """The same of 60M, compiled in float32; the last spread over eight devices."""
+    one = setting("60M", LORA, dtype="float32", rows=2)
+    for members, devices in ((1, 1), (2, 1), (4, 1), (8, 8)):
+        expected = together(memory(one), members // devices)
+        compiled = cost(compile_together(one, members, devices))
+        yield {
+            **dict(members=members, devices=devices, expected=expected),
+            "compiled": compiled,
+        }
+
+
+@cache
+def _setting(size: str, method: str, data: int, fsdp: int) -> Setting:
+    return Setting(SHAPES[size], METHODS[method], rows=8, data=data, fsdp=fsdp)

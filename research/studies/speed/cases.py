@@ -1,0 +1,185 @@
+"""What is timed, and how much faster than the other side it is to be.
+
+On a CPU in float32, on a GPU in bfloat16: frozen weights and operations, not the weights that
+train.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import jax
+
+from research.methods.head import Head
+from research.methods.lora import LoRA
+from research.methods.method import Method
+from research.methods.prefix import PrefixTuning
+from research.methods.soft_prompt import SoftPrompt
+from research.studies.speed import inputs, real_inputs
+
+SOFT, SHORT, PREFIX = SoftPrompt(length=100), SoftPrompt(length=20), PrefixTuning(length=100)
+LORA = LoRA(rank=8, alpha=16.0, targets=("query", "value"))
+Write = Callable[[Path], None]
+DTYPES = {"cpu": "float32", "gpu": "bfloat16"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two works that take turns, see `WORKS` on either side. write: makes their inputs. at_least:
+    the ratio of seconds, the other's to ours, that is to be reached, on a CPU unless the case is
+    for a GPU alone; None where it is told only. device: the one kind that it is for, or any. cycle:
+    a turn is a multiple of so many steps, all the batches there are. runs: as many advance with a
+    step of ours, and one with a step of the other side, which does them in turn; seconds are of one
+    run. other_flags: of XLA, for the other side alone.
+    """
+
+    name: str
+    at_least: float | None
+    write: Write
+    ours: str = "train"
+    other: tuple[str, str] = ("theirs", "train")
+    device: str = "any"
+    cycle: int = inputs.BATCHES
+    learning_rate: float = 1e-3
+    runs: int = 1
+    other_flags: str = ""
+
+    def prepare(self, folder: Path) -> None:
+        """Writes the inputs, on the CPU: a GPU would compile every operation for its own sake."""
+        with jax.default_device(jax.devices("cpu")[0]):
+            self.write(folder)
+
+
+@dataclass(frozen=True)
+class Race:
+    """Whole processes, from their start to their end, compiling included: our sweep of sixteen runs
+    that `configs/speed.py` describes, and PEFT that trains the same in turn and scores nothing.
+    """
+
+    name: str
+    at_least: float
+    method: Method
+
+
+@dataclass(frozen=True)
+class Start:
+    """scripts/train.py up to its first step, of a config's approach; at_most: seconds."""
+
+    name: str
+    at_most: float
+    config: str
+    approach: str
+
+
+def drawn(
+    folder: Path,
+    shape: str,
+    rows: int,
+    width: int,
+    targets: int,
+    methods: tuple[Method, ...] = (),
+    opening: int = 0,
+    labels: int = 0,
+    adapters: int = 1,
+) -> None:
+    """A model of the shape with drawn weights, rows of drawn tokens, and adapters of it."""
+    vocabulary = inputs.write_shape(folder, shape)
+    batches = inputs.drawn(vocabulary, rows, width, targets, opening, labels)
+    inputs.write_batches(folder, batches)
+    if methods:
+        inputs.write_adapters(folder, [methods] * adapters)
+
+
+def factors(rows: int, inner: int, columns: int) -> Case:
+    """The product of two matrices alone: what the libraries below either side make of the cores."""
+    write = partial(inputs.write_factors, rows=rows, inner=inner, columns=columns)
+    name = f"product of matrices, {rows} x {inner} and {inner} x {columns}"
+    return Case(name, None, write, "product", ("theirs", "product"), device="cpu")
+
+
+def at_once(runs: int) -> Case:
+    """A cohort as one program, against as many trainings one after the other."""
+    name = f"decoder 10M, LoRA r=8, 8 x 32, {runs} runs at once, a step of one"
+    write = _drawn("decoder 10M", 8, 32, 1, (LORA,))
+    return Case(name, 10.0, write, f"train {runs} together", device="gpu", runs=runs)
+
+
+def _drawn(*args, **settings) -> Write:
+    return lambda folder: drawn(folder, *args, **settings)
+
+
+SMALL = partial(_drawn, "decoder 10M", 32)
+T5 = partial(_drawn, "T5 small", 16, 132, 4)
+BILLION = partial(_drawn, "decoder 1B", 16, 128, 1)
+LARGE = partial(_drawn, "T5 large", 16, 260, 4)
+LONG = partial(_drawn, "decoder 1B", 4, 1024, 1)
+ON_GPU = partial(Case, at_least=None, device="gpu")
+
+CASES = (
+    factors(1024, 288, 768),  # of the decoder's MLP, 32 x 32 tokens
+    factors(3648, 512, 1024),  # of T5's MLP, 16 x (100 + 128) tokens
+    Case("decoder 10M, soft prompt 100, 32 x 32", 5.0, SMALL(32, 1, (SOFT,))),
+    Case("decoder 10M, soft prompt 20, 32 x 128", 1.4, SMALL(128, 1, (SHORT,))),
+    Case("decoder 10M, prefix 100, 32 x 32", 1.3, SMALL(32, 1, (PREFIX,))),
+    Case("decoder 10M, LoRA r=8, 32 x 32", 1.4, SMALL(32, 1, (LORA,))),
+    Case("decoder 10M, LoRA r=8, 32 x 32, loss on all tokens", None, SMALL(32, 31, (LORA,))),
+    Case("decoder 10M, full, 32 x 32", 1.3, SMALL(32, 1)),
+    Case("T5 small, soft prompt 100, 16 x 128 in, 4 out", 1.1, T5((SOFT,))),
+    Case("T5 small, LoRA r=8, 16 x 128 in, 4 out", 1.1, T5((LORA,))),
+    Case("T5 small, full, 16 x 128 in, 4 out", 1.1, T5()),
+    Case(
+        "MiniLM, LoRA r=8 and head, 16 rows of SST-2",
+        1.7,
+        partial(real_inputs.sst2, (LORA, Head())),
+        "train by length",
+        cycle=real_inputs.STEPS,
+        learning_rate=1e-6,  # so that the order of the rows does not change the losses
+    ),
+    Case(
+        "decoder 10M, 8 shots, 4 labels, 32 x 32",
+        6.0,
+        SMALL(34, 2, opening=256, labels=4),
+        "score",
+        ("theirs", "score"),
+    ),
+    Case(
+        "decoder 10M, LoRA r=8 of 16 tasks mixed, against one task",
+        0.9,
+        SMALL(33, 1, (LORA,), opening=1, labels=4, adapters=16),
+        "mixed",
+        ("ours", "one task"),
+    ),
+    at_once(16),
+    at_once(64),
+    ON_GPU("decoder 1B, LoRA r=8, 16 x 128", write=BILLION((LORA,))),
+    ON_GPU("decoder 1B, soft prompt 100, 16 x 128", write=BILLION((SOFT,))),
+    ON_GPU("decoder 1B, full, 16 x 128", write=BILLION()),
+    ON_GPU("T5 large, LoRA r=8, 16 x 256 in, 4 out", write=LARGE((LORA,))),
+    ON_GPU("T5 large, soft prompt 100, 16 x 256 in, 4 out", write=LARGE((SOFT,))),
+    ON_GPU("T5 large, full, 16 x 256 in, 4 out", write=LARGE()),
+    ON_GPU("decoder 1B, LoRA r=8, 4 x 1024", write=LONG((LORA,))),
+    ON_GPU(
+        "decoder 1B, LoRA r=8, 4 x 1024, against attention that is not fused",
+        write=LONG((LORA,)),
+        other=("ours", "train unfused"),
+    ),
+    ON_GPU(
+        "decoder 1B, LoRA r=8, 16 x 128, against deterministic operations",
+        write=BILLION((LORA,)),
+        other=("ours", "train"),
+        other_flags="--xla_gpu_deterministic_ops=true",
+    ),
+)
+RACES = (
+    Race("sweep of 16 LoRA runs, whole process", 2.0, LoRA(rank=8, alpha=16.0)),
+    Race("sweep of 16 soft prompt runs, whole process", 3.0, SoftPrompt(length=10)),
+)
+STARTS = (
+    Start(
+        "start of scripts/train.py to its first step, compiled before",
+        10.0,
+        "quickstart.py",
+        "LoRA",
+    ),
+)

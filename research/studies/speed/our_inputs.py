@@ -1,0 +1,63 @@
+"""A case's material as our side reads it."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from research.evaluation.batch import Frame, Rows, bucket, frame, prompt_width, rows
+from research.interop.peft import load_adapter
+from research.methods.method import Leaves, Method
+from research.models.backbone import load_backbone
+from research.runtime.devices import Devices
+from research.studies.speed.inputs import adapter_folders, read_batches
+from research.tasks.encoding.encoded import Encoded
+
+DEVICES = Devices(count=1)
+
+
+class Material:
+    """A case's model and batches as we read them; weights that do not train as `dtype`."""
+
+    def __init__(self, folder: Path, dtype: str):
+        self.dtype = jnp.dtype(dtype)
+        self.backbone = load_backbone(str(folder / "model"), self.dtype)
+        self.folders, self.batches = adapter_folders(folder), read_batches(folder)
+
+    def adapter(self, place: int) -> tuple[tuple[Method, ...], Leaves]:
+        """(methods, the leaves they add), all traced hyper-parameters as arrays."""
+        methods, added = load_adapter(
+            self.folders[place], self.backbone.model, self.backbone.params
+        )
+        return tuple(jax.tree.map(np.float32, method) for method in methods), added
+
+    def frame(self) -> Frame:
+        """What stands around every row."""
+        return frame(list(self.batches.opening), list(self.batches.closing))
+
+    def encoded(self, batch: int) -> Encoded:
+        one = self.batches
+        return Encoded(one.tokens[batch], one.length[batch], one.start[batch], one.label[batch], 0)
+
+    def everything(self) -> Encoded:
+        """The rows of all batches."""
+        one = self.batches
+        flat = (x.reshape(-1, *x.shape[2:]) for x in (one.tokens, one.length, one.start, one.label))
+        return Encoded(*flat, cut=0)
+
+
+def chosen_of(encoded: Encoded, chosen: np.ndarray) -> Encoded:
+    """The rows `chosen` (indices)."""
+    parts = (encoded.tokens, encoded.length, encoded.start, encoded.label)
+    return Encoded(*(part[chosen] for part in parts), cut=0)
+
+
+def batch_of(encoded: Encoded, closing: int | None = None) -> Rows:
+    """As wide as a sweep makes it; closing: tokens after a prompt whose target stands elsewhere."""
+    chosen = np.arange(len(encoded.length))
+    if closing is None:
+        width = bucket(int(encoded.length.max()))
+    else:
+        width = prompt_width(encoded, chosen, closing)
+    return rows(encoded, chosen, len(chosen), width, max(1, encoded.longest_target))

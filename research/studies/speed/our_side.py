@@ -1,0 +1,59 @@
+"""Our side of all cases, by name: the code that users run, and nothing beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from research.runtime.executable import compile_seconds
+from research.studies.speed.inputs import read_factors
+from research.studies.speed.scoring import Scoring, Serving, ServingOne
+from research.studies.speed.training import (
+    Training,
+    TrainingByLength,
+    TrainingManyTogether,
+    TrainingTogether,
+    TrainingUnfused,
+)
+
+
+class Product:
+    """A step is a product of two matrices."""
+
+    def __init__(self, folder: Path, dtype: str, learning_rate: float):
+        del learning_rate
+        self.factors = [jnp.asarray(one, dtype) for one in read_factors(folder)]
+        self.product = jax.jit(jnp.matmul)
+
+    def step(self) -> float:
+        """One number of the product."""
+        return float(self.product(*self.factors)[0, 0])
+
+    def flops(self) -> float:
+        (rows, inner), (_, columns) = (one.shape for one in self.factors)
+        return 2.0 * rows * inner * columns
+
+
+WORKS: dict[str, Any] = {
+    "train": Training,
+    "train by length": TrainingByLength,
+    "train 16 together": TrainingTogether,
+    "train 64 together": TrainingManyTogether,
+    "train unfused": TrainingUnfused,
+    "score": Scoring,
+    "mixed": Serving,
+    "one task": ServingOne,
+    "product": Product,
+}
+
+
+def peak_bytes() -> int | None:
+    """The most that was in use on the accelerator; None where there is none."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return stats.get("peak_bytes_in_use")
+
+
+def compiled_seconds() -> float:
+    """What compiling has taken so far."""
+    return compile_seconds()

@@ -1,0 +1,200 @@
+"""The other side of a case: PyTorch, transformers and PEFT, as their users write it.
+
+Each batch is padded to its longest row, the loss is the model's own, the optimizer the fused AdamW
+that transformers trains with, with gradients clipped at norm 1.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peft  # pyright: ignore
+import torch  # pyright: ignore
+import transformers
+
+from research.studies.speed.inputs import Batches, adapter_folders, read_batches, read_factors
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+IGNORED = -100  # a label of transformers that does not count
+KINDS = {
+    "llama": transformers.AutoModelForCausalLM,
+    "t5": transformers.AutoModelForSeq2SeqLM,
+    "bert": transformers.AutoModelForSequenceClassification,
+}
+RATES, SEEDS = 4, 4  # of a race
+
+
+def model_in(folder: Path, dtype: str) -> Any:
+    """The model in a folder; its attention is PyTorch's own."""
+    kind = KINDS[json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]]
+    model = kind.from_pretrained(str(folder), dtype=getattr(torch, dtype), pad_token_id=0)
+    return model.to(DEVICE)
+
+
+def adapted(model: Any, folder: Path) -> Any:
+    """The model with the adapter in a folder, which trains."""
+    config = peft.PeftConfig.from_pretrained(str(folder))
+    config.inference_mode = False
+    model = peft.get_peft_model(model, config)
+    # The values by hand: `from_pretrained` loads no soft prompt that trains on.
+    values = peft.load_peft_weights(str(folder), device=DEVICE)
+    peft.set_peft_model_state_dict(model, values)
+    return model
+
+
+class Training:
+    """A step is one optimizer step on the next batch."""
+
+    def __init__(self, folder: Path, dtype: str, learning_rate: float):
+        folders, self.done = adapter_folders(folder), 0
+        self.mixed = dtype == "bfloat16"
+        # Weights that train stay in float32, as ours do.
+        model = model_in(folder / "model", dtype if folders else "float32")
+        if folders:
+            model = adapted(model, folders[0])
+        self.model = model.eval()  # no dropout, as on our side
+        self.trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.trained, lr=learning_rate, weight_decay=0.0, fused=True
+        )
+        batches = read_batches(folder)
+        self.parts = [self._batch(batches, i) for i in range(len(batches.tokens))]
+
+    def step(self) -> float:
+        part = self.parts[self.done % len(self.parts)]
+        self.done += 1
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=self.mixed):
+            loss = self.model(**part).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss.item()
+
+    def flops(self) -> float | None:
+        return None
+
+    def _batch(self, batches: Batches, place: int) -> dict[str, Any]:
+        """What the model is called with."""
+        kind = self.model.config.model_type
+        tokens, length = batches.tokens[place], batches.length[place]
+        start = batches.start[place]
+        if kind == "t5":
+            inputs = [row[:begin] for row, begin in zip(tokens, start, strict=True)]
+            labels = [r[b:n] for r, b, n in zip(tokens, start, length, strict=True)]
+            return {**_padded(inputs), "labels": _marked(labels)}
+        if kind == "bert":
+            texts = [
+                np.concatenate([batches.opening, row[:begin], batches.closing])
+                for row, begin in zip(tokens, start, strict=True)
+            ]
+            return {**_padded(texts), "labels": _tensor(batches.label[place])}
+        before = batches.opening
+        rows = [np.concatenate([before, row[:n]]) for row, n in zip(tokens, length, strict=True)]
+        labels = [row.copy() for row in rows]
+        for row, begin in zip(labels, start, strict=True):
+            row[: len(before) + begin] = IGNORED
+        return {**_padded(rows), "labels": _marked(labels)}
+
+
+class Scoring:
+    """A step scores every label after every row of the next batch: opening, row and label are one
+    sequence each, and as many share a forward pass as there are rows times labels. Of the logits
+    those that count are computed.
+    """
+
+    def __init__(self, folder: Path, dtype: str, learning_rate: float):
+        del learning_rate
+        self.model, self.done = model_in(folder / "model", dtype).eval(), 0
+        self.batches = read_batches(folder)
+
+    @torch.inference_mode()
+    def step(self) -> float:
+        one, place = self.batches, self.done % len(self.batches.tokens)
+        self.done += 1
+        count, targets = one.labels.shape
+        prompts = [row[:n] for row, n in zip(one.tokens[place], one.start[place], strict=True)]
+        rows = [np.concatenate([one.opening, p, label]) for p in prompts for label in one.labels]
+        logits = self.model(**_padded(rows), logits_to_keep=targets + 1).logits[:, :-1].float()
+        chosen = _tensor(np.tile(one.labels, (len(prompts), 1)))[..., None]
+        scores = torch.log_softmax(logits, -1).gather(-1, chosen).sum((-2, -1))
+        return scores.reshape(-1, count).mean().item()
+
+    def flops(self) -> float | None:
+        return None
+
+
+class Sweeping:
+    """A step is sixteen runs in turn, each over all batches, with a model and an adapter of its
+    own; nothing is scored.
+    """
+
+    def __init__(self, folder: Path, dtype: str, learning_rate: float):
+        self.folder, self.dtype, self.learning_rate = folder, dtype, learning_rate
+        self.steps = len(read_batches(folder).tokens)
+
+    def step(self) -> float:
+        """The mean of the last losses."""
+        last = []
+        for run in range(RATES * SEEDS):
+            rate = self.learning_rate * (1 + run // SEEDS)
+            training = Training(self.folder, self.dtype, rate)
+            last.append([training.step() for _ in range(self.steps)][-1])
+        return float(np.mean(last))
+
+    def flops(self) -> float | None:
+        return None
+
+
+class Product:
+    """A step is a product of two matrices."""
+
+    def __init__(self, folder: Path, dtype: str, learning_rate: float):
+        del learning_rate
+        self.left, self.right = (
+            torch.tensor(one, dtype=getattr(torch, dtype), device=DEVICE)
+            for one in read_factors(folder)
+        )
+
+    def step(self) -> float:
+        return float((self.left @ self.right)[0, 0])
+
+    def flops(self) -> None:
+        return None
+
+
+WORKS: dict[str, Any] = {
+    "train": Training,
+    "score": Scoring,
+    "sweep": Sweeping,
+    "product": Product,
+}
+
+
+def peak_bytes() -> int | None:
+    """The most that was in use on the accelerator; None where there is none."""
+    return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else None
+
+
+def compiled_seconds() -> float:
+    """Nothing is compiled."""
+    return 0.0
+
+
+def _padded(rows: list[np.ndarray]) -> dict[str, Any]:
+    """Token ids and attention mask of rows, to the longest of them."""
+    width = max(map(len, rows))
+    ids = np.stack([np.pad(row, (0, width - len(row))) for row in rows])
+    mask = np.stack([np.arange(width) < len(row) for row in rows])
+    return {"input_ids": _tensor(ids), "attention_mask": _tensor(mask)}
+
+
+def _marked(rows: list[np.ndarray]) -> Any:
+    width = max(map(len, rows))
+    padded = [np.pad(row, (0, width - len(row)), constant_values=IGNORED) for row in rows]
+    return _tensor(np.stack(padded))
+
+
+def _tensor(array: np.ndarray) -> Any:
+    return torch.tensor(array.astype(np.int64), device=DEVICE)

@@ -1,0 +1,80 @@
+"""Material from real models and rows, and from the embedded world."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from research.common.paths import located
+from research.evaluation.scoring import route_of
+from research.experiments.experiment import Experiment
+from research.experiments.plan import cells
+from research.methods.method import Method
+from research.models.backbone import load_backbone, load_tokenizer, save_backbone
+from research.models.bert.model import Encoder
+from research.runs.data import run_data
+from research.studies.speed.inputs import Batches, write_adapters, write_batches
+from research.tasks.datasets.tables import read_file
+from research.tasks.encoding.encoded import padded
+from research.tasks.encoding.truncation import token_ids
+from research.training.batches import batch_indices
+
+ROWS, STEPS = 16, 24
+
+
+def sst2(methods: Sequence[Method], folder: Path) -> None:
+    """MiniLM with a new head, and batches of rows of SST-2 in a random order, lengths as they come.
+
+    Raises InputError where ADAPTLAB_SHARED does not lead to both.
+    """
+    name = located("$ADAPTLAB_SHARED/models/all-MiniLM-L6-v2", "backbone")
+    backbone = load_backbone(name)
+    tokenizer = load_tokenizer(name, backbone.model)
+    assert isinstance(backbone.model, Encoder)
+    table = read_file(located("$ADAPTLAB_SHARED/data/sst2/train.tsv", "task"))
+    chosen = np.random.default_rng(0).permutation(len(table.rows))[: ROWS * STEPS]
+    texts = [table.column("sentence")[place].strip() for place in chosen]
+    labels = [int(table.column("label")[place]) for place in chosen]
+    tokens, length = padded(token_ids(tokenizer, texts))
+    shape = (STEPS, ROWS)
+    batches = Batches(
+        tokens.reshape(*shape, -1),
+        length.reshape(shape),
+        length.reshape(shape),
+        np.array(labels, np.int32).reshape(shape),
+        np.array([tokenizer.cls_token_id], np.int32),
+        np.array([tokenizer.sep_token_id], np.int32),
+        np.zeros((0, 0), np.int32),
+    )
+    write_batches(folder, batches)
+    save_backbone(folder / "model", backbone.model, backbone.params)
+    write_adapters(folder, [methods], classes=2)
+
+
+def world(experiment: Experiment, methods: Sequence[Method], folder: Path) -> None:
+    """The backbone of an experiment, and the batches of its first run that trains."""
+    name = located(experiment.backbone, "backbone")
+    backbone = load_backbone(name)
+    tasks = {settings.name: settings.load() for settings in experiment.tasks}
+    trained = [one for one in cells(experiment, tasks, backbone.checksum) if one.approach.stages]
+    run = trained[0].search()[0]
+    tokenizer = load_tokenizer(name, backbone.model)
+    assert backbone.context is not None
+    room = backbone.context - sum(method.positions for method in methods)
+    data = run_data(run, tokenizer, room, route_of(backbone.model, methods))
+    schedule, rows = run.approach.stages[0].schedule, data.train
+    steps = range(schedule.steps)
+    chosen = np.stack([batch_indices(rows.length, schedule.batch_size, 0, step) for step in steps])
+    batches = Batches(
+        rows.tokens[chosen],
+        rows.length[chosen],
+        rows.start[chosen],
+        rows.label[chosen],
+        np.asarray(data.frame.opening[: int(data.frame.length)]),
+        np.asarray(data.frame.closing),
+        np.zeros((0, 0), np.int32),
+    )
+    shutil.copytree(name, folder / "model")
+    write_batches(folder, batches)
+    write_adapters(folder, [methods])

@@ -1,0 +1,111 @@
+"""The data report of an experiment: a survey of each task, kept in data.json beside the runs."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from research.common.config import build, resolved
+from research.common.files import write_atomically
+from research.common.json_io import read_json
+from research.evaluation.answering import encoder_for
+from research.experiments.experiment import Experiment
+from research.models.model import Model
+from research.runs.data import room
+from research.tasks.data_checks import Found, Lengths, Survey, summary, survey, warnings
+from research.tasks.data_checks.checks import SHOWN
+from research.tasks.encoding.special_tokens import Route
+from research.tasks.encoding.truncation import token_ids
+from research.tasks.task import Task
+
+FILE = "data.json"
+
+
+@dataclass(frozen=True)
+class Surveys:
+    """backbone: whose tokens lengths are counted in; None where none was at hand. max_tokens: the
+    experiment's. tasks: a survey of each.
+    """
+
+    backbone: str | None
+    max_tokens: int | None
+    tasks: tuple[Survey, ...]
+
+
+def surveyed(
+    experiment: Experiment,
+    tasks: Iterable[Task],
+    model: Model,
+    tokenizer: PreTrainedTokenizerBase | None,
+    folder: Path,
+) -> Surveys:
+    """The surveys of the tasks; those of the folder, where it has them of the same data."""
+    tasks, backbone = tuple(tasks), experiment.backbone if tokenizer else None
+    stored = read_surveys(folder)
+    if stored and stored == Surveys(backbone, experiment.max_tokens, stored.tasks):
+        known = {one.checksum: one for one in stored.tasks}
+    else:
+        known = {}
+    room_left = room(model.config.context, 0, experiment.max_tokens)
+    found = []
+    for task in tasks:
+        if task.checksum not in known:
+            route = _route(experiment, model)
+            lengths = {} if tokenizer is None else _lengths(task, tokenizer, room_left, route)
+            known[task.checksum] = survey(task, lengths)
+        found.append(known[task.checksum])
+    return Surveys(backbone, experiment.max_tokens, tuple(found))
+
+
+def read_surveys(folder: Path) -> Surveys | None:
+    """What the folder has, None without a data.json. Raises InputError for a damaged one."""
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    return build(Surveys, read_json(file), str(file))
+
+
+def write_surveys(folder: Path, surveys: Surveys) -> None:
+    """Writes data.json, whole or not at all."""
+    text = json.dumps(resolved(surveys), indent=1, ensure_ascii=False)
+    write_atomically(folder / FILE, f"{text}\n".encode())
+
+
+def lines(surveys: Surveys) -> list[str]:
+    """A line for each task, and one for each warning."""
+    told = []
+    for one in surveys.tasks:
+        told += [summary(one), *(f"  warning: {warning}" for warning in warnings(one))]
+    return told
+
+
+def _route(experiment: Experiment, model: Model) -> Route:
+    """By a head, where one may be: then the texts of labels need not fit the tokenizer."""
+    heads = any(stage.has_head for row in experiment.approaches for stage in row.stages)
+    return "head" if heads or model.ROUTE == "masked" else model.ROUTE
+
+
+def _lengths(
+    task: Task, tokenizer: PreTrainedTokenizerBase, room: int, route: Route
+) -> Mapping[str, Lengths]:
+    """Of each split; what fits leaves out the frame and the longest label, as `run_data` does."""
+    encoder = encoder_for(task, tokenizer, 0, room=room, too_long="cut", route=route)
+    around = len(encoder.opening(())) + len(encoder.closing) + encoder.longest(())
+    fill, parts = task.templates[0].fill, {**task.splits, **task.tests}
+    return {
+        split: _summed([len(ids) for ids in token_ids(tokenizer, texts)], room - around)
+        for split, texts in (
+            (split, [fill(one.fields) for one in examples]) for split, examples in parts.items()
+        )
+        if texts
+    }
+
+
+def _summed(lengths: Sequence[int], most: int) -> Lengths:
+    over = [row for row, length in enumerate(lengths, start=1) if length > most]
+    median, high = np.quantile(lengths, (0.5, 0.95))
+    found = Found(len(over), tuple(over[:SHOWN]))
+    return Lengths(float(median), float(high), max(lengths), most, found)

@@ -1,0 +1,145 @@
+"""What a sweep would run, train, keep and take, without running anything of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+
+from research.common.paths import located
+from research.experiments.approach import Approach
+from research.experiments.cohorts import cohorts
+from research.experiments.experiment import Experiment
+from research.experiments.plan import Cell, cells
+from research.methods.method import Leaves
+from research.models.backbone import load_model, load_tokenizer, model_of
+from research.runs.costs.flops import rate
+from research.runs.costs.parameter_counts import Sizes, backbone_shapes, sizes
+from research.sweeps.data_report import Surveys, surveyed
+from research.sweeps.time_estimate import Timing, key_of, recorded
+from research.tasks.task import Outline, Task
+
+
+@dataclass(frozen=True)
+class Row:
+    """An approach over all tasks and regimes. sizes: of its trials, each that differs; none without
+    the backbone, where the data decide. programs: its training steps that compile apart. seconds:
+    of training, at most; `recorded` of the runs by records on hand.
+    """
+
+    approach: str
+    runs: int
+    cohorts: int
+    programs: frozenset[Any]
+    sizes: tuple[Sizes, ...]
+    seconds: float
+    recorded: int
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """parameters: of the backbone. flops: operations a second, as a matrix product has them.
+    assumed: the tasks whose texts are not at hand, so that their lengths are a guess. surveys: of
+    the tasks whose examples are at hand.
+    """
+
+    name: str
+    backbone: str
+    parameters: int
+    rows: tuple[Row, ...]
+    flops: float
+    assumed: tuple[str, ...]
+    surveys: Surveys
+
+
+def forecast(experiment: Experiment, folder: Path) -> Forecast:
+    """Plans as a sweep does, on shapes. folder: of results, whose records know what runs took.
+
+    Of the backbone the config.json is read; where it is no folder, the experiment's `architecture`
+    stands for it. Examples are read from files, and of tasks whose settings do not say which labels
+    they have. Raises InputError.
+    """
+    name, given = located(experiment.backbone, "config.backbone"), experiment.architecture
+    model = load_model(name) if given is None or Path(name).is_dir() else model_of(given)
+    leaves = backbone_shapes(model)
+    has_tokenizer = (Path(name) / "tokenizer.json").is_file()
+    tokenizer = load_tokenizer(name, model) if has_tokenizer else None
+    tasks: dict[str, Task | Outline] = {one.name: _known(one) for one in experiment.all_tasks}
+    timing = Timing(
+        model,
+        tokenizer,
+        tasks,
+        rate(dtype=jnp.dtype(experiment.precision)),
+        recorded(folder),
+    )
+    # Cells ask a task for its name, labels and templates, which an outline has.
+    plan = list(cells(experiment, cast(Mapping[str, Task], tasks), backbone_checksum=""))
+    found = {
+        row.name: [cell for cell in plan if cell.approach.name == row.name]
+        for row in experiment.rows
+    }
+    rows = tuple(_row(name, own, leaves, timing) for name, own in found.items() if own)
+    parameters = sum(leaf.size for leaf in leaves.values())
+    at_hand = [task for task in tasks.values() if isinstance(task, Task)]
+    return Forecast(
+        experiment.name,
+        experiment.backbone,
+        parameters,
+        rows,
+        timing.flops,
+        timing.assumed(),
+        surveyed(experiment, at_hand, model, tokenizer, folder),
+    )
+
+
+def _row(name: str, found: Sequence[Cell], leaves: Leaves, timing: Timing) -> Row:
+    programs: set[Any] = set()
+    measured: dict[Any, Sizes] = {}
+    groups, seconds = 0, 0.0
+    for cell in found:
+        first, *_ = cell.trials
+        groups += sum(len(cohorts(group)) for group in cell.groups(first))
+        if cell.approach.baseline is not None:
+            continue
+        for approach in map(cell.approach.at, cell.trials):
+            programs |= set(_programs(cell, approach))
+            if (key := _size_key(cell, approach)) not in measured:
+                measured[key] = sizes(approach, leaves, _labels(cell, approach))
+        approach = cell.approach.at(first)
+        size = measured[_size_key(cell, approach)]
+        seconds += cell.size * timing.seconds(cell, approach, size)
+    known = sum(cell.size for cell in found if key_of(cell) in timing.recorded)
+    runs = sum(cell.size for cell in found)
+    return Row(name, runs, groups, frozenset(programs), tuple(measured.values()), seconds, known)
+
+
+def _size_key(cell: Cell, approach: Approach) -> Any:
+    """What decides on sizes: learning rates and schedules do not."""
+    stages = tuple((stage.methods, stage.merge) for stage in approach.stages)
+    return stages, tuple(map(len, _labels(cell, approach)))
+
+
+def _labels(cell: Cell, approach: Approach) -> list[tuple[str, ...]]:
+    """Those of the task of each stage, or the words that it names in their place."""
+    tasks = map(cell.task_of, approach.stages)
+    return [task.labels or task.words for task in tasks]
+
+
+def _programs(cell: Cell, approach: Approach) -> list[Any]:
+    """What decides on the compiled step of each stage, but for the widths of rows."""
+    found = []
+    for index, (stage, labels) in enumerate(
+        zip(approach.stages, _labels(cell, approach), strict=True)
+    ):
+        methods = approach.in_training(index, approach.at_work(index))
+        classes = len(labels) if any(method.is_head for method in methods) else 0
+        found.append((jax.tree.structure(methods), len(stage.methods), stage.schedule, classes))
+    return found
+
+
+def _known(settings: Any) -> Task | Outline:
+    """What a task's settings say of it without reading examples, or else the whole task."""
+    outline = settings.outline() if hasattr(settings, "outline") else None
+    return settings.load() if outline is None else outline

@@ -1,0 +1,209 @@
+"""Tables of strings: CSV, TSV, JSON lines and Hugging Face datasets, with nothing guessed.
+
+Every value is the text that stands in the source: `NA`, `null`, `007` and `1.0` stay what they are.
+"""
+
+import bz2
+import csv
+import difflib
+import gzip
+import lzma
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
+
+from research.common.errors import InputError, choose_from
+from research.common.json_io import parse_json
+
+_OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_JSON = (".jsonl", ".ndjson", ".json")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a file or a split; a value is a str, a number, a bool, or None for none."""
+
+    source: str
+    columns: tuple[str, ...]
+    rows: Sequence[Mapping[str, object]]
+
+    def column(self, name: str, floats: bool = False) -> list[str]:
+        """The values of a column as strings; InputError where it lacks some of them.
+
+        Integers become decimal numbers, booleans `true` and `false`. floats: whether other numbers
+        are taken too, whose text in the source is lost.
+        """
+        if name not in self.columns:
+            raise InputError(f"column of {self.source}", name, choose_from(self.columns, name))
+        values = [row.get(name) for row in self.rows]
+        kinds = str | int | float if floats else str | int
+        odd = [place for place, value in enumerate(values) if not isinstance(value, kinds)]
+        if odd:
+            allowed = (
+                f"{len(odd)} of {len(values)} rows hold no text here, the first is row {odd[0] + 1}"
+                f" with {values[odd[0]]!r}"
+            )
+            raise InputError(f"column of {self.source}", name, allowed)
+        return [str(v).lower() if isinstance(v, bool) else str(v) for v in values]
+
+
+def read_file(
+    path: str,
+    columns: Sequence[str] = (),
+    delimiter: str | None = None,
+    quoting: bool | None = None,
+) -> Table:
+    """Reads a file, compressed or not; its suffix says what it is, unless a delimiter does.
+
+    columns: names for a file without a header. quoting: whether a cell may stand in double quotes
+    (default: yes in CSV, no in TSV). Raises InputError for what is missing or broken.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        if file.exists():
+            raise InputError("file", path, "a file is expected, this is something else")
+        siblings = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
+        near = difflib.get_close_matches(file.name, siblings, n=1)
+        hint = f"; the nearest name there is {near[0]!r}" if near else ""
+        raise InputError("file", path, f"no such file{hint}")
+    packed = file.suffix in _OPENERS
+    kind = Path(file.stem).suffix if packed else file.suffix
+    delimiter = delimiter or _DELIMITERS.get(kind)
+    if delimiter is None and kind not in _JSON:
+        known = ", ".join((*_DELIMITERS, *_JSON))
+        raise InputError("file", path, f"its name ends in none of {known}; or give a delimiter")
+    try:
+        # A row ends in \n: other line ends may be part of a text.
+        opener = _OPENERS[file.suffix] if packed else open
+        with opener(file, "rt", encoding="utf-8-sig", newline="\n") as lines:
+            if delimiter is None:
+                return _json_table(path, lines)
+            cells = _cells(lines, delimiter, quoting)
+            return _delimited_table(path, cells, tuple(columns))
+    except UnicodeDecodeError as error:
+        raise InputError("file", path, f"it is not UTF-8 text ({error.reason})") from error
+    except csv.Error as error:
+        allowed = f"{error}; a cell in quotes doubles the quotes within, or set quoting=False"
+        raise InputError("file", path, allowed) from error
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise InputError("file", path, f"it cannot be read ({error})") from error
+
+
+def _cells(lines: TextIO, delimiter: str, quoting: bool | None) -> Iterator[list[str]]:
+    quoting = delimiter != "\t" if quoting is None else quoting
+    if quoting and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        allowed = "one character is expected, no quote and no line end, or more without quoting"
+        raise InputError("delimiter", delimiter, allowed)
+    return _quoted(lines, delimiter) if quoting else _unquoted(lines, delimiter)
+
+
+def _quoted(lines: TextIO, delimiter: str) -> Iterator[list[str]]:
+    before = csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        yield from (row for row in reader if row)
+    except csv.Error as error:
+        raise csv.Error(f"line {reader.line_num}: {error}") from error
+    finally:
+        csv.field_size_limit(before)
+
+
+def _unquoted(lines: TextIO, delimiter: str) -> Iterator[list[str]]:
+    for line in lines:
+        content = line.removesuffix("\n").removesuffix("\r")
+        if content:
+            yield content.split(delimiter)
+
+
+def _delimited_table(source: str, cells: Iterator[list[str]], columns: tuple[str, ...]) -> Table:
+    columns = columns or tuple(next(cells, ()))
+    if len(set(columns)) != len(columns):
+        raise InputError(f"columns of {source}", columns, "each column needs a name of its own")
+    rows = []
+    for number, values in enumerate(cells, start=1):
+        if len(values) != len(columns):
+            allowed = f"row {number} has {len(values)} cells, and there are {len(columns)} columns"
+            raise InputError("file", source, f"{allowed} ({', '.join(columns)})")
+        rows.append(dict(zip(columns, values, strict=True)))
+    return Table(source, columns, rows)
+
+
+def _json_table(source: str, lines: TextIO) -> Table:
+    content = lines.read()
+    whole = content.lstrip().startswith("[")  # one list of objects
+    rows: list[Mapping[str, object]] = []
+    for number, text in enumerate([content] if whole else content.split("\n"), start=1):
+        if not text.strip():
+            continue
+        try:
+            # Numbers keep the form they are written in.
+            value = parse_json(text, parse_int=str, parse_float=str, parse_constant=str)
+        except ValueError as error:
+            raise InputError("file", source, f"line {number} is not JSON ({error})") from error
+        rows += value if isinstance(value, list) else [value]
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            allowed = f'row {number} is not an object such as {{"text": ...}}'
+            raise InputError("file", source, allowed)
+    return Table(source, tuple(dict.fromkeys(name for row in rows for name in row)), rows)
+
+
+def read_dataset(
+    path: str, config_name: str | None, splits: Mapping[str, str], columns: Sequence[str]
+) -> dict[str, Table]:
+    """Reads `columns` of the splits of a dataset of the hub or in a local folder.
+
+    splits: what a split is for -> its name there, such as `validation` or `train[:1000]`. A class
+    index becomes the name of its class. Nothing is written beside a local dataset.
+    Raises InputError where datasets cannot find or read it.
+    """
+    import datasets  # takes seconds to import
+    from datasets.exceptions import DatasetGenerationError, DatasetsError
+
+    local = Path(path).expanduser().is_dir()
+    folder = str(Path(path).expanduser()) if local else path
+    with _quiet(datasets), TemporaryDirectory() as scratch:
+        # What comes from the hub stays in the user's cache, where it is looked for next time.
+        where = {"path": folder, "name": config_name, "cache_dir": scratch if local else None}
+        try:
+            builder = datasets.load_dataset_builder(**where)
+            if builder.name == "csv":  # or the reader would guess types
+                where |= {"converters": dict.fromkeys(columns, str), "keep_default_na": False}
+            loaded = datasets.load_dataset(**where, split=list(splits.values()))
+        except (OSError, ValueError, DatasetsError) as error:
+            vague = isinstance(error, DatasetGenerationError) and error.__cause__
+            reason = " ".join(str(error.__cause__ if vague else error).split())
+            raise InputError("path", path, reason) from error
+        named = zip(splits.items(), loaded, strict=True)
+        return {use: _plain_table(f"{path}/{split}", data, columns) for (use, split), data in named}
+
+
+def _plain_table(source: str, data: Any, wanted: Sequence[str]) -> Table:
+    """The wanted columns of a `datasets.Dataset`, in memory."""
+    columns = {}
+    for name in dict.fromkeys(wanted):
+        if name not in data.column_names:
+            continue  # it is the table that says what is missing
+        values = data[name][:]
+        names = getattr(data.features[name], "names", None)
+        if names is not None:  # -1 marks a missing label
+            values = [None if v is None or v < 0 else names[v] for v in values]
+        columns[name] = values
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return Table(source, tuple(data.column_names), rows)
+
+
+@contextmanager
+def _quiet(datasets: Any) -> Iterator[None]:
+    """No progress bars within."""
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

@@ -1,0 +1,1 @@
+"""From examples and prompts to token ids."""

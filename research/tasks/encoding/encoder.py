@@ -1,0 +1,219 @@
+"""From the examples of a task to token ids for one model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from research.common.errors import InputError
+from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, padded
+from research.tasks.encoding.special_tokens import Form, Route, form
+from research.tasks.encoding.truncation import cut, token_ids
+from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.task import Example
+
+Before = Sequence[Sequence[int]]  # ids that stand before each row, of its own, or none
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns the examples of one task into ids for one model.
+
+    Prompt and target are tokenized separately, without special tokens, and joined as ids. What
+    surrounds all rows alike, such as a beginning-of-text token, stands in their frame. A causal
+    target ends in the verbalizer's end, a seq2seq one in EOS; in the masked route the end, without
+    white space, stands after the masks; the head's route has no targets.
+    Raises InputError where two texts of labels cannot be told apart by their ids, and for a
+    tokenizer without the special tokens that the route needs.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    template: Template
+    verbalizer: Verbalizer
+    labels: tuple[str, ...]
+    room: int  # positions of a row: the model's context less the frame
+    too_long: Literal["error", "cut"] = "error"
+    separator: str = "\n"  # after each demonstration, behind the end of its target
+    route: Route = "causal"
+
+    def __post_init__(self) -> None:
+        if self.too_long not in ("error", "cut"):
+            raise InputError("too_long", self.too_long, "allowed are error, cut")
+        if self.route != "head":
+            self._check_targets()
+
+    def _check_targets(self) -> None:
+        texts = [(label, text, ids) for label, of in self._targets.items() for text, ids in of]
+        for label, text, ids in texts:
+            for other, another, longer in texts:
+                begun = longer if self.route == "masked" else longer[: len(ids)]
+                if text != another and begun == ids:
+                    allowed = (
+                        f"its {len(ids)} tokens also begin the target of label {other!r}; "
+                        "change a text, or the end of the verbalizer to one the tokenizer keeps"
+                    )
+                    raise InputError(f"verbalizer[{label!r}]", text, allowed)
+
+    @cached_property
+    def form(self) -> Form:
+        """The special tokens around rows and targets."""
+        return form(self.route, self.tokenizer)
+
+    @cached_property
+    def closing(self) -> list[int]:
+        """The ids after every prompt, or after the masks that follow it."""
+        end = self.verbalizer.end.strip() if self.route == "masked" else ""
+        return (self.ids(end) if end else []) + list(self.form.closing)
+
+    def label_tokens(self) -> Labels:
+        """The targets of all labels that are trained on, in their order."""
+        if self.route == "head":
+            count = len(self.labels)
+            return Labels(np.zeros((count, 1), np.int32), np.ones(count, np.int32))
+        return Labels(*padded([self._target(label) for label in self.labels]))
+
+    def texts(self) -> LabelTexts:
+        """The targets of all texts, those of a label together; by the head's route classes have
+        no texts.
+        """
+        if self.route == "head":
+            count = len(self.labels)
+            return LabelTexts(self.label_tokens(), np.arange(count), np.ones(count, np.int32))
+        owned = [(i, *one) for i, label in enumerate(self.labels) for one in self._targets[label]]
+        targets = Labels(*padded([ids for _, _, ids in owned]))
+        sizes = [len(text.encode()) for _, text, _ in owned]
+        return LabelTexts(targets, np.array([i for i, _, _ in owned]), np.array(sizes))
+
+    def longest(self, examples: Sequence[Example]) -> int:
+        """Positions that the longest of these rows takes with the longest label, nothing cut."""
+        prompts = self._prompts([example.fields for example in examples])
+        return max(map(len, prompts), default=0) + self._reserved(self._written(examples))
+
+    def examples(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
+        """The rows of these examples; each has room for the longest text of a label, and the room
+        is what `before` leaves.
+
+        Raises InputError for rows that are too long, unless they are to be cut, and where not
+        even the template fits. Only the columns are cut, from their ends, the longest first.
+        """
+        targets = self._written(examples)
+        limit = self.room - self._reserved(targets)
+        fields = [example.fields for example in examples]
+        prompts = self._prompts(fields)
+        long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
+        if long and self.too_long == "error":
+            longest, left = max(map(len, prompts)), max(limit, 0)
+            raise InputError(
+                "too_long",
+                "error",
+                f"{len(long)} of {len(prompts)} prompts are longer than the {left} tokens left "
+                f"beside frame and label, the longest has {longest}; 'cut' cuts and counts them",
+            )
+        fitting = cut(self.tokenizer, self.template, [fields[row] for row in long], limit)
+        for row, ids in zip(long, fitting, strict=True):
+            prompts[row] = ids
+        rows = self._rows(prompts, targets, before)
+        references = tuple(example.references for example in examples)
+        return replace(rows, label=self._label(examples), cut=len(long), references=references)
+
+    def training(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
+        """The rows to train on."""
+        return self.examples(examples, before)
+
+    def ready(self, prompt: str, before: Before = ((),)) -> Encoded:
+        """Rows of a prompt that is no example's, one after each of `before`; their label means
+        nothing. Raises InputError for a prompt that does not fit.
+        """
+        (ids,) = token_ids(self.tokenizer, [prompt])
+        target = self._target(self.labels[0])
+        limit = self.room - self._reserved([target])
+        if len(ids) > limit:
+            allowed = (
+                f"it takes {len(ids)} tokens, and {max(limit, 0)} are left beside frame and label"
+            )
+            raise InputError("prompt", prompt, allowed)
+        return self._rows([ids] * len(before), [target] * len(before), before)
+
+    def _rows(self, prompts: list[list[int]], targets: list[list[int]], before: Before) -> Encoded:
+        """Without labels."""
+        if before:
+            prompts = [[*ids, *prompt] for ids, prompt in zip(before, prompts, strict=True)]
+        rows = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
+        tokens, length = padded(rows)
+        start = np.array([len(ids) for ids in prompts], np.int32)
+        return Encoded(tokens, length, start, np.zeros(len(rows), np.int32), cut=0)
+
+    def demonstrations(self, examples: Sequence[Example]) -> list[list[int]]:
+        """The ids of each example as a demonstration: prompt, target and separator."""
+        prompts = self._prompts([example.fields for example in examples])
+        return [
+            prompt + self._shown(example.label) + self._separator
+            for example, prompt in zip(examples, prompts, strict=True)
+        ]
+
+    def opening(self, demonstrations: Sequence[Example]) -> list[int]:
+        """What begins a text, if the tokenizer has it, then each demonstration and a separator."""
+        return [*self.form.opening, *chain(*self.demonstrations(demonstrations))]
+
+    def ids(self, text: str) -> list[int]:
+        """The ids of a text that follows another one.
+
+        These are the ids of the text alone, except for tokenizers that put a space of their own
+        at the beginning of whatever they are given.
+        """
+        alone, before, both = token_ids(self.tokenizer, [text, "x", "x" + text])
+        return both[len(before) :] if both[: len(before)] == before else alone
+
+    @cached_property
+    def _targets(self) -> dict[str, list[tuple[str, list[int]]]]:
+        """The texts of each label and the ids that are scored for them, those trained on first."""
+        if self.route == "head":
+            return {label: [("", [])] for label in self.labels}
+        causal, end = self.route == "causal", list(self.form.end)
+        written = self.verbalizer.target if causal else self.verbalizer.continuation
+        return {
+            label: [
+                (text, self.ids(written(label, place)) + end)
+                for place, text in enumerate(self.verbalizer.all(label))
+            ]
+            for label in self.labels
+        }
+
+    def _target(self, label: str) -> list[int]:
+        """The ids that are trained on."""
+        return self._targets[label][0][1]
+
+    def _shown(self, label: str) -> list[int]:
+        """The ids of a label's target in a demonstration, whatever the route."""
+        return self._shown_targets[label]
+
+    @cached_property
+    def _shown_targets(self) -> dict[str, list[int]]:
+        return {label: self.ids(self.verbalizer.target(label)) for label in self.labels}
+
+    def _label(self, examples: Sequence[Example]) -> NDArray:
+        """[I] what is right, as `Encoded` has it."""
+        index = {label: place for place, label in enumerate(self.labels)}
+        return np.array([index.get(example.label, 0) for example in examples], np.int32)
+
+    def _written(self, examples: Sequence[Example]) -> list[list[int]]:
+        """The ids of each example's own target."""
+        return [self._target(example.label) for example in examples]
+
+    def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
+        """The positions that every row keeps for its target: those of the longest label."""
+        del targets  # whichever there are, all labels are scored
+        return max(len(ids) for texts in self._targets.values() for _, ids in texts)
+
+    @cached_property
+    def _separator(self) -> list[int]:
+        return self.ids(self.separator) if self.separator else []
+
+    def _prompts(self, fields: Sequence[Mapping[str, str]]) -> list[list[int]]:
+        return token_ids(self.tokenizer, [self.template.fill(values) for values in fields])

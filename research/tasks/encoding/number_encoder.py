@@ -1,0 +1,43 @@
+"""Token ids of examples whose answer is a number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from research.common.errors import InputError
+from research.tasks.encoding.encoded import Labels
+from research.tasks.encoding.encoder import Encoder
+from research.tasks.task import Example
+
+
+@dataclass(frozen=True)
+class NumberEncoder(Encoder):
+    """Rows without targets, whose label is the right number in float32. Raises InputError for a
+    route without a head.
+    """
+
+    def __post_init__(self) -> None:
+        if self.route != "head":
+            allowed = "the task asks for a number, which takes an encoder and the method 'head'"
+            raise InputError("route", self.route, allowed)
+        super().__post_init__()
+
+    def label_tokens(self) -> Labels:
+        """Of the one output that a head has."""
+        return Labels(np.zeros((1, 1), np.int32), np.ones(1, np.int32))
+
+    def _label(self, examples: Sequence[Example]) -> NDArray:
+        return np.array([float(example.label) for example in examples], np.float32)
+
+    def _target(self, label: str) -> list[int]:
+        del label
+        return []
+
+    def _shown(self, label: str) -> list[int]:
+        return self.ids(self.verbalizer.target(label))
+
+    def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
+        del targets
+        return 0

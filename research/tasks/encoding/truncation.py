@@ -1,0 +1,79 @@
+"""Prompts that are too long for a model, cut to fit it."""
+
+from collections.abc import Mapping, Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from research.common.errors import InputError
+from research.tasks.prompts.template import Template
+
+
+def token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of each text, without special tokens."""
+    if not texts:
+        return []
+    return tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+
+
+def cut(
+    tokenizer: PreTrainedTokenizerBase,
+    template: Template,
+    fields: Sequence[Mapping[str, str]],
+    limit: int,
+) -> list[list[int]]:
+    """The ids of prompts of at most `limit` tokens, the template filled with shorter fields.
+
+    Only the fields are cut, from their ends, the longest first. Raises InputError where not even
+    the template fits.
+    """
+    current = [dict(values) for values in fields]
+    prompts = token_ids(tokenizer, [template.fill(values) for values in current])
+    while long := [row for row, ids in enumerate(prompts) if len(ids) > limit]:
+        starts = {n: _starts(tokenizer, [current[row][n] for row in long]) for n in template.names}
+        for place, row in enumerate(long):
+            begins = {name: starts[name][place] for name in template.names}
+            kept = _kept(begins, len(prompts[row]) - limit)
+            if kept is None:
+                raise _no_room(tokenizer, template, limit)
+            _shorten(current[row], begins, kept)
+        again = token_ids(tokenizer, [template.fill(current[row]) for row in long])
+        for row, ids in zip(long, again, strict=True):
+            prompts[row] = ids
+    return prompts
+
+
+def _starts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """For each text, the character at which each of its tokens begins."""
+    encoded = tokenizer(
+        list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    return [[begin for begin, _ in offsets] for offsets in encoded["offset_mapping"]]
+
+
+def _kept(starts: Mapping[str, list[int]], excess: int) -> dict[str, int] | None:
+    """How many tokens each field keeps when `excess` go, one by one from the longest; None where
+    that leaves nothing.
+    """
+    keep = {name: len(begins) for name, begins in starts.items()}
+    if sum(keep.values()) <= excess:
+        return None
+    for _ in range(excess):
+        keep[max(keep, key=keep.__getitem__)] -= 1
+    return keep
+
+
+def _shorten(
+    values: dict[str, str], starts: Mapping[str, list[int]], keep: Mapping[str, int]
+) -> None:
+    for name, begins in starts.items():
+        if keep[name] < len(begins):
+            # At least one character goes, so that the loop of the caller ends.
+            end = min(begins[keep[name]], len(values[name]) - 1)
+            values[name] = values[name][:end].rstrip()
+
+
+def _no_room(tokenizer: PreTrainedTokenizerBase, template: Template, limit: int) -> InputError:
+    bare = template.fill(dict.fromkeys(template.names, ""))
+    without = len(token_ids(tokenizer, [bare])[0])
+    allowed = f"it takes {without} tokens without any text, and {limit} are left for a prompt"
+    return InputError("template", template.text, allowed)

@@ -1,0 +1,1 @@
+"""Metrics, one file for each kind of answer."""

@@ -1,0 +1,1 @@
+"""Prompt templates, verbalizers and content-free prompts for calibration."""

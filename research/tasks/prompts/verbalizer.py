@@ -1,0 +1,66 @@
+"""The verbalizer: which texts stand for a label, and how a target is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from research.common.errors import InputError, choose_from
+
+
+@dataclass(frozen=True)
+class Verbalizer:
+    r"""Texts of labels, one or several: `{"0": "negative", "1": ("positive", "great")}`.
+
+    A target is a space, the text and `end`: `" negative\n"`. The end makes it part of the score
+    that the answer stops here, so that "good" is not also the beginning of "good enough". Of
+    several texts the first is trained on and written in demonstrations; all are scored.
+    Raises InputError for a label without a text, an empty text, white space around one, the end
+    within one, or a text that stands twice.
+    """
+
+    texts: Mapping[str, str | Sequence[str]]
+    end: str = "\n"
+
+    def __post_init__(self) -> None:
+        owners: dict[str, str] = {}
+        for label in self.texts:
+            self._check_label(label)
+            for text in self.all(label):
+                self._check_text(label, text)
+                if text in owners:
+                    allowed = f"label {owners[text]!r} has this text; each needs its own"
+                    raise InputError(f"verbalizer[{label!r}]", text, allowed)
+                owners[text] = label
+
+    def _check_label(self, label: str) -> None:
+        given = self.texts[label]
+        several = isinstance(given, tuple | list) and all(isinstance(text, str) for text in given)
+        field = f"verbalizer[{label!r}]"
+        if not isinstance(label, str) or not (isinstance(given, str) or several):
+            raise InputError(field, given, "labels and their texts are strings")
+        if not given:
+            raise InputError(field, given, "a label needs a text that is not empty")
+
+    def _check_text(self, label: str, text: str) -> None:
+        field = f"verbalizer[{label!r}]"
+        if not text.strip():
+            raise InputError(field, text, "a label needs a text that is not empty")
+        if text != text.strip():
+            raise InputError(field, text, "no white space around a text; it is added for you")
+        if self.end and self.end in text:
+            raise InputError(field, text, f"a text may not contain the end {self.end!r}")
+
+    def all(self, label: str) -> tuple[str, ...]:
+        """The texts of a label. Raises InputError for a label that has none."""
+        if label not in self.texts:
+            allowed = f"no text for this label in the verbalizer; {choose_from(self.texts, label)}"
+            raise InputError("label", label, allowed)
+        given = self.texts[label]
+        return (given,) if isinstance(given, str) else tuple(given)
+
+    def target(self, label: str, place: int = 0) -> str:
+        """Space, text number `place`, end: the characters that are trained on and scored."""
+        return self.continuation(label, place) + self.end
+
+    def continuation(self, label: str, place: int = 0) -> str:
+        """Space and text, where something else than characters ends a target."""
+        return f" {self.all(label)[place]}"

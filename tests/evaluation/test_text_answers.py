@@ -1,0 +1,59 @@
+"""Answers in writing: their loss by the plain formula, and where a generated text ends."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.evaluation.lm_loss import text_loss
+from research.evaluation.text_answers import Writing
+from research.tasks.prompts.template import Template
+from research.tasks.text_task import FreeText, TextTask, grouped
+from tests import films
+from tests.tiny import FRAME, ONE, all_logprobs, decoder, encoded
+
+
+def test_the_loss_is_the_mean_over_all_target_tokens():
+    """Of four rows in batches of three, each read whole by one plain pass of the same length."""
+    (model, params), rows = decoder(), encoded(4)
+    where = {"devices": ONE, "dtype": jnp.float32, "batch_size": 3}
+    found = text_loss(model, (), params, rows, FRAME, **where)
+    opening = np.asarray(FRAME.opening[: int(FRAME.length)])
+    before, losses = len(opening), []
+    for tokens, start, length in zip(rows.tokens, rows.start, rows.length, strict=True):
+        # What stands behind a token does not change what it is given.
+        logprobs = all_logprobs(model, params, np.concatenate([opening, tokens]))
+        for place in range(start, length):
+            losses.append(-float(logprobs[before + place - 1, tokens[place]]))
+    assert found == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def writing(end: str, ending: tuple[int, ...] = ()) -> Writing:
+    shown = grouped([({"text": "a"}, ["b"])])
+    task = TextTask("t", (), (Template("{text}:"),), FreeText(end=end), shown, shown)
+    tokenizer = films.tokenizer()
+    return Writing(task, tokenizer, ending or tuple(tokenizer.encode(end)))
+
+
+def test_what_ends_a_text():
+    eos = films.tokenizer().eos_token_id
+    [line] = films.tokenizer().encode("\n")
+    assert writing("\n")._ends == (line, eos)
+    assert writing("", (eos,))._ends == (eos,)
+    # No token of an ending of several ends a text alone.
+    assert writing(" END.")._ends == (eos,)
+
+
+@pytest.mark.parametrize(
+    "end, written, read",
+    [
+        ("\n", " a great film\n", "a great film"),
+        ("\n", " a great film</s>", "a great film"),
+        ("\n", " cut in the mid", "cut in the mid"),
+        ("\n", "\n", ""),
+        (" END.", " one END. two", "one"),
+        ("", " two\nlines</s>", "two\nlines"),
+    ],
+)
+def test_what_is_read_of_it(end, written, read):
+    one = writing(end, (1,) if not end else ())
+    assert one._read(np.array(one.tokenizer.encode(written))) == read

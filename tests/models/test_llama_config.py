@@ -1,0 +1,207 @@
+"""A config.json is understood completely or refused."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from research.common.errors import InputError
+from research.models.backbone import shapes
+from research.models.layers.rope import Rope
+from research.models.llama.model import Decoder, DecoderConfig
+
+SIZES = dict(
+    vocab_size=100,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    max_position_embeddings=64,
+)
+
+
+# By name: the number of parameters and those fields of config.json that matter here, both recalled
+# and not read from the checkpoints; that they agree to the last parameter is what is tested.
+PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models_are_understood_to_the_last_parameter(name):
+    parameters, fields = PUBLISHED[name]["parameters"], PUBLISHED[name]["config"]
+    model = Decoder.from_hf(fields)
+    assert sum(map(math.prod, shapes(model).values())) == parameters
+    written = model.config.to_hf()
+    assert DecoderConfig.from_hf(written) == model.config
+    for field in fields.keys() & written.keys() - {"rope_scaling", "sliding_window"}:
+        assert written[field] == fields[field], field
+
+
+@pytest.mark.parametrize(
+    ("name", "window", "windowed"),
+    [
+        ("Llama-2-7B", None, 0),
+        ("Mistral-7B-v0.1", 4096, 32),
+        ("Mistral-7B-v0.3", None, 0),
+        ("Qwen2.5-0.5B", None, 0),
+        ("Qwen3-0.6B", None, 0),
+    ],
+)
+def test_published_windows(name, window, windowed):
+    config = DecoderConfig.from_hf(PUBLISHED[name]["config"])
+    assert (config.window, config.windowed) == (window, tuple(range(windowed)))
+
+
+def test_missing_fields_take_the_defaults_of_llama():
+    assert DecoderConfig.from_hf(SIZES) == DecoderConfig(
+        vocab_size=100,
+        width=32,
+        layers=3,
+        heads=4,
+        kv_heads=4,
+        head_width=8,
+        hidden=48,
+        context=64,
+        rope=Rope(10000.0),
+        norm_eps=1e-6,
+        tied=False,
+        attention_bias=False,
+        mlp_bias=False,
+        model_type="llama",
+        window=None,
+        windowed=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("mistral", dict(kv_heads=8, window=4096, windowed=(0, 1, 2))),
+        ("qwen2", dict(kv_heads=32, attention_bias=True)),
+        ("qwen3", dict(kv_heads=32, head_width=128)),
+    ],
+)
+def test_missing_fields_take_the_defaults_of_their_model_type(kind, changes):
+    fields = {**SIZES, "model_type": kind, "hidden_size": 320, "num_attention_heads": 32}
+    expected = dict(
+        vocab_size=100, width=320, layers=3, heads=32, head_width=10, hidden=48, context=64
+    )
+    found = DecoderConfig.from_hf(fields)
+    assert found == DecoderConfig(**{**expected, **changes, "model_type": kind})
+
+
+@pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2", "qwen3"])
+def test_null_key_heads_are_as_many_as_heads(kind):
+    fields = {**SIZES, "model_type": kind, "num_key_value_heads": None}
+    assert DecoderConfig.from_hf(fields).kv_heads == 4
+
+
+QWEN = {**SIZES, "model_type": "qwen2", "num_key_value_heads": 2}
+UPPER = {"use_sliding_window": True, "sliding_window": 7, "max_window_layers": 1}
+MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "window", "windowed"),
+    [
+        (UPPER, 7, (1, 2)),
+        ({**UPPER, "max_window_layers": 0}, 7, (0, 1, 2)),
+        ({**UPPER, "max_window_layers": 3}, None, ()),
+        ({**UPPER, "use_sliding_window": False}, None, ()),
+        ({**UPPER, "sliding_window": None}, None, ()),
+        ({"use_sliding_window": True}, None, ()),
+        ({**UPPER, "layer_types": MIXED}, 7, (0, 2)),
+        ({**UPPER, "layer_types": ["full_attention"] * 3}, None, ()),
+        ({"layer_types": ["full_attention"] * 3}, None, ()),
+    ],
+)
+def test_which_layers_have_a_window(fields, window, windowed):
+    config = DecoderConfig.from_hf({**QWEN, **fields})
+    assert (config.window, config.windowed) == (window, windowed)
+    assert DecoderConfig.from_hf(config.to_hf()) == config
+
+
+def test_every_field_survives_a_round_trip():
+    rope = Rope(500.0, "llama3", 8.0, 0.5, 3.0, 16)
+    config = DecoderConfig(100, 32, 3, 4, 2, 10, 48, 64, rope, 1e-5, True, True, True)
+    assert DecoderConfig.from_hf(config.to_hf()) == config
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("hidden_act", {"hidden_act": "gelu"}),
+        ("pretraining_tp", {"pretraining_tp": 2}),
+        ("attention_dropout", {"attention_dropout": 0.1}),
+        ("partial_rotary_factor", {"partial_rotary_factor": 0.5}),
+        ("sliding_window", {"sliding_window": 128}),
+        ("quantization_config", {"quantization_config": {"bits": 4}}),
+        ("is_encoder_decoder", {"is_encoder_decoder": True}),
+        ("use_sliding_window", {"use_sliding_window": True}),
+        ("layer_types", {"layer_types": ["full_attention"] * 3}),
+        ("rope_interleaved", {"rope_interleaved": True}),
+        ("use_mrope", {"use_mrope": True}),
+        ("model_type", {"model_type": "qwen2_moe"}),
+        ("rope_scaling.rope_type", {"rope_scaling": {"type": "yarn"}}),
+        ("vocab_size", {"vocab_size": None}),
+        ("vocab_size", {"vocab_size": "100"}),
+        ("num_hidden_layers", {"num_hidden_layers": 0}),
+        ("num_attention_heads", {"num_attention_heads": True}),
+        ("hidden_size", {"hidden_size": 30}),
+        ("num_key_value_heads", {"num_key_value_heads": 3}),
+        ("head_dim", {"head_dim": 7}),
+        ("rms_norm_eps", {"rms_norm_eps": -1e-6}),
+        ("rms_norm_eps", {"rms_norm_eps": float("nan")}),
+        ("tie_word_embeddings", {"tie_word_embeddings": "yes"}),
+    ],
+)
+def test_what_cannot_be_computed_is_refused_by_name(field, changes):
+    with pytest.raises(InputError) as error:
+        DecoderConfig.from_hf({**SIZES, **changes})
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("attention_bias", {"model_type": "mistral", "attention_bias": True}),
+        ("mlp_bias", {"model_type": "mistral", "mlp_bias": True}),
+        ("layer_types", {"model_type": "mistral", "layer_types": MIXED}),
+        ("sliding_window", {"model_type": "mistral", "sliding_window": 0}),
+        ("sliding_window", {"model_type": "mistral", "sliding_window": "wide"}),
+        ("attention_bias", {"attention_bias": False}),
+        ("mlp_bias", {"mlp_bias": True}),
+        ("mlp_bias", {"model_type": "qwen3", "mlp_bias": True}),
+        ("use_sliding_window", {"use_sliding_window": 1}),
+        ("sliding_window", {**UPPER, "sliding_window": -1}),
+        ("max_window_layers", {**UPPER, "max_window_layers": None}),
+        ("max_window_layers", {**UPPER, "max_window_layers": -1}),
+        ("layer_types", {"layer_types": MIXED}),
+        ("layer_types", {**UPPER, "layer_types": MIXED[:2]}),
+        ("layer_types", {**UPPER, "layer_types": [*MIXED[:2], "chunked_attention"]}),
+        ("layer_types", {**UPPER, "layer_types": "full_attention"}),
+    ],
+)
+def test_what_other_model_types_cannot_have_is_refused_by_name(field, fields):
+    with pytest.raises(InputError) as error:
+        DecoderConfig.from_hf({**QWEN, "num_key_value_heads": 4, **fields})
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("windowed", dict(window=3)),
+        ("windowed", dict(windowed=(0,))),
+        ("windowed", dict(window=3, windowed=(0,))),
+        ("windowed", dict(window=3, windowed=(1,), model_type="mistral")),
+        ("windowed", dict(window=3, windowed=(2, 1), model_type="qwen3")),
+        ("windowed", dict(window=3, windowed=(3,), model_type="qwen3")),
+        ("attention_bias", dict(model_type="qwen2")),
+        ("model_type", dict(model_type="gemma")),
+    ],
+)
+def test_a_config_that_no_checkpoint_can_have_is_refused(field, changes):
+    with pytest.raises(InputError) as error:
+        DecoderConfig(100, 32, 3, 4, 2, 10, 48, 64, **changes)
+    assert error.value.field == field

@@ -1,0 +1,137 @@
+"""Metrics as JSON lines and for TensorBoard: once each, whatever interrupts the run."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from research.common.errors import InputError
+from research.records.metrics_log import Tracker
+from research.records.store import Ledger
+from research.records.tensorboard_log import TAGS
+
+STAGES = [
+    [[30, 0.75, 0.5, 0.7], [60, 0.5, 0.625, 0.6]],
+    [[30, 0.25, 0.75, None], [40, 0.125, 0.75, 0.5]],
+]
+RECORD: dict[str, Any] = {
+    "run_id": "abc",
+    "approach": "soft prompt / LoRA",
+    "task": "films",
+    "regime": "4-shot",
+    "seed": 3,
+    "status": "finished",
+    "metric": "accuracy",
+    "metrics": {"train": None, "dev": {"accuracy": 0.75}, "test": {"accuracy": 0.5}},
+    "history": STAGES,
+}
+RUN: Any = SimpleNamespace(
+    id="abc",
+    seeds=SimpleNamespace(sample=3),
+    cell=SimpleNamespace(
+        approach=SimpleNamespace(name="soft prompt / LoRA"),
+        task=SimpleNamespace(name="films"),
+        regime="4-shot",
+    ),
+)
+
+
+def read_by_tensorboard(folder: Path, record: dict[str, Any]) -> dict[str, list[Any]]:
+    """(step, value) of each scalar of a run, by TensorBoard's own reader."""
+    [file] = (folder / "tensorboard").rglob(f"*{record['run_id']}/events*")
+    events = EventAccumulator(str(file.parent)).Reload()
+    return {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+    }
+
+
+def told(record: dict[str, Any]) -> dict[str, list[Any]]:
+    """What TensorBoard should read, by the record; its numbers are float32."""
+    found: dict[str, list[Any]] = {}
+    begun = 0
+    for history in record["history"]:
+        for step, *values in history:
+            for tag, value in zip(TAGS, values, strict=True):
+                if value is not None:
+                    found.setdefault(tag, []).append((begun + step, float(np.float32(value))))
+        begun += history[-1][0] if history else 0
+    for split, metrics in record["metrics"].items():
+        for name, value in (metrics or {}).items():
+            if value is not None:
+                found[f"end/{split}/{name}"] = [(begun, float(np.float32(value)))]
+    return found
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics" / "abc.jsonl").open()]
+
+
+def evaluations() -> Iterator[dict[str, Any]]:
+    for stage, history in enumerate(STAGES):
+        for step, loss, score, dev_loss in history:
+            yield {
+                "run_id": "abc",
+                "stage": stage,
+                "step": step,
+                "train_loss": loss,
+                "dev_score": score,
+                "dev_loss": dev_loss,
+            }
+
+
+def test_lines_come_as_they_are_made_and_once(tmp_path: Path):
+    """The second process resumes in the second stage, after a kill within a line."""
+    tracker = Tracker(tmp_path, tensorboard=True)
+    first = tracker.live(RUN, [])
+    for count in (0, 1, 1, 2):
+        first(STAGES[0][:count])
+        assert lines(tmp_path) == list(evaluations())[:count]
+    tracker.live(RUN, STAGES[:1])(STAGES[1][:1])
+    assert lines(tmp_path) == list(evaluations())[:3]
+    with (tmp_path / "metrics" / "abc.jsonl").open("a") as file:
+        file.write('{"run_id": "ab')
+    [events] = (tmp_path / "tensorboard").rglob("events*")
+    events.rename(events.with_name("events.out.tfevents.1.killed"))
+    resumed = Tracker(tmp_path, tensorboard=True)
+    second = resumed.live(RUN, STAGES[:1])
+    second(STAGES[1][:1])
+    second(STAGES[1])
+    assert lines(tmp_path) == list(evaluations())
+    before = {**RECORD, "metrics": {**RECORD["metrics"], "test": None}}
+    for record in (before, RECORD):
+        resumed.finish(record)
+        scores = {"dev": {"accuracy": 0.75}, "test": record["metrics"]["test"]}
+        last = {"run_id": "abc", "status": "finished", "metric": "accuracy"}
+        last |= {split: of for split, of in scores.items() if of}
+        assert lines(tmp_path) == [*evaluations(), last]
+        assert read_by_tensorboard(tmp_path, record) == told(record)
+    assert told(RECORD)["train/loss"][-1] == (100, 0.125)
+
+
+def test_every_run_of_a_sweep_has_its_lines_and_no_board_unless_asked(swept: Path):
+    ids = Ledger(swept).ids()
+    assert {path.stem for path in (swept / "metrics").iterdir()} == set(ids)
+    assert not (swept / "tensorboard").exists()
+    for record in Ledger(swept).all():
+        found = [
+            json.loads(line) for line in (swept / "metrics" / f"{record['run_id']}.jsonl").open()
+        ]
+        steps = [line["step"] for line in found[:-1]]
+        assert steps == [entry[0] for history in record["history"] for entry in history]
+        assert found[-1]["dev"] == record["metrics"]["dev"]
+        assert found[-1].get("test") == record["metrics"]["test"]
+
+
+def test_without_the_library_a_sentence_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(InputError, match=r"pip install 'adaptlab\[tensorboard\]'"):
+        Tracker(tmp_path, tensorboard=True)

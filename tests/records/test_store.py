@@ -1,0 +1,258 @@
+import json
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+
+from research.common.errors import InputError
+from research.common.files import write_atomically
+from research.records.predictions import Predictions, parse_predictions
+from research.records.store import Ledger, run_id
+
+LABELS = ("negative", 'a "quoted", label', "two\nlines")
+
+
+def predictions(seed=0, items=12):
+    rng = np.random.default_rng(seed)
+    gold = rng.integers(3, size=items)
+    scores = rng.normal(size=(items, 3))
+    return Predictions(LABELS, gold, scores.argmax(1), scores)
+
+
+def record(seed=0, test=None, dev=0.5, **changes):
+    settings = {"approach": {"name": "LoRA"}, "seed": seed}
+    return {
+        "run_id": run_id(settings),
+        "settings": settings,
+        "configuration": {},
+        "approach": "LoRA",
+        "task": "sentiment",
+        "regime": "16-shot",
+        "n_train": 32,
+        "trial": {"learning_rate": 0.001},
+        "seed": seed,
+        "metric": "accuracy",
+        "labels": list(LABELS),
+        "status": "finished",
+        "metrics": {"train": None, "dev": {"accuracy": dev, "loss": 1.0}, "test": test},
+        "costs": {},
+        "notes": {},
+        "data": {},
+        "backbone": None,
+        "code_version": 1,
+        "predictions": None,
+        **changes,
+    }
+
+
+def scored(seed=0, **changes):
+    answers = predictions(seed)
+    return record(seed, test=answers.metrics(), **changes), answers
+
+
+def edit(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_the_id_depends_on_the_settings_and_not_on_their_order():
+    assert run_id({"a": 1, "b": {"c": [1.5], "d": None}}) == run_id(
+        {"b": {"d": None, "c": (1.5,)}, "a": 1}
+    )
+    assert run_id({"a": 1}) != run_id({"a": 2})
+    # The hash of '{"a":1}' by sha256sum: an id must never change, else all results are orphaned.
+    assert run_id({"a": 1}) == "015abd7f5cc57a2d"
+
+
+def test_settings_json_cannot_hold_are_refused():
+    with pytest.raises(InputError, match="settings"):
+        run_id({"learning_rate": float("nan")})
+    with pytest.raises(InputError, match="settings"):
+        run_id({"model": object()})
+
+
+def test_a_run_comes_back_as_it_was_written(tmp_path):
+    ledger = Ledger(tmp_path)
+    run, answers = scored()
+    assert not ledger.has(run["run_id"]) and ledger.all() == []
+    stored = ledger.write(run, answers)
+    assert ledger.has(run["run_id"])
+    assert ledger.all() == [stored]
+    assert stored["metrics"] == run["metrics"]
+    _, back = ledger.load(run["run_id"])
+    assert back is not None and back.labels == LABELS
+    np.testing.assert_array_equal(back.gold, answers.gold)
+    np.testing.assert_array_equal(back.predicted, answers.predicted)
+    np.testing.assert_allclose(back.scores, answers.scores, atol=5.1e-5)
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_numpy_and_non_finite_numbers_become_json(tmp_path):
+    costs = {"step_flops": np.float32(2.0), "train_seconds": float("inf"), "shape": (1, 2)}
+    stored = Ledger(tmp_path).write(record(costs=costs))
+    assert stored["costs"] == {"step_flops": 2.0, "train_seconds": None, "shape": [1, 2]}
+    assert Ledger(tmp_path).read(stored["run_id"]) == stored
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "results").write_text("")
+    with pytest.raises(InputError, match="results is '.*results': a folder is expected"):
+        Ledger(tmp_path / "results")
+
+
+def test_no_answer_is_an_empty_cell():
+    answers = Predictions(("no", "yes"), np.array([0, 1]), np.array([-1, 1]), np.zeros((2, 2)))
+    content = answers.to_csv()
+    assert content.decode().splitlines()[1] == "0,no,,0.0000,0.0000"
+    np.testing.assert_array_equal(parse_predictions(content, ["no", "yes"], "x").predicted, [-1, 1])
+
+
+def test_of_many_classes_two_scores_are_kept():
+    draw = np.random.default_rng(0)
+    labels = tuple(f"class {i}" for i in range(40))
+    scores, gold = draw.normal(size=(6, 40)), draw.integers(0, 40, 6)
+    predicted = np.where(np.arange(6) == 5, -1, scores.argmax(1))
+    content = Predictions(labels, gold, predicted, scores).to_csv()
+    assert content.splitlines()[0] == b"item,gold,predicted,score of gold,score of predicted"
+    back = parse_predictions(content, list(labels), "x")
+    np.testing.assert_array_equal(back.predicted, predicted)
+    kept = np.stack([scores[np.arange(6), gold], scores.max(1)], axis=1)
+    np.testing.assert_allclose(back.scores[:5], kept[:5], atol=5.1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "header"),
+        (b"item,gold,predicted,yes,no\n", "header"),
+        (b"item,gold,predicted,no,yes\n", "not a prediction"),
+        (b"item,gold,predicted,no,yes\n0,no,maybe,0,0\n", "maybe"),
+        (b"item,gold,predicted,no,yes\n0,no,yes,0\n", "not a prediction"),
+        (b"item,gold,predicted,no,yes\n1,no,yes,0,0\n", "numbered"),
+        (b"\xff\xfe", "CSV file"),
+    ],
+)
+def test_a_garbled_predictions_file_is_named(content, message):
+    with pytest.raises(InputError, match="file.csv.*" + message):
+        parse_predictions(content, ["no", "yes"], "file.csv")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.update(run_id="0" * 16), "run_id"),
+        (lambda r: r["settings"].update(seed=7), "settings"),
+        (
+            lambda r: r["metrics"]["test"].update(accuracy=0.99),
+            "metrics.test.accuracy.*whose content is not",
+        ),
+        (lambda r: r["metrics"]["test"].update(macro_f1=0.99), "metrics.test.macro_f1"),
+        (lambda r: r["metrics"]["test"].pop("accuracy"), "metrics.test.accuracy"),
+        (lambda r: r["metrics"]["test"].update(accuracy="high"), "metrics.test.accuracy"),
+        (lambda r: r["metrics"].update(test=0.5), "metrics.test"),
+        (lambda r: r["metrics"]["dev"].update(accuracy=0.99), "checksum.*whose content is not"),
+        (lambda r: r["predictions"].update(sha256="0" * 64), "predictions.sha256"),
+        (lambda r: r["predictions"].update(file="predictions/other.csv"), "predictions.file"),
+        (lambda r: r.update(predictions=None), "come together"),
+        (lambda r: r.update(status="fine"), "status"),
+        (lambda r: r.update(seed="0"), "seed"),
+        (lambda r: r.pop("approach"), "approach"),
+        (lambda r: r.update(labels=["a", "b", "c"]), "header"),
+    ],
+)
+def test_reading_names_the_file_and_the_field_that_is_wrong(tmp_path, change, message):
+    ledger = Ledger(tmp_path)
+    id = ledger.write(*scored())["run_id"]
+    edit(tmp_path / "runs" / f"{id}.json", change)
+    with pytest.raises(InputError, match=f"(?s){id}.*{message}"):
+        ledger.all()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"run_id": ', b"\xff", b"[]", b"{}"])
+def test_a_half_written_or_foreign_file_is_named(tmp_path, content):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "notes.json").write_bytes(content)
+    with pytest.raises(InputError, match="notes.json"):
+        Ledger(tmp_path).all()
+
+
+def test_changed_or_missing_predictions_are_noticed(tmp_path):
+    ledger = Ledger(tmp_path)
+    id = ledger.write(*scored())["run_id"]
+    path = tmp_path / "predictions" / f"{id}.csv"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(InputError, match="sha256"):
+        ledger.read(id)
+    path.unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        ledger.read(id)
+
+
+def test_a_run_may_gain_its_test_result_and_is_never_replaced(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.write(record())
+    with pytest.raises(InputError, match="stored already"):
+        ledger.write(record())
+    other, answers = scored(dev=0.75)
+    with pytest.raises(InputError, match="metrics.dev"):
+        ledger.write(other, answers)
+    run, answers = scored()
+    ledger.write(run, answers)
+    with pytest.raises(InputError, match="test score already"):
+        ledger.write(run, answers)
+    assert ledger.read(run["run_id"])["metrics"]["test"] == run["metrics"]["test"]
+
+
+def test_what_does_not_fit_together_is_not_written(tmp_path):
+    ledger = Ledger(tmp_path)
+    run, answers = scored()
+    with pytest.raises(InputError, match="come together"):
+        ledger.write(run)
+    with pytest.raises(InputError, match="come together"):
+        ledger.write(record(), answers)
+    with pytest.raises(InputError, match="metrics.test.accuracy"):
+        ledger.write({**run, "metrics": {**run["metrics"], "test": {"accuracy": 2.0}}}, answers)
+    with pytest.raises(InputError, match="run_id"):
+        ledger.write(record(run_id="0" * 16))
+    assert ledger.ids() == [] and not list(tmp_path.rglob("*.csv"))
+
+
+def test_a_crash_leaves_the_old_content(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def crash(*_):
+        raise OSError("power cut")
+
+    monkeypatch.setattr(os, "replace", crash)
+    with pytest.raises(InputError, match="file is .*file': it cannot be written .power cut"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+    with pytest.raises(InputError, match="it cannot be written .File exists"):
+        write_atomically(path / "below", b"new")
+
+
+def test_predictions_are_there_before_the_record(tmp_path, monkeypatch):
+    order, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (order.append(b.suffix), replace(a, b)))
+    Ledger(tmp_path).write(*scored())
+    assert order == [".csv", ".json"]
+
+
+def write_runs(folder, seeds):
+    for seed in seeds:
+        Ledger(folder).write(*scored(seed))
+
+
+def test_two_workers_write_into_one_folder(tmp_path):
+    context = multiprocessing.get_context("fork")
+    workers = [
+        context.Process(target=write_runs, args=(tmp_path, range(i, 20, 2))) for i in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(r["seed"] for r in Ledger(tmp_path).all()) == list(range(20))

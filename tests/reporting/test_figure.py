@@ -1,0 +1,209 @@
+"""What the figures show: numbers from runs, places on axes, labels apart."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from research.methods import METHODS
+from research.reporting.figures.axes import linear, logarithmic
+from research.reporting.figures.colors import (
+    BASELINE,
+    FAMILIES,
+    FULL,
+    LAYERS,
+    LORA,
+    OF_METHOD,
+    OTHER,
+    PROMPTS,
+    SEVERAL,
+    SOFT,
+    family_of,
+    looks,
+)
+from research.reporting.figures.costs import front, lay_out_costs
+from research.reporting.figures.figure import Axis, Panel, Point, Series
+from research.reporting.figures.geometry import frame, size
+from research.reporting.figures.label_placement import apart, labels
+from research.reporting.figures.robustness import forgotten, outside
+from research.reporting.figures.training import dev_curve, lay_out_training
+from research.reporting.grid.grid import read_grid
+from research.reporting.render.page import WEB
+
+
+@pytest.fixture(scope="module")
+def grid(finished):
+    return read_grid(finished)
+
+
+def test_the_front_is_what_no_other_point_beats():
+    points = [(0, 0.5), (0, 0.6), (3, 0.6), (5, 0.8), (9, 0.7), (9, 0.8), (12, 0.9)]
+    plain = {
+        (c, s)
+        for c, s in points
+        if not any((c2 <= c and s2 >= s) and (c2, s2) != (c, s) for c2, s2 in points)
+    }
+    assert set(front(points)) == plain == {(0, 0.6), (5, 0.8), (12, 0.9)}
+    assert front(points) == front(points[::-1])
+
+
+def test_points_are_the_cells(grid):
+    found = {figure.name: figure for figure in lay_out_costs(grid, looks(grid))}
+    assert list(found) == ["parameters", "examples", "seconds"]
+    panel = found["parameters"].panels[1]
+    assert panel.title == "sentiment, 500 examples" and len(panel.series) == len(grid.rows)
+    point = next(one for one in panel.series if one.look.name == "LoRA").points[0]
+    cell = grid.cell("LoRA", ("sentiment", "500"))
+    score = cell.score("accuracy")
+    assert (point.x, point.y) == (12288, 100 * score.score)
+    assert (point.low, point.high) == (100 * score.low, 100 * score.high)
+    assert point.runs == tuple(run["run_id"] for run in cell.runs)
+    sizes = next(one for one in found["examples"].panels[0].series if one.look.name == "LoRA")
+    assert [one.x for one in sizes.points] == [32, 500] and sizes.joined
+
+
+def test_a_learning_rate_is_a_point_and_the_chosen_one_is_full(grid):
+    rates = next(f for f in lay_out_training(grid, looks(grid)) if f.name == "rates")
+    one = next(one for one in rates.panels[0].series if one.look.name == "LoRA")
+    assert [point.x for point in one.points] == [1e-4, 1e-3, 1e-2]
+    assert [point.hollow for point in one.points] == [True, False, True]
+    assert [round(point.y) for point in one.points] == [80, 90, 80]
+
+
+def test_a_curve_goes_through_the_stages_and_leaves_other_tasks_out():
+    first, second = [[30, 1.0, 0.5, 1.0], [60, 0.9, None, None]], [[20, 0.5, 0.7, 0.4]]
+    run = {"history": [first, second], "configuration": {}}
+    assert dev_curve(run) == [(30, 0.5), (80, 0.7)]
+    stages = [{"task": "other"}, {"task": None}]
+    assert dev_curve({**run, "configuration": {"approach": {"stages": stages}}}) == [(80, 0.7)]
+    assert dev_curve({"history": [], "configuration": {}}) == []
+
+
+def test_out_of_domain_and_forgetting_are_means_over_the_seeds(grid):
+    cell = grid.cell("LoRA", ("sentiment", "500"))
+    assert outside(cell) is None and forgotten(cell) is None
+    runs = [
+        {
+            **run,
+            "metrics": {**run["metrics"], "ood": {"accuracy": 0.7 + seed / 100}},
+            "language_model": {"before": 1.0, "after": 1.0 + seed / 10, "removable": True},
+        }
+        for seed, run in enumerate(cell.runs)
+    ]
+    told = replace(cell, runs=tuple(runs))
+    one, other = outside(told), forgotten(told)
+    assert one is not None and other is not None
+    assert (one.y, one.low, one.high) == pytest.approx((72, 70, 74))
+    assert (other.y, other.low, other.high) == pytest.approx((0.2, 0, 0.4)) and other.hollow
+    assert outside(replace(told, runs=(*told.runs[1:], cell.runs[0]))) is None
+
+
+STAGES = {
+    PROMPTS: [],
+    SOFT: [{"method": {"name": "prefix"}}],
+    LORA: [{"methods": [{"name": "head"}, {"name": "lora"}]}],
+    LAYERS: [{"method": {"name": "head"}}],
+    FULL: [{"method": {"name": "full"}}, {"method": {"name": "full"}}],
+    SEVERAL: [{"method": {"name": "full"}}, {"method": {"name": "soft_prompt"}}],
+    OTHER: [{"method": {"name": "mine"}}],
+}
+
+
+@pytest.mark.parametrize("family", STAGES, ids=lambda family: family.name)
+def test_an_approach_is_of_the_family_of_what_it_trains(family):
+    run = {"configuration": {"approach": {"stages": STAGES[family]}}}
+    assert family_of(run) == family
+
+
+def test_rows_differ_in_colour_or_marker(grid):
+    assert set(OF_METHOD) <= set(METHODS)  # one that is not there is among the others
+    assert len({f.light for f in FAMILIES}) == len({f.dark for f in FAMILIES}) == len(FAMILIES)
+    found = looks(grid)
+    assert [look.number for look in found.values()] == [1, 2, 3, 4, 5, 6]
+    assert found["majority class"].family == BASELINE
+    assert len({(look.family, look.shape) for look in found.values()}) == len(found)
+
+
+# What people see who lack one kind of cones, in linear RGB (Machado et al. 2009, severity 1).
+SEEN = {
+    "all": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                   [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                     [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                   [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def light(color):
+    """Linear RGB of an sRGB colour in hexadecimal digits (IEC 61966-2-1)."""
+    shares = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    """CIELAB (1976), D65."""
+    x = XYZ @ np.clip(rgb, 0, 1) / XYZ.sum(1)
+    f = np.where(x > 0.008856, np.cbrt(x), 7.787 * x + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("vision", SEEN)
+@pytest.mark.parametrize("paper, of", [("#fffdf9", "light"), ("#191815", "dark")])
+def test_colours_can_be_told_apart_by_everybody(vision, paper, of):
+    colors = [getattr(family, of) for family in FAMILIES]
+    seen = [lab(np.array(SEEN[vision]) @ light(color)) for color in colors]
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
+    brightness = [float(XYZ[1] @ light(color)) + 0.05 for color in (paper, *colors)]
+    ratios = [max(one / brightness[0], brightness[0] / one) for one in brightness[1:]]
+    assert min(ratios) > 3  # as WCAG 2.2 asks of graphics
+    assert f"--paper: {paper};" in (WEB / "page.css").read_text()
+
+
+def test_axes_keep_the_order_and_nought_has_a_place_of_its_own():
+    scale = logarithmic([0, 960, 8100, 452300])
+    places = [scale.place(value) for value in (0, 960, 8100, 452300)]
+    assert places == sorted(places) and 0 < places[0] < 0.1 and places[-1] < 1
+    assert [text for _, text in scale.ticks()] == ["0", "1.0 k", "10.0 k", "100.0 k"]
+    assert logarithmic([3.0, 3.0]).place(3.0) == pytest.approx(0.5)
+    narrow = [text for _, text in logarithmic([3.1, 3.9], text="{:g}".format).ticks()]
+    assert narrow == ["3.2", "3.4", "3.6", "3.8"]
+    scale = linear([47.3, 98.6])
+    assert [text for _, text in scale.ticks()] == ["50", "60", "70", "80", "90", "100"]
+    for place, text in scale.ticks():
+        assert scale.place(float(text)) == pytest.approx(place) and 0 <= place <= 1
+    assert linear([0.5]).place(0.5) == pytest.approx(0.5)
+
+
+def test_labels_that_would_overlap_are_moved_no_farther_than_needed():
+    assert apart([0.0, 20.0], [10.0, 10.0]) == [0.0, 20.0]
+    assert apart([10.0, 10.0, 90.0], [10.0, 10.0, 10.0]) == [5.0, 15.0, 90.0]
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_no_label_hides_another(grid, joined):
+    """Of thirty approaches that nearly agree."""
+    look = looks(grid)["LoRA"]
+    many = [
+        Series(
+            replace(look, number=k, tag=str(k)),
+            tuple(Point(x, 90 + k % 7, 85, 97, "", ()) for x in ((k % 5, 9) if joined else (k,))),
+            joined,
+        )
+        for k in range(30)
+    ]
+    panel = Panel("", Axis("", linear(range(30))), Axis("", linear([0, 100])), tuple(many))
+    found = labels(frame(panel))
+    assert len(found) == (30 if joined else pytest.approx(30, abs=6))
+    boxes = []
+    for label in found:
+        width, height = size(label.lines)
+        left = label.x - width if label.right else label.x
+        boxes.append((left, label.y - height / 2, left + width, label.y + height / 2))
+    for one, other in itertools.combinations(boxes, 2):
+        across = min(one[2], other[2]) - max(one[0], other[0])
+        down = min(one[3], other[3]) - max(one[1], other[1])
+        assert min(across, down) < 1e-6

@@ -1,0 +1,129 @@
+"""The tables of costs and of what holds up: what stands in them, and where it comes from."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from research.reporting.build import build_tables
+from research.reporting.format import MISSING
+from research.reporting.grid.grid import read_grid
+from research.reporting.tables.robustness import lay_out_holding_up
+from research.stats.groups import LEAST
+from tests.reporting.conftest import APPROACHES, draw
+
+
+def columns(layout):
+    """{row: {column: text}}"""
+    heads = [" ".join(head) for head in layout.heads]
+    return {
+        name: dict(zip(heads, [entry.text for entry in entries], strict=True))
+        for name, entries in (*layout.rows, *layout.baselines)
+    }
+
+
+def test_runs_of_older_code_tell_what_their_predictions_do(finished):
+    grid = read_grid(finished)
+    layouts = lay_out_holding_up(grid)
+    assert [layout.title.partition(":")[0] for layout in layouts] == [
+        "sentiment, 16-shot",
+        "sentiment, 500 examples",
+        "topic_50%, 16-shot",
+        "topic_50%, 500 examples",
+    ]
+    for layout in layouts:
+        assert layout.heads == (("worst", "group"), ("seeds", "agree"))
+        assert len(layout.rows) == 4 and len(layout.baselines) == 2
+    assert [bool(layout.notes) for layout in layouts] == [False, False, False, True]
+
+
+def test_agreement_and_the_worst_label_by_hand(finished):
+    grid = read_grid(finished)
+    cell = grid.cell("LoRA", ("sentiment", "16-shot"))
+    assert cell is not None
+    predicted = np.stack([one.predicted for one in cell.predictions])
+    gold = cell.predictions[0].gold
+    pairs = itertools.combinations(range(5), 2)
+    agree = np.mean([(predicted[a] == predicted[b]).mean() for a, b in pairs])
+    by_label = [(predicted == gold)[:, gold == label].mean() for label in (0, 1)]
+    name = ("negative", "positive")[int(np.argmin(by_label))]
+    shown = columns(lay_out_holding_up(grid)[0])["LoRA"]
+    assert shown == {
+        "worst group": f"{100 * min(by_label):.1f} (label {name})",
+        "seeds agree": f"{100 * agree:.1f}",
+    }
+
+
+def measured(seed, **changes):
+    """The fields of a tested run with everything measured; the seed moves some numbers."""
+    groups = {
+        "label": {"negative": {"score": 0.8, "count": 100}, "positive": {"score": 0.7, "count": 9}},
+        "group": {
+            "old": {"score": (0.9, 0.5)[seed % 2], "count": LEAST},
+            "new": {"score": 0.75, "count": 40},
+        },
+    }
+    return {
+        "robustness": {"groups": groups, "paraphrases": 0.9 + 0.02 * (seed % 2)},
+        "language_model": {
+            "before": 2.0,
+            "after": 2.5 + 0.1 * (seed % 2),
+            "removable": True,
+            "task": 4.125,
+            "as_long": 2.25,
+        },
+        **changes,
+    }
+
+
+@pytest.fixture
+def full(sweep):
+    """Two seeds of two approaches with everything measured, two of one without."""
+    sweep.seeds = 2
+    dev = {"accuracy": 0.75, "macro_f1": 0.7, "loss": 1.0}
+    costs = {"switch_seconds": 0.0004, "peak_bytes": 12_300_000, "train_flops": 1.5e15}
+    for row, removable in ((0, True), (2, False)):
+        for trial, seed in itertools.product(range(1 if row == 0 else 3), range(2)):
+            fields = measured(seed, costs=costs)
+            fields["language_model"]["removable"] = removable
+            best = trial == (0 if row == 0 else 1)
+            test = draw(row, 0, 0, seed, APPROACHES[row][1]).metrics() if best else None
+            train = {**dev, "accuracy": 0.875}
+            fields["metrics"] = {"train": train, "dev": {**dev, "loss": 2.0 - best}, "test": test}
+            sweep.run(row, 0, 0, trial, seed, best, **fields)
+    sweep.cell(4, 0, 0)
+    return sweep.folder
+
+
+def test_all_that_is_measured_is_shown(full):
+    (layout,) = lay_out_holding_up(read_grid(full))
+    shown = columns(layout)
+    zero, lora, majority = (shown[n] for n in ("zero-shot prompt", "LoRA", "majority class"))
+    assert zero | {"seeds agree": "", "train-dev gap": ""} == {
+        "worst group": "70.0 (group old)",  # the mean of .9 and .5; nine positives are too few
+        "train-dev gap": "",
+        "seeds agree": "",
+        "other words agree": "91.0",
+        "held-out loss": "+0.55",
+        "switching milliseconds": "0.40",
+        "peak memory": "12.3 MB",
+        "training FLOPs": "1.5 P",
+    }
+    assert zero["train-dev gap"] == "+12.5"
+    assert lora["held-out loss"] == "+0.55 (stays)"
+    assert majority["held-out loss"] == majority["peak memory"] == MISSING
+    notes = " ".join(layout.notes)
+    assert "is 4.12 nats a token on the task's texts and 2.25 on held-out text" in notes
+    assert "Out of domain" not in notes and "(stays): the backbone itself is changed" in notes
+    content = build_tables(full)[1]
+    assert b"## sentiment, 16-shot: what each costs" in content["table.md"]
+    assert b"+0.55 (stays)" in content["table.tex"] and content["table.tex"].isascii()
+
+
+def test_why_there_is_no_language_model_loss(sweep):
+    notes = {"cut_beside_test": {"ood": 2, "paraphrases": 1}}
+    sweep.cell(0, 0, 0, language_model={"undefined": "it has no words"}, notes=notes)
+    (layout,) = lay_out_holding_up(read_grid(sweep.folder))
+    assert layout.notes[0] == "No held-out loss: it has no words."
+    assert layout.notes[1].endswith("in other words, cut to fit: zero-shot prompt 3.")
+    assert not any("held-out" in head for head in layout.heads)

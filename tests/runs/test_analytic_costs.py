@@ -1,0 +1,73 @@
+"""What is computed from shapes, against the arrays themselves."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.evaluation.batch import frame
+from research.methods.lora import LoRA
+from research.methods.prefix import PrefixTuning
+from research.models import MODELS
+from research.runs.costs.analytic import cache_bytes, formula_flops, optimizer_bytes
+from research.runs.costs.flops import step_flops
+from research.training.member import Outcome, Progress
+from research.training.optimizer import Schedule
+from research.training.step import Program, init_state
+from tests import checkpoints, tiny
+
+MODEL, PARAMS = tiny.decoder()
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "t5"])
+def test_keys_and_values_of_a_token_are_those_that_the_model_offers(family):
+    config = getattr(checkpoints, family.upper())
+    model = MODELS[family].from_hf(config)
+    tokens, positions = jnp.zeros((1, 3), int), jnp.arange(3)[None]
+    valid = jnp.ones((1, 3), bool)
+    inputs = (tokens, positions, valid)
+
+    def offered():
+        params = model.init(jax.random.key(0), *inputs)
+        if family == "t5":
+            hidden = model.apply(params, *inputs, method="encode")
+            return model.apply(params, hidden, positions, valid, method="offered")
+        return model.apply(params, *inputs)[1]
+
+    memory = jax.eval_shape(offered)
+    arrays = jax.tree.leaves((memory.keys, memory.values))  # pyright: ignore
+    assert cache_bytes(model, 4) * 3 == sum(4 * array.size for array in arrays) > 0
+    assert cache_bytes(model, 2) * 2 == cache_bytes(model, 4)
+
+
+def test_an_encoder_keeps_none():
+    assert cache_bytes(MODELS["bert"].from_hf(checkpoints.BERT), 4) == 0
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
+def test_the_optimizer_takes_what_its_state_does(optimizer):
+    schedule = Schedule(optimizer=optimizer)
+    leaves = tiny.with_method(LoRA(rank=2), PARAMS)
+    trained = {path: leaf for path, leaf in leaves.items() if path.startswith("lora:")}
+    state = init_state(Program(MODEL, schedule), jax.random.PRNGKey(0), trained)
+    arrays = jax.tree.leaves(state.optimizer)
+    assert optimizer_bytes(schedule, trained) == sum(array.nbytes for array in arrays) > 0
+
+
+def test_the_formula_counts_the_positions_of_the_widest_step():
+    method, schedule = LoRA(rank=2), Schedule(batch_size=8)
+    leaves = tiny.with_method(method, PARAMS)
+    trained = {path: leaf for path, leaf in leaves.items() if path.startswith("lora:")}
+    outcome = Outcome(
+        {path: np.asarray(leaf) for path, leaf in trained.items()}, Progress(shape=[32, 3])
+    )
+    found = formula_flops(outcome, schedule, leaves, (method,), tiny.FRAME, MODEL)
+    tokens = 32 + len(tiny.FRAME.opening) / 8 + len(tiny.FRAME.closing)
+    assert found == step_flops(leaves, trained, 8, tokens, 3, asking=3) > 0
+    alone = formula_flops(outcome, schedule, leaves, (method,), frame([3]), MODEL)
+    assert alone == step_flops(leaves, trained, 8, 32 + 1, 3, asking=3)  # read with every row
+    prefix = PrefixTuning(length=5)  # passes through no layer
+    met = {**leaves, **tiny.with_method(prefix, PARAMS)}
+    assert formula_flops(outcome, schedule, met, (method, prefix), frame([3]), MODEL) == alone
+    unborn = Outcome(outcome.trained, Progress())
+    assert formula_flops(unborn, schedule, leaves, (method,), tiny.FRAME, MODEL) is None

@@ -1,0 +1,81 @@
+"""What records say of training: a warning where nothing was learned, and what a prompt is like."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from research.experiments.experiment import Experiment
+from research.experiments.plan import Run, cells
+from research.methods.method import mask, split
+from research.records.store import Ledger
+from research.reporting.build import write_tables
+from research.runs.context import open_bench
+from research.runs.diagnostics import not_learned
+from research.runs.evaluate import Account
+from research.runs.predict import Reading
+from research.runs.state import Work
+from research.sweeps.sweep import sweep
+from research.training.member import Outcome, Progress
+
+
+def test_a_score_no_better_than_without_training_is_said():
+    others = {"the majority class": 0.5, "the backbone as it came": 0.75}
+    assert not_learned("accuracy", 0.76, others) is None
+    said = not_learned("accuracy", 0.75, others)
+    assert said == "accuracy on dev is 0.750, and 0.750 with the backbone as it came"
+
+
+@pytest.mark.parametrize(
+    "method", [{"name": "lora", "rank": 2}, {"name": "soft_prompt", "length": 3}], ids=str
+)
+def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_nothing(
+    config: dict, tmp_path: Path, method: dict
+):
+    row = {"name": "row", "stages": [{"method": method}]}
+    experiment = Experiment.parse(config | {"approaches": [row]})
+    bench, task = open_bench(experiment, tmp_path), experiment.tasks[0].load()
+    *_, cell = cells(experiment, {task.name: task}, bench.backbone.checksum)
+    work = Work(Run(cell, cell.trials[0], 0), bench)
+    member = work.member(0, work.data)
+    trained, _ = split(member.leaves, mask(member.hyper.methods, member.leaves))
+    moved = {path: np.asarray(leaf) + 0.5 for path, leaf in trained.items()}
+    work.keep(Outcome(moved, Progress()))
+    rows = [work.data.dev]
+    plain = Reading(bench, work.prompts, "sum", (), bench.backbone.params, True).answers(rows)
+    asis, reached = Account(work).reading(trained=False), Account(work).reading()
+    assert bool(asis.methods) == (method["name"] == "lora")
+    np.testing.assert_allclose(asis.answers(rows).scores, plain.scores, rtol=0, atol=1e-5)
+    assert np.abs(reached.answers(rows).scores - plain.scores).max() > 1e-3
+
+
+@pytest.mark.thorough
+def test_notes_of_runs_that_train(config: dict, tmp_path: Path):
+    """One step of a rate next to nothing changes no answer."""
+    prompt = {"method": {"name": "soft_prompt", "length": 3}}
+    idle = {"method": {"name": "bottleneck", "size": 2}, "schedule": {"steps": 1}}
+    config["approaches"] = [
+        {"name": "idle", "stages": [idle], "trials": [{"learning_rate": 1e-9}]},
+        {"name": "prompt", "stages": [prompt]},
+        {"name": "zero-shot"},
+    ]
+    plain = config | {"seeds": 1, "search_seeds": 1, "regimes": ("10-shot",)}
+    sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
+    records = {r["approach"]: r for r in Ledger(tmp_path).all() if r["metrics"]["test"]}
+    notes = {name: record["notes"] for name, record in records.items()}
+    dev = {name: record["metrics"]["dev"]["accuracy"] for name, record in records.items()}
+    best = max(0.5, dev["zero-shot"])
+    for name in ("idle", "prompt"):
+        assert (notes[name]["not_learned"] is None) == (dev[name] > best)
+    assert f"{best:.3f} with" in notes["idle"]["not_learned"]
+    assert "not_learned" not in notes["zero-shot"]
+    inside = notes["prompt"]["prompt"]
+    assert [len(row) for row in inside["nearest"]] == [3, 3, 3] == [len(inside["norms"])] * 3
+    assert all(isinstance(token, str) for row in inside["nearest"] for token in row)
+    # Four steps at 1e-3 leave the vectors next to the tokens that they were.
+    assert min(row[0] for row in inside["cosine"]) > 0.9
+    write_tables(tmp_path)
+    table = (tmp_path / "table.md").read_text()
+    assert "no better on dev than without training: idle, films, 10-shot 1 of 1" in table

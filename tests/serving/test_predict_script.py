@@ -1,0 +1,169 @@
+"""scripts/predict.py, as a user runs it."""
+
+import io
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from research.common.config import build
+from research.evaluation.calibration import label_scores
+from research.evaluation.label_scoring import score
+from research.interop.peft import save_adapter
+from research.methods.lora import LoRA
+from research.models.backbone import load_backbone, load_tokenizer
+from research.records.store import Ledger
+from research.runtime.devices import Devices
+from research.serving.adapter_spec import Entry
+from research.serving.service import Service
+from research.tasks.task import Example
+from scripts.predict import main, rows
+from tests import films
+from tests.tiny import with_method
+
+TEXTS = {"template": "{text}\nIt was", "verbalizer": {"0": "dull", "1": "warm", "2": "a film"}}
+SEVERAL = {"verbalizer": {"0": ["dull", "a grim film"], "1": "warm"}, "normalisation": "tokens"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A backbone, and an adapter of PEFT."""
+    made = films.write_inputs(tmp_path_factory.mktemp("films"))
+    backbone = load_backbone(str(made / "backbone"))
+    leaves = with_method(LoRA(3), backbone.params)
+    save_adapter(made / "peft", backbone.name, backbone.model, [LoRA(3)], leaves)
+    return made
+
+
+@pytest.fixture
+def run(folder, tmp_path, capsys, monkeypatch):
+    """`run(adapters, lines, *arguments)`: (exit code, answers, what it says on standard error)."""
+
+    def run(adapters, lines, *arguments):
+        listed = tmp_path / "adapters.json"
+        listed.write_text(json.dumps(adapters))
+        written = "".join(f"{line}\n" for line in lines).encode()
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(written)))
+        given = ["--backbone", folder / "backbone", "--adapters", listed, *arguments]
+        try:
+            code = main(list(map(str, given)))
+        except SystemExit as end:
+            code = end.code
+        said = capsys.readouterr()
+        return code, [json.loads(line) for line in said.out.splitlines()], said.err
+
+    return run
+
+
+def scores(answers, name) -> np.ndarray:
+    """[I, C] of the answers by one adapter."""
+    return np.array([list(a["scores"].values()) for a in answers if a["adapter"] == name])
+
+
+def alone(folder, entry, texts) -> np.ndarray:
+    """[I, C] scores by one adapter, through the scorer and the readout of sweeps."""
+    backbone = load_backbone(str(folder / "backbone"))
+    tokenizer = load_tokenizer(backbone.name, backbone.model)
+    entry = build(Entry, entry, "entry")
+    (methods, leaves, frame, _), encoder, *_ = entry.served(backbone, tokenizer, "error")
+    encoded = encoder.examples([Example({"text": text}, encoder.labels[0]) for text in texts])
+    how = dict(devices=Devices(count=1), dtype=jax.numpy.float32)
+    leaves = {**backbone.params, **leaves}
+    texts = encoder.texts()
+    found = score(backbone.model, methods, leaves, encoded, frame, texts.targets, **how)
+    return label_scores(found, texts, entry.normalisation)
+
+
+def test_rows_are_answered_in_order_until_one_is_wrong(folder, tmp_path, run):
+    adapters = {"peft": {"adapter": str(folder / "peft"), **TEXTS}, "plain": TEXTS | SEVERAL}
+    texts = [text for text, _ in films.films(40, 45)]
+    lines = [json.dumps({"adapter": name, "text": text}) for text in texts for name in adapters]
+    code, answers, said = run(adapters, [*lines, "", '{"adapter": "plane"}', lines[0]])
+    assert code == 2
+    assert said == (
+        "error: line 12.adapter is 'plane': did you mean 'plain'? allowed are peft, plain.\n"
+    )
+    assert [answer["adapter"] for answer in answers] == ["peft", "plain"] * len(texts)
+    found = scores(answers, "peft")
+    np.testing.assert_allclose(found, alone(folder, adapters["peft"], texts), rtol=0, atol=1e-5)
+    several, one = scores(answers, "plain"), alone(folder, TEXTS, texts)[:, :2]
+    expected = alone(folder, adapters["plain"], texts)
+    np.testing.assert_allclose(several, expected, rtol=0, atol=1e-5)
+    assert np.abs(several - one).max() > 1 and np.abs(found[:, :2] - one).max() > 1e-2
+    for answer in answers:
+        assert answer["scores"][answer["label"]] == max(answer["scores"].values())
+    (tmp_path / "rows.jsonl").write_text("\n".join([*lines, "{"]))
+    code, answers, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl")
+    assert code == 2 and answers == [] and said.startswith("error: line 1.adapter is 'peft'")
+
+
+@pytest.mark.thorough
+def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
+    config = films.settings(folder)
+    config |= {"seeds": 1, "search_seeds": 1, "keep_trained": True}
+    wording = {"verbalizer": {"bad": ["bad", "a mess"], "good": "good"}}
+    config["task"] |= wording
+    read = {"normalisation": "bytes", "trials": [{"learning_rate": 1.0}]}
+    config["approaches"] = [{**config["approaches"][2], **read}]
+    results = films.run(config, tmp_path / "results")
+    ledger = Ledger(results)
+    id = next(record["run_id"] for record in ledger.all() if record["approach"] == "LoRA")
+    np.save(tmp_path / "prompt.npy", np.full((4, 16), 0.5, np.float32))
+    prompt = {"adapter": str(tmp_path / "prompt.npy"), **TEXTS, "template": "Film: {text}"}
+    adapters = {"films": {"results": str(results), "run": id}, "prompt": prompt}
+    texts = [text for text, _ in films.films(40, 48)]
+    lines = [json.dumps({"adapter": name, "text": text}) for text in texts for name in adapters]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    given = ["--rows", tmp_path / "rows.jsonl", "--batch-size", "8"]
+    code, answers, said = run(adapters, [], *given)
+    assert (code, said, len(answers)) == (0, "", len(lines))
+    expected = alone(folder, prompt, texts)
+    np.testing.assert_allclose(scores(answers, "prompt"), expected, rtol=0, atol=1e-5)
+    stored = ledger.load(id)[1].scores  # with four decimals
+    np.testing.assert_allclose(scores(answers, "films"), stored, rtol=0, atol=1e-4)
+    wording |= {"template": "{text}\nVerdict:", "normalisation": "bytes"}
+    assert np.abs(alone(folder, wording, texts) - stored).max() > 1e-2
+
+
+def test_mistakes_in_rows_are_one_sentence(folder):
+    backbone = load_backbone(str(folder / "backbone"))
+    tokenizer = load_tokenizer(backbone.name, backbone.model)
+    served = {"plain": Entry(**TEXTS).served(backbone, tokenizer, "error")}
+    how = dict(devices=Devices(count=1), dtype=jax.numpy.float32)
+    service = Service(backbone.model, backbone.params, served, **how)
+    for expected, line in {
+        "row is b'{': it is no JSON": b"{",
+        "it names no adapter": b'{"text": "a"}',
+        "all values are texts": b'{"adapter": "plain", "text": 3}',
+        "no column 'text'": b'{"adapter": "plain", "body": "a"}',
+        "prompts are longer than": json.dumps({"adapter": "plain", "text": "a " * 90}).encode(),
+        "codec can't decode": b'{"adapter": "plain", "text": "\xff"}',
+        "names 'text' twice": b'{"adapter": "plain", "text": "a", "text": "b"}',
+        "half of a surrogate pair": b'{"adapter": "plain", "text": "\\ud800"}',
+        "too many values within": b"[" * 100_000,
+    }.items():
+        with pytest.raises(ValueError, match="^line 1.") as raised:
+            list(rows([line], service))
+        assert expected in str(raised.value)
+
+
+def test_mistakes_in_the_list_of_adapters_are_one_sentence(folder, tmp_path, run):
+    for expected, adapters in {
+        "at least one adapter": {},
+        "not a field here; did you mean 'adapter'": {"a": {"adaptor": "x", **TEXTS}},
+        "adapters['a'].template is None: the wording is not known": {
+            "a": {"adapter": str(folder / "peft")}
+        },
+        "it has no adapter_config.json": {"a": {"adapter": str(tmp_path), **TEXTS}},
+        "has no such run": {"a": {"results": str(tmp_path), "run": "x"}},
+        "`results` and `run` come together": {"a": {"run": "x"}},
+        "adapters['a'].end is '.': a run has its own": {"a": {"end": "."}},
+        "at least two labels": {"a": {**TEXTS, "verbalizer": {"0": "one"}}},
+        "it names no column": {"a": {**TEXTS, "template": "Text:"}},
+    }.items():
+        code, answers, said = run(adapters, [])
+        assert code == 2 and answers == [] and said.startswith("error: "), said
+        assert expected in said and len(said.strip().splitlines()) == 1, said
+    code, _, said = run({"a": TEXTS}, [], "--batch-size", "0")
+    assert code == 2 and "--batch-size is 0" in said

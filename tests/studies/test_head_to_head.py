@@ -1,0 +1,137 @@
+"""Turns, starts and what is measured only once; no clock decides anything here."""
+
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+
+from research.common.errors import InputError
+from research.studies.speed import head_to_head, startup
+from research.studies.speed.cases import Case, Start
+from research.studies.speed.worker import Answer
+from scripts import benchmark
+
+SETTINGS = ["--machine", "here"]
+
+
+class Side:
+    """A worker whose steps take a made-up time: the other side's three times ours."""
+
+    results = {"ours": [1.0, 2.0], "theirs": [1.00001, 2.00001]}
+
+    def __init__(self, side, work, folder, dtype, learning_rate, flags=""):
+        self.side, self.asked = side, 0
+
+    def __call__(self, steps):
+        self.asked += steps > 0
+        took = {"ours": 0.01, "theirs": 0.03}[self.side] * (1 + self.asked % 2)
+        return Answer([took] * steps, self.results[self.side], 1.0, 0.5, 7, None, 1e6)
+
+    def profile(self):
+        return {"moving": 1.0}
+
+    def close(self):
+        self.side = "closed"
+
+
+CASE = Case("a case", 2.0, lambda folder: None)
+
+
+def test_a_duel_is_the_median_over_turns(monkeypatch):
+    monkeypatch.setattr(head_to_head, "Side", Side)
+    found = head_to_head.duel(CASE, "float32", rounds=3, seconds=0.1)
+    assert (found.ours_ms, found.other_ms) == pytest.approx((20.0, 30.0))
+    assert (found.low, found.ratio, found.high) == pytest.approx((1.5, 1.5, 6.0))
+    assert found.difference == pytest.approx(1e-5 / 1.5, rel=1e-3)
+
+
+def test_a_step_of_many_runs_is_told_for_one(monkeypatch):
+    monkeypatch.setattr(head_to_head, "Side", Side)
+    found = head_to_head.duel(replace(CASE, runs=4), "float32", rounds=3, seconds=0.1)
+    assert (found.ours_ms, found.ratio, found.flops) == pytest.approx((5.0, 6.0, 2.5e5))
+
+
+def test_sides_that_compute_something_else_are_refused(monkeypatch):
+    monkeypatch.setattr(head_to_head, "Side", Side)
+    monkeypatch.setitem(Side.results, "theirs", [1.001, 2.0])
+    with pytest.raises(RuntimeError, match="a case: the sides differ"):
+        head_to_head.duel(CASE, "float32", rounds=1, seconds=0.1)
+
+
+ONE = Start("a start", 10.0, "quickstart.py", "LoRA")
+
+
+def test_a_start_ends_with_the_first_step(monkeypatch):
+    """Long before the process would; the first of all is not counted."""
+    code = "import time; print('step 1\\nfirst step after 0.1 s', flush=True); time.sleep(60)"
+    asked = []
+    monkeypatch.setattr(
+        startup, "script", lambda *flags: asked.append(flags) or [sys.executable, "-c", code]
+    )
+    found = startup.start(ONE, rounds=2)
+    assert 0 < found.low <= found.seconds <= found.high < 30
+    assert len(asked) == len(set(asked)) == 3 and asked[0][2] == "--approach=LoRA"
+
+
+def test_a_start_that_fails_is_no_figure(monkeypatch):
+    monkeypatch.setattr(startup, "script", lambda *flags: [sys.executable, "-c", "exit(3)"])
+    with pytest.raises(RuntimeError, match="exit code 3 before a step"):
+        startup.start(ONE, rounds=1)
+
+
+@pytest.fixture
+def measured(monkeypatch, tmp_path):
+    """Names in the order they were measured in; the second case is cut once, and fails once."""
+    done = []
+
+    def made(case, *rest):
+        done.append(case.name)
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        if len(done) == 3:
+            raise RuntimeError("the sides differ")
+        return {"name": case.name, "ours_ms": 2.0, "flops": 4e6}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(benchmark, "CASES", tuple(Case(n, None, CASE.write) for n in "ab"))
+    monkeypatch.setattr(benchmark, "RACES", ())
+    monkeypatch.setattr(benchmark, "STARTS", (ONE,))
+    monkeypatch.setattr(benchmark, "_duelled", made)
+    monkeypatch.setattr(benchmark, "_started", made)
+    monkeypatch.setattr(benchmark, "machine", dict)
+    monkeypatch.setattr(benchmark, "rate", lambda **settings: 1e9)
+    monkeypatch.setattr("research.studies.speed.table.markdown", str)
+    monkeypatch.setattr(benchmark.util, "find_spec", lambda name: name)
+    return done
+
+
+def test_what_is_measured_is_not_measured_again(measured, tmp_path):
+    with pytest.raises(SystemExit):
+        benchmark.main(SETTINGS)
+    assert [benchmark.main(SETTINGS) for _ in range(3)] == [1, 0, 0]
+    assert measured == ["a", "b", "b", "a start", "b"]
+    stored = json.loads((tmp_path / "results/benchmark/here/benchmark.json").read_text())
+    assert [case["name"] for case in stored["cases"]] == ["a", "a start", "b"]
+    # 4e6 operations in 2 ms are 2 of the 1 GFLOP/s there are.
+    assert stored["cases"][0]["share_of_matmul_rate"] == pytest.approx(2.0)
+
+
+def test_cases_are_measured_in_the_order_they_are_asked_for(measured):
+    measured += [""] * 3  # past what is cut and what fails
+    assert benchmark.main([*SETTINGS, "--case", "start", "--case", "a"]) == 0
+    assert measured[3:] == ["a start", "a"]
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--case", "z"], "--case is 'z'"),
+        (["--rounds", "0"], "--rounds, --seconds is"),
+        (["--machine", "../x"], "--machine is '../x'"),
+    ],
+)
+def test_what_cannot_be_measured_is_a_sentence(measured, flags, message, capsys):
+    with pytest.raises((InputError, SystemExit)) as raised:
+        benchmark.main([*SETTINGS, *flags])
+    assert message in str(raised.value) + capsys.readouterr().err and not measured

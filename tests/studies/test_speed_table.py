@@ -1,0 +1,52 @@
+"""The table of made-up timings."""
+
+import json
+
+from research.studies.speed.table import PACKAGES, write
+
+MACHINE = dict(
+    device="cpu", cores=2, cpu="Some CPU", python="3.12", xla_flags="--a=1", date="2026-01-02"
+)
+DUEL = dict(
+    name="a duel",
+    ours_ms=20.0,
+    peft_ms=50.0,
+    ratio=2.5,
+    low=2.25,
+    high=2.75,
+    at_least=2.0,
+    share_of_matmul_rate=0.5,
+    compile_seconds=1.25,
+    ours_bytes=2_000_000_000,
+    peft_bytes=1_000_000_000,
+    profile={"matrix products": 0.75, "moving": 0.25},
+)
+SHORT = {**DUEL, "name": "a short one", "ours_ms": 0.284, "share_of_matmul_rate": 0.00123}
+RACE = dict(name="a race", ours_ms=3e4, peft_ms=4.5e4, ratio=1.5, low=1.5, high=1.5, at_least=2.0)
+START = dict(name="a start", peft_ms=None, ratio=None, at_least=None, at_most_ms=10_000.0)
+
+
+def test_rows_say_what_was_reached(tmp_path):
+    starts = [{**START, "ours_ms": ms} for ms in (9500.0, 10500.0)]
+    machine = MACHINE | dict.fromkeys(PACKAGES, "1.0")
+    cases = [DUEL, SHORT, RACE, *starts]
+    measured = {"machine": machine, "dtype": "float32", "matmul_gflops": 100.0, "cases": cases}
+    measured["notes"] = ["A note."]
+    write(tmp_path / "here", measured)
+    assert json.loads((tmp_path / "here/benchmark.json").read_text()) == measured
+    lines = (tmp_path / "here/benchmark.md").read_text().splitlines()
+    packages = ", ".join(f"{name} 1.0" for name in PACKAGES)
+    rest, ratio = "— | — | — | — |", "**2.50** (2.25 to 2.75)"
+    for line in [
+        "# Benchmark: cpu, 2 cores",
+        f"| a duel | 20 ms | 50 ms | {ratio} | 2.0 | 50% | 1.2 s | 2.00 GB | 1.00 GB |",
+        f"| a short one | 0.28 ms | 50 ms | {ratio} | 2.0 | 0.12% | 1.2 s | 2.00 GB | 1.00 GB |",
+        f"| a race | 30.0 s | 45.0 s | 1.50 (1.50 to 1.50) | 2.0 | {rest}",
+        f"| a start | **9500 ms** | — | — | at most 10.0 s | {rest}",
+        f"| a start | 10.5 s | — | — | at most 10.0 s | {rest}",
+        "A note.",
+        "| case | matrix products | moving |",
+        "| a duel | 75% | 25% |",
+        f"Some CPU; Python 3.12, {packages}; XLA_FLAGS=--a=1; 2026-01-02.",
+    ]:
+        assert line in lines

@@ -1,0 +1,79 @@
+"""One run alone: the record that a sweep leaves, with the same id."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import research.sweeps.single_run as one_run
+from research.common.errors import InputError
+from research.experiments.experiment import Experiment
+from research.records.store import Ledger
+from research.records.weights import load_trained
+from research.sweeps.single_run import Wanted, train_run
+from tests.films import run
+from tests.sweeps.test_sweep import by_row, results
+
+
+def train(config: dict[str, Any], folder: Path, shown: list[str], **wanted: Any) -> dict[str, Any]:
+    return train_run(Experiment.parse(config), folder, Wanted(**wanted), shown.append)
+
+
+def untested(record: dict[str, Any]) -> dict[str, Any]:
+    """What a record says of its training."""
+    names = ("approach", "trial", "seed", "status", "history", "cohort", "settings", "data")
+    dev = {split: record["metrics"][split] for split in ("train", "dev")}
+    return {name: record[name] for name in names} | {"metrics": dev}
+
+
+def test_a_run_alone_is_the_run_of_a_sweep(
+    swept: Path, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A sweep finds it done; another call does nothing; what it trained is kept."""
+    shown: list[str] = []
+    record = train(config, tmp_path, shown, approach="LoRA", learning_rate=0.1, seed=1)
+    assert shown[0] == "LoRA, films, 4-shot: learning_rate 0.1, seed 1, step 1/4"
+    assert [line.split("step ")[1][:3] for line in shown] == ["1/4", "2/4", "4/4"]
+    assert record["trial"] == {"learning_rate": 0.1} and record["metrics"]["test"] is None
+    assert untested(record) == untested(Ledger(swept).read(record["run_id"]))
+    kept = load_trained(tmp_path, record["run_id"])
+    assert sum(leaf.size for leaf in kept.values()) == record["costs"]["trained_params"]
+    assert any(np.any(leaf) for leaf in kept.values())
+    with monkeypatch.context() as patch:
+        patch.delattr(one_run, "Desk")
+        assert train(config, tmp_path, shown, approach="LoRA", trial=1, seed=1) == record
+    file = tmp_path / "runs" / f"{record['run_id']}.json"
+    before = file.read_text()
+    assert results(run(config, tmp_path)) == results(swept)
+    chosen = next(r["trial"] for r in by_row(tmp_path)["LoRA"] if r["metrics"]["test"])
+    assert (file.read_text() == before) == (chosen != record["trial"])
+
+
+def test_a_seed_that_only_the_chosen_trial_runs_with(swept: Path, config: dict, tmp_path: Path):
+    """Its record names the cohort of the later seeds."""
+    [later] = [record for record in by_row(swept)["few-shot"] if record["seed"] == 2]
+    draw = later["trial"]["draw"]
+    record = train(config, tmp_path, [], approach="few-shot", trial=draw, seed=2)
+    assert untested(record) == untested(later)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"approach": None}, "approach is None: allowed are LoRA, "),
+        ({"approach": "LoRa"}, "approach is 'LoRa': did you mean 'LoRA'?"),
+        ({"approach": "LoRA", "task": "film"}, "task is 'film': did you mean 'films'?"),
+        ({"approach": "LoRA", "regime": "500"}, "regime is '500': allowed are 4-shot"),
+        ({"approach": "LoRA", "learning_rate": 0.2}, "learning_rate is 0.2: .*allowed are 0.01, 0"),
+        ({"approach": "LoRA", "trial": 3}, "trial is 3: there are trials 0 to 2"),
+        ({"approach": "LoRA", "seed": 3}, "seed is 3: the experiment has 0 to 2"),
+        ({"approach": "most common target"}, "task is 'films': most common target is not for"),
+    ],
+)
+def test_a_run_that_the_experiment_does_not_have(
+    wanted: dict[str, Any], said: str, config: dict, tmp_path: Path
+):
+    with pytest.raises(InputError, match=said):
+        train(config, tmp_path / "results", [], **wanted)
+    assert not (tmp_path / "results").exists()

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from research.experiments.presets import (
     few_shot,
-    gradually,
+    gradual_unfreezing,
     hybrid,
     prompt_search,
     trained,
@@ -88,7 +88,7 @@ def weights() -> tuple[dict[str, Any], ...]:
         trained("attention", dict(name="selected", leaves=(r".*attention/.*",)), LAYER_RATES),
         trained("last layer", dict(name="last_layers", last=1), LAYER_RATES),
         trained("full fine-tuning", dict(name="full"), FULL_RATES),
-        gradually("gradual unfreezing", LAYERS, STEPS, FULL_RATES),
+        gradual_unfreezing("gradual unfreezing", LAYERS, STEPS, FULL_RATES),
     )
 
 

@@ -23,11 +23,11 @@ from rich.console import Console
 
 from research.common.errors import InputError, choose_from, exit_on_input_error
 from research.runs.costs.flops import rate
-from research.studies.speed.cases import CASES, DTYPES, RACES, STARTS, Case, Start
-from research.studies.speed.head_to_head import duel
-from research.studies.speed.startup import start
-from research.studies.speed.table import machine, write
-from research.studies.speed.whole_process import race
+from research.studies.speed.cases import CASES, DTYPES, RACES, STARTS, Case, StartupCase
+from research.studies.speed.head_to_head import head_to_head
+from research.studies.speed.startup import startup_time
+from research.studies.speed.table import machine, write_measurements
+from research.studies.speed.whole_process import whole_process
 
 REAL = "SST-2"  # in the names of cases that need ADAPTLAB_SHARED
 SIZES = {"cpu": 2048, "gpu": 8192}  # of the matrices whose product is the rate
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             failed += 1
             continue
         measured["cases"].append(_shared(found, measured["matmul_gflops"]))
-        write(folder, measured)
+        write_measurements(folder, measured)
     if measured["cases"]:
         console.print((folder / "benchmark.md").read_text(encoding="utf-8"), markup=False)
     return min(failed, 1)
@@ -136,7 +136,7 @@ def _fits(case: Case) -> bool:
 
 
 def _duelled(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    found = duel(case, DTYPES[_here()], options.rounds, options.seconds)
+    found = head_to_head(case, DTYPES[_here()], options.rounds, options.seconds)
     return {
         "name": case.name,
         "ours_ms": found.ours_ms,
@@ -156,7 +156,7 @@ def _duelled(case: Case, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _raced(one: Any, options: argparse.Namespace) -> dict[str, Any]:
-    found = race(one, rounds=min(3, options.rounds))
+    found = whole_process(one, rounds=min(3, options.rounds))
     return {
         "name": one.name,
         "ours_ms": 1e3 * found.ours_s,
@@ -169,8 +169,8 @@ def _raced(one: Any, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _started(one: Start) -> dict[str, Any]:
-    found = start(one, rounds=3)
+def _started(one: StartupCase) -> dict[str, Any]:
+    found = startup_time(one, rounds=3)
     return {
         "name": one.name,
         "ours_ms": 1e3 * found.seconds,

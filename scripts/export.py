@@ -15,12 +15,12 @@ import sys
 from collections.abc import Sequence
 
 from research.common.errors import InputError, exit_on_input_error
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.interop.peft import save_adapter
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method
 from research.models.backbone import DTYPES, Backbone, load_backbone, load_tokenizer, save_backbone
-from research.models.bert.model import Encoder
+from research.models.bert.model import EncoderModel
 from research.models.model import Model
 from research.serving.adapter_sources import from_adapter, from_run, record_of
 
@@ -65,14 +65,14 @@ def _source(options: argparse.Namespace) -> Source:
 
 def adapter(name: str, file: str) -> Source:
     """The backbone of this name, and the methods and leaves of an adapter for it."""
-    backbone = load_backbone(located(name, "--backbone"))
+    backbone = load_backbone(resolve_path(name, "--backbone"))
     return backbone, *from_adapter(file, backbone)
 
 
 def run(folder: str, id: str) -> Source:
     """The backbone of a run, its methods, and the leaves that it trained."""
     name = record_of(folder, id)["backbone"]["name"]
-    backbone = load_backbone(located(name, "backbone"))
+    backbone = load_backbone(resolve_path(name, "backbone"))
     return backbone, *from_run(folder, id, backbone)
 
 
@@ -82,7 +82,7 @@ def merge(backbone: Backbone, methods: tuple[Method, ...], leaves: Leaves) -> tu
     An encoder with a classification head loses its masked-LM head.
     """
     model, params = backbone.model, merged(methods, {**backbone.params, **leaves})
-    if isinstance(model, Encoder) and "head:/bias" in params:
+    if isinstance(model, EncoderModel) and "head:/bias" in params:
         model = model.with_classes(len(params["head:/bias"]))
         params = {path: leaf for path, leaf in params.items() if not path.startswith("head/")}
     return model, params

@@ -32,11 +32,11 @@ import jax.numpy as jnp
 from research.common.config import build
 from research.common.errors import LARGEST, InputError, check_whole, exit_on_input_error
 from research.common.json_io import parse_json, read_json
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.models.backbone import load_backbone, load_tokenizer
 from research.runtime.devices import Devices
-from research.serving.adapter_spec import Entry
-from research.serving.service import Asked, Service
+from research.serving.adapter_spec import AdapterSpec
+from research.serving.service import Request, Service
 
 
 @exit_on_input_error
@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     service = _service(options)
     if options.rows is None:
-        asked: Iterable[Asked] = rows(sys.stdin.buffer, service)
+        asked: Iterable[Request] = answer_rows(sys.stdin.buffer, service)
     else:
-        asked = list(rows(_lines(options.rows), service))
+        asked = list(answer_rows(_lines(options.rows), service))
     for answer in service.stream(asked):
         print(json.dumps(answer._asdict(), ensure_ascii=False), flush=True)
     return 0
@@ -66,8 +66,10 @@ def _service(options: argparse.Namespace) -> Service:
     listed = read_json(options.adapters)
     if not listed:
         raise InputError("--adapters", str(options.adapters), "at least one adapter is expected")
-    entries = {name: build(Entry, values, f"adapters[{name!r}]") for name, values in listed.items()}
-    backbone = load_backbone(located(options.backbone, "--backbone"))
+    entries = {
+        name: build(AdapterSpec, values, f"adapters[{name!r}]") for name, values in listed.items()
+    }
+    backbone = load_backbone(resolve_path(options.backbone, "--backbone"))
     tokenizer = load_tokenizer(backbone.name, backbone.model)
     served = {}
     for name, entry in entries.items():
@@ -85,12 +87,12 @@ def _service(options: argparse.Namespace) -> Service:
     )
 
 
-def rows(lines: Iterable[bytes], service: Service) -> Iterator[Asked]:
+def answer_rows(lines: Iterable[bytes], service: Service) -> Iterator[Request]:
     """The rows of JSON lines. Raises InputError for the first that is wrong, with its number."""
     for number, line in enumerate(lines, start=1):
         try:
             if line.strip():
-                yield service.asked(*_row(line))
+                yield service.request(*_row(line))
         except InputError as error:
             raise error.within(f"line {number}") from error
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from transformers import PreTrainedTokenizerBase
 
 from research.common.errors import InputError, exit_on_input_error
-from research.evaluation.batch import Rows, frame, rows
+from research.evaluation.batch import Rows, batch_rows, prompt_frame
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.full import Full
@@ -86,7 +86,7 @@ def documents(tokenizer: PreTrainedTokenizerBase, split: Split, short: int = 0) 
         yield _batch(document_rows(stream, size, length), length - 1)
 
 
-def answers(tokenizer: PreTrainedTokenizerBase) -> Iterator[Rows]:
+def answer_accuracy(tokenizer: PreTrainedTokenizerBase) -> Iterator[Rows]:
     """Batches of exercises [B, T], with about as many tokens as those of documents."""
     size = BATCH.value * LENGTH.value // EXERCISE.value
     for encoded in exercise_rows(tokenizer, SEED.value, size, EXERCISE.value):
@@ -95,7 +95,7 @@ def answers(tokenizer: PreTrainedTokenizerBase) -> Iterator[Rows]:
 
 def _batch(encoded: Encoded, targets: int) -> Rows:
     size, width = encoded.tokens.shape
-    return rows(encoded, np.arange(size), size, width, targets)
+    return batch_rows(encoded, np.arange(size), size, width, targets)
 
 
 def held_out_loss(model: Decoder, leaves: Leaves, tokenizer: PreTrainedTokenizerBase) -> float:
@@ -103,7 +103,7 @@ def held_out_loss(model: Decoder, leaves: Leaves, tokenizer: PreTrainedTokenizer
 
     @jax.jit
     def loss(batch: Rows) -> jax.Array:
-        return -target_logprobs(Adapted(model, (), leaves), batch, frame([]))[0].mean()
+        return -target_logprobs(Adapted(model, (), leaves), batch, prompt_frame([]))[0].mean()
 
     batches = islice(documents(tokenizer, "heldout"), HELD_OUT_ROWS // BATCH.value)
     return float(np.mean([loss(batch) for batch in batches]))
@@ -119,10 +119,10 @@ def pretrain(model: Decoder, tokenizer: PreTrainedTokenizerBase, console: Consol
     )
     step = jax.jit(partial(train_step, program), donate_argnums=0)
     short = round(steps * SHARE.value / 2)
-    streams = (documents(tokenizer, "train", short), answers(tokenizer))
+    streams = (documents(tokenizer, "train", short), answer_accuracy(tokenizer))
     losses, begun = [], time.perf_counter()
     for number in range(steps):
-        state, metrics = step(state, {}, next(streams[number % 2]), frame([]), hyper)
+        state, metrics = step(state, {}, next(streams[number % 2]), prompt_frame([]), hyper)
         losses.append(metrics.loss)
         if number % 200 == 199:
             documented, exercised = np.mean(losses[-200::2]), np.mean(losses[-199::2])

@@ -7,7 +7,7 @@ python scripts/report.py results/quickstart --advise --examples 100 --bytes 5000
 python scripts/report.py results/quickstart --figures
 python scripts/report.py results/quickstart --price_per_hour 2.5 --price_per_example 0.1
 
-Prices are kept in the folder, in prices.json: from then on the cost ledger says what rows cost.
+Prices are kept in the folder, in prices.json: from then on the cost store says what rows cost.
 """
 
 import argparse
@@ -19,20 +19,20 @@ from rich.console import Console
 from research.common.config import resolved
 from research.common.errors import InputError, exit_on_input_error
 from research.experiments.prices import Prices, write_prices
-from research.records.test_access import FILE, Looks
+from research.records.test_access import FILE, TestAccessLog
 from research.reporting.advice.constraints import COSTS, Constraints, columns_for
 from research.reporting.advice.recommend import advise
 from research.reporting.advice.sentences import sentences
-from research.reporting.advice.table import NOTES, lay_out_advice
+from research.reporting.advice.table import NOTES, advice_table
 from research.reporting.build import check_tables, write_tables
 from research.reporting.checks.consistency import differing
 from research.reporting.checks.recompute import recompute_cells, recompute_runs
 from research.reporting.figures.mpl import write_figures
 from research.reporting.grid.grid import read_grid
 from research.reporting.render.terminal import show
-from research.reporting.tables.comparison import compare, lay_out_comparison
-from research.reporting.tables.criteria import lay_out_criteria
-from research.reporting.tables.published import lay_out_published, read_published
+from research.reporting.tables.comparison import compare, comparison_table
+from research.reporting.tables.criteria import criteria_tables
+from research.reporting.tables.published import published_table, read_published
 
 
 @exit_on_input_error
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     prices = Prices(options.price_per_hour, options.price_per_example)
     if options.check and prices.known:
         raise InputError("prices", resolved(prices), "--check takes those of prices.json")
-    if Looks(folder).lost:
+    if TestAccessLog(folder).lost:
         what = "nothing but the runs tells which choices saw test"
         print(f"{folder / FILE} is not there: {what}", file=sys.stderr)
     if options.check:
@@ -82,10 +82,10 @@ def _against(folder: Path, other: Path) -> int:
     """Beside another results folder, or the numbers of a paper."""
     grid = read_grid(folder)
     if other.suffix == ".json":
-        show(lay_out_published(grid, read_published(other)), Console())
+        show(published_table(grid, read_published(other)), Console())
     else:
         names = (str(folder), str(other))
-        show(lay_out_comparison(compare(grid, read_grid(other), names)), Console())
+        show(comparison_table(compare(grid, read_grid(other), names)), Console())
     return 0
 
 
@@ -97,10 +97,10 @@ def _advise(folder: Path, options: argparse.Namespace) -> int:
         advice = advise(grid, column, constraints)
         for sentence in sentences(advice):
             console.print(sentence, highlight=False, markup=False)
-        show(lay_out_advice(advice), console)
+        show(advice_table(advice), console)
     for note in NOTES:
         console.print(note, style="dim", highlight=False, markup=False)
-    for layout in lay_out_criteria(grid, {task for task, _ in columns}):
+    for layout in criteria_tables(grid, {task for task, _ in columns}):
         show(layout, console)
     return 0
 

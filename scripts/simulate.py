@@ -14,7 +14,7 @@ from pathlib import Path
 
 from research.common.files import write_atomically
 from research.studies.coverage.report import ORDINARY, Found, report
-from research.studies.coverage.simulate import World, coverage, groups
+from research.studies.coverage.simulate import Population, coverage, groups
 
 FOLDER = Path(__file__).parents[1] / "results" / "statistics"
 ACCURACIES, ITEMS, SEEDS = (0.6, 0.8, 0.95), (100, 300, 1000), (2, 3, 5, 10)
@@ -27,7 +27,7 @@ DRAWS, FEWER, COLUMNS, OTHERS = 6000, 2000, 1000, 500
 
 def main() -> int:
     """Returns the exit code 0."""
-    found = {"intervals": list(intervals()), "columns": list(columns())}
+    found = {"intervals": list(intervals()), "columns": list(simulated_columns())}
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_atomically(FOLDER / "simulated.json", _json(found).encode())
     write_atomically(FOLDER / "simulated.md", report(found).encode())
@@ -45,11 +45,11 @@ def of_intervals(accuracy: float, over_seeds: float, items: int, seeds: int) -> 
     ordinary = over_seeds <= ORDINARY
     draws, others = DRAWS if ordinary and seeds >= 5 else FEWER, OTHERS if ordinary else 0
     setting = {"accuracy": accuracy, "over_seeds": over_seeds, "items": items, "seeds": seeds}
-    found = coverage(World(accuracy, over_seeds), seeds, items, draws, others)
+    found = coverage(Population(accuracy, over_seeds), seeds, items, draws, others)
     return {**setting, "draws": draws, "others": others, **found}
 
 
-def columns() -> Iterator[Found]:
+def simulated_columns() -> Iterator[Found]:
     """Columns of equal rows, whole tables of such, and columns of which half the rows are worse."""
     equal = itertools.product(ROWS, SEEDS[1:], SPREADS, (0.0,))
     tables = itertools.product(ROWS, SEEDS[2:3], SPREADS, (0.0,), (TABLE,))
@@ -64,7 +64,7 @@ def of_column(
 ) -> Found:
     """One setting of `columns`: the rows have the spreads in turn, the later half is worse."""
     worlds = [
-        World(0.8 - worse_by * (row >= rows / 2), over_seeds[row % len(over_seeds)])
+        Population(0.8 - worse_by * (row >= rows / 2), over_seeds[row % len(over_seeds)])
         for row in range(rows)
     ]
     draws, items = OTHERS if worse_by else COLUMNS, ITEMS[1]

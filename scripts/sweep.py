@@ -24,15 +24,15 @@ def main(argv: list[str]) -> None:
     # Here, since worker processes import this file as well and have no use for tables.
     from research.reporting.build import write_tables
     from research.reporting.render.terminal import show
-    from research.reporting.tables.dry_run import lay_out_forecast
-    from research.sweeps.dry_run import forecast
+    from research.reporting.tables.dry_run import dry_run_table
+    from research.sweeps.dry_run import plan_only
 
     logging.set_verbosity(logging.WARNING)
     keep_compiled()
     experiment = Experiment.parse(read_config())
     folder = results_folder(experiment.name)
     if PLAN.value:
-        show(lay_out_forecast(forecast(experiment, folder)), Console())
+        show(dry_run_table(plan_only(experiment, folder)), Console())
         return
     prices = experiment.prices
     sweep(experiment, folder, Console())

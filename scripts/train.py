@@ -18,7 +18,7 @@ from research.common.errors import exit_on_input_error  # noqa: E402
 from research.common.flags import read_config, read_flags, results_folder  # noqa: E402
 from research.experiments.experiment import Experiment  # noqa: E402
 from research.runtime.compilation_cache import keep_compiled  # noqa: E402
-from research.sweeps.single_run import Wanted, train_run  # noqa: E402
+from research.sweeps.single_run import RunRequest, train_run  # noqa: E402
 
 APPROACH = flags.DEFINE_string("approach", None, "A row of the experiment.")
 TASK = flags.DEFINE_string("task", None, "A task by name; default: the first.")
@@ -30,7 +30,7 @@ ORDER = flags.DEFINE_integer("order", None, "The order's own seed, of a run with
 START = flags.DEFINE_integer("initialisation", None, "The initialisation's own seed, likewise.")
 
 
-class Shown:
+class SingleRunProgress:
     """Prints lines, and after the first how long the start took."""
 
     first = True
@@ -50,8 +50,8 @@ def main(argv: list[str]) -> None:
     experiment = Experiment.parse(read_config())
     folder = results_folder(experiment.name)
     row = (APPROACH.value, TASK.value, REGIME.value, RATE.value, TRIAL.value)
-    wanted = Wanted(*row, SEED.value, ORDER.value, START.value)
-    record = train_run(experiment, folder, wanted, Shown())
+    wanted = RunRequest(*row, SEED.value, ORDER.value, START.value)
+    record = train_run(experiment, folder, wanted, SingleRunProgress())
     id, metric = record["run_id"], record["metric"]
     print(f"{metric} on dev: {100 * record['metrics']['dev'][metric]:.1f} ({record['status']})")
     print(f"{folder / 'runs' / id}.json has the record")

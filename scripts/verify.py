@@ -16,9 +16,9 @@ from rich.table import Table
 from research.common.config import build_named
 from research.common.errors import InputError, exit_on_input_error
 from research.common.json_io import parse_json
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.contracts.contracts import CONTRACTS, Broken
-from research.contracts.subject import Subject
+from research.contracts.subject import ContractCase
 from research.evaluation.scoring import route_of
 from research.methods import METHODS
 from research.methods.head import Head
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backbone", default="world-1m", help="folder or hub id")
     parser.add_argument("--method", help="as in a config, as JSON")
     options = parser.parse_args(arguments)
-    backbone = load_backbone(located(options.backbone, "--backbone"))
+    backbone = load_backbone(resolve_path(options.backbone, "--backbone"))
     console = Console()
     if options.method is not None:
         return 1 if _try(backbone, _method(options.method), console) else 0
@@ -62,7 +62,7 @@ def _try(backbone: Backbone, method: Method, console: Console) -> int:
     if backbone.model.ROUTE == "masked" and not backbone.model.config.masked_lm:
         methods = (Head(), *methods) if not method.is_head else methods
     route_of(backbone.model, methods)  # raises where there is none
-    subject = Subject(backbone.model, backbone.params, methods)
+    subject = ContractCase(backbone.model, backbone.params, methods)
     table = Table(title=str(method), title_justify="left", show_header=False)
     broken = 0
     for contract in CONTRACTS:

@@ -203,7 +203,7 @@ def write(folder: Path, variant: str) -> Path:
     model, leaves = drawn(variant)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(VARIANTS[variant]))
-    write_weights(folder / SINGLE, model.LAYOUT, leaves, np.float32)
+    write_weights(folder / SINGLE, model.KEY_MAP, leaves, np.float32)
     return folder
 
 

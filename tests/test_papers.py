@@ -19,10 +19,10 @@ from research.methods.method import add
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone
 from research.records.schema import Record
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.records.weights import load_trained
-from research.runs.stage_cache import Stages
-from research.sweeps.dry_run import Forecast, forecast
+from research.runs.stage_cache import StageCache
+from research.sweeps.dry_run import DryRun, plan_only
 from research.tasks import TASKS
 from tests import checkpoints, films
 from tests.methods.test_published_counts import LORA, LORA_NOMINAL, PROMPTS
@@ -44,12 +44,12 @@ def config_of(paper: str, argument: str) -> dict[str, Any]:
     return importlib.import_module(f"configs.{paper}").get_config(argument).to_dict()
 
 
-def planned(paper: str, argument: str) -> Forecast:
+def planned(paper: str, argument: str) -> DryRun:
     """Neither weights nor data are fetched."""
-    return forecast(Experiment.parse(config_of(paper, argument)), Path("nowhere"))
+    return plan_only(Experiment.parse(config_of(paper, argument)), Path("nowhere"))
 
 
-def trained(found: Forecast) -> dict[str, set[int]]:
+def trained(found: DryRun) -> dict[str, set[int]]:
     return {
         row.approach: {size.trained - size.head for size in row.sizes}
         for row in found.rows
@@ -321,7 +321,7 @@ def on_tiny_files(config: dict[str, Any], folder: Path, *names: str) -> dict[str
 
 def trained_records(folder: Path) -> list[Record]:
     """Those of rows that use the backbone."""
-    return [record for record in Ledger(folder).all() if record["backbone"] is not None]
+    return [record for record in RunStore(folder).all() if record["backbone"] is not None]
 
 
 @pytest.mark.thorough
@@ -393,7 +393,7 @@ def test_lora_with_a_head_starts_from_mnli(
     one_step["learning_rate"] = 0.1
     row = {**config["approaches"][0], "stages": [one_step, last]}
     config |= {"approaches": [row], "keep_trained": True}
-    monkeypatch.setattr(Stages, "release", lambda self, ids: None)
+    monkeypatch.setattr(StageCache, "release", lambda self, ids: None)
     [record] = trained_records(films.run(config, tmp_path / "results"))
     # Rank 8 beside query and value of a layer of width 24; the head has a layer of its own.
     counts = 2 * 8 * (24 + 24) + 24 * 24 + 24 + outputs * 24 + outputs

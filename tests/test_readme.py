@@ -17,7 +17,7 @@ from research.methods import METHODS
 from research.models import MODELS
 from research.models.backbone import load_backbone, model_of, save_backbone
 from research.models.llama.model import Decoder
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.tasks import TASKS
 from scripts import sweep as script
 from tests.films import run, settings, write_inputs
@@ -46,7 +46,7 @@ def test_a_method_and_a_task(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     assert row
     config = settings(folder) | {"task": {"source": "larger"}, "seeds": 1, "search_seeds": 1}
     config["approaches"] = [eval(row[1], {"trained": trained})]
-    records = Ledger(run(config, tmp_path)).all()
+    records = RunStore(run(config, tmp_path)).all()
     words = [record for record in records if record["approach"] == "words"]
     rows = load_backbone(config["backbone"]).params["embed/embedding"].size
     assert len(words) == 3 and {record["costs"]["trained_params"] for record in words} == {rows}

@@ -7,7 +7,7 @@ import numpy as np
 from flax.traverse_util import unflatten_dict
 
 from research.evaluation.answering import Choosing
-from research.evaluation.batch import Rows, frame, rows
+from research.evaluation.batch import Rows, batch_rows, prompt_frame
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.full import Full
@@ -45,7 +45,7 @@ METHODS = {
 LABELS = Labels(np.array([[5, 7, 0], [6, 9, 7]], np.int32), np.array([2, 3], np.int32))
 CHOOSING = Choosing(LabelTexts(LABELS, np.arange(2), np.ones(2, np.int32)))
 WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()])
-FRAME = frame([3, 4, 8])
+FRAME = prompt_frame([3, 4, 8])
 ONE = Devices(count=1)
 
 
@@ -92,7 +92,7 @@ def encoded(examples: int, seed: int = 0, width: int = 14) -> Encoded:
 
 def batch(size: int, seed: int = 0, width: int = 14) -> Rows:
     """One batch of `encoded` examples."""
-    return rows(encoded(size, seed, width), np.arange(size), size, width, 3)
+    return batch_rows(encoded(size, seed, width), np.arange(size), size, width, 3)
 
 
 @partial(jax.jit, static_argnums=0)

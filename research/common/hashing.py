@@ -28,7 +28,7 @@ def run_id(settings: Mapping[str, Any]) -> str:
     return sha256(canonical(settings).encode())[:16]
 
 
-def checksum(record: Mapping[str, Any]) -> str:
+def record_checksum(record: Mapping[str, Any]) -> str:
     """A digest of the whole record but this one, so that an edited number is noticed."""
     rest = {key: value for key, value in record.items() if key != "checksum"}
     return sha256(canonical(rest).encode())[:16]

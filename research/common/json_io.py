@@ -29,7 +29,7 @@ def parse_json(text: str | bytes, **read: Any) -> Any:
     """
     text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
     try:
-        value = json.loads(text, object_pairs_hook=_named_once, **read)
+        value = json.loads(text, object_pairs_hook=_reject_duplicate_keys, **read)
     except RecursionError as error:
         raise ValueError("it has too many values within one another") from error
     if SURROGATE.search(text) and not is_text(json.dumps(value, ensure_ascii=False)):
@@ -48,7 +48,7 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _named_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicate_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

@@ -9,7 +9,7 @@ from research.common.errors import InputError
 MOST_BYTES = 255  # of a name, on the file systems of Linux and macOS
 
 
-def located(name: str, field: str) -> str:
+def resolve_path(name: str, field: str) -> str:
     """`name` with `~` and environment variables filled in, or the folder of a shipped checkpoint.
 
     Records keep `name` itself, so they hold no path of one machine. A name that is no path, such

@@ -15,18 +15,18 @@ def check_expression(pattern: str, field: str) -> None:
         raise InputError(field, pattern, f"it is no regular expression ({error})") from error
 
 
-def fits(pattern: str, text: str, field: str) -> bool:
+def regex_matches(pattern: str, text: str, field: str) -> bool:
     """Whether a regular expression fits the whole text. Raises InputError, on `field`, for what is
     none, and where it takes longer than `SECONDS` to find out.
     """
     check_expression(pattern, field)
-    found = fits_in_time(pattern, text)
+    found = matches_in_time(pattern, text)
     if found is None:
         raise InputError(field, pattern, f"it takes too long to find out whether it fits {text}")
     return found
 
 
-def fits_in_time(pattern: str, text: str) -> bool | None:
+def matches_in_time(pattern: str, text: str) -> bool | None:
     """The same, where a dot fits line ends too; None where it takes too long."""
     try:
         return regex.fullmatch(pattern, text, regex.DOTALL, timeout=SECONDS) is not None

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from research.common.errors import InputError
-from research.contracts.subject import SIZE, WIDTH, Subject
+from research.contracts.subject import SIZE, WIDTH, ContractCase
 from research.evaluation.batch import Rows
 from research.methods.merging import merged
 from research.methods.method import mask, split
@@ -16,24 +16,24 @@ class Broken(Exception):
     """What a method or a model does not keep, in a sentence."""
 
 
-def starts_as_the_backbone(subject: Subject) -> None:
+def starts_as_the_backbone(subject: ContractCase) -> None:
     """Before the first step the adapted model is the backbone, where the methods promise it."""
     if all(method.neutral for method in subject.methods):
         plain = {p: x for p, x in subject.start.items() if ":" not in p or p.startswith("head:")}
         _equal(subject.scores(subject.start), subject.scores(plain, plain=True))
 
 
-def starts_from_the_seed(subject: Subject) -> None:
+def starts_from_the_seed(subject: ContractCase) -> None:
     """The same seed gives the same start, in whatever order the leaves come."""
     turned = dict(reversed(subject.params.items()))
     for params in (subject.params, turned):
-        again = Subject(subject.model, params, subject.methods).start
+        again = ContractCase(subject.model, params, subject.methods).start
         for path, leaf in subject.start.items():
             if not np.array_equal(leaf, again[path]):
                 raise Broken(f"{path} differs between two starts from one seed")
 
 
-def ignores_padding(subject: Subject) -> None:
+def ignores_padding(subject: ContractCase) -> None:
     """What stands in the padding, and how much of it there is, changes nothing."""
     wide = subject.batch(width=WIDTH + 5)
     slots = np.arange(WIDTH + 5)[None]
@@ -43,7 +43,7 @@ def ignores_padding(subject: Subject) -> None:
     _equal(subject.scores(subject.moved, filled), expected)
 
 
-def keeps_rows_apart(subject: Subject) -> None:
+def keeps_rows_apart(subject: ContractCase) -> None:
     """A row's scores do not depend on the rows beside it, nor on where it stands."""
     rows = subject.batch()
     turned = Rows(*(np.asarray(field)[::-1] for field in rows))
@@ -53,7 +53,7 @@ def keeps_rows_apart(subject: Subject) -> None:
     _equal(subject.scores(subject.moved, other)[:1], expected[:1])
 
 
-def uses_all_it_adds(subject: Subject) -> None:
+def uses_all_it_adds(subject: ContractCase) -> None:
     """The loss has a finite gradient, not zero everywhere, for each leaf that was added."""
     for path in subject.moved.keys() - subject.params.keys():
         gradient = subject.gradients[path]
@@ -63,7 +63,7 @@ def uses_all_it_adds(subject: Subject) -> None:
             raise Broken(f"the gradient for {path} is zero: the leaf changes nothing")
 
 
-def merges_without_a_trace(subject: Subject) -> None:
+def merges_without_a_trace(subject: ContractCase) -> None:
     """Where what was added can be merged, the merged backbone alone is the adapted model."""
     try:
         whole = merged(subject.traced, subject.moved)
@@ -72,7 +72,7 @@ def merges_without_a_trace(subject: Subject) -> None:
     _equal(subject.scores(whole, plain=True), subject.scores(subject.moved))
 
 
-def trains_as_a_part_of_the_whole(subject: Subject) -> None:
+def trains_as_a_part_of_the_whole(subject: ContractCase) -> None:
     """The gradient of the leaves that train is their part of the gradient of all leaves."""
     trained, frozen = split(subject.moved, mask(subject.methods, subject.moved))
     if not trained:
@@ -84,7 +84,7 @@ def trains_as_a_part_of_the_whole(subject: Subject) -> None:
         _equal(gradient, whole[path], f"the gradient for {path}", relative=1e-4, least=least)
 
 
-CONTRACTS: tuple[Callable[[Subject], None], ...] = (
+CONTRACTS: tuple[Callable[[ContractCase], None], ...] = (
     starts_as_the_backbone,
     starts_from_the_seed,
     ignores_padding,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from research.evaluation.batch import Frame, Rows, frame, rows
+from research.evaluation.batch import PromptFrame, Rows, batch_rows, prompt_frame
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method, Words, add
@@ -22,7 +22,7 @@ WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()
 
 
 @dataclass(frozen=True)
-class Subject:
+class ContractCase:
     """Methods that train together on a model with parameters `params`, and rows to try them on."""
 
     model: Model
@@ -65,12 +65,12 @@ class Subject:
 
     def batch(self, width: int = WIDTH) -> Rows:
         """All rows, padded to `width`."""
-        return rows(self.encoded, np.arange(SIZE), SIZE, width, LABELS.tokens.shape[1])
+        return batch_rows(self.encoded, np.arange(SIZE), SIZE, width, LABELS.tokens.shape[1])
 
     @cached_property
-    def frame(self) -> Frame:
+    def frame(self) -> PromptFrame:
         causal = Adapted(self.model, self.methods, self.start).route == "causal"
-        return frame([3, 4, 8], closing=() if causal else (5,), mask=4)
+        return prompt_frame([3, 4, 8], closing=() if causal else (5,), mask=4)
 
     def scores(self, leaves: Leaves, rows: Rows | None = None, plain: bool = False) -> NDArray:
         """[B, C]: label scores under `leaves`; plain: without the methods."""
@@ -90,7 +90,7 @@ class Subject:
 
 
 @partial(jax.jit, static_argnums=0)
-def _scores(model: Model, methods, leaves: Leaves, rows: Rows, frame: Frame) -> jax.Array:
+def _scores(model: Model, methods, leaves: Leaves, rows: Rows, frame: PromptFrame) -> jax.Array:
     return label_scores(Adapted(model, methods, leaves), rows, frame, LABELS)
 
 

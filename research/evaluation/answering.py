@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from research.evaluation.batch import Frame
+from research.evaluation.batch import PromptFrame
 from research.evaluation.label_scoring import Scored, predict, score
 from research.evaluation.text_answers import Writing, Written
 from research.methods.method import Leaves, Method
@@ -40,7 +40,7 @@ class Answering(Protocol):
         methods: tuple[Method, ...],
         leaves: Leaves,
         encoded: Encoded,
-        frame: Frame,
+        frame: PromptFrame,
         *,
         devices: Devices,
         dtype: Any,

@@ -22,13 +22,13 @@ class Rows(NamedTuple):
 
     tokens: Array
     length: Array
-    start: Array
+    prompt_length: Array
     target: Array
     label: Array
-    place: Array
+    row_index: Array
 
 
-class Frame(NamedTuple):
+class PromptFrame(NamedTuple):
     """What surrounds every row of a batch.
 
     opening: [S] ids before each row (BOS or CLS, then demonstrations), of which the first `length`
@@ -36,9 +36,9 @@ class Frame(NamedTuple):
     model). mask: [] the id of the mask token, where there is one.
     """
 
-    opening: Array
-    length: Array
-    closing: Array
+    prefix_ids: Array
+    prefix_length: Array
+    suffix_ids: Array
     mask: Array
 
 
@@ -50,22 +50,22 @@ def bucket(length: int) -> int:
     return next(size for size in BUCKETS if size >= length)
 
 
-def extents(encoded: Encoded, frame: Frame) -> NDArray:
+def extents(encoded: Encoded, frame: PromptFrame) -> NDArray:
     """[I]: how many positions a row takes while training, with what closes it. A target stands
     behind its prompt where nothing closes that, else apart.
     """
-    closing = len(frame.closing)
-    return encoded.start + closing if closing else encoded.length
+    closing = len(frame.suffix_ids)
+    return encoded.prompt_length + closing if closing else encoded.length
 
 
 def prompt_width(encoded: Encoded, chosen: np.ndarray, closing: int = 0) -> int:
     """The padded width for the prompts of the examples `chosen`, which has room left in its bucket
     for `closing` tokens. It will do wherever targets do not stand behind their prompts.
     """
-    return bucket(int(encoded.start[chosen].max(initial=1)) + closing) - closing
+    return bucket(int(encoded.prompt_length[chosen].max(initial=1)) + closing) - closing
 
 
-def rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: int) -> Rows:
+def batch_rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: int) -> Rows:
     """The examples `chosen` (indices) as `size` rows of `width` tokens and `targets` target ids.
 
     A width that holds the prompts alone cuts their targets off `tokens`.
@@ -75,7 +75,7 @@ def rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: i
     length, start = np.zeros(size, np.int32), np.zeros(size, np.int32)
     label = np.zeros(size, encoded.label.dtype)
     for row, item in enumerate(chosen):
-        count, begin = encoded.length[item], encoded.start[item]
+        count, begin = encoded.length[item], encoded.prompt_length[item]
         own = min(count, width)
         tokens[row, :own] = encoded.tokens[item, :own]
         target[row, : count - begin] = encoded.tokens[item, begin:count]
@@ -83,10 +83,12 @@ def rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: i
     return Rows(tokens, length, start, target, label, np.arange(size, dtype=np.int32))
 
 
-def frame(opening: Sequence[int] = (), closing: Sequence[int] = (), mask: int = 0) -> Frame:
+def prompt_frame(
+    opening: Sequence[int] = (), closing: Sequence[int] = (), mask: int = 0
+) -> PromptFrame:
     """A frame with its opening padded to a bucket; one token, the usual BOS, stays one."""
     size = len(opening) if len(opening) < 2 else bucket(len(opening))
     padded = np.zeros(size, np.int32)
     padded[: len(opening)] = opening
     length = np.array(len(opening), np.int32)
-    return Frame(padded, length, np.array(closing, np.int32), np.array(mask, np.int32))
+    return PromptFrame(padded, length, np.array(closing, np.int32), np.array(mask, np.int32))

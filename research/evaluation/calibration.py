@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from research.tasks.encoding.encoded import LabelTexts, Normalisation
 
 
-def label_scores(
+def pooled_label_scores(
     scores: NDArray, texts: LabelTexts, by: Normalisation = "sum", neutral: Sequence[NDArray] = ()
 ) -> NDArray:
     """[I, C] from the scores of texts [I, K].

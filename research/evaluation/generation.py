@@ -12,16 +12,16 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.common.errors import InputError
-from research.evaluation.batch import Frame, Rows, bucket, rows
+from research.evaluation.batch import PromptFrame, Rows, batch_rows, bucket
 from research.evaluation.decoding.beams import beam_search
-from research.evaluation.decoding.cache import begin
+from research.evaluation.decoding.cache import read_prompts
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.sequence import sequences
 from research.evaluation.routes.row import row_keys
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
-from research.runtime.devices import Devices, spread
+from research.runtime.devices import Devices, place_leaves
 from research.runtime.executable import Executable
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Encoded
@@ -32,7 +32,7 @@ def generate(
     methods: tuple[Method, ...],
     leaves: Leaves,
     encoded: Encoded,
-    frame: Frame,
+    frame: PromptFrame,
     decoding: Decoding,
     *,
     ends: Sequence[int],
@@ -56,17 +56,19 @@ def generate(
     mesh = devices.mesh()
     run = _generator(model, decoding, dtype, mesh)  # pyright: ignore
     size = -(-batch_size // mesh.size) * mesh.size
-    leaves = spread(leaves, mesh)
+    leaves = place_leaves(leaves, mesh)
     stop = Stop(np.array(ends, np.int32), np.array(pad, np.int32))
     methods = jax.tree.map(np.float32, methods)  # the traced fields, as the program wants them
-    key, prompts = jax.random.key(seed), replace(encoded, length=encoded.start)
-    whole = _nothing(len(encoded.start), decoding.max_new_tokens, pad)
-    order = np.argsort(encoded.start, kind="stable")
+    key, prompts = jax.random.key(seed), replace(encoded, length=encoded.prompt_length)
+    whole = _nothing(len(encoded.prompt_length), decoding.max_new_tokens, pad)
+    order = np.argsort(encoded.prompt_length, kind="stable")
     for begun in range(0, len(order), size):
         chosen = order[begun : begun + size]
-        batch = rows(prompts, chosen, size, bucket(int(encoded.start[chosen].max())), 0)
+        batch = batch_rows(
+            prompts, chosen, size, bucket(int(encoded.prompt_length[chosen].max())), 0
+        )
         place = np.pad(chosen, (0, size - len(chosen))).astype(np.int32)
-        part = run(methods, leaves, batch._replace(place=place), frame, stop, key)
+        part = run(methods, leaves, batch._replace(row_index=place), frame, stop, key)
         for name in ("tokens", "length", "score"):
             getattr(whole, name)[chosen] = np.asarray(getattr(part, name))[: len(chosen)]
         whole.steps[...] += np.asarray(part.steps)
@@ -74,12 +76,12 @@ def generate(
 
 
 def generated(
-    adapted: Adapted, rows: Rows, frame: Frame, stop: Stop, decoding: Decoding, key: jax.Array
+    adapted: Adapted, rows: Rows, frame: PromptFrame, stop: Stop, decoding: Decoding, key: jax.Array
 ) -> Generated:
     """Texts after the prompts of one batch; row i draws with `fold_in(key, rows.place[i] + 1)`."""
     cast = {path: jnp.asarray(leaf, adapted.dtype) for path, leaf in adapted.leaves.items()}
     adapted = replace(adapted, leaves=cast)  # once, rather than at every step
-    start, real = begin(adapted, rows, frame), jnp.asarray(rows.start) > 0
+    start, real = read_prompts(adapted, rows, frame), jnp.asarray(rows.prompt_length) > 0
     if decoding.num_beams > 1:
         return beam_search(adapted, start, real, stop, decoding)
     keys = row_keys(rows, key) if decoding.do_sample else None
@@ -90,7 +92,7 @@ def generated(
 def _generator(model: Model, decoding: Decoding, dtype: Any, mesh: Mesh) -> Executable:
     """The compiled program, rows cut over all devices; one per model and settings."""
 
-    def run(methods, leaves: Leaves, batch: Rows, frame: Frame, stop: Stop, key: jax.Array):
+    def run(methods, leaves: Leaves, batch: Rows, frame: PromptFrame, stop: Stop, key: jax.Array):
         adapted = Adapted(model, methods, leaves, dtype)
         return generated(adapted, batch, frame, stop, decoding, key)
 
@@ -109,7 +111,11 @@ def _nothing(count: int, most: int, pad: int) -> Generated:
 
 
 def _check(
-    adapted: Adapted, encoded: Encoded, frame: Frame, decoding: Decoding, special: tuple[int, ...]
+    adapted: Adapted,
+    encoded: Encoded,
+    frame: PromptFrame,
+    decoding: Decoding,
+    special: tuple[int, ...],
 ) -> None:
     if adapted.route not in ("causal", "seq2seq"):
         raise InputError("route", adapted.route, "only causal and seq2seq models generate text")
@@ -117,12 +123,12 @@ def _check(
     for token in special:
         if not 0 <= token < size:
             raise InputError("token", token, f"the model has the tokens 0 to {size - 1}")
-    if (encoded.start < 1).any():
-        example = int(np.argmin(encoded.start))
+    if (encoded.prompt_length < 1).any():
+        example = int(np.argmin(encoded.prompt_length))
         raise InputError("example", example, "its prompt has no token to continue")
-    if context is not None and len(encoded.start):
-        before = sum(method.positions for method in adapted.methods) + int(frame.length)
-        left = context - before - int(encoded.start.max())
+    if context is not None and len(encoded.prompt_length):
+        before = sum(method.positions for method in adapted.methods) + int(frame.prefix_length)
+        left = context - before - int(encoded.prompt_length.max())
         if decoding.max_new_tokens > left:
             allowed = f"the longest prompt leaves {max(left, 0)} of {context} positions"
             raise InputError("max_new_tokens", decoding.max_new_tokens, allowed)

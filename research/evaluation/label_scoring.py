@@ -9,12 +9,12 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.evaluation.batch import Frame, Rows, prompt_width, rows
+from research.evaluation.batch import PromptFrame, Rows, batch_rows, prompt_width
 from research.evaluation.scoring import label_scores
 from research.methods.adapted import Adapted
 from research.methods.method import Array, Leaves, Method, adding
 from research.models.model import Model
-from research.runtime.devices import Devices, spread
+from research.runtime.devices import Devices, place_leaves
 from research.runtime.executable import Call, Executable
 from research.tasks.encoding.encoded import Encoded, Labels
 from research.tasks.metrics.classification import METRICS
@@ -35,7 +35,7 @@ def predict(
     methods: tuple[Method, ...],
     leaves: Leaves,
     encoded: Encoded,
-    frame: Frame,
+    frame: PromptFrame,
     labels: Labels,
     **settings: Any,
 ) -> Scored:
@@ -49,7 +49,7 @@ def score(
     methods: tuple[Method, ...],
     leaves: Leaves,
     encoded: Encoded,
-    frame: Frame,
+    frame: PromptFrame,
     labels: Labels,
     *,
     devices: Devices,
@@ -66,7 +66,7 @@ def score(
     scores = np.zeros((len(encoded.length), len(labels.length)), np.float32)
     size = _size(batch_size, devices)
     for chosen, width in _batches(encoded, frame, size):
-        executable, args = call(rows(encoded, chosen, size, width, labels.tokens.shape[1]))
+        executable, args = call(batch_rows(encoded, chosen, size, width, labels.tokens.shape[1]))
         scores[chosen] = np.asarray(executable(*args))[: len(chosen)]
     return scores
 
@@ -76,7 +76,7 @@ def calls(
     methods: tuple[Method, ...],
     leaves: Leaves,
     encoded: Encoded,
-    frame: Frame,
+    frame: PromptFrame,
     labels: Labels,
     *,
     devices: Devices,
@@ -88,7 +88,7 @@ def calls(
     size = _size(batch_size, devices)
     shapes = {width: chosen for chosen, width in _batches(encoded, frame, size)}
     targets = labels.tokens.shape[1]
-    return [call(rows(encoded, some, size, width, targets)) for width, some in shapes.items()]
+    return [call(batch_rows(encoded, some, size, width, targets)) for width, some in shapes.items()]
 
 
 def target_loss(scores: np.ndarray, gold: np.ndarray, lengths: Array) -> float:
@@ -110,23 +110,23 @@ def _caller(
     model: Model,
     methods: tuple[Method, ...],
     leaves: Leaves,
-    frame: Frame,
+    frame: PromptFrame,
     labels: Labels,
     devices: Devices,
     dtype: Any,
 ) -> Callable[[Rows], Call]:
     """What scoring a batch is."""
     mesh, methods = devices.mesh(), adding(methods, leaves)
-    scorer, leaves = _scorer(model, dtype, mesh), spread(leaves, mesh)  # pyright: ignore
+    scorer, leaves = _scorer(model, dtype, mesh), place_leaves(leaves, mesh)  # pyright: ignore
     return lambda batch: Call(scorer, (methods, leaves, batch, frame, labels))
 
 
-def _batches(encoded: Encoded, frame: Frame, size: int) -> Iterator[tuple[np.ndarray, int]]:
+def _batches(encoded: Encoded, frame: PromptFrame, size: int) -> Iterator[tuple[np.ndarray, int]]:
     """(the examples of a batch, its width), rows of similar length together."""
-    order = np.argsort(encoded.start, kind="stable")
+    order = np.argsort(encoded.prompt_length, kind="stable")
     for begin in range(0, len(order), size):
         chosen = order[begin : begin + size]
-        yield chosen, prompt_width(encoded, chosen, len(frame.closing))
+        yield chosen, prompt_width(encoded, chosen, len(frame.suffix_ids))
 
 
 def _size(batch_size: int, devices: Devices) -> int:
@@ -139,7 +139,9 @@ def _size(batch_size: int, devices: Devices) -> int:
 def _scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
     """The compiled scorer, rows cut over all devices; one per model, so nothing compiles twice."""
 
-    def scores(methods, leaves: Leaves, batch: Rows, frame: Frame, labels: Labels) -> jax.Array:
+    def scores(
+        methods, leaves: Leaves, batch: Rows, frame: PromptFrame, labels: Labels
+    ) -> jax.Array:
         return label_scores(Adapted(model, methods, leaves, dtype), batch, frame, labels)
 
     by_row = NamedSharding(mesh, P(("data", "fsdp")))

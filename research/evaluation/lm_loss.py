@@ -10,14 +10,14 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.evaluation.batch import Frame, Rows, bucket, rows
+from research.evaluation.batch import PromptFrame, Rows, batch_rows, bucket
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method, adding
 from research.models.model import Model
-from research.runtime.devices import Devices, spread
+from research.runtime.devices import Devices, place_leaves
 from research.runtime.executable import Executable
-from research.tasks.encoding.encoded import Encoded, padded
+from research.tasks.encoding.encoded import Encoded, pad_rows
 
 
 def text_loss(
@@ -25,7 +25,7 @@ def text_loss(
     methods: tuple[Method, ...],
     leaves: Leaves,
     encoded: Encoded,
-    frame: Frame,
+    frame: PromptFrame,
     *,
     devices: Devices,
     dtype: Any,
@@ -39,12 +39,12 @@ def text_loss(
     mesh, methods = devices.mesh(), adding(methods, leaves)
     score = _scorer(model, dtype, mesh)  # pyright: ignore
     size = -(-batch_size // mesh.size) * mesh.size
-    width, leaves = bucket(int(encoded.length.max(initial=1))), spread(leaves, mesh)
+    width, leaves = bucket(int(encoded.length.max(initial=1))), place_leaves(leaves, mesh)
     targets = bucket(encoded.longest_target)
     total = count = 0.0
     for begin in range(0, len(encoded.length), size):
         chosen = np.arange(begin, min(begin + size, len(encoded.length)))
-        batch = rows(encoded, chosen, size, width, targets)
+        batch = batch_rows(encoded, chosen, size, width, targets)
         summed, counted = score(methods, leaves, batch, frame)
         total, count = total - float(summed), count + int(counted)
     return total / count if count else float("nan")
@@ -54,7 +54,9 @@ def text_loss(
 def _scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
     """The compiled (sum of log-probabilities, how many); one per model."""
 
-    def score(methods, leaves: Leaves, batch: Rows, frame: Frame) -> tuple[jax.Array, jax.Array]:
+    def score(
+        methods, leaves: Leaves, batch: Rows, frame: PromptFrame
+    ) -> tuple[jax.Array, jax.Array]:
         adapted = Adapted(model, methods, leaves, dtype)
         logprobs, counted = target_logprobs(adapted, batch, frame)
         return jnp.where(counted, logprobs, 0.0).sum(), counted.sum()
@@ -80,6 +82,6 @@ def passages(stream: Sequence[int], lengths: Sequence[int]) -> Encoded:
 
 def plain_rows(texts: Sequence[Sequence[int]]) -> Encoded:
     """Rows of ids, in which all tokens but a row's first are targets."""
-    tokens, length = padded(texts)
+    tokens, length = pad_rows(texts)
     nothing = np.zeros(len(texts), np.int32)
     return Encoded(tokens, length, np.minimum(length, 1), nothing, cut=0)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import jax
 
 from research.common.errors import InputError
-from research.evaluation.batch import Frame, Rows
+from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes import causal, head, masked, seq2seq
 from research.methods.adapted import Adapted
 from research.methods.method import Method
@@ -37,7 +37,7 @@ def route_of(model: Model, methods: Sequence[Method]) -> Route:
 def target_logprobs(
     adapted: Adapted,
     rows: Rows,
-    frame: Frame,
+    frame: PromptFrame,
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
@@ -50,7 +50,7 @@ def target_logprobs(
     return ROUTES[adapted.route].target_logprobs(adapted, rows, frame, key, smoothing)
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
+def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
     """[B, C]: the summed log-probability of every label's tokens after each row's prompt; of a
     task whose answer is a number, that number.
 

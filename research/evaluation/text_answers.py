@@ -11,7 +11,7 @@ from research.evaluation.generation import generate
 from research.evaluation.lm_loss import text_loss
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.text_task import TextTask
-from research.tasks.texts import Texts
+from research.tasks.texts import ScoredTexts
 
 
 class Written(NamedTuple):
@@ -19,7 +19,7 @@ class Written(NamedTuple):
     every metric by name, the loss with them.
     """
 
-    texts: Texts
+    texts: ScoredTexts
     loss: float
     metrics: dict[str, float]
 

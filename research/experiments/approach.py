@@ -10,7 +10,7 @@ from research.evaluation.baselines import BASELINES
 from research.experiments.prompt import PROMPT, Prompt, PromptSearch
 from research.experiments.stage import Stage, parse_stage, plain_stage, stage_with
 from research.methods.method import Method
-from research.models.checkpoint.files import checksum
+from research.models.checkpoint.files import files_checksum
 from research.tasks.task import Task
 from research.training.optimizer import Schedule
 
@@ -164,7 +164,7 @@ class Approach(Prompt):
         """
         methods = [method for stage in self.stages[:stages] for method in stage.methods]
         files = [file for method in methods for file in method.sources]
-        return {"sources": checksum(files)} if files else {}
+        return {"sources": files_checksum(files)} if files else {}
 
     def plain(self, data=resolved) -> dict[str, Any]:
         """JSON data by `resolved` or `non_default`, without the trials; methods bear their name."""

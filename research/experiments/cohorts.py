@@ -13,7 +13,7 @@ from research.experiments.plan import CODE_VERSION, Run
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """Runs of a cohort that are run together. Both come from the plan alone."""
 
     cohort: tuple[Run, ...]
@@ -35,7 +35,7 @@ def cohort_id(runs: Sequence[Run]) -> str:
     return hashlib.sha256(" ".join(run.id for run in runs).encode()).hexdigest()[:16]
 
 
-def shares(runs: Sequence[Run], vmapped: bool) -> list[Share]:
+def shards(runs: Sequence[Run], vmapped: bool) -> list[Shard]:
     """The runs' cohorts, each cut into shares.
 
     A cohort whose members run as one program is not cut. Where the host calls them one after the
@@ -47,13 +47,13 @@ def shares(runs: Sequence[Run], vmapped: bool) -> list[Share]:
         parts: dict[Any, list[Run]] = {}
         for run in cohort:
             last = len(run.approach.stages) - 1
-            own = run.id if last < 0 else vmapped or lineage_id(run, last)
+            own = run.id if last < 0 else vmapped or stage_id(run, last)
             parts.setdefault(own, []).append(run)
-        found += [Share(tuple(cohort), tuple(part)) for part in parts.values()]
+        found += [Shard(tuple(cohort), tuple(part)) for part in parts.values()]
     return found
 
 
-def lineage(run: Run, index: int) -> dict[str, Any]:
+def stage_settings(run: Run, index: int) -> dict[str, Any]:
     """What makes the leaves that a run has after stage `index`: two runs with the same have the
     same leaves.
     """
@@ -89,6 +89,6 @@ def lineage(run: Run, index: int) -> dict[str, Any]:
     }
 
 
-def lineage_id(run: Run, index: int) -> str:
+def stage_id(run: Run, index: int) -> str:
     """The id of the stage `index` of a run, with all before it."""
-    return run_id(lineage(run, index))
+    return run_id(stage_settings(run, index))

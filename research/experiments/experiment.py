@@ -23,9 +23,8 @@ class Experiment:
     or `500`. approaches_on: the approaches of tasks, by name, whose schedule is another one; in a
     config `schedules`. seeds: runs of a cell's chosen trial, of which the first `search_seeds` run
     for every trial. crossed_seeds: of sample, order and initialisation, varied apart in further
-    runs of the chosen trial (see `research.experiments.seeds.square`), 0 for none. max_dev: most
-    dev
-    examples. max_tokens: most tokens of a row, beside those that methods add; None: as many as the
+    runs of the chosen trial (see `research.experiments.seeds.latin_square`), 0 for none. max_dev:
+    most dev examples. max_tokens: most tokens of a row, beside those that methods add; None: as many as the
     context holds. too_long: what happens to a text that does not fit. precision: of the
     computation; trained leaves stay float32. held_out: a text file of the backbone's own kind, or
     `world`, on which tested runs show what is left of general ability; no part of a run's id.

@@ -9,7 +9,7 @@ from research.common.config import non_default, resolved
 from research.common.hashing import run_id
 from research.experiments.approach import Approach, Trial
 from research.experiments.experiment import Experiment
-from research.experiments.seeds import Seeds, square
+from research.experiments.seeds import Seeds, latin_square
 from research.experiments.stage import Stage
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
@@ -19,7 +19,7 @@ CODE_VERSION = 5
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellPlan:
     """One approach on one task in one regime; `order` is its place among each of them.
 
     tasks: all tasks of the experiment by name, on which a stage may train.
@@ -56,7 +56,7 @@ class Cell:
         """The chosen trial with seeds that differ by source, for the shares of the variance; test
         sees them as well. None for rows in which no source but the sample has a part.
         """
-        seeds = square(self.experiment.crossed_seeds)
+        seeds = latin_square(self.experiment.crossed_seeds)
         rows = map(self.approach.at, self.trials if seeds else ())
         if not any(row.stages or row.demonstrations for row in rows):
             return []
@@ -89,7 +89,7 @@ class Cell:
 class Run:
     """A cell with one trial's values and one seed, or one for each source of randomness."""
 
-    cell: Cell
+    cell: CellPlan
     trial: Trial
     seed: int | Seeds
 
@@ -161,7 +161,7 @@ class Run:
 
 def cells(
     experiment: Experiment, tasks: Mapping[str, Task], backbone_checksum: str
-) -> Iterator[Cell]:
+) -> Iterator[CellPlan]:
     """All cells; those of one task and regime stand together, prompts and baselines first.
 
     tasks: the loaded task of each name.
@@ -172,7 +172,7 @@ def cells(
         rows.sort(key=lambda row: bool(row[1].stages))
         for r, regime in enumerate(experiment.regimes):
             for a, approach in rows:
-                yield Cell(
+                yield CellPlan(
                     experiment,
                     approach,
                     task,

@@ -69,7 +69,7 @@ def hybrid(
     return [dict(name=name, stages=list(stages), trials=trials), control]
 
 
-def probe_then_tune(
+def lp_ft(
     name: str, head_rate: float, learning_rates: tuple[float, ...], pool: str = "first"
 ) -> Row:
     """LP-FT: the head first, then everything (Kumar et al. 2022, arXiv 2202.10054)."""
@@ -81,7 +81,9 @@ def probe_then_tune(
     return dict(name=name, stages=stages, trials=[dict(learning_rate=r) for r in learning_rates])
 
 
-def gradually(name: str, layers: int, steps: int, learning_rates: tuple[float, ...]) -> Row:
+def gradual_unfreezing(
+    name: str, layers: int, steps: int, learning_rates: tuple[float, ...]
+) -> Row:
     """Gradual unfreezing: the last layer, the last two, ... with `steps` for all together (Howard
     & Ruder 2018, arXiv 1801.06146, section 3.3); one learning rate for all stages.
     """

@@ -30,7 +30,7 @@ class Seeds:
         return f"{self.sample}/{self.order}/{self.initialisation}"
 
 
-def square(levels: int) -> list[Seeds]:
+def latin_square(levels: int) -> list[Seeds]:
     """Seeds 0 to `levels` - 1 of each source, so that any two sources have each pair once: a Latin
     square (Fisher 1935, ch. 5), of levels^2 runs where all combinations would be levels^3.
 

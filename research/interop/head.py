@@ -8,7 +8,7 @@ import numpy as np
 from research.common.errors import InputError
 from research.interop.options import Config
 from research.methods.method import Leaves
-from research.models.bert.model import Encoder
+from research.models.bert.model import EncoderModel
 from research.models.checkpoint.key_map import Key
 from research.models.checkpoint.tensors import Tensor
 from research.models.model import Model
@@ -25,12 +25,12 @@ def classes(config: Config, stored: Mapping[str, Tensor], model: Model, prefix: 
     present = any(name.startswith(f"{prefix}{MODULE}.") for name in stored)
     if not present and config.get("task_type") != "SEQ_CLS":
         return 0
-    if not isinstance(model, Encoder):
+    if not isinstance(model, EncoderModel):
         raise InputError("modules_to_save", MODULE, "the backbone carries no classification head")
     if model.config.family == "bert" and not model.config.pooler:
         allowed = "the backbone has no pooler, which the adapter's head reads and does not bring"
         raise InputError("modules_to_save", MODULE, allowed)
-    kernel = stored.get(prefix + model.LAYOUT.key("head:/kernel").theirs)
+    kernel = stored.get(prefix + model.KEY_MAP.key("head:/kernel").theirs)
     return 1 if kernel is None else kernel.shape[0]  # of a head that is missing, any number is
 
 
@@ -69,5 +69,5 @@ def write(method: Any, leaves: Leaves, model: Model, prefix: str) -> dict[str, n
 
 def _keys(model: Model, count: int) -> list[tuple[Key, tuple[int, ...]]]:
     """What the leaves of a head for `count` classes are called, and their shapes."""
-    shapes = model.with_classes(count).head_shapes() if isinstance(model, Encoder) else {}
-    return [(model.LAYOUT.key(path), shape) for path, shape in shapes.items()]
+    shapes = model.with_classes(count).head_shapes() if isinstance(model, EncoderModel) else {}
+    return [(model.KEY_MAP.key(path), shape) for path, shape in shapes.items()]

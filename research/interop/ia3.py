@@ -47,7 +47,7 @@ def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[
 def write(method: IA3, leaves: Leaves, model: Model) -> tuple[dict[str, Any], Arrays]:
     """(fields of adapter_config.json, tensors)."""
     arrays, inputs = {}, set()
-    keys = {path: model.LAYOUT.key(f"{path}/kernel") for path in added_to(method, leaves)}
+    keys = {path: model.KEY_MAP.key(f"{path}/kernel") for path in added_to(method, leaves)}
     names = {path: key.theirs.removesuffix(".weight") for path, key in keys.items()}
     for path, leaf in added_to(method, leaves).items():
         if "inputs" in leaf:

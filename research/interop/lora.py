@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from research.interop.options import Config, number
+from research.interop.options import Config, numeric_option
 from research.interop.targets import PREFIX, beside, endings, modules, of_pattern
 from research.methods.dora import DoRA
 from research.methods.lora import LoRA
@@ -28,7 +28,7 @@ def wanted(
     names = partial(_names, dora=config.get("use_dora"))
     found: dict[str, tuple[int, ...]] = {}
     for theirs, path in beside(config, stored, model, shapes, names):
-        rank = number({"rank": of_pattern(config, "rank_pattern", "r", theirs)}, "rank")
+        rank = numeric_option({"rank": of_pattern(config, "rank_pattern", "r", theirs)}, "rank")
         width_in, width_out = shapes[f"{path}/kernel"]
         sizes = ((rank, width_in), (width_out, rank), (width_out,))
         found |= zip(names(theirs), sizes, strict=False)  # plain LoRA has no magnitudes
@@ -43,7 +43,7 @@ def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[
     """
     leaves: Leaves = {}
     targets = set()
-    alpha = number(config, "lora_alpha", float)
+    alpha = numeric_option(config, "lora_alpha", float)
     kind = DoRA if config.get("use_dora") else LoRA
     for theirs, path in modules(model, shapes, arrays):
         first, second, *magnitude = _names(theirs, config.get("use_dora"))
@@ -56,12 +56,12 @@ def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[
             leaves |= {f"{at}/magnitude": arrays[name] for name in magnitude}
             targets.add(path.rpartition("/")[2])
     dropout = config.get("lora_dropout") or None
-    return kind(number(config, "r"), float(alpha), dropout, tuple(sorted(targets))), leaves
+    return kind(numeric_option(config, "r"), float(alpha), dropout, tuple(sorted(targets))), leaves
 
 
 def write(method: LoRA, leaves: Leaves, model: Model) -> tuple[dict[str, Any], Arrays]:
     """(fields of adapter_config.json, tensors)."""
-    keys = {path: model.LAYOUT.key(f"{path}/kernel") for path in added_to(method, leaves)}
+    keys = {path: model.KEY_MAP.key(f"{path}/kernel") for path in added_to(method, leaves)}
     arrays, ranks, dora = {}, {}, isinstance(method, DoRA)
     for path, key in keys.items():
         theirs = key.theirs.removesuffix(".weight")

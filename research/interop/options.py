@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check
+from research.models.checkpoint.config_fields import check_field
 
 Config = Mapping[str, Any]
 
@@ -91,7 +91,7 @@ def check_options(config: Config, route: str) -> None:
             raise InputError(name, value, allowed)
 
 
-def number(config: Config, name: str, kind: type = int) -> Any:
+def numeric_option(config: Config, name: str, kind: type = int) -> Any:
     """A number above 0. Raises InputError for another value, or none."""
-    check(name, config.get(name), kind)
+    check_field(name, config.get(name), kind)
     return config[name]

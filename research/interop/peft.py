@@ -26,7 +26,7 @@ from research.methods.method import Leaves, Method, backbone
 from research.methods.prompt_file import CONFIG, WEIGHTS, check_finite
 from research.models.checkpoint.files import whole_folder
 from research.models.checkpoint.tensors import Tensor, tensors
-from research.models.checkpoint.weights import Problem, misfits, summary
+from research.models.checkpoint.weights import Problem, misfits, problem_summary
 from research.models.model import Model
 
 # What PEFT calls our methods, and the files that read and write them.
@@ -123,7 +123,7 @@ def _check(folder: Path, stored: Mapping[str, Tensor], wanted: Mapping[str, tupl
     both = stored.keys() & wanted.keys()
     problems += [p for name in sorted(both) for p in misfits(stored[name], wanted[name])]
     if problems:
-        raise InputError("adapter", str(folder), summary(problems))
+        raise InputError("adapter", str(folder), problem_summary(problems))
 
 
 def _read(tensor: Tensor) -> np.ndarray:

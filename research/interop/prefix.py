@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from research.common.errors import InputError
-from research.interop.options import Config, number
+from research.interop.options import Config, numeric_option
 from research.methods.method import Leaves, added_to
 from research.methods.prefix import PrefixTuning
 from research.models.checkpoint.weights import Shapes
@@ -24,7 +24,10 @@ def wanted(
     Raises InputError for sizes of another model than ours.
     """
     del stored, shapes
-    length, layers = number(config, "num_virtual_tokens"), number(config, "num_layers")
+    length, layers = (
+        numeric_option(config, "num_virtual_tokens"),
+        numeric_option(config, "num_layers"),
+    )
     depth, parts = _depth(model), 2 if model.ROUTE == "seq2seq" else 1
     heads, head_width = _key_heads(model), model.config.head_width
     fits = layers >= depth if parts == 2 else layers == depth

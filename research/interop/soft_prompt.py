@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from research.common.errors import InputError
-from research.interop.options import Config, number
+from research.interop.options import Config, numeric_option
 from research.methods.method import Leaves
 from research.methods.soft_prompt import SoftPrompt
 from research.models.checkpoint.weights import Shapes
@@ -22,7 +22,7 @@ def wanted(
     """The name and shape that the tensor must have, [P, D]; see `read` for T5's."""
     del stored
     width = shapes["embed/embedding"][1]
-    return {NAME: (number(config, "num_virtual_tokens") * _parts(config, model), width)}
+    return {NAME: (numeric_option(config, "num_virtual_tokens") * _parts(config, model), width)}
 
 
 def read(

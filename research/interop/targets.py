@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from research.common.errors import InputError
-from research.common.user_regex import fits
-from research.interop.options import Config, number
+from research.common.user_regex import regex_matches
+from research.interop.options import Config, numeric_option
 from research.models.backbone import shapes as shapes_of
 from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
@@ -30,7 +30,7 @@ def beside(
     found = [
         (theirs, path)
         for theirs, path in modules(model, shapes, stored)
-        if picks(config, theirs)
+        if targets_module(config, theirs)
         and ("layers_" in path or not set(stored).isdisjoint(names(theirs)))
     ]
     if not found:
@@ -44,15 +44,15 @@ def modules(
     """(their module, our path) of every kernel; without the base of the names where tensors have
     none, since the adapter's model was the bare one.
     """
-    base = model.LAYOUT.base
+    base = model.KEY_MAP.base
     bare = base and stored and not any(name.startswith(PREFIX + base) for name in stored)
     for path in paths:
         if path.endswith("/kernel"):
-            theirs = model.LAYOUT.key(path).theirs.removesuffix(".weight")
+            theirs = model.KEY_MAP.key(path).theirs.removesuffix(".weight")
             yield theirs.removeprefix(base if bare else ""), path.removesuffix("/kernel")
 
 
-def picks(config: Config, theirs: str) -> bool:
+def targets_module(config: Config, theirs: str) -> bool:
     """Whether the options pick a module."""
     excluded = matches(config, "exclude_modules", theirs)
     if excluded or not matches(config, "target_modules", theirs):
@@ -68,7 +68,7 @@ def matches(config: Config, name: str, theirs: str) -> bool:
     """Whether a module is among those of a regular expression, or of a list of name endings."""
     picked = config.get(name) or []
     if isinstance(picked, str):
-        return fits(picked, theirs, name)
+        return regex_matches(picked, theirs, name)
     if not isinstance(picked, list) or not all(isinstance(ending, str) for ending in picked):
         raise InputError(name, picked, "a regular expression or a list of names is expected")
     return any(f".{theirs}".endswith(f".{ending}") for ending in picked)
@@ -80,9 +80,11 @@ def of_pattern(config: Config, name: str, otherwise: str, theirs: str) -> Any:
     if not isinstance(patterns, dict):
         raise InputError(name, patterns, "an object of patterns and numbers is expected")
     for pattern in patterns:
-        if fits(rf"(.*\.)?({pattern})", theirs, name):
-            return number({f"{name}.{pattern}": patterns[pattern]}, f"{name}.{pattern}", float)
-    return number(config, otherwise, float)
+        if regex_matches(rf"(.*\.)?({pattern})", theirs, name):
+            return numeric_option(
+                {f"{name}.{pattern}": patterns[pattern]}, f"{name}.{pattern}", float
+            )
+    return numeric_option(config, otherwise, float)
 
 
 def endings(adapted: set[str], model: Model) -> list[str]:

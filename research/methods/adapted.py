@@ -12,14 +12,14 @@ from flax import linen as nn
 from flax.traverse_util import unflatten_dict
 
 from research.methods.dropout import shared_dropout
-from research.methods.method import Array, Leaves, Method, Site, added_to, backbone, path_key
-from research.models.layers.attention import Memory
+from research.methods.method import Array, LayerCall, Leaves, Method, added_to, backbone, path_key
+from research.models.layers.attention import KeyValueMemory
 from research.models.layers.dropout import Dropout
 from research.models.layers.remat import layers_again
 from research.models.model import Model
 
 
-class Read(NamedTuple):
+class EncoderOutput(NamedTuple):
     """What an encoder makes of rows with all that stands before them.
 
     hidden: [B, N, D]. valid: [B, N] bool. positions: [B, N]. soft: how many of the N positions are
@@ -30,7 +30,7 @@ class Read(NamedTuple):
     valid: jax.Array
     positions: jax.Array
     soft: Array | int
-    lead: int
+    prompt_embeddings: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Adapted:
 
     def prefix(
         self, opening: Array, length: Array, key: jax.Array | None = None
-    ) -> tuple[tuple[Memory, ...], jax.Array]:
+    ) -> tuple[tuple[KeyValueMemory, ...], jax.Array]:
         """What every row of a batch attends to in a causal model, computed once at batch one.
 
         opening: [S] tokens (BOS, demonstrations), of which `length` [] are real; soft prompts
@@ -65,7 +65,7 @@ class Adapted:
         first token.
         """
         memories, offset = self.layer_prefixes()
-        lead, soft = self.lead(opening)
+        lead, soft = self.prompt_embeddings(opening)
         if len(lead) == 0:
             return memories, offset
         slots = jnp.arange(len(lead), dtype=jnp.int32)[None]
@@ -80,11 +80,11 @@ class Adapted:
         tokens: Array,
         valid: jax.Array,
         positions: jax.Array,
-        memories: tuple[Memory, ...] = (),
-        cross: Memory | None = None,
+        memories: tuple[KeyValueMemory, ...] = (),
+        cross: KeyValueMemory | None = None,
         keys: jax.Array | None = None,
         at: jax.Array | None = None,
-    ) -> tuple[jax.Array, Memory]:
+    ) -> tuple[jax.Array, KeyValueMemory]:
         """(hidden [B, T, D], memory of these positions) for tokens [B, T] after `memories`.
 
         valid: [B, T] bool, False on padding. cross: what a seq2seq model's encoder offers.
@@ -94,7 +94,7 @@ class Adapted:
         also = () if cross is None else (cross,)
         return self._apply(tokens, positions, valid, memories, *also, keys=keys, at=at)
 
-    def read(
+    def encode(
         self,
         tokens: Array,
         valid: jax.Array,
@@ -103,7 +103,7 @@ class Adapted:
         types: jax.Array | None = None,
         keys: jax.Array | None = None,
         first: bool = False,
-    ) -> Read:
+    ) -> EncoderOutput:
         """An encoder's view of rows [B, T], where everything sees everything: soft prompts and
         the opening [S], of which `length` [] are real, are concatenated to every row.
 
@@ -111,7 +111,10 @@ class Adapted:
         first: whether of these models hidden [B, 1, D] of the first position is all that is wanted.
         """
         size = len(tokens)
-        own, (lead, soft) = self._apply(tokens, method="embed", keys=keys), self.lead(opening)
+        own, (lead, soft) = (
+            self._apply(tokens, method="embed", keys=keys),
+            self.prompt_embeddings(opening),
+        )
         before = len(lead)
         shared = jnp.broadcast_to(lead[None], (size, *lead.shape))
         slots = jnp.arange(before + tokens.shape[1], dtype=jnp.int32)[None]
@@ -122,15 +125,15 @@ class Adapted:
         if self.model.ROUTE == "seq2seq":
             positions = jnp.broadcast_to(places, everything.shape)
             hidden = self._apply(embedded, positions, everything, method="encode", keys=keys)
-            return Read(hidden, everything, positions, soft, before)
+            return EncoderOutput(hidden, everything, positions, soft, before)
         memories, offset = self.layer_prefixes()
         positions = jnp.broadcast_to(offset + places, everything.shape)
         segments = None if types is None else jnp.pad(types, ((0, 0), (before, 0)))
         at = jnp.zeros((size, 1), jnp.int32) if first else None
         hidden = self._apply(embedded, positions, everything, segments, memories, keys=keys, at=at)
-        return Read(hidden, everything, positions, soft, before)
+        return EncoderOutput(hidden, everything, positions, soft, before)
 
-    def offered(self, read: Read, keys: jax.Array | None = None) -> Memory:
+    def cross_memory(self, read: EncoderOutput, keys: jax.Array | None = None) -> KeyValueMemory:
         """What the decoder of a seq2seq model attends to across."""
         return self._apply(read.hidden, read.positions, read.valid, method="offered", keys=keys)
 
@@ -138,7 +141,7 @@ class Adapted:
         """[..., V] in float32 for hidden [..., D]."""
         return self._apply(hidden, method="logits")
 
-    def classes(self, read: Read) -> jax.Array:
+    def classes(self, read: EncoderOutput) -> jax.Array:
         """[B, C] in float32: the classification head's logits of the rows read."""
         head, leaf = self._head  # pyright: ignore
         if head.pool == "mean":
@@ -149,9 +152,9 @@ class Adapted:
             features = self._apply(read.hidden, method="features")
         return head.logits(leaf, features.astype(jnp.float32))
 
-    def layer_prefixes(self) -> tuple[tuple[Memory, ...], jax.Array]:
+    def layer_prefixes(self) -> tuple[tuple[KeyValueMemory, ...], jax.Array]:
         """(keys and values that methods put before every layer's, how many positions they take)."""
-        memories: list[Memory] = []
+        memories: list[KeyValueMemory] = []
         offset = 0
         for method in self.methods:
             own = added_to(method, self.leaves).get("", {})
@@ -162,7 +165,7 @@ class Adapted:
             heads = (1, length, width // self.model.config.head_width, -1)
             places = offset + jnp.arange(length, dtype=jnp.int32)[None]
             memories.append(
-                Memory(
+                KeyValueMemory(
                     tuple(keys[i].reshape(heads) for i in range(layers)),
                     tuple(values[i].reshape(heads) for i in range(layers)),
                     jnp.ones((1, length), bool),
@@ -189,7 +192,7 @@ class Adapted:
         soft = [method.prefix(leaf) for method, leaf in zip(self.methods, own, strict=True)]
         return [self._cast(part) for part in soft if part is not None]
 
-    def lead(self, opening: Array) -> tuple[jax.Array, Array | int]:
+    def prompt_embeddings(self, opening: Array) -> tuple[jax.Array, Array | int]:
         """(embeddings [P + S, D] of soft prompts and opening, P)."""
         parts = self.soft_prompts()
         length = sum(part.shape[0] for part in parts)
@@ -229,7 +232,7 @@ class Adapted:
             module, variables = context.module.unbind()  # which may be called more than once
             call = partial(module.apply, variables)
             for method, leaf in touched:
-                call = partial(method.layer, leaf, site=Site(call, kernel, here))
+                call = partial(method.layer, leaf, site=LayerCall(call, kernel, here))
             return call(*args, **kwargs)
 
         with nn.intercept_methods(intercept):

@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from research.common.errors import LARGEST, InputError, check_whole
-from research.methods.method import Leaves, Method, Site, Words, padded, path_key, traced_method
+from research.methods.method import (
+    LayerCall,
+    Leaves,
+    Method,
+    Words,
+    pad_to,
+    path_key,
+    traced_method,
+)
 from research.methods.norms import Norms
 from research.methods.patterns import picked
 
@@ -52,14 +60,14 @@ class Bottleneck(Method):
     def trains(self, paths: Collection[str]) -> Iterable[str]:
         return Norms().trains(paths) if self.form == "houlsby" else ()
 
-    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+    def layer(self, leaf: Leaves, x: jax.Array, site: LayerCall) -> jax.Array:
         h = site.call(x)
         inner = jax.nn.gelu(h @ leaf["down"] + leaf["down_bias"][None, None], approximate=False)
         return h + inner @ leaf["up"] + leaf["up_bias"][None, None]
 
     def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
         """With more inner activations, of which W_2 reads none."""
-        return {name: padded(array, shapes[name]) for name, array in leaf.items()}
+        return {name: pad_to(array, shapes[name]) for name, array in leaf.items()}
 
     def _mlp(self, key: jax.Array, width: int) -> Leaves:
         down, up = jax.random.split(key)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from research.methods.dropout import dropout
 from research.methods.lora import LoRA
-from research.methods.method import Array, Leaves, Site, Words, traced_method
+from research.methods.method import Array, LayerCall, Leaves, Words, traced_method
 from research.models.layers.attention import flat_product
 
 
@@ -31,7 +31,7 @@ class DoRA(LoRA):
             for path, factors in super().init(key, params, words).items()
         }
 
-    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+    def layer(self, leaf: Leaves, x: jax.Array, site: LayerCall) -> jax.Array:
         assert site.kernel is not None
         whole = super().merge(leaf, {"kernel": site.kernel})["kernel"]
         stretch = jnp.expand_dims(_stretch(leaf, whole).astype(x.dtype), range(x.ndim - 1))

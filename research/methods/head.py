@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.methods.method import Leaves, Method, Words, padded, traced_method
+from research.methods.method import Leaves, Method, Words, pad_to, traced_method
 
 
 @traced_method()
@@ -42,9 +42,9 @@ class Head(Method):
 
     def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
         """With more classes, of probability zero."""
-        bias = padded(leaf["bias"], shapes["bias"])
+        bias = pad_to(leaf["bias"], shapes["bias"])
         bias[len(leaf["bias"]) :] = -np.inf
-        return {**{name: padded(array, shapes[name]) for name, array in leaf.items()}, "bias": bias}
+        return {**{name: pad_to(array, shapes[name]) for name, array in leaf.items()}, "bias": bias}
 
     def logits(self, leaf: Leaves, features: jax.Array) -> jax.Array:
         """[B, C] of features [B, D]."""

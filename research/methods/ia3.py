@@ -6,8 +6,8 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from research.methods.method import Leaves, Method, Site, Words, traced_method
-from research.methods.patterns import picks
+from research.methods.method import LayerCall, Leaves, Method, Words, traced_method
+from research.methods.patterns import pattern_matches
 
 
 @traced_method()
@@ -30,15 +30,15 @@ class IA3(Method):
             layer, _, leaf = path.rpartition("/")
             if leaf != "kernel":
                 continue
-            if picks("key|value", layer):
+            if pattern_matches("key|value", layer):
                 added[layer] = {"outputs": jnp.ones(kernel.shape[1])}
-            elif picks("qkv", layer):
+            elif pattern_matches("qkv", layer):
                 added[layer] = {"outputs": jnp.ones(2 * kernel.shape[1] // 3)}
-            elif picks("mlp/down", layer):
+            elif pattern_matches("mlp/down", layer):
                 added[layer] = {"inputs": jnp.ones(kernel.shape[0])}
         return added
 
-    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+    def layer(self, leaf: Leaves, x: jax.Array, site: LayerCall) -> jax.Array:
         if "inputs" in leaf:
             return site.call(x * jnp.expand_dims(leaf["inputs"], range(x.ndim - 1)))
         outputs = site.call(x)

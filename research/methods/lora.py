@@ -10,8 +10,16 @@ import jax.numpy as jnp
 
 from research.common.errors import LARGEST, InputError, check_whole
 from research.methods.dropout import dropout
-from research.methods.method import Leaves, Method, Site, Words, padded, path_key, traced_method
-from research.methods.patterns import picked, picks
+from research.methods.method import (
+    LayerCall,
+    Leaves,
+    Method,
+    Words,
+    pad_to,
+    path_key,
+    traced_method,
+)
+from research.methods.patterns import pattern_matches, picked
 from research.models.layers.attention import flat_product
 
 
@@ -63,7 +71,7 @@ class LoRA(Method):
             for path in self._adapted(kernels)
         }
 
-    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+    def layer(self, leaf: Leaves, x: jax.Array, site: LayerCall) -> jax.Array:
         dropped = dropout(x, self.dropout, site.keys)
         return site.call(x) + self._added(leaf, dropped)
 
@@ -72,7 +80,7 @@ class LoRA(Method):
 
     def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
         """With a larger rank, which changes the scale too: B makes up for it."""
-        wide: Leaves = {name: padded(array, shapes[name]) for name, array in leaf.items()}
+        wide: Leaves = {name: pad_to(array, shapes[name]) for name, array in leaf.items()}
         return {**wide, "b": wide["b"] * (self._scale(leaf) / self._scale(wide))}
 
     def rate(self, path: str) -> float | None:
@@ -95,12 +103,12 @@ class LoRA(Method):
     def _adapted(self, layers: Collection[str]) -> list[str]:
         targets = self.targets
         if targets is None:
-            fused = any(picks("qkv", layer) for layer in layers)
+            fused = any(pattern_matches("qkv", layer) for layer in layers)
             targets = ("qkv",) if fused else ("query", "value")
         return picked(targets, layers, f"{self.name}.targets")
 
     def _rank(self, layer: str) -> int:
-        return next((of.rank for of in self.ranks if picks(of.layers, layer)), self.rank)
+        return next((of.rank for of in self.ranks if pattern_matches(of.layers, layer)), self.rank)
 
     def _scale(self, leaf: Leaves) -> jax.Array:
         rank = leaf["a"].shape[-1]

@@ -28,7 +28,7 @@ class Words(NamedTuple):
     ids: Callable[[str], Sequence[int]]
 
 
-class Site(NamedTuple):
+class LayerCall(NamedTuple):
     """A backbone layer as a method meets it.
 
     call: the layer beneath, `[B, T, D_in] -> [B, T, D_out]`; a pooler's has no T.
@@ -70,7 +70,7 @@ class Method:
         """How many times the stage's learning rate that of a leaf it added is; None: once."""
         del path
 
-    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+    def layer(self, leaf: Leaves, x: jax.Array, site: LayerCall) -> jax.Array:
         """Output of the layer at `site` for `x` [B, T, D_in], changed by the leaves added there."""
         del leaf
         return site.call(x)
@@ -122,7 +122,7 @@ def traced_method(*traced: str) -> Callable[[type], type]:
     return register
 
 
-def padded(array: Array, shape: tuple[int, ...]) -> np.ndarray:
+def pad_to(array: Array, shape: tuple[int, ...]) -> np.ndarray:
     """The array [...] in a larger `shape`, with zeros behind."""
     larger = np.zeros(shape, array.dtype)
     larger[tuple(map(slice, array.shape))] = array

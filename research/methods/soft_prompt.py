@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.common.errors import LARGEST, InputError, check_whole
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.methods.method import Array, Leaves, Method, Words, traced_method
 from research.methods.prompt_file import prompt_files, read_prompt
 
@@ -72,7 +72,7 @@ class SoftPrompt(Method):
         if self.file is None:
             return ()
         field = "soft_prompt.file"
-        return prompt_files(Path(located(self.file, field)), field)
+        return prompt_files(Path(resolve_path(self.file, field)), field)
 
     @property
     def positions(self) -> int:
@@ -83,7 +83,7 @@ class SoftPrompt(Method):
 
     def _read(self, width: int) -> np.ndarray:
         field, file = "soft_prompt.file", self.file or ""
-        prompt = read_prompt(Path(located(file, field)), field)
+        prompt = read_prompt(Path(resolve_path(file, field)), field)
         if prompt.shape != (self.length, width):
             allowed = (
                 f"it has {prompt.shape[0]} vectors of width {prompt.shape[1]}, soft_prompt.length "

@@ -16,7 +16,7 @@ from research.models import MODELS
 from research.models.checkpoint.files import (
     INDEX,
     SINGLE,
-    checksum,
+    files_checksum,
     read_json,
     weight_files,
     whole_folder,
@@ -65,9 +65,9 @@ def load_backbone(name: str, dtype: Any = jnp.float32, mesh: Mesh | None = None)
     """
     folder = _folder(name)
     model = model_of(_config(folder), folder)
-    params = read_weights(folder, model.LAYOUT, _stored(model), jnp.dtype(dtype), mesh)
+    params = read_weights(folder, model.KEY_MAP, _stored(model), jnp.dtype(dtype), mesh)
     files = [folder / "config.json", *weight_files(folder), folder / "tokenizer.json"]
-    return Backbone(name, model, params, model.config.context, checksum(files))
+    return Backbone(name, model, params, model.config.context, files_checksum(files))
 
 
 def load_model(name: str) -> Model:
@@ -88,7 +88,7 @@ def model_of(fields: Mapping[str, Any], folder: Path | None = None) -> Model:
     if not isinstance(kind, str) or kind not in MODELS:
         raise InputError("model_type", kind, choose_from(MODELS, str(kind)))
     family = MODELS[kind]
-    return family.from_hf(fields, () if folder is None else tensor_names(folder, family.LAYOUT))
+    return family.from_hf(fields, () if folder is None else tensor_names(folder, family.KEY_MAP))
 
 
 def save_backbone(
@@ -113,7 +113,7 @@ def save_backbone(
         # RoBERTa's positions start after its padding token, so the config's own ids go last.
         fields = {**_special_tokens(tokenizer), **model.to_hf(), "dtype": dtype.name}
         (work / "config.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-        write_shards(work, model.LAYOUT, params, dtype, shard_bytes)
+        write_shards(work, model.KEY_MAP, params, dtype, shard_bytes)
         if tokenizer is not None:
             tokenizer.save_pretrained(work)
 

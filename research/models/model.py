@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.checkpoint.key_map import Layout
+from research.models.checkpoint.key_map import KeyMap
 from research.models.layers.attention import by_table
 
 Route = Literal["causal", "seq2seq", "masked"]
@@ -41,7 +41,7 @@ class Model(nn.Module):
 
     ROUTE: ClassVar[Route]
     DROPS: ClassVar[bool] = False  # whether all places of its dropout are there, see `Dropout`
-    LAYOUT: ClassVar[Layout]
+    KEY_MAP: ClassVar[KeyMap]
     CONFIG: ClassVar[Any]  # the class of `config`
 
     config: Any

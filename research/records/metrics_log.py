@@ -7,14 +7,14 @@ from typing import Any
 
 from research.common.files import write_atomically
 from research.experiments.plan import Run
-from research.records.schema import plain
-from research.records.tensorboard_log import Board
+from research.records.schema import to_json
+from research.records.tensorboard_log import TensorboardLog
 
 History = Sequence[Sequence[Any]]  # (step, train loss, dev score, dev loss) per evaluation
 NAMES = ("step", "train_loss", "dev_score", "dev_loss")
 
 
-class Tracker:
+class MetricsLog:
     """Writes the metrics of runs in a results folder, of which each has a file of its own, so that
     threads and processes do not meet.
 
@@ -26,7 +26,7 @@ class Tracker:
 
     def __init__(self, folder: Path, tensorboard: bool = False):
         self.folder = folder / "metrics"
-        self.board = Board(folder / "tensorboard") if tensorboard else None
+        self.board = TensorboardLog(folder / "tensorboard") if tensorboard else None
 
     def live(self, run: Run, earlier: Sequence[History]) -> Callable[[History], None]:
         """What is to be called with the history of a run's stage whenever it may have grown.
@@ -39,9 +39,9 @@ class Tracker:
         def write(history: History) -> None:
             nonlocal written
             if written == 0:
-                self._replace(run.id, lines(run.id, [*earlier, history]))
+                self._replace(run.id, metric_lines(run.id, [*earlier, history]))
             else:
-                new = lines(run.id, [history[written:]], index)
+                new = metric_lines(run.id, [history[written:]], index)
                 with self._file(run.id).open("a") as file:
                     file.write(_text(new))
             if board:
@@ -55,7 +55,7 @@ class Tracker:
         id, histories = record["run_id"], record["history"]
         scores = {split: of for split, of in record["metrics"].items() if of is not None}
         last = {"run_id": id, "status": record["status"], "metric": record["metric"], **scores}
-        self._replace(id, [*lines(id, histories), last])
+        self._replace(id, [*metric_lines(id, histories), last])
         if self.board:
             self.board.finish(record, histories, scores)
 
@@ -66,7 +66,7 @@ class Tracker:
         return self.folder / f"{id}.jsonl"
 
 
-def lines(id: str, histories: Sequence[History], first: int = 0) -> list[dict[str, Any]]:
+def metric_lines(id: str, histories: Sequence[History], first: int = 0) -> list[dict[str, Any]]:
     """A mapping for each evaluation of a run's stages, of which the first one here is `first`."""
     return [
         {"run_id": id, "stage": stage, **dict(zip(NAMES, entry, strict=True))}
@@ -76,7 +76,7 @@ def lines(id: str, histories: Sequence[History], first: int = 0) -> list[dict[st
 
 
 def _text(found: Sequence[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps(plain(line), allow_nan=False) + "\n" for line in found)
+    return "".join(json.dumps(to_json(line), allow_nan=False) + "\n" for line in found)
 
 
 def _about(run: Run) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from research.common.errors import InputError
 from research.common.json_io import parse_json
 from research.tasks.metrics.classification import METRICS
 from research.tasks.metrics.regression import NUMBER_METRICS
-from research.tasks.texts import Texts
+from research.tasks.texts import ScoredTexts
 
 DECIMALS = 4
 LEADING = ["item", "gold", "predicted"]
@@ -43,7 +43,7 @@ class Predictions:
         """The names of its metrics."""
         return tuple(METRICS)
 
-    def worth(self, metric: str) -> np.ndarray:
+    def item_scores(self, metric: str) -> np.ndarray:
         """[I] of each answer, whatever the metric of them all: whether it is right."""
         del metric
         return self.predicted == self.gold
@@ -154,7 +154,7 @@ class NumberPredictions:
         """The names of its metrics."""
         return tuple(NUMBER_METRICS)
 
-    def worth(self, metric: str) -> None:
+    def item_scores(self, metric: str) -> None:
         """A number is not right or wrong."""
         del metric
 
@@ -194,7 +194,7 @@ TEXT_LEADING = ["item", "output", "references"]
 
 
 @dataclass(frozen=True)
-class TextPredictions(Texts):
+class TextPredictions(ScoredTexts):
     """Texts beside their references and what each is worth. BLEU and chrF are computed from the
     texts whenever they are asked for; what needs a database or a format was measured once.
     """
@@ -209,7 +209,7 @@ class TextPredictions(Texts):
         """[I]: the texts."""
         return np.array(self.outputs)
 
-    def worth(self, metric: str) -> np.ndarray:
+    def item_scores(self, metric: str) -> np.ndarray:
         """[I] of each answer by this metric, or by ROUGE-L where it measures only all together."""
         return self.items.get(metric, self.items["rouge_l"])
 

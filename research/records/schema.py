@@ -121,16 +121,16 @@ def _parsed(record: Record, content: bytes, field: str) -> Kept:
     return parse_numbers(content, field) if numbers else parse_texts(content, field)
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """JSON data: numpy scalars as numbers, tuples as lists, what is not finite as None."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
+        return [to_json(item) for item in value]
     return value
 
 

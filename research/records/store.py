@@ -1,4 +1,4 @@
-"""The ledger: one JSON file per run, never half-written, never silently replaced.
+"""The store: one JSON file per run, never half-written, never silently replaced.
 
 Every record is checked when it is read: its name, its settings, its predictions, its numbers.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from research.common.errors import InputError
 from research.common.files import write_atomically
-from research.common.hashing import checksum, run_id, sha256
+from research.common.hashing import record_checksum, run_id, sha256
 from research.records.schema import (
     WRONG_CONTENT,
     Kept,
@@ -18,13 +18,13 @@ from research.records.schema import (
     check_form,
     check_metrics,
     parse_record,
-    plain,
     prediction_file,
     splits,
+    to_json,
 )
 
 
-class Ledger:
+class RunStore:
     """The runs of one results folder: `runs/<id>.json` and `predictions/<id>.csv`, and for further
     splits `predictions/<id>.<split>.csv`.
 
@@ -73,7 +73,7 @@ class Ledger:
             if found != id:
                 raise InputError(f"{path}: {field}", found, f"the file is named {id}")
         predictions = {split: self._read(record, split, path) for split in splits(record)}
-        if record.get("checksum", checksum(record)) != checksum(record):
+        if record.get("checksum", record_checksum(record)) != record_checksum(record):
             raise InputError(f"{path}: checksum", record["checksum"], WRONG_CONTENT)
         return record, predictions.get("test")
 
@@ -91,12 +91,12 @@ class Ledger:
         Raises InputError if a run of this id exists, unless the record adds the test result to the
         same training.
         """
-        stored = plain(record)
+        stored = to_json(record)
         id, path = stored["run_id"], self._path(stored["run_id"])
         given = {} if predictions is None else {"test": predictions, **(others or {})}
         contents = {split: found.to_csv() for split, found in given.items()}
         stored["predictions"] = _references(id, contents)
-        stored["checksum"] = checksum(stored)
+        stored["checksum"] = record_checksum(stored)
         check_form(stored, path)
         if run_id(stored["settings"]) != id:
             raise InputError(f"{path}: run_id", id, "not the id of the record's settings")

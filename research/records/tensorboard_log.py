@@ -17,7 +17,7 @@ from research.common.errors import InputError
 TAGS = ("train/loss", "dev/score", "dev/loss")  # of what follows the step in a history
 
 
-class Board:
+class TensorboardLog:
     """A folder of event files for each run: approach/task/regime/seed and id.
 
     Steps go on over the stages. What was there of a run is replaced when it starts or resumes.

@@ -13,15 +13,15 @@ from typing import Any
 
 from research.common.errors import InputError
 from research.common.files import write_atomically
-from research.common.hashing import canonical, checksum, run_id
+from research.common.hashing import canonical, record_checksum, run_id
 from research.common.json_io import parse_json
 from research.experiments.plan import Run
 from research.records.schema import Record
 from research.records.trial_selection import CellKey, cell_of
-from research.tasks.task import Task, plain
-from research.tasks.task import checksum as digest
+from research.tasks.task import Task, examples_to_json
+from research.tasks.task import task_checksum as digest
 
-Look = dict[str, Any]
+TestAccess = dict[str, Any]
 FILE = "test_looks.jsonl"
 # Other seeds of the same choice are no other choice; nor is the same one by newer code, of which
 # the line tells all the same.
@@ -31,7 +31,7 @@ SAME = ("approach", "task", "regime", "task_checksum", "choice", "code_version")
 FIELDS = (*SAME, "test", "trial", "protocol", "when")
 
 
-class Looks:
+class TestAccessLog:
     """The looks at test in a results folder. The threads of a sweep share one.
 
     Raises InputError for a file that is not what it was.
@@ -47,21 +47,21 @@ class Looks:
         folder = self.path.parent
         return not self.path.is_file() and any((folder / "predictions").glob("*.csv"))
 
-    def all(self) -> list[Look]:
+    def all(self) -> list[TestAccess]:
         """From the first on; none where there is no file."""
         if not self.path.is_file():
             return []
-        found, before = list[Look](), ""
+        found, before = list[TestAccess](), ""
         for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
             look = _parsed(line, f"{self.path}: line {number}")
-            if look.get("previous") != before or look.get("checksum") != checksum(look):
+            if look.get("previous") != before or look.get("checksum") != record_checksum(look):
                 allowed = "a look at test that is not what it was, or not after the one before"
                 raise InputError(f"{self.path}: line {number}", look.get("checksum"), allowed)
             found.append(look)
             before = look["checksum"]
         return found
 
-    def note(self, run: Run) -> None:
+    def record(self, run: Run) -> None:
         """Before test is scored for a run: its choice is added, unless it is there."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         cell = run.cell
@@ -74,16 +74,16 @@ class Looks:
             "configuration": run.configuration,
             "created": now,
         }
-        self._add([_look(seen, test_checksum(cell.task))])
+        self._add([_access(seen, test_checksum(cell.task))])
 
-    def recover(self, records: Iterable[Record], tasks: Iterable[Task]) -> None:
+    def backfill(self, records: Iterable[Record], tasks: Iterable[Task]) -> None:
         """Adds the looks of stored runs that are not there: of runs older than the file, and where
         the file was lost. tasks: those at hand, whose test data are known.
         """
         tests = {task.checksum: test_checksum(task) for task in tasks}
-        self._add(looks_of(records, tests))
+        self._add(accesses_of(records, tests))
 
-    def _add(self, looks: Iterable[Look]) -> None:
+    def _add(self, looks: Iterable[TestAccess]) -> None:
         with self._lock:
             known = self._known
             new = [look for look in looks if _same(look) not in known]
@@ -93,7 +93,7 @@ class Looks:
             found = self.all()
             for look in new:
                 look["previous"] = found[-1]["checksum"] if found else ""
-                found.append({**look, "checksum": checksum(look)})
+                found.append({**look, "checksum": record_checksum(look)})
             text = "".join(f"{canonical(look)}\n" for look in found)
             write_atomically(self.path, text.encode())
             known.update(map(_same, new))
@@ -103,13 +103,13 @@ class Looks:
         return set(map(_same, self.all()))
 
 
-def looks_of(records: Iterable[Record], tests: Mapping[str, str]) -> list[Look]:
+def accesses_of(records: Iterable[Record], tests: Mapping[str, str]) -> list[TestAccess]:
     """Of the tested runs among these, the oldest first. tests: of test data, by task checksum."""
     found = []
     for record in records:
         if record["metrics"].get("test") is not None:
             test = tests.get(str(_task_checksum(record["settings"])))
-            found.append(_look(record, test))
+            found.append(_access(record, test))
     return sorted(found, key=lambda look: str(look["when"]))
 
 
@@ -118,12 +118,12 @@ def seen_by_cell(folder: Path, records: Iterable[Record]) -> dict[CellKey, tuple
     that they count where the file is lost or older runs have none.
     """
     records = list(records)
-    looks = [*Looks(folder).all(), *looks_of(records, {})]
+    looks = [*TestAccessLog(folder).all(), *accesses_of(records, {})]
     tasks = {cell_of(record): _task_checksum(record["settings"]) for record in records}
     return {cell: seen(looks, cell, task) for cell, task in tasks.items()}
 
 
-def seen(looks: Iterable[Look], cell: CellKey, task_checksum: str | None) -> tuple[int, int]:
+def seen(looks: Iterable[TestAccess], cell: CellKey, task_checksum: str | None) -> tuple[int, int]:
     """How many choices of a cell saw its test data, and by how many versions of the code.
 
     task_checksum: of the task as the cell's runs have it. A look at the test data of another
@@ -137,10 +137,10 @@ def seen(looks: Iterable[Look], cell: CellKey, task_checksum: str | None) -> tup
 
 def test_checksum(task: Task) -> str:
     """Of the test examples, whatever they are asked with."""
-    return digest(plain(task.test))
+    return digest(examples_to_json(task.test))
 
 
-def _look(run: Mapping[str, Any], test: str | None) -> Look:
+def _access(run: Mapping[str, Any], test: str | None) -> TestAccess:
     """Of a run by its record, or by as much as is known of it before. test: of its test data."""
     settings, configuration = run["settings"], run["configuration"]
     choice = {name: value for name, value in settings.items() if name not in NO_CHOICE}
@@ -162,11 +162,11 @@ def _task_checksum(settings: Mapping[str, Any]) -> str | None:
     return (settings.get("task") or {}).get("checksum")
 
 
-def _same(look: Look) -> str:
+def _same(look: TestAccess) -> str:
     return canonical([look[name] for name in SAME])
 
 
-def _parsed(line: bytes, where: str) -> Look:
+def _parsed(line: bytes, where: str) -> TestAccess:
     try:
         look = parse_json(line)
     except ValueError as error:

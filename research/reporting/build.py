@@ -1,6 +1,6 @@
 """The tables of a results folder as files.
 
-table.md, table.tex and table.csv; costs.md and costs.tex, the cost ledger; criteria.md and
+table.md, table.tex and table.csv; costs.md and costs.tex, the cost store; criteria.md and
 criteria.tex; data.md where there is a data.json; tuning.md and tuning.tex where a search on dev is
 finished; prompts.md and prompts.tex where prompts were searched through; worth.md and worth.tex
 where a task has several numbers of examples; seeds.md and seeds.tex where sources of variance were
@@ -18,19 +18,19 @@ from pathlib import Path
 
 from research.common.files import write_atomically
 from research.experiments.prices import read_prices
-from research.reporting.grid.grid import Cell, Grid, read_grid
-from research.reporting.render.markdown_latex import latex, markdown
+from research.reporting.grid.grid import Grid, ResultCell, read_grid
+from research.reporting.render.markdown_latex import to_latex, to_markdown
 from research.reporting.render.page import build_page
-from research.reporting.table import Layout
-from research.reporting.tables.costs import lay_out_costs
-from research.reporting.tables.criteria import lay_out_criteria
-from research.reporting.tables.data_efficiency import lay_out_worth
-from research.reporting.tables.dataset import data_warnings, lay_out_data, stored_surveys
-from research.reporting.tables.prompts import lay_out_searches
-from research.reporting.tables.robustness import lay_out_holding_up
-from research.reporting.tables.scores import lay_out
-from research.reporting.tables.tuning import lay_out_tuning
-from research.reporting.tables.variance import lay_out_sources
+from research.reporting.table import Table
+from research.reporting.tables.costs import cost_tables
+from research.reporting.tables.criteria import criteria_tables
+from research.reporting.tables.data_efficiency import data_efficiency_tables
+from research.reporting.tables.dataset import data_warnings, dataset_tables, stored_data_report
+from research.reporting.tables.prompts import prompt_search_tables
+from research.reporting.tables.robustness import robustness_tables
+from research.reporting.tables.scores import score_table
+from research.reporting.tables.tuning import tuning_tables
+from research.reporting.tables.variance import variance_tables
 
 COLUMNS = (
     "approach",
@@ -48,35 +48,35 @@ COLUMNS = (
 )
 
 
-def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
+def build_tables(folder: Path) -> tuple[tuple[Table, ...], dict[str, bytes]]:
     """The layouts of scores and of searches, for the terminal, and the content of each file by
     name.
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
     grid = read_grid(folder)
-    table, searches, others = lay_out(grid), lay_out_searches(grid), lay_out_holding_up(grid)
-    surveys, bill = stored_surveys(folder, grid), lay_out_costs(grid, read_prices(folder))
+    table, searches, others = score_table(grid), prompt_search_tables(grid), robustness_tables(grid)
+    surveys, bill = stored_data_report(folder, grid), cost_tables(grid, read_prices(folder))
     table = replace(table, notes=(*table.notes, *data_warnings(surveys)))
     texts = {
-        "table.md": "\n".join([markdown(table), *(markdown(other, 2) for other in others)]),
-        "table.tex": "\n".join(map(latex, [table, *others])),
+        "table.md": "\n".join([to_markdown(table), *(to_markdown(other, 2) for other in others)]),
+        "table.tex": "\n".join(map(to_latex, [table, *others])),
         "table.csv": table_csv(grid),
     }
     several = {
         "costs": bill,
-        "criteria": lay_out_criteria(grid),
-        "tuning": lay_out_tuning(grid),
-        "worth": lay_out_worth(grid),
-        "seeds": lay_out_sources(grid),
+        "criteria": criteria_tables(grid),
+        "tuning": tuning_tables(grid),
+        "worth": data_efficiency_tables(grid),
+        "seeds": variance_tables(grid),
     }
     for name, layouts in several.items():
         if layouts:
-            texts[f"{name}.md"] = "\n".join(map(markdown, layouts))
-            texts[f"{name}.tex"] = "\n".join(map(latex, layouts))
-    survey = lay_out_data(surveys, grid.name) if surveys else None
+            texts[f"{name}.md"] = "\n".join(map(to_markdown, layouts))
+            texts[f"{name}.tex"] = "\n".join(map(to_latex, layouts))
+    survey = dataset_tables(surveys, grid.name) if surveys else None
     if survey is not None:
-        texts["data.md"] = markdown(survey)
+        texts["data.md"] = to_markdown(survey)
     texts["page.html"] = build_page(
         grid,
         table,
@@ -91,12 +91,12 @@ def build_tables(folder: Path) -> tuple[tuple[Layout, ...], dict[str, bytes]]:
     )
     shown = (table,)
     if searches is not None:
-        texts |= {"prompts.md": markdown(searches), "prompts.tex": latex(searches)}
+        texts |= {"prompts.md": to_markdown(searches), "prompts.tex": to_latex(searches)}
         shown = (table, searches)
     return shown, {name: text.encode() for name, text in texts.items()}
 
 
-def write_tables(folder: Path) -> tuple[Layout, ...]:
+def write_tables(folder: Path) -> tuple[Table, ...]:
     """Writes the files into the results folder, each of them whole or not at all."""
     layouts, files = build_tables(folder)
     for name, content in files.items():
@@ -125,7 +125,7 @@ def table_csv(grid: Grid) -> str:
     return text.getvalue()
 
 
-def _line(cell: Cell, metric: str) -> list[str]:
+def _line(cell: ResultCell, metric: str) -> list[str]:
     score = cell.score(metric)
     approach, task, _ = cell.key
     used = statistics.median_low(run["n_train"] for run in cell.runs)

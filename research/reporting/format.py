@@ -22,7 +22,7 @@ def count(number: float) -> str:
     return f"{number:.1f} E"
 
 
-def size(number: float) -> str:
+def byte_size(number: float) -> str:
     """Bytes in decimal units: `512 B`, `12.3 kB`."""
     text = count(number)
     return f"{text}B" if " " in text else f"{text} B"

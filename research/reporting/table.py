@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Entry:
+class TableCell:
     """The text of one cell, and whether it is among the best."""
 
     text: str
@@ -12,7 +12,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Table:
     """heads: two lines for each column; the first `scores` are tasks and regimes, the rest costs.
     rows: a name and an entry per head. baselines: rows apart, below.
     """
@@ -20,6 +20,6 @@ class Layout:
     title: str
     heads: tuple[tuple[str, str], ...]
     scores: int
-    rows: tuple[tuple[str, tuple[Entry, ...]], ...]
-    baselines: tuple[tuple[str, tuple[Entry, ...]], ...]
+    rows: tuple[tuple[str, tuple[TableCell, ...]], ...]
+    baselines: tuple[tuple[str, tuple[TableCell, ...]], ...]
     notes: tuple[str, ...]

@@ -10,16 +10,16 @@ from typing import Any
 import jax.numpy as jnp
 from transformers import PreTrainedTokenizerBase
 
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.experiments.experiment import Experiment
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
-from research.records.metrics_log import Tracker
+from research.records.metrics_log import MetricsLog
 from research.runs.held_out_text import read_held_out
-from research.runs.stage_cache import Stages
+from research.runs.stage_cache import StageCache
 from research.runtime.devices import Devices
 
 
-class Once:
+class Memo:
     """Values that are computed once, whichever thread asks first; the others wait.
 
     most: how many are kept, the latest; None for all.
@@ -40,7 +40,7 @@ class Once:
 
 
 @dataclass(frozen=True)
-class Bench:
+class RunContext:
     """What all runs of an experiment share. held_out: ids of the text that general ability is
     measured on. prompted: what was answered without training, which many seeds, regimes and rows
     have in common. once: what else they have in common. data, shapes: the encoded data of runs, and
@@ -53,35 +53,35 @@ class Bench:
     devices: Devices
     dtype: Any
     checkpoints: Path
-    stages: Stages
-    tracker: Tracker
+    stage_cache: StageCache
+    metrics_log: MetricsLog
     held_out: list[int] | None = None
     prompted: dict[bytes, Any] = field(default_factory=dict)
-    once: Once = field(default_factory=Once)
+    memo: Memo = field(default_factory=Memo)
     ahead: set[Hashable] = field(default_factory=set)
-    data: Once = field(default_factory=partial(Once, 16))
-    shapes: Once = field(default_factory=partial(Once, 64))
+    data: Memo = field(default_factory=partial(Memo, 16))
+    shapes: Memo = field(default_factory=partial(Memo, 64))
 
     def clear(self) -> None:
         """Removes the folders in which runs left nothing behind."""
-        for folder in (self.checkpoints, self.stages.folder):
+        for folder in (self.checkpoints, self.stage_cache.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
 
-def open_bench(experiment: Experiment, folder: Path) -> Bench:
+def open_context(experiment: Experiment, folder: Path) -> RunContext:
     """Loads what the runs work with; results lie in `folder`. Raises InputError."""
-    folder_or_id = located(experiment.backbone, "config.backbone")
+    folder_or_id = resolve_path(experiment.backbone, "config.backbone")
     mesh = experiment.devices.mesh() if experiment.devices.fsdp > 1 else None
     backbone = replace(load_backbone(folder_or_id, mesh=mesh), name=experiment.backbone)
     tokenizer, source = load_tokenizer(folder_or_id, backbone.model), experiment.held_out
-    return Bench(
+    return RunContext(
         backbone,
         tokenizer,
         experiment.devices,
         jnp.dtype(experiment.precision),
         folder / "checkpoints",
-        Stages(folder / "stages"),
-        Tracker(folder, experiment.tensorboard),
+        StageCache(folder / "stages"),
+        MetricsLog(folder, experiment.tensorboard),
         None if source is None else read_held_out(source, tokenizer),
     )

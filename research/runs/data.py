@@ -7,16 +7,16 @@ from transformers import PreTrainedTokenizerBase
 
 from research.common.errors import InputError
 from research.evaluation.answering import Answering, answering_for, encoder_for
-from research.evaluation.batch import Frame, frame
+from research.evaluation.batch import PromptFrame, prompt_frame
 from research.experiments.plan import Run
 from research.experiments.prompt import DRAWS, Prompt
 from research.experiments.stage import Stage
 from research.methods.method import Words
-from research.tasks.encoding.demonstration_ids import shown
+from research.tasks.encoding.demonstration_ids import demonstration_ids
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Before, Encoder
 from research.tasks.encoding.special_tokens import Route
-from research.tasks.prompts.content_free import neutral_prompts
+from research.tasks.prompts.content_free import content_free_prompts
 from research.tasks.sampling import Regime, Split, draw
 from research.tasks.task import Example
 
@@ -35,13 +35,13 @@ class RunData:
     train: Encoded
     dev: Encoded
     test: Encoded
-    frame: Frame
-    neutral: Frame
+    frame: PromptFrame
+    neutral: PromptFrame
     answering: Answering
     words: Words
     demonstrations: int
     added: int
-    cutting: Callable[[Sequence[Example]], Encoded]
+    truncated: Callable[[Sequence[Example]], Encoded]
 
     def rows(self, split: str) -> Encoded:
         """Of train, as many as dev has, of dev or of test."""
@@ -92,13 +92,13 @@ def run_data(
     split = draw(task, regime, run.seeds.sample, run.cell.experiment.max_dev)
     too_long = run.cell.experiment.too_long
     encoder = encoder_for(task, tokenizer, template, room=room, too_long=too_long, route=route)
-    encoder = replace(encoder, room=room - len(encoder.closing))
+    encoder = replace(encoder, room=room - len(encoder.suffix_ids))
     splits, seed = (split.train, split.dev, task.test), DRAWS * run.seeds.order + prompt.draw
     most = None if prompt.demonstrations == "fit" else prompt.demonstrations
-    before = shown(encoder, prompt.choice, splits, seed, most)
+    before = demonstration_ids(encoder, prompt.choice, splits, seed, most)
     encoder = replace(encoder, room=encoder.room - before.longest)
     # A domain premise stands alone: it has no demonstrations in the paper's code either.
-    bare = encoder.opening(()) if prompt.prior == "domain" else before.opening
+    bare = encoder.prefix_ids(()) if prompt.prior == "domain" else before.prefix_ids
 
     def cutting(examples: Sequence[Example]) -> Encoded:
         write = replace(encoder, too_long="cut").examples
@@ -109,8 +109,8 @@ def run_data(
         _rows(encoder.training, encoder, prompt, split.train, before.before[0]),
         _rows(encoder.examples, encoder, prompt, split.dev, before.before[1]),
         _rows(encoder.examples, encoder, prompt, task.test, before.before[2]),
-        frame(before.opening, encoder.closing, encoder.form.mask),
-        frame(bare, encoder.closing, encoder.form.mask),
+        prompt_frame(before.prefix_ids, encoder.suffix_ids, encoder.special_tokens.mask),
+        prompt_frame(bare, encoder.suffix_ids, encoder.special_tokens.mask),
         answering_for(task, encoder),
         Words(tuple(map(task.verbalizer.continuation, task.labels or task.words)), encoder.ids),
         before.count,
@@ -127,7 +127,7 @@ def _rows(
     before: Before,
 ) -> Encoded:
     """What `write` makes of them, with the prompts without an input that stand where they do."""
-    texts = neutral_prompts(encoder.template, prompt.prior)
+    texts = content_free_prompts(encoder.template, prompt.prior)
     places = before if before and prompt.prior != "domain" else ((),)
     neutral = tuple(encoder.ready(text, places) for text in texts)
     return replace(write(examples, before), neutral=neutral)

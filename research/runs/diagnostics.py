@@ -48,7 +48,7 @@ def described(
     prompts = [prompt for prompt in own if prompt is not None]
     if not prompts:
         return {}
-    found = inside(prompts[-1], leaves["embed/embedding"])
+    found = soft_prompt_diagnostics(prompts[-1], leaves["embed/embedding"])
     note = {
         "nearest": [tokenizer.convert_ids_to_tokens(row.tolist()) for row in found.nearest],
         "cosine": np.round(found.cosine, 3).tolist(),
@@ -58,7 +58,7 @@ def described(
     return {"prompt": note}
 
 
-class Inside(NamedTuple):
+class SoftPromptDiagnostics(NamedTuple):
     """nearest: [P, K] ids of the tokens with the largest cosine to each vector, the largest first,
     as in Lester et al. 2021 (arXiv 2104.08691), section 7; cosine: [P, K]. norms: [P] of the
     vectors. vocabulary: the 5th, 50th and 95th percentile of the tokens' norms.
@@ -70,7 +70,7 @@ class Inside(NamedTuple):
     vocabulary: NDArray
 
 
-def inside(prompt: Array, table: Array, count: int = 3) -> Inside:
+def soft_prompt_diagnostics(prompt: Array, table: Array, count: int = 3) -> SoftPromptDiagnostics:
     """Compares a prompt [P, D] with the embeddings of all tokens [V, D], in float32."""
     vectors, tokens = np.asarray(prompt, np.float32), np.asarray(table, np.float32)
     norms, lengths = np.linalg.norm(vectors, axis=-1), np.linalg.norm(tokens, axis=-1)
@@ -79,4 +79,6 @@ def inside(prompt: Array, table: Array, count: int = 3) -> Inside:
     cosine /= np.maximum(norms, 1e-12)[:, None]
     nearest = np.argsort(-cosine, axis=-1, kind="stable")[:, :count]
     percentiles = np.percentile(lengths, (5, 50, 95))
-    return Inside(nearest, np.take_along_axis(cosine, nearest, axis=-1), norms, percentiles)
+    return SoftPromptDiagnostics(
+        nearest, np.take_along_axis(cosine, nearest, axis=-1), norms, percentiles
+    )

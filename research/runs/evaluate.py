@@ -7,29 +7,29 @@ import numpy as np
 
 from research.evaluation.answering import Answers
 from research.methods.method import Leaves, Method
-from research.runs.costs.analytic import formula_flops, request
+from research.runs.costs.analytic import formula_flops, request_costs
 from research.runs.costs.measured import costs, stored, switch_seconds
 from research.runs.diagnostics import constant, described, not_learned
-from research.runs.forgetting import ability
-from research.runs.predict import Reading
+from research.runs.forgetting import measure_forgetting
+from research.runs.predict import PromptPredictor
 from research.runs.result import Afterwards, Result, predictions
-from research.runs.state import Work
+from research.runs.state import RunState
 from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded
 
 
-class Account:
+class RunEvaluator:
     """What a run at work would come to if it ended now."""
 
-    def __init__(self, work: Work):
-        self.work, self.bench, self.task = work, work.bench, work.run.cell.task
+    def __init__(self, work: RunState):
+        self.work, self.context, self.task = work, work.context, work.run.cell.task
 
     def calls(self) -> list[Call]:
         """Those of programs by which the run is scored, one of each shape."""
         asis = self.work.route != "head" and self.work.approach.stages
         splits = ("dev", "train", *self.task.tests)
-        found = [call for at in splits for call in self.reading().calls(self._rows(at))]
-        return found + (self.reading(trained=False).calls(self._rows("dev")) if asis else [])
+        found = [call for at in splits for call in self.predictor().calls(self._rows(at))]
+        return found + (self.predictor(trained=False).calls(self._rows("dev")) if asis else [])
 
     def result(self) -> Result:
         task, data = self.task, self.work.data
@@ -52,13 +52,16 @@ class Account:
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
             test=lambda split: predictions(task, split, self._score(split)),
             afterwards=self._afterwards,
-            backbone={"name": self.bench.backbone.name, "checksum": self.bench.backbone.checksum},
+            backbone={
+                "name": self.context.backbone.name,
+                "checksum": self.context.backbone.checksum,
+            },
             history=self.work.histories,
             trained=self.work.changed,
         )
 
     def _costs(self) -> dict[str, Any]:
-        work, model = self.work, self.bench.backbone.model
+        work, model = self.work, self.context.backbone.model
         outcomes, methods = work.outcomes, work.methods()
         schedules = [stage.schedule for stage in work.approach.stages]
         formula = None
@@ -69,15 +72,15 @@ class Account:
         return {
             **costs(outcomes, schedules, work.changed, methods, self._added_tokens()),
             "formula_flops": formula,
-            **request(model, work.prompts, work.taken, np.dtype(self.bench.dtype).itemsize),
+            **request_costs(model, work.prompts, work.taken, np.dtype(self.context.dtype).itemsize),
         }
 
     def _afterwards(self) -> Afterwards:
         work, methods = self.work, self.work.methods()
-        switching = switch_seconds(stored(work.changed, methods), self.bench.devices)
+        switching = switch_seconds(stored(work.changed, methods), self.context.devices)
         cut = {split: rows[0].cut for split, rows in self._beside_test.items()}
         reached = (methods, work.leaves, work.changed)
-        able = ability(self.bench, work.route, *reached, work.room, self.task)
+        able = measure_forgetting(self.context, work.route, *reached, work.room, self.task)
         return Afterwards({"switch_seconds": switching}, {"cut_beside_test": cut}, able)
 
     def _learned(self, dev: dict[str, float]) -> dict[str, Any]:
@@ -88,30 +91,32 @@ class Account:
         if self.work.route != "head":
             others["the backbone as it came"] = self._score("dev", trained=False).metrics[metric]
         notes: dict[str, Any] = {"not_learned": not_learned(metric, dev[metric], others)}
-        return notes | described(self.work.methods(), self.work.leaves, self.bench.tokenizer)
+        return notes | described(self.work.methods(), self.work.leaves, self.context.tokenizer)
 
     def _added_tokens(self) -> int:
         """Tokens that the approach adds to an input; an ensemble reads the input again as well."""
-        again = sum(round(float(prompt.test.start.mean())) for prompt in self.work.prompts[1:])
+        again = sum(
+            round(float(prompt.test.prompt_length.mean())) for prompt in self.work.prompts[1:]
+        )
         return sum(prompt.added for prompt in self.work.prompts) + self.work.taken + again
 
     def _score(self, split: str, trained: bool = True) -> Answers:
         """By the leaves reached, or by the backbone as it came. split: train (as many rows as dev
         has), dev, or one of `Task.tests`.
         """
-        return self.reading(trained).answers(self._rows(split))
+        return self.predictor(trained).answers(self._rows(split))
 
-    def reading(self, trained: bool = True) -> Reading:
+    def predictor(self, trained: bool = True) -> PromptPredictor:
         """By the leaves reached, or by the backbone as it came."""
         methods, leaves = (self.work.methods(), self.work.leaves) if trained else self._untrained()
         asis, how = not (trained and self.work.approach.stages), self.work.approach.normalisation
-        return Reading(self.bench, self.work.prompts, how, methods, leaves, asis)
+        return PromptPredictor(self.context, self.work.prompts, how, methods, leaves, asis)
 
     def _untrained(self) -> tuple[tuple[Method, ...], Leaves]:
         """The backbone as it came. Methods that change nothing before they train stay, so that what
         they are scored by is not compiled again without them.
         """
-        methods, params = self.work.methods(), self.bench.backbone.params
+        methods, params = self.work.methods(), self.context.backbone.params
         if not all(method.neutral for method in methods):
             return self.work.methods(0), params
         own = tuple(f"{method.name}:" for method in methods)
@@ -127,7 +132,7 @@ class Account:
     def _beside_test(self) -> dict[str, list[Encoded]]:
         """What is like test: it was not checked before training, so long texts are cut."""
         return {
-            split: [prompt.cutting(examples) for prompt in self.work.prompts]
+            split: [prompt.truncated(examples) for prompt in self.work.prompts]
             for split, examples in self.task.tests.items()
             if split != "test"
         }

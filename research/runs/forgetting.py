@@ -3,17 +3,17 @@
 from functools import partial
 from typing import Any
 
-from research.evaluation.batch import frame
+from research.evaluation.batch import prompt_frame
 from research.evaluation.lm_loss import UNDEFINED, text_loss
 from research.methods.method import Leaves, Method, backbone
-from research.runs.context import Bench
+from research.runs.context import RunContext
 from research.runs.held_out_text import PASSAGE, as_long, own_text, task_text
-from research.tasks.encoding.special_tokens import Route, form
+from research.tasks.encoding.special_tokens import Route, special_tokens
 from research.tasks.task import Task
 
 
-def ability(
-    bench: Bench,
+def measure_forgetting(
+    context: RunContext,
     route: Route,
     methods: tuple[Method, ...],
     leaves: Leaves,
@@ -30,32 +30,32 @@ def ability(
     the task's inputs and on held-out passages of the same lengths. undefined: why there is none.
     changed: the leaves that training changed. room: positions that are left for a row.
     """
-    if bench.held_out is None:
+    if context.held_out is None:
         return None
     if route in UNDEFINED:
         return {"undefined": UNDEFINED[route]}
-    stream, opening = bench.held_out, form(route, bench.tokenizer).opening
+    stream, opening = context.held_out, special_tokens(route, context.tokenizer).prefix_ids
     size = min(PASSAGE, room - len(opening))
     loss = partial(
         text_loss,
-        bench.backbone.model,
-        frame=frame(opening),
-        devices=bench.devices,
-        dtype=bench.dtype,
+        context.backbone.model,
+        frame=prompt_frame(opening),
+        devices=context.devices,
+        dtype=context.dtype,
     )
 
     def frozen(texts) -> float:
-        return loss((), bench.backbone.params, texts)
+        return loss((), context.backbone.params, texts)
 
     def foreign() -> dict[str, float]:
-        texts = task_text(task, bench.tokenizer, size)
+        texts = task_text(task, context.tokenizer, size)
         return {"task": frozen(texts), "as_long": frozen(as_long(stream, texts))}
 
     own = own_text(stream, size)
-    before = bench.once(("held_out", size), lambda: frozen(own))
+    before = context.memo(("held_out", size), lambda: frozen(own))
     return {
         "before": before,
         "after": loss(methods, leaves, own) if changed else before,
         "removable": not backbone(changed),
-        **bench.once(("task", task.checksum, size), foreign),
+        **context.memo(("task", task.checksum, size), foreign),
     }

@@ -11,7 +11,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from research.common.errors import InputError
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.evaluation.lm_loss import passages, plain_rows
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.truncation import token_ids
@@ -39,7 +39,7 @@ def read_held_out(source: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
             raise InputError("held_out", source, allowed)
         return list(islice(token_stream(tokenizer, 0, "heldout"), MOST_TOKENS))
     try:
-        with open(Path(located(source, "held_out")), encoding="utf-8") as file:
+        with open(Path(resolve_path(source, "held_out")), encoding="utf-8") as file:
             text = file.read(MOST_CHARACTERS)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("held_out", source, f"a UTF-8 text file is expected ({error})") from error

@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.answering import Answers, Choosing, Estimating
-from research.evaluation.batch import Frame
-from research.evaluation.calibration import ensembled, label_scores
+from research.evaluation.batch import PromptFrame
+from research.evaluation.calibration import ensembled, pooled_label_scores
 from research.evaluation.label_scoring import calls, measured, score, target_loss
 from research.evaluation.text_answers import Writing
 from research.methods.method import Leaves, Method
-from research.runs.context import Bench
+from research.runs.context import RunContext
 from research.runs.data import RunData
 from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded, LabelTexts, Normalisation
 
 
 @dataclass(frozen=True)
-class Reading:
+class PromptPredictor:
     """The prompts of an ensemble, mostly one, read by the backbone with these methods and leaves.
 
     asis: whether that is the backbone as it came, which is asked only once for the same.
     """
 
-    bench: Bench
+    context: RunContext
     prompts: Sequence[RunData]
     normalisation: Normalisation
     methods: tuple[Method, ...]
@@ -45,14 +45,14 @@ class Reading:
 
     def calls(self, rows: Sequence[Encoded]) -> list[Call]:
         """Those of programs that answering makes, one of each shape, where labels are scored."""
-        found, bench = [], self.bench
+        found, context = [], self.context
         for prompt, encoded in zip(self.prompts, rows, strict=True):
             if not isinstance(prompt.answering, Choosing):
                 continue
             asked = [(encoded, prompt.frame), *((one, prompt.neutral) for one in encoded.neutral)]
             for some, frame in asked:
-                backbone = (bench.backbone.model, self.methods, self.leaves)
-                where = {"devices": bench.devices, "dtype": bench.dtype}
+                backbone = (context.backbone.model, self.methods, self.leaves)
+                where = {"devices": context.devices, "dtype": context.dtype}
                 found += calls(*backbone, some, frame, prompt.answering.texts.targets, **where)
         return found
 
@@ -62,11 +62,11 @@ class Reading:
         texts = prompt.answering.texts
         scores = self._scores(texts, rows, prompt.frame)
         neutral = [self._scores(texts, one, prompt.neutral) for one in rows.neutral]
-        labels = label_scores(scores, texts, self.normalisation, neutral)
+        labels = pooled_label_scores(scores, texts, self.normalisation, neutral)
         first = np.searchsorted(texts.owner, rows.label)  # of each label's texts
         return labels, target_loss(scores, first, texts.targets.length)
 
-    def _scores(self, texts: LabelTexts, rows: Encoded, frame: Frame) -> np.ndarray:
+    def _scores(self, texts: LabelTexts, rows: Encoded, frame: PromptFrame) -> np.ndarray:
         """[I, K] of all texts."""
 
         def ask(model, methods, leaves, rows, frame, **where):
@@ -75,22 +75,22 @@ class Reading:
         return self._ask(ask, rows, frame, texts.targets)
 
     def _ask(
-        self, ask: Callable[..., Any], rows: Encoded, frame: Frame, candidates: Sequence[Any]
+        self, ask: Callable[..., Any], rows: Encoded, frame: PromptFrame, candidates: Sequence[Any]
     ) -> Any:
         """What the backbone says. candidates: what it depends on beside rows, frame and methods."""
 
         def asked() -> Any:
-            where = {"devices": self.bench.devices, "dtype": self.bench.dtype}
-            model = self.bench.backbone.model
+            where = {"devices": self.context.devices, "dtype": self.context.dtype}
+            model = self.context.backbone.model
             return ask(model, self.methods, self.leaves, rows, frame, **where)
 
         if not self.asis:
             return asked()
-        parts = (rows.tokens, rows.start, *frame)
+        parts = (rows.tokens, rows.prompt_length, *frame)
         content = [np.asarray(part).tobytes() for part in parts]
         content += [repr(np.asarray(part).tolist()).encode() for part in candidates]
         content.append(repr(self.methods).encode())
         key = hashlib.sha256(b" ".join(content)).digest()
-        if key not in self.bench.prompted:
-            self.bench.prompted[key] = asked()
-        return self.bench.prompted[key]
+        if key not in self.context.prompted:
+            self.context.prompted[key] = asked()
+        return self.context.prompted[key]

@@ -52,7 +52,7 @@ class Result:
     trained: Leaves = field(default_factory=dict)
 
 
-def record(run: Run, result: Result) -> Record:
+def make_record(run: Run, result: Result) -> Record:
     """The run record, test not yet scored."""
     task = run.cell.task
     seeds = {"seeds": asdict(run.seed)} if isinstance(run.seed, Seeds) else {}
@@ -84,7 +84,9 @@ def record(run: Run, result: Result) -> Record:
     }
 
 
-def tested(record: Record, run: Run, result: Result) -> tuple[Record, Kept, dict[str, Kept]]:
+def with_test_scores(
+    record: Record, run: Run, result: Result
+) -> tuple[Record, Kept, dict[str, Kept]]:
     """The record with its test scores, the predictions they come from, and those on the other
     splits of `Task.tests`.
     """

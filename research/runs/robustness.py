@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from research.records.schema import Kept
-from research.stats.groups import agreement, by_length, shares
+from research.stats.groups import agreement, by_length, group_scores
 from research.tasks.task import Task
 
 
@@ -24,10 +24,10 @@ def robustness(task: Task, predictions: Mapping[str, Kept]) -> dict[str, Any]:
         "length": by_length(lengths),
         "group": task.groups,
     }
-    right = test.worth(task.metric)
+    right = test.item_scores(task.metric)
     return {
         "groups": {
-            kind: {name: asdict(share) for name, share in shares(right, names).items()}
+            kind: {name: asdict(share) for name, share in group_scores(right, names).items()}
             for kind, names in named.items()
             if names and right is not None
         },

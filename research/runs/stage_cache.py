@@ -15,10 +15,10 @@ from safetensors.numpy import load_file, save
 
 from research.common.errors import InputError
 from research.common.files import write_atomically
-from research.training.member import Outcome, Progress
+from research.training.member import MemberProgress, Outcome
 
 
-class Stages:
+class StageCache:
     """Outcomes of stages by id, one file each in `folder`, as long as cells start from them.
 
     The threads of a sweep share one, which counts the cells; worker processes have others.
@@ -43,7 +43,7 @@ class Stages:
                     self._file(id).unlink(missing_ok=True)
                     self._lock_file(id).unlink(missing_ok=True)
 
-    def once(
+    def get_or_train(
         self, ids: Collection[str], train: Callable[[], dict[str, Outcome]]
     ) -> dict[str, Outcome]:
         """The outcomes of these stages. Where one is missing `train` gives all of them, since the
@@ -69,7 +69,7 @@ class Stages:
         try:
             with safe_open(self._file(id), framework="numpy") as file:
                 progress = json.loads(file.metadata()["progress"])
-            return Outcome(dict(load_file(self._file(id))), Progress(**progress))
+            return Outcome(dict(load_file(self._file(id))), MemberProgress(**progress))
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             allowed = f"the file is damaged ({error}); delete it and the stage is trained again"
             raise InputError("stage", str(self._file(id)), allowed) from error

@@ -13,25 +13,25 @@ from research.experiments.stage import Stage
 from research.methods.head import Head
 from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, mask, without_head
-from research.runs.context import Bench
+from research.runs.context import RunContext
 from research.runs.data import RunData, room, run_data
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.number_task import NumberTask
 from research.training.member import Member, Outcome
-from research.training.optimizer import factors
+from research.training.optimizer import rate_factors
 from research.training.step import Hyper
 
 
-class Work:
+class RunState:
     """One run at work: its data, the leaves it has reached and the outcomes of its stages."""
 
-    def __init__(self, run: Run, bench: Bench):
-        self.run, self.bench, self.approach = run, bench, run.approach
-        self.leaves: Leaves = dict(bench.backbone.params)
+    def __init__(self, run: Run, context: RunContext):
+        self.run, self.context, self.approach = run, context, run.approach
+        self.leaves: Leaves = dict(context.backbone.params)
         self._check_head()
         methods = self.methods()
         self.taken = sum(method.positions for method in methods)
-        self.room = room(bench.backbone.context, self.taken, run.cell.experiment.max_tokens)
+        self.room = room(context.backbone.context, self.taken, run.cell.experiment.max_tokens)
         self.route: Route = self._route(methods)
         self.approach.check_labels(run.cell.task.labels)
         self.prompts = [
@@ -66,8 +66,8 @@ class Work:
             self.room,
             route,
         )
-        where = (self.bench.tokenizer, self.room, route)
-        return self.bench.data(key, lambda: run_data(run, *where, stage, prompt))
+        where = (self.context.tokenizer, self.room, route)
+        return self.context.data(key, lambda: run_data(run, *where, stage, prompt))
 
     def member(self, index: int, data: RunData) -> Member:
         """The run as a member of its cohort in stage `index`, which trains on `data`."""
@@ -107,7 +107,7 @@ class Work:
         stage = self.approach.stages[index]
         self._start(index, self.stage_data(index), drawn=False)
         trains = mask(stage.methods, self.leaves)
-        factors(stage.schedule, stage.methods, [path for path in self.leaves if trains[path]])
+        rate_factors(stage.schedule, stage.methods, [path for path in self.leaves if trains[path]])
         if stage.merge:
             jax.eval_shape(partial(merged, self.training(index)), self.leaves)
 
@@ -135,10 +135,10 @@ class Work:
         asked = 1 if isinstance(task, NumberTask) else len(task.labels)
         if bias is not None and asked and len(bias) != asked:
             allowed = f"its head has {len(bias)} outputs, the task asks for {asked}"
-            raise InputError("backbone", self.bench.backbone.name, allowed)
+            raise InputError("backbone", self.context.backbone.name, allowed)
 
     def _route(self, methods: tuple[Method, ...]) -> Route:
-        return route_of(self.bench.backbone.model, methods)
+        return route_of(self.context.backbone.model, methods)
 
     def methods(self, stages: int | None = None) -> tuple[Method, ...]:
         """What is at work after the first stages, or all; a head that the backbone came with goes
@@ -152,7 +152,7 @@ class Work:
         return self._with_own_head(self.approach.in_training(index, before))
 
     def _with_own_head(self, methods: tuple[Method, ...]) -> tuple[Method, ...]:
-        own = any(path.startswith("head:") for path in self.bench.backbone.params)
+        own = any(path.startswith("head:") for path in self.context.backbone.params)
         if own and not any(method.is_head for method in methods):
             methods = (Head(), *methods)
         return tuple(jax.tree.map(np.float32, method) for method in methods)

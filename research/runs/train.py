@@ -5,112 +5,112 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from research.evaluation.batch import extents
-from research.experiments.cohorts import Share, cohort_id, lineage_id
+from research.experiments.cohorts import Shard, cohort_id, stage_id
 from research.experiments.plan import Run
 from research.experiments.stage import Stage
-from research.runs.context import Bench
-from research.runs.evaluate import Account
+from research.runs.context import RunContext
+from research.runs.evaluate import RunEvaluator
 from research.runs.result import Result
-from research.runs.state import Work
-from research.runtime.compile_lock import taking_turns
+from research.runs.state import RunState
+from research.runtime.compile_lock import lock_folder
 from research.runtime.executable import Call, compile_ahead, compile_cache_hits, compile_seconds
 from research.tasks.sampling import draw
 from research.training.batches import Shapes, Stream
 from research.training.checkpoint import Checkpoints
 from research.training.loop import Report
-from research.training.member import Outcome, Progress
+from research.training.member import MemberProgress, Outcome
 from research.training.parallel import step_on
 from research.training.parts import fit_parts
 from research.training.step import Program
 
 
-def run_share(share: Share, bench: Bench, report: Report) -> list[Result]:
+def run_share(share: Shard, context: RunContext, report: Report) -> list[Result]:
     """Trains the runs of a share, or resumes them, and scores them on train and dev."""
     begun, id = _spent(), cohort_id(share.cohort)
-    work = [Work(run, bench) for run in share.runs]
+    work = [RunState(run, context) for run in share.runs]
     for index in range(len(share.runs[0].approach.stages)):
-        for one, outcome in zip(work, _outcomes(share, work, index, bench, report), strict=True):
+        for one, outcome in zip(work, _outcomes(share, work, index, context, report), strict=True):
             one.keep(outcome)
-    results = [Account(one).result() for one in work]
+    results = [RunEvaluator(one).result() for one in work]
     spent = {name: round(now - begun[name], 3) for name, now in _spent().items()}
     return [replace(result, cohort=id, costs={**result.costs, **spent}) for result in results]
 
 
 def _outcomes(
-    share: Share, work: Sequence[Work], index: int, bench: Bench, report: Report
+    share: Shard, work: Sequence[RunState], index: int, context: RunContext, report: Report
 ) -> list[Outcome]:
     """Of stage `index` for each run; trained once for those that have the same lineage. What
     other stages follow is kept for the runs of other shares and cohorts too.
     """
-    ids = [lineage_id(run, index) for run in share.runs]
+    ids = [stage_id(run, index) for run in share.runs]
     first = {id: work[ids.index(id)] for id in ids}
 
     def outcomes() -> dict[str, Outcome]:
-        trained = _fit(share, list(first.values()), index, bench, report)
+        trained = _fit(share, list(first.values()), index, context, report)
         return dict(zip(first, trained, strict=True))
 
     if index == len(share.runs[0].approach.stages) - 1:
         found = outcomes()
     else:
-        found = bench.stages.once(first, outcomes)
+        found = context.stage_cache.get_or_train(first, outcomes)
     return [found[id] for id in ids]
 
 
 def _fit(
-    share: Share, work: Sequence[Work], index: int, bench: Bench, report: Report
+    share: Shard, work: Sequence[RunState], index: int, context: RunContext, report: Report
 ) -> list[Outcome]:
     run = work[0].run
     stage, data = run.approach.stages[index], [one.stage_data(index) for one in work]
-    identity = {"runs": [one.run.id for one in work], "backbone": bench.backbone.checksum}
-    folder = bench.checkpoints / cohort_id(share.cohort) / cohort_id(share.runs)
-    live = [bench.tracker.live(one.run, one.histories) for one in work]
+    identity = {"runs": [one.run.id for one in work], "backbone": context.backbone.checksum}
+    folder = context.checkpoints / cohort_id(share.cohort) / cohort_id(share.runs)
+    live = [context.metrics_log.live(one.run, one.histories) for one in work]
 
-    def told(step: int, progress: Sequence[Progress]) -> None:
+    def told(step: int, progress: Sequence[MemberProgress]) -> None:
         for write, one in zip(live, progress, strict=True):
             write(one.history)
         report(step, progress)
 
     return fit_parts(
-        _program(stage, bench),
-        bench.devices,
+        _program(stage, context),
+        context.devices,
         [one.member(index, own) for one, own in zip(work, data, strict=True)],
         data[0].answering,
         run.cell.task_of(stage).metric,
         Checkpoints(folder / f"stage_{index}", identity),
         told,
-        _shapes(share, index, bench),
-        _ahead(share, work[0], index, bench),
+        _shapes(share, index, context),
+        _ahead(share, work[0], index, context),
     )
 
 
 def _ahead(
-    share: Share, one: Work, index: int, bench: Bench
+    share: Shard, one: RunState, index: int, context: RunContext
 ) -> Callable[[Sequence[Call]], None] | None:
     """Compiles a stage's steps, and by what its runs are scored, with the other workers; None where
     there is none, or nothing to do any more.
     """
     cohort, last = (cohort_id(share.cohort), index), index == len(one.approach.stages) - 1
-    if not taking_turns() or cohort in bench.ahead:
+    if not lock_folder() or cohort in context.ahead:
         return None
-    bench.ahead.add(cohort)
-    return lambda steps: compile_ahead([*steps, *(Account(one).calls() if last else ())])
+    context.ahead.add(cohort)
+    return lambda steps: compile_ahead([*steps, *(RunEvaluator(one).calls() if last else ())])
 
 
-def _shapes(share: Share, index: int, bench: Bench) -> Shapes:
+def _shapes(share: Shard, index: int, context: RunContext) -> Shapes:
     """What the batches of the whole cohort have in common in stage `index`."""
 
     def found() -> Shapes:
-        data = [(run.seeds.order, Work(run, bench).stage_data(index)) for run in share.cohort]
+        data = [(run.seeds.order, RunState(run, context).stage_data(index)) for run in share.cohort]
         targets = max(one.answering.targets(one.train) for _, one in data)
         streams = [Stream(s, one.train.length, extents(one.train, one.frame)) for s, one in data]
         distinct = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
         return Shapes(targets, list(distinct.values()))
 
-    return bench.shapes((cohort_id(share.cohort), index), found)
+    return context.shapes((cohort_id(share.cohort), index), found)
 
 
-def _program(stage: Stage, bench: Bench) -> Program:
-    return Program(bench.backbone.model, stage.schedule, bench.dtype, bench.devices.remat)
+def _program(stage: Stage, context: RunContext) -> Program:
+    return Program(context.backbone.model, stage.schedule, context.dtype, context.devices.remat)
 
 
 def _spent() -> dict[str, float]:
@@ -122,12 +122,12 @@ def _spent() -> dict[str, float]:
     }
 
 
-def check_run(run: Run, bench: Bench) -> None:
+def check_run(run: Run, context: RunContext) -> None:
     """Raises InputError for whatever would stop the run, before anything is trained."""
     if run.approach.baseline is not None:
         draw(run.cell.task, run.cell.regime, run.seeds.sample, run.cell.experiment.max_dev)
         return
-    work = Work(run, bench)
+    work = RunState(run, context)
     for index, stage in enumerate(run.approach.stages):
         work.check(index)
-        step_on(_program(stage, bench), bench.devices)
+        step_on(_program(stage, context), context.devices)

@@ -14,19 +14,19 @@ from filelock import FileLock, Timeout
 _folder: Path | None = None
 
 
-def take_turns(folder: Path) -> None:
+def set_lock_folder(folder: Path) -> None:
     """From now on with all processes that name this folder, which is to be on a local disk."""
     global _folder
     _folder = folder
 
 
-def taking_turns() -> bool:
+def lock_folder() -> bool:
     """Whether other processes compile the same programs."""
     return _folder is not None
 
 
 @contextmanager
-def turn(program: str, wait: bool) -> Iterator[bool]:
+def compile_lock(program: str, wait: bool) -> Iterator[bool]:
     """The right to compile a program, however it is described, for this process alone.
 
     Gives False where another has it and this one is not to wait. Programs described alike that are

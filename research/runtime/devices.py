@@ -49,12 +49,12 @@ class Devices:
         return self.members == "vmap"
 
 
-def memory() -> int | None:
+def device_memory() -> int | None:
     """Bytes that programs may take on a device; None where it does not tell, as a CPU."""
     return (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
 
 
-def spread(leaves: Mapping[str, Any], mesh: Mesh) -> dict[str, Any]:
+def place_leaves(leaves: Mapping[str, Any], mesh: Mesh) -> dict[str, Any]:
     """Leaves where the devices of a mesh want them; on one device as they are."""
     if mesh.size == 1:
         return dict(leaves)

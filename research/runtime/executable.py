@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from research.runtime.compile_lock import turn
+from research.runtime.compile_lock import compile_lock
 
 _spent = threading.local()
 
@@ -43,7 +43,7 @@ class Executable:
             if key in self._compiled:
                 return True
             begun = time.perf_counter()
-            with turn(str(key), wait) as mine:
+            with compile_lock(str(key), wait) as mine:
                 if mine:
                     self._compiled[key] = self.function.lower(*args).compile()
             _spent.seconds = compile_seconds() + time.perf_counter() - begun
@@ -91,7 +91,7 @@ def _count(event: str, **kwargs: Any) -> None:
 jax.monitoring.register_event_listener(_count)
 
 
-def cost(compiled: Any) -> dict[str, float | None]:
+def compiled_cost(compiled: Any) -> dict[str, float | None]:
     """What XLA says of a compiled program: FLOPs, and bytes of memory by purpose. None is what it
     does not know: on a GPU it counts no products that libraries make, so no FLOPs are told.
 

@@ -9,7 +9,7 @@ from research.interop.prompt_file import load_prompt
 from research.methods.method import Leaves, Method
 from research.models.backbone import Backbone
 from research.records.schema import Record
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.records.weights import load_trained
 from research.training.optimizer import Schedule
 
@@ -20,10 +20,10 @@ def record_of(results: str, id: str) -> Record:
     """The record of a run; raises InputError where the folder has no such run, or one that used no
     backbone.
     """
-    ledger = Ledger(results)
-    if not ledger.has(id):
+    store = RunStore(results)
+    if not store.has(id):
         raise InputError("run", id, f"{results} has no such run")
-    record = ledger.read(id)
+    record = store.read(id)
     if record["backbone"] is None:
         raise InputError("run", id, "it is a baseline, which has no backbone")
     return record

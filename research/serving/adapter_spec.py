@@ -10,22 +10,22 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from research.common.errors import InputError
-from research.common.paths import located
-from research.evaluation.batch import frame
+from research.common.paths import resolve_path
+from research.evaluation.batch import prompt_frame
 from research.evaluation.scoring import route_of
 from research.methods.head import Head
 from research.models.backbone import Backbone
 from research.records.weights import load_wording
 from research.runs.data import room
 from research.serving.adapter_sources import Source, from_adapter, from_run
-from research.serving.service import Served
+from research.serving.service import ServedAdapter
 from research.serving.stacked_adapters import Adapter
 from research.tasks.encoding.encoded import Normalisation
 from research.tasks.encoding.wording import Wording
 
 
 @dataclass(frozen=True)
-class Entry:
+class AdapterSpec:
     """results and run: a run of a results folder, whose wording is known. Or adapter: a folder of
     PEFT or a .npy file. Or none of them: the backbone itself. template, verbalizer (the text of
     each label, or several, in their order), end and normalisation: how its rows are worded, see
@@ -60,7 +60,7 @@ class Entry:
         backbone: Backbone,
         tokenizer: PreTrainedTokenizerBase,
         too_long: Literal["error", "cut"],
-    ) -> Served:
+    ) -> ServedAdapter:
         """The adapter, and what writes rows for it. Raises InputError for what cannot be read, and
         for an adapter whose wording is not known.
         """
@@ -76,16 +76,18 @@ class Entry:
             route_of(backbone.model, methods),
             too_long,
         )
-        around = frame(encoder.opening(()), encoder.closing, encoder.form.mask)
+        around = prompt_frame(
+            encoder.prefix_ids(()), encoder.suffix_ids, encoder.special_tokens.mask
+        )
         texts = encoder.texts()
         adapter = Adapter(methods, leaves, around, texts.targets)
-        return Served(adapter, encoder, texts, wording.normalisation)
+        return ServedAdapter(adapter, encoder, texts, wording.normalisation)
 
     def _source(self, backbone: Backbone) -> Source:
         if self.run is not None and self.results is not None:
-            return from_run(located(self.results, "results"), self.run, backbone)
+            return from_run(resolve_path(self.results, "results"), self.run, backbone)
         if self.adapter is not None:
-            return from_adapter(located(self.adapter, "adapter"), backbone)
+            return from_adapter(resolve_path(self.adapter, "adapter"), backbone)
         return (), {}
 
     def _wording(self) -> Wording:
@@ -93,7 +95,7 @@ class Entry:
             return Wording(self.template, self.verbalizer, self.end, self.normalisation)
         kept = None
         if self.run is not None and self.results is not None:
-            kept = load_wording(Path(located(self.results, "results")), self.run)
+            kept = load_wording(Path(resolve_path(self.results, "results")), self.run)
         if kept is None:
             allowed = "the wording is not known: a template and a verbalizer are needed"
             raise InputError("template", None, allowed)

@@ -12,14 +12,14 @@ from research.evaluation.scoring import label_scores
 from research.methods.adapted import Adapted
 from research.methods.method import Array, Leaves, Method
 from research.models.model import Model
-from research.serving.stacked_adapters import Bank, Before
+from research.serving.stacked_adapters import PrefixState, StackedAdapters
 
 
 @dataclass(frozen=True)
-class Placed(Adapted):
+class RowAdapted(Adapted):
     """An adapted backbone for which what stands before the rows is there already."""
 
-    before: Before | None = None
+    before: PrefixState | None = None
 
     def prefix(self, opening: Array, length: Array, key: jax.Array | None = None):
         del opening, length, key
@@ -30,14 +30,14 @@ class Placed(Adapted):
         memory = self.before.memory
         return () if memory is None else (memory,), jnp.asarray(self.before.offset)
 
-    def lead(self, opening: Array):
+    def prompt_embeddings(self, opening: Array):
         del opening
         assert self.before is not None
         return jnp.asarray(self.before.lead), self.before.soft
 
 
 def mixed_scores(
-    model: Model, dtype: Any, params: Leaves, adapters: Bank, rows: Rows, which: Array
+    model: Model, dtype: Any, params: Leaves, adapters: StackedAdapters, rows: Rows, which: Array
 ) -> jax.Array:
     """[B, C]: the `label_scores` of row i [B] by adapter number `which[i]`, and -inf for classes
     that it does not have.
@@ -53,7 +53,7 @@ def mixed_scores(
         before, frame, labels = jax.tree.map(
             at_k, (adapters.before, adapters.frame, adapters.labels)
         )
-        adapted = Placed(model, methods, {**params, **leaves}, dtype, before=before)
+        adapted = RowAdapted(model, methods, {**params, **leaves}, dtype, before=before)
         alone = jax.tree.map(lambda x: jnp.asarray(x)[None], row)
         scores = label_scores(adapted, alone, frame, labels)[0]
         return jnp.where(jnp.arange(len(scores)) < adapters.classes[k], scores, -jnp.inf)

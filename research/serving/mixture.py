@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.methods.method import Array, Leaves, Method, Site, added_to, traced_method
+from research.methods.method import Array, LayerCall, Leaves, Method, added_to, traced_method
 
 Added = tuple[tuple[Method, ...], Leaves]  # methods and the leaves they add
 
 
-class Kind(NamedTuple):
+class AdapterGroup(NamedTuple):
     """M adapters that change the same layers in the same way, each by its own numbers.
 
     methods: their traced fields are [M]. leaves: [M, ...], by the paths that they have alone.
@@ -25,10 +25,10 @@ class Kind(NamedTuple):
     leaves: Leaves
 
 
-class Stack(NamedTuple):
+class GroupedAdapters(NamedTuple):
     """K adapters as kinds: number k is member `member[k]` of kind `kind[k]`, -1 for none."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[AdapterGroup, ...]
     kind: Array
     member: Array
 
@@ -61,7 +61,7 @@ class Mixture(Method):
     kind: Array
     kinds: tuple[tuple[Method, ...], ...]
 
-    def layer(self, leaf: Leaves, x: jax.Array, site: Site) -> jax.Array:
+    def layer(self, leaf: Leaves, x: jax.Array, site: LayerCall) -> jax.Array:
         plain = site.call(x)
 
         def call(given: jax.Array) -> jax.Array:  # one for all kinds that leave x as it is
@@ -73,14 +73,14 @@ class Mixture(Method):
             for m, method in enumerate(methods):
                 start = f"{g}.{m}."
                 if own := {n[len(start) :]: x for n, x in leaf.items() if n.startswith(start)}:
-                    below = Site(changed, site.kernel, site.keys)
+                    below = LayerCall(changed, site.kernel, site.keys)
                     changed = partial(method.layer, own, site=below)
             if changed is not call:
                 mixed = jnp.where(self.kind == g, changed(x), mixed)
         return mixed
 
 
-def stack(adapters: Sequence[Added]) -> Stack:
+def group_adapters(adapters: Sequence[Added]) -> GroupedAdapters:
     """The adapters in as few kinds as there can be; those without leaves are of none.
 
     Of one kind are those whose methods differ in traced and settled fields alone, and whose leaves
@@ -94,7 +94,7 @@ def stack(adapters: Sequence[Added]) -> Stack:
         member.append(len(group))
         group.append(adapter)
     kinds = tuple(map(_stacked, groups.values()))
-    return Stack(kinds, np.array(kind, np.int32), np.array(member, np.int32))
+    return GroupedAdapters(kinds, np.array(kind, np.int32), np.array(member, np.int32))
 
 
 def _settled(adapter: Added) -> Added:
@@ -120,14 +120,14 @@ def _form(adapter: Added) -> Hashable:
     return jax.tree.structure(methods), tuple(places)
 
 
-def _stacked(adapters: Sequence[Added]) -> Kind:
+def _stacked(adapters: Sequence[Added]) -> AdapterGroup:
     every = [leaves for _, leaves in adapters]
     shapes = {
         path: tuple(map(max, zip(*(leaves[path].shape for leaves in every), strict=True)))
         for path in every[0]
     }
     wide = [_widened(methods, leaves, shapes) for methods, leaves in adapters]
-    return Kind(
+    return AdapterGroup(
         jax.tree.map(lambda *x: np.array(x, np.float32), *(methods for methods, _ in adapters)),
         {path: np.stack([leaves[path] for leaves in wide]) for path in shapes},
     )

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.common.errors import InputError
-from research.evaluation.batch import Frame
+from research.evaluation.batch import PromptFrame
 from research.methods.adapted import Adapted
-from research.methods.method import Array, Leaves, Method, added_to, padded
-from research.models.layers.attention import Memory
+from research.methods.method import Array, Leaves, Method, added_to, pad_to
+from research.models.layers.attention import KeyValueMemory
 from research.models.model import Model
-from research.serving.mixture import Added, Kind, Stack, stack
+from research.serving.mixture import AdapterGroup, Added, GroupedAdapters, group_adapters
 from research.tasks.encoding.encoded import Labels
 
 
@@ -25,11 +25,11 @@ class Adapter(NamedTuple):
 
     methods: tuple[Method, ...]
     leaves: Leaves
-    frame: Frame
+    frame: PromptFrame
     labels: Labels
 
 
-class Before(NamedTuple):
+class PrefixState(NamedTuple):
     """What stands before all rows of an adapter.
 
     memory: keys and values [1, S, G, K] of which the valid are real. offset: [] positions they
@@ -37,28 +37,30 @@ class Before(NamedTuple):
     which everything sees everything; see `Adapted.lead`.
     """
 
-    memory: Memory | None
+    memory: KeyValueMemory | None
     offset: Array
     lead: Array
     soft: Array
 
 
-class Bank(NamedTuple):
+class StackedAdapters(NamedTuple):
     """K adapters side by side; all leaves but those of `layers` begin with K.
 
     layers: what they change. head: their classification heads, if they have any. frame: without an
     opening, which is in `before`. classes: [K] labels of each, of all that `labels` has room for.
     """
 
-    layers: Stack
-    head: Kind | None
-    before: Before
-    frame: Frame
+    layers: GroupedAdapters
+    head: AdapterGroup | None
+    before: PrefixState
+    frame: PromptFrame
     labels: Labels
     classes: Array
 
 
-def bank(model: Model, dtype: Any, params: Leaves, adapters: Mapping[str, Adapter]) -> Bank:
+def stack_adapters(
+    model: Model, dtype: Any, params: Leaves, adapters: Mapping[str, Adapter]
+) -> StackedAdapters:
     """The adapters of a backbone with parameters `params`, in the order given.
 
     What is smaller than another's is padded by what changes nothing: ranks, prompts, classes. What
@@ -76,8 +78,8 @@ def bank(model: Model, dtype: Any, params: Leaves, adapters: Mapping[str, Adapte
     memories = [before.memory for before in befores if before.memory is not None]
     nothing = jax.tree.map(lambda x: x[:, :0], memories[0]) if memories else None
     befores = [b if b.memory is not None else b._replace(memory=nothing) for b in befores]
-    frames = [one.frame._replace(opening=np.zeros(0, np.int32)) for one in every]
-    return Bank(
+    frames = [one.frame._replace(prefix_ids=np.zeros(0, np.int32)) for one in every]
+    return StackedAdapters(
         layers,
         _stacked_heads(adapters),
         jax.tree.map(_side_by_side, *befores),
@@ -92,25 +94,25 @@ def _before(
     model: Model,
     dtype: Any,
     params: Leaves,
-    layers: Stack,
+    layers: GroupedAdapters,
     k: Array,
     methods: tuple[Method, ...],
     leaves: Leaves,
-    frame: Frame,
-) -> Before:
+    frame: PromptFrame,
+) -> PrefixState:
     """By adapter k, of which `methods` and `leaves` stand before rows; one program for all that
     have these in common, whatever they change in layers.
     """
     mixture, changed = layers.of(k)
     adapted = Adapted(model, (mixture, *methods), {**params, **changed, **leaves}, dtype)
-    lead, soft = adapted.lead(frame.opening)
+    lead, soft = adapted.prompt_embeddings(frame.prefix_ids)
     if adapted.route == "causal":
-        memories, offset = adapted.prefix(frame.opening, frame.length)
+        memories, offset = adapted.prefix(frame.prefix_ids, frame.prefix_length)
         lead, soft = lead[:0], 0
     else:
         memories, offset = adapted.layer_prefixes()
     joined = jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), *memories) if memories else None
-    return Before(joined, offset, lead, jnp.asarray(soft, jnp.int32))
+    return PrefixState(joined, offset, lead, jnp.asarray(soft, jnp.int32))
 
 
 def _whole(adapter: Adapter, of_head: bool) -> Added:
@@ -122,15 +124,15 @@ def _whole(adapter: Adapter, of_head: bool) -> Added:
     return standing, {p: x for p, x in own.items() if p.startswith(starts)}
 
 
-def _stacked_layers(every: Iterable[Adapter]) -> Stack:
-    return stack(
+def _stacked_layers(every: Iterable[Adapter]) -> GroupedAdapters:
+    return group_adapters(
         [(one.methods, {p: x for p, x in one.leaves.items() if ":/" not in p}) for one in every]
     )
 
 
-def _stacked_heads(adapters: Mapping[str, Adapter]) -> Kind | None:
+def _stacked_heads(adapters: Mapping[str, Adapter]) -> AdapterGroup | None:
     """Raises InputError unless all have a head, of one form, or none has."""
-    stacked = stack([_whole(one, of_head=True) for one in adapters.values()])
+    stacked = group_adapters([_whole(one, of_head=True) for one in adapters.values()])
     for name, kind in zip(adapters, np.asarray(stacked.kind), strict=True):
         if kind != stacked.kind[0]:
             allowed = "all adapters of a batch have a classification head, of one form, or none has"
@@ -140,7 +142,7 @@ def _stacked_heads(adapters: Mapping[str, Adapter]) -> Kind | None:
 
 def _check(adapters: Mapping[str, Adapter]) -> None:
     """Raises InputError for the first adapter that cannot share a batch."""
-    closing = len(next(iter(adapters.values())).frame.closing)
+    closing = len(next(iter(adapters.values())).frame.suffix_ids)
     for name, one in adapters.items():
         if any(":" not in path for path in one.leaves):
             allowed = "it trained leaves of the backbone itself, so it cannot share a backbone"
@@ -149,7 +151,7 @@ def _check(adapters: Mapping[str, Adapter]) -> None:
         if classes is not None and len(classes) != count:
             allowed = f"its classification head has {len(classes)} classes, its labels are {count}"
             raise InputError("adapter", name, allowed)
-        if len(one.frame.closing) != closing:
+        if len(one.frame.suffix_ids) != closing:
             allowed = "what closes its prompts is not as many tokens as with the other adapters"
             raise InputError("adapter", name, allowed)
 
@@ -157,4 +159,4 @@ def _check(adapters: Mapping[str, Adapter]) -> None:
 def _side_by_side(*arrays: Array) -> np.ndarray:
     """[K, ...] of K arrays, each with zeros behind where another is larger."""
     shape = tuple(map(max, zip(*(array.shape for array in arrays), strict=True)))
-    return np.stack([padded(array, shape) for array in arrays])
+    return np.stack([pad_to(array, shape) for array in arrays])

@@ -6,12 +6,12 @@ from typing import cast
 import numpy as np
 from scipy import optimize, special
 
-from research.stats.intervals import components, paired_p
+from research.stats.intervals import crossed_variance, paired_p
 
 LEVEL = 0.05  # how often a table may leave one out that is as good as the best of its column
 
 
-def indistinguishable(cells: Sequence[np.ndarray], level: float = LEVEL) -> list[bool]:
+def best_group(cells: Sequence[np.ndarray], level: float = LEVEL) -> list[bool]:
     """Which cells cannot be told apart from the best: the best one, and those whose test against it
     does not fall.
 
@@ -22,10 +22,10 @@ def indistinguishable(cells: Sequence[np.ndarray], level: float = LEVEL) -> list
     """
     if not cells:
         return []
-    return untold(cells, int(np.mean(cells, axis=(1, 2)).argmax()), level)
+    return not_different_from(cells, int(np.mean(cells, axis=(1, 2)).argmax()), level)
 
 
-def untold(cells: Sequence[np.ndarray], one: int, level: float = LEVEL) -> list[bool]:
+def not_different_from(cells: Sequence[np.ndarray], one: int, level: float = LEVEL) -> list[bool]:
     """Which cells cannot be told apart from the cell `one`, itself among them; as many pairs are
     counted as for the best.
     """
@@ -53,7 +53,7 @@ def _against(cells: np.ndarray, one: int, others: Sequence[int]) -> Sequence[flo
         return [paired_p(cells[one], cells[i]) for i in others]
     of_cell, freedom, most = over_seeds(cells)
     difference = cells[one] - cells[others]
-    _, of_items, interaction = components(difference)
+    _, of_items, interaction = crossed_variance(difference)
     of_items = np.maximum(of_items - interaction, 0)
     of_seeds = of_cell[one] + of_cell[others]
     squares = of_cell**2 / freedom

@@ -10,14 +10,14 @@ LENGTHS = ("short", "medium", "long")
 
 
 @dataclass(frozen=True)
-class Share:
+class GroupScore:
     """The share of right answers among `count` items."""
 
     score: float
     count: int
 
 
-def shares(right: np.ndarray, groups: Sequence[str]) -> dict[str, Share]:
+def group_scores(right: np.ndarray, groups: Sequence[str]) -> dict[str, GroupScore]:
     """The share of right answers in each group, by name.
 
     right: [I], or [S, I] of several seeds; True, or between 0 and 1. groups: [I] names.
@@ -25,7 +25,7 @@ def shares(right: np.ndarray, groups: Sequence[str]) -> dict[str, Share]:
     names = np.asarray(groups)
     values = np.asarray(right, np.float64)
     return {
-        str(name): Share(float(values[..., names == name].mean()), int((names == name).sum()))
+        str(name): GroupScore(float(values[..., names == name].mean()), int((names == name).sum()))
         for name in np.unique(names)
     }
 
@@ -41,7 +41,7 @@ def by_length(lengths: Sequence[int]) -> list[str]:
     return [LENGTHS[int(place)] for place in np.searchsorted(cuts, lengths, side="left")]
 
 
-def worst(found: Mapping[str, Share], least: int = LEAST) -> str | None:
+def worst(found: Mapping[str, GroupScore], least: int = LEAST) -> str | None:
     """The name of the group with the lowest score; None unless two groups have `least` items.
 
     Of equals the one that comes first.

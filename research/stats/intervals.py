@@ -45,7 +45,7 @@ def influences(found: Sequence[Answered], metric: str) -> np.ndarray:
     return np.stack(rows)
 
 
-class Components(NamedTuple):
+class CrossedVariance(NamedTuple):
     """What makes the mean of a crossed matrix vary, [...] or a number."""
 
     seeds: Any
@@ -53,7 +53,7 @@ class Components(NamedTuple):
     interaction: Any
 
 
-def components(influence: np.ndarray) -> Components:
+def crossed_variance(influence: np.ndarray) -> CrossedVariance:
     """Variances of the mean of crossed matrices [..., S, I], S and I at least 2.
 
     With the row means r_s, the column means c_i and the grand mean m of u_si
@@ -66,7 +66,7 @@ def components(influence: np.ndarray) -> Components:
     seeds, items = influence.shape[-2:]
     rows, columns = influence.mean(-1, keepdims=True), influence.mean(-2, keepdims=True)
     rest = influence - rows - columns + rows.mean(-2, keepdims=True)
-    return Components(
+    return CrossedVariance(
         rows[..., 0].var(-1, ddof=1) / seeds,
         columns[..., 0, :].var(-1, ddof=1) / items,
         (rest**2).sum((-2, -1)) / (seeds * items * (seeds - 1) * (items - 1)),
@@ -89,7 +89,7 @@ def variance(influence: np.ndarray) -> tuple[Any, Any]:
         count = single.shape[-1]
         v = single.var(-1, ddof=1) / count if count > 1 else np.zeros(single.shape[:-1])
         return v, np.full_like(v, max(count - 1, 1))
-    of_seeds, of_items, interaction = components(influence)
+    of_seeds, of_items, interaction = crossed_variance(influence)
     total, largest = of_seeds + of_items - interaction, np.maximum(of_seeds, of_items)
     freedom = (seeds - 1) * (items - 1)
     parts = of_seeds**2 / (seeds - 1) + of_items**2 / (items - 1) + interaction**2 / freedom
@@ -156,7 +156,7 @@ def _wilson(share: Any, items: int, z: float) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True)
-class Gap:
+class MeanDifference:
     """A difference of two mean scores and its 95 % interval, as fractions."""
 
     mean: float
@@ -164,7 +164,7 @@ class Gap:
     high: float
 
     @classmethod
-    def of(cls, difference: np.ndarray) -> tuple["Gap", float]:
+    def of(cls, difference: np.ndarray) -> tuple["MeanDifference", float]:
         """Of the difference [S, I] of two influence matrices of the same seeds and items, and the
         p-value of none.
         """
@@ -172,7 +172,7 @@ class Gap:
         return cls.around(float(difference.mean()), float(v), float(degrees))
 
     @classmethod
-    def around(cls, mean: float, v: float, degrees: float) -> tuple["Gap", float]:
+    def around(cls, mean: float, v: float, degrees: float) -> tuple["MeanDifference", float]:
         """By the t distribution, of a mean difference with variance v; and the p-value of none."""
         half = float(special.stdtrit(degrees, 0.975)) * v**0.5
         if v < 1e-24:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from research.stats.intervals import components
+from research.stats.intervals import crossed_variance
 
 POWER = 0.8  # found four times in five
 MOST_SEEDS, MOST_TIMES = 100, 100  # no more seeds, and no more times the items, are looked at
@@ -38,7 +38,7 @@ class Spread:
         seeds, items = difference.shape
         if seeds == 1 or items == 1:
             return None
-        found = components(difference)
+        found = crossed_variance(difference)
         rest = float(found.interaction) * seeds * items
         return cls(
             float(difference.mean()),

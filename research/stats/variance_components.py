@@ -2,9 +2,10 @@
 
 The runs are a Latin square of samples, orders and initialisations (`research.experiments.seeds`),
 which is n^2 runs, n of them the ordinary ones. Varying one source and holding the others at one
-seed, as Bouthillier et al. do (2021, arXiv 2103.03098, section 2), takes 3 (n - 1) further runs where this
-takes n^2 - n, but tells of that one seed only and not of interactions; all combinations, as Dodge
-et al. have them for two sources (2020, arXiv 2002.06305, section 3), take n^3.
+seed, as Bouthillier et al. do (2021, arXiv 2103.03098, section 2), takes 3 (n - 1) further runs
+where this takes n^2 - n, but tells of that one seed only and not of interactions; all
+combinations, as Dodge et al. have them for two sources (2020, arXiv 2002.06305, section 3), take
+n^3.
 """
 
 from collections.abc import Mapping

@@ -15,7 +15,14 @@ from research.evaluation.answering import encoder_for
 from research.experiments.experiment import Experiment
 from research.models.model import Model
 from research.runs.data import room
-from research.tasks.data_checks import Found, Lengths, Survey, summary, survey, warnings
+from research.tasks.data_checks import (
+    Found,
+    Lengths,
+    TaskDataReport,
+    report_summary,
+    task_data_report,
+    warnings,
+)
 from research.tasks.data_checks.checks import SHOWN
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.encoding.truncation import token_ids
@@ -25,27 +32,27 @@ FILE = "data.json"
 
 
 @dataclass(frozen=True)
-class Surveys:
+class DataReport:
     """backbone: whose tokens lengths are counted in; None where none was at hand. max_tokens: the
     experiment's. tasks: a survey of each.
     """
 
     backbone: str | None
     max_tokens: int | None
-    tasks: tuple[Survey, ...]
+    tasks: tuple[TaskDataReport, ...]
 
 
-def surveyed(
+def check_data(
     experiment: Experiment,
     tasks: Iterable[Task],
     model: Model,
     tokenizer: PreTrainedTokenizerBase | None,
     folder: Path,
-) -> Surveys:
+) -> DataReport:
     """The surveys of the tasks; those of the folder, where it has them of the same data."""
     tasks, backbone = tuple(tasks), experiment.backbone if tokenizer else None
-    stored = read_surveys(folder)
-    if stored and stored == Surveys(backbone, experiment.max_tokens, stored.tasks):
+    stored = read_data_report(folder)
+    if stored and stored == DataReport(backbone, experiment.max_tokens, stored.tasks):
         known = {one.checksum: one for one in stored.tasks}
     else:
         known = {}
@@ -55,30 +62,30 @@ def surveyed(
         if task.checksum not in known:
             route = _route(experiment, model)
             lengths = {} if tokenizer is None else _lengths(task, tokenizer, room_left, route)
-            known[task.checksum] = survey(task, lengths)
+            known[task.checksum] = task_data_report(task, lengths)
         found.append(known[task.checksum])
-    return Surveys(backbone, experiment.max_tokens, tuple(found))
+    return DataReport(backbone, experiment.max_tokens, tuple(found))
 
 
-def read_surveys(folder: Path) -> Surveys | None:
+def read_data_report(folder: Path) -> DataReport | None:
     """What the folder has, None without a data.json. Raises InputError for a damaged one."""
     file = folder / FILE
     if not file.is_file():
         return None
-    return build(Surveys, read_json(file), str(file))
+    return build(DataReport, read_json(file), str(file))
 
 
-def write_surveys(folder: Path, surveys: Surveys) -> None:
+def write_data_report(folder: Path, surveys: DataReport) -> None:
     """Writes data.json, whole or not at all."""
     text = json.dumps(resolved(surveys), indent=1, ensure_ascii=False)
     write_atomically(folder / FILE, f"{text}\n".encode())
 
 
-def lines(surveys: Surveys) -> list[str]:
+def lines(surveys: DataReport) -> list[str]:
     """A line for each task, and one for each warning."""
     told = []
     for one in surveys.tasks:
-        told += [summary(one), *(f"  warning: {warning}" for warning in warnings(one))]
+        told += [report_summary(one), *(f"  warning: {warning}" for warning in warnings(one))]
     return told
 
 
@@ -93,7 +100,7 @@ def _lengths(
 ) -> Mapping[str, Lengths]:
     """Of each split; what fits leaves out the frame and the longest label, as `run_data` does."""
     encoder = encoder_for(task, tokenizer, 0, room=room, too_long="cut", route=route)
-    around = len(encoder.opening(())) + len(encoder.closing) + encoder.longest(())
+    around = len(encoder.prefix_ids(())) + len(encoder.suffix_ids) + encoder.longest(())
     fill, parts = task.templates[0].fill, {**task.splits, **task.tests}
     return {
         split: _summed([len(ids) for ids in token_ids(tokenizer, texts)], room - around)

@@ -8,22 +8,22 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.experiments.approach import Approach
 from research.experiments.cohorts import cohorts
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Cell, cells
+from research.experiments.plan import CellPlan, cells
 from research.methods.method import Leaves
 from research.models.backbone import load_model, load_tokenizer, model_of
 from research.runs.costs.flops import rate
-from research.runs.costs.parameter_counts import Sizes, backbone_shapes, sizes
-from research.sweeps.data_report import Surveys, surveyed
-from research.sweeps.time_estimate import Timing, key_of, recorded
+from research.runs.costs.parameter_counts import ParameterCounts, backbone_shapes, parameter_counts
+from research.sweeps.data_report import DataReport, check_data
+from research.sweeps.time_estimate import TimeEstimate, key_of, recorded
 from research.tasks.task import Outline, Task
 
 
 @dataclass(frozen=True)
-class Row:
+class DryRunRow:
     """An approach over all tasks and regimes. sizes: of its trials, each that differs; none without
     the backbone, where the data decide. programs: its training steps that compile apart. seconds:
     of training, at most; `recorded` of the runs by records on hand.
@@ -33,13 +33,13 @@ class Row:
     runs: int
     cohorts: int
     programs: frozenset[Any]
-    sizes: tuple[Sizes, ...]
+    sizes: tuple[ParameterCounts, ...]
     seconds: float
     recorded: int
 
 
 @dataclass(frozen=True)
-class Forecast:
+class DryRun:
     """parameters: of the backbone. flops: operations a second, as a matrix product has them.
     assumed: the tasks whose texts are not at hand, so that their lengths are a guess. surveys: of
     the tasks whose examples are at hand.
@@ -48,26 +48,26 @@ class Forecast:
     name: str
     backbone: str
     parameters: int
-    rows: tuple[Row, ...]
+    rows: tuple[DryRunRow, ...]
     flops: float
     assumed: tuple[str, ...]
-    surveys: Surveys
+    surveys: DataReport
 
 
-def forecast(experiment: Experiment, folder: Path) -> Forecast:
+def plan_only(experiment: Experiment, folder: Path) -> DryRun:
     """Plans as a sweep does, on shapes. folder: of results, whose records know what runs took.
 
     Of the backbone the config.json is read; where it is no folder, the experiment's `architecture`
     stands for it. Examples are read from files, and of tasks whose settings do not say which labels
     they have. Raises InputError.
     """
-    name, given = located(experiment.backbone, "config.backbone"), experiment.architecture
+    name, given = resolve_path(experiment.backbone, "config.backbone"), experiment.architecture
     model = load_model(name) if given is None or Path(name).is_dir() else model_of(given)
     leaves = backbone_shapes(model)
     has_tokenizer = (Path(name) / "tokenizer.json").is_file()
     tokenizer = load_tokenizer(name, model) if has_tokenizer else None
     tasks: dict[str, Task | Outline] = {one.name: _known(one) for one in experiment.all_tasks}
-    timing = Timing(
+    timing = TimeEstimate(
         model,
         tokenizer,
         tasks,
@@ -83,20 +83,20 @@ def forecast(experiment: Experiment, folder: Path) -> Forecast:
     rows = tuple(_row(name, own, leaves, timing) for name, own in found.items() if own)
     parameters = sum(leaf.size for leaf in leaves.values())
     at_hand = [task for task in tasks.values() if isinstance(task, Task)]
-    return Forecast(
+    return DryRun(
         experiment.name,
         experiment.backbone,
         parameters,
         rows,
         timing.flops,
         timing.assumed(),
-        surveyed(experiment, at_hand, model, tokenizer, folder),
+        check_data(experiment, at_hand, model, tokenizer, folder),
     )
 
 
-def _row(name: str, found: Sequence[Cell], leaves: Leaves, timing: Timing) -> Row:
+def _row(name: str, found: Sequence[CellPlan], leaves: Leaves, timing: TimeEstimate) -> DryRunRow:
     programs: set[Any] = set()
-    measured: dict[Any, Sizes] = {}
+    measured: dict[Any, ParameterCounts] = {}
     groups, seconds = 0, 0.0
     for cell in found:
         first, *_ = cell.trials
@@ -106,28 +106,30 @@ def _row(name: str, found: Sequence[Cell], leaves: Leaves, timing: Timing) -> Ro
         for approach in map(cell.approach.at, cell.trials):
             programs |= set(_programs(cell, approach))
             if (key := _size_key(cell, approach)) not in measured:
-                measured[key] = sizes(approach, leaves, _labels(cell, approach))
+                measured[key] = parameter_counts(approach, leaves, _labels(cell, approach))
         approach = cell.approach.at(first)
         size = measured[_size_key(cell, approach)]
         seconds += cell.size * timing.seconds(cell, approach, size)
     known = sum(cell.size for cell in found if key_of(cell) in timing.recorded)
     runs = sum(cell.size for cell in found)
-    return Row(name, runs, groups, frozenset(programs), tuple(measured.values()), seconds, known)
+    return DryRunRow(
+        name, runs, groups, frozenset(programs), tuple(measured.values()), seconds, known
+    )
 
 
-def _size_key(cell: Cell, approach: Approach) -> Any:
+def _size_key(cell: CellPlan, approach: Approach) -> Any:
     """What decides on sizes: learning rates and schedules do not."""
     stages = tuple((stage.methods, stage.merge) for stage in approach.stages)
     return stages, tuple(map(len, _labels(cell, approach)))
 
 
-def _labels(cell: Cell, approach: Approach) -> list[tuple[str, ...]]:
+def _labels(cell: CellPlan, approach: Approach) -> list[tuple[str, ...]]:
     """Those of the task of each stage, or the words that it names in their place."""
     tasks = map(cell.task_of, approach.stages)
     return [task.labels or task.words for task in tasks]
 
 
-def _programs(cell: Cell, approach: Approach) -> list[Any]:
+def _programs(cell: CellPlan, approach: Approach) -> list[Any]:
     """What decides on the compiled step of each stage, but for the widths of rows."""
     found = []
     for index, (stage, labels) in enumerate(

@@ -10,7 +10,7 @@ from research.common.errors import InputError
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """The folder, made if it is not there, for this process alone; the system lets it go with the
     process, however that ends.
 

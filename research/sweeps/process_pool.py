@@ -17,43 +17,43 @@ from typing import Any
 import jax
 
 from research.common.errors import InputError
-from research.experiments.cohorts import Share
+from research.experiments.cohorts import Shard
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Cell
+from research.experiments.plan import CellPlan
 from research.runtime.compilation_cache import compiled_folder, cores
-from research.sweeps.executor import Task
+from research.sweeps.executor import ShardWork
 from research.sweeps.progress import Report, Stopped
-from research.sweeps.worker import Address, Setup, place, work
+from research.sweeps.worker import ShardRef, WorkerInit, cell_index, work
 
 
 @dataclass(eq=False)
-class Job:
+class WorkItem:
     """A method of `Desk` and what it is to be called with.
 
     data: the kind of data that is worked on. worker: the only one that may do it, None for any.
     """
 
     method: str
-    address: Address
+    address: ShardRef
     data: Any = None
     worker: int | None = None
     future: Future[int] = field(default_factory=Future)
 
 
-class Crew:
+class ProcessPool:
     """`Hands` of as many processes; a thread of this process waits on each.
 
     The first error ends all. Workers end with this process, however that ends.
     """
 
     def __init__(self, experiment: Experiment, folder: Path, workers: int, report: Report):
-        self.report, self.jobs, self.current = report, list[Job](), dict[int, Job]()
+        self.report, self.jobs, self.current = report, list[WorkItem](), dict[int, WorkItem]()
         self.error: BaseException | None = None
         self.ready = threading.Condition()
         self.seen: list[set[Any]] = [set() for _ in range(workers)]  # data, by worker
         self.holders: dict[tuple[str, ...], int] = {}  # who has what a share gave
         self.turns = TemporaryDirectory(prefix="adaptlab-")
-        setup = Setup(experiment, folder, _jax_settings(), Path(self.turns.name))
+        setup = WorkerInit(experiment, folder, _jax_settings(), Path(self.turns.name))
         context, free = multiprocessing.get_context("spawn"), cores()
         self.processes = []
         for worker in range(workers):
@@ -64,20 +64,20 @@ class Crew:
             there.close()
             threading.Thread(target=self._serve, args=(worker, here, setup), daemon=True).start()
 
-    def train(self, tasks: Iterable[Task], done: Callable[[Share], None]) -> None:
+    def train(self, tasks: Iterable[ShardWork], done: Callable[[Shard], None]) -> None:
         given = {self._add("train", task): task[0] for task in tasks}
         for future in as_completed(given):
             share = given[future]
             self.holders[_key(share)] = future.result()
             done(share)
 
-    def test(self, tasks: Iterable[Task]) -> None:
+    def test(self, tasks: Iterable[ShardWork]) -> None:
         for future in as_completed([self._add("test", task) for task in tasks]):
             future.result()
 
-    def forget(self, cell: Cell) -> None:
+    def forget(self, cell: CellPlan) -> None:
         for worker in range(len(self.processes)):
-            self._put(Job("forget", Address(place(cell)), worker=worker))
+            self._put(WorkItem("forget", ShardRef(cell_index(cell)), worker=worker))
 
     def close(self) -> None:
         """Ends the workers at once."""
@@ -88,14 +88,14 @@ class Crew:
             process.join()
         self.turns.cleanup()
 
-    def _add(self, method: str, task: Task) -> Future[int]:
+    def _add(self, method: str, task: ShardWork) -> Future[int]:
         share, runs = task
         cell, seed = share.cohort[0].cell, share.runs[0].seeds.sample
         data = (cell.order["task"], cell.order["regime"], seed)
         holder = self.holders.get(_key(share))
-        return self._put(Job(method, Address.of(share, runs), data, holder))
+        return self._put(WorkItem(method, ShardRef.of(share, runs), data, holder))
 
-    def _put(self, job: Job) -> Future[int]:
+    def _put(self, job: WorkItem) -> Future[int]:
         with self.ready:
             if self.error is not None:
                 job.future.set_exception(self.error)
@@ -104,10 +104,10 @@ class Crew:
                 self.ready.notify_all()
         return job.future
 
-    def _next(self, worker: int) -> Job | None:
+    def _next(self, worker: int) -> WorkItem | None:
         """Takes the job that suits a worker best, waiting for one; None at the end."""
 
-        def strangeness(job: Job) -> int:
+        def strangeness(job: WorkItem) -> int:
             """What is encoded and was answered without training need not be so again."""
             if job.worker == worker or job.data in self.seen[worker]:
                 return 0
@@ -125,7 +125,7 @@ class Crew:
                 self.ready.wait()
         return None
 
-    def _serve(self, worker: int, connection: Connection, setup: Setup) -> None:
+    def _serve(self, worker: int, connection: Connection, setup: WorkerInit) -> None:
         """Gives a worker its jobs, one after the other."""
         try:
             connection.send(setup)
@@ -160,7 +160,7 @@ class Crew:
             self.report(what)
 
 
-def _key(share: Share) -> tuple[str, ...]:
+def _key(share: Shard) -> tuple[str, ...]:
     return tuple(run.id for run in share.runs)
 
 

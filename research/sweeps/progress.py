@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from research.experiments.plan import Cell, Run
+from research.experiments.plan import CellPlan, Run
 from research.training import loop
 
 EVERY = 2.0  # seconds between lines on runs, where lines stay
@@ -20,29 +20,29 @@ class Stopped(Exception):
     """Raised in a worker when the sweep is to end."""
 
 
-class Progress:
+class SweepProgress:
     """Prints a line as cells begin and runs are evaluated; on a terminal it replaces the last.
 
     Workers share one. After `stop`, they are stopped at their next report.
     """
 
-    def __init__(self, cells: Sequence[Cell], console: Console):
+    def __init__(self, cells: Sequence[CellPlan], console: Console):
         self.total = sum(cell.size for cell in cells)
         self.weight_left = float(sum(_weight(cell) * cell.size for cell in cells))
         self.console, self.done, self.weight_done = console, 0, 0.0
         self.begun, self.shown = time.monotonic(), -math.inf
         self.lock, self.stopping = threading.Lock(), False
 
-    def skip(self, cell: Cell) -> None:
+    def skip(self, cell: CellPlan) -> None:
         """Counts a cell that was found done."""
         self.done += cell.size
         self.weight_left -= _weight(cell) * cell.size
 
-    def start(self, cell: Cell) -> None:
+    def start(self, cell: CellPlan) -> None:
         """Names a cell that begins."""
         self._show(str(cell))
 
-    def finished(self, cell: Cell, runs: int) -> None:
+    def finished(self, cell: CellPlan, runs: int) -> None:
         """Counts runs of a cell as done."""
         with self.lock:
             self.done += runs
@@ -86,7 +86,7 @@ class Progress:
         return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
-def reported(runs: Sequence[Run], step: int, members: Sequence[loop.Progress]) -> str:
+def reported(runs: Sequence[Run], step: int, members: Sequence[loop.MemberProgress]) -> str:
     """Runs that train together, after their first step or an evaluation."""
     last = [member.history[-1] for member in members if member.history]
     loss = min((entry[1] for entry in last), default=math.nan)
@@ -105,7 +105,7 @@ def _named(runs: Sequence[Run]) -> str:
     return ", ".join([*values, f"seed {runs[0].seed}"])
 
 
-def _weight(cell: Cell) -> float:
+def _weight(cell: CellPlan) -> float:
     """How long a run of the cell takes, roughly, against a trained one."""
     if cell.approach.stages:
         return 1.0

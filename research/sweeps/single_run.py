@@ -6,22 +6,22 @@ from pathlib import Path
 
 from research.common.errors import InputError, choose_from
 from research.experiments.approach import Trial
-from research.experiments.cohorts import Share, shares
+from research.experiments.cohorts import Shard, shards
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Cell, Run, cells
+from research.experiments.plan import CellPlan, Run, cells
 from research.experiments.seeds import Seeds
 from research.records.schema import Record
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.records.weights import is_kept
-from research.runs.context import open_bench
+from research.runs.context import open_context
 from research.runs.train import check_run
-from research.sweeps.executor import Desk
-from research.sweeps.folder_lock import claimed
+from research.sweeps.executor import RunExecutor
+from research.sweeps.folder_lock import folder_lock
 from research.sweeps.progress import Report
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunRequest:
     """Which run. task, regime: None for the first. learning_rate: of the trial, None for any; of
     the trials that are left, number `trial` is meant. order, initialisation: their own seeds, None
     for that of everything else.
@@ -44,7 +44,7 @@ class Wanted:
         return self.seed if seeds == Seeds.alike(self.seed) else seeds
 
 
-def train_run(experiment: Experiment, folder: Path, wanted: Wanted, report: Report) -> Record:
+def train_run(experiment: Experiment, folder: Path, wanted: RunRequest, report: Report) -> Record:
     """Trains and scores the run on train and dev, keeps what it trained; returns its record.
 
     A run that is stored with what it trained is not done again; test is for a sweep to score.
@@ -52,19 +52,21 @@ def train_run(experiment: Experiment, folder: Path, wanted: Wanted, report: Repo
     """
     _check(experiment, wanted)
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
-    bench, ledger = open_bench(experiment, folder), Ledger(folder)
-    plan = list(cells(experiment, tasks, bench.backbone.checksum))
+    context, store = open_context(experiment, folder), RunStore(folder)
+    plan = list(cells(experiment, tasks, context.backbone.checksum))
     run = _found(plan, wanted)
-    if not ledger.has(run.id) or (run.approach.stages and not is_kept(folder, run.id)):
-        check_run(run, bench)
-        with claimed(folder):
-            desk = Desk(bench, ledger, report)
-            desk.train(_share(run, bench.devices.vmapped()), [] if ledger.has(run.id) else [run])
-            desk.keep(run)
-    return ledger.read(run.id)
+    if not store.has(run.id) or (run.approach.stages and not is_kept(folder, run.id)):
+        check_run(run, context)
+        with folder_lock(folder):
+            run_executor = RunExecutor(context, store, report)
+            run_executor.train(
+                _share(run, context.devices.vmapped()), [] if store.has(run.id) else [run]
+            )
+            run_executor.keep(run)
+    return store.read(run.id)
 
 
-def _check(experiment: Experiment, wanted: Wanted) -> None:
+def _check(experiment: Experiment, wanted: RunRequest) -> None:
     """What can be seen before anything is loaded."""
     _one_of("approach", wanted.approach, [row.name for row in experiment.rows])
     if wanted.task is not None:
@@ -78,7 +80,7 @@ def _one_of(field: str, value: str | None, names: Sequence[str]) -> None:
         raise InputError(field, value, choose_from(names, str(value)))
 
 
-def _found(plan: Sequence[Cell], wanted: Wanted) -> Run:
+def _found(plan: Sequence[CellPlan], wanted: RunRequest) -> Run:
     task = wanted.task or plan[0].task.name
     regimes = list(dict.fromkeys(str(cell.regime) for cell in plan))
     regime = wanted.regime or regimes[0]
@@ -97,7 +99,7 @@ def _found(plan: Sequence[Cell], wanted: Wanted) -> Run:
     raise InputError("task", task, f"{wanted.approach} is not for such tasks")
 
 
-def _trial(cell: Cell, wanted: Wanted) -> Trial:
+def _trial(cell: CellPlan, wanted: RunRequest) -> Trial:
     trials, rate = cell.trials, wanted.learning_rate
     if rate is not None:
         trials = tuple(trial for trial in trials if trial.get("learning_rate") == rate)
@@ -109,10 +111,10 @@ def _trial(cell: Cell, wanted: Wanted) -> Trial:
     return trials[wanted.trial]
 
 
-def _share(run: Run, vmapped: bool) -> Share:
+def _share(run: Run, vmapped: bool) -> Shard:
     """As a sweep has it; where a cohort runs as one program the run is a cohort of its own."""
     if vmapped:
-        return Share((run,), (run,))
+        return Shard((run,), (run,))
     groups = run.cell.groups(run.trial)
-    found = (share for runs in groups for share in shares(runs, vmapped))
+    found = (share for runs in groups for share in shards(runs, vmapped))
     return next(share for share in found if run in share.runs)

@@ -9,15 +9,15 @@ from rich.console import Console
 
 from research.experiments.experiment import Experiment
 from research.experiments.plan import cells
-from research.records.store import Ledger
-from research.records.test_access import Looks
-from research.runs.context import Bench, open_bench
+from research.records.store import RunStore
+from research.records.test_access import TestAccessLog
+from research.runs.context import RunContext, open_context
 from research.sweeps.cell_runner import CellRun
-from research.sweeps.data_report import lines, surveyed, write_surveys
-from research.sweeps.executor import Desk, Hands, OwnHands
-from research.sweeps.folder_lock import claimed
-from research.sweeps.process_pool import Crew
-from research.sweeps.progress import Progress
+from research.sweeps.data_report import check_data, lines, write_data_report
+from research.sweeps.executor import Executor, LocalExecutor, RunExecutor
+from research.sweeps.folder_lock import folder_lock
+from research.sweeps.process_pool import ProcessPool
+from research.sweeps.progress import SweepProgress
 from research.sweeps.worker_count import processes, threads
 
 
@@ -28,65 +28,67 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
     Raises InputError.
     """
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
-    bench = open_bench(experiment, folder)
-    plan = list(cells(experiment, tasks, bench.backbone.checksum))
-    ledger, looks, progress = Ledger(folder), Looks(folder), Progress(plan, console)
-    stored = ledger.all()  # raises for a record that is not what it was
+    context = open_context(experiment, folder)
+    plan = list(cells(experiment, tasks, context.backbone.checksum))
+    store, looks, progress = RunStore(folder), TestAccessLog(folder), SweepProgress(plan, console)
+    stored = store.all()  # raises for a record that is not what it was
     looks.all()
-    every = [CellRun(cell, bench, ledger, looks, progress) for cell in plan]
+    every = [CellRun(cell, context, store, looks, progress) for cell in plan]
     done = [run for run in every if run.is_done()]
     missing = [run for run in every if run not in done]
-    with _hands(experiment, folder, missing, bench, progress) as (hands, at_once):
+    with _executor(experiment, folder, missing, context, progress) as (executor, at_once):
         for run in missing:  # while worker processes start
             run.check()
-        with claimed(folder):
-            ledger.clear()
-            looks.recover(stored, tasks.values())
-            looked = surveyed(
-                experiment, tasks.values(), bench.backbone.model, bench.tokenizer, folder
+        with folder_lock(folder):
+            store.clear()
+            looks.backfill(stored, tasks.values())
+            looked = check_data(
+                experiment, tasks.values(), context.backbone.model, context.tokenizer, folder
             )
-            write_surveys(folder, looked)
+            write_data_report(folder, looked)
             for line in lines(looked):
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
             for run in every:
-                bench.stages.expect(run.stages)
+                context.stage_cache.expect(run.stages)
             for run in done:
                 progress.skip(run.cell)
                 run.clear()
-            _finish(missing, hands, at_once, progress)
-            bench.clear()
+            _finish(missing, executor, at_once, progress)
+            context.clear()
     progress.close()
 
 
 @contextmanager
-def _hands(
+def _executor(
     experiment: Experiment,
     folder: Path,
     missing: Sequence[CellRun],
-    bench: Bench,
-    progress: Progress,
-) -> Iterator[tuple[Hands, int]]:
+    context: RunContext,
+    progress: SweepProgress,
+) -> Iterator[tuple[Executor, int]]:
     """Who does the work, and how many cells are at work at once."""
-    workers = processes(experiment, [run.cell for run in missing], bench)
+    workers = processes(experiment, [run.cell for run in missing], context)
     if workers < 2:
-        desk = Desk(bench, Ledger(folder), progress.report)
-        yield OwnHands(desk), experiment.workers or threads()
+        run_executor = RunExecutor(context, RunStore(folder), progress.report)
+        yield LocalExecutor(run_executor), experiment.workers or threads()
         return
-    crew = Crew(experiment, folder, workers, progress.report)
+    pool = ProcessPool(experiment, folder, workers, progress.report)
     try:
-        yield crew, workers + 1  # one more, so that none waits for the last run of a search
+        yield pool, workers + 1  # one more, so that none waits for the last run of a search
     finally:
-        crew.close()
+        pool.close()
 
 
-def _finish(runs: Sequence[CellRun], hands: Hands, at_once: int, progress: Progress) -> None:
+def _finish(
+    runs: Sequence[CellRun], executor: Executor, at_once: int, progress: SweepProgress
+) -> None:
     """Finishes the cells in order, so many at a time; the first error ends all."""
     with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(run.finish, hands) for run in runs]
+        futures = [pool.submit(run.finish, executor) for run in runs]
         try:
             for future in as_completed(futures):
                 future.result()
         finally:
             progress.stop()
-            hands.close()
+            executor.close()
             pool.shutdown(cancel_futures=True)

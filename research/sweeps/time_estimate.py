@@ -10,11 +10,11 @@ from transformers import PreTrainedTokenizerBase
 
 from research.evaluation.batch import bucket
 from research.experiments.approach import Approach
-from research.experiments.plan import Cell
+from research.experiments.plan import CellPlan
 from research.models.model import Model
-from research.records.store import Ledger
-from research.runs.costs.flops import read, step_flops
-from research.runs.costs.parameter_counts import Sizes
+from research.records.store import RunStore
+from research.runs.costs.flops import route_flops, step_flops
+from research.runs.costs.parameter_counts import ParameterCounts
 from research.tasks.task import Outline, Task
 
 ASSUMED = 128  # tokens of a row whose text is not at hand
@@ -26,7 +26,7 @@ Key = tuple[str, str, str, tuple[tuple[int, int], ...]]  # see `key_of`
 
 
 @dataclass(frozen=True)
-class Timing:
+class TimeEstimate:
     """flops: operations a second. recorded: the seconds of a run of a cell, where they are known.
     tokenizer: None where there is none at hand; then rows have `ASSUMED` tokens.
     """
@@ -38,7 +38,7 @@ class Timing:
     recorded: Mapping[Key, float]
     lengths: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def seconds(self, cell: Cell, approach: Approach, size: Sizes) -> float:
+    def seconds(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> float:
         """Of one run's training, all steps done; compiling and scoring are left out."""
         found = self.recorded.get(key_of(cell))
         return self._operations(cell, approach, size) / self.flops if found is None else found
@@ -47,7 +47,7 @@ class Timing:
         """The tasks whose texts are not at hand."""
         return tuple(name for name in self.tasks if not self._has_text(name))
 
-    def _operations(self, cell: Cell, approach: Approach, size: Sizes) -> float:
+    def _operations(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> float:
         total = 0.0
         for index, (stage, trains) in enumerate(zip(approach.stages, size.stages, strict=True)):
             methods = approach.in_training(index, approach.at_work(index))
@@ -57,7 +57,7 @@ class Timing:
             before = soft / rows if self.model.ROUTE == "causal" else soft
             name = stage.task or cell.task.name
             tokens = self._length(name, template) + before
-            targets, asking = read(self.model.ROUTE, methods, self._targets(name))
+            targets, asking = route_flops(self.model.ROUTE, methods, self._targets(name))
             total += stage.schedule.steps * step_flops(*trains, rows, tokens, targets, asking)
         return total
 
@@ -81,7 +81,7 @@ class Timing:
         return self.lengths[name, template]
 
 
-def key_of(cell: Cell) -> Key:
+def key_of(cell: CellPlan) -> Key:
     """(approach, task, regime, steps and batch size of each stage): what records are found by."""
     schedules = (stage.schedule for stage in cell.approach.stages)
     work = tuple((schedule.steps, schedule.batch_size) for schedule in schedules)
@@ -91,7 +91,7 @@ def key_of(cell: Cell) -> Key:
 def recorded(folder: Path) -> dict[Key, float]:
     """Seconds that training a run took, in the median, by the records of a results folder."""
     found: dict[Key, list[float]] = defaultdict(list)
-    for record in Ledger(folder).all():
+    for record in RunStore(folder).all():
         schedules = [
             stage["schedule"] for stage in record["configuration"]["approach"].get("stages", ())
         ]

@@ -1,4 +1,4 @@
-"""A worker process of a sweep: a bench of its own on one core."""
+"""A worker process of a sweep: a context of its own on one core."""
 
 import multiprocessing
 import os
@@ -15,21 +15,21 @@ from typing import Any
 import jax
 
 from research.experiments.approach import Trial
-from research.experiments.cohorts import Share
+from research.experiments.cohorts import Shard
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Cell, Run, cells
+from research.experiments.plan import CellPlan, Run, cells
 from research.experiments.seeds import Seeds
-from research.records.store import Ledger
-from research.runs.context import open_bench
+from research.records.store import RunStore
+from research.runs.context import open_context
 from research.runtime.compilation_cache import keep_compiled
-from research.runtime.compile_lock import take_turns
-from research.sweeps.executor import Desk
+from research.runtime.compile_lock import set_lock_folder
+from research.sweeps.executor import RunExecutor
 
-Place = tuple[int, ...]  # of a cell in the plan
+CellIndex = tuple[int, ...]  # of a cell in the plan
 
 
 @dataclass(frozen=True)
-class Setup:
+class WorkerInit:
     """What a worker is told first. jax: the settings of JAX that it is to share. turns: where all
     workers take turns at compiling.
     """
@@ -41,38 +41,38 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Address:
+class ShardRef:
     """A share of a cell, and runs of it, as another process finds them in its own plan.
 
     cohort: the trial and seed, or seeds, of each member. share, runs: which of them are meant.
     """
 
-    cell: Place
+    cell: CellIndex
     cohort: Sequence[tuple[Trial, int | Seeds]] = ()
     share: Sequence[int] = ()
     runs: Sequence[int] = ()
 
     @classmethod
-    def of(cls, share: Share, runs: Sequence[Run]) -> "Address":
+    def of(cls, share: Shard, runs: Sequence[Run]) -> "ShardRef":
         whole = [run.id for run in share.cohort]
         return cls(
-            place(share.cohort[0].cell),
+            cell_index(share.cohort[0].cell),
             [(dict(run.trial), run.seed) for run in share.cohort],
             [whole.index(run.id) for run in share.runs],
             [whole.index(run.id) for run in runs],
         )
 
-    def find(self, plan: Mapping[Place, Cell]) -> tuple[Any, ...]:
+    def find(self, plan: Mapping[CellIndex, CellPlan]) -> tuple[Any, ...]:
         """(share, runs), or the cell if no share was meant."""
         cell = plan[self.cell]
         if not self.cohort:
             return (cell,)
         cohort = tuple(Run(cell, trial, seed) for trial, seed in self.cohort)
-        share = Share(cohort, tuple(cohort[i] for i in self.share))
+        share = Shard(cohort, tuple(cohort[i] for i in self.share))
         return share, [cohort[i] for i in self.runs]
 
 
-def place(cell: Cell) -> Place:
+def cell_index(cell: CellPlan) -> CellIndex:
     """By which a cell is the same in every process."""
     return tuple(cell.order.values())
 
@@ -86,10 +86,10 @@ def work(connection: Connection, core: int) -> None:
     os.sched_setaffinity(0, {core})  # before JAX starts its threads
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        plan, desk = _prepared(connection.recv(), connection)
+        plan, run_executor = _prepared(connection.recv(), connection)
         while True:
             method, address = connection.recv()
-            getattr(desk, method)(*address.find(plan))
+            getattr(run_executor, method)(*address.find(plan))
             connection.send(("done", None))
     except (EOFError, BrokenPipeError):
         pass  # the sweep has ended
@@ -97,19 +97,23 @@ def work(connection: Connection, core: int) -> None:
         connection.send(("failed", _portable(error)))
 
 
-def _prepared(setup: Setup, connection: Connection) -> tuple[dict[Place, Cell], Desk]:
+def _prepared(
+    setup: WorkerInit, connection: Connection
+) -> tuple[dict[CellIndex, CellPlan], RunExecutor]:
     """The plan, by place, and where it is worked on."""
     for name, value in setup.jax.items():
         if jax.config.values[name] != value:
             jax.config.update(name, value)
     keep_compiled()
-    take_turns(setup.turns)
+    set_lock_folder(setup.turns)
     experiment = setup.experiment
-    bench = open_bench(experiment, setup.folder)
+    context = open_context(experiment, setup.folder)
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
-    plan = {place(cell): cell for cell in cells(experiment, tasks, bench.backbone.checksum)}
-    desk = Desk(bench, Ledger(setup.folder), lambda line: connection.send(("report", line)))
-    return plan, desk
+    plan = {cell_index(cell): cell for cell in cells(experiment, tasks, context.backbone.checksum)}
+    run_executor = RunExecutor(
+        context, RunStore(setup.folder), lambda line: connection.send(("report", line))
+    )
+    return plan, run_executor
 
 
 def _portable(error: Exception) -> Exception:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import jax
 
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Cell
-from research.runs.context import Bench
+from research.experiments.plan import CellPlan
+from research.runs.context import RunContext
 from research.runtime.compilation_cache import cores
 
 # Measured on two cores: a process is ready five seconds after a thread would be, and does about
@@ -27,21 +27,21 @@ def threads() -> int:
     return min(os.cpu_count() or 1, 4) if jax.default_backend() == "cpu" else 1
 
 
-def processes(experiment: Experiment, missing: Sequence[Cell], bench: Bench) -> int:
+def processes(experiment: Experiment, missing: Sequence[CellPlan], context: RunContext) -> int:
     """How many worker processes run the missing cells; below 2, this process runs them.
 
     Processes are for CPU, where members of a cohort run one after the other, and where the system
     can pin them to cores. If nobody says how many: one per core, fewer where the memory holds
     fewer (1 GiB and eight times the backbone for each), and none for a few seconds of work.
     """
-    on_one_cpu = jax.default_backend() == "cpu" and bench.devices.mesh().size == 1
-    if not missing or not on_one_cpu or bench.devices.vmapped():
+    on_one_cpu = jax.default_backend() == "cpu" and context.devices.mesh().size == 1
+    if not missing or not on_one_cpu or context.devices.vmapped():
         return 1
     if not hasattr(os, "sched_setaffinity"):
         return 1
     if experiment.workers is not None:
         return experiment.workers
-    leaves = bench.backbone.params.values()
+    leaves = context.backbone.params.values()
     each = PROCESS_BYTES + COPIES * sum(leaf.nbytes for leaf in leaves)
     params = sum(leaf.size for leaf in leaves)
     if sum(_operations(cell, params) for cell in missing) < WORTHWHILE * RATE:
@@ -49,7 +49,7 @@ def processes(experiment: Experiment, missing: Sequence[Cell], bench: Bench) -> 
     return min(len(cores()), _memory() // each)
 
 
-def _operations(cell: Cell, params: int) -> float:
+def _operations(cell: CellPlan, params: int) -> float:
     """Of all runs of a cell, roughly; a trained row costs three times a scored one."""
     if cell.approach.baseline is not None:
         return 0.0

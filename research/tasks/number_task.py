@@ -24,12 +24,12 @@ class NumberTask(Task):
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         super()._check(split, examples)
         for place, example in enumerate(examples, start=1):
-            if not math.isfinite(number(example.label)):
+            if not math.isfinite(parse_number(example.label)):
                 allowed = "a finite number such as 3.8 is expected"
                 raise InputError(f"label {place} of {split}", example.label, allowed)
 
 
-def number(text: str) -> float:
+def parse_number(text: str) -> float:
     """The number that a text writes; NaN where it writes none."""
     try:
         return float(text)

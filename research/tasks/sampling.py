@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.common.errors import InputError
-from research.tasks.task import Example, Task, checksum, plain
+from research.tasks.task import Example, Task, examples_to_json, task_checksum
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def draw(task: Task, regime: Regime, seed: int, max_dev: int = 256) -> Split:
         train, dev = _balanced(task, regime, seed, max_dev)
     else:
         train, dev = _plain(task, regime, seed, max_dev)
-    digest = checksum({"train": plain(train), "dev": plain(dev)})
+    digest = task_checksum({"train": examples_to_json(train), "dev": examples_to_json(dev)})
     return Split(tuple(train), tuple(dev), digest, task.pools.dropped)
 
 

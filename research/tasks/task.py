@@ -119,13 +119,13 @@ class Task:
     @cached_property
     def checksum(self) -> str:
         """sha256 over everything in the task; the same on every platform."""
-        return checksum(self._content())
+        return task_checksum(self._content())
 
     def _content(self) -> dict[str, object]:
         """What the checksum is made of."""
         optional = {
             "groups": list(self.groups),
-            "paraphrases": plain(self.paraphrases),
+            "paraphrases": examples_to_json(self.paraphrases),
             "words": list(self.words),
         }
         return {
@@ -135,7 +135,9 @@ class Task:
             "templates": [template.text for template in self.templates],
             "verbalizer": [self._targets(label) for label in self.labels],
             "metric": self.metric,
-            "splits": {split: plain(examples) for split, examples in self.splits.items()},
+            "splits": {
+                split: examples_to_json(examples) for split, examples in self.splits.items()
+            },
         }
 
     def _targets(self, label: str) -> str | list[str]:
@@ -171,7 +173,7 @@ def _unseen(examples: Iterable[Example], seen: set[tuple[str, ...]]) -> tuple[Ex
     return tuple(kept)
 
 
-def plain(examples: Iterable[Example]) -> list[list[object]]:
+def examples_to_json(examples: Iterable[Example]) -> list[list[object]]:
     """Examples as JSON values, for checksums."""
     return [
         [dict(one.fields), one.label, *([list(one.references)] if one.references else [])]
@@ -179,7 +181,7 @@ def plain(examples: Iterable[Example]) -> list[list[object]]:
     ]
 
 
-def checksum(value: object) -> str:
+def task_checksum(value: object) -> str:
     """sha256, in hex, of a JSON value in its one canonical form."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()

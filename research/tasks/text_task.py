@@ -8,7 +8,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from research.common.errors import InputError, choose_from
-from research.common.user_regex import check_expression, fits_in_time
+from research.common.user_regex import check_expression, matches_in_time
 from research.tasks.decoding import Decoding
 from research.tasks.metrics.corpus import CORPUS_METRICS
 from research.tasks.metrics.referent import referent
@@ -16,7 +16,7 @@ from research.tasks.metrics.sql import Database, sql_match
 from research.tasks.metrics.text import TEXT_METRICS, TextMetric
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example, Task, text_key
-from research.tasks.texts import Texts
+from research.tasks.texts import ScoredTexts
 
 SQL_METRICS = ("sql_match", "sql_execution")
 NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", "referent", *SQL_METRICS)
@@ -94,13 +94,13 @@ class TextTask(Task):
             found["sql_execution"] = self.database.same_result
         return found
 
-    def judged(self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]) -> Texts:
+    def judged(self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]) -> ScoredTexts:
         """The outputs beside their references, each measured."""
         items = {
             name: np.array([metric(*one) for one in zip(outputs, references, strict=True)])
             for name, metric in self.item_metrics.items()
         }
-        return Texts(tuple(outputs), tuple(references), items)
+        return ScoredTexts(tuple(outputs), tuple(references), items)
 
     def _content(self) -> dict[str, object]:
         return {
@@ -115,7 +115,7 @@ class TextTask(Task):
 def _has_format(pattern: str, output: str, references: Sequence[str]) -> float:
     """1 where the output fits the pattern; not where that takes too long to find out."""
     del references
-    return float(fits_in_time(pattern, output) or False)
+    return float(matches_in_time(pattern, output) or False)
 
 
 def _as_it_was(decoding: Decoding) -> dict[str, object]:

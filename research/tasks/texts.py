@@ -10,7 +10,7 @@ from research.tasks.metrics.corpus import CORPUS_METRICS, corpus_score
 
 
 @dataclass(frozen=True)
-class Texts:
+class ScoredTexts:
     """outputs: one for each item. references: the right texts of each, at least one. items: [I] by
     metric, what each output is worth, 0 to 1; such a metric of all is the mean of its items.
     """

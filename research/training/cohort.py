@@ -11,12 +11,12 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.evaluation.batch import Frame, Rows
+from research.evaluation.batch import PromptFrame, Rows
 from research.methods.method import Leaves
 from research.runtime.devices import Devices
-from research.runtime.executable import Call, Executable, cost
+from research.runtime.executable import Call, Executable, compiled_cost
 from research.training.parallel import MeshStep, step_on
-from research.training.step import Hyper, Program, State, train_step
+from research.training.step import Hyper, Program, TrainState, train_step
 
 
 class Cohort(Protocol):
@@ -32,16 +32,16 @@ class Cohort(Protocol):
     def advance(
         self,
         rows: Sequence[Rows],
-        frames: Sequence[Frame],
+        frames: Sequence[PromptFrame],
         hypers: Sequence[Hyper],
         active: Sequence[bool],
     ) -> np.ndarray: ...
 
-    def states(self) -> list[State]: ...
+    def states(self) -> list[TrainState]: ...
 
-    def calls(self, rows: Rows, frame: Frame, hyper: Hyper) -> list[Call]: ...
+    def calls(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> list[Call]: ...
 
-    def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]: ...
+    def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]: ...
 
 
 class OneByOne:
@@ -50,7 +50,7 @@ class OneByOne:
     shared_width = False
 
     def __init__(
-        self, program: Program, devices: Devices, states: list[State], frozen: list[Leaves]
+        self, program: Program, devices: Devices, states: list[TrainState], frozen: list[Leaves]
     ):
         self.program, self.leaves = program, frozen
         self.step = step_on(program, devices)
@@ -68,26 +68,26 @@ class OneByOne:
             losses[i] = metrics.loss
         return losses
 
-    def states(self) -> list[State]:
+    def states(self) -> list[TrainState]:
         return [self.step.read(state) for state in self.members]
 
-    def calls(self, rows: Rows, frame: Frame, hyper: Hyper) -> list[Call]:
+    def calls(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> list[Call]:
         if not isinstance(self.step, MeshStep):
             return []
         return [self.step.call(self.members[0], self.frozen[0], rows, frame, hyper)]
 
-    def compiled(self, rows: Rows, frame: Frame, hyper: Hyper) -> Any:
+    def compiled(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> Any:
         """The executable of a member's step, None where it is not the plain one."""
         step, accumulate = self.step, self.program.schedule.accumulate
         if not isinstance(step, MeshStep) or step.mesh.size > 1 or accumulate > 1:
             return None
         return step.compiled(self.members[0], self.frozen[0], rows, frame, hyper)
 
-    def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
+    def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step; the executable in use tells it, where that is the plain one."""
         compiled = self.compiled(rows, frame, hyper)
         if compiled is not None:
-            return cost(compiled)
+            return compiled_cost(compiled)
         state = self.step.read(self.members[0])
         return cost_alone(self.program, state, self.leaves[0], rows, frame, hyper)
 
@@ -101,7 +101,7 @@ class Together:
     shared_width = True
 
     def __init__(
-        self, program: Program, devices: Devices, states: list[State], frozen: list[Leaves]
+        self, program: Program, devices: Devices, states: list[TrainState], frozen: list[Leaves]
     ):
         self.program, self.leaves = program, frozen[0]
         mesh = devices.mesh()
@@ -124,25 +124,25 @@ class Together:
         self.stacked, metrics = self.step(self.stacked, self.frozen, *batch)
         return np.asarray(metrics.loss, np.float64)
 
-    def states(self) -> list[State]:
+    def states(self) -> list[TrainState]:
         return [jax.tree.map(lambda x, i=i: x[i], self.stacked) for i in range(self.count)]
 
-    def calls(self, rows: Rows, frame: Frame, hyper: Hyper) -> list[Call]:
+    def calls(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> list[Call]:
         return []  # one process has all members, so none compiles beside it
 
-    def compiled(self, rows: Rows, frame: Frame, hyper: Hyper) -> Any:
+    def compiled(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> Any:
         """The executable of all members' step."""
         count = self.count
         batch = self._placed([rows] * count, [frame] * count, [hyper] * count)
         return self.step.compiled(self.stacked, self.frozen, *batch)
 
-    def cost(self, rows: Rows, frame: Frame, hyper: Hyper) -> dict[str, float | None]:
+    def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]:
         """Of one member's step, compiled alone to be counted."""
         state = jax.tree.map(lambda x: x[0], self.stacked)
         return cost_alone(self.program, state, self.leaves, rows, frame, hyper)
 
     def _placed(
-        self, rows: Sequence[Rows], frames: Sequence[Frame], hypers: Sequence[Hyper]
+        self, rows: Sequence[Rows], frames: Sequence[PromptFrame], hypers: Sequence[Hyper]
     ) -> tuple[Any, Any, Any]:
         """Those of all members, stacked, where the devices want them."""
         stacked = (_stack(rows), _stack(_alike(frames)), _stack(hypers))
@@ -150,7 +150,7 @@ class Together:
 
 
 def cohort_on(
-    program: Program, devices: Devices, states: list[State], frozen: list[Leaves]
+    program: Program, devices: Devices, states: list[TrainState], frozen: list[Leaves]
 ) -> Cohort:
     """The members at `states`, each over its frozen leaves, as `devices` wants them run."""
     kind = Together if devices.vmapped() else OneByOne
@@ -176,14 +176,14 @@ def cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
     """Cost of a step without micro-batches: XLA counts a loop's body once."""
     whole = replace(program, schedule=replace(program.schedule, accumulate=1))
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), args)
-    return cost(_alone(whole).compiled(*shapes))
+    return compiled_cost(_alone(whole).compiled(*shapes))
 
 
-def _alike(frames: Sequence[Frame]) -> list[Frame]:
+def _alike(frames: Sequence[PromptFrame]) -> list[PromptFrame]:
     """The frames, their openings padded to the longest."""
-    size = max(len(frame.opening) for frame in frames)
-    padded = [np.pad(frame.opening, (0, size - len(frame.opening))) for frame in frames]
-    return [f._replace(opening=ids) for f, ids in zip(frames, padded, strict=True)]
+    size = max(len(frame.prefix_ids) for frame in frames)
+    padded = [np.pad(frame.prefix_ids, (0, size - len(frame.prefix_ids))) for frame in frames]
+    return [f._replace(prefix_ids=ids) for f, ids in zip(frames, padded, strict=True)]
 
 
 def _stack(trees: Sequence[Any]) -> Any:

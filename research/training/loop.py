@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from research.evaluation.answering import Answering
-from research.evaluation.batch import Rows, bucket, extents, rows
+from research.evaluation.batch import Rows, batch_rows, bucket, extents
 from research.methods.method import Leaves, mask, split
 from research.runtime.devices import Devices
 from research.runtime.executable import Call, compile_seconds
@@ -19,10 +19,17 @@ from research.tasks.encoding.encoded import Encoded
 from research.training.batches import Shapes, batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
-from research.training.member import Member, Outcome, Progress, batch_like, shapes_of, width_of
+from research.training.member import (
+    Member,
+    MemberProgress,
+    Outcome,
+    batch_like,
+    shapes_of,
+    width_of,
+)
 from research.training.step import Program, init_state
 
-Report = Callable[[int, Sequence[Progress]], None]
+Report = Callable[[int, Sequence[MemberProgress]], None]
 
 
 def fit(
@@ -81,7 +88,7 @@ class _Training:
         self.program, self.devices, self.members = program, devices, members
         self.answering, self.metric, self.shapes = answering, metric, shapes
         self.step = 0
-        self.progress = [Progress() for _ in members]
+        self.progress = [MemberProgress() for _ in members]
         self.losses: list[np.ndarray] = []
         self.widest = 0
         parts = [split(m.leaves, mask(m.hyper.methods[-m.training :], m.leaves)) for m in members]
@@ -158,7 +165,7 @@ class _Training:
         if self.cohort.shared_width:
             widths = [max(widths)] * len(widths)
         return [
-            rows(m.train, c, size, width, self.shapes.targets)
+            batch_rows(m.train, c, size, width, self.shapes.targets)
             for m, c, width in zip(self.members, chosen, widths, strict=True)
         ]
 
@@ -213,7 +220,7 @@ class _Training:
         if saved is None:
             return
         arrays, progress = saved
-        self.progress = [Progress(**values) for values in progress["members"]]
+        self.progress = [MemberProgress(**values) for values in progress["members"]]
         self.losses = [np.array(losses) for losses in progress["losses"]]
         self.best = jax.tree.map(np.array, arrays["best"])
         self.cohort = self._start(arrays["states"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from research.evaluation.answering import Answering
-from research.evaluation.batch import Frame, Rows, bucket, extents, rows
+from research.evaluation.batch import PromptFrame, Rows, batch_rows, bucket, extents
 from research.methods.method import Leaves
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import Shapes, Stream
@@ -23,12 +23,12 @@ class Member:
     leaves: Leaves
     train: Encoded
     dev: Encoded
-    frame: Frame
+    frame: PromptFrame
     training: int = 1
 
 
 @dataclass
-class Progress:
+class MemberProgress:
     """What a member has reached, in plain numbers, so that a checkpoint can carry it.
 
     best_loss breaks ties of best_score. history: (step, train loss, dev score, dev loss) at each
@@ -65,7 +65,7 @@ class Outcome:
     """A trained member: its leaves at the best dev score, and how it came there."""
 
     trained: Leaves
-    progress: Progress
+    progress: MemberProgress
 
 
 def shapes_of(members: Sequence[Member], answering: Answering) -> Shapes:
@@ -76,14 +76,14 @@ def shapes_of(members: Sequence[Member], answering: Answering) -> Shapes:
     )
 
 
-def width_of(longest: int, frame: Frame) -> int:
+def width_of(longest: int, frame: PromptFrame) -> int:
     """Tokens of the rows of a batch, without what closes them, whose longest takes so many
     positions.
     """
-    return bucket(longest) - len(frame.closing)
+    return bucket(longest) - len(frame.suffix_ids)
 
 
 def batch_like(program: Program, member: Member, longest: int, shapes: Shapes) -> Rows:
     """Rows of the shape of a batch whose longest takes so many positions; all are the first."""
     size, width = program.schedule.batch_size, width_of(longest, member.frame)
-    return rows(member.train, np.zeros(size, int), size, width, shapes.targets)
+    return batch_rows(member.train, np.zeros(size, int), size, width, shapes.targets)

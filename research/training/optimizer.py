@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from research.common.errors import LARGEST, InputError, check_whole
 from research.methods.method import Leaves, Method
-from research.methods.patterns import picked, picks
+from research.methods.patterns import pattern_matches, picked
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def optimizer(
     )
 
 
-def factors(
+def rate_factors(
     schedule: Schedule, methods: Iterable[Method], trained: Iterable[str]
 ) -> dict[str, ArrayLike]:
     """How many times the learning rate that of a leaf is, for those where it is another one.
@@ -123,7 +123,7 @@ def factors(
     found: dict[str, ArrayLike] = {}
     for path in paths:
         own = [m.rate(path) for m in methods if path.startswith(f"{m.name}:")]
-        of = next((of.factor for of in schedule.rates if picks(of.leaves, path)), None)
+        of = next((of.factor for of in schedule.rates if pattern_matches(of.leaves, path)), None)
         for factor in (*own, of):
             if factor is not None:
                 found[path] = found.get(path, 1.0) * jnp.asarray(factor)

@@ -10,11 +10,11 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.common.errors import InputError
-from research.evaluation.batch import Frame, Rows
+from research.evaluation.batch import PromptFrame, Rows
 from research.methods.method import Leaves
 from research.runtime.devices import Devices, leaf_sharding
 from research.runtime.executable import Call, Executable
-from research.training.step import Hyper, Metrics, Program, State, train_step
+from research.training.step import Hyper, Metrics, Program, TrainState, train_step
 
 
 class MeshStep:
@@ -40,7 +40,7 @@ class MeshStep:
             lambda x: jax.device_put(x, leaf_sharding(self.mesh, x), may_alias=alias), tree
         )
 
-    def read(self, state: State) -> State:
+    def read(self, state: TrainState) -> TrainState:
         """The state as the caller knows it."""
         return state
 
@@ -48,18 +48,20 @@ class MeshStep:
         """The executable for these arguments."""
         return self._executable(args[0]).compiled(*args)
 
-    def call(self, state: State, frozen: Leaves, rows: Rows, frame: Frame, hyper: Hyper) -> Call:
+    def call(
+        self, state: TrainState, frozen: Leaves, rows: Rows, frame: PromptFrame, hyper: Hyper
+    ) -> Call:
         """What a step is. The program puts the batch and hyper-parameters where it wants them;
         doing so before took 0.8 of 5.1 ms on a CPU.
         """
         return Call(self._executable(state), (state, frozen, rows, frame, hyper))
 
-    def __call__(self, *args: Any) -> tuple[State, Metrics]:
+    def __call__(self, *args: Any) -> tuple[TrainState, Metrics]:
         """A step, called as `call` is."""
         executable, placed = self.call(*args)
         return executable(*placed)
 
-    def _executable(self, state: State) -> Executable:
+    def _executable(self, state: TrainState) -> Executable:
         leaves, structure = jax.tree.flatten(state)
         kept = tuple(x.sharding for x in leaves)
         if (structure, kept) not in self.executables:
@@ -94,12 +96,12 @@ class PmapStep:
         count = len(self.devices)
         return jax.tree.map(lambda x: np.broadcast_to(np.asarray(x), (count, *x.shape)), tree)
 
-    def read(self, state: State) -> State:
+    def read(self, state: TrainState) -> TrainState:
         return jax.tree.map(lambda x: np.asarray(x[0]), state)
 
     def __call__(
-        self, state: State, frozen: Leaves, rows: Rows, frame: Frame, hyper: Hyper
-    ) -> tuple[State, Metrics]:
+        self, state: TrainState, frozen: Leaves, rows: Rows, frame: PromptFrame, hyper: Hyper
+    ) -> tuple[TrainState, Metrics]:
         count = len(self.devices)
         share = jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), rows)
         state, metrics = self.executable(state, frozen, share, frame, hyper)

@@ -7,13 +7,13 @@ import jax
 
 from research.evaluation.answering import Answering
 from research.methods.method import mask, split
-from research.runtime.devices import Devices, memory
+from research.runtime.devices import Devices, device_memory
 from research.runtime.executable import Call, peak_bytes
 from research.training.batches import Shapes
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cost_alone
 from research.training.loop import Report, fit
-from research.training.member import Member, Outcome, Progress, batch_like, shapes_of
+from research.training.member import Member, MemberProgress, Outcome, batch_like, shapes_of
 from research.training.step import Program, init_state
 
 FREE = 0.9  # a program of 2 to 8 members takes up to a tenth more than as many times one of one
@@ -34,13 +34,13 @@ def fit_parts(
     shapes = shapes or shapes_of(members, answering)
     found: list[Outcome] = []
 
-    def told(step: int, progress: Sequence[Progress]) -> None:
+    def told(step: int, progress: Sequence[MemberProgress]) -> None:
         before = [outcome.progress for outcome in found]
         later = len(members) - len(before) - len(progress)
-        report(step, [*before, *progress, *(Progress() for _ in range(later))])
+        report(step, [*before, *progress, *(MemberProgress() for _ in range(later))])
 
     room = fitting(program, devices, members, shapes)
-    sizes = cut(len(members), room, devices.mesh().size)
+    sizes = split_members(len(members), room, devices.mesh().size)
     for size in sizes:
         part, kept = members[len(found) : len(found) + size], checkpoints
         if kept is not None and len(sizes) > 1:
@@ -55,7 +55,7 @@ def fitting(
     """How many members a device has memory for, by what a step of one takes whose rows are the
     widest there are. None: any number, as where the host calls one after the other.
     """
-    room = memory()
+    room = device_memory()
     if room is None or not devices.vmapped() or len(members) == 1:
         return None
     one = members[0]
@@ -73,7 +73,7 @@ def fitting(
     return max(1, int((FREE * room - shared) // (taken - shared)))
 
 
-def cut(members: int, most: int | None, devices: int) -> list[int]:
+def split_members(members: int, most: int | None, devices: int) -> list[int]:
     """Sizes of parts, in order: members whose number divides by that of the devices are spread
     over them, any others are all on each.
     """

@@ -9,15 +9,15 @@ import optax
 from jax.typing import ArrayLike
 
 from research.common.errors import InputError
-from research.evaluation.batch import Frame, Rows
+from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
-from research.training.optimizer import Schedule, factors, learning_rate_at, optimizer
+from research.training.optimizer import Schedule, learning_rate_at, optimizer, rate_factors
 
 
-class State(NamedTuple):
+class TrainState(NamedTuple):
     """What training changes, and all of it.
 
     step: [] int32 steps done. key: the run's random key. trained: the leaves the mask lets
@@ -65,11 +65,11 @@ class Program:
             raise InputError("schedule.dropout", self.schedule.dropout, allowed)
 
 
-def init_state(program: Program, key: jax.Array, trained: Leaves) -> State:
+def init_state(program: Program, key: jax.Array, trained: Leaves) -> TrainState:
     """State before the first step; trained leaves are copied into float32."""
     trained = {path: jnp.array(leaf, jnp.float32) for path, leaf in trained.items()}
     zero = jnp.zeros(())
-    return State(
+    return TrainState(
         jnp.zeros((), jnp.int32),
         key,
         trained,
@@ -79,13 +79,13 @@ def init_state(program: Program, key: jax.Array, trained: Leaves) -> State:
 
 def train_step(
     program: Program,
-    state: State,
+    state: TrainState,
     frozen: Leaves,
     rows: Rows,
-    frame: Frame,
+    frame: PromptFrame,
     hyper: Hyper,
     axis: str | None = None,
-) -> tuple[State, Metrics]:
+) -> tuple[TrainState, Metrics]:
     """One optimizer step on the token-weighted mean loss of `rows`.
 
     With `axis` (pmap), `rows` are this device's share and sums run over all devices. The loss is
@@ -121,10 +121,10 @@ def train_step(
     rate = learning_rate_at(program.schedule, hyper.learning_rate, state.step)
     transform = optimizer(program.schedule, rate, hyper.weight_decay)
     updates, optimizer_state = transform.update(grads, state.optimizer, state.trained)
-    groups = factors(program.schedule, hyper.methods, state.trained)
+    groups = rate_factors(program.schedule, hyper.methods, state.trained)
     scaled = {p: u * groups[p] if p in groups else u for p, u in updates.items()}  # pyright: ignore
     trained = optax.apply_updates(state.trained, scaled)
-    state = State(state.step + 1, state.key, trained, optimizer_state)  # pyright: ignore
+    state = TrainState(state.step + 1, state.key, trained, optimizer_state)  # pyright: ignore
     return state, Metrics(loss / count, tokens)
 
 

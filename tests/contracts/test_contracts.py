@@ -11,7 +11,7 @@ import pytest
 from research.common.errors import InputError
 from research.contracts import contracts
 from research.contracts.contracts import CONTRACTS, Broken
-from research.contracts.subject import Subject
+from research.contracts.subject import ContractCase
 from research.methods import METHODS
 from research.methods.bitfit import BitFit
 from research.methods.bottleneck import Bottleneck
@@ -55,11 +55,11 @@ MORE += [("roberta", f"head, {name}") for name in ("ia3", "lora", "prefix", "sof
 LAYERS = {"t5": "num_layers", "gpt2": "n_layer"}  # what config.json calls them
 
 
-def subject(variant: str, names: str) -> Subject:
+def subject(variant: str, names: str) -> ContractCase:
     """On one layer, but for what trains a part of the layers."""
     changes = {} if names == "last_layers" else {LAYERS.get(variant, "num_hidden_layers"): 1}
     model, params = checkpoints.drawn(variant, **changes)
-    return Subject(model, params, tuple(CASES[name] for name in names.split(", ")))
+    return ContractCase(model, params, tuple(CASES[name] for name in names.split(", ")))
 
 
 def test_every_registered_method_is_tried():
@@ -75,7 +75,7 @@ CHANGING = ("bottleneck", "lora", "prefix", "soft_prompt")  # one of each way to
 def test_kept(name):
     """On a decoder, which has no biases and carries no head."""
     model, params = decoder(layers=1)
-    one = Subject(model, params, (CASES[name],))
+    one = ContractCase(model, params, (CASES[name],))
     for contract in CONTRACTS:
         contract(one)
 
@@ -176,7 +176,7 @@ class TrainsToInfinity(Breaking):
 def test_broken(broken, by, message):
     model, params = decoder()  # the last layer alone would see targets only
     with pytest.raises(Broken, match=message):
-        broken(Subject(model, params, (by,)))
+        broken(ContractCase(model, params, (by,)))
 
 
 def test_a_gradient_that_is_no_part_of_the_whole(monkeypatch):
@@ -191,7 +191,7 @@ def test_a_gradient_that_is_no_part_of_the_whole(monkeypatch):
 
     monkeypatch.setattr(contracts, "split", moved)
     with pytest.raises(Broken, match="the gradient for"):
-        contracts.trains_as_a_part_of_the_whole(Subject(model, params, (LoRA(rank=2),)))
+        contracts.trains_as_a_part_of_the_whole(ContractCase(model, params, (LoRA(rank=2),)))
 
 
 @pytest.mark.thorough
@@ -218,4 +218,4 @@ def test_the_script_refuses(text, capsys):
 def test_a_method_the_backbone_does_not_take():
     model, params = decoder(layers=1)
     with pytest.raises(InputError, match="no biases"):
-        contracts.trains_as_a_part_of_the_whole(Subject(model, params, (BitFit(),)))
+        contracts.trains_as_a_part_of_the_whole(ContractCase(model, params, (BitFit(),)))

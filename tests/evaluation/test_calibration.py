@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from research.evaluation.calibration import calibrated, ensembled, label_scores, pooled
+from research.evaluation.calibration import calibrated, ensembled, pooled, pooled_label_scores
 from research.tasks.encoding.encoded import Labels, LabelTexts
 from tests.evaluation.plain import plain_labels
 from tests.thorough import cases
@@ -25,7 +25,7 @@ LENGTHS = {"sum": np.ones(5), "tokens": TARGETS.length, "bytes": TEXTS.size}
 @pytest.mark.parametrize("by", LENGTHS)
 @pytest.mark.parametrize("neutral", [0, 1, 3])
 def test_labels_are_read_as_one_would_write_it_down(by, neutral):
-    found = label_scores(SCORES, TEXTS, by, NEUTRAL[:neutral])
+    found = pooled_label_scores(SCORES, TEXTS, by, NEUTRAL[:neutral])
     assert found.dtype == np.float32
     priors = [one[0].tolist() for one in NEUTRAL[:neutral]]
     for row, scores in zip(found, SCORES.tolist(), strict=True):
@@ -34,7 +34,7 @@ def test_labels_are_read_as_one_would_write_it_down(by, neutral):
 
 
 def test_one_text_each_summed_and_uncalibrated_is_left_as_it_is():
-    np.testing.assert_array_equal(label_scores(SCORES, ONE_EACH), SCORES)
+    np.testing.assert_array_equal(pooled_label_scores(SCORES, ONE_EACH), SCORES)
     np.testing.assert_array_equal(ensembled([SCORES]), SCORES)
 
 
@@ -48,8 +48,8 @@ def test_a_pool_is_above_its_texts_and_holds_where_one_has_no_chance():
 def test_calibration_takes_a_bias_away():
     """Zhao et al. 2021: what a label gains after every prompt decides nothing any more."""
     bias = np.array([3.0, 0.0, -2.0, 1.0, 0.0], np.float32)
-    plain = label_scores(SCORES, ONE_EACH, neutral=NEUTRAL[:1])
-    biased = label_scores(SCORES + bias, ONE_EACH, neutral=[NEUTRAL[0] + bias])
+    plain = pooled_label_scores(SCORES, ONE_EACH, neutral=NEUTRAL[:1])
+    biased = pooled_label_scores(SCORES + bias, ONE_EACH, neutral=[NEUTRAL[0] + bias])
     np.testing.assert_allclose(plain, biased, atol=1e-5)
     assert (SCORES.argmax(1) != (SCORES + bias).argmax(1)).any()
 
@@ -71,11 +71,14 @@ def test_calibrated_labels_of_a_decoder(by):
     model, params = decoder()
     rows = batch(5)
     scores = np.asarray(scored(model, (), params, rows, FRAME, TARGETS))
-    found = label_scores(scores[:3], TEXTS, by, [scores[3:4], scores[4:]])
+    found = pooled_label_scores(scores[:3], TEXTS, by, [scores[3:4], scores[4:]])
 
     slow = np.zeros((5, 5))
     for row, text in np.ndindex(5, 5):
-        prompt = [*FRAME.opening[: FRAME.length], *rows.tokens[row, : rows.start[row]]]
+        prompt = [
+            *FRAME.prefix_ids[: FRAME.prefix_length],
+            *rows.tokens[row, : rows.prompt_length[row]],
+        ]
         target = TARGETS.tokens[text, : TARGETS.length[text]]
         logprobs = all_logprobs(model, params, np.array([*prompt, *target, *[0] * 30][:24]))
         slow[row, text] = sum(float(logprobs[len(prompt) + t - 1, i]) for t, i in enumerate(target))

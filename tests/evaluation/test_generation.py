@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import chisquare
 
 from research.common.errors import InputError
-from research.evaluation.batch import Rows, frame
+from research.evaluation.batch import Rows, prompt_frame
 from research.evaluation.decoding.repeats import without_repeats
-from research.evaluation.decoding.sequence import chosen_of
+from research.evaluation.decoding.sequence import next_tokens
 from research.evaluation.generation import generate
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
@@ -29,7 +29,7 @@ from tests.tiny import FRAME, METHODS, ONE, decoder, encoded, scored, with_metho
 
 COUNT = 6
 END = 9
-SHOWN = frame([3, *np.random.default_rng(3).integers(10, 23, 11).tolist()])
+SHOWN = prompt_frame([3, *np.random.default_rng(3).integers(10, 23, 11).tolist()])
 
 
 def t5():
@@ -46,15 +46,15 @@ def windowed():
 
 # A model, the name of its method and what stands around its rows.
 CASES = {
-    "plain": (decoder, None, frame()),
+    "plain": (decoder, None, prompt_frame()),
     "few-shot": (decoder, None, SHOWN),
     "few-shot, lora": (decoder, "lora", SHOWN),
     "soft prompt": (decoder, "soft_prompt", FRAME),
     "prefix": (decoder, "prefix", FRAME),
     "window, soft prompt": (windowed, "soft_prompt", FRAME),
-    "t5": (t5, None, frame([], [1])),
-    "t5, few-shot, soft prompt": (t5, "soft_prompt", frame([5, 6, 7], [1])),
-    "t5, prefix": (t5, "prefix", frame([], [1])),
+    "t5": (t5, None, prompt_frame([], [1])),
+    "t5, few-shot, soft prompt": (t5, "soft_prompt", prompt_frame([5, 6, 7], [1])),
+    "t5, prefix": (t5, "prefix", prompt_frame([], [1])),
 }
 
 
@@ -142,7 +142,7 @@ def test_enough_beams_find_the_best_of_all_texts(penalty):
     model, leaves = decoder(vocab_size=5)
     examples, labels = small(6), every_text(5, 3, end=2)
     decoding = Decoding(3, num_beams=25, length_penalty=penalty)
-    around = frame([3, 4])
+    around = prompt_frame([3, 4])
     scores = np.asarray(scored(model, (), leaves, as_rows(examples), around, labels))
     scores = scores / labels.length[None].astype(float) ** penalty
     result = texts(model, (), leaves, examples, around, decoding, ends=[2])
@@ -174,7 +174,7 @@ def test_a_text_does_not_depend_on_other_rows_padding_or_devices(way):
     for options in (dict(batch_size=2), dict(batch_size=8, devices=Devices(count=4))):
         same(whole, texts(model, methods, leaves, examples, around, WAYS[way], **options))
 
-    behind = np.arange(examples.tokens.shape[1])[None] >= examples.start[:, None]
+    behind = np.arange(examples.tokens.shape[1])[None] >= examples.prompt_length[:, None]
     junk = replace(examples, tokens=np.where(behind, 17, examples.tokens))
     same(whole, texts(model, methods, leaves, junk, around, WAYS[way], batch_size=16))
 
@@ -236,7 +236,7 @@ def test_drawn_tokens_have_the_probabilities_of_the_formula(settings):
     logits = np.array([0.3, -1.0, 2.0, 0.5, 1.5, -0.2, 1.4], np.float32)
     count = 20_000
     keys = jax.random.split(jax.random.key(0), count)
-    drawn = chosen_of(
+    drawn = next_tokens(
         jnp.tile(logits[None], (count, 1)), Decoding(do_sample=True, **settings), keys, jnp.int32(5)
     )
     found = np.bincount(np.asarray(drawn), minlength=7)
@@ -253,7 +253,7 @@ def test_drawn_texts_have_the_probabilities_that_the_scorer_gives():
     one, labels, count = small(1), every_text(5, 2, end=2), 4000
     names = ("tokens", "length", "start", "label")
     same_prompt = Encoded(*(np.repeat(getattr(one, n), count, axis=0) for n in names), cut=0)
-    around, decoding = frame([3, 4]), Decoding(2, do_sample=True)
+    around, decoding = prompt_frame([3, 4]), Decoding(2, do_sample=True)
     result = texts(
         model, (), leaves, same_prompt, around, decoding, ends=[2], pad=2, batch_size=count
     )
@@ -325,15 +325,17 @@ def test_settings_that_make_no_sense(field, settings):
 
 def test_what_cannot_be_generated():
     model, leaves = decoder()
-    examples, around = encoded(4), frame([3, 4])
-    room = 32 - 2 - int(examples.start.max())
+    examples, around = encoded(4), prompt_frame([3, 4])
+    room = 32 - 2 - int(examples.prompt_length.max())
     fits = texts(model, (), leaves, examples, around, Decoding(room))
     assert fits.tokens.shape == (4, room)
     with pytest.raises(InputError, match=f"leaves {room} of 32"):
         texts(model, (), leaves, examples, around, Decoding(room + 1))
     with pytest.raises(InputError, match="token is 23"):
         texts(model, (), leaves, examples, around, Decoding(2), ends=[23])
-    empty = replace(examples, start=examples.start * np.array([1, 0, 1, 1], np.int32))
+    empty = replace(
+        examples, prompt_length=examples.prompt_length * np.array([1, 0, 1, 1], np.int32)
+    )
     with pytest.raises(InputError, match="example is 1"):
         texts(model, (), leaves, empty, around, Decoding(2))
     with pytest.raises(InputError, match="route is 'masked'"):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.evaluation.batch import frame
+from research.evaluation.batch import prompt_frame
 from research.evaluation.lm_loss import passages, plain_rows, text_loss
 from research.runtime.devices import Devices
 from tests.tiny import METHODS, ONE, decoder, text_loss_of, with_method
@@ -19,11 +19,13 @@ def test_the_loss_of_a_frozen_backbone():
     begin = np.asarray(params["embed/embedding"])[[BEGIN]]
     rows = plain_rows(TEXTS)
     loss = text_loss(
-        model, (), params, rows, frame([BEGIN]), devices=ONE, dtype=jnp.float32, batch_size=3
+        model, (), params, rows, prompt_frame([BEGIN]), devices=ONE, dtype=jnp.float32, batch_size=3
     )
     assert loss == pytest.approx(text_loss_of(model, params, TEXTS, begin), rel=1e-5)
     spread = Devices(count=2)
-    again = text_loss(model, (), params, rows, frame([BEGIN]), devices=spread, dtype=jnp.float32)
+    again = text_loss(
+        model, (), params, rows, prompt_frame([BEGIN]), devices=spread, dtype=jnp.float32
+    )
     assert again == pytest.approx(loss, rel=1e-5)
 
 
@@ -34,7 +36,13 @@ def test_a_soft_prompt_is_at_work():
     table = np.asarray(params["embed/embedding"])
     before = np.concatenate([np.asarray(leaves["soft_prompt:/prompt"]), table[[BEGIN]]])
     loss = text_loss(
-        model, (method,), leaves, plain_rows(TEXTS), frame([BEGIN]), devices=ONE, dtype=jnp.float32
+        model,
+        (method,),
+        leaves,
+        plain_rows(TEXTS),
+        prompt_frame([BEGIN]),
+        devices=ONE,
+        dtype=jnp.float32,
     )
     assert loss == pytest.approx(text_loss_of(model, params, TEXTS, before), rel=1e-5)
 
@@ -42,7 +50,7 @@ def test_a_soft_prompt_is_at_work():
 def test_without_a_token_to_predict_there_is_no_loss():
     model, params = decoder()
     loss = text_loss(
-        model, (), params, plain_rows([[5]]), frame([]), devices=ONE, dtype=jnp.float32
+        model, (), params, plain_rows([[5]]), prompt_frame([]), devices=ONE, dtype=jnp.float32
     )
     assert np.isnan(loss)
 
@@ -50,17 +58,17 @@ def test_without_a_token_to_predict_there_is_no_loss():
 def test_passages_follow_one_another_as_far_as_the_text_goes():
     found = passages(list(range(10, 20)), [3, 4, 2, 5])
     assert found.tokens.tolist() == [[10, 11, 12, 0], [13, 14, 15, 16], [17, 18, 0, 0]]
-    assert found.length.tolist() == [3, 4, 2] and found.start.tolist() == [1, 1, 1]
+    assert found.length.tolist() == [3, 4, 2] and found.prompt_length.tolist() == [1, 1, 1]
 
 
 @pytest.mark.thorough
 def test_the_embedded_backbone_knows_its_own_text_better_than_shuffled():
     """Mean nats a token of the shipped model, near the loss that its README tells of."""
-    from research.common.paths import located
+    from research.common.paths import resolve_path
     from research.models.backbone import load_backbone, load_tokenizer
     from research.runs.held_out_text import own_text, read_held_out
 
-    folder = located("world-1m", "backbone")
+    folder = resolve_path("world-1m", "backbone")
     backbone = load_backbone(folder)
     tokenizer = load_tokenizer(folder, backbone.model)
     stream = read_held_out("world", tokenizer)
@@ -74,7 +82,7 @@ def test_the_embedded_backbone_knows_its_own_text_better_than_shuffled():
             (),
             backbone.params,
             rows,
-            frame([]),
+            prompt_frame([]),
             devices=ONE,
             dtype=jnp.float32,
         )

@@ -9,8 +9,8 @@ import pytest
 from flax.traverse_util import unflatten_dict
 
 from research.common.errors import InputError
-from research.evaluation.batch import Rows, frame
-from research.evaluation.calibration import label_scores
+from research.evaluation.batch import Rows, prompt_frame
+from research.evaluation.calibration import pooled_label_scores
 from research.evaluation.scoring import ROUTES, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.head import Head
@@ -23,9 +23,9 @@ from tests.thorough import cases
 from tests.tiny import LABELS, METHODS, batch, encoded, loss_sum, scored, with_method
 
 FRAMES = {
-    "masked": frame([3, 4, 8], closing=[7, 5], mask=9),
-    "seq2seq": frame([3, 4, 8], closing=[2]),
-    "head": frame([3], closing=[5]),
+    "masked": prompt_frame([3, 4, 8], closing=[7, 5], mask=9),
+    "seq2seq": prompt_frame([3, 4, 8], closing=[2]),
+    "head": prompt_frame([3], closing=[5]),
 }
 VARIANTS = {"bert": "masked", "t5": "seq2seq"}
 # Float32 sums over some ten tokens, of logits below 100.
@@ -102,11 +102,11 @@ def slow_score(model, params, prompt, target, around) -> float:
 def test_label_scores_and_objective_are_sums_of_token_logprobs(load, variant):
     model, params = load(variant)
     around, rows = FRAMES[VARIANTS[variant]], batch(4)
-    rows.tokens[1, 2] = around.closing[-1]  # a separator within: the second text of a pair
+    rows.tokens[1, 2] = around.suffix_ids[-1]  # a separator within: the second text of a pair
     scores = scored(model, (), params, rows, around)
     slow = np.zeros((4, 2))
     for row, label in np.ndindex(4, 2):
-        prompt = rows.tokens[row, : rows.start[row]]
+        prompt = rows.tokens[row, : rows.prompt_length[row]]
         target = LABELS.tokens[label, : LABELS.length[label]]
         slow[row, label] = slow_score(model, params, prompt, target, around)
     np.testing.assert_allclose(scores, slow, **CLOSE)
@@ -122,10 +122,10 @@ def test_labels_of_several_texts_are_calibrated(load, variant):
     tokens = np.array([[5, 0, 0], [6, 9, 7], [5, 7, 0], [6, 0, 0]], np.int32)
     texts = LabelTexts(Labels(tokens, np.array([1, 3, 2, 1])), np.array([0, 0, 1, 1]), np.ones(4))
     scores = np.asarray(scored(model, (), params, rows, around, texts.targets))
-    found = label_scores(scores[:2], texts, "tokens", [scores[2:]])
+    found = pooled_label_scores(scores[:2], texts, "tokens", [scores[2:]])
     slow = np.zeros((3, 4))
     for row, text in np.ndindex(3, 4):
-        prompt = rows.tokens[row, : rows.start[row]]
+        prompt = rows.tokens[row, : rows.prompt_length[row]]
         target = tokens[text, : texts.targets.length[text]]
         slow[row, text] = slow_score(model, params, prompt, target, around)
     for row in range(2):
@@ -146,7 +146,7 @@ def test_scores_do_not_depend_on_padding_or_other_rows(load, variant, name):
     junk = rows._replace(tokens=np.where(behind, 17, rows.tokens))
     np.testing.assert_array_equal(scores, scored(model, (method,), leaves, junk, around))
     wide = rows._replace(tokens=np.pad(rows.tokens, ((0, 0), (0, 9)), constant_values=11))
-    longer = around._replace(opening=np.pad(around.opening, (0, 5), constant_values=9))
+    longer = around._replace(prefix_ids=np.pad(around.prefix_ids, (0, 5), constant_values=9))
     np.testing.assert_allclose(scores, scored(model, (method,), leaves, wide, longer), **CLOSE)
     alone = Rows(*(field[2:3] for field in rows))
     one = scored(model, (method,), leaves, alone, around)
@@ -166,7 +166,7 @@ def test_a_head_reads_the_pooled_row(load, variant, pool):
     leaves = with_method(method, params)
     scores = scored(model, (method,), leaves, rows, around)
     for row in range(4):
-        hidden = hidden_of(model, params, [3, *rows.tokens[row, : rows.start[row]], 5])
+        hidden = hidden_of(model, params, [3, *rows.tokens[row, : rows.prompt_length[row]], 5])
         pooled = hidden.mean(0) if pool == "mean" else hidden[0]
         if pool == "first":  # these checkpoints have no pooler, so the head has a layer of its own
             pooled = np.tanh(pooled @ leaves["head:/dense"] + leaves["head:/dense_bias"])
@@ -185,7 +185,7 @@ def test_a_number_is_the_output_and_its_loss_the_squared_error(load):
     rows = batch(3)._replace(label=np.array([0.5, -2.0, 3.25], np.float32))
     numbers = scored(model, (method,), leaves, rows, FRAMES["head"])
     for row in range(3):
-        hidden = hidden_of(model, params, [3, *rows.tokens[row, : rows.start[row]], 5])
+        hidden = hidden_of(model, params, [3, *rows.tokens[row, : rows.prompt_length[row]], 5])
         expected = hidden.mean(0) @ leaves["head:/kernel"] + leaves["head:/bias"]
         np.testing.assert_allclose(numbers[row], expected, **CLOSE)
     error = ((np.asarray(numbers)[:, 0] - rows.label) ** 2).sum()
@@ -202,7 +202,7 @@ def test_a_mean_leaves_the_soft_prompt_out(load):
     leaves = with_method(soft, with_method(head, params))
     scores = scored(model, (head, soft), leaves, rows, FRAMES["head"])
     prompt = np.asarray(leaves["soft_prompt:/prompt"])
-    ids = [3, *rows.tokens[0, : rows.start[0]], 5]
+    ids = [3, *rows.tokens[0, : rows.prompt_length[0]], 5]
     hidden = hidden_of(model, params, ids, prompt)
     logits = hidden[len(prompt) :].mean(0) @ leaves["head:/kernel"] + leaves["head:/bias"]
     np.testing.assert_allclose(scores[0], jax.nn.log_softmax(logits), **CLOSE)
@@ -215,7 +215,7 @@ def test_every_route_smooths_its_targets(route, load):
     model, params = load(variant)
     methods = (Head("mean"),) if route == "head" else ()
     leaves = with_method(methods[0], params) if methods else params
-    rows, around = batch(2), FRAMES.get(route, frame([3]))
+    rows, around = batch(2), FRAMES.get(route, prompt_frame([3]))
 
     @partial(jax.jit, static_argnums=1)
     def logprobs(rows, smoothing):

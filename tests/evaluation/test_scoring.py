@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.evaluation.batch import Rows, frame
+from research.evaluation.batch import Rows, prompt_frame
 from research.evaluation.label_scoring import predict
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
@@ -34,9 +34,9 @@ CLOSE = dict(rtol=0, atol=1e-4)
 def test_label_score_is_the_sum_of_token_logprobs(opening):
     model, params = decoder()
     rows = batch(4)
-    scores = scored(model, (), params, rows, frame(opening))
+    scores = scored(model, (), params, rows, prompt_frame(opening))
     for row in range(4):
-        prompt = [*opening, *rows.tokens[row, : rows.start[row]]]
+        prompt = [*opening, *rows.tokens[row, : rows.prompt_length[row]]]
         for label in range(2):
             target = LABELS.tokens[label, : LABELS.length[label]]
             ids = np.array([*prompt, *target, *[0] * 30][:24])
@@ -70,7 +70,7 @@ def test_scores_do_not_depend_on_padding_or_other_rows(name):
     wide = rows._replace(tokens=np.pad(rows.tokens, ((0, 0), (0, 9)), constant_values=11))
     np.testing.assert_allclose(scores, scored(model, methods, leaves, wide), **CLOSE)
 
-    padded = FRAME._replace(opening=np.pad(FRAME.opening, (0, 5), constant_values=9))
+    padded = FRAME._replace(prefix_ids=np.pad(FRAME.prefix_ids, (0, 5), constant_values=9))
     np.testing.assert_allclose(scores, scored(model, methods, leaves, rows, padded), **CLOSE)
 
     alone = Rows(*(field[2:3] for field in rows))
@@ -80,7 +80,7 @@ def test_scores_do_not_depend_on_padding_or_other_rows(name):
 def test_a_target_token_of_the_row_is_not_looked_at():
     model, params = decoder()
     rows = batch(4)
-    target = np.arange(rows.tokens.shape[1])[None] >= rows.start[:, None]
+    target = np.arange(rows.tokens.shape[1])[None] >= rows.prompt_length[:, None]
     other = rows._replace(tokens=np.where(target, 12, rows.tokens))
     np.testing.assert_array_equal(scored(model, (), params, rows), scored(model, (), params, other))
 
@@ -105,8 +105,8 @@ def test_one_token_before_all_rows_is_the_same_in_the_rows_and_in_a_pass_of_its_
     model, params = decoder()
     methods, rows = (METHODS[name],), batch(3)
     leaves = with_method(methods[0], params)
-    alone = frame([3])
-    padded = alone._replace(opening=np.pad(alone.opening, (0, 2), constant_values=9))
+    alone = prompt_frame([3])
+    padded = alone._replace(prefix_ids=np.pad(alone.prefix_ids, (0, 2), constant_values=9))
     in_rows, apart = (scored(model, methods, leaves, rows, one) for one in (alone, padded))
     np.testing.assert_allclose(in_rows, apart, **CLOSE)
 
@@ -130,12 +130,12 @@ def test_prefix_once_equals_prefix_concatenated_to_every_row(name):
     width = max(map(len, joined))
     whole = rows._replace(
         tokens=np.array([ids + [0] * (width - len(ids)) for ids in joined], np.int32),
-        start=rows.start + len(shown),
+        prompt_length=rows.prompt_length + len(shown),
         length=rows.length + len(shown),
     )
     value = jax.jit(jax.value_and_grad(loss_sum, argnums=2), static_argnums=0)
-    once, gradient = value(model, methods, leaves, rows, frame(list(shown)))
-    each, slow_gradient = value(model, methods, leaves, whole, frame([]))
+    once, gradient = value(model, methods, leaves, rows, prompt_frame(list(shown)))
+    each, slow_gradient = value(model, methods, leaves, whole, prompt_frame([]))
     assert float(once) == pytest.approx(float(each), rel=1e-5)
     for path, leaf in gradient.items():
         scale = max(1.0, np.abs(slow_gradient[path]).max())
@@ -148,7 +148,9 @@ def test_soft_prompt_equals_embeddings_concatenated_to_every_row():
     method = METHODS["soft_prompt"]
     leaves, rows = with_method(method, params), batch(3)
     adapted = jax.jit(
-        lambda leaves, rows: target_logprobs(Adapted(model, (method,), leaves), rows, frame([]))
+        lambda leaves, rows: target_logprobs(
+            Adapted(model, (method,), leaves), rows, prompt_frame([])
+        )
     )
     logprobs, counted = adapted(leaves, rows)
     for i in range(3):
@@ -157,7 +159,7 @@ def test_soft_prompt_equals_embeddings_concatenated_to_every_row():
             model, params, jnp.concatenate([leaves["soft_prompt:/prompt"], embedded])
         )
         for t in range(int(counted[i].sum())):
-            place = int(rows.start[i]) + t
+            place = int(rows.prompt_length[i]) + t
             expected = float(slow[method.length + place - 1, rows.tokens[i, place]])
             assert float(logprobs[i, t]) == pytest.approx(expected, abs=1e-4)
 

@@ -17,9 +17,9 @@ def test_the_loss_is_the_mean_over_all_target_tokens():
     (model, params), rows = decoder(), encoded(4)
     where = {"devices": ONE, "dtype": jnp.float32, "batch_size": 3}
     found = text_loss(model, (), params, rows, FRAME, **where)
-    opening = np.asarray(FRAME.opening[: int(FRAME.length)])
+    opening = np.asarray(FRAME.prefix_ids[: int(FRAME.prefix_length)])
     before, losses = len(opening), []
-    for tokens, start, length in zip(rows.tokens, rows.start, rows.length, strict=True):
+    for tokens, start, length in zip(rows.tokens, rows.prompt_length, rows.length, strict=True):
         # What stands behind a token does not change what it is given.
         logprobs = all_logprobs(model, params, np.concatenate([opening, tokens]))
         for place in range(start, length):

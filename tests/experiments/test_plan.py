@@ -10,15 +10,15 @@ import pytest
 
 from research.common.errors import InputError
 from research.experiments.approach import Approach
-from research.experiments.cohorts import lineage_id
+from research.experiments.cohorts import stage_id
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Cell, Run, cells
+from research.experiments.plan import CellPlan, Run, cells
 from research.experiments.stage import Stage
 from research.methods.lora import LoRA
 from research.training.optimizer import Schedule
 
 
-def plan(config: dict[str, Any], checksum: str = "backbone") -> list[Cell]:
+def plan(config: dict[str, Any], checksum: str = "backbone") -> list[CellPlan]:
     experiment = Experiment.parse(config)
     return list(cells(experiment, {task.name: task.load() for task in experiment.tasks}, checksum))
 
@@ -257,7 +257,7 @@ def test_the_content_of_the_file_makes_the_run(config: dict, tmp_path: Path):
     for prompt in (np.ones((3, 16)), np.zeros((3, 16)), np.ones((3, 16))):
         np.save(file, prompt)
         run = first(config)
-        ids.append((run.id, lineage_id(run, 0)))
+        ids.append((run.id, stage_id(run, 0)))
     assert ids[0] == ids[2] and not set(ids[0]) & set(ids[1])
     assert "sources" not in first(with_row(config, stages=stages[1:])).settings
     file.unlink()

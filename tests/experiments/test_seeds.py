@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.experiments.cohorts import lineage_id, shares
+from research.experiments.cohorts import shards, stage_id
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Cell, Run, cells
-from research.experiments.seeds import Seeds, square
+from research.experiments.plan import CellPlan, Run, cells
+from research.experiments.seeds import Seeds, latin_square
 from research.models.backbone import load_backbone
-from research.records.store import Ledger
-from research.runs.context import open_bench
-from research.runs.state import Work
-from research.sweeps.single_run import Wanted, train_run
-from research.sweeps.worker import Address, place
+from research.records.store import RunStore
+from research.runs.context import open_context
+from research.runs.state import RunState
+from research.sweeps.single_run import RunRequest, train_run
+from research.sweeps.worker import ShardRef, cell_index
 from tests.films import run
 from tests.sweeps.test_sweep import by_row, results
 
 
-def planned(config: dict[str, Any]) -> dict[str, Cell]:
+def planned(config: dict[str, Any]) -> dict[str, CellPlan]:
     experiment = Experiment.parse(config)
     tasks = {task.name: task.load() for task in experiment.tasks}
     checksum = load_backbone(experiment.backbone).checksum
@@ -33,32 +33,32 @@ def planned(config: dict[str, Any]) -> dict[str, Cell]:
 
 @pytest.mark.parametrize("side", [3, 5, 7, 9])
 def test_any_two_sources_have_each_pair_once_and_the_diagonal_is_ordinary(side: int):
-    found = square(side)
+    found = latin_square(side)
     pairs = list(itertools.product(range(side), repeat=2))
     for a, b in itertools.combinations(("sample", "order", "initialisation"), 2):
         assert sorted((getattr(one, a), getattr(one, b)) for one in found) == pairs
     assert {Seeds.alike(seed) for seed in range(side)} <= set(found)
-    assert square(0) == []
+    assert latin_square(0) == []
 
 
 def test_seeds_that_are_alike_make_the_ordinary_run(config: dict):
     cell = planned(config)["LoRA"]
     one, same = (Run(cell, cell.trials[0], seed) for seed in (1, Seeds(1, 1, 1)))
-    assert one.id == same.id and lineage_id(one, 0) == lineage_id(same, 0)
+    assert one.id == same.id and stage_id(one, 0) == stage_id(same, 0)
     apart = [Run(cell, cell.trials[0], Seeds(*own)) for own in ((0, 1, 1), (1, 0, 1), (1, 1, 0))]
     assert len({run.id for run in (one, *apart)}) == 4
-    assert len({lineage_id(run, 0) for run in (one, *apart)}) == 4
+    assert len({stage_id(run, 0) for run in (one, *apart)}) == 4
 
 
 def test_each_seed_drives_its_own_source(config: dict, tmp_path: Path):
-    bench, found = open_bench(Experiment.parse(config), tmp_path), planned(config)
+    context, found = open_context(Experiment.parse(config), tmp_path), planned(config)
 
     @functools.cache
     def facts(row: str, *seeds: int) -> tuple[Any, ...]:
         """(checksum of the sample, seed of the order, opening, what LoRA begins with)."""
         cell = found[row]
-        work = Work(Run(cell, cell.trials[0], Seeds(*seeds)), bench)
-        opening = work.data.frame.opening.tolist()
+        work = RunState(Run(cell, cell.trials[0], Seeds(*seeds)), context)
+        opening = work.data.frame.prefix_ids.tolist()
         if not cell.approach.stages:
             return work.data.split.checksum, None, opening, None
         member = work.member(0, work.stage_data(0))
@@ -90,11 +90,11 @@ def test_crossed_runs_are_of_the_chosen_trial_and_found_by_other_processes(confi
         run.id for runs in plain["LoRA"].groups(cell.trials[1])[:2] for run in runs
     ]
     assert {run.trial["learning_rate"] for run in cell.crossed(cell.trials[1])} == {0.1}
-    for share in shares(groups[2], vmapped=False):
-        address = Address.of(share, share.runs)
-        there, [one] = address.find({place(cell): cell for cell in found.values()})
+    for share in shards(groups[2], vmapped=False):
+        address = ShardRef.of(share, share.runs)
+        there, [one] = address.find({cell_index(cell): cell for cell in found.values()})
         assert one.id == share.runs[0].id and len(there.cohort) == 6
-    [whole] = shares(groups[2], vmapped=True)
+    [whole] = shards(groups[2], vmapped=True)
     assert len(whole.runs) == 6
 
 
@@ -111,7 +111,7 @@ def test_a_sweep_adds_the_crossed_runs_and_changes_no_other(
     """One of them trained alone first, as a sweep would: nothing of it is done again."""
     config |= {"crossed_seeds": 3, "keep_trained": True}
     experiment = Experiment.parse(config)
-    wanted = Wanted("LoRA", learning_rate=0.1, seed=0, order=1, initialisation=2)
+    wanted = RunRequest("LoRA", learning_rate=0.1, seed=0, order=1, initialisation=2)
     alone = train_run(experiment, tmp_path, wanted, lambda line: None)
     assert alone["seeds"] == {"sample": 0, "order": 1, "initialisation": 2}
     run(config, tmp_path)
@@ -131,9 +131,9 @@ def test_a_sweep_adds_the_crossed_runs_and_changes_no_other(
     assert all(r["run_id"] in table for r in ordinary.values() if r["metrics"]["test"])
     assert sum(line.startswith("| ") for line in (tmp_path / "seeds.md").open()) == 2 + 2
     # Asked for again, nothing is missing.
-    before = set(Ledger(tmp_path).ids())
+    before = set(RunStore(tmp_path).ids())
     run(config, tmp_path)
-    assert set(Ledger(tmp_path).ids()) == before
+    assert set(RunStore(tmp_path).ids()) == before
     chosen = {r["trial"]["learning_rate"] for r in by_row(tmp_path)["LoRA"] if r["metrics"]["test"]}
     assert len(chosen) == 1
 
@@ -141,6 +141,6 @@ def test_a_sweep_adds_the_crossed_runs_and_changes_no_other(
 def test_seeds_that_a_row_does_not_have(config: dict, tmp_path: Path):
     experiment = Experiment.parse(config | {"crossed_seeds": 3})
     for row in ("zero-shot", "LoRA"):
-        wanted = Wanted(row, seed=0, order=0 if row == "LoRA" else 1, initialisation=2)
+        wanted = RunRequest(row, seed=0, order=0 if row == "LoRA" else 1, initialisation=2)
         with pytest.raises(InputError, match="allowed are 0/0/0, "):
             train_run(experiment, tmp_path, wanted, lambda line: None)

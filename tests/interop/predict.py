@@ -38,13 +38,13 @@ def _logits(model, methods, leaves, given) -> jax.Array:
         memories, offset = adapted.prefix(NOTHING, none)
         hidden, _ = adapted.rows(tokens, valid, _places(offset, tokens), memories)
         return adapted.logits(hidden)
-    read = adapted.read(tokens, valid, NOTHING, none, given.get("types"))
+    read = adapted.encode(tokens, valid, NOTHING, none, given.get("types"))
     if adapted.route == "head":
         return adapted.classes(read)
     if adapted.route == "masked":
-        return adapted.logits(read.hidden[:, read.lead :])
+        return adapted.logits(read.hidden[:, read.prompt_embeddings :])
     target, (memories, offset) = given["target"], adapted.layer_prefixes()
-    places, cross = _places(offset, target), adapted.offered(read)
+    places, cross = _places(offset, target), adapted.cross_memory(read)
     hidden, _ = adapted.rows(target, given["target_valid"], places, memories, cross)
     return adapted.logits(hidden)
 

@@ -12,7 +12,7 @@ from research.methods.lora import LoRA
 from research.methods.merging import merged
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone, load_tokenizer
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.records.weights import load_trained
 from scripts.export import main
 from tests import films
@@ -96,7 +96,7 @@ def test_what_a_run_trained_is_exported(tmp_path, export):
         for name, method in (("LoRA", lora), ("full", {"name": "full"}))
     ]
     results = films.run(config, tmp_path / "results")
-    ids = {record["approach"]: record["run_id"] for record in Ledger(results).all()}
+    ids = {record["approach"]: record["run_id"] for record in RunStore(results).all()}
     out = ["--results", results, "--out", tmp_path / "out", "--run"]
     code, said = export(*out, ids["full"])
     assert code == 2 and "--merge is False: it is needed" in said

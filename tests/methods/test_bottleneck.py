@@ -7,7 +7,7 @@ from scipy.special import erf
 
 from research.common.errors import InputError
 from research.methods.bottleneck import Bottleneck
-from research.methods.method import Site, add, added_to, mask
+from research.methods.method import LayerCall, add, added_to, mask
 from tests import checkpoints
 from tests.tiny import WORDS, decoder
 
@@ -16,7 +16,7 @@ DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(2, 3, 6)).astype(np.float32)
 KERNEL = DRAW.normal(size=(6, 6)).astype(np.float32)
 BIAS = DRAW.normal(size=6).astype(np.float32)
-SITE = Site(lambda x: x @ KERNEL + BIAS[None, None], KERNEL, None)
+SITE = LayerCall(lambda x: x @ KERNEL + BIAS[None, None], KERNEL, None)
 PLAIN = X @ KERNEL + BIAS
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.evaluation.batch import Rows, frame
+from research.evaluation.batch import Rows, prompt_frame
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.dropout import shared_dropout
@@ -55,7 +55,7 @@ def test_the_dropout_of_t5_depends_on_a_rows_key_alone(monkeypatch: pytest.Monke
     @jax.jit
     def losses(rows: Rows, key: jax.Array) -> jax.Array:
         adapted = Adapted(model, (), leaves, dropout=0.5)
-        logprobs, counted = target_logprobs(adapted, rows, frame(closing=[1]), key)
+        logprobs, counted = target_logprobs(adapted, rows, prompt_frame(closing=[1]), key)
         return -jnp.where(counted, logprobs, 0.0).sum(axis=1)
 
     key = jax.random.PRNGKey(1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from research.methods.ia3 import IA3
-from research.methods.method import Site, add, added_to
+from research.methods.method import LayerCall, add, added_to
 from tests import checkpoints
 from tests.tiny import WORDS
 
@@ -15,7 +15,7 @@ DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(2, 3, 6)).astype(np.float32)
 KERNEL = DRAW.normal(size=(6, 6)).astype(np.float32)
 BIAS = DRAW.normal(size=6).astype(np.float32)
-SITE = Site(lambda x: x @ KERNEL + BIAS[None, None], KERNEL, None)
+SITE = LayerCall(lambda x: x @ KERNEL + BIAS[None, None], KERNEL, None)
 PLAIN = X @ KERNEL + BIAS
 
 

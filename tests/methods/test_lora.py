@@ -11,7 +11,7 @@ import pytest
 from research.common.errors import InputError
 from research.methods.dora import DoRA
 from research.methods.lora import LoRA, RankOf
-from research.methods.method import Site, add, added_to
+from research.methods.method import LayerCall, add, added_to
 from tests.tiny import WORDS, decoder
 
 KEY = jax.random.PRNGKey(0)
@@ -26,8 +26,8 @@ LEAF = {
 }
 
 
-def site(kernel=KERNEL) -> Site:
-    return Site(lambda x: x @ kernel + BIAS[None, None], kernel, None)
+def site(kernel=KERNEL) -> LayerCall:
+    return LayerCall(lambda x: x @ kernel + BIAS[None, None], kernel, None)
 
 
 def added(method) -> dict[str, dict[str, jax.Array]]:
@@ -125,7 +125,7 @@ def test_dora_starts_as_the_layer_in_bfloat16_too():
     kernel = jnp.asarray(KERNEL, jnp.bfloat16)
     low |= {"b": 0 * low["b"], "magnitude": jnp.linalg.norm(KERNEL, axis=0).astype(jnp.bfloat16)}
     x = jnp.asarray(X, jnp.bfloat16)
-    found = DoRA(rank=2).layer(low, x, Site(lambda x: x @ kernel, kernel, None))
+    found = DoRA(rank=2).layer(low, x, LayerCall(lambda x: x @ kernel, kernel, None))
     assert found.dtype == jnp.bfloat16
     # Rounded once for the kernel, once for the magnitudes, and once for each sum.
     plain = np.asarray(x @ kernel, np.float32)

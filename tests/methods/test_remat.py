@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.contracts.subject import Subject
+from research.contracts.subject import ContractCase
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.lora import LoRA
@@ -20,7 +20,7 @@ CALLS = {"llama, grouped keys": 4, "gpt2": 4, "t5": 4, "bert": 2, "roberta": 2}
 
 @pytest.mark.parametrize("variant", cases(CALLS, quick=()))
 def test_gradients_of_every_family(variant):
-    one = Subject(*checkpoints.drawn(variant), (LoRA(rank=3, dropout=0.3),))
+    one = ContractCase(*checkpoints.drawn(variant), (LoRA(rank=3, dropout=0.3),))
     rows, frame, key = one.batch(), one.frame, jax.random.PRNGKey(0)
 
     def loss(leaves, remat):

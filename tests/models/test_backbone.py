@@ -109,8 +109,8 @@ def test_saving_never_overwrites_and_leaves_nothing_half_done(saved, tmp_path, m
 class Headed(Decoder):
     """A decoder with a classification head in its checkpoints."""
 
-    LAYOUT = Decoder.LAYOUT._replace(
-        keys=(*Decoder.LAYOUT.keys, Key("score.weight", "head:/kernel", True)),
+    KEY_MAP = Decoder.KEY_MAP._replace(
+        keys=(*Decoder.KEY_MAP.keys, Key("score.weight", "head:/kernel", True)),
     )
 
     @classmethod
@@ -140,7 +140,10 @@ def test_a_classification_head_is_saved_and_loaded_with_its_model(make, tmp_path
     assert {"score.weight", "model.norm.weight"} < seen.pop()
     (tmp_path / "model" / SINGLE).unlink()
     write_weights(
-        tmp_path / "model" / SINGLE, plain.LAYOUT, {p: params[p] for p in shapes(plain)}, np.float32
+        tmp_path / "model" / SINGLE,
+        plain.KEY_MAP,
+        {p: params[p] for p in shapes(plain)},
+        np.float32,
     )
     assert "1 missing: score.weight" in refusal(load_backbone, str(tmp_path / "model"))
 

@@ -12,7 +12,7 @@ from flax.traverse_util import unflatten_dict
 from research.common.errors import InputError
 from research.models import MODELS
 from research.models.backbone import random_params, shapes
-from research.models.layers.attention import Memory
+from research.models.layers.attention import KeyValueMemory
 from tests.checkpoints import BERT, ROBERTA
 
 BASE = dict(
@@ -285,7 +285,7 @@ def test_a_memory_equals_concatenation_in_one_layer(tiny):
         (hidden @ leaf[f"layers_0/attention/{n}/kernel"]).reshape(1, 3, 4, 6).astype(np.float32)
         for n in ("key", "value")
     )
-    memory = Memory((keys,), (values,), valid, np.arange(3, dtype=np.int32)[None])
+    memory = KeyValueMemory((keys,), (values,), valid, np.arange(3, dtype=np.int32)[None])
     found = run(model, params, TOKENS, steps(7, 3), memories=(memory,))
     np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
     assert np.abs(found - run(model, params, TOKENS, steps(7, 3))).max() > 1e-2

@@ -158,7 +158,7 @@ def test_a_model_with_a_prefix_takes_it_unless_weights_are_dropped(monkeypatch):
 
     def hidden(dropout=0.0, keys=None):
         adapted = Adapted(model, (method,), leaves, dropout=dropout)
-        memories, offset = adapted.prefix(tiny.FRAME.opening, tiny.FRAME.length)
+        memories, offset = adapted.prefix(tiny.FRAME.prefix_ids, tiny.FRAME.prefix_length)
         slots = jnp.broadcast_to(jnp.arange(12), rows.tokens.shape)
         valid = slots < rows.length[:, None]
         found, _ = adapted.rows(rows.tokens, valid, offset + slots, memories, keys=keys)

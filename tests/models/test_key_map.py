@@ -5,10 +5,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from research.common.errors import InputError
-from research.models.checkpoint.key_map import Key, Layout
+from research.models.checkpoint.key_map import Key, KeyMap
 from research.models.checkpoint.weights import SINGLE, read_weights, tensor_names
 
-LAYOUT = Layout(
+KEY_MAP = KeyMap(
     keys=(
         Key("net.words.weight", "embed/embedding"),
         Key("net.layers.{i}.norm.weight", "layers_{i}/norm/scale"),
@@ -37,7 +37,7 @@ STORED = {
 
 def read(folder, stored, shapes=SHAPES):
     save_file(stored, folder / SINGLE)
-    return read_weights(folder, LAYOUT, shapes, np.float32)
+    return read_weights(folder, KEY_MAP, shapes, np.float32)
 
 
 def complaint(folder, stored, shapes=SHAPES):
@@ -64,7 +64,7 @@ def test_bare_models_and_old_norms_are_the_same_tensors(tmp_path, change):
     np.testing.assert_array_equal(found["embed/embedding"], TABLE)
     np.testing.assert_array_equal(found["layers_0/norm/scale"], SCALE)
     np.testing.assert_array_equal(found["layers_0/norm/bias"], BIAS)
-    assert set(tensor_names(tmp_path, LAYOUT)) == {*STORED, "net.layers.0.buffer"}
+    assert set(tensor_names(tmp_path, KEY_MAP)) == {*STORED, "net.layers.0.buffer"}
 
 
 def test_a_tensor_stands_under_one_name_only(tmp_path):
@@ -110,7 +110,7 @@ def test_a_copy_of_what_the_model_lacks_is_surplus(tmp_path):
 
 
 def test_a_leaf_without_a_name_is_refused():
-    assert LAYOUT.key("layers_12/norm/scale").theirs == "net.layers.12.norm.weight"
-    assert LAYOUT.key("head:/kernel") == Key("score.weight", "head:/kernel", True)
+    assert KEY_MAP.key("layers_12/norm/scale").theirs == "net.layers.12.norm.weight"
+    assert KEY_MAP.key("head:/kernel") == Key("score.weight", "head:/kernel", True)
     with pytest.raises(InputError, match="layers_x/norm/scale"):
-        LAYOUT.key("layers_x/norm/scale")
+        KEY_MAP.key("layers_x/norm/scale")

@@ -20,7 +20,7 @@ def stored(make, tmp_path):
 
     def store(**changes):
         model, params = make(**changes)
-        write_weights(tmp_path / SINGLE, model.LAYOUT, params, np.float32)
+        write_weights(tmp_path / SINGLE, model.KEY_MAP, params, np.float32)
         return model, params, tmp_path
 
     return store
@@ -33,7 +33,7 @@ def edit(folder, change):
 
 
 def read(model, folder, dtype=np.float32):
-    return read_weights(folder, model.LAYOUT, shapes(model), dtype)
+    return read_weights(folder, model.KEY_MAP, shapes(model), dtype)
 
 
 def complaint(model, folder):
@@ -66,7 +66,7 @@ def test_kernels_are_transposed_and_named_as_torch_has_them(stored):
 def test_half_precision_files_are_read_exactly(stored, kind):
     model, params, folder = stored()
     dtype = jnp.dtype(kind)
-    write_weights(folder / SINGLE, model.LAYOUT, params, dtype)
+    write_weights(folder / SINGLE, model.KEY_MAP, params, dtype)
     for path, leaf in read(model, folder).items():
         assert leaf.dtype == np.float32
         np.testing.assert_array_equal(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from research.models.backbone import Backbone, load_backbone, save_backbone, shapes
-from research.models.bert.model import Encoder
+from research.models.bert.model import EncoderModel
 
 # Of every family; other variants differ in what no method sees.
 VARIANTS = [
@@ -57,7 +57,7 @@ def with_head(backbone: Backbone, folder: Path) -> Backbone:
     What it lacks for that is drawn: the head, and the pooler of a BERT that predicts tokens.
     """
     model = backbone.model
-    assert isinstance(model, Encoder)
+    assert isinstance(model, EncoderModel)
     config = replace(model.config, masked_lm=False, pooler=model.config.family == "bert")
     model = type(model)(config).with_classes(CLASSES)
     draw, params = np.random.default_rng(0), {}

@@ -2,7 +2,7 @@
 
 import torch
 
-from research.evaluation.batch import Frame, Rows, frame
+from research.evaluation.batch import PromptFrame, Rows, prompt_frame
 from research.models.backbone import Backbone
 from tests.tiny import batch
 
@@ -19,16 +19,16 @@ def rows_of(backbone: Backbone, size: int, seed: int = 0) -> Rows:
     return rows._replace(tokens=rows.tokens + lowest, target=rows.target + lowest)
 
 
-def framed(backbone: Backbone) -> Frame:
+def framed(backbone: Backbone) -> PromptFrame:
     """The frame of rows: encoders need a closing, the others have none."""
-    return frame([], [CLOSING] if backbone.model.ROUTE == "masked" else [], MASK)
+    return prompt_frame([], [CLOSING] if backbone.model.ROUTE == "masked" else [], MASK)
 
 
 def their_objective(model, backbone: Backbone, rows: Rows) -> tuple[torch.Tensor, int]:
     """(summed negative log-probability, number) of what a model of torch should predict."""
     total, count = torch.zeros(()), 0
     for row in range(len(rows.tokens)):
-        start, length = int(rows.start[row]), int(rows.length[row])
+        start, length = int(rows.prompt_length[row]), int(rows.length[row])
         tokens = [int(token) for token in rows.tokens[row]]
         prompt, target = tokens[:start], tokens[start:length]
         if backbone.model.head_shapes():

@@ -77,7 +77,7 @@ def as_leaves(
     Those of an adapter are written and read as it is.
     """
     if methods[0].name == "full":
-        keys = [backbone.model.LAYOUT.key(path) for path in backbone.params]
+        keys = [backbone.model.KEY_MAP.key(path) for path in backbone.params]
         assert len(keys) == len(arrays)
         return {k.ours: arrays[k.theirs].T if k.transposed else arrays[k.theirs] for k in keys}
     stored = {}

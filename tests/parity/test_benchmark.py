@@ -5,7 +5,7 @@ import pytest
 
 from research.methods.soft_prompt import SoftPrompt
 from research.studies.speed import our_side, peft_side, shapes
-from research.studies.speed.cases import LORA, PREFIX, drawn
+from research.studies.speed.cases import LORA, PREFIX, random_case
 from tests import tiny
 
 METHODS = [(), (LORA,), (SoftPrompt(length=4),), (PREFIX,)]
@@ -21,7 +21,7 @@ def small(monkeypatch):
 @pytest.mark.parametrize("methods", METHODS, ids=str)
 def test_losses_stay_together_for_two_rounds_of_batches(methods, tmp_path):
     """AdamW and clipping are the same too."""
-    drawn(tmp_path, "tiny", 3, 9, 2, methods)
+    random_case(tmp_path, "tiny", 3, 9, 2, methods)
     sides = [side.WORKS["train"](tmp_path, "float32", 1e-3) for side in (our_side, peft_side)]
     losses = np.array([[side.step() for side in sides] for _ in range(8)])
     np.testing.assert_allclose(losses[:, 0], losses[:, 1], rtol=1e-4)
@@ -29,7 +29,7 @@ def test_losses_stay_together_for_two_rounds_of_batches(methods, tmp_path):
 
 
 def test_scores_are_the_same(tmp_path):
-    drawn(tmp_path, "tiny", 3, 9, 2, opening=5, labels=3)
+    random_case(tmp_path, "tiny", 3, 9, 2, opening=5, labels=3)
     sides = [side.WORKS["score"](tmp_path, "float32", 0.0) for side in (our_side, peft_side)]
     for _ in range(4):
         assert sides[0].step() == pytest.approx(sides[1].step(), rel=1e-5)

@@ -9,12 +9,12 @@ import pytest
 from flax.traverse_util import unflatten_dict
 from safetensors.numpy import load_file, save_file
 
-from research.evaluation.batch import Rows, frame
+from research.evaluation.batch import Rows, prompt_frame
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.head import Head
 from research.models.backbone import load_backbone, load_tokenizer, save_backbone
-from research.models.layers.attention import Memory
+from research.models.layers.attention import KeyValueMemory
 from tests import checkpoints
 
 torch = pytest.importorskip("torch")
@@ -118,7 +118,7 @@ def test_the_loss_of_a_number(saved, name):
     none = np.zeros((3, 1), np.int32)
     rows = Rows(tokens, size, size, none, numbers.astype(np.float32), np.arange(3))
     adapted = Adapted(backbone.model, (Head(),), backbone.params)
-    logprobs, _ = jax.jit(lambda rows: target_logprobs(adapted, rows, frame([3], [4])))(rows)
+    logprobs, _ = jax.jit(lambda rows: target_logprobs(adapted, rows, prompt_frame([3], [4])))(rows)
     whole = np.pad(tokens, ((0, 0), (1, 1)), constant_values=((0, 0), (3, 4)))
     given = {"input_ids": torch.tensor(whole).long(), "labels": torch.tensor(numbers).float()}
     assert -logprobs.mean() == pytest.approx(model(**given).loss.item(), rel=1e-5)
@@ -250,7 +250,7 @@ def test_keys_and_values_stand_in_front_of_every_layer(saved, name):
         position_ids=places.astype(np.int64) + backbone.model.config.offset,
         past_key_values=cache,
     ).last_hidden_state
-    memory = Memory(tuple(draw[0]), tuple(draw[1]), front, places[:, :5] - 5)
+    memory = KeyValueMemory(tuple(draw[0]), tuple(draw[1]), front, places[:, :5] - 5)
     hidden = run(backbone, given["tokens"], given["valid"], given["types"], places, (memory,))
     assert_close(hidden, expected, given["valid"])
 

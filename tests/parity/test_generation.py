@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.evaluation.batch import frame
+from research.evaluation.batch import prompt_frame
 from research.evaluation.generation import generate
 from research.models.backbone import load_backbone, load_tokenizer
 from research.tasks.decoding import Decoding
@@ -58,7 +58,7 @@ def ours(backbone, prompts, decoding, ends):
         (),
         backbone.params,
         encoded(prompts),
-        frame(),
+        prompt_frame(),
         decoding,
         ends=ends,
         devices=ONE,

@@ -171,8 +171,8 @@ def test_dropout_stands_where_transformers_has_it(checkpoint, variant, monkeypat
     @jax.jit
     def run(leaves, keys):
         ours = adapted.Adapted(backbone.model, (), leaves, dropout=0.3)
-        read = ours.read(given["tokens"], given["valid"], np.zeros(0, np.int32), 0, keys=keys)
-        cross = ours.offered(read, keys)
+        read = ours.encode(given["tokens"], given["valid"], np.zeros(0, np.int32), 0, keys=keys)
+        cross = ours.cross_memory(read, keys)
         hidden, _ = ours.rows(given["target"], valid, steps(0, 7), (), cross, keys)
         return ours.logits(hidden), masks
 

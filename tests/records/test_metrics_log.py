@@ -12,8 +12,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from research.common.errors import InputError
-from research.records.metrics_log import Tracker
-from research.records.store import Ledger
+from research.records.metrics_log import MetricsLog
+from research.records.store import RunStore
 from research.records.tensorboard_log import TAGS
 
 STAGES = [
@@ -88,7 +88,7 @@ def evaluations() -> Iterator[dict[str, Any]]:
 
 def test_lines_come_as_they_are_made_and_once(tmp_path: Path):
     """The second process resumes in the second stage, after a kill within a line."""
-    tracker = Tracker(tmp_path, tensorboard=True)
+    tracker = MetricsLog(tmp_path, tensorboard=True)
     first = tracker.live(RUN, [])
     for count in (0, 1, 1, 2):
         first(STAGES[0][:count])
@@ -99,7 +99,7 @@ def test_lines_come_as_they_are_made_and_once(tmp_path: Path):
         file.write('{"run_id": "ab')
     [events] = (tmp_path / "tensorboard").rglob("events*")
     events.rename(events.with_name("events.out.tfevents.1.killed"))
-    resumed = Tracker(tmp_path, tensorboard=True)
+    resumed = MetricsLog(tmp_path, tensorboard=True)
     second = resumed.live(RUN, STAGES[:1])
     second(STAGES[1][:1])
     second(STAGES[1])
@@ -116,10 +116,10 @@ def test_lines_come_as_they_are_made_and_once(tmp_path: Path):
 
 
 def test_every_run_of_a_sweep_has_its_lines_and_no_board_unless_asked(swept: Path):
-    ids = Ledger(swept).ids()
+    ids = RunStore(swept).ids()
     assert {path.stem for path in (swept / "metrics").iterdir()} == set(ids)
     assert not (swept / "tensorboard").exists()
-    for record in Ledger(swept).all():
+    for record in RunStore(swept).all():
         found = [
             json.loads(line) for line in (swept / "metrics" / f"{record['run_id']}.jsonl").open()
         ]
@@ -134,4 +134,4 @@ def test_without_the_library_a_sentence_says_how_to_get_it(
 ):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(InputError, match=r"pip install 'adaptlab\[tensorboard\]'"):
-        Tracker(tmp_path, tensorboard=True)
+        MetricsLog(tmp_path, tensorboard=True)

@@ -8,7 +8,7 @@ import pytest
 from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.records.predictions import Predictions, parse_predictions
-from research.records.store import Ledger, run_id
+from research.records.store import RunStore, run_id
 
 LABELS = ("negative", 'a "quoted", label', "two\nlines")
 
@@ -74,14 +74,14 @@ def test_settings_json_cannot_hold_are_refused():
 
 
 def test_a_run_comes_back_as_it_was_written(tmp_path):
-    ledger = Ledger(tmp_path)
+    store = RunStore(tmp_path)
     run, answers = scored()
-    assert not ledger.has(run["run_id"]) and ledger.all() == []
-    stored = ledger.write(run, answers)
-    assert ledger.has(run["run_id"])
-    assert ledger.all() == [stored]
+    assert not store.has(run["run_id"]) and store.all() == []
+    stored = store.write(run, answers)
+    assert store.has(run["run_id"])
+    assert store.all() == [stored]
     assert stored["metrics"] == run["metrics"]
-    _, back = ledger.load(run["run_id"])
+    _, back = store.load(run["run_id"])
     assert back is not None and back.labels == LABELS
     np.testing.assert_array_equal(back.gold, answers.gold)
     np.testing.assert_array_equal(back.predicted, answers.predicted)
@@ -91,15 +91,15 @@ def test_a_run_comes_back_as_it_was_written(tmp_path):
 
 def test_numpy_and_non_finite_numbers_become_json(tmp_path):
     costs = {"step_flops": np.float32(2.0), "train_seconds": float("inf"), "shape": (1, 2)}
-    stored = Ledger(tmp_path).write(record(costs=costs))
+    stored = RunStore(tmp_path).write(record(costs=costs))
     assert stored["costs"] == {"step_flops": 2.0, "train_seconds": None, "shape": [1, 2]}
-    assert Ledger(tmp_path).read(stored["run_id"]) == stored
+    assert RunStore(tmp_path).read(stored["run_id"]) == stored
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "results").write_text("")
     with pytest.raises(InputError, match="results is '.*results': a folder is expected"):
-        Ledger(tmp_path / "results")
+        RunStore(tmp_path / "results")
 
 
 def test_no_answer_is_an_empty_cell():
@@ -163,11 +163,11 @@ def test_a_garbled_predictions_file_is_named(content, message):
     ],
 )
 def test_reading_names_the_file_and_the_field_that_is_wrong(tmp_path, change, message):
-    ledger = Ledger(tmp_path)
-    id = ledger.write(*scored())["run_id"]
+    store = RunStore(tmp_path)
+    id = store.write(*scored())["run_id"]
     edit(tmp_path / "runs" / f"{id}.json", change)
     with pytest.raises(InputError, match=f"(?s){id}.*{message}"):
-        ledger.all()
+        store.all()
 
 
 @pytest.mark.parametrize("content", [b"", b'{"run_id": ', b"\xff", b"[]", b"{}"])
@@ -175,48 +175,48 @@ def test_a_half_written_or_foreign_file_is_named(tmp_path, content):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "notes.json").write_bytes(content)
     with pytest.raises(InputError, match="notes.json"):
-        Ledger(tmp_path).all()
+        RunStore(tmp_path).all()
 
 
 def test_changed_or_missing_predictions_are_noticed(tmp_path):
-    ledger = Ledger(tmp_path)
-    id = ledger.write(*scored())["run_id"]
+    store = RunStore(tmp_path)
+    id = store.write(*scored())["run_id"]
     path = tmp_path / "predictions" / f"{id}.csv"
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(InputError, match="sha256"):
-        ledger.read(id)
+        store.read(id)
     path.unlink()
     with pytest.raises(InputError, match="cannot be read"):
-        ledger.read(id)
+        store.read(id)
 
 
 def test_a_run_may_gain_its_test_result_and_is_never_replaced(tmp_path):
-    ledger = Ledger(tmp_path)
-    ledger.write(record())
+    store = RunStore(tmp_path)
+    store.write(record())
     with pytest.raises(InputError, match="stored already"):
-        ledger.write(record())
+        store.write(record())
     other, answers = scored(dev=0.75)
     with pytest.raises(InputError, match="metrics.dev"):
-        ledger.write(other, answers)
+        store.write(other, answers)
     run, answers = scored()
-    ledger.write(run, answers)
+    store.write(run, answers)
     with pytest.raises(InputError, match="test score already"):
-        ledger.write(run, answers)
-    assert ledger.read(run["run_id"])["metrics"]["test"] == run["metrics"]["test"]
+        store.write(run, answers)
+    assert store.read(run["run_id"])["metrics"]["test"] == run["metrics"]["test"]
 
 
 def test_what_does_not_fit_together_is_not_written(tmp_path):
-    ledger = Ledger(tmp_path)
+    store = RunStore(tmp_path)
     run, answers = scored()
     with pytest.raises(InputError, match="come together"):
-        ledger.write(run)
+        store.write(run)
     with pytest.raises(InputError, match="come together"):
-        ledger.write(record(), answers)
+        store.write(record(), answers)
     with pytest.raises(InputError, match="metrics.test.accuracy"):
-        ledger.write({**run, "metrics": {**run["metrics"], "test": {"accuracy": 2.0}}}, answers)
+        store.write({**run, "metrics": {**run["metrics"], "test": {"accuracy": 2.0}}}, answers)
     with pytest.raises(InputError, match="run_id"):
-        ledger.write(record(run_id="0" * 16))
-    assert ledger.ids() == [] and not list(tmp_path.rglob("*.csv"))
+        store.write(record(run_id="0" * 16))
+    assert store.ids() == [] and not list(tmp_path.rglob("*.csv"))
 
 
 def test_a_crash_leaves_the_old_content(tmp_path, monkeypatch):
@@ -237,13 +237,13 @@ def test_a_crash_leaves_the_old_content(tmp_path, monkeypatch):
 def test_predictions_are_there_before_the_record(tmp_path, monkeypatch):
     order, replace = [], os.replace
     monkeypatch.setattr(os, "replace", lambda a, b: (order.append(b.suffix), replace(a, b)))
-    Ledger(tmp_path).write(*scored())
+    RunStore(tmp_path).write(*scored())
     assert order == [".csv", ".json"]
 
 
 def write_runs(folder, seeds):
     for seed in seeds:
-        Ledger(folder).write(*scored(seed))
+        RunStore(folder).write(*scored(seed))
 
 
 def test_two_workers_write_into_one_folder(tmp_path):
@@ -255,4 +255,4 @@ def test_two_workers_write_into_one_folder(tmp_path):
         worker.start()
     for worker in workers:
         worker.join()
-    assert sorted(r["seed"] for r in Ledger(tmp_path).all()) == list(range(20))
+    assert sorted(r["seed"] for r in RunStore(tmp_path).all()) == list(range(20))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from research.common.errors import InputError
-from research.records.store import Ledger
-from research.records.test_access import FILE, Looks, looks_of, seen, seen_by_cell
+from research.records.store import RunStore
+from research.records.test_access import FILE, TestAccessLog, accesses_of, seen, seen_by_cell
 from research.reporting.build import build_tables, check_tables
 from research.reporting.grid.grid import read_grid
 from scripts import report
@@ -36,18 +36,18 @@ def with_rate(config: dict[str, Any], rate: float) -> dict[str, Any]:
 
 
 def test_a_sweep_notes_each_cell_once(swept: Path):
-    looks = Looks(swept).all()
+    looks = TestAccessLog(swept).all()
     assert len(looks) == 5 == len({look["approach"] for look in looks})
-    tested = [record for record in Ledger(swept).all() if record["metrics"]["test"]]
+    tested = [record for record in RunStore(swept).all() if record["metrics"]["test"]]
     for look in looks:  # once all that dev needs is trained
         own = [one["created"] for one in tested if one["approach"] == look["approach"]]
         assert look["when"] >= max(own)
-    again = looks_of(tested, {})
+    again = accesses_of(tested, {})
     assert {look["choice"] for look in again} == {look["choice"] for look in looks}
     lora = next(look for look in looks if look["approach"] == "LoRA")
     assert lora["protocol"] == {"seeds": 3, "search_seeds": 2, "trials": 3}
     assert lora["trial"] in [one["trial"] for one in tested if one["approach"] == "LoRA"]
-    assert all(look["test"] for look in looks) and not Looks(swept).lost
+    assert all(look["test"] for look in looks) and not TestAccessLog(swept).lost
     assert "§" not in (swept / "table.md").read_text()
 
 
@@ -56,7 +56,7 @@ def test_a_second_look_with_another_choice_is_marked_though_runs_are_deleted(
 ):
     run(alone, tmp_path)
     run(alone | {"seeds": 2}, tmp_path)  # another seed of the same choice
-    assert times(tmp_path) == (1, 1) and len(Looks(tmp_path).all()) == 3
+    assert times(tmp_path) == (1, 1) and len(TestAccessLog(tmp_path).all()) == 3
     shutil.rmtree(tmp_path / "runs")
     shutil.rmtree(tmp_path / "predictions")
     run(with_rate(alone, 0.2), tmp_path)
@@ -66,10 +66,10 @@ def test_a_second_look_with_another_choice_is_marked_though_runs_are_deleted(
     assert "‡§" in table and r"\S{}" in (tmp_path / "table.tex").read_text()
     # The file lost, its runs still tell of their own look; and a sweep begins it anew.
     (tmp_path / FILE).unlink()
-    assert times(tmp_path) == (1, 1) and Looks(tmp_path).lost
+    assert times(tmp_path) == (1, 1) and TestAccessLog(tmp_path).lost
     run(with_rate(alone, 0.2), tmp_path)
-    [*_, look] = [look for look in Looks(tmp_path).all() if look["approach"] == "LoRA"]
-    assert look["test"] and not Looks(tmp_path).lost
+    [*_, look] = [look for look in TestAccessLog(tmp_path).all() if look["approach"] == "LoRA"]
+    assert look["test"] and not TestAccessLog(tmp_path).lost
 
 
 def look(**changes: Any) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def test_the_chain_does_not_hide_a_change(damage: str, swept: Path, tmp_path: Pa
         lines[1] = "{"
     (tmp_path / FILE).write_text("\n".join(lines))
     with pytest.raises(InputError, match=rf"{FILE}: line [23]"):
-        Looks(tmp_path).all()
+        TestAccessLog(tmp_path).all()
 
 
 def test_a_folder_without_the_file_is_readable_with_a_sentence(
@@ -125,7 +125,7 @@ def test_a_folder_without_the_file_is_readable_with_a_sentence(
 
 def test_runs_on_hand_count_without_the_file(swept: Path, tmp_path: Path):
     """Two tested choices of a cell are two looks, whatever became of the file."""
-    own = [r for r in Ledger(swept).all() if r["approach"] == "LoRA" and r["metrics"]["test"]]
+    own = [r for r in RunStore(swept).all() if r["approach"] == "LoRA" and r["metrics"]["test"]]
     other = {**own[0], "settings": {**own[0]["settings"], "max_dev": 4}}
     assert seen_by_cell(tmp_path, own)[CELL] == (1, 1)
     assert seen_by_cell(tmp_path, [*own, other])[CELL] == (2, 1)
@@ -133,12 +133,12 @@ def test_runs_on_hand_count_without_the_file(swept: Path, tmp_path: Path):
 
 def test_versions_of_the_code_are_counted_and_not_marked(swept: Path, tmp_path: Path):
     shutil.copytree(swept, tmp_path, dirs_exist_ok=True)
-    [record] = [r for r in Ledger(swept).all() if r["approach"] == "LoRA" and r["seed"] == 2]
+    [record] = [r for r in RunStore(swept).all() if r["approach"] == "LoRA" and r["seed"] == 2]
     older = {**record, "settings": {**record["settings"], "code_version": 2}}
-    looks = Looks(tmp_path)
-    looks.recover([older, older], [])
-    looks.recover([older], [])
-    assert len(looks.all()) == 6 == len(Looks(tmp_path).all())
+    looks = TestAccessLog(tmp_path)
+    looks.backfill([older, older], [])
+    looks.backfill([older], [])
+    assert len(looks.all()) == 6 == len(TestAccessLog(tmp_path).all())
     assert json.loads((tmp_path / FILE).read_text().splitlines()[-1])["code_version"] == 2
     table = build_tables(tmp_path)[1]["table.md"].decode()
     assert "Test seen by several versions of the code: LoRA, films, 4-shot by 2." in table

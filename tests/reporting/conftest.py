@@ -7,7 +7,7 @@ import pytest
 
 from research.common.hashing import run_id
 from research.records.predictions import Predictions
-from research.records.store import Ledger
+from research.records.store import RunStore
 
 SEEDS, SEARCH_SEEDS, ITEMS = 5, 2, 200
 LABELS = ("negative", "positive")
@@ -27,7 +27,7 @@ class Sweep:
     """Writes the runs of a cell; `skip` and `change` make the odd cases of the tests."""
 
     def __init__(self, folder, seeds=SEEDS):
-        self.folder, self.seeds, self.ledger = folder, seeds, Ledger(folder)
+        self.folder, self.seeds, self.store = folder, seeds, RunStore(folder)
 
     def cell(self, a, t, r, skip=lambda trial, seed: False, **change):
         """Every trial with the search seeds, the last trial but one best on dev, it with all."""
@@ -83,7 +83,7 @@ class Sweep:
             **change,
         }
         record["run_id"] = run_id(record["settings"])
-        return self.ledger.write(record, answers if record["metrics"]["test"] else None)
+        return self.store.write(record, answers if record["metrics"]["test"] else None)
 
     def grid(self):
         for approach, _ in enumerate(APPROACHES):

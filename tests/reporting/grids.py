@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.baselines import BASELINES
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.grid import Grid, ResultCell
 
 TASK = "films"
 
 
-def cell(name: str, matrix: np.ndarray, regime: str, n_train: int, **costs: float) -> Cell:
+def cell(name: str, matrix: np.ndarray, regime: str, n_train: int, **costs: float) -> ResultCell:
     """A cell whose seeds answered the items as `matrix` [S, I] says."""
     runs = [
         {
@@ -26,7 +26,7 @@ def cell(name: str, matrix: np.ndarray, regime: str, n_train: int, **costs: floa
         }
         for seed, row in enumerate(matrix)
     ]
-    return Cell(
+    return ResultCell(
         key=(name, TASK, regime),
         runs=tuple(runs),
         records=tuple(runs),

@@ -7,7 +7,7 @@ from research.common.errors import InputError
 from research.reporting.advice.constraints import Constraints, columns_for
 from research.reporting.advice.recommend import advise
 from research.reporting.advice.sentences import sentences
-from research.reporting.advice.table import lay_out_advice
+from research.reporting.advice.table import advice_table
 from tests.reporting.grids import TASK, answers, grid
 
 COLUMN = (TASK, "500")
@@ -99,7 +99,7 @@ def test_where_nothing_keeps_the_bounds():
 
 def test_the_table_has_every_approach_and_the_runs_of_what_is_left():
     found = advice()
-    table = lay_out_advice(found)
+    table = advice_table(found)
     assert [row for row, _ in table.rows][0] == "soft prompt"
     assert {row for row, _ in table.rows} == set(MADE)
     verdicts = {row: entries[2].text for row, entries in table.rows}
@@ -107,7 +107,7 @@ def test_the_table_has_every_approach_and_the_runs_of_what_is_left():
     [gap] = [one.gap for one in found.candidates if one.cell.key[0] == "zero-shot prompt"]
     assert gap.mean == pytest.approx(-0.2) and gap.low < -0.2 < gap.high
     assert "soft prompt 500 4" in table.notes[0] and "zero-shot prompt 500" not in table.notes[0]
-    missed = lay_out_advice(advice(added_tokens=10))
+    missed = advice_table(advice(added_tokens=10))
     assert dict(missed.rows)["soft prompt"][2].text == "misses added tokens"
 
 

@@ -9,9 +9,9 @@ from scipy import stats
 
 from research.common.errors import InputError
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.comparison import compare, lay_out_comparison
-from research.reporting.tables.published import lay_out_published, read_published
-from research.stats.intervals import Gap
+from research.reporting.tables.comparison import compare, comparison_table
+from research.reporting.tables.published import published_table, read_published
+from research.stats.intervals import MeanDifference
 from research.stats.multiple_testing import holm
 from tests.reporting.conftest import Sweep
 from tests.reporting.grids import answers, grid
@@ -35,14 +35,14 @@ def test_paired_where_both_answered_the_same_items(finished, other):
     found = compare(ours, theirs, NAMES)
     pairs = {pair.first.key: pair for pair in found.pairs}
     same = pairs["LoRA", "sentiment", "500"]
-    assert same.how == "the same runs" and same.gap == Gap(0, 0, 0) and not same.beyond
+    assert same.how == "the same runs" and same.gap == MeanDifference(0, 0, 0) and not same.beyond
     worse = pairs["LoRA", "sentiment", "16-shot"]
     first, second = (one.influence["accuracy"] for one in (worse.first, worse.second))
     assert worse.gap.mean == pytest.approx((first - second).mean()) and worse.beyond
     assert worse.how == "paired on 5 seeds and the items"
     assert found.only[1] == (("ours alone", "topic_50%", "16-shot"),)
     assert len(found.only[0]) == len(ours.tested()) - 2
-    text = "\n".join(lay_out_comparison(found).notes)
+    text = "\n".join(comparison_table(found).notes)
     assert "1 of 2 differences are beyond noise" in text
     assert "Only in theirs: on topic_50%, 16-shot: ours alone." in text
     assert "chosen trial (1 of 2)" in text
@@ -100,7 +100,7 @@ def test_a_paper_s_number_beside_ours(tmp_path):
     for cell in made.cells.values():
         for run in cell.runs:
             run["backbone"] = {"name": "tiny"}
-    layout = lay_out_published(made, read_published(path))
+    layout = published_table(made, read_published(path))
     rows = {row: [entry.text for entry in entries] for row, entries in layout.rows}
     assert list(rows) == ["LoRA, films, 500", "head, films, 500"]
     assert rows["LoRA, films, 500"][1:3] == ["75.0", "± 1.0"]
@@ -126,7 +126,7 @@ def test_the_committed_numbers_can_be_read(finished, tmp_path):
     assert {s.score: s.printed for s in base} == {0.636: None, 0.634: 0.012}
     assert {s.metric for s in base} == {"matthews"}
     with pytest.raises(InputError, match="no approach and task of ours is among its numbers"):
-        lay_out_published(read_grid(finished), hu)
+        published_table(read_grid(finished), hu)
     (tmp_path / "broken.json").write_text("{}")
     with pytest.raises(InputError, match=r"a file of results/published/ is expected \(KeyError"):
         read_published(tmp_path / "broken.json")

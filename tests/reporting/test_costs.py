@@ -1,4 +1,4 @@
-"""The cost ledger: what stands in it, and what follows from records of older code."""
+"""The cost store: what stands in it, and what follows from records of older code."""
 
 import pytest
 
@@ -6,9 +6,9 @@ import scripts.report
 from research.experiments.prices import Prices, write_prices
 from research.reporting.build import build_tables, check_tables, write_tables
 from research.reporting.format import MISSING
-from research.reporting.grid.derived_costs import added_params, dev_examples, memory
+from research.reporting.grid.derived_costs import added_params, dev_examples, memory_by_purpose
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.costs import lay_out_costs
+from research.reporting.tables.costs import cost_tables
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.sampling import Regime, draw
@@ -48,7 +48,7 @@ def folder(sweep):
 
 
 def test_all_that_is_known_is_shown(folder):
-    kept, training = map(columns, lay_out_costs(read_grid(folder), Prices()))
+    kept, training = map(columns, cost_tables(read_grid(folder), Prices()))
     assert kept["LoRA"] == {
         "trained parameters": "1.0 k",
         "stored per task": "4.0 kB",
@@ -69,18 +69,18 @@ def test_all_that_is_known_is_shown(folder):
         "seconds compiling": "0.50",
     }
     assert set(training["majority class"].values()) == {MISSING, "3.0"}
-    last = lay_out_costs(read_grid(folder), Prices())[-1]
+    last = cost_tables(read_grid(folder), Prices())[-1]
     assert last.notes[-1].endswith("more than 2 times: LoRA, sentiment, 16-shot 2.50.")
 
 
 def test_money_by_hand(folder):
     """36 seconds on two devices at 50 an hour; 9 runs; 32 examples and 30 of dev at 0.25."""
-    _, training = map(columns, lay_out_costs(read_grid(folder), Prices(50.0, 0.25)))
+    _, training = map(columns, cost_tables(read_grid(folder), Prices(50.0, 0.25)))
     assert training["LoRA"]["money one run"] == "1.00"
     assert training["LoRA"]["money all runs"] == "9.00"
     assert training["LoRA"]["money labels"] == "15.50"
     assert training["majority class"]["money labels"] == MISSING  # nobody knows how large dev was
-    without = columns(lay_out_costs(read_grid(folder), Prices(per_example=0.25))[1])["LoRA"]
+    without = columns(cost_tables(read_grid(folder), Prices(per_example=0.25))[1])["LoRA"]
     assert [name for name in without if name.startswith("money")] == ["money labels"]
 
 
@@ -137,13 +137,13 @@ def test_what_is_added_follows_from_the_methods(stages, added):
 def test_memory_of_older_records():
     parts = {k: v for k, v in COSTS["memory"].items() if k != "optimizer_bytes"}
     costs = {"trained_params": 1000, "stored_bytes": 4000, "memory": parts, "peak_bytes": 10**7}
-    known = memory(record([stage("lora")], costs=costs))
+    known = memory_by_purpose(record([stage("lora")], costs=costs))
     assert known == (2_000_000 - 8000, 8000, 8_000_000) and sum(known) == 10**7
-    assert memory(record([stage("lora")] * 2, costs=costs)) is None
+    assert memory_by_purpose(record([stage("lora")] * 2, costs=costs)) is None
     other = {**costs, "peak_bytes": 11**7}  # of another stage than the parts
-    assert memory(record([stage("lora")], costs=other)) is None
+    assert memory_by_purpose(record([stage("lora")], costs=other)) is None
     fact = {"method": {"name": "lora"}, "schedule": {"optimizer": "adafactor"}}
-    assert memory(record([fact], costs=costs)) is None
+    assert memory_by_purpose(record([fact], costs=costs)) is None
 
 
 @pytest.mark.parametrize("regime", ["3-shot", "20-shot", "7", "30"])

@@ -2,7 +2,7 @@
 
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.criteria import CRITERIA, lay_out_criteria
+from research.reporting.tables.criteria import CRITERIA, criteria_tables
 from tests.reporting.grids import answers, grid
 
 NINE = "data compute accuracy complexity maintenance adaptability deployment consistency generality"
@@ -14,7 +14,7 @@ def figures(layout, row):
 
 
 def test_every_row_has_nine_figures_or_a_reason(finished):
-    layouts = lay_out_criteria(read_grid(finished))
+    layouts = criteria_tables(read_grid(finished))
     assert [layout.title.split(" on ")[1] for layout in layouts] == [
         "sentiment, 500 examples",
         "topic_50%, 500 examples",
@@ -31,7 +31,7 @@ def test_every_row_has_nine_figures_or_a_reason(finished):
             n for layout in layouts for n in layout.notes if n.startswith(f"{name.capitalize()}: ")
         ]
         assert len(told) == 1 and told[0] in layouts[1].notes
-    assert not lay_out_criteria(read_grid(finished), {"other"})
+    assert not criteria_tables(read_grid(finished), {"other"})
 
 
 def test_data_is_where_the_line_reaches_most_of_the_best():
@@ -44,7 +44,7 @@ def test_data_is_where_the_line_reaches_most_of_the_best():
     for name, (first, second) in scores.items():
         for regime, matrix in (("a", first), ("b", second)):
             made.cells[name, "films", regime].influence["accuracy"] = matrix
-    [layout] = lay_out_criteria(made)
+    [layout] = criteria_tables(made)
     assert figures(layout, "early")["data"] == "≤32"
     assert figures(layout, "late")["data"] == str(32 + round(468 * 0.55) + 1)
     assert figures(layout, "never")["data"] == ">500"

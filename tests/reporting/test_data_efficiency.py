@@ -10,7 +10,7 @@ import pytest
 
 from research.reporting.build import build_tables
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.data_efficiency import lay_out_worth
+from research.reporting.tables.data_efficiency import data_efficiency_tables
 from research.stats.data_efficiency import Curve, Learner, advantage, equivalent, saved
 from research.stats.intervals import paired_p
 
@@ -147,7 +147,7 @@ def test_the_interval_of_what_is_saved_is_the_spread_of_draws():
 
 
 def test_a_task_with_two_sizes_has_its_tables(finished):
-    needed, other = lay_out_worth(read_grid(finished))
+    needed, other = data_efficiency_tables(read_grid(finished))
     assert needed.title == "demo: sentiment, examples for the same score"
     assert needed.heads[:2] == (("accuracy", "on test"), ("needed by", "zero-shot prompt"))
     names = [name for name, _ in needed.rows]
@@ -167,11 +167,11 @@ def test_provisional_cells_and_single_sizes_take_no_part(sweep):
     sweep.cell(1, 0, 0)
     assert "worth.md" not in build_tables(sweep.folder)[1]
     sweep.cell(0, 0, 1)
-    assert lay_out_worth(read_grid(sweep.folder)) == []
+    assert data_efficiency_tables(read_grid(sweep.folder)) == []
     sweep.cell(1, 0, 1, skip=lambda trial, seed: seed == 4)
-    assert lay_out_worth(read_grid(sweep.folder)) == []
+    assert data_efficiency_tables(read_grid(sweep.folder)) == []
     sweep.cell(2, 0, 0)
     sweep.cell(2, 0, 1)
-    layout = lay_out_worth(read_grid(sweep.folder))[0]
+    layout = data_efficiency_tables(read_grid(sweep.folder))[0]
     assert {head for _, head in layout.heads[1:]} == {"zero-shot prompt", "LoRA"}
     assert not any("One seed" in note for note in layout.notes)

@@ -3,8 +3,8 @@
 import shutil
 
 from research.reporting.build import build_tables, check_tables, write_tables
-from research.sweeps.data_report import Surveys, write_surveys
-from research.tasks.data_checks import Found, Lengths, Part, Survey
+from research.sweeps.data_report import DataReport, write_data_report
+from research.tasks.data_checks import Found, Lengths, Part, TaskDataReport
 
 CARDS = {"card numbers": Found(2, (3, 70))}
 TRAIN = Part(
@@ -23,8 +23,11 @@ def test_warnings_stand_under_the_table(finished, tmp_path):
     folder = shutil.copytree(finished, tmp_path / "copy")
     without = build_tables(folder)[1]
     assert "data.md" not in without
-    met, other = Survey("sentiment", "sentiment", PARTS), Survey("topic_50%", "else", PARTS)
-    write_surveys(folder, Surveys("org/tiny", None, (met, other)))
+    met, other = (
+        TaskDataReport("sentiment", "sentiment", PARTS),
+        TaskDataReport("topic_50%", "else", PARTS),
+    )
+    write_data_report(folder, DataReport("org/tiny", None, (met, other)))
     files = build_tables(folder)[1]
     table = files["table.md"].decode()
     (note,) = [line for line in table.splitlines() if line.startswith("- Data of")]

@@ -20,14 +20,14 @@ from research.reporting.figures.colors import (
     SEVERAL,
     SOFT,
     family_of,
-    looks,
+    series_styles,
 )
-from research.reporting.figures.costs import front, lay_out_costs
+from research.reporting.figures.costs import cost_figures, front
 from research.reporting.figures.figure import Axis, Panel, Point, Series
-from research.reporting.figures.geometry import frame, size
+from research.reporting.figures.geometry import marker_size, plot_area
 from research.reporting.figures.label_placement import apart, labels
-from research.reporting.figures.robustness import forgotten, outside
-from research.reporting.figures.training import dev_curve, lay_out_training
+from research.reporting.figures.robustness import forgetting_point, out_of_domain_point
+from research.reporting.figures.training import dev_curve, training_figures
 from research.reporting.grid.grid import read_grid
 from research.reporting.render.page import WEB
 
@@ -49,23 +49,23 @@ def test_the_front_is_what_no_other_point_beats():
 
 
 def test_points_are_the_cells(grid):
-    found = {figure.name: figure for figure in lay_out_costs(grid, looks(grid))}
+    found = {figure.name: figure for figure in cost_figures(grid, series_styles(grid))}
     assert list(found) == ["parameters", "examples", "seconds"]
     panel = found["parameters"].panels[1]
     assert panel.title == "sentiment, 500 examples" and len(panel.series) == len(grid.rows)
-    point = next(one for one in panel.series if one.look.name == "LoRA").points[0]
+    point = next(one for one in panel.series if one.style.name == "LoRA").points[0]
     cell = grid.cell("LoRA", ("sentiment", "500"))
     score = cell.score("accuracy")
     assert (point.x, point.y) == (12288, 100 * score.score)
     assert (point.low, point.high) == (100 * score.low, 100 * score.high)
     assert point.runs == tuple(run["run_id"] for run in cell.runs)
-    sizes = next(one for one in found["examples"].panels[0].series if one.look.name == "LoRA")
+    sizes = next(one for one in found["examples"].panels[0].series if one.style.name == "LoRA")
     assert [one.x for one in sizes.points] == [32, 500] and sizes.joined
 
 
 def test_a_learning_rate_is_a_point_and_the_chosen_one_is_full(grid):
-    rates = next(f for f in lay_out_training(grid, looks(grid)) if f.name == "rates")
-    one = next(one for one in rates.panels[0].series if one.look.name == "LoRA")
+    rates = next(f for f in training_figures(grid, series_styles(grid)) if f.name == "rates")
+    one = next(one for one in rates.panels[0].series if one.style.name == "LoRA")
     assert [point.x for point in one.points] == [1e-4, 1e-3, 1e-2]
     assert [point.hollow for point in one.points] == [True, False, True]
     assert [round(point.y) for point in one.points] == [80, 90, 80]
@@ -82,7 +82,7 @@ def test_a_curve_goes_through_the_stages_and_leaves_other_tasks_out():
 
 def test_out_of_domain_and_forgetting_are_means_over_the_seeds(grid):
     cell = grid.cell("LoRA", ("sentiment", "500"))
-    assert outside(cell) is None and forgotten(cell) is None
+    assert out_of_domain_point(cell) is None and forgetting_point(cell) is None
     runs = [
         {
             **run,
@@ -92,11 +92,11 @@ def test_out_of_domain_and_forgetting_are_means_over_the_seeds(grid):
         for seed, run in enumerate(cell.runs)
     ]
     told = replace(cell, runs=tuple(runs))
-    one, other = outside(told), forgotten(told)
+    one, other = out_of_domain_point(told), forgetting_point(told)
     assert one is not None and other is not None
     assert (one.y, one.low, one.high) == pytest.approx((72, 70, 74))
     assert (other.y, other.low, other.high) == pytest.approx((0.2, 0, 0.4)) and other.hollow
-    assert outside(replace(told, runs=(*told.runs[1:], cell.runs[0]))) is None
+    assert out_of_domain_point(replace(told, runs=(*told.runs[1:], cell.runs[0]))) is None
 
 
 STAGES = {
@@ -119,7 +119,7 @@ def test_an_approach_is_of_the_family_of_what_it_trains(family):
 def test_rows_differ_in_colour_or_marker(grid):
     assert set(OF_METHOD) <= set(METHODS)  # one that is not there is among the others
     assert len({f.light for f in FAMILIES}) == len({f.dark for f in FAMILIES}) == len(FAMILIES)
-    found = looks(grid)
+    found = series_styles(grid)
     assert [look.number for look in found.values()] == [1, 2, 3, 4, 5, 6]
     assert found["majority class"].family == BASELINE
     assert len({(look.family, look.shape) for look in found.values()}) == len(found)
@@ -186,7 +186,7 @@ def test_labels_that_would_overlap_are_moved_no_farther_than_needed():
 @pytest.mark.parametrize("joined", [False, True])
 def test_no_label_hides_another(grid, joined):
     """Of thirty approaches that nearly agree."""
-    look = looks(grid)["LoRA"]
+    look = series_styles(grid)["LoRA"]
     many = [
         Series(
             replace(look, number=k, tag=str(k)),
@@ -196,11 +196,11 @@ def test_no_label_hides_another(grid, joined):
         for k in range(30)
     ]
     panel = Panel("", Axis("", linear(range(30))), Axis("", linear([0, 100])), tuple(many))
-    found = labels(frame(panel))
+    found = labels(plot_area(panel))
     assert len(found) == (30 if joined else pytest.approx(30, abs=6))
     boxes = []
     for label in found:
-        width, height = size(label.lines)
+        width, height = marker_size(label.lines)
         left = label.x - width if label.right else label.x
         boxes.append((left, label.y - height / 2, left + width, label.y + height / 2))
     for one, other in itertools.combinations(boxes, 2):

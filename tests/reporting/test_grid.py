@@ -76,7 +76,7 @@ def test_the_columns_of_a_table_share_the_level(sweep, monkeypatch):
     """A column with one cell compares nothing and takes no share."""
     levels = []
     monkeypatch.setattr(
-        "research.reporting.grid.grid.indistinguishable",
+        "research.reporting.grid.grid.best_group",
         lambda cells, level: levels.append(level) or [True] * len(cells),
     )
     for task, regime in ((0, 0), (0, 1), (1, 1)):

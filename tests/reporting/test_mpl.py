@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from research.reporting.figures.colors import by_family, looks
-from research.reporting.figures.costs import lay_out_costs
-from research.reporting.figures.mpl import STYLE, drawn
+from research.reporting.figures.colors import by_family, series_styles
+from research.reporting.figures.costs import cost_figures
+from research.reporting.figures.mpl import STYLE, draw_figure
 from research.reporting.grid.grid import read_grid
 from scripts.report import main
 
@@ -17,10 +17,10 @@ def test_a_figure_is_drawn_to_the_same_bytes_without_a_date(finished):
     import matplotlib
 
     grid = read_grid(finished)
-    found = looks(grid)
-    figure = lay_out_costs(grid, found)[1]
+    found = series_styles(grid)
+    figure = cost_figures(grid, found)[1]
     with matplotlib.rc_context(STYLE):
-        first, second = (drawn(figure, by_family(found)) for _ in range(2))
+        first, second = (draw_figure(figure, by_family(found)) for _ in range(2))
     assert first == second and set(first) == {"png", "pdf"}
     assert first["png"].startswith(b"\x89PNG") and first["pdf"].startswith(b"%PDF")
     for content in first.values():

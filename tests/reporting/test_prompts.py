@@ -6,7 +6,7 @@ import statistics
 from research.common.hashing import run_id
 from research.reporting.build import build_tables
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.prompts import lay_out_searches
+from research.reporting.tables.prompts import prompt_search_tables
 from research.stats.search_curves import enough, expected_best
 
 DEV = [0.50, 0.61, 0.58, 0.605, 0.42]  # of the trials, means over two seeds
@@ -24,7 +24,7 @@ def write(sweep, dev=tuple(DEV), approach=None, name="searched", skip=()):
             continue
         settings = {"name": name, "trial": trials[trial], "seed": seed}
         score = dev[trial] + (0.01, -0.01, 0.3, 0.3, 0.3)[seed]
-        sweep.ledger.write(
+        sweep.store.write(
             {
                 **base,
                 "run_id": run_id(settings),
@@ -40,7 +40,7 @@ def write(sweep, dev=tuple(DEV), approach=None, name="searched", skip=()):
 
 def test_a_search_is_laid_out_with_its_curve(sweep):
     write(sweep)
-    layout = lay_out_searches(read_grid(sweep.folder))
+    layout = prompt_search_tables(read_grid(sweep.folder))
     assert layout is not None
     assert [head for head in layout.heads if head[0] == "best of"] == [
         ("best of", "1"),
@@ -55,16 +55,16 @@ def test_a_search_is_laid_out_with_its_curve(sweep):
 
 
 def test_only_searches_of_prompts_have_a_place_there(sweep, finished):
-    assert lay_out_searches(read_grid(finished)) is None
+    assert prompt_search_tables(read_grid(finished)) is None
     assert not {"prompts.md", "prompts.tex"} & build_tables(finished)[1].keys()
     write(sweep, approach={"stages": [{"method": {"name": "full"}}]}, name="full")
     write(sweep, approach={"baseline": "majority class", "stages": []}, name="baseline")
     write(sweep, dev=(0.5,), name="one")
-    assert lay_out_searches(read_grid(sweep.folder)) is None
+    assert prompt_search_tables(read_grid(sweep.folder)) is None
     write(sweep)
     assert {"prompts.md", "prompts.tex"} < build_tables(sweep.folder)[1].keys()
 
 
 def test_a_search_that_goes_on_has_no_curve_yet(sweep):
     write(sweep, skip=[(4, 1)])
-    assert lay_out_searches(read_grid(sweep.folder)) is None
+    assert prompt_search_tables(read_grid(sweep.folder)) is None

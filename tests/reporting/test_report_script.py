@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from research.common.hashing import checksum
+from research.common.hashing import record_checksum
 from research.reporting.checks.consistency import differing
 from research.reporting.grid.grid import read_grid
 from scripts.report import main
@@ -37,7 +37,7 @@ def test_check_names_every_damaged_run(sweep, capsys):
     path = folder / "runs" / f"{second.stem}.json"
     record = json.loads(path.read_text())
     record["metrics"]["test"]["accuracy"] += 0.01
-    path.write_text(json.dumps({**record, "checksum": checksum(record)}))
+    path.write_text(json.dumps({**record, "checksum": record_checksum(record)}))
     assert main([str(folder), "--check"]) == 1
     errors = capsys.readouterr().err
     assert first.stem in errors and f"{second.stem}.json: metrics.test.accuracy" in errors
@@ -45,7 +45,7 @@ def test_check_names_every_damaged_run(sweep, capsys):
 
 
 def test_check_names_what_the_predictions_do_not_give(sweep, capsys):
-    """Scores by label, which the ledger does not recompute."""
+    """Scores by label, which the store does not recompute."""
     sweep.cell(0, 0, 0)
     folder = sweep.folder
     assert main([str(folder)]) == 0
@@ -53,7 +53,7 @@ def test_check_names_what_the_predictions_do_not_give(sweep, capsys):
     path = folder / "runs" / f"{one['run_id']}.json"
     shares = {"negative": {"score": 0.123, "count": 1}, "positive": {"score": 0.5, "count": 1}}
     record = {**one, "robustness": {"groups": {"label": shares}, "paraphrases": None}}
-    path.write_text(json.dumps({**record, "checksum": checksum(record)}))
+    path.write_text(json.dumps({**record, "checksum": record_checksum(record)}))
     capsys.readouterr()
     assert main([str(folder), "--check"]) == 1
     assert f"run {one['run_id']}: label negative is 0.123" in capsys.readouterr().err

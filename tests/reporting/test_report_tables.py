@@ -9,18 +9,18 @@ from rich.console import Console
 
 from research.reporting.build import COLUMNS, build_tables, check_tables, write_tables
 from research.reporting.grid.grid import read_grid
-from research.reporting.render.markdown_latex import latex, markdown
+from research.reporting.render.markdown_latex import to_latex, to_markdown
 from research.reporting.render.terminal import show
-from research.reporting.table import Entry, Layout
-from research.reporting.tables.scores import lay_out
+from research.reporting.table import Table, TableCell
+from research.reporting.tables.scores import score_table
 
 NASTY = "[50%] a_b & $c$ #1 {x} \\ ~^ <i> | *b*\nnew"
-LAYOUT = Layout(
+LAYOUT = Table(
     title=NASTY,
     heads=((NASTY, "16-shot"), (NASTY, "500"), ("added", "tokens")),
     scores=2,
-    rows=((NASTY, (Entry("71.2 ± 3.1 †", best=True), Entry("—"), Entry("0–240"))),),
-    baselines=(("majority class", (Entry("50.0 ± 5.0"), Entry("—"), Entry("0"))),),
+    rows=((NASTY, (TableCell("71.2 ± 3.1 †", best=True), TableCell("—"), TableCell("0–240"))),),
+    baselines=(("majority class", (TableCell("50.0 ± 5.0"), TableCell("—"), TableCell("0"))),),
     notes=(NASTY,),
 )
 
@@ -32,7 +32,7 @@ def printed(layout, width, **options):
 
 
 def test_markdown_keeps_its_columns_and_escapes():
-    lines = [line for line in markdown(LAYOUT).splitlines() if line.startswith("|")]
+    lines = [line for line in to_markdown(LAYOUT).splitlines() if line.startswith("|")]
     columns = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
     assert columns == {5} and len(lines) == 5
     assert lines[2].startswith(r"| \[50%\] a\_b \& $c$ #1 {x} \\ ~^ \<i> \| \*b\* new |")
@@ -41,7 +41,7 @@ def test_markdown_keeps_its_columns_and_escapes():
 
 
 def test_latex_escapes_everything_and_keeps_its_columns():
-    text = latex(LAYOUT)
+    text = to_latex(LAYOUT)
     escaped = (
         r"{[}50\%] a\_b \& \$c\$ \#1 \{x\} \textbackslash{} \textasciitilde{}\textasciicircum{} "
         r"\textless{}i\textgreater{} \textbar{} {*}b{*} new"
@@ -57,7 +57,7 @@ def test_latex_escapes_everything_and_keeps_its_columns():
 
 
 def test_latex_is_balanced(finished):
-    text = latex(lay_out(read_grid(finished)))
+    text = to_latex(score_table(read_grid(finished)))
     bare = re.sub(r"\\[{}$\\]", "", text)
     assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
     for name in ("table", "tabular", "minipage"):
@@ -66,7 +66,7 @@ def test_latex_is_balanced(finished):
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120])
 def test_the_terminal_table_fits(finished, width):
-    text = printed(lay_out(read_grid(finished)), width)
+    text = printed(score_table(read_grid(finished)), width)
     assert max(map(len, text.splitlines())) <= width
     for expected in (
         "LoRA",
@@ -79,7 +79,7 @@ def test_the_terminal_table_fits(finished, width):
 
 
 def test_the_terminal_table_is_one_block_where_it_can_be(finished):
-    layout = lay_out(read_grid(finished))
+    layout = score_table(read_grid(finished))
     assert printed(layout, 200).count("approach") == 1
     heads = [line for line in printed(layout, 120).splitlines() if "trained" in line]
     assert printed(layout, 120).count("approach") == 2

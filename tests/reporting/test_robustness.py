@@ -8,7 +8,7 @@ import pytest
 from research.reporting.build import build_tables
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.robustness import lay_out_holding_up
+from research.reporting.tables.robustness import robustness_tables
 from research.stats.groups import LEAST
 from tests.reporting.conftest import APPROACHES, draw
 
@@ -24,7 +24,7 @@ def columns(layout):
 
 def test_runs_of_older_code_tell_what_their_predictions_do(finished):
     grid = read_grid(finished)
-    layouts = lay_out_holding_up(grid)
+    layouts = robustness_tables(grid)
     assert [layout.title.partition(":")[0] for layout in layouts] == [
         "sentiment, 16-shot",
         "sentiment, 500 examples",
@@ -47,7 +47,7 @@ def test_agreement_and_the_worst_label_by_hand(finished):
     agree = np.mean([(predicted[a] == predicted[b]).mean() for a, b in pairs])
     by_label = [(predicted == gold)[:, gold == label].mean() for label in (0, 1)]
     name = ("negative", "positive")[int(np.argmin(by_label))]
-    shown = columns(lay_out_holding_up(grid)[0])["LoRA"]
+    shown = columns(robustness_tables(grid)[0])["LoRA"]
     assert shown == {
         "worst group": f"{100 * min(by_label):.1f} (label {name})",
         "seeds agree": f"{100 * agree:.1f}",
@@ -96,7 +96,7 @@ def full(sweep):
 
 
 def test_all_that_is_measured_is_shown(full):
-    (layout,) = lay_out_holding_up(read_grid(full))
+    (layout,) = robustness_tables(read_grid(full))
     shown = columns(layout)
     zero, lora, majority = (shown[n] for n in ("zero-shot prompt", "LoRA", "majority class"))
     assert zero | {"seeds agree": "", "train-dev gap": ""} == {
@@ -123,7 +123,7 @@ def test_all_that_is_measured_is_shown(full):
 def test_why_there_is_no_language_model_loss(sweep):
     notes = {"cut_beside_test": {"ood": 2, "paraphrases": 1}}
     sweep.cell(0, 0, 0, language_model={"undefined": "it has no words"}, notes=notes)
-    (layout,) = lay_out_holding_up(read_grid(sweep.folder))
+    (layout,) = robustness_tables(read_grid(sweep.folder))
     assert layout.notes[0] == "No held-out loss: it has no words."
     assert layout.notes[1].endswith("in other words, cut to fit: zero-shot prompt 3.")
     assert not any("held-out" in head for head in layout.heads)

@@ -1,8 +1,8 @@
 import pytest
 
-from research.reporting.format import MISSING, count, percent, seconds, size
+from research.reporting.format import MISSING, byte_size, count, percent, seconds
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.scores import lay_out
+from research.reporting.tables.scores import score_table
 from research.stats.intervals import Interval
 
 
@@ -29,7 +29,7 @@ def test_numbers_are_short(number, text):
 
 
 def test_bytes_and_seconds_have_their_form():
-    assert [size(n) for n in (0, 512, 49152)] == ["0 B", "512 B", "49.2 kB"]
+    assert [byte_size(n) for n in (0, 512, 49152)] == ["0 B", "512 B", "49.2 kB"]
     assert [seconds(n) for n in (0.424, 7.31, 125.4)] == ["0.42", "7.3", "125"]
 
 
@@ -39,7 +39,7 @@ def test_a_score_stands_before_its_interval():
 
 def test_the_table_of_a_finished_sweep(finished):
     grid = read_grid(finished)
-    layout = lay_out(grid)
+    layout = score_table(grid)
     assert layout.title == "demo: test scores with org/tiny"
     assert layout.heads[:2] == (("sentiment", "16-shot"), ("sentiment", "500 examples"))
     assert layout.scores == 4 and len(layout.heads) == 8
@@ -56,7 +56,7 @@ def test_the_table_of_a_finished_sweep(finished):
 
 
 def test_footnotes_say_how_the_numbers_came_about(finished):
-    notes = "\n".join(lay_out(read_grid(finished)).notes)
+    notes = "\n".join(score_table(read_grid(finished)).notes)
     assert "accuracy (sentiment) and macro F1 (topic_50%) on test in percent" in notes
     assert "mean over seeds and, in brackets, the 95 % interval over seeds and test items." in notes
     assert "Bold: the group that cannot be told apart from the best" in notes
@@ -69,7 +69,7 @@ def test_what_is_missing_is_a_dash_and_what_is_provisional_is_marked(sweep):
     sweep.cell(0, 0, 0)
     sweep.cell(0, 0, 1, skip=lambda trial, seed: seed > 0)
     sweep.cell(2, 0, 0, skip=lambda trial, seed: seed > 1)
-    layout = lay_out(read_grid(sweep.folder))
+    layout = score_table(read_grid(sweep.folder))
     zero, lora = texts(layout)["zero-shot prompt"], texts(layout)["LoRA"]
     assert "†" not in zero[0] and zero[1].endswith(" †‡")
     assert lora[0].endswith(" †") and lora[1] == MISSING
@@ -82,7 +82,7 @@ def test_fewer_than_five_seeds_are_marked_but_ranked(sweep, seeds, mark):
     sweep.seeds = seeds
     sweep.cell(0, 0, 0)
     sweep.cell(2, 0, 0)
-    layout = lay_out(read_grid(sweep.folder))
+    layout = score_table(read_grid(sweep.folder))
     assert all(row[0].endswith(mark) for row in texts(layout).values())
     assert [entries[0].best for _, entries in layout.rows] == [False, True]
     assert ("† provisional: fewer than 5 seeds" in "\n".join(layout.notes)) == (seeds < 5)
@@ -90,12 +90,12 @@ def test_fewer_than_five_seeds_are_marked_but_ranked(sweep, seeds, mark):
 
 def test_costs_that_were_not_measured_are_a_dash(sweep):
     sweep.cell(0, 0, 0, costs={"added_tokens": None})
-    assert texts(lay_out(read_grid(sweep.folder)))["zero-shot prompt"][1:] == [MISSING] * 4
+    assert texts(score_table(read_grid(sweep.folder)))["zero-shot prompt"][1:] == [MISSING] * 4
 
 
 def test_a_correlation_may_leave_0_to_100(sweep):
     sweep.cell(4, 0, 0, metric="matthews")
-    [scores, *_] = lay_out(read_grid(sweep.folder)).notes
+    [scores, *_] = score_table(read_grid(sweep.folder)).notes
     assert "Matthews' correlation on test in percent" in scores
     assert scores.endswith("test items; correlations are from -100 to 100.")
 
@@ -105,7 +105,7 @@ def test_troubles_are_footnotes(sweep):
     sweep.cell(1, 0, 0, notes={"demonstrations": 8}, hardware={"processor": "another"})
     sweep.cell(2, 0, 0, skip=lambda trial, seed: trial == 2, notes={"demonstrations": 6})
     sweep.run(2, 0, 0, 2, 0, tested=False, status="diverged")
-    layout = lay_out(read_grid(sweep.folder))
+    layout = score_table(read_grid(sweep.folder))
     notes = "\n".join(layout.notes)
     assert "Diverged runs, of all of a cell's runs: LoRA, sentiment, 16-shot 1 of 8." in notes
     assert "Texts cut to fit the context: zero-shot prompt, sentiment, 16-shot 3." in notes
@@ -116,4 +116,6 @@ def test_troubles_are_footnotes(sweep):
 def test_demonstrations_are_a_range_where_they_differ(sweep):
     sweep.cell(1, 0, 0)
     sweep.cell(1, 0, 1, notes={"demonstrations": 6})
-    assert list(texts(lay_out(read_grid(sweep.folder)))) == ["few-shot prompt (6–8 demonstrations)"]
+    assert list(texts(score_table(read_grid(sweep.folder)))) == [
+        "few-shot prompt (6–8 demonstrations)"
+    ]

@@ -10,7 +10,7 @@ import pytest
 from research.reporting.build import build_tables
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.tuning import _counts, _rates, lay_out_tuning, tolerance, tuning
+from research.reporting.tables.tuning import _counts, _rates, tolerance, tuning, tuning_tables
 from research.stats.search_curves import plateau
 from tests.reporting.conftest import draw
 from tests.reporting.test_robustness import columns
@@ -80,7 +80,7 @@ def test_a_diverged_rate_is_the_worst_and_makes_no_noise(searched):
 
 
 def test_the_table(searched):
-    (layout,) = lay_out_tuning(read_grid(searched.folder))
+    (layout,) = tuning_tables(read_grid(searched.folder))
     assert layout.title == "sentiment, 16-shot: how each was tuned"
     shown = columns(layout)
     assert shown["few-shot prompt"] == {
@@ -124,20 +124,20 @@ def test_a_best_rate_at_the_end_is_told(sweep):
     for trial in range(3):
         for seed in range(2):
             run(sweep, trial, seed, 0.9 - 0.1 * trial)
-    (layout,) = lay_out_tuning(read_grid(sweep.folder))
+    (layout,) = tuning_tables(read_grid(sweep.folder))
     assert layout.notes[1] == "The best rate is the least or the greatest tried: LoRA (0.0001)."
     assert columns(layout)["LoRA"]["runs not learned"] == MISSING  # the records do not say
 
 
 def test_all_searches_have_a_place_in_files(finished, sweep):
     grid, (_, files) = read_grid(finished), build_tables(finished)
-    layouts = lay_out_tuning(grid)
+    layouts = tuning_tables(grid)
     assert [len(layout.rows) + len(layout.baselines) for layout in layouts] == [6] * 4
     assert files["tuning.md"].count(b"how each was tuned") == 4
     assert [len(layout.notes) > 2 for layout in layouts] == [False, False, False, True]
     assert files["tuning.tex"].isascii() and b"$\\geq$" in files["tuning.tex"]
     sweep.cell(2, 0, 0, skip=lambda trial, seed: trial == 2)
-    assert lay_out_tuning(read_grid(sweep.folder)) == []
+    assert tuning_tables(read_grid(sweep.folder)) == []
     assert not {"tuning.md", "tuning.tex"} & build_tables(sweep.folder)[1].keys()
 
 

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.evaluation.batch import frame
+from research.evaluation.batch import prompt_frame
 from research.methods.lora import LoRA
 from research.methods.prefix import PrefixTuning
 from research.models import MODELS
 from research.runs.costs.analytic import cache_bytes, formula_flops, optimizer_bytes
 from research.runs.costs.flops import step_flops
-from research.training.member import Outcome, Progress
+from research.training.member import MemberProgress, Outcome
 from research.training.optimizer import Schedule
 from research.training.step import Program, init_state
 from tests import checkpoints, tiny
@@ -59,15 +59,17 @@ def test_the_formula_counts_the_positions_of_the_widest_step():
     leaves = tiny.with_method(method, PARAMS)
     trained = {path: leaf for path, leaf in leaves.items() if path.startswith("lora:")}
     outcome = Outcome(
-        {path: np.asarray(leaf) for path, leaf in trained.items()}, Progress(shape=[32, 3])
+        {path: np.asarray(leaf) for path, leaf in trained.items()}, MemberProgress(shape=[32, 3])
     )
     found = formula_flops(outcome, schedule, leaves, (method,), tiny.FRAME, MODEL)
-    tokens = 32 + len(tiny.FRAME.opening) / 8 + len(tiny.FRAME.closing)
+    tokens = 32 + len(tiny.FRAME.prefix_ids) / 8 + len(tiny.FRAME.suffix_ids)
     assert found == step_flops(leaves, trained, 8, tokens, 3, asking=3) > 0
-    alone = formula_flops(outcome, schedule, leaves, (method,), frame([3]), MODEL)
+    alone = formula_flops(outcome, schedule, leaves, (method,), prompt_frame([3]), MODEL)
     assert alone == step_flops(leaves, trained, 8, 32 + 1, 3, asking=3)  # read with every row
     prefix = PrefixTuning(length=5)  # passes through no layer
     met = {**leaves, **tiny.with_method(prefix, PARAMS)}
-    assert formula_flops(outcome, schedule, met, (method, prefix), frame([3]), MODEL) == alone
-    unborn = Outcome(outcome.trained, Progress())
+    assert (
+        formula_flops(outcome, schedule, met, (method, prefix), prompt_frame([3]), MODEL) == alone
+    )
+    unborn = Outcome(outcome.trained, MemberProgress())
     assert formula_flops(unborn, schedule, leaves, (method,), tiny.FRAME, MODEL) is None

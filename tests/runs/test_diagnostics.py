@@ -10,15 +10,15 @@ from rich.console import Console
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
 from research.methods.method import mask, split
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.reporting.build import write_tables
-from research.runs.context import open_bench
+from research.runs.context import open_context
 from research.runs.diagnostics import not_learned
-from research.runs.evaluate import Account
-from research.runs.predict import Reading
-from research.runs.state import Work
+from research.runs.evaluate import RunEvaluator
+from research.runs.predict import PromptPredictor
+from research.runs.state import RunState
 from research.sweeps.sweep import sweep
-from research.training.member import Outcome, Progress
+from research.training.member import MemberProgress, Outcome
 
 
 def test_a_score_no_better_than_without_training_is_said():
@@ -36,16 +36,18 @@ def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_no
 ):
     row = {"name": "row", "stages": [{"method": method}]}
     experiment = Experiment.parse(config | {"approaches": [row]})
-    bench, task = open_bench(experiment, tmp_path), experiment.tasks[0].load()
-    *_, cell = cells(experiment, {task.name: task}, bench.backbone.checksum)
-    work = Work(Run(cell, cell.trials[0], 0), bench)
+    context, task = open_context(experiment, tmp_path), experiment.tasks[0].load()
+    *_, cell = cells(experiment, {task.name: task}, context.backbone.checksum)
+    work = RunState(Run(cell, cell.trials[0], 0), context)
     member = work.member(0, work.data)
     trained, _ = split(member.leaves, mask(member.hyper.methods, member.leaves))
     moved = {path: np.asarray(leaf) + 0.5 for path, leaf in trained.items()}
-    work.keep(Outcome(moved, Progress()))
+    work.keep(Outcome(moved, MemberProgress()))
     rows = [work.data.dev]
-    plain = Reading(bench, work.prompts, "sum", (), bench.backbone.params, True).answers(rows)
-    asis, reached = Account(work).reading(trained=False), Account(work).reading()
+    plain = PromptPredictor(
+        context, work.prompts, "sum", (), context.backbone.params, True
+    ).answers(rows)
+    asis, reached = RunEvaluator(work).predictor(trained=False), RunEvaluator(work).predictor()
     assert bool(asis.methods) == (method["name"] == "lora")
     np.testing.assert_allclose(asis.answers(rows).scores, plain.scores, rtol=0, atol=1e-5)
     assert np.abs(reached.answers(rows).scores - plain.scores).max() > 1e-3
@@ -63,7 +65,7 @@ def test_notes_of_runs_that_train(config: dict, tmp_path: Path):
     ]
     plain = config | {"seeds": 1, "search_seeds": 1, "regimes": ("10-shot",)}
     sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
-    records = {r["approach"]: r for r in Ledger(tmp_path).all() if r["metrics"]["test"]}
+    records = {r["approach"]: r for r in RunStore(tmp_path).all() if r["metrics"]["test"]}
     notes = {name: record["notes"] for name, record in records.items()}
     dev = {name: record["metrics"]["dev"]["accuracy"] for name, record in records.items()}
     best = max(0.5, dev["zero-shot"])

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.distance import cosine
 
-from research.runs.diagnostics import inside
+from research.runs.diagnostics import soft_prompt_diagnostics
 
 DRAW = np.random.default_rng(0)
 TABLE = DRAW.normal(size=(30, 8)).astype(np.float32)
@@ -11,7 +11,7 @@ TABLE = DRAW.normal(size=(30, 8)).astype(np.float32)
 
 def test_nearest_tokens_by_cosine():
     prompt = np.concatenate([DRAW.normal(size=(4, 8)), 7 * TABLE[[11, 3]]]).astype(np.float32)
-    found = inside(prompt, TABLE)
+    found = soft_prompt_diagnostics(prompt, TABLE)
     for place, vector in enumerate(prompt):
         plain = np.array([1 - cosine(vector, token) for token in TABLE])
         expected = np.argsort(-plain)[:3]
@@ -25,5 +25,5 @@ def test_nearest_tokens_by_cosine():
 
 def test_an_embedding_of_zeros_is_near_to_nothing():
     table = np.concatenate([np.zeros((1, 8), np.float32), TABLE])
-    found = inside(np.stack([TABLE[0], np.zeros(8, np.float32)]), table)
+    found = soft_prompt_diagnostics(np.stack([TABLE[0], np.zeros(8, np.float32)]), table)
     assert found.nearest[0, 0] == 1 and np.isfinite(found.cosine).all()

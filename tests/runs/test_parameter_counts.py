@@ -11,8 +11,8 @@ from research.methods.lora import LoRA
 from research.methods.method import mask, split
 from research.methods.soft_prompt import SoftPrompt
 from research.runs.costs.flops import step_flops
-from research.runs.costs.parameter_counts import backbone_shapes, sizes
-from research.runtime.executable import cost
+from research.runs.costs.parameter_counts import backbone_shapes, parameter_counts
+from research.runtime.executable import compiled_cost
 from research.training.optimizer import Schedule
 from research.training.step import Program, init_state, train_step
 from tests import tiny
@@ -27,7 +27,7 @@ KERNELS = 2 * 16 * (24 + 12)
 
 def found(*stages):
     approach = Approach.parse({"name": "row", "stages": stages}, Schedule(), "approach")
-    return sizes(approach, backbone_shapes(MODEL), [("yes", "no")] * len(stages))
+    return parameter_counts(approach, backbone_shapes(MODEL), [("yes", "no")] * len(stages))
 
 
 def test_one_stage():
@@ -51,7 +51,7 @@ def test_a_head_of_another_task_is_not_kept():
     names = [[method.name for method in approach.at_work(i)] for i in range(5)]
     assert names == [[], ["head", "lora"], ["lora"], ["lora"], ["head", "lora"]]
     labels = [("yes", "no"), ("a", "b", "c"), ("yes", "no"), ("yes", "no")]
-    size = sizes(approach, backbone_shapes(MODEL), labels)
+    size = parameter_counts(approach, backbone_shapes(MODEL), labels)
     heads = [leaves.get("head:/bias") for leaves, _ in size.stages]
     assert [None if bias is None else bias.shape for bias in heads] == [(2,), (3,), None, (2,)]
     assert (size.trained, size.head) == (FACTORS + 2 * 16 + 2, 2 * 16 + 2)
@@ -80,10 +80,10 @@ def test_operations_are_about_those_that_xla_counts(method):
     step = jax.jit(train_step, static_argnums=0)
     compiled = step.lower(program, state, frozen, rows, tiny.FRAME, tiny.hyper(method)).compile()
     length = 4 if isinstance(method, SoftPrompt) else 0
-    tokens = 32 + (len(tiny.FRAME.opening) + length) / 8
+    tokens = 32 + (len(tiny.FRAME.prefix_ids) + length) / 8
     targets = rows.target.shape[1]
     expected = step_flops(leaves, trained, 8, tokens, targets, asking=targets)
-    assert np.isclose(expected, cost(compiled)["flops"], rtol=0.35)
+    assert np.isclose(expected, compiled_cost(compiled)["flops"], rtol=0.35)
 
 
 def test_biases_alone_need_all_gradients_of_inputs():

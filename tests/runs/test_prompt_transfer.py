@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.records.weights import load_trained
 from tests import films
 
@@ -16,7 +16,7 @@ def swept(config: dict[str, Any], folder: Path, rate: float, **method: Any) -> n
     soft = {"name": "soft_prompt", "length": 3, **method}
     row = {"name": "prompt", "stages": [{"method": soft, "learning_rate": rate}]}
     films.run({**config, "approaches": [row]}, folder)
-    [record] = [one for one in Ledger(folder).all() if one["approach"] == "prompt"]
+    [record] = [one for one in RunStore(folder).all() if one["approach"] == "prompt"]
     return load_trained(folder, record["run_id"])["soft_prompt:/prompt"]
 
 

@@ -15,13 +15,13 @@ from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
 from research.experiments.presets import prompt_search
 from research.models.backbone import load_backbone, load_tokenizer
-from research.records.metrics_log import Tracker
-from research.records.store import Ledger
-from research.runs.context import Bench
-from research.runs.evaluate import Account
-from research.runs.predict import Reading
-from research.runs.stage_cache import Stages
-from research.runs.state import Work
+from research.records.metrics_log import MetricsLog
+from research.records.store import RunStore
+from research.runs.context import RunContext
+from research.runs.evaluate import RunEvaluator
+from research.runs.predict import PromptPredictor
+from research.runs.stage_cache import StageCache
+from research.runs.state import RunState
 from research.runtime.devices import Devices
 from tests.evaluation.plain import plain_labels
 from tests.films import run
@@ -45,68 +45,68 @@ def roomy(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bench(roomy: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    backbone, folder = load_backbone(str(roomy)), tmp_path_factory.mktemp("bench")
+def context(roomy: Path, tmp_path_factory: pytest.TempPathFactory) -> RunContext:
+    backbone, folder = load_backbone(str(roomy)), tmp_path_factory.mktemp("context")
     tokenizer = load_tokenizer(str(roomy), backbone.model)
-    stages = Stages(folder / "stages")
-    where = (folder, stages, Tracker(folder))
-    return Bench(backbone, tokenizer, Devices(count=1), jnp.float32, *where)
+    stages = StageCache(folder / "stages")
+    where = (folder, stages, MetricsLog(folder))
+    return RunContext(backbone, tokenizer, Devices(count=1), jnp.float32, *where)
 
 
 @pytest.fixture
-def ask(config: dict[str, Any], bench: Bench):
+def ask(config: dict[str, Any], context: RunContext):
     """`ask(**row)`: a run at work on such a prompt, its seed 0."""
     config["task"] |= {"templates": TEMPLATES, "verbalizer": TEXTS}
-    backbone = bench.backbone
+    backbone = context.backbone
 
-    def made(templates: tuple[str, ...] = TEMPLATES, **row: Any) -> Work:
+    def made(templates: tuple[str, ...] = TEMPLATES, **row: Any) -> RunState:
         config["task"]["templates"] = templates
         experiment = Experiment.parse({**config, "approaches": [{"name": "prompt", **row}]})
         tasks = {task.name: task.load() for task in experiment.tasks}
         cell = next(iter(cells(experiment, tasks, backbone.checksum)))
-        return Work(Run(cell, {}, 0), bench)
+        return RunState(Run(cell, {}, 0), context)
 
     return made
 
 
-def read(work: Work, split: str = "test") -> Scored:
+def read(work: RunState, split: str = "test") -> Scored:
     """By the backbone as it came."""
-    bench, how = work.bench, work.approach.normalisation
-    reading = Reading(bench, work.prompts, how, (), bench.backbone.params, True)
+    context, how = work.context, work.approach.normalisation
+    reading = PromptPredictor(context, work.prompts, how, (), context.backbone.params, True)
     return reading.answers([prompt.rows(split) for prompt in work.prompts])  # pyright: ignore
 
 
-def slow(work: Work, before: list[int], prompts: list[str]) -> np.ndarray:
+def slow(work: RunState, before: list[int], prompts: list[str]) -> np.ndarray:
     """[I, K] log-probability of every text after ids and each prompt, one pass each."""
-    bench, found = work.bench, np.zeros((len(prompts), len(WRITTEN)))
-    model, tokenizer = bench.backbone.model, bench.tokenizer
+    context, found = work.context, np.zeros((len(prompts), len(WRITTEN)))
+    model, tokenizer = context.backbone.model, context.tokenizer
     for (row, text), _ in np.ndenumerate(found):
         prompt = [*before, *tokenizer(prompts[row], add_special_tokens=False)["input_ids"]]
         target = tokenizer(f" {WRITTEN[text]}\n", add_special_tokens=False)["input_ids"]
         ids = np.array([*prompt, *target, *[0] * CONTEXT][:CONTEXT])
-        logprobs = all_logprobs(model, bench.backbone.params, ids)
+        logprobs = all_logprobs(model, context.backbone.params, ids)
         found[row, text] = sum(
             float(logprobs[len(prompt) + t - 1, id]) for t, id in enumerate(target)
         )
     return found
 
 
-def opening(work: Work) -> list[int]:
+def opening(work: RunState) -> list[int]:
     frame = work.data.frame
-    return frame.opening[: frame.length].tolist()
+    return frame.prefix_ids[: frame.prefix_length].tolist()
 
 
-def filled(work: Work, template: int, texts: list[str] | None = None) -> list[str]:
+def filled(work: RunState, template: int, texts: list[str] | None = None) -> list[str]:
     given = texts or [one.fields["text"] for one in work.run.cell.task.test]
     return [TEMPLATES[template].replace("{text}", text) for text in given]
 
 
-def lengths(work: Work, by: str) -> list[float]:
+def lengths(work: RunState, by: str) -> list[float]:
     if by == "bytes":
         return [len(text) for text in WRITTEN]
     if by == "sum":
         return [1.0] * len(WRITTEN)
-    return [len(work.bench.tokenizer(f" {text}\n")["input_ids"]) for text in WRITTEN]
+    return [len(work.context.tokenizer(f" {text}\n")["input_ids"]) for text in WRITTEN]
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_nearest_demonstrations_and_their_content_free_prompts_are_each_rows_own
     prompts, own = filled(work, 1), []
     for row, prompt in enumerate(prompts):
         ids = test.tokens[row, : test.start[row]].tolist()
-        size = len(work.bench.tokenizer(prompt, add_special_tokens=False)["input_ids"])
-        assert work.bench.tokenizer.decode(ids[-size:]) == prompt
+        size = len(work.context.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        assert work.context.tokenizer.decode(ids[-size:]) == prompt
         own.append([*opening(work), *ids[:-size]])
-        assert work.bench.tokenizer.decode(ids).count("\nIt is") == 3
+        assert work.context.tokenizer.decode(ids).count("\nIt is") == 3
     assert len({tuple(ids) for ids in own}) > 1
     for row in (0, 3):
         around = slow(work, own[row], filled(work, 1, ["N/A", "[MASK]", ""]))
@@ -161,7 +161,7 @@ def test_an_ensemble_is_the_mean_over_its_members(ask):
     added = [one.data.added for one in members]
     again = round(float(members[1].data.test.start.mean()))
     assert min(added) > 0
-    assert Account(whole).result().costs["added_tokens"] == sum(added) + again
+    assert RunEvaluator(whole).result().costs["added_tokens"] == sum(added) + again
 
 
 def test_what_is_recorded_is_by_the_approachs_own_readout(ask):
@@ -169,7 +169,7 @@ def test_what_is_recorded_is_by_the_approachs_own_readout(ask):
     plain, other = (ask(**row) for row in ({}, {"prior": "content_free", "normalisation": "bytes"}))
     assert not np.allclose(read(plain, "dev").scores, read(other, "dev").scores)
     for work in (plain, other):
-        dev = Account(work).result().metrics["dev"]
+        dev = RunEvaluator(work).result().metrics["dev"]
         guess = read(work, "dev").scores.argmax(1)
         assert dev is not None and dev["accuracy"] == np.mean(guess == work.data.dev.label)
         assert dev["loss"] == read(plain, "dev").loss  # of the targets that are trained on
@@ -185,7 +185,7 @@ def swept(config: dict[str, Any], roomy: Path, folder: Path, rows: list[dict[str
     config["task"] |= {"templates": TEMPLATES, "verbalizer": TEXTS}
     config |= {"backbone": str(roomy), "seeds": 2, "search_seeds": 1, "approaches": rows}
     found: dict[str, list[dict[str, Any]]] = {}
-    for record in Ledger(run(config, folder)).all():
+    for record in RunStore(run(config, folder)).all():
         found.setdefault(record["approach"], []).append(record)
     return found
 

@@ -11,7 +11,7 @@ import research.runs.forgetting as ability
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
 from research.models.backbone import load_backbone, load_tokenizer
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.reporting.build import check_tables
 from research.runs.costs.measured import switch_seconds
 from research.runs.held_out_text import as_long, own_text, read_held_out, task_text
@@ -80,7 +80,7 @@ def results(tiny: Path, folder: Path, losses: list[int]) -> Path:
 
 
 def records(results: Path, tested: bool = True) -> list[dict[str, Any]]:
-    found = Ledger(results).all()
+    found = RunStore(results).all()
     return [record for record in found if (record["metrics"]["test"] is not None) == tested]
 
 
@@ -106,14 +106,14 @@ def test_predictions_of_all_splits_are_evidence(results: Path):
     content = file.read_text()
     file.write_text(content.replace("good,bad", "good,good").replace("bad,good", "bad,bad"))
     with pytest.raises(InputError, match="is not the file it was"):
-        Ledger(results).read(record["run_id"])
+        RunStore(results).read(record["run_id"])
     file.write_text(content)
 
 
 def test_groups_and_other_words_come_from_the_stored_predictions(results: Path):
-    ledger = Ledger(results)
+    store = RunStore(results)
     for record in records(results):
-        _, predictions = ledger.load(record["run_id"])
+        _, predictions = store.load(record["run_id"])
         assert predictions is not None
         right = predictions.predicted == predictions.gold
         new = np.array([row[3] == "new" for row in rows_of_test()])

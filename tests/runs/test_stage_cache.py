@@ -13,13 +13,13 @@ from safetensors.numpy import save
 
 import research.runs.train as model_run
 from research.common.errors import InputError
-from research.experiments.cohorts import lineage_id
+from research.experiments.cohorts import stage_id
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
-from research.experiments.presets import gradually, hybrid, probe_then_tune
+from research.experiments.presets import gradual_unfreezing, hybrid, lp_ft
 from research.models.backbone import load_backbone
-from research.records.store import Ledger
-from research.runs.stage_cache import Stages
+from research.records.store import RunStore
+from research.runs.stage_cache import StageCache
 from research.sweeps.progress import reported
 from research.sweeps.sweep import sweep
 from research.training import member as training
@@ -81,7 +81,7 @@ def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, mo
     sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
     assert trained == [1, 1, 1, 1]  # a task and a seed each
     assert not (tmp_path / "stages").exists()
-    records = {r["run_id"]: r for r in Ledger(tmp_path).all() if r["backbone"]}
+    records = {r["run_id"]: r for r in RunStore(tmp_path).all() if r["backbone"]}
     assert all(len(record["history"]) == 2 for record in records.values())
     params = sum(leaf.size for leaf in load_backbone(plain["backbone"]).params.values())
     lora = [r for r in records.values() if r["approach"] == "full, LoRA"]
@@ -91,7 +91,7 @@ def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, mo
     single = config(folder, "full, LoRA", workers=1, seeds=1)
     single["approaches"][0]["trials"] = [{"learning_rate": 0.1}]
     sweep(Experiment.parse(single), tmp_path / "single", Console(file=io.StringIO()))
-    again = Ledger(tmp_path / "single").read(alone.id)
+    again = RunStore(tmp_path / "single").read(alone.id)
     assert again["history"] == records[alone.id]["history"]
     assert records[alone.id]["notes"].items() <= again["notes"].items()  # it has been tested
     assert again["metrics"]["dev"] == records[alone.id]["metrics"]["dev"]
@@ -105,16 +105,16 @@ def test_progress_of_a_stage_has_the_total_where_there_is_one_stage(folder):
 
 def test_what_makes_a_lineage(folder):
     plain = config(folder, *APPROACHES)
-    first = {row: lineage_id(runs(plain, row)[0], 0) for row in APPROACHES}
-    assert lineage_id(runs(plain, "full, prompt")[1], 0) == first["full, prompt"]
+    first = {row: stage_id(runs(plain, row)[0], 0) for row in APPROACHES}
+    assert stage_id(runs(plain, "full, prompt")[1], 0) == first["full, prompt"]
     assert first["full, LoRA"] != first["full, prompt"]  # a prompt takes positions from the texts
     assert first["full, IA3"] == first["full, LoRA"]
     assert len(set(first.values())) == len(first) - 1
-    ids = {lineage_id(one, 0) for one in runs(plain, "full, templates")}
+    ids = {stage_id(one, 0) for one in runs(plain, "full, templates")}
     assert len(ids) == 1
-    elsewhere = {lineage_id(runs(plain, "elsewhere", task)[0], 0) for task in ("films", "shows")}
+    elsewhere = {stage_id(runs(plain, "elsewhere", task)[0], 0) for task in ("films", "shows")}
     assert len(elsewhere) == 1
-    own = {lineage_id(runs(plain, "full, prompt", task)[0], 0) for task in ("films", "shows")}
+    own = {stage_id(runs(plain, "full, prompt", task)[0], 0) for task in ("films", "shows")}
     assert len(own) == 2
 
 
@@ -123,7 +123,7 @@ def test_merged_templates_and_another_task(folder, tmp_path):
     names = ("full, templates", "LoRA, merge, prompt", "elsewhere")
     plain = config(folder, *names, seeds=1, keep_trained=True)
     sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
-    records = [r for r in Ledger(tmp_path).all() if r["backbone"] and r["task"] == "films"]
+    records = [r for r in RunStore(tmp_path).all() if r["backbone"] and r["task"] == "films"]
     rows = {name: [r for r in records if r["approach"] == name] for name in names}
     # Two prompts of one trained model: the same steps, other scores.
     one, two = rows["full, templates"]
@@ -147,7 +147,7 @@ OTHER = {"progress": '{"stepz": 1}'}
 
 @pytest.mark.parametrize("content", [b"half", save({}), save({}, OTHER), save({}, {"x": ""})])
 def test_a_damaged_stage_is_named(tmp_path, content):
-    store = Stages(tmp_path)
+    store = StageCache(tmp_path)
     (tmp_path / "abc.safetensors").write_bytes(content)
     assert store.has("abc") and not store.has("abd")
     with pytest.raises(InputError, match="stage is .*abc.safetensors.*delete it"):
@@ -156,7 +156,7 @@ def test_a_damaged_stage_is_named(tmp_path, content):
 
 def test_threads_train_a_stage_once(tmp_path):
     """Four cells begin with some of three stages, in whatever order they name them."""
-    store, trained = Stages(tmp_path), []
+    store, trained = StageCache(tmp_path), []
 
     def asked(ids: tuple[str, ...]) -> dict[str, Outcome]:
         def train() -> dict[str, Outcome]:
@@ -164,10 +164,11 @@ def test_threads_train_a_stage_once(tmp_path):
             time.sleep(0.05)
             leaf = np.full(3, len(trained), np.float32)
             return {
-                id: Outcome({"leaf": leaf}, training.Progress(steps=len(trained))) for id in ids
+                id: Outcome({"leaf": leaf}, training.MemberProgress(steps=len(trained)))
+                for id in ids
             }
 
-        return store.once(ids, train)
+        return store.get_or_train(ids, train)
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(asked, [("a", "b"), ("b", "a"), ("b",), ("c", "b")]))
@@ -179,11 +180,11 @@ def test_threads_train_a_stage_once(tmp_path):
 
 
 def test_a_stage_goes_with_the_last_cell_that_starts_from_it(tmp_path):
-    store = Stages(tmp_path)
+    store = StageCache(tmp_path)
     for ids in (("a", "b"), ("b",), ()):
         store.expect(ids)
     for id in ("a", "b", "unknown"):
-        store.write(id, Outcome({}, training.Progress()))
+        store.write(id, Outcome({}, training.MemberProgress()))
     store.release(("a", "b"))
     assert not store.has("a") and store.has("b")
     store.release(("b",))
@@ -236,8 +237,8 @@ def test_a_control_spends_the_same_steps_on_the_first_stage():
 def test_rows_of_several_stages(folder):
     plain = config(folder)
     plain["approaches"] = [
-        probe_then_tune("LP-FT", 0.01, (1e-4, 1e-3)),
-        gradually("gradual", 3, 30, (1e-4, 1e-3)),
+        lp_ft("LP-FT", 0.01, (1e-4, 1e-3)),
+        gradual_unfreezing("gradual", 3, 30, (1e-4, 1e-3)),
     ]
     tuned, gradual = Experiment.parse(plain).approaches
     assert [len(stage.methods) for stage in tuned.stages] == [1, 2]

@@ -11,7 +11,13 @@ import jax.numpy as jnp
 import pytest
 
 from research.runtime import compile_lock
-from research.runtime.executable import Call, Executable, compile_ahead, compile_seconds, cost
+from research.runtime.executable import (
+    Call,
+    Executable,
+    compile_ahead,
+    compile_seconds,
+    compiled_cost,
+)
 
 
 def test_each_set_of_shapes_compiles_once():
@@ -33,7 +39,7 @@ def test_compiling_is_timed_and_running_is_not():
 
 def test_cost_counts_a_product():
     product = Executable(jax.jit(lambda a, b: a @ b))
-    told = cost(product.compiled(jnp.ones((4, 5)), jnp.ones((5, 6))))
+    told = compiled_cost(product.compiled(jnp.ones((4, 5)), jnp.ones((5, 6))))
     assert told["flops"] == 2 * 4 * 5 * 6
     assert (told["argument_bytes"], told["output_bytes"]) == (4 * (4 * 5 + 5 * 6), 4 * 4 * 6)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.evaluation.batch import Rows, frame
+from research.evaluation.batch import Rows, prompt_frame
 from research.methods.bottleneck import Bottleneck
 from research.methods.dora import DoRA
 from research.methods.head import Head
@@ -15,9 +15,9 @@ from research.methods.lora import LoRA
 from research.methods.method import Words, add
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
-from research.runtime.executable import cost
+from research.runtime.executable import compiled_cost
 from research.serving.mixed_batch import mixed_scores
-from research.serving.stacked_adapters import Adapter, bank
+from research.serving.stacked_adapters import Adapter, stack_adapters
 from research.tasks.encoding.encoded import Labels
 from tests import checkpoints
 from tests.tiny import LABELS, batch, decoder, scored
@@ -56,7 +56,7 @@ def adapters(params, methods, closing=(), mask=0) -> dict[str, Adapter]:
             leaves |= add(method, jax.random.PRNGKey(place), params, words)
         moved = {p: np.asarray(x + 0.1 * draw.normal(size=x.shape), "f") for p, x in leaves.items()}
         opening = ([3], [3, 4, 8])[place % 2]
-        made[name] = Adapter(own, moved, frame(opening, closing, mask), labels)
+        made[name] = Adapter(own, moved, prompt_frame(opening, closing, mask), labels)
     return made
 
 
@@ -65,7 +65,7 @@ mixed = jax.jit(mixed_scores, static_argnums=(0, 1))
 
 def check(model, params, made):
     """Every row by its own adapter, in a mixed batch and alone."""
-    together = bank(model, jnp.float32, params, made)
+    together = stack_adapters(model, jnp.float32, params, made)
     which = np.arange(2 * len(made), dtype=np.int32) * 7 % len(made)
     rows = batch(len(which))
     scores = np.asarray(mixed(model, jnp.float32, params, together, rows, which))
@@ -119,13 +119,13 @@ def test_what_cannot_share_a_batch_is_refused():
     made = adapters(params, {"rank 2": METHODS["rank 2"]})
     whole = made["rank 2"]._replace(leaves={"final_norm/scale": params["final_norm/scale"]})
     with pytest.raises(InputError, match="adapter is 'full': it trained leaves of the backbone"):
-        bank(model, jnp.float32, params, {**made, "full": whole})
-    headed = Adapter((Head(),), {"head:/bias": np.zeros(3, "f")}, frame([3]), LABELS)
+        stack_adapters(model, jnp.float32, params, {**made, "full": whole})
+    headed = Adapter((Head(),), {"head:/bias": np.zeros(3, "f")}, prompt_frame([3]), LABELS)
     with pytest.raises(InputError, match="head has 3 classes, its labels are 2"):
-        bank(model, jnp.float32, params, {**made, "headed": headed})
-    closed = made["rank 2"]._replace(frame=frame([3], [4]))
+        stack_adapters(model, jnp.float32, params, {**made, "headed": headed})
+    closed = made["rank 2"]._replace(frame=prompt_frame([3], [4]))
     with pytest.raises(InputError, match="adapter is 'other': what closes its prompts"):
-        bank(model, jnp.float32, params, {**made, "other": closed})
+        stack_adapters(model, jnp.float32, params, {**made, "other": closed})
 
 
 @pytest.mark.thorough
@@ -135,9 +135,9 @@ def test_sixteen_adapters_cost_what_one_does(own):
     model, params = decoder(vocab_size=512, width=96, heads=4, head_width=24, hidden=256)
     made = adapters(params, {str(i): own for i in range(16)})
     rows, one = batch(32, width=32), made["0"]
-    together = jax.device_put(bank(model, jnp.float32, params, made))
+    together = jax.device_put(stack_adapters(model, jnp.float32, params, made))
     which = np.arange(32, dtype=np.int32) % 16
     several = mixed.lower(model, jnp.float32, params, together, rows, which).compile()
     leaves = {**params, **one.leaves}
     alone = scored.lower(model, one.methods, leaves, rows, one.frame, THREE).compile()
-    assert cost(several)["flops"] < 1.1 * cost(alone)["flops"]
+    assert compiled_cost(several)["flops"] < 1.1 * compiled_cost(alone)["flops"]

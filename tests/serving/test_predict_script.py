@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from research.common.config import build
-from research.evaluation.calibration import label_scores
+from research.evaluation.calibration import pooled_label_scores
 from research.evaluation.label_scoring import score
 from research.interop.peft import save_adapter
 from research.methods.lora import LoRA
 from research.models.backbone import load_backbone, load_tokenizer
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.runtime.devices import Devices
-from research.serving.adapter_spec import Entry
+from research.serving.adapter_spec import AdapterSpec
 from research.serving.service import Service
 from research.tasks.task import Example
-from scripts.predict import main, rows
+from scripts.predict import answer_rows, main
 from tests import films
 from tests.tiny import with_method
 
@@ -65,14 +65,14 @@ def alone(folder, entry, texts) -> np.ndarray:
     """[I, C] scores by one adapter, through the scorer and the readout of sweeps."""
     backbone = load_backbone(str(folder / "backbone"))
     tokenizer = load_tokenizer(backbone.name, backbone.model)
-    entry = build(Entry, entry, "entry")
+    entry = build(AdapterSpec, entry, "entry")
     (methods, leaves, frame, _), encoder, *_ = entry.served(backbone, tokenizer, "error")
     encoded = encoder.examples([Example({"text": text}, encoder.labels[0]) for text in texts])
     how = dict(devices=Devices(count=1), dtype=jax.numpy.float32)
     leaves = {**backbone.params, **leaves}
     texts = encoder.texts()
     found = score(backbone.model, methods, leaves, encoded, frame, texts.targets, **how)
-    return label_scores(found, texts, entry.normalisation)
+    return pooled_label_scores(found, texts, entry.normalisation)
 
 
 def test_rows_are_answered_in_order_until_one_is_wrong(folder, tmp_path, run):
@@ -107,8 +107,8 @@ def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
     read = {"normalisation": "bytes", "trials": [{"learning_rate": 1.0}]}
     config["approaches"] = [{**config["approaches"][2], **read}]
     results = films.run(config, tmp_path / "results")
-    ledger = Ledger(results)
-    id = next(record["run_id"] for record in ledger.all() if record["approach"] == "LoRA")
+    store = RunStore(results)
+    id = next(record["run_id"] for record in store.all() if record["approach"] == "LoRA")
     np.save(tmp_path / "prompt.npy", np.full((4, 16), 0.5, np.float32))
     prompt = {"adapter": str(tmp_path / "prompt.npy"), **TEXTS, "template": "Film: {text}"}
     adapters = {"films": {"results": str(results), "run": id}, "prompt": prompt}
@@ -120,7 +120,7 @@ def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
     assert (code, said, len(answers)) == (0, "", len(lines))
     expected = alone(folder, prompt, texts)
     np.testing.assert_allclose(scores(answers, "prompt"), expected, rtol=0, atol=1e-5)
-    stored = ledger.load(id)[1].scores  # with four decimals
+    stored = store.load(id)[1].scores  # with four decimals
     np.testing.assert_allclose(scores(answers, "films"), stored, rtol=0, atol=1e-4)
     wording |= {"template": "{text}\nVerdict:", "normalisation": "bytes"}
     assert np.abs(alone(folder, wording, texts) - stored).max() > 1e-2
@@ -129,7 +129,7 @@ def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
 def test_mistakes_in_rows_are_one_sentence(folder):
     backbone = load_backbone(str(folder / "backbone"))
     tokenizer = load_tokenizer(backbone.name, backbone.model)
-    served = {"plain": Entry(**TEXTS).served(backbone, tokenizer, "error")}
+    served = {"plain": AdapterSpec(**TEXTS).served(backbone, tokenizer, "error")}
     how = dict(devices=Devices(count=1), dtype=jax.numpy.float32)
     service = Service(backbone.model, backbone.params, served, **how)
     for expected, line in {
@@ -144,7 +144,7 @@ def test_mistakes_in_rows_are_one_sentence(folder):
         "too many values within": b"[" * 100_000,
     }.items():
         with pytest.raises(ValueError, match="^line 1.") as raised:
-            list(rows([line], service))
+            list(answer_rows([line], service))
         assert expected in str(raised.value)
 
 

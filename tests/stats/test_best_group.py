@@ -3,39 +3,41 @@
 import numpy as np
 import pytest
 
-from research.stats.best_group import _against, _prior, indistinguishable, over_seeds
-from research.stats.intervals import components, paired_p
+from research.stats.best_group import _against, _prior, best_group, over_seeds
+from research.stats.intervals import crossed_variance, paired_p
 from research.studies.coverage.alternatives import holm_against_best
-from research.studies.coverage.simulate import World, column
+from research.studies.coverage.simulate import Population, column
 
 
 def drawn(accuracies, seed=0, spread=0.01, seeds=5, items=300):
-    return column([World(a, spread) for a in accuracies], np.random.default_rng(seed), seeds, items)
+    return column(
+        [Population(a, spread) for a in accuracies], np.random.default_rng(seed), seeds, items
+    )
 
 
 def test_clearly_worse_cells_leave_the_group_and_the_best_never_does():
     cells = list(drawn((0.4, 0.85, 0.84, 0.6)))
-    assert indistinguishable(cells) == [False, True, True, False]
-    assert indistinguishable(cells[:1]) == [True] and indistinguishable([]) == []
-    assert indistinguishable([cells[1], cells[1]]) == [True, True]
-    assert indistinguishable([cells[0][:1], cells[1][:1]]) == [False, True]  # one seed
+    assert best_group(cells) == [False, True, True, False]
+    assert best_group(cells[:1]) == [True] and best_group([]) == []
+    assert best_group([cells[1], cells[1]]) == [True, True]
+    assert best_group([cells[0][:1], cells[1][:1]]) == [False, True]  # one seed
 
 
 def test_every_test_is_one_of_all_pairs_that_are_left(monkeypatch):
     p_values = [0.05 / 15, 0.05 / 10, 0.05 / 6, 0.05 / 3 + 0.001, 0.5]  # of the cells 1 to 5
     monkeypatch.setattr("research.stats.best_group._against", lambda *_: p_values)
     cells = drawn((0.9, *[0.5] * 5))
-    assert indistinguishable(list(cells)) == [True, False, False, False, True, True]
+    assert best_group(list(cells)) == [True, False, False, False, True, True]
     p_values[:2] = [0.05 / 14, 0.05 / 14]  # now all are too large for 15 pairs
     p_values[2] = 0.05 / 13
-    assert indistinguishable(list(cells)) == [True] * 6
+    assert best_group(list(cells)) == [True] * 6
 
 
 def test_two_cells_are_told_apart_by_the_paired_test():
     """Where items add to the difference; the two then have the same variance and degrees."""
     for seed in range(5):
         cells = drawn((0.8, 0.75), seed=seed, spread=0.03)
-        _, of_items, interaction = components(cells[0] - cells[1])
+        _, of_items, interaction = crossed_variance(cells[0] - cells[1])
         shared, freedom, most = over_seeds(cells)
         assert shared.sum() == pytest.approx((cells[0] - cells[1]).mean(1).var(ddof=1) / 5)
         assert set(freedom) == {4} and most == 4
@@ -88,7 +90,7 @@ def test_equal_rows_stay_together(rows):
     lost, others = [], []
     for draw in range(120):
         cells = list(drawn((0.8,) * rows, seed=draw, spread=0.03, items=200))
-        lost.append(not all(indistinguishable(cells)))
+        lost.append(not all(best_group(cells)))
         others.append(not all(holm_against_best(cells)))
     assert np.mean(lost) <= 0.09 and np.mean(others) > 0.09
     assert np.mean(others) > 3 * np.mean(lost)
@@ -96,7 +98,5 @@ def test_equal_rows_stay_together(rows):
 
 @pytest.mark.parametrize("accuracies", [[0.7] * 6, [0.7, 0.68, 0.68, 0.68], [0.7, 0.7, 0.4, 0.4]])
 def test_the_truly_best_cell_is_in_the_group(accuracies):
-    inside = [
-        indistinguishable(list(drawn(accuracies, seed=draw, spread=0.03)))[0] for draw in range(150)
-    ]
+    inside = [best_group(list(drawn(accuracies, seed=draw, spread=0.03)))[0] for draw in range(150)]
     assert np.mean(inside) >= 0.95

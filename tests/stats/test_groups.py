@@ -3,27 +3,38 @@
 import numpy as np
 import pytest
 
-from research.stats.groups import Share, agreement, by_length, seed_agreement, shares, worst
+from research.stats.groups import (
+    GroupScore,
+    agreement,
+    by_length,
+    group_scores,
+    seed_agreement,
+    worst,
+)
 
 RIGHT = np.array([1, 1, 0, 1, 0, 0], bool)
 NAMES = ("a", "b", "b", "a", "c", "b")
 
 
 def test_the_share_of_right_answers_in_each_group():
-    found = shares(RIGHT, NAMES)
-    assert found == {"a": Share(1.0, 2), "b": Share(pytest.approx(1 / 3), 3), "c": Share(0.0, 1)}
+    found = group_scores(RIGHT, NAMES)
+    assert found == {
+        "a": GroupScore(1.0, 2),
+        "b": GroupScore(pytest.approx(1 / 3), 3),
+        "c": GroupScore(0.0, 1),
+    }
 
 
 def test_seeds_are_averaged_before_the_worst_is_looked_for():
     """The second group is the worst of no seed alone twice, and of their mean."""
     seeds = np.array([[1, 0, 1, 1, 0, 0], [0, 1, 1, 1, 1, 0]])
-    found = shares(seeds, ("a", "a", "b", "b", "c", "c"))
-    assert found == {"a": Share(0.5, 2), "b": Share(1.0, 2), "c": Share(0.25, 2)}
+    found = group_scores(seeds, ("a", "a", "b", "b", "c", "c"))
+    assert found == {"a": GroupScore(0.5, 2), "b": GroupScore(1.0, 2), "c": GroupScore(0.25, 2)}
     assert worst(found, least=2) == "c"
 
 
 def test_small_groups_are_not_the_worst():
-    found = shares(RIGHT, NAMES)
+    found = group_scores(RIGHT, NAMES)
     assert worst(found, least=1) == "c"
     assert worst(found, least=2) == "b"
     assert worst(found, least=3) is None  # one group alone is no worst
@@ -31,7 +42,7 @@ def test_small_groups_are_not_the_worst():
 
 
 def test_of_equal_groups_the_first_is_the_worst():
-    assert worst({"b": Share(0.5, 12), "a": Share(0.5, 12)}) == "b"
+    assert worst({"b": GroupScore(0.5, 12), "a": GroupScore(0.5, 12)}) == "b"
 
 
 def test_lengths_are_cut_at_their_tertiles():

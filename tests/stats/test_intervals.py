@@ -5,7 +5,7 @@ from scipy import stats
 from research.records.predictions import NumberPredictions, Predictions
 from research.stats.intervals import bounds, influences, interval, paired_p, variance
 from research.studies.coverage.alternatives import symmetric
-from research.studies.coverage.simulate import World, answers, column
+from research.studies.coverage.simulate import Population, column, simulate_answers
 from research.tasks.metrics.classification import METRICS
 
 
@@ -22,7 +22,7 @@ def answered(predicted, gold):
 
 
 def right(world, rng, seeds=5, items=300):
-    return answers(world, rng, 1, seeds, items)[0] * 1.0
+    return simulate_answers(world, rng, 1, seeds, items)[0] * 1.0
 
 
 def test_the_influence_on_accuracy_is_being_right():
@@ -72,7 +72,7 @@ def test_the_variance_is_the_analysis_of_variance():
 
 
 def test_the_variance_is_unbiased():
-    draws = answers(World(0.6, 0.05, 1.5), np.random.default_rng(1), 3000, 5, 100)
+    draws = simulate_answers(Population(0.6, 0.05, 1.5), np.random.default_rng(1), 3000, 5, 100)
     estimates, _ = variance(draws * 1.0)
     assert np.mean(estimates) == pytest.approx(np.var(draws.mean((1, 2))), rel=0.1)
 
@@ -87,7 +87,7 @@ def test_no_source_is_undercut():
 
 
 def test_a_stack_is_its_matrices_one_by_one():
-    draws = answers(World(0.9, 0.02), np.random.default_rng(3), 20, 3, 60) * 1.0
+    draws = simulate_answers(Population(0.9, 0.02), np.random.default_rng(3), 20, 3, 60) * 1.0
     draws[0] = 1  # all right: Wilson's
     draws[1] = draws[1, :1]  # no seeds' variance
     alone = [(*bounds(one), *variance(one)) for one in draws]
@@ -95,7 +95,7 @@ def test_a_stack_is_its_matrices_one_by_one():
 
 
 def test_one_seed_or_one_item_is_the_one_sample_t_interval_of_log_odds():
-    u = right(World(0.6, 0, 0), np.random.default_rng(2), seeds=1, items=40)
+    u = right(Population(0.6, 0, 0), np.random.default_rng(2), seeds=1, items=40)
     for matrix in (u, u.T):
         found = interval(matrix)
         m = u.mean()
@@ -107,7 +107,7 @@ def test_one_seed_or_one_item_is_the_one_sample_t_interval_of_log_odds():
 
 
 def test_a_deterministic_row_varies_with_the_items_only():
-    u = right(World(0.6, 0, 0), np.random.default_rng(3), seeds=1)
+    u = right(Population(0.6, 0, 0), np.random.default_rng(3), seeds=1)
     many, one = interval(np.repeat(u, 5, axis=0)), interval(u)
     assert (many.low, many.high) == (pytest.approx(one.low), pytest.approx(one.high))
 
@@ -168,7 +168,7 @@ def test_all_right_is_not_certainty():
 
 def test_pairing_is_the_paired_t_test_for_one_seed():
     rng = np.random.default_rng(6)
-    first, second = (right(World(a, 0, 0), rng, seeds=1) for a in (0.7, 0.65))
+    first, second = (right(Population(a, 0, 0), rng, seeds=1) for a in (0.7, 0.65))
     assert paired_p(first, second) == pytest.approx(stats.ttest_rel(first[0], second[0]).pvalue)
     assert paired_p(first, first) == 1 and paired_p(first, first - 0.1) == 0
 
@@ -177,7 +177,7 @@ def test_pairing_keeps_its_level_and_sees_through_hard_items():
     rng = np.random.default_rng(7)
     equal, different, unpaired = [], [], []
     for _ in range(400):
-        worlds = World(0.65, 0.02, 3), World(0.65, 0.02, 3), World(0.6, 0.02, 3)
+        worlds = Population(0.65, 0.02, 3), Population(0.65, 0.02, 3), Population(0.6, 0.02, 3)
         first, second, worse = column(worlds, rng, 5, 300, alike=0, own=0)
         equal.append(paired_p(first, second) < 0.05)
         different.append(paired_p(first, worse) < 0.05)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.experiments.seeds import Seeds, square
+from research.experiments.seeds import Seeds, latin_square
 from research.reporting.build import build_tables
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.variance import lay_out_sources
+from research.reporting.tables.variance import variance_tables
 from research.stats import variance_components as module
 from research.stats.variance_components import SOURCES, components, mean_squares
 from tests.reporting.conftest import APPROACHES, draw
@@ -27,7 +27,7 @@ def drawn(side: int, deviations: list[float], rng: np.random.Generator) -> dict[
         + pairs[1, s.sample, s.initialisation]
         + pairs[2, s.order, s.initialisation]
         + deviations[3] / 2 * rng.normal()
-        for s in square(side)
+        for s in latin_square(side)
     }
 
 
@@ -77,21 +77,21 @@ def test_a_simulation_finds_the_components_and_their_shares(
 
 def test_a_negative_component_is_zero_and_says_so():
     """Levels of the order differ less than single runs do: here, not at all."""
-    scores = {s: float(s.sample + (s.order + 2 * s.sample) % 3) for s in square(3)}
+    scores = {s: float(s.sample + (s.order + 2 * s.sample) % 3) for s in latin_square(3)}
     parts = components(scores)
     assert parts["order"].negative and parts["order"].variance == 0 == parts["order"].share
     assert sum(part.share for part in parts.values()) == pytest.approx(1)
 
 
 def test_runs_that_all_score_the_same_have_no_shares():
-    parts = components({seeds: 0.5 for seeds in square(3)})
+    parts = components({seeds: 0.5 for seeds in latin_square(3)})
     assert all(np.isnan(part.share) and part.variance == 0 for part in parts.values())
 
 
 def crossed(sweep, row: int, skip: int = 0) -> None:
     """The crossed runs of the tested trial of a row, without the last `skip`."""
     best = max(len(APPROACHES[row][2]) - 2, 0)
-    apart = [own for own in square(3) if own != Seeds.alike(own.sample)]
+    apart = [own for own in latin_square(3) if own != Seeds.alike(own.sample)]
     for number, own in enumerate(apart[: len(apart) - skip]):
         answers = draw(row, 0, 0, 10 + number, APPROACHES[row][1])
         metrics = {"train": None, "dev": {"accuracy": 0.1}, "test": answers.metrics()}
@@ -111,7 +111,7 @@ def test_crossed_runs_are_in_their_own_table_and_in_no_cell(sweep):
     grid, after = read_grid(sweep.folder), build_tables(sweep.folder)[1]
     beside = before.keys() - {"page.html"}  # which holds their table as well
     assert {name: after[name] for name in beside} == {name: before[name] for name in beside}
-    [layout] = lay_out_sources(grid)
+    [layout] = variance_tables(grid)
     [(name, entries)] = layout.rows
     cell = grid.cell("LoRA", ("sentiment", "16-shot"))
     assert cell is not None and name == "LoRA, sentiment, 16-shot" and entries[0].text == "9"

@@ -7,7 +7,7 @@ import pytest
 
 from research.studies.coverage import alternatives
 from research.studies.coverage.report import ORDINARY, report
-from research.studies.coverage.simulate import World, answers, column, groups
+from research.studies.coverage.simulate import Population, column, groups, simulate_answers
 from scripts.simulate import FOLDER, of_column, of_intervals
 
 FOUND = json.loads((FOLDER / "simulated.json").read_text())
@@ -17,16 +17,18 @@ def find(kind, **setting):
     return next(one for one in FOUND[kind] if setting.items() <= one.items())
 
 
-@pytest.mark.parametrize("world", [World(0.8, 0.03), World(0.95, 0.06, 1.0), World(0.6, 0.0)])
+@pytest.mark.parametrize(
+    "world", [Population(0.8, 0.03), Population(0.95, 0.06, 1.0), Population(0.6, 0.0)]
+)
 def test_a_world_has_its_accuracy_and_its_spread(world):
-    right = answers(world, np.random.default_rng(0), 1, 2000, 2000)[0]
+    right = simulate_answers(world, np.random.default_rng(0), 1, 2000, 2000)[0]
     assert right.mean() == pytest.approx(world.accuracy, abs=0.02)  # of 2000 items
     spread = right.mean(1).var() - (right.mean(1) * (1 - right.mean(1))).mean() / 2000
     assert max(spread, 0) ** 0.5 == pytest.approx(world.over_seeds, abs=0.004)
 
 
 def test_the_cells_of_a_column_share_items_and_seeds():
-    worlds = [World(0.7, 0.1)] * 2
+    worlds = [Population(0.7, 0.1)] * 2
     cells = column(worlds, np.random.default_rng(0), 3000, 300, alike=0.6)
     over_seeds, over_items = (np.corrcoef(cells.mean(axis)) for axis in (2, 1))
     assert over_seeds[0, 1] == pytest.approx(0.6, abs=0.08) and over_items[0, 1] > 0.85
@@ -39,7 +41,7 @@ def test_bootstraps_draw_what_they_say(monkeypatch):
     """Against resamples drawn one by one."""
     monkeypatch.setattr(alternatives, "RESAMPLES", 4000)
     rng = np.random.default_rng(1)
-    right = answers(World(0.8, 0.04), rng, 2, 4, 60)
+    right = simulate_answers(Population(0.8, 0.04), rng, 2, 4, 60)
     crossed, nested = [], []
     for _ in range(4000):
         seeds, items = rng.integers(4, size=4), rng.integers(60, size=60)
@@ -53,7 +55,7 @@ def test_bootstraps_draw_what_they_say(monkeypatch):
 
 def test_other_intervals_by_hand():
     rng = np.random.default_rng(2)
-    right = answers(World(0.7, 0.02), rng, 1, 3, 50)
+    right = simulate_answers(Population(0.7, 0.02), rng, 1, 3, 50)
     score, by_seed = right.mean(), right[0].mean(1)
     half = 1.96 * np.sqrt(score * (1 - score) / 50)
     assert alternatives.binomial(right, rng)[0] == pytest.approx(score - half)
@@ -71,8 +73,8 @@ def test_a_table_is_wrong_where_one_of_its_columns_is(monkeypatch):
         calls.append(level)
         return [len(calls) != 6, *[True] * (len(cells) - 1)]
 
-    monkeypatch.setattr("research.studies.coverage.simulate.indistinguishable", group)
-    found = groups([World(0.8, 0.01)] * 3, seeds=2, items=10, draws=5, columns=4)
+    monkeypatch.setattr("research.studies.coverage.simulate.best_group", group)
+    found = groups([Population(0.8, 0.01)] * 3, seeds=2, items=10, draws=5, columns=4)
     assert found == {"false": {"ours": 0.2}} and calls == [0.05 / 4] * 20
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from research.common.errors import InputError
 from research.studies.speed import head_to_head, startup
-from research.studies.speed.cases import Case, Start
-from research.studies.speed.worker import Answer
+from research.studies.speed.cases import Case, StartupCase
+from research.studies.speed.worker import Measurement
 from scripts import benchmark
 
 SETTINGS = ["--machine", "here"]
@@ -26,7 +26,7 @@ class Side:
     def __call__(self, steps):
         self.asked += steps > 0
         took = {"ours": 0.01, "theirs": 0.03}[self.side] * (1 + self.asked % 2)
-        return Answer([took] * steps, self.results[self.side], 1.0, 0.5, 7, None, 1e6)
+        return Measurement([took] * steps, self.results[self.side], 1.0, 0.5, 7, None, 1e6)
 
     def profile(self):
         return {"moving": 1.0}
@@ -40,7 +40,7 @@ CASE = Case("a case", 2.0, lambda folder: None)
 
 def test_a_duel_is_the_median_over_turns(monkeypatch):
     monkeypatch.setattr(head_to_head, "Side", Side)
-    found = head_to_head.duel(CASE, "float32", rounds=3, seconds=0.1)
+    found = head_to_head.head_to_head(CASE, "float32", rounds=3, seconds=0.1)
     assert (found.ours_ms, found.other_ms) == pytest.approx((20.0, 30.0))
     assert (found.low, found.ratio, found.high) == pytest.approx((1.5, 1.5, 6.0))
     assert found.difference == pytest.approx(1e-5 / 1.5, rel=1e-3)
@@ -48,7 +48,7 @@ def test_a_duel_is_the_median_over_turns(monkeypatch):
 
 def test_a_step_of_many_runs_is_told_for_one(monkeypatch):
     monkeypatch.setattr(head_to_head, "Side", Side)
-    found = head_to_head.duel(replace(CASE, runs=4), "float32", rounds=3, seconds=0.1)
+    found = head_to_head.head_to_head(replace(CASE, runs=4), "float32", rounds=3, seconds=0.1)
     assert (found.ours_ms, found.ratio, found.flops) == pytest.approx((5.0, 6.0, 2.5e5))
 
 
@@ -56,10 +56,10 @@ def test_sides_that_compute_something_else_are_refused(monkeypatch):
     monkeypatch.setattr(head_to_head, "Side", Side)
     monkeypatch.setitem(Side.results, "theirs", [1.001, 2.0])
     with pytest.raises(RuntimeError, match="a case: the sides differ"):
-        head_to_head.duel(CASE, "float32", rounds=1, seconds=0.1)
+        head_to_head.head_to_head(CASE, "float32", rounds=1, seconds=0.1)
 
 
-ONE = Start("a start", 10.0, "quickstart.py", "LoRA")
+ONE = StartupCase("a start", 10.0, "quickstart.py", "LoRA")
 
 
 def test_a_start_ends_with_the_first_step(monkeypatch):
@@ -69,7 +69,7 @@ def test_a_start_ends_with_the_first_step(monkeypatch):
     monkeypatch.setattr(
         startup, "script", lambda *flags: asked.append(flags) or [sys.executable, "-c", code]
     )
-    found = startup.start(ONE, rounds=2)
+    found = startup.startup_time(ONE, rounds=2)
     assert 0 < found.low <= found.seconds <= found.high < 30
     assert len(asked) == len(set(asked)) == 3 and asked[0][2] == "--approach=LoRA"
 
@@ -77,7 +77,7 @@ def test_a_start_ends_with_the_first_step(monkeypatch):
 def test_a_start_that_fails_is_no_figure(monkeypatch):
     monkeypatch.setattr(startup, "script", lambda *flags: [sys.executable, "-c", "exit(3)"])
     with pytest.raises(RuntimeError, match="exit code 3 before a step"):
-        startup.start(ONE, rounds=1)
+        startup.startup_time(ONE, rounds=1)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def measured(monkeypatch, tmp_path):
     monkeypatch.setattr(benchmark, "_started", made)
     monkeypatch.setattr(benchmark, "machine", dict)
     monkeypatch.setattr(benchmark, "rate", lambda **settings: 1e9)
-    monkeypatch.setattr("research.studies.speed.table.markdown", str)
+    monkeypatch.setattr("research.studies.speed.table.speed_markdown", str)
     monkeypatch.setattr(benchmark.util, "find_spec", lambda name: name)
     return done
 

@@ -9,9 +9,9 @@ from research.interop.peft import load_adapter
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone
 from research.studies.speed import shapes
-from research.studies.speed.cases import CASES, LORA, PREFIX, drawn
+from research.studies.speed.cases import CASES, LORA, PREFIX, random_case
 from research.studies.speed.inputs import adapter_folders, read_batches
-from research.studies.speed.our_inputs import Material
+from research.studies.speed.our_inputs import CaseInputs
 from research.studies.speed.our_side import WORKS
 from research.tasks.encoding.encoded import Labels
 from tests import tiny
@@ -29,7 +29,7 @@ def small(monkeypatch):
 
 def written(folder, methods=(), **settings):
     """(backbone, batches) of a case, as its files have them."""
-    drawn(folder, "tiny", ROWS, WIDTH, TARGETS, methods, **settings)
+    random_case(folder, "tiny", ROWS, WIDTH, TARGETS, methods, **settings)
     return load_backbone(str(folder / "model")), read_batches(folder)
 
 
@@ -80,7 +80,7 @@ def test_labels_are_scored_after_the_opening_and_the_row(tmp_path):
     backbone, batches = written(tmp_path, opening=5, labels=3)
     table, scores = np.asarray(backbone.params["embed/embedding"]), []
     for row in batches.tokens[0]:
-        prompt = np.concatenate([batches.opening, row[: WIDTH - TARGETS]])
+        prompt = np.concatenate([batches.prefix_ids, row[: WIDTH - TARGETS]])
         for label in batches.labels:
             inputs = jnp.asarray(table[np.concatenate([prompt, label])])
             logprobs = np.asarray(tiny.all_logprobs(backbone.model, backbone.params, inputs))
@@ -95,7 +95,7 @@ def test_mixed_tasks_are_each_row_by_its_own_adapter(tmp_path, monkeypatch):
     monkeypatch.setattr(WORKS["mixed"], "tasks", 2)
     prefix = type(PREFIX)(length=2)
     backbone, batches = written(tmp_path, (prefix,), opening=1, labels=2, adapters=2)
-    mixed, given = WORKS["mixed"](tmp_path, "float32", 0.0), Material(tmp_path, "float32")
+    mixed, given = WORKS["mixed"](tmp_path, "float32", 0.0), CaseInputs(tmp_path, "float32")
     labels = Labels(batches.labels, np.full(2, TARGETS, np.int32))
     scores = []
     for row in range(ROWS):

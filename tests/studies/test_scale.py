@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from research.evaluation.batch import frame
+from research.evaluation.batch import prompt_frame
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.ia3 import IA3
@@ -20,8 +20,8 @@ from research.methods.lora import LoRA
 from research.studies.scale import figures
 from research.studies.scale.cohort import compile_together
 from research.studies.scale.compiled import FLAG
-from research.studies.scale.configuration import Setting
-from research.studies.scale.memory import HELD, kept_by_all, memory, peak
+from research.studies.scale.configuration import StepConfiguration
+from research.studies.scale.memory import HELD, kept_by_all, peak_bytes_of, step_memory
 from research.studies.scale.models import SHAPES
 from research.studies.scale.page import page
 from tests.hlo import collectives
@@ -34,7 +34,7 @@ TINY = decoder(tied=False, layers=3)[0]
 def test_sizes_are_the_published_ones():
     """Parameters as the sources in `shapes.py` and the checkpoints on the hub have them."""
     whole = {
-        size: sum(math.prod(leaf.shape) for leaf in Setting(model, None).leaves.values())
+        size: sum(math.prod(leaf.shape) for leaf in StepConfiguration(model, None).leaves.values())
         for size, model in SHAPES.items()
         if size != "70B"
     }
@@ -45,11 +45,11 @@ def test_sizes_are_the_published_ones():
 def test_what_a_device_holds_is_cut_by_fsdp_alone(method):
     """Matrices are cut over the group, whatever the number of data devices; norms never are."""
     parts = {
-        mesh: memory(Setting(TINY, method, data=mesh[0], fsdp=mesh[1]))
+        mesh: step_memory(StepConfiguration(TINY, method, data=mesh[0], fsdp=mesh[1]))
         for mesh in ((1, 1), (8, 1), (2, 4))
     }
     assert parts[1, 1] == parts[8, 1]
-    leaves = Setting(TINY, method).parts[1].values()
+    leaves = StepConfiguration(TINY, method).parts[1].values()
     whole = sum(2 * leaf.size for leaf in leaves)
     cut = sum(2 * leaf.size // (4 if leaf.ndim == 2 else 1) for leaf in leaves)
     assert (parts[1, 1]["frozen weights"], parts[2, 4]["frozen weights"]) == (whole, cut)
@@ -58,7 +58,7 @@ def test_what_a_device_holds_is_cut_by_fsdp_alone(method):
 @pytest.mark.parametrize("method", [LoRA(rank=2), IA3(), LastLayers(2)], ids=str)
 def test_with_remat_jax_keeps_the_input_of_each_layer(method):
     """By the shapes of what its backward pass takes from the forward pass: no compiler is asked."""
-    one = Setting(TINY, method, rows=5, tokens=11, targets=3, dtype="float32", remat=True)
+    one = StepConfiguration(TINY, method, rows=5, tokens=11, targets=3, dtype="float32", remat=True)
     trained, frozen, rows = jax.tree.map(
         lambda x: jnp.zeros(x.shape, x.dtype), (*one.parts, one.batch)
     )
@@ -67,7 +67,7 @@ def test_with_remat_jax_keeps_the_input_of_each_layer(method):
         def loss(trained):
             leaves = {**frozen, **trained}
             adapted = Adapted(TINY, (method,), leaves, jnp.float32, remat=remat)
-            return target_logprobs(adapted, rows, frame())[0].sum()
+            return target_logprobs(adapted, rows, prompt_frame())[0].sum()
 
         return jax.vjp(loss, trained)[1]
 
@@ -156,10 +156,10 @@ def test_remat_makes_a_compiled_step_smaller(compiled):
 
 @pytest.mark.thorough
 def test_a_spread_cohort_holds_its_members_and_tells_nothing():
-    one = Setting(TINY, LoRA(rank=2), rows=2, tokens=8, targets=3, dtype="float32")
+    one = StepConfiguration(TINY, LoRA(rank=2), rows=2, tokens=8, targets=3, dtype="float32")
     step = compile_together(one, 8, devices=8)
     assert collectives(step.as_text()) == {}
-    alone = memory(one)
+    alone = step_memory(one)
     held = sum(alone[name] for name in HELD)
     assert step.memory_analysis().argument_size_in_bytes == pytest.approx(held, rel=0.01)
 
@@ -177,4 +177,4 @@ def test_committed_figures_are_those_of_the_formula(size: str):
     for row in found[:: 1 if size == "60M" else 7]:
         mesh = figures.LAYOUTS[row["layout"]]
         one = figures.setting(size, row["method"], *mesh, remat=row["remat"])
-        assert memory(one) == row["bytes"] and peak(row["bytes"]) == row["peak"]
+        assert step_memory(one) == row["bytes"] and peak_bytes_of(row["bytes"]) == row["peak"]

@@ -2,7 +2,7 @@
 
 import json
 
-from research.studies.speed.table import PACKAGES, write
+from research.studies.speed.table import PACKAGES, write_measurements
 
 MACHINE = dict(
     device="cpu", cores=2, cpu="Some CPU", python="3.12", xla_flags="--a=1", date="2026-01-02"
@@ -32,7 +32,7 @@ def test_rows_say_what_was_reached(tmp_path):
     cases = [DUEL, SHORT, RACE, *starts]
     measured = {"machine": machine, "dtype": "float32", "matmul_gflops": 100.0, "cases": cases}
     measured["notes"] = ["A note."]
-    write(tmp_path / "here", measured)
+    write_measurements(tmp_path / "here", measured)
     assert json.loads((tmp_path / "here/benchmark.json").read_text()) == measured
     lines = (tmp_path / "here/benchmark.md").read_text().splitlines()
     packages = ", ".join(f"{name} 1.0" for name in PACKAGES)

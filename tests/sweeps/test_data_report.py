@@ -1,4 +1,4 @@
-"""The data report that a sweep leaves, and what a run's record has for the cost ledger."""
+"""The data report that a sweep leaves, and what a run's record has for the cost store."""
 
 import io
 import json
@@ -14,9 +14,9 @@ from research.experiments.experiment import Experiment
 from research.experiments.prices import Prices, read_prices, write_prices
 from research.models.backbone import load_tokenizer
 from research.models.llama.model import Decoder
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.sweeps import data_report
-from research.sweeps.data_report import lines, read_surveys, surveyed, write_surveys
+from research.sweeps.data_report import check_data, lines, read_data_report, write_data_report
 from research.sweeps.sweep import sweep
 from research.tasks.data_checks import Found
 from tests.films import films
@@ -26,12 +26,12 @@ from tests.films import films
 def made(config, tiny: Path):
     """Makes the data_report of the experiment with some settings changed, beside a folder."""
 
-    def make(folder: Path, **changes) -> data_report.Surveys:
+    def make(folder: Path, **changes) -> data_report.DataReport:
         experiment = Experiment.parse({**config, **changes})
         tasks = [settings.load() for settings in experiment.tasks]
         model = Decoder.from_hf(json.loads((tiny / "backbone/config.json").read_text()))
         tokenizer = load_tokenizer(str(tiny / "backbone"), model)
-        return surveyed(experiment, tasks, model, tokenizer, folder)
+        return check_data(experiment, tasks, model, tokenizer, folder)
 
     return make
 
@@ -45,7 +45,7 @@ def tokens(tiny: Path):
 
 
 def test_a_sweep_leaves_what_it_saw_before_training(swept, made, tokens):
-    stored = read_surveys(swept)
+    stored = read_data_report(swept)
     assert stored == made(Path("nowhere")) and stored is not None
     (found,) = stored.tasks
     assert {split: part.rows for split, part in found.parts.items()} == {"train": 40, "test": 8}
@@ -65,8 +65,8 @@ def test_what_does_not_fit_is_counted(made, tokens):
 
 
 def test_a_survey_on_hand_is_read_and_not_made_again(made, swept, monkeypatch, tmp_path):
-    stored = read_surveys(swept)
-    monkeypatch.setattr(data_report, "survey", None)
+    stored = read_data_report(swept)
+    monkeypatch.setattr(data_report, "task_data_report", None)
     assert made(swept) == stored
     with pytest.raises(TypeError):
         made(swept, max_tokens=20)  # other lengths, so another survey
@@ -76,7 +76,7 @@ def test_it_is_shown_before_the_first_run(config, swept, tmp_path):
     folder = shutil.copytree(swept, tmp_path / "copy")
     console = Console(file=io.StringIO(), width=200)
     sweep(Experiment.parse(config), folder, console)
-    stored = read_surveys(folder)
+    stored = read_data_report(folder)
     assert stored is not None
     assert console.file.getvalue().splitlines()[: len(lines(stored))] == lines(stored)  # pyright: ignore
 
@@ -84,20 +84,20 @@ def test_it_is_shown_before_the_first_run(config, swept, tmp_path):
 def test_a_damaged_report_is_a_sentence(tmp_path):
     (tmp_path / "data.json").write_text("{")
     with pytest.raises(InputError, match="it cannot be read as JSON"):
-        read_surveys(tmp_path)
+        read_data_report(tmp_path)
     (tmp_path / "data.json").write_text('{"backbone": null, "max_tokens": null, "tasks": [{}]}')
     with pytest.raises(InputError, match="the field is required"):
-        read_surveys(tmp_path)
+        read_data_report(tmp_path)
 
 
 def test_what_is_written_is_read(made, tmp_path):
     found = made(tmp_path, max_tokens=10)
-    write_surveys(tmp_path, found)
-    assert read_surveys(tmp_path) == found
+    write_data_report(tmp_path, found)
+    assert read_data_report(tmp_path) == found
 
 
 def test_records_have_what_the_ledger_asks_for(swept):
-    for record in Ledger(swept).all():
+    for record in RunStore(swept).all():
         costs = record["costs"]
         if record["approach"] == "LoRA":
             assert costs["memory"]["optimizer_bytes"] == 8 * costs["trained_params"] + 4

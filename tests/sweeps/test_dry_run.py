@@ -12,27 +12,27 @@ from rich.console import Console
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
 from research.records.schema import Record
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.reporting.render.terminal import show
-from research.reporting.tables.dry_run import duration, lay_out_forecast
-from research.sweeps.dry_run import Row, forecast
+from research.reporting.tables.dry_run import dry_run_table, duration
+from research.sweeps.dry_run import DryRunRow, plan_only
 from tests import checkpoints
 
 RESULTS = Path(__file__).parents[2] / "results/quickstart_reference"
 
 
 def planned(config: dict[str, Any], folder: Path):
-    return forecast(Experiment.parse(config), folder)
+    return plan_only(Experiment.parse(config), folder)
 
 
 def shown(config: dict[str, Any], folder: Path) -> str:
     console = Console(file=io.StringIO(), width=160)
-    show(lay_out_forecast(planned(config, folder)), console)
+    show(dry_run_table(planned(config, folder)), console)
     return console.file.getvalue()  # pyright: ignore
 
 
 @pytest.fixture(scope="module")
-def quickstart() -> dict[str, Row]:
+def quickstart() -> dict[str, DryRunRow]:
     """The quickstart as it is configured, planned beside the committed records of its run."""
     config = importlib.import_module("configs.quickstart").get_config().to_dict()
     return {row.approach: row for row in planned(config, RESULTS).rows}
@@ -42,7 +42,7 @@ def quickstart() -> dict[str, Row]:
 def records() -> dict[str, list[Record]]:
     """The committed records by approach."""
     found: dict[str, list[Record]] = {}
-    for record in Ledger(RESULTS).all():
+    for record in RunStore(RESULTS).all():
         found.setdefault(record["approach"], []).append(record)
     return found
 

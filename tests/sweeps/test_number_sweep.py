@@ -8,7 +8,7 @@ import pytest
 from research.common.errors import InputError
 from research.models.backbone import load_backbone, save_backbone
 from research.records.predictions import NumberPredictions, parse_numbers
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.stats.intervals import influences, variance
 from tests import films
 from tests.sweeps.test_sweep_families import by_row, prepared, trained, write_tokenizer
@@ -77,7 +77,7 @@ def test_a_head_of_one_output_that_the_backbone_came_with(tmp_path: Path):
         *("as it came", "most common target", "target of the nearest input"),
     }
     record = records["as it came"]
-    _, found = Ledger(results).load(record["run_id"])
+    _, found = RunStore(results).load(record["run_id"])
     assert isinstance(found, NumberPredictions) and np.ptp(found.predicted) > 0
     assert found.gold.tolist() == [i % 5 / 4 for i in range(20)]
     assert record["metrics"]["test"] == pytest.approx(found.metrics(), abs=1e-6)

@@ -15,15 +15,15 @@ import pytest
 from rich.console import Console
 
 from research.common.errors import InputError
-from research.experiments.cohorts import shares
+from research.experiments.cohorts import shards
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Cell, cells
+from research.experiments.plan import CellPlan, cells
 from research.models.backbone import load_backbone
-from research.records.store import Ledger
-from research.runs.context import open_bench
-from research.sweeps.process_pool import Crew
+from research.records.store import RunStore
+from research.runs.context import open_context
+from research.sweeps.process_pool import ProcessPool
 from research.sweeps.sweep import sweep
-from research.sweeps.worker import Address, place
+from research.sweeps.worker import ShardRef, cell_index
 from research.sweeps.worker_count import processes
 from tests.records.test_metrics_log import read_by_tensorboard, told
 from tests.sweeps.test_sweep import contents, results
@@ -31,7 +31,7 @@ from tests.sweeps.test_sweep import contents, results
 ROOT = Path(__file__).parents[2]
 
 
-def planned(config: dict[str, Any]) -> dict[str, Cell]:
+def planned(config: dict[str, Any]) -> dict[str, CellPlan]:
     """The cells by approach."""
     experiment = Experiment.parse(config)
     tasks = {task.name: task.load() for task in experiment.tasks}
@@ -80,7 +80,7 @@ def test_two_processes_give_what_one_gives(swept: Path, config: dict[str, Any], 
     config |= {"workers": 2, "tensorboard": True}
     sweep(Experiment.parse(config), tmp_path, Console(file=shown))
     assert results(tmp_path) == results(swept)
-    for record in Ledger(tmp_path).all():
+    for record in RunStore(tmp_path).all():
         assert read_by_tensorboard(tmp_path, record) == told(record)
     ours = {name: content for name, content in contents(tmp_path).items() if "predictions" in name}
     assert ours == {n: content for n, content in contents(swept).items() if "predictions" in n}
@@ -93,18 +93,18 @@ def test_an_error_in_a_worker_ends_the_sweep_with_its_sentence(config: dict, tmp
     """A record is damaged; nothing more is done, and in the end all workers are gone."""
     config["workers"] = 2
     experiment = Experiment.parse(config)
-    crew = Crew(experiment, tmp_path, 2, lambda line: None)
-    [first, second] = shares(planned(config)["zero-shot"].search(), False)[:2]
-    pids = [process.pid for process in crew.processes]
+    pool = ProcessPool(experiment, tmp_path, 2, lambda line: None)
+    [first, second] = shards(planned(config)["zero-shot"].search(), False)[:2]
+    pids = [process.pid for process in pool.processes]
     try:
         (tmp_path / "runs").mkdir()
         (tmp_path / "runs" / f"{first.runs[0].id}.json").write_text("{")
         with pytest.raises(InputError, match=first.runs[0].id):
-            crew.test([(first, list(first.runs))])
+            pool.test([(first, list(first.runs))])
         with pytest.raises(InputError, match=first.runs[0].id):
-            crew.train([(second, list(second.runs))], lambda share: None)
+            pool.train([(second, list(second.runs))], lambda share: None)
     finally:
-        crew.close()
+        pool.close()
     assert pids and not alive(pids)  # pyright: ignore
 
 
@@ -142,7 +142,7 @@ def test_killed_over_and_over_a_sweep_ends_with_the_same_bits(
     config["workers"] = 2
     for stored in (3, 20):
         running = in_the_background(config, tmp_path)
-        while running.poll() is None and len(Ledger(tmp_path).ids()) < stored:
+        while running.poll() is None and len(RunStore(tmp_path).ids()) < stored:
             time.sleep(0.02)
         running.kill()
         running.communicate()
@@ -167,22 +167,22 @@ def test_runs_are_shares_of_their_own_unless_they_share_the_training(config: dic
     found = planned(config)
     for name, size in (("zero-shot", 1), ("LoRA", 1), ("read", 2)):
         search = found[name].search()
-        parts = shares(search, False)
+        parts = shards(search, False)
         assert Counter(run.id for share in parts for run in share.runs) == Counter(
             run.id for run in search
         )
         assert {len(share.runs) for share in parts} == {size}, name
         assert all([run.id for run in share.cohort] == [r.id for r in search] for share in parts)
-    [whole] = shares(found["LoRA"].search(), True)
+    [whole] = shards(found["LoRA"].search(), True)
     assert whole.runs == whole.cohort and len(whole.runs) == 6
 
 
 def test_a_share_is_found_by_another_process(config: dict):
     """In a plan of its own, by what is small enough to send."""
-    there = {place(cell): cell for cell in planned(config).values()}
+    there = {cell_index(cell): cell for cell in planned(config).values()}
     assert len(there) == len(planned(config))
-    for share in shares(planned(config)["LoRA"].search(), False):
-        sent = pickle.dumps(Address.of(share, share.runs))
+    for share in shards(planned(config)["LoRA"].search(), False):
+        sent = pickle.dumps(ShardRef.of(share, share.runs))
         assert len(sent) < 1000
         found, runs = pickle.loads(sent).find(there)
         assert [run.id for run in found.runs] == [run.id for run in share.runs]
@@ -195,8 +195,8 @@ def test_how_many_processes(config: dict, tmp_path: Path, monkeypatch: pytest.Mo
 
     def count(config: dict[str, Any]) -> int:
         experiment = Experiment.parse(config)
-        bench = open_bench(experiment, tmp_path)
-        return processes(experiment, list(planned(config).values()), bench)
+        context = open_context(experiment, tmp_path)
+        return processes(experiment, list(planned(config).values()), context)
 
     monkeypatch.setattr("research.sweeps.worker_count.cores", lambda: list(range(6)))
     monkeypatch.setattr("research.sweeps.worker_count._memory", lambda: 100 << 30)

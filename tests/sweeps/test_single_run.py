@@ -9,15 +9,15 @@ import pytest
 import research.sweeps.single_run as one_run
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.records.weights import load_trained
-from research.sweeps.single_run import Wanted, train_run
+from research.sweeps.single_run import RunRequest, train_run
 from tests.films import run
 from tests.sweeps.test_sweep import by_row, results
 
 
 def train(config: dict[str, Any], folder: Path, shown: list[str], **wanted: Any) -> dict[str, Any]:
-    return train_run(Experiment.parse(config), folder, Wanted(**wanted), shown.append)
+    return train_run(Experiment.parse(config), folder, RunRequest(**wanted), shown.append)
 
 
 def untested(record: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def test_a_run_alone_is_the_run_of_a_sweep(
     assert shown[0] == "LoRA, films, 4-shot: learning_rate 0.1, seed 1, step 1/4"
     assert [line.split("step ")[1][:3] for line in shown] == ["1/4", "2/4", "4/4"]
     assert record["trial"] == {"learning_rate": 0.1} and record["metrics"]["test"] is None
-    assert untested(record) == untested(Ledger(swept).read(record["run_id"]))
+    assert untested(record) == untested(RunStore(swept).read(record["run_id"]))
     kept = load_trained(tmp_path, record["run_id"])
     assert sum(leaf.size for leaf in kept.values()) == record["costs"]["trained_params"]
     assert any(np.any(leaf) for leaf in kept.values())

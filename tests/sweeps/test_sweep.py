@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 import research.sweeps.cell_runner as cell_run
-import research.sweeps.executor as desk
+import research.sweeps.executor as executor
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Cell, cells
+from research.experiments.plan import CellPlan, cells
 from research.models.backbone import load_backbone, load_tokenizer
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.records.trial_selection import choose, search_runs
 from research.reporting.build import check_tables, write_tables
 from research.runs.data import run_data
-from research.sweeps.folder_lock import claimed
-from research.sweeps.progress import Progress
+from research.sweeps.folder_lock import folder_lock
+from research.sweeps.progress import SweepProgress
 from research.training.checkpoint import Checkpoints
 from tests.films import run
 from tests.thorough import cases
@@ -48,7 +48,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def results(folder: Path) -> dict[str, Any]:
     """What must be the same however often a sweep was interrupted, by run id."""
     found = {}
-    for record in Ledger(folder).all():
+    for record in RunStore(folder).all():
         kept = {k: v for k, v in record.items() if k not in ("created", "checksum", "git")}
         costs = {name: cost for name, cost in record["costs"].items() if name not in MEASURED}
         lines = (folder / "metrics" / f"{record['run_id']}.jsonl").read_text()
@@ -56,7 +56,7 @@ def results(folder: Path) -> dict[str, Any]:
     return found
 
 
-def plan(config: dict[str, Any]) -> list[Cell]:
+def plan(config: dict[str, Any]) -> list[CellPlan]:
     experiment = Experiment.parse(config)
     tasks = {task.name: task.load() for task in experiment.tasks}
     checksum = load_backbone(experiment.backbone).checksum
@@ -65,7 +65,7 @@ def plan(config: dict[str, Any]) -> list[Cell]:
 
 def by_row(folder: Path) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {}
-    for record in Ledger(folder).all():
+    for record in RunStore(folder).all():
         rows.setdefault(record["approach"], []).append(record)
     return rows
 
@@ -73,11 +73,11 @@ def by_row(folder: Path) -> dict[str, list[dict[str, Any]]]:
 def test_every_planned_run_is_stored_and_none_besides(swept: Path, config: dict):
     expected = set()
     for cell in plan(config):
-        search = [Ledger(swept).read(one.id) for one in cell.search()]
+        search = [RunStore(swept).read(one.id) for one in cell.search()]
         ids = {one.id for one in (*cell.search(), *cell.final(choose(search)))}
         assert len(ids) == cell.size
         expected |= ids
-    assert expected == set(Ledger(swept).ids())
+    assert expected == set(RunStore(swept).ids())
     assert not list((swept / "checkpoints").rglob("*"))
 
 
@@ -85,7 +85,11 @@ def test_a_second_call_does_nothing(swept: Path, config: dict, monkeypatch: pyte
     def refuse(*args: object) -> None:
         raise AssertionError("there is nothing left to run")
 
-    for module, name in ((desk, "run_share"), (desk, "run_baseline"), (cell_run, "check_run")):
+    for module, name in (
+        (executor, "run_share"),
+        (executor, "run_baseline"),
+        (cell_run, "check_run"),
+    ):
         monkeypatch.setattr(module, name, refuse)
     before = {path: path.stat().st_mtime_ns for path in (swept / "runs").iterdir()}
     tables = {name: (swept / name).read_bytes() for name in ("table.md", "table.tex", "table.csv")}
@@ -95,7 +99,7 @@ def test_a_second_call_does_nothing(swept: Path, config: dict, monkeypatch: pyte
 
 
 def test_two_sweeps_do_not_work_in_one_folder(swept: Path, config: dict):
-    with claimed(swept), pytest.raises(InputError, match="another sweep is at work in it"):
+    with folder_lock(swept), pytest.raises(InputError, match="another sweep is at work in it"):
         run(config, swept)
     run(config, swept)
 
@@ -140,7 +144,7 @@ def test_a_kill_between_records_changes_nothing(
     stored: int, swept: Path, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     config["workers"] = 1
-    write, written = Ledger.write, []
+    write, written = RunStore.write, []
 
     def killed(*args: Any) -> Any:
         if len(written) == stored:
@@ -149,9 +153,9 @@ def test_a_kill_between_records_changes_nothing(
         return write(*args)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Ledger, "write", killed)
+        patch.setattr(RunStore, "write", killed)
         run(config, tmp_path)
-    assert len(Ledger(tmp_path).ids()) == {3: 3, 6: 5, 37: 25, 39: 27}[stored]
+    assert len(RunStore(tmp_path).ids()) == {3: 3, 6: 5, 37: 25, 39: 27}[stored]
     assert results(run(config, tmp_path)) == results(swept)
     assert check_tables(tmp_path) == []
     assert not list((tmp_path / "checkpoints").rglob("*"))
@@ -177,7 +181,7 @@ def test_a_kill_while_training_changes_nothing(
     restored = []
     restore = Checkpoints.restore
 
-    def killing(self: Progress, line: str) -> None:
+    def killing(self: SweepProgress, line: str) -> None:
         if f"step {step}/" in line:
             raise Killed
 
@@ -187,7 +191,7 @@ def test_a_kill_while_training_changes_nothing(
 
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Progress, "report", killing)
+        patch.setattr(SweepProgress, "report", killing)
         run(config, tmp_path)
     assert list((tmp_path / "checkpoints").iterdir())
     monkeypatch.setattr(Checkpoints, "restore", watched)
@@ -208,7 +212,7 @@ def test_records_hold_no_path_of_this_machine(
     stored = contents(run(config, tmp_path))
     assert not [name for name, content in stored.items() if str(tiny).encode() in content]
     assert all(r["backbone"]["name"] == "$TINY/backbone" for r in by_row(tmp_path)["zero-shot"])
-    assert set(Ledger(tmp_path).ids()) < set(Ledger(swept).ids())
+    assert set(RunStore(tmp_path).ids()) < set(RunStore(swept).ids())
 
 
 def test_a_second_stage_goes_on_from_the_first(config: dict, swept: Path, tmp_path: Path):
@@ -255,14 +259,14 @@ def test_demonstrations_come_from_train_alone(swept: Path, config: dict):
     shown = []
     for one in (*few_shot.search(), *few_shot.final({"draw": 1})):
         data = run_data(one, tokenizer, room=64, route="causal")
-        frame = tokenizer.decode(data.frame.opening[: data.frame.length])
+        frame = tokenizer.decode(data.frame.prefix_ids[: data.frame.prefix_length])
         texts = {s: [e.fields["text"] for e in getattr(data.split, s)] for s in ("train", "dev")}
         texts["test"] = [example.fields["text"] for example in one.cell.task.test]
         found = {s: sum(f"{t}\nVerdict" in frame for t in texts[s]) for s in texts}
         assert found == {"train": data.demonstrations, "dev": 0, "test": 0}
         assert frame.count("Verdict: good") == frame.count("Verdict: bad")
         shown.append(data.demonstrations)
-        assert len(data.frame.opening) + data.test.length.max() <= 64
+        assert len(data.frame.prefix_ids) + data.test.length.max() <= 64
     assert min(shown) >= 2
     noted = {r["notes"]["demonstrations"] for r in by_row(swept)["few-shot"]}
     assert noted <= set(shown)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
-import research.sweeps.executor as desk
+import research.sweeps.executor as executor
 from research.experiments.experiment import Experiment
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.tasks.sampling import Regime, draw
 from scripts import sweep as script
 from tests.films import films, run, write_backbone, write_csv
@@ -32,8 +32,8 @@ def refused(
     def train(*args: object) -> None:
         raise AssertionError("something was run")
 
-    monkeypatch.setattr(desk, "run_share", train)
-    monkeypatch.setattr(desk, "run_baseline", train)
+    monkeypatch.setattr(executor, "run_share", train)
+    monkeypatch.setattr(executor, "run_baseline", train)
 
     def say(config: dict[str, Any], folder: Path | None = None) -> str:
         file, results = tmp_path / "config.py", folder or tmp_path / "results"
@@ -177,7 +177,7 @@ def test_texts_are_cut_on_demand_and_the_table_says_so(long: dict, tmp_path: Pat
     change = in_row(long, trials=[{}])["approaches"][2:]
     long |= {"too_long": "cut", "approaches": change, "seeds": 2, "search_seeds": 1}
     folder = run(long, tmp_path / "results")
-    trained = [record for record in Ledger(folder).all() if record["approach"] == "LoRA"]
+    trained = [record for record in RunStore(folder).all() if record["approach"] == "LoRA"]
     assert [record["notes"]["cut"] for record in trained] == [3, 3]
     for name in ("table.md", "table.tex"):
         text = (folder / name).read_text()
@@ -213,8 +213,8 @@ def test_a_record_that_is_not_what_it_was(
     refused: Callable, config: dict, swept: Path, tmp_path: Path
 ):
     folder = shutil.copytree(swept, tmp_path / "copy")
-    tested = next(r["run_id"] for r in Ledger(folder).all() if r["metrics"]["test"])
-    other = next(r["run_id"] for r in Ledger(folder).all() if not r["metrics"]["test"])
+    tested = next(r["run_id"] for r in RunStore(folder).all() if r["metrics"]["test"])
+    other = next(r["run_id"] for r in RunStore(folder).all() if not r["metrics"]["test"])
     record, predictions = folder / "runs" / f"{tested}.json", folder / "predictions"
     content = record.read_text()
     for broken in (content.replace('"accuracy": ', '"accuracy": 0'), content[:-9], "{}"):
@@ -232,7 +232,7 @@ def test_a_damaged_record_is_found_before_what_is_missing_is_run(
 ):
     folder = shutil.copytree(swept, tmp_path / "copy")
     """Also one that the experiment no longer plans: the table is made of all there are."""
-    first, *_, last = sorted(Ledger(folder).all(), key=lambda r: r["approach"])
+    first, *_, last = sorted(RunStore(folder).all(), key=lambda r: r["approach"])
     config["approaches"] = [row for row in config["approaches"] if row["name"] != last["approach"]]
     (folder / "runs" / f"{first['run_id']}.json").unlink()
     (folder / "runs" / f"{last['run_id']}.json").write_text("{")

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from research.common.errors import InputError
 from research.models.backbone import load_backbone, save_backbone
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.records.weights import load_trained
 from tests import checkpoints, films
 
@@ -49,7 +49,7 @@ def trained(name: str, *methods: dict) -> dict:
 
 def by_row(folder: Path) -> dict[str, dict]:
     """The tested run of each row, which has one seed."""
-    tested = [record for record in Ledger(folder).all() if record["metrics"]["test"]]
+    tested = [record for record in RunStore(folder).all() if record["metrics"]["test"]]
     return {record["approach"]: record for record in tested}
 
 
@@ -134,9 +134,9 @@ def test_a_head_that_the_backbone_came_with(tmp_path: Path):
         write_tokenizer(Path(config["backbone"]), cls="[CLS]", sep="[SEP]")
         if classes == 2:
             films.run(config, tmp_path / "results")
-            ledger = Ledger(tmp_path / "results")
+            store = RunStore(tmp_path / "results")
             record = by_row(tmp_path / "results")["zero-shot"]
-            _, predictions = ledger.load(record["run_id"])
+            _, predictions = store.load(record["run_id"])
             np.testing.assert_allclose(np.exp(predictions.scores).sum(1), 1.0, atol=1e-3)
     with pytest.raises(InputError, match="its head has 3 outputs, the task asks for 2"):
         films.run(config, tmp_path / "other")

@@ -9,7 +9,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.records.predictions import TextPredictions
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.reporting.build import check_tables
 from research.reporting.grid.grid import Grid, read_grid
 from tests import checkpoints, films
@@ -61,7 +61,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def runs_of(folder: Path, row: str) -> list[dict]:
-    found = [one for one in Ledger(folder).all() if one["approach"] == row]
+    found = [one for one in RunStore(folder).all() if one["approach"] == row]
     return [one for one in found if one["metrics"]["test"]]
 
 
@@ -103,14 +103,14 @@ def test_every_text_is_kept(texts: Path, tmp_path: Path):
     texts = Path(shutil.copytree(texts, tmp_path / "copy"))
     [record] = runs_of(texts, "target of the nearest input")
     assert "loss" not in record["metrics"]["dev"] and record["labels"] == []
-    _, kept = Ledger(texts).load(record["run_id"])
+    _, kept = RunStore(texts).load(record["run_id"])
     assert isinstance(kept, TextPredictions)
     assert kept.references == tuple((f"it is {label}",) for _, label in films.films(40, 48))
     assert set(kept.outputs) <= {"it is good", "it is bad"}
     file = texts / record["predictions"]["file"]
     file.write_text(file.read_text().replace("it is good", "it is god", 1))
     with pytest.raises(InputError, match="is not the file it was"):
-        Ledger(texts).load(record["run_id"])
+        RunStore(texts).load(record["run_id"])
 
 
 @pytest.mark.thorough

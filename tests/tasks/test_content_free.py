@@ -1,7 +1,7 @@
 import pytest
 
 from research.common.errors import InputError
-from research.tasks.prompts.content_free import neutral_prompts
+from research.tasks.prompts.content_free import content_free_prompts
 from research.tasks.prompts.template import Template
 
 REVIEW = Template("Tell the mood.\n\nReview: {text}\nMood:")
@@ -9,19 +9,19 @@ PAIR = Template("{premise} So {hypothesis}? Answer:")
 
 
 def test_content_free_inputs_stand_in_every_column():
-    assert neutral_prompts(REVIEW, "content_free") == (
+    assert content_free_prompts(REVIEW, "content_free") == (
         "Tell the mood.\n\nReview: N/A\nMood:",
         "Tell the mood.\n\nReview: [MASK]\nMood:",
         "Tell the mood.\n\nReview: \nMood:",
     )
-    assert neutral_prompts(PAIR, "content_free")[0] == "N/A So N/A? Answer:"
-    assert neutral_prompts(REVIEW, "none") == ()
+    assert content_free_prompts(PAIR, "content_free")[0] == "N/A So N/A? Answer:"
+    assert content_free_prompts(REVIEW, "none") == ()
 
 
 def test_a_domain_premise_is_what_follows_the_last_column():
-    assert neutral_prompts(REVIEW, "domain") == ("\nMood:",)
-    assert neutral_prompts(PAIR, "domain") == ("? Answer:",)
-    assert neutral_prompts(Template("{text} {{so}} it is"), "domain") == (" {so} it is",)
+    assert content_free_prompts(REVIEW, "domain") == ("\nMood:",)
+    assert content_free_prompts(PAIR, "domain") == ("? Answer:",)
+    assert content_free_prompts(Template("{text} {{so}} it is"), "domain") == (" {so} it is",)
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ def test_a_domain_premise_is_what_follows_the_last_column():
 )
 def test_where_nothing_is_left_there_is_no_prior(text, prior):
     with pytest.raises(InputError, match="nothing is left of the template"):
-        neutral_prompts(Template(text), prior)
+        content_free_prompts(Template(text), prior)

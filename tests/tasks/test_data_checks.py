@@ -5,7 +5,13 @@ import itertools
 import pytest
 
 from research.common.config import build, resolved
-from research.tasks.data_checks import Found, Survey, checks, summary, warnings
+from research.tasks.data_checks import (
+    Found,
+    TaskDataReport,
+    report_summary,
+    task_data_report,
+    warnings,
+)
 from research.tasks.data_checks.ngrams import normal
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -40,8 +46,8 @@ def task(train, test, **others) -> Task:
 
 
 @pytest.fixture(scope="module")
-def found() -> Survey:
-    return checks(task(TRAIN, TEST))
+def found() -> TaskDataReport:
+    return task_data_report(task(TRAIN, TEST))
 
 
 def test_train(found):
@@ -66,23 +72,23 @@ def test_test(found):
 
 
 def test_sentences(found):
-    assert summary(found) == "t: train 7, test 4 rows; 2 labels with 28.6 to 71.4 % of train"
+    assert report_summary(found) == "t: train 7, test 4 rows; 2 labels with 28.6 to 71.4 % of train"
     told = warnings(found)
     assert "1 of 4 rows of test have a text of train or dev, which draws leave out there" in told
     assert "1 rows of train seem to hold card numbers" in told
     assert not any("4111" in one or "@" in one for one in [*told, str(resolved(found))])
-    alone = checks(task(TRAIN[:1] * 2, TEST[3:]))
+    alone = task_data_report(task(TRAIN[:1] * 2, TEST[3:]))
     assert "1 of 2 labels have no row in train" in warnings(alone)
     uneven = task([(f"text {i}", "no" if i else "yes") for i in range(11)], TEST[:1] + TEST[3:])
-    assert "the labels of train have 1 to 10 rows" in warnings(checks(uneven))
+    assert "the labels of train have 1 to 10 rows" in warnings(task_data_report(uneven))
 
 
 def test_what_is_written_can_be_read(found):
-    assert build(Survey, resolved(found), "data") == found
+    assert build(TaskDataReport, resolved(found), "data") == found
 
 
 def test_many_rows_are_counted_and_the_first_named():
-    part = checks(task([("same", "no")] * 30, TEST[3:])).parts["train"]
+    part = task_data_report(task([("same", "no")] * 30, TEST[3:])).parts["train"]
     assert part.repeated == Found(29, tuple(range(2, 12)))
 
 
@@ -96,7 +102,7 @@ def test_the_world_by_slow_loops():
 
     known = set(itertools.chain.from_iterable(map(grams, train)))
     shares = [sum(g in known for g in grams(t)) / max(len(grams(t)), 1) for t in test]
-    part = checks(world).parts["test"]
+    part = task_data_report(world).parts["test"]
     assert part.grams.count == sum(share > 0 for share in shares) > 0
     assert part.mostly.count == sum(share >= 0.7 for share in shares)
     keys = {text_key(one) for one in world.train}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.tasks.encoding.demonstration_ids import shown
+from research.tasks.encoding.demonstration_ids import demonstration_ids
 from research.tasks.encoding.nearest import by_nearness
 from tests.tasks.test_encoding import POOL, TOKENIZER, encoder, example
 
@@ -61,8 +61,8 @@ def test_train_without_a_word_is_refused():
 
 def test_the_nearest_stands_last_before_each_row():
     made = encoder(room=500)
-    found = shown(made, "nearest", (TRAIN, TEST), seed=0, most=2)
-    assert found.opening == made.opening(()) and found.count == 2
+    found = demonstration_ids(made, "nearest", (TRAIN, TEST), seed=0, most=2)
+    assert found.prefix_ids == made.prefix_ids(()) and found.count == 2
     texts = [TOKENIZER.decode(ids) for ids in found.before[1]]
     ranked = by_nearness(TRAIN, TEST)
     for text, places in zip(texts, ranked, strict=True):
@@ -80,7 +80,7 @@ def test_the_nearest_stands_last_before_each_row():
 def test_as_many_as_fit(choice, room):
     made = encoder(room=room)
     splits = (POOL[:20], POOL[20:30], POOL[30:40])
-    found = shown(made, choice, splits, seed=0)
+    found = demonstration_ids(made, choice, splits, seed=0)
     rows = made.longest([one for part in splits for one in part])
     assert found.longest + rows <= room
     sizes = [len(ids) for ids in made.demonstrations(POOL[:20])]
@@ -91,19 +91,19 @@ def test_as_many_as_fit(choice, room):
 
 def test_random_demonstrations_are_drawn_whatever_their_class():
     made = encoder(room=2000)
-    draws = [shown(made, "random", (POOL, POOL), seed, most=4) for seed in range(12)]
-    texts = [TOKENIZER.decode(one.opening) for one in draws]
+    draws = [demonstration_ids(made, "random", (POOL, POOL), seed, most=4) for seed in range(12)]
+    texts = [TOKENIZER.decode(one.prefix_ids) for one in draws]
     assert len(set(texts)) == 12 and {one.count for one in draws} == {4}
     assert {text.count("Sentiment: positive") for text in texts} > {1, 2}
-    again = shown(made, "random", (POOL, POOL), 3, most=4)
+    again = demonstration_ids(made, "random", (POOL, POOL), 3, most=4)
     assert again == draws[3]
     # Fewer of the same draw are its first ones.
-    two = TOKENIZER.decode(shown(made, "random", (POOL, POOL), 3, most=2).opening)
+    two = TOKENIZER.decode(demonstration_ids(made, "random", (POOL, POOL), 3, most=2).prefix_ids)
     assert texts[3].startswith(two)
 
 
 @pytest.mark.parametrize("choice", ["balanced", "random", "nearest"])
 def test_none_are_none(choice):
-    found = shown(encoder(), choice, (POOL, TEST), seed=0, most=0)
-    assert found.opening == encoder().opening(()) and not found.count and not found.added
+    found = demonstration_ids(encoder(), choice, (POOL, TEST), seed=0, most=0)
+    assert found.prefix_ids == encoder().prefix_ids(()) and not found.count and not found.added
     assert found.before == ((), ())

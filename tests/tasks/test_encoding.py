@@ -66,7 +66,7 @@ def test_a_row_is_prompt_and_target_and_nothing_else():
     np.testing.assert_array_equal(encoded.label, [1, 0])
     texts = ["Review: a good film\nSentiment: positive\n", "Review: bad\nSentiment: negative\n"]
     for row, text in enumerate(texts):
-        ids, start = encoded.tokens[row], encoded.start[row]
+        ids, start = encoded.tokens[row], encoded.prompt_length[row]
         assert TOKENIZER.decode(ids[: encoded.length[row]]) == text
         assert TOKENIZER.decode(ids[:start]) == text[: text.rindex(":") + 1]
         assert not ids[encoded.length[row] :].any()
@@ -77,7 +77,7 @@ def test_rows_end_in_the_label_tokens():
     tokens, length = encoder().label_tokens()
     encoded = encoder().examples([example("x", "0"), example("y", "1")])
     for row in range(2):
-        target = encoded.tokens[row, encoded.start[row] : encoded.length[row]]
+        target = encoded.tokens[row, encoded.prompt_length[row] : encoded.length[row]]
         np.testing.assert_array_equal(target, tokens[row, : length[row]])
         assert TOKENIZER.decode(target) == VERBALIZER.target(str(row))
 
@@ -93,20 +93,20 @@ def test_the_order_of_labels_is_that_of_the_task():
 
 def test_the_prefix_is_the_only_place_of_the_beginning_token():
     bos = TOKENIZER.bos_token_id
-    assert encoder().opening(()) == [bos]
-    assert encoder(tokenizer=byte_level()).opening(()) == []
+    assert encoder().prefix_ids(()) == [bos]
+    assert encoder(tokenizer=byte_level()).prefix_ids(()) == []
     shots = [example("a good film"), example("bad", "0")]
-    ids = encoder().opening(shots)
+    ids = encoder().prefix_ids(shots)
     assert ids.count(bos) == 1 and ids[0] == bos
     written = "Review: a good film\nSentiment: positive\n\nReview: bad\nSentiment: negative\n\n"
     assert TOKENIZER.decode(ids[1:]) == written
-    joined = encoder(separator="").opening(shots)
+    joined = encoder(separator="").prefix_ids(shots)
     assert TOKENIZER.decode(joined[1:]) == written.replace("\n\n", "\n")
 
 
 def test_a_demonstration_has_the_ids_of_a_row():
     row = encoder().examples([example("a good film")])
-    ids = encoder(separator="").opening([example("a good film")])
+    ids = encoder(separator="").prefix_ids([example("a good film")])
     np.testing.assert_array_equal(row.tokens[0], ids[1:])
 
 
@@ -116,7 +116,7 @@ def test_a_target_does_not_get_a_second_space():
     tokens, length = made.label_tokens()
     pieces = tokenizer.convert_ids_to_tokens(tokens[1, : length[1]])
     assert pieces == ["▁", *"positive\n"]
-    assert tokenizer.convert_ids_to_tokens(made.opening([example("so")])[-2:]) == ["\n", "\n"]
+    assert tokenizer.convert_ids_to_tokens(made.prefix_ids([example("so")])[-2:]) == ["\n", "\n"]
 
 
 def test_a_label_that_begins_another_needs_an_end():
@@ -152,8 +152,8 @@ def test_only_the_text_is_cut_and_from_its_end(text: str):
     made = encoder(too_long="cut")
     encoded = made.examples([example("good", "0"), example(text)])
     assert encoded.cut == 1
-    assert encoded.start[1] + made.label_tokens()[1].max() <= 60
-    prompt = TOKENIZER.decode(encoded.tokens[1, : encoded.start[1]])
+    assert encoded.prompt_length[1] + made.label_tokens()[1].max() <= 60
+    prompt = TOKENIZER.decode(encoded.tokens[1, : encoded.prompt_length[1]])
     head, tail = TEMPLATE.text.split("{text}")
     assert prompt.startswith(head) and prompt.endswith(tail)
     kept = prompt.removeprefix(head).removesuffix(tail)
@@ -166,7 +166,7 @@ def test_only_the_text_is_cut_and_from_its_end(text: str):
 
 def test_a_cut_row_fills_the_room():
     encoded = encoder(too_long="cut").examples([example("x" * 500)])
-    assert encoded.start[0] == 60 - encoder().label_tokens()[1].max()
+    assert encoded.prompt_length[0] == 60 - encoder().label_tokens()[1].max()
 
 
 def test_the_longest_column_is_cut_first():
@@ -174,7 +174,7 @@ def test_the_longest_column_is_cut_first():
     made = encoder(template=template, too_long="cut", room=70)
     row = Example({"a": "x" * 200, "b": "y" * 12, "c": "z" * 180}, "1")
     encoded = made.examples([row])
-    a, b, c = TOKENIZER.decode(encoded.tokens[0, : encoded.start[0]]).rstrip(":").split("|")
+    a, b, c = TOKENIZER.decode(encoded.tokens[0, : encoded.prompt_length[0]]).rstrip(":").split("|")
     assert b == "y" * 12
     assert len(a) > 12 and abs(len(a) - len(c)) <= 1
 
@@ -195,13 +195,15 @@ def test_longest_counts_the_longest_label():
     encoded = encoder().examples(rows)
     lengths = encoder().label_tokens()[1]
     assert lengths[0] != lengths[1]
-    assert encoder().longest(rows) == encoded.start.max() + lengths.max()
+    assert encoder().longest(rows) == encoded.prompt_length.max() + lengths.max()
 
 
 def test_head_keeps_the_first_rows():
     encoded = encoder().examples([example("good", "0"), example("bad"), example("film")])
     first = encoded.head(1)
-    assert [len(part) for part in (first.tokens, first.length, first.start, first.label)] == [1] * 4
+    assert [
+        len(part) for part in (first.tokens, first.length, first.prompt_length, first.label)
+    ] == [1] * 4
     np.testing.assert_array_equal(first.tokens[0], encoded.tokens[0])
 
 
@@ -220,13 +222,13 @@ def test_demonstrations_fit_and_are_balanced(room: int):
     count = len(shots)
     assert [shot.label for shot in shots].count("0") == count // 2 == count / 2
     assert all(shot in POOL for shot in shots) and len({id(shot) for shot in shots}) == count
-    assert not shots or len(made.opening(shots)) <= room
-    sizes = [len(made.opening([shot])) - 1 for shot in POOL]
+    assert not shots or len(made.prefix_ids(shots)) <= room
+    sizes = [len(made.prefix_ids([shot])) - 1 for shot in POOL]
     assert bool(shots) == (room > 2 * max(sizes))
     if room == 5000:
         assert count == 40  # every example of the rarer class
     elif shots:
-        assert len(made.opening(shots)) > room - 2 * max(sizes)
+        assert len(made.prefix_ids(shots)) > room - 2 * max(sizes)
 
 
 def test_demonstrations_run_out_or_are_limited():
@@ -258,7 +260,7 @@ def test_a_real_tokenizer_joins_to_the_same_text(shared: Path):
     ids = encoded.tokens[0, : encoded.length[0]]
     assert tokenizer.decode(ids) == ("Review: a wörld  of “quotes” and </s>\nSentiment: positive\n")
     alone = tokenizer(" positive\n", add_special_tokens=False)["input_ids"]
-    np.testing.assert_array_equal(ids[encoded.start[0] :], alone)
+    np.testing.assert_array_equal(ids[encoded.prompt_length[0] :], alone)
 
 
 SEVERAL = Verbalizer({"0": ("bad", "so bad"), "1": ("good", "good film", "a good film")})
@@ -279,7 +281,7 @@ def test_all_texts_of_a_label_are_encoded_and_the_first_is_trained_on():
         np.testing.assert_array_equal(ids, labels.tokens[label, : labels.length[label]])
     # A row has room for the longest text.
     assert made.longest([example("x")]) == made.longest([example("x", "0")])
-    assert TOKENIZER.decode(made.opening([example("x")])).endswith("Sentiment: good\n\n")
+    assert TOKENIZER.decode(made.prefix_ids([example("x")])).endswith("Sentiment: good\n\n")
 
 
 def test_one_text_each_is_what_is_trained_on():
@@ -300,9 +302,9 @@ def test_a_ready_prompt_stands_after_ids_of_each_row():
     ids = [made.ids("one\n"), made.ids("and two\n")]
     rows = made.ready("N/A:", ids)
     for row, begin in enumerate(("one\n", "and two\n")):
-        assert TOKENIZER.decode(rows.tokens[row, : rows.start[row]]) == f"{begin}N/A:"
+        assert TOKENIZER.decode(rows.tokens[row, : rows.prompt_length[row]]) == f"{begin}N/A:"
     alone = made.ready("N/A:")
-    assert TOKENIZER.decode(alone.tokens[0, : alone.start[0]]) == "N/A:"
+    assert TOKENIZER.decode(alone.tokens[0, : alone.prompt_length[0]]) == "N/A:"
     with_ids = made.examples([example("good"), example("bad")], ids)
     plain = made.examples([example("good"), example("bad")])
-    np.testing.assert_array_equal(with_ids.start - plain.start, list(map(len, ids)))
+    np.testing.assert_array_equal(with_ids.prompt_length - plain.prompt_length, list(map(len, ids)))

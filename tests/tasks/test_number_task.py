@@ -82,7 +82,7 @@ def test_rows_have_numbers_and_no_targets(settings: dict, monkeypatch: pytest.Mo
     encoder = NumberEncoder(*fields, route="head")
     rows = encoder.training(task.test)
     assert rows.label.dtype == np.float32 and rows.label.tolist() == [1.5, 1.75]
-    np.testing.assert_array_equal(rows.length, rows.start)
+    np.testing.assert_array_equal(rows.length, rows.prompt_length)
     assert encoder.label_tokens().length.tolist() == [1]
     shown = encoder.demonstrations(task.test[:1])[0]
     assert words.decode(shown).endswith(" 1.5\n\n")

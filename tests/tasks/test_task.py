@@ -6,7 +6,7 @@ import pytest
 from research.common.errors import InputError
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task, checksum
+from research.tasks.task import Example, Task, task_checksum
 
 
 def examples(*texts: str) -> tuple[Example, ...]:
@@ -48,7 +48,7 @@ def test_parts_that_do_not_fit_are_refused(change: dict, reason: str):
 def test_a_checksum_is_the_sha256_of_canonical_json():
     """It is part of the identity of stored runs: another form orphans them all."""
     canonical = rb'{"a":null,"b":["\u00fc",1]}'
-    assert checksum({"b": ["ü", 1], "a": None}) == hashlib.sha256(canonical).hexdigest()
+    assert task_checksum({"b": ["ü", 1], "a": None}) == hashlib.sha256(canonical).hexdigest()
 
 
 @pytest.mark.parametrize(

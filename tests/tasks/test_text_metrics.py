@@ -8,7 +8,7 @@ import sacrebleu
 
 from research.tasks.metrics.corpus import CORPUS_METRICS, corpus_score
 from research.tasks.metrics.text import TEXT_METRICS, exact_match, f1, rouge_l
-from research.tasks.texts import Texts
+from research.tasks.texts import ScoredTexts
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", ",", "and", "it", "did", "not", "Move", "far", "!"]
 
@@ -84,7 +84,9 @@ def test_corpus_metrics_are_those_of_sacrebleu(name):
 
 
 def test_scores_without_an_item():
-    found = Texts(("a", "b", "c"), (("a",), ("b",), ("x",)), {"exact_match": np.array([1, 1, 0])})
+    found = ScoredTexts(
+        ("a", "b", "c"), (("a",), ("b",), ("x",)), {"exact_match": np.array([1, 1, 0])}
+    )
     score, without = found.without("exact_match")
     assert score == pytest.approx(2 / 3)
     np.testing.assert_allclose(without, [0.5, 0.5, 1.0])
@@ -92,6 +94,6 @@ def test_scores_without_an_item():
 
 
 def test_empty_outputs_have_scores():
-    found = Texts(("", ""), (("a b",), ("c",)), {"f1": np.zeros(2)})
+    found = ScoredTexts(("", ""), (("a b",), ("c",)), {"f1": np.zeros(2)})
     assert found.metrics() == {"f1": 0, "bleu": 0, "chrf": 0}
     assert np.isfinite(found.without("bleu")[1]).all()

@@ -136,7 +136,7 @@ def test_rows_to_train_on_and_to_answer(tokenizer):
     assert asked.references == tuple(e.references for e in shown)
     written = [
         tokenizer.decode(tokens[start:length])
-        for tokens, start, length in zip(rows.tokens, rows.start, rows.length, strict=True)
+        for tokens, start, length in zip(rows.tokens, rows.prompt_length, rows.length, strict=True)
     ]
     assert written == [f" {text}\n" for example in shown for text in example.references]
     assert all(rows.tokens[i, rows.length[i] - 1] == one.ending[0] for i in range(6))
@@ -154,7 +154,7 @@ def test_demonstrations_are_drawn_from_all(tokenizer):
     one = encoder(tokenizer, room=200)
     shown = demonstrations(one, examples(0, 6), room=200, seed=0, most=3)
     assert len({example.fields["text"] for example in shown}) == 3
-    assert " say " in tokenizer.decode(one.opening(shown))
+    assert " say " in tokenizer.decode(one.prefix_ids(shown))
 
 
 @pytest.mark.parametrize("route", ["masked", "head"])

@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from research.common.errors import InputError
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.tasks.task import Task, text_key
 from research.tasks.world import RECIPES, WorldTask, task
 
@@ -31,7 +31,7 @@ def tasks() -> dict[str, Task]:
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return AutoTokenizer.from_pretrained(located("world-1m", "backbone"))
+    return AutoTokenizer.from_pretrained(resolve_path("world-1m", "backbone"))
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -7,15 +7,15 @@ import jax
 import numpy as np
 import pytest
 
-from research.common.paths import located
-from research.evaluation.batch import frame, rows
+from research.common.paths import resolve_path
+from research.evaluation.batch import batch_rows, prompt_frame
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.models.backbone import load_backbone, load_tokenizer
 from research.tasks.world import VERSION
 from research.tasks.world.packing import document_rows, exercise_rows, token_stream
 
-FOLDER = Path(located("world-1m", "backbone"))
+FOLDER = Path(resolve_path("world-1m", "backbone"))
 BAND = 0.1  # nats between the README's held-out loss, of 128 rows, and that of 16 rows
 
 
@@ -76,19 +76,21 @@ def test_prompt_and_target_are_tokenized_as_in_the_corpus(tokenizer):
 
 def test_the_held_out_loss_is_that_of_the_readme(backbone, tokenizer):
     encoded = document_rows(token_stream(tokenizer, 0, "heldout"), 16, backbone.context)
-    batch = rows(encoded, np.arange(16), 16, backbone.context, backbone.context - 1)
+    batch = batch_rows(encoded, np.arange(16), 16, backbone.context, backbone.context - 1)
 
     @jax.jit
     def loss():
         adapted = Adapted(backbone.model, (), backbone.params)
-        return -target_logprobs(adapted, batch, frame([]))[0].mean()
+        return -target_logprobs(adapted, batch, prompt_frame([]))[0].mean()
 
     assert float(loss()) == pytest.approx(float(told(r"held-out loss.*\| ([\d.]+) \|")), abs=BAND)
 
 
 def test_exercises_end_in_their_answers(tokenizer):
     encoded = next(exercise_rows(tokenizer, 0, 8, 48))
-    for tokens, start, length in zip(encoded.tokens, encoded.start, encoded.length, strict=True):
+    for tokens, start, length in zip(
+        encoded.tokens, encoded.prompt_length, encoded.length, strict=True
+    ):
         assert tokens[0] == tokenizer.bos_token_id
         answer = tokenizer.decode(tokens[start:length])
         assert answer.startswith(" ") and answer.endswith("\n")

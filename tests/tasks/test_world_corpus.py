@@ -9,7 +9,7 @@ from research.common.errors import InputError
 from research.tasks.world import RECIPES, VERSION, WorldTask, corpus
 from research.tasks.world.draw import Draw
 from research.tasks.world.novel import GOODS, JUDGEMENTS
-from research.tasks.world.records import query, record
+from research.tasks.world.records import draw_record, query
 from research.tasks.world.stories import story
 from research.tasks.world.wordings import SKILLS
 
@@ -71,7 +71,7 @@ def test_every_skill_is_taught(documents):
 def test_an_extraction_says_what_the_record_says():
     draw = Draw(0, "test")
     for _ in range(50):
-        drawn = record(draw, draw.pick(("hotels", "staff", "films")))
+        drawn = draw_record(draw, draw.pick(("hotels", "staff", "films")))
         told, written = drawn.told(draw), drawn.written()
         assert all(str(value) in told for value in drawn.row.values())
         assert all(f"{column}: {value}" in written for column, value in drawn.row.items())

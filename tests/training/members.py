@@ -56,7 +56,7 @@ def misled(seed: int) -> Member:
 def of_label(label: int, examples: Encoded, count: int = 12) -> Encoded:
     """The first examples of one label."""
     chosen = np.flatnonzero(examples.label == label)[:count]
-    parts = (examples.tokens, examples.length, examples.start, examples.label)
+    parts = (examples.tokens, examples.length, examples.prompt_length, examples.label)
     return Encoded(*(part[chosen] for part in parts), cut=0)
 
 

@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.evaluation.batch import frame
+from research.evaluation.batch import prompt_frame
 from research.methods.method import mask, split
 from research.runtime import executable
 from research.runtime.devices import Devices
@@ -122,7 +122,7 @@ def test_members_on_one_device_with_their_own_frozen_leaves_and_prefixes():
             if path.endswith(("value/kernel", "final_norm/scale"))
         }
         params = {**PARAMS, **earlier} if i else PARAMS
-        members.append(replace(member(i, params=params), frame=frame(shown)))
+        members.append(replace(member(i, params=params), frame=prompt_frame(shown)))
     cohort, losses = one_step(VMAP, members)
     assert isinstance(cohort, Together)
     assert cohort.frozen["layers_0/attention/key/kernel"].shape == (16, 12)

@@ -12,7 +12,7 @@ from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.loop import fit
-from research.training.member import Outcome, Progress, shapes_of
+from research.training.member import MemberProgress, Outcome, shapes_of
 from tests.tiny import CHOOSING, LABELS, ONE, encoded
 from tests.training.members import (
     METHOD,
@@ -146,7 +146,7 @@ def test_reports_after_the_first_step_and_each_evaluation():
 
 
 def test_ties_are_broken_by_lower_loss():
-    progress = Progress()
+    progress = MemberProgress()
     dev = [(0.5, 1.0), (0.5, 1.0), (0.5, 0.9), (0.5, 0.95), (0.6, 7.0)]
     better = [progress.gained(step, *at, patience=9) for step, at in enumerate(dev)]
     assert better == [True, False, True, False, True]
@@ -154,7 +154,7 @@ def test_ties_are_broken_by_lower_loss():
 
 
 def test_patience_counts_evaluations_since_the_best():
-    progress = Progress()
+    progress = MemberProgress()
     for step, score in enumerate([0.5, 0.4, 0.6, 0.6, 0.1]):
         assert progress.status == "running"
         progress.gained(step, score, 1.0, patience=2)
@@ -166,7 +166,7 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
     one, short = member(0), encoded(320, width=8)
     tokens, start, length = (
         np.pad(short.tokens, ((0, 0), (0, 6))),
-        short.start + 0,
+        short.prompt_length + 0,
         short.length + 0,
     )
     narrow = dataclasses.replace(one, train=dataclasses.replace(short, tokens=tokens.copy()))

@@ -10,14 +10,14 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from research.common.errors import InputError
-from research.evaluation.batch import frame
+from research.evaluation.batch import prompt_frame
 from research.evaluation.label_scoring import predict
 from research.methods.lora import LoRA
 from research.methods.method import mask, split
 from research.runtime.devices import Devices, leaf_sharding
 from research.training.loop import fit
 from research.training.parallel import MeshStep, step_on
-from research.training.step import Metrics, Program, State, init_state
+from research.training.step import Metrics, Program, TrainState, init_state
 from tests.hlo import collectives, size_of
 from tests.thorough import cases
 from tests.tiny import CHOOSING, FRAME, LABELS, ONE, batch, decoder, hyper, with_method
@@ -97,7 +97,7 @@ def compiled_lora(devices: Devices, layers: int = 1):
     program = Program(model, replace(SCHEDULE, batch_size=24))
     step = MeshStep(program, devices.mesh())
     state = step.place(init_state(program, jax.random.PRNGKey(0), trained))
-    step(state, step.place(frozen), batch(24, width=14), frame(), hyper(method))
+    step(state, step.place(frozen), batch(24, width=14), prompt_frame(), hyper(method))
     [executable] = step.executables.values()
     [compiled] = executable._compiled.values()
     return compiled, trained, frozen
@@ -197,7 +197,7 @@ def test_ranks_that_are_cut_along_other_axes_share_a_step():
     nothing = ({}, (), np.float32(1), np.float32(0))  # for the leaves, rows, loss and count
     for rank in (3, 32, 3):
         trained = {"a": jnp.ones((16, rank)), "b": jnp.ones((rank, 24))}
-        state = step.place(State(jnp.zeros(()), jax.random.PRNGKey(0), trained, ()))
+        state = step.place(TrainState(jnp.zeros(()), jax.random.PRNGKey(0), trained, ()))
         specs = {path: leaf.sharding for path, leaf in state.trained.items()}
         for _ in range(2):
             state, _ = step.compiled(state, *nothing)(state, *nothing)

@@ -11,7 +11,7 @@ from research.training.checkpoint import Checkpoints
 from research.training.cohort import cohort_on
 from research.training.loop import fit
 from research.training.member import shapes_of
-from research.training.parts import cut, fit_parts, fitting
+from research.training.parts import fit_parts, fitting, split_members
 from tests.tiny import CHOOSING, ONE
 from tests.training.members import METHOD, PROGRAM, VMAP, Killed, member
 
@@ -29,7 +29,7 @@ from tests.training.members import METHOD, PROGRAM, VMAP, Killed, member
     ],
 )
 def test_parts_have_members_enough_for_all_devices_or_few(members, most, devices, sizes):
-    assert cut(members, most, devices) == sizes
+    assert split_members(members, most, devices) == sizes
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,10 @@ def test_as_many_are_at_once_as_there_is_memory_for(members, at_once, monkeypatc
     assert taken > shared > 0
     for count in (0.5, 1.5, 2.5, 7.5):
         room = (shared + count * (taken - shared)) / parts.FREE
-        monkeypatch.setattr(parts, "memory", lambda room=room: int(room))
+        monkeypatch.setattr(parts, "device_memory", lambda room=room: int(room))
         assert fitting(PROGRAM, VMAP, members, shapes) == max(1, int(count))
         assert fitting(PROGRAM, ONE, members, shapes) is None
-    monkeypatch.setattr(parts, "memory", lambda: None)
+    monkeypatch.setattr(parts, "device_memory", lambda: None)
     assert fitting(PROGRAM, VMAP, members, shapes) is None
 
 

@@ -10,7 +10,7 @@ from research.common.config import build
 from research.common.errors import InputError
 from research.methods.lora import LoRA
 from research.methods.method import add, mask, split
-from research.training.optimizer import RateOf, Schedule, factors
+from research.training.optimizer import RateOf, Schedule, rate_factors
 from research.training.step import Program, init_state, train_step
 from tests.tiny import FRAME, WORDS, batch, decoder, hyper
 
@@ -45,7 +45,7 @@ def test_groups_of_the_schedule_and_of_lora_are_multiplied():
 
 def test_a_group_is_the_leaves_of_a_method():
     schedule = replace(PLAIN, rates=(RateOf("head:.*", 10.0),))
-    found = factors(schedule, (), ["head:/kernel", "head:/bias", "embed/embedding"])
+    found = rate_factors(schedule, (), ["head:/kernel", "head:/bias", "embed/embedding"])
     assert {path: float(factor) for path, factor in found.items()} == {
         "head:/kernel": 10.0,
         "head:/bias": 10.0,
@@ -53,7 +53,9 @@ def test_a_group_is_the_leaves_of_a_method():
 
 
 def test_leaves_without_a_rate_of_their_own_are_left_out():
-    assert factors(PLAIN, (LoRA(),), ["lora:layers_0/attention/query/b", "embed/embedding"]) == {}
+    assert (
+        rate_factors(PLAIN, (LoRA(),), ["lora:layers_0/attention/query/b", "embed/embedding"]) == {}
+    )
 
 
 def test_a_pattern_that_fits_no_trained_leaf():

@@ -50,8 +50,8 @@ def test_smoothed_labels():
     moved, metrics = step(program, state, frozen, rows, FRAME, hypers)
     losses = []
     for i in range(2):
-        begin, end = rows.start[i], rows.length[i]
-        ids = np.concatenate([FRAME.opening[: FRAME.length], rows.tokens[i, :end]])
+        begin, end = rows.prompt_length[i], rows.length[i]
+        ids = np.concatenate([FRAME.prefix_ids[: FRAME.prefix_length], rows.tokens[i, :end]])
         logprobs = all_logprobs(program.model, {**frozen, **state.trained}, ids)
         classes = np.eye(program.model.config.vocab_size, dtype=np.float32)[ids[-(end - begin) :]]
         smoothed = optax.smooth_labels(classes, 0.1)
@@ -131,7 +131,7 @@ def test_accumulation_equals_the_big_batch(parts):
     cut = Program(program.model, Schedule(**{**vars(SCHEDULE), "accumulate": parts}))
     pieces, same = step(cut, state, frozen, rows, FRAME, hypers)
     assert float(metrics.loss) == pytest.approx(float(same.loss), rel=1e-6)
-    assert int(metrics.tokens) == int(same.tokens) == int((rows.length - rows.start).sum())
+    assert int(metrics.tokens) == int(same.tokens) == int((rows.length - rows.prompt_length).sum())
     for path, leaf in whole.trained.items():
         np.testing.assert_allclose(leaf, pieces.trained[path], rtol=0, atol=1e-5)
 

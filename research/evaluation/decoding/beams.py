@@ -10,14 +10,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from research.evaluation.decoding.cache import Cache, Start, empty, read
+from research.evaluation.decoding.cache import Cache, DecodingStart, decode_step, empty
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.repeats import without_repeats
 from research.methods.adapted import Adapted
 from research.tasks.decoding import Decoding
 
 
-class Texts(NamedTuple):
+class Hypotheses(NamedTuple):
     """K texts of each of B rows, the best first; a score of -inf is no text at all."""
 
     tokens: jax.Array  # [B, K, N]
@@ -25,7 +25,7 @@ class Texts(NamedTuple):
     length: jax.Array  # [B, K]
 
 
-class State(NamedTuple):
+class BeamState(NamedTuple):
     """Before step `step`: the cache of B * K beams, the beams themselves by their summed
     log-probability, their last tokens [B, K], the texts that have ended, and which rows [B] could
     still get a better one.
@@ -33,33 +33,33 @@ class State(NamedTuple):
 
     step: jax.Array
     cache: Cache
-    beams: Texts
+    beams: Hypotheses
     last: jax.Array
-    ended: Texts
+    ended: Hypotheses
     open: jax.Array
 
 
 def beam_search(
-    adapted: Adapted, start: Start, real: jax.Array, stop: Stop, decoding: Decoding
+    adapted: Adapted, start: DecodingStart, real: jax.Array, stop: Stop, decoding: Decoding
 ) -> Generated:
     """The best text found for each of B rows. real: [B] bool, False for padding."""
     size, most, count = len(start.token), decoding.max_new_tokens, decoding.num_beams
     kept = max(2, 1 + len(stop.ends)) * count
 
-    def open_ones(state: State) -> jax.Array:
+    def open_ones(state: BeamState) -> jax.Array:
         return (state.step < most) & state.open.any()
 
-    def advance(state: State) -> State:
+    def advance(state: BeamState) -> BeamState:
         length = state.step + 1
-        logits, cache = read(adapted, start, state.cache, state.last.reshape(-1), state.step)
+        logits, cache = decode_step(adapted, start, state.cache, state.last.reshape(-1), state.step)
         found, beam, token = candidates(state.beams, logits, state.step, kept, decoding)
         ends = stop.at(token) | (length == most)
         beams, order = best(found._replace(score=jnp.where(ends, -jnp.inf, found.score)), count)
         new = ends & (jnp.arange(kept) < count)[None] & state.open[:, None]
         penalised = found.score / length.astype(jnp.float32) ** decoding.length_penalty
         finished = found._replace(score=jnp.where(new, penalised, -jnp.inf))
-        ended, _ = best(joined(state.ended, finished), count)
-        return State(
+        ended, _ = best(concatenated(state.ended, finished), count)
+        return BeamState(
             length,
             reordered(cache, jnp.take_along_axis(beam, order, axis=1)),
             beams,
@@ -68,12 +68,12 @@ def beam_search(
             state.open & improvable(beams, ended, length, decoding),
         )
 
-    nothing = Texts(
+    nothing = Hypotheses(
         jnp.full((size, count, most), stop.pad, jnp.int32),
         jnp.full((size, count), -jnp.inf, jnp.float32),
         jnp.zeros((size, count), jnp.int32),
     )
-    begun = State(
+    begun = BeamState(
         step=jnp.zeros((), jnp.int32),
         cache=empty(adapted, start, count, most),
         # All beams are alike yet, so that one alone counts.
@@ -83,13 +83,13 @@ def beam_search(
         open=real,
     )
     end = jax.lax.while_loop(open_ones, advance, begun)
-    first = Texts(*(field[:, 0] for field in end.ended))
+    first = Hypotheses(*(field[:, 0] for field in end.ended))
     return Generated(first.tokens, first.length, first.score, end.step)
 
 
 def candidates(
-    beams: Texts, logits: jax.Array, step: jax.Array, kept: int, decoding: Decoding
-) -> tuple[Texts, jax.Array, jax.Array]:
+    beams: Hypotheses, logits: jax.Array, step: jax.Array, kept: int, decoding: Decoding
+) -> tuple[Hypotheses, jax.Array, jax.Array]:
     """(the `kept` best beams with one token more, the beam of each, its new token), [B, kept] each.
 
     logits: [B * K, V] of what follows each beam.
@@ -104,19 +104,19 @@ def candidates(
     beam, token = jnp.divmod(place, logprobs.shape[-1])
     tokens = jnp.take_along_axis(beams.tokens, beam[..., None], axis=1)
     tokens = jax.lax.dynamic_update_slice_in_dim(tokens, token[..., None], step, axis=2)
-    return Texts(tokens, score, jnp.full(score.shape, step + 1)), beam, token
+    return Hypotheses(tokens, score, jnp.full(score.shape, step + 1)), beam, token
 
 
-def best(texts: Texts, count: int) -> tuple[Texts, jax.Array]:
+def best(texts: Hypotheses, count: int) -> tuple[Hypotheses, jax.Array]:
     """(the `count` texts of each row with the best scores, their places [B, count])."""
     score, order = jax.lax.top_k(texts.score, count)
     tokens = jnp.take_along_axis(texts.tokens, order[..., None], axis=1)
-    return Texts(tokens, score, jnp.take_along_axis(texts.length, order, axis=1)), order
+    return Hypotheses(tokens, score, jnp.take_along_axis(texts.length, order, axis=1)), order
 
 
-def joined(first: Texts, second: Texts) -> Texts:
+def concatenated(first: Hypotheses, second: Hypotheses) -> Hypotheses:
     """The texts of both."""
-    return Texts(*(jnp.concatenate(pair, axis=1) for pair in zip(first, second, strict=True)))
+    return Hypotheses(*(jnp.concatenate(pair, axis=1) for pair in zip(first, second, strict=True)))
 
 
 def reordered(cache: Cache, beam: jax.Array) -> Cache:
@@ -126,7 +126,9 @@ def reordered(cache: Cache, beam: jax.Array) -> Cache:
     return jax.tree.map(lambda x: jnp.take(x, rows, axis=0), cache)
 
 
-def improvable(beams: Texts, ended: Texts, length: jax.Array, decoding: Decoding) -> jax.Array:
+def improvable(
+    beams: Hypotheses, ended: Hypotheses, length: jax.Array, decoding: Decoding
+) -> jax.Array:
     """[B] whether a beam of `length` tokens may end better than the worst text that is kept."""
     worst = ended.score.min(-1)
     if decoding.early_stopping is True:

@@ -5,13 +5,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from research.evaluation.batch import Frame, Rows
+from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.seq2seq import encoded
 from research.methods.adapted import Adapted
-from research.models.layers.attention import Memory
+from research.models.layers.attention import KeyValueMemory
 
 
-class Start(NamedTuple):
+class DecodingStart(NamedTuple):
     """Where the decoder of each row begins.
 
     token: [B] what it reads first: the last token of the prompt, or a seq2seq model's start token.
@@ -20,8 +20,8 @@ class Start(NamedTuple):
 
     token: jax.Array
     position: jax.Array
-    memories: tuple[Memory, ...]
-    cross: Memory | None
+    memories: tuple[KeyValueMemory, ...]
+    cross: KeyValueMemory | None
 
 
 class Cache(NamedTuple):
@@ -31,7 +31,7 @@ class Cache(NamedTuple):
     values: tuple[jax.Array, ...]
 
 
-def begin(adapted: Adapted, rows: Rows, frame: Frame) -> Start:
+def read_prompts(adapted: Adapted, rows: Rows, frame: PromptFrame) -> DecodingStart:
     """The prompts `tokens[:start]` read, but for the last token of a causal model's.
 
     What stands before all rows alike is computed at batch one. Targets are not looked at.
@@ -40,10 +40,10 @@ def begin(adapted: Adapted, rows: Rows, frame: Frame) -> Start:
     if adapted.model.ROUTE == "seq2seq":
         memories, offset = adapted.layer_prefixes()
         token = jnp.full(size, adapted.model.config.start_token, jnp.int32)
-        return Start(token, jnp.full(size, offset), memories, encoded(adapted, rows, frame))
-    memories, offset = adapted.prefix(frame.opening, frame.length)
+        return DecodingStart(token, jnp.full(size, offset), memories, encoded(adapted, rows, frame))
+    memories, offset = adapted.prefix(frame.prefix_ids, frame.prefix_length)
     slots = jnp.arange(rows.tokens.shape[1], dtype=jnp.int32)[None]
-    last = jnp.maximum(rows.start - 1, 0)
+    last = jnp.maximum(rows.prompt_length - 1, 0)
     _, prompts = adapted.rows(
         rows.tokens,
         slots < last[:, None],
@@ -51,13 +51,13 @@ def begin(adapted: Adapted, rows: Rows, frame: Frame) -> Start:
         memories,
     )
     token = jnp.take_along_axis(rows.tokens, last[:, None], axis=1)[:, 0]
-    return Start(token, offset + last, (*memories, prompts), None)
+    return DecodingStart(token, offset + last, (*memories, prompts), None)
 
 
-def empty(adapted: Adapted, start: Start, beams: int, size: int) -> Cache:
+def empty(adapted: Adapted, start: DecodingStart, beams: int, size: int) -> Cache:
     """A cache for `size` tokens of each of `beams` sequences per row of `start`."""
 
-    def one() -> Memory:
+    def one() -> KeyValueMemory:
         alone = start.token[:, None]
         valid, positions = jnp.ones(alone.shape, bool), start.position[:, None]
         return adapted.rows(alone, valid, positions, start.memories, start.cross)[1]
@@ -70,8 +70,8 @@ def empty(adapted: Adapted, start: Start, beams: int, size: int) -> Cache:
     return jax.tree.map(slots, Cache(memory.keys, memory.values))
 
 
-def read(
-    adapted: Adapted, start: Start, cache: Cache, token: jax.Array, step: jax.Array
+def decode_step(
+    adapted: Adapted, start: DecodingStart, cache: Cache, token: jax.Array, step: jax.Array
 ) -> tuple[jax.Array, Cache]:
     """(logits [R, V] of what follows `token` [R], the cache with `token` in slot `step`).
 
@@ -81,7 +81,7 @@ def read(
     begins = jnp.repeat(start.position, count // len(start.position))[:, None]
     slots = jnp.arange(size, dtype=jnp.int32)[None]
     written = jnp.broadcast_to(slots < step, (count, size))
-    before = Memory(cache.keys, cache.values, written, begins + slots)
+    before = KeyValueMemory(cache.keys, cache.values, written, begins + slots)
     hidden, own = adapted.rows(
         token[:, None],
         jnp.ones((count, 1), bool),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from research.evaluation.decoding.cache import Cache, Start, empty, read
+from research.evaluation.decoding.cache import Cache, DecodingStart, decode_step, empty
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.repeats import without_repeats
 from research.evaluation.routes.row import pick
@@ -13,7 +13,7 @@ from research.methods.adapted import Adapted
 from research.tasks.decoding import Decoding
 
 
-class State(NamedTuple):
+class SequenceState(NamedTuple):
     """Before step `step`: the cache, each row's last token [B] and whether it has ended [B]."""
 
     step: jax.Array
@@ -27,7 +27,7 @@ class State(NamedTuple):
 
 def sequences(
     adapted: Adapted,
-    start: Start,
+    start: DecodingStart,
     real: jax.Array,
     stop: Stop,
     decoding: Decoding,
@@ -39,19 +39,19 @@ def sequences(
     """
     size, most = len(start.token), decoding.max_new_tokens
 
-    def open_ones(state: State) -> jax.Array:
+    def open_ones(state: SequenceState) -> jax.Array:
         return (state.step < most) & ~state.ended.all()
 
-    def advance(state: State) -> State:
-        logits, cache = read(adapted, start, state.cache, state.last, state.step)
+    def advance(state: SequenceState) -> SequenceState:
+        logits, cache = decode_step(adapted, start, state.cache, state.last, state.step)
         barred = decoding.no_repeat_ngram_size
         left = without_repeats(logits, state.tokens, state.step, barred)
-        chosen = chosen_of(left, decoding, keys, state.step)
+        chosen = next_tokens(left, decoding, keys, state.step)
         shown = jnp.where(state.ended, stop.pad, chosen)
         tokens = jax.lax.dynamic_update_slice_in_dim(
             state.tokens, shown[:, None], state.step, axis=1
         )
-        return State(
+        return SequenceState(
             state.step + 1,
             cache,
             shown,
@@ -61,7 +61,7 @@ def sequences(
             state.score + jnp.where(state.ended, 0.0, pick(logits, chosen)),
         )
 
-    begun = State(
+    begun = SequenceState(
         step=jnp.zeros((), jnp.int32),
         cache=empty(adapted, start, 1, most),
         last=start.token,
@@ -74,7 +74,7 @@ def sequences(
     return Generated(end.tokens, end.length, end.score, end.step)
 
 
-def chosen_of(
+def next_tokens(
     logits: jax.Array, decoding: Decoding, keys: jax.Array | None, step: jax.Array
 ) -> jax.Array:
     """[B] int32: the next tokens of rows with `logits` [B, V]; without keys, the most probable."""

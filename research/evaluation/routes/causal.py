@@ -9,17 +9,17 @@ was a third of a step's kernels (LoRA on a small model, one core: compiled in 3.
 import jax
 import jax.numpy as jnp
 
-from research.evaluation.batch import Frame, Rows
+from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.row import pick, row_keys
 from research.methods.adapted import Adapted
-from research.models.layers.attention import Memory
+from research.models.layers.attention import KeyValueMemory
 from research.tasks.encoding.encoded import Labels
 
 
 def target_logprobs(
     adapted: Adapted,
     rows: Rows,
-    frame: Frame,
+    frame: PromptFrame,
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
@@ -33,23 +33,23 @@ def target_logprobs(
         jnp.broadcast_to(offset + slots, rows.tokens.shape),
         memories,
         keys=row_keys(rows, key),
-        at=jnp.clip(rows.start[:, None] - 1 + target_slots, 0, width - 1),
+        at=jnp.clip(rows.prompt_length[:, None] - 1 + target_slots, 0, width - 1),
     )
-    counted = target_slots < (rows.length - rows.start)[:, None]
+    counted = target_slots < (rows.length - rows.prompt_length)[:, None]
     return pick(adapted.logits(hidden), rows.target, smoothing), counted
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
+def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
     """The keys and values of a row's prompt serve all its labels."""
     memories, offset, rows = _opened(adapted, rows, frame)
     (size, width), (classes, targets) = rows.tokens.shape, labels.tokens.shape
     slots = jnp.arange(width, dtype=jnp.int32)[None]
     hidden, prompts = adapted.rows(
         rows.tokens,
-        slots < rows.start[:, None],
+        slots < rows.prompt_length[:, None],
         jnp.broadcast_to(offset + slots, rows.tokens.shape),
         memories,
-        at=jnp.clip(rows.start - 1, 0)[:, None],
+        at=jnp.clip(rows.prompt_length - 1, 0)[:, None],
     )
     first_logits = adapted.logits(hidden[:, 0])
     first = jax.nn.log_softmax(first_logits)[:, labels.tokens[:, 0]]
@@ -57,30 +57,32 @@ def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> 
     tokens = jnp.tile(labels.tokens[:, :-1], (size, 1))
     later = jnp.arange(targets - 1, dtype=jnp.int32)[None]
     lengths = jnp.tile(labels.length, size)[:, None]
-    starts = jnp.repeat(rows.start, classes)[:, None]
+    starts = jnp.repeat(rows.prompt_length, classes)[:, None]
     hidden, _ = adapted.rows(tokens, later < lengths, offset + starts + later, (*memories, prompts))
     following = jnp.tile(labels.tokens[:, 1:], (size, 1))
     logprobs = jnp.where(later + 1 < lengths, pick(adapted.logits(hidden), following), 0.0)
     return first + logprobs.sum(-1).reshape(size, classes)
 
 
-def rows_have_opening(adapted: Adapted, frame: Frame) -> bool:
+def rows_have_opening(adapted: Adapted, frame: PromptFrame) -> bool:
     """Whether the opening is read with every row, as one token that nothing else stands before."""
-    return len(frame.opening) == 1 and not adapted.soft_prompts()
+    return len(frame.prefix_ids) == 1 and not adapted.soft_prompts()
 
 
 def _opened(
-    adapted: Adapted, rows: Rows, frame: Frame, key: jax.Array | None = None
-) -> tuple[tuple[Memory, ...], jax.Array, Rows]:
+    adapted: Adapted, rows: Rows, frame: PromptFrame, key: jax.Array | None = None
+) -> tuple[tuple[KeyValueMemory, ...], jax.Array, Rows]:
     """(memories, position [] of a row's first token, rows): what stands before every row is in the
     memories, or in the rows where these have the opening.
     """
     if not rows_have_opening(adapted, frame):
         opening_key = None if key is None else jax.random.fold_in(key, 0)
-        memories, offset = adapted.prefix(frame.opening, frame.length, opening_key)
+        memories, offset = adapted.prefix(frame.prefix_ids, frame.prefix_length, opening_key)
         return memories, offset, rows
     memories, offset = adapted.layer_prefixes()
-    token = jnp.broadcast_to(frame.opening, (len(rows.tokens), 1))
+    token = jnp.broadcast_to(frame.prefix_ids, (len(rows.tokens), 1))
     tokens = jnp.concatenate([token, rows.tokens], axis=1)
-    longer = rows._replace(tokens=tokens, start=rows.start + 1, length=rows.length + 1)
+    longer = rows._replace(
+        tokens=tokens, prompt_length=rows.prompt_length + 1, length=rows.length + 1
+    )
     return memories, offset, longer

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from research.common.errors import InputError
-from research.evaluation.batch import Frame, Rows
+from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.row import closed, pick, row_keys, segments
 from research.methods.adapted import Adapted
 from research.tasks.encoding.encoded import Labels
@@ -17,7 +17,7 @@ from research.tasks.encoding.encoded import Labels
 def target_logprobs(
     adapted: Adapted,
     rows: Rows,
-    frame: Frame,
+    frame: PromptFrame,
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
@@ -29,7 +29,7 @@ def target_logprobs(
     return -jnp.square(outputs - rows.label[:, None]), counted[:, None]
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
+def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
     """By the head's route, a number stands for itself: [B, 1]."""
     del labels
     outputs = _outputs(adapted, rows, frame)
@@ -41,10 +41,12 @@ def _is_number(rows: Rows) -> bool:
 
 
 def _outputs(
-    adapted: Adapted, rows: Rows, frame: Frame, keys: jax.Array | None = None
+    adapted: Adapted, rows: Rows, frame: PromptFrame, keys: jax.Array | None = None
 ) -> jax.Array:
     """[B, C] logits, or [B, 1] numbers, in float32."""
-    tokens, valid = closed(rows.tokens, rows.start, frame, jnp.zeros_like(rows.start), 0)
+    tokens, valid = closed(
+        rows.tokens, rows.prompt_length, frame, jnp.zeros_like(rows.prompt_length), 0
+    )
     types = segments(tokens, frame, adapted.model.config.types)
-    around = (frame.opening, frame.length)
-    return adapted.classes(adapted.read(tokens, valid, *around, types, keys, adapted.pools_first))
+    around = (frame.prefix_ids, frame.prefix_length)
+    return adapted.classes(adapted.encode(tokens, valid, *around, types, keys, adapted.pools_first))

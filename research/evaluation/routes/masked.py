@@ -9,7 +9,7 @@ a label do not see one another, so a label does not gain from pieces that give e
 import jax
 import jax.numpy as jnp
 
-from research.evaluation.batch import Frame, Rows
+from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.row import closed, pick, row_keys, segments
 from research.methods.adapted import Adapted
 from research.methods.method import Array
@@ -19,26 +19,32 @@ from research.tasks.encoding.encoded import Labels
 def target_logprobs(
     adapted: Adapted,
     rows: Rows,
-    frame: Frame,
+    frame: PromptFrame,
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
-    count = rows.length - rows.start
+    count = rows.length - rows.prompt_length
     slots = jnp.arange(rows.target.shape[1], dtype=jnp.int32)[None]
     logits = _at_masks(
-        adapted, rows.tokens, rows.start, frame, count, rows.target.shape[1], row_keys(rows, key)
+        adapted,
+        rows.tokens,
+        rows.prompt_length,
+        frame,
+        count,
+        rows.target.shape[1],
+        row_keys(rows, key),
     )
     return pick(logits, rows.target, smoothing), slots < count[:, None]
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
+def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
     """Labels of one length share a forward pass: row i is read with 1, 2, ... L masks."""
     size, most = len(rows.tokens), labels.tokens.shape[1]
     counts = jnp.arange(1, most + 1, dtype=jnp.int32)
     logits = _at_masks(
         adapted,
         jnp.repeat(rows.tokens, most, axis=0),
-        jnp.repeat(rows.start, most),
+        jnp.repeat(rows.prompt_length, most),
         frame,
         jnp.tile(counts, size),
         most,
@@ -54,7 +60,7 @@ def _at_masks(
     adapted: Adapted,
     tokens: Array,
     start: Array,
-    frame: Frame,
+    frame: PromptFrame,
     count: Array,
     most: int,
     keys: jax.Array | None = None,
@@ -62,7 +68,7 @@ def _at_masks(
     """[B, most, V] logits at the `count` [B] masks after each prompt; junk after these."""
     written, valid = closed(tokens, start, frame, count, most)
     types = segments(written, frame, adapted.model.config.types)
-    read = adapted.read(written, valid, frame.opening, frame.length, types, keys)
-    slots = read.lead + start[:, None] + jnp.arange(most, dtype=jnp.int32)[None]
+    read = adapted.encode(written, valid, frame.prefix_ids, frame.prefix_length, types, keys)
+    slots = read.prompt_embeddings + start[:, None] + jnp.arange(most, dtype=jnp.int32)[None]
     slots = jnp.minimum(slots, read.hidden.shape[1] - 1)
     return adapted.logits(jnp.take_along_axis(read.hidden, slots[..., None], axis=1))

@@ -3,30 +3,30 @@
 import jax
 import jax.numpy as jnp
 
-from research.evaluation.batch import Frame, Rows
+from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.row import closed, pick, row_keys
 from research.methods.adapted import Adapted
 from research.methods.method import Array
-from research.models.layers.attention import Memory
+from research.models.layers.attention import KeyValueMemory
 from research.tasks.encoding.encoded import Labels
 
 
 def target_logprobs(
     adapted: Adapted,
     rows: Rows,
-    frame: Frame,
+    frame: PromptFrame,
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
     keys = row_keys(rows, key)
     slots = jnp.arange(rows.target.shape[1], dtype=jnp.int32)[None]
-    counted = slots < (rows.length - rows.start)[:, None]
+    counted = slots < (rows.length - rows.prompt_length)[:, None]
     cross = encoded(adapted, rows, frame, keys)
     logits = _decoded(adapted, rows.target, counted, cross, keys)
     return pick(logits, rows.target, smoothing), counted
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> jax.Array:
+def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
     """The encoded prompt of a row serves all its labels."""
     size, classes = len(rows.tokens), len(labels.tokens)
     slots = jnp.arange(labels.tokens.shape[1], dtype=jnp.int32)[None]
@@ -37,16 +37,22 @@ def label_scores(adapted: Adapted, rows: Rows, frame: Frame, labels: Labels) -> 
     return logprobs.sum(-1).reshape(size, classes)
 
 
-def encoded(adapted: Adapted, rows: Rows, frame: Frame, keys: jax.Array | None = None) -> Memory:
+def encoded(
+    adapted: Adapted, rows: Rows, frame: PromptFrame, keys: jax.Array | None = None
+) -> KeyValueMemory:
     """What the encoder offers to the decoder: soft prompts, opening, prompt and closing."""
-    nothing = jnp.zeros_like(rows.start)
-    tokens, valid = closed(rows.tokens, rows.start, frame, nothing, 0)
-    read = adapted.read(tokens, valid, frame.opening, frame.length, keys=keys)
-    return adapted.offered(read, keys)
+    nothing = jnp.zeros_like(rows.prompt_length)
+    tokens, valid = closed(rows.tokens, rows.prompt_length, frame, nothing, 0)
+    read = adapted.encode(tokens, valid, frame.prefix_ids, frame.prefix_length, keys=keys)
+    return adapted.cross_memory(read, keys)
 
 
 def _decoded(
-    adapted: Adapted, target: Array, valid: jax.Array, cross: Memory, keys: jax.Array | None = None
+    adapted: Adapted,
+    target: Array,
+    valid: jax.Array,
+    cross: KeyValueMemory,
+    keys: jax.Array | None = None,
 ) -> jax.Array:
     """[B, L, V] logits of each token of `target` [B, L], which the decoder reads shifted by one."""
     start = jnp.full((len(target), 1), adapted.model.config.start_token, jnp.int32)

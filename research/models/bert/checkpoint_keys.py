@@ -1,6 +1,6 @@
 """What checkpoints of BERT and RoBERTa call the leaves of an encoder."""
 
-from research.models.checkpoint.key_map import Key, Layout
+from research.models.checkpoint.key_map import Key, KeyMap
 
 
 def _linear(theirs: str, ours: str) -> tuple[Key, Key]:
@@ -32,7 +32,7 @@ def _stack(base: str, pooler: str) -> tuple[Key, ...]:
     )
 
 
-BERT = Layout(
+BERT = KeyMap(
     (
         *_stack("bert.", "pooler"),
         *_linear("cls.predictions.transform.dense", "head/dense"),
@@ -53,7 +53,7 @@ BERT = Layout(
     base="bert.",
 )
 
-ROBERTA = Layout(
+ROBERTA = KeyMap(
     (
         *_stack("roberta.", "spare_pooler"),
         *_linear("lm_head.dense", "head/dense"),

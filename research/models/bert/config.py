@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check, check_fixed
+from research.models.checkpoint.config_fields import check_field, check_fixed
 from research.models.layers.mlp import ACTIVATIONS
 
 # Our field and what a Hugging Face config.json calls it.
@@ -68,8 +68,8 @@ class EncoderConfig:
 
     def __post_init__(self):
         for ours in SIZES:
-            check(NAMES[ours], getattr(self, ours), int)
-        check("layer_norm_eps", self.norm_eps, float)
+            check_field(NAMES[ours], getattr(self, ours), int)
+        check_field("layer_norm_eps", self.norm_eps, float)
         if self.width % self.heads:
             allowed = f"a multiple of num_attention_heads ({self.heads}) is expected"
             raise InputError("hidden_size", self.width, allowed)
@@ -168,7 +168,7 @@ def _classes(config: Mapping[str, Any]) -> int:
     if labels is not None and (not isinstance(labels, Mapping) or not labels):
         raise InputError("id2label", labels, "an object with one entry per class is expected")
     classes = len(labels) if labels else 2 if number is None else number
-    check("num_labels", classes, int)
+    check_field("num_labels", classes, int)
     if number not in (None, classes):
         raise InputError("num_labels", number, f"id2label has {classes} entries")
     return classes

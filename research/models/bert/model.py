@@ -10,15 +10,15 @@ from jax import Array
 
 from research.models.bert.checkpoint_keys import BERT, ROBERTA
 from research.models.bert.config import EncoderConfig
-from research.models.checkpoint.key_map import Layout
+from research.models.checkpoint.key_map import KeyMap
 from research.models.layers.attention import (
     INITIAL,
     Attention,
-    Memory,
+    KeyValueMemory,
     Source,
     by_table,
     linear,
-    taken,
+    take_positions,
     token_table,
 )
 from research.models.layers.mlp import ACTIVATIONS, MLP
@@ -59,7 +59,7 @@ class Block(nn.Module):
         activation = ACTIVATIONS[config.activation]
         mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
         attended, _, _ = attention(hidden, visible, memories, at=at)
-        hidden = _norm(config, "attention_norm")(taken(hidden, at) + attended)
+        hidden = _norm(config, "attention_norm")(take_positions(hidden, at) + attended)
         return _norm(config, "mlp_norm")(hidden + mlp(hidden))
 
 
@@ -81,7 +81,7 @@ class MaskedHead(nn.Module):
         return scores + jnp.broadcast_to(bias.astype(jnp.float32), scores.shape)
 
 
-class Encoder(Model):
+class EncoderModel(Model):
     """A model in which every position sees every other; see `Model`."""
 
     config: EncoderConfig
@@ -91,9 +91,9 @@ class Encoder(Model):
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> Self:
-        stored = {cls.LAYOUT.name(name) for name in names}
+        stored = {cls.KEY_MAP.name(name) for name in names}
         leaves = {part: leaf.format(pooler=cls.POOLER) for part, leaf in EVIDENCE.items()}
-        parts = {part for part, leaf in leaves.items() if cls.LAYOUT.key(leaf).theirs in stored}
+        parts = {part for part, leaf in leaves.items() if cls.KEY_MAP.key(leaf).theirs in stored}
         return cls(EncoderConfig.from_hf(config, parts if stored else None))
 
     def setup(self):
@@ -114,7 +114,7 @@ class Encoder(Model):
         positions: Array,
         valid: Array,
         types: Array | None = None,
-        memories: Sequence[Memory] = (),
+        memories: Sequence[KeyValueMemory] = (),
         at: Array | None = None,
     ) -> Array:
         """Hidden states [B, T, D] after the last layer; of the slots `at` [B, L] alone, if there
@@ -173,15 +173,15 @@ class Encoder(Model):
             self.pooler(hidden[:, 0])
 
 
-class Bert(Encoder):
+class Bert(EncoderModel):
     """BERT; see `Encoder`."""
 
-    LAYOUT: ClassVar[Layout] = BERT
+    KEY_MAP: ClassVar[KeyMap] = BERT
     POOLER: ClassVar[str] = "pooler"
 
 
-class Roberta(Encoder):
+class Roberta(EncoderModel):
     """RoBERTa, whose checkpoints may have a pooler that nothing reads; see `Encoder`."""
 
-    LAYOUT: ClassVar[Layout] = ROBERTA
+    KEY_MAP: ClassVar[KeyMap] = ROBERTA
     POOLER: ClassVar[str] = "spare_pooler"

@@ -7,7 +7,7 @@ from typing import Any
 from research.common.errors import InputError
 
 
-def check(name: str, value: Any, kind: Any) -> None:
+def check_field(name: str, value: Any, kind: Any) -> None:
     """Raises InputError unless `value` is a bool, or an int or float above 0, as `kind` says."""
     if kind is bool:
         if not isinstance(value, bool):

@@ -54,7 +54,7 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def checksum(files: Iterable[Path]) -> str:
+def files_checksum(files: Iterable[Path]) -> str:
     """sha256 over names and contents of those that are there, wherever their folder is."""
     digest = hashlib.sha256()
     for file in files:

@@ -21,7 +21,7 @@ class Key(NamedTuple):
         return match and Key(self.theirs.format(**match.groupdict()), path, self.transposed)
 
 
-class Layout(NamedTuple):
+class KeyMap(NamedTuple):
     """How a family of models names its tensors.
 
     copies: {tied tensor: original}; a copy may stand beside the original, if it is equal, or

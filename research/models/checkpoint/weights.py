@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from research.common.errors import InputError
 from research.models.checkpoint.files import INDEX, SINGLE, weight_files
-from research.models.checkpoint.key_map import Key, Layout
+from research.models.checkpoint.key_map import Key, KeyMap
 from research.models.checkpoint.tensors import Tensor, tensors
 from research.runtime.devices import leaf_sharding
 
@@ -26,13 +26,13 @@ Problem = tuple[str, str]  # what is wrong, and with which tensor
 FLOATS = ("F32", "F16", "BF16")
 
 
-def tensor_names(folder: Path, layout: Layout) -> list[str]:
+def tensor_names(folder: Path, layout: KeyMap) -> list[str]:
     """The names of a checkpoint's tensors, as the layout spells them."""
     return [layout.name(stored) for stored in tensors(weight_files(folder))]
 
 
 def read_weights(
-    folder: Path, layout: Layout, shapes: Shapes, dtype: Any, mesh: Mesh | None = None
+    folder: Path, layout: KeyMap, shapes: Shapes, dtype: Any, mesh: Mesh | None = None
 ) -> Leaves:
     """The leaves named in `shapes`, as `dtype`, from a folder's safetensors file or shards.
 
@@ -58,11 +58,11 @@ def read_weights(
     if not problems:
         problems += [p for equals in sources.values() for p in _unequal(equals)]
     if problems:
-        raise InputError("weights", str(folder), summary(problems))
+        raise InputError("weights", str(folder), problem_summary(problems))
     return {key.ours: _leaf(equals[0], key, dtype, mesh) for key, equals in sources.items()}
 
 
-def write_weights(file: Path, layout: Layout, leaves: Mapping[str, Any], dtype: Any) -> None:
+def write_weights(file: Path, layout: KeyMap, leaves: Mapping[str, Any], dtype: Any) -> None:
     """Writes leaves as one safetensors file with Hugging Face names, as `dtype`."""
     stored = {}
     for path, leaf in leaves.items():
@@ -73,7 +73,7 @@ def write_weights(file: Path, layout: Layout, leaves: Mapping[str, Any], dtype: 
 
 
 def write_shards(
-    folder: Path, layout: Layout, leaves: Mapping[str, Any], dtype: Any, shard_bytes: int
+    folder: Path, layout: KeyMap, leaves: Mapping[str, Any], dtype: Any, shard_bytes: int
 ) -> None:
     """`write_weights` as files of at most `shard_bytes`, with an index if there are several.
 
@@ -99,7 +99,7 @@ def write_shards(
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
-def _found(folder: Path, layout: Layout) -> tuple[dict[str, Tensor], list[Problem]]:
+def _found(folder: Path, layout: KeyMap) -> tuple[dict[str, Tensor], list[Problem]]:
     """A checkpoint's tensors by the layout's names, and those that a name has too many."""
     found: dict[str, Tensor] = {}
     problems: list[Problem] = []
@@ -147,7 +147,7 @@ def _leaf(tensor: Tensor, key: Key, dtype: Any, mesh: Mesh | None) -> jax.Array:
     return jax.make_array_from_callback(shape, sharding, part)
 
 
-def summary(problems: Iterable[Problem]) -> str:
+def problem_summary(problems: Iterable[Problem]) -> str:
     """`2 missing: layers.{0,1}.bias; 1 surplus: c`; names that differ in a number are joined."""
     kinds: dict[str, dict[str, list[str]]] = {}
     for kind, name in problems:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check, check_fixed
+from research.models.checkpoint.config_fields import check_field, check_fixed
 from research.models.layers.mlp import ACTIVATIONS
 
 # Our field and what a Hugging Face config.json calls it.
@@ -50,9 +50,9 @@ class GPT2Config:
 
     def __post_init__(self):
         for ours in (*SIZES, "hidden"):
-            check(NAMES[ours], getattr(self, ours), int)
-        check("layer_norm_epsilon", self.norm_eps, float)
-        check("tie_word_embeddings", self.tied, bool)
+            check_field(NAMES[ours], getattr(self, ours), int)
+        check_field("layer_norm_epsilon", self.norm_eps, float)
+        check_field("tie_word_embeddings", self.tied, bool)
         if self.width % self.heads:
             allowed = f"a multiple of n_head ({self.heads}) is expected"
             raise InputError("n_embd", self.width, allowed)
@@ -79,7 +79,7 @@ class GPT2Config:
         for ours in SIZES:
             if ours not in given:
                 raise InputError(NAMES[ours], None, "config.json must have it")
-            check(NAMES[ours], given[ours], int)
+            check_field(NAMES[ours], given[ours], int)
         given.setdefault("hidden", 4 * given["width"])
         return cls(**given)
 

@@ -7,16 +7,16 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.checkpoint.key_map import Key, Layout
+from research.models.checkpoint.key_map import Key, KeyMap
 from research.models.gpt2.config import GPT2Config
 from research.models.layers.attention import (
     INITIAL,
     Attention,
-    Memory,
+    KeyValueMemory,
     Source,
     causal,
     output_head,
-    taken,
+    take_positions,
     token_table,
 )
 from research.models.layers.mlp import ACTIVATIONS, MLP
@@ -43,7 +43,7 @@ KEYS = (
     Key("lm_head.weight", "head/kernel", True),
 )
 
-LAYOUT = Layout(
+KEY_MAP = KeyMap(
     KEYS,
     copies={"lm_head.weight": "transformer.wte.weight"},
     # The causal mask, and what masked scores are set to.
@@ -84,7 +84,7 @@ class Block(nn.Module):
         mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
         normed = norm(config, name="attention_norm")(hidden)
         attended, keys, values = attention(normed, visible, memories, at=at)
-        hidden = taken(hidden, at) + attended
+        hidden = take_positions(hidden, at) + attended
         return hidden + mlp(norm(config, name="mlp_norm")(hidden)), keys, values
 
 
@@ -94,7 +94,7 @@ class GPT2(Model):
     config: GPT2Config
 
     ROUTE: ClassVar[Route] = "causal"
-    LAYOUT: ClassVar[Layout] = LAYOUT
+    KEY_MAP: ClassVar[KeyMap] = KEY_MAP
     CONFIG: ClassVar[Any] = GPT2Config
 
     def setup(self):
@@ -111,9 +111,9 @@ class GPT2(Model):
         inputs: Array,
         positions: Array,
         valid: Array,
-        memories: Sequence[Memory] = (),
+        memories: Sequence[KeyValueMemory] = (),
         at: Array | None = None,
-    ) -> tuple[Array, Memory]:
+    ) -> tuple[Array, KeyValueMemory]:
         """(hidden [B, T, D] after the final norm, what these T positions offer to later ones).
 
         inputs: [B, T] tokens or [B, T, D] embeddings, without those of positions. positions:
@@ -130,10 +130,10 @@ class GPT2(Model):
         for index, layer in enumerate(self.layers):
             sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
             here = at if index == len(self.layers) - 1 else None
-            hidden, keys, values = layer(hidden, taken(visible, here), sources, here)
+            hidden, keys, values = layer(hidden, take_positions(visible, here), sources, here)
             own.append((keys, values))
         hidden = self.final_norm(hidden)
         if self.is_initializing() and not self.config.tied:
             self.head(hidden)
         all_keys, all_values = zip(*own, strict=True)
-        return hidden, Memory(all_keys, all_values, valid, positions)
+        return hidden, KeyValueMemory(all_keys, all_values, valid, positions)

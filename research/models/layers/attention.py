@@ -49,7 +49,7 @@ def by_table(hidden: Array, table: Array) -> Array:
     return jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
 
 
-class Memory(NamedTuple):
+class KeyValueMemory(NamedTuple):
     """What positions already computed offer to later ones.
 
     A memory with b rows serves B rows: row i reads memory row i // (B // b).
@@ -61,7 +61,7 @@ class Memory(NamedTuple):
     positions: Array  # [b, S] int32
 
 
-def taken(x: Array, at: Array | None) -> Array:
+def take_positions(x: Array, at: Array | None) -> Array:
     """Of `x` [B, T, ...] the slots `at` [B, L]: [B, L, ...]. All of it for None."""
     if at is None:
         return x
@@ -139,10 +139,10 @@ class Attention(nn.Module):
         if self.fused:
             ends = (self.heads * self.head_width, (self.heads + self.kv_heads) * self.head_width)
             query, keys, values = jnp.split(self.qkv(hidden), ends, axis=-1)
-            query = taken(query, at)
+            query = take_positions(query, at)
         else:
             query, keys, values = (
-                self.query(taken(hidden, at)),
+                self.query(take_positions(hidden, at)),
                 self.key(hidden),
                 self.value(hidden),
             )
@@ -150,11 +150,11 @@ class Attention(nn.Module):
         if self.head_norm is not None:
             query, keys = self.query_norm(query), self.key_norm(keys)
         if rotation is not None:
-            here = (taken(rotation[0], at), taken(rotation[1], at))
+            here = (take_positions(rotation[0], at), take_positions(rotation[1], at))
             query, keys = rotate(query, here), rotate(keys, rotation)
         return self._attended(query, [*memories, Source(keys, values, visible, bias)]), keys, values
 
-    def offered(self, inputs: Array) -> tuple[Array, Array]:
+    def project_memory(self, inputs: Array) -> tuple[Array, Array]:
         """Keys and values, each [B, S, G, K], of `inputs` [B, S, D], for `cross`."""
         return self._heads(self.key(inputs)), self._heads(self.value(inputs))
 

@@ -31,7 +31,7 @@ def suits(query: Array, sources: Sequence[Source], drops: bool, device: Any = No
         _runs_kernel(device)
         and not drops
         and not _deterministic()
-        and all(x.dtype in (jnp.bfloat16, jnp.float16) for x in (query, *_offered(sources)))
+        and all(x.dtype in (jnp.bfloat16, jnp.float16) for x in (query, *_keys_and_values(sources)))
         and width % 8 == 0
         and width <= WIDEST
         and length > 0
@@ -74,7 +74,7 @@ def _deterministic() -> bool:
     return bool(given) and given[-1].lower() in ("", "=true", "=1")
 
 
-def _offered(sources: Sequence[Source]) -> list[Array]:
+def _keys_and_values(sources: Sequence[Source]) -> list[Array]:
     return [x for source in sources for x in (source.keys, source.values)]
 
 
@@ -106,16 +106,16 @@ def _attention(scale: float, implementation: Literal["xla", "cudnn"]) -> Callabl
     Its backward pass computes the forward pass again, so that nothing but these is kept.
     """
 
-    def once(mask: Array, *floats: Array) -> Array:
-        run = partial(jax.nn.dot_product_attention, scale=scale, implementation=implementation)
-        return run(*floats, mask=mask)
+    def run(mask: Array, *floats: Array) -> Array:
+        attend = partial(jax.nn.dot_product_attention, scale=scale, implementation=implementation)
+        return attend(*floats, mask=mask)
 
     def back(gradient: Array, mask: Array, *floats: Array) -> tuple[Array, ...]:
-        return jax.vjp(partial(once, mask), *floats)[1](gradient)
+        return jax.vjp(partial(run, mask), *floats)[1](gradient)
 
     @jax.custom_vjp
     def attention(mask: Array, *floats: Array) -> Array:
-        return _all_rows(once)(mask, *floats)
+        return _all_rows(run)(mask, *floats)
 
     def forward(*args: Array) -> tuple[Array, tuple[Array, ...]]:
         return attention(*args), args

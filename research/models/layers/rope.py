@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check
+from research.models.checkpoint.config_fields import check_field
 
 # Our field and what a Hugging Face config.json calls it.
 NAMES = {
@@ -45,7 +45,7 @@ class Rope:
         if self.kind not in KINDS:
             raise InputError("rope_type", self.kind, choose_from(KINDS, str(self.kind)))
         for ours in KINDS[self.kind]:
-            check(NAMES[ours], getattr(self, ours), int if ours == "original" else float)
+            check_field(NAMES[ours], getattr(self, ours), int if ours == "original" else float)
         if self.high <= self.low:
             allowed = f"a number above low_freq_factor ({self.low}) is expected"
             raise InputError("high_freq_factor", self.high, allowed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check, check_fixed
+from research.models.checkpoint.config_fields import check_field, check_fixed
 from research.models.layers.rope import Rope
 from research.models.llama.variants import FAMILIES
 
@@ -69,7 +69,7 @@ class DecoderConfig:
             raise InputError("model_type", self.model_type, allowed)
         for field in fields(self):
             if field.name in NAMES:
-                check(NAMES[field.name], getattr(self, field.name), field.type)
+                check_field(NAMES[field.name], getattr(self, field.name), field.type)
         check_fixed(self._named(), FAMILIES[self.model_type].fixed)
         self._check_windows()
         if self.width % self.heads:
@@ -97,7 +97,7 @@ class DecoderConfig:
         for ours in ("vocab_size", "width", "layers", "heads", "hidden", "context"):
             if ours not in given:
                 raise InputError(NAMES[ours], config.get(NAMES[ours]), "config.json must have it")
-            check(NAMES[ours], given[ours], int)
+            check_field(NAMES[ours], given[ours], int)
         given.setdefault("kv_heads", given["heads"])
         given.setdefault("head_width", given["width"] // given["heads"])
         window, windowed = FAMILIES[kind].windows_of(config, given["layers"])
@@ -132,7 +132,7 @@ class DecoderConfig:
     def _check_windows(self) -> None:
         every = tuple(range(self.layers))
         if self.window is not None:
-            check("sliding_window", self.window, int)
+            check_field("sliding_window", self.window, int)
         if (self.window is None) != (self.windowed == ()):
             raise InputError("windowed", self.windowed, "layers go with a window, and it with them")
         if self.windowed != tuple(layer for layer in every if layer in self.windowed):

@@ -12,16 +12,16 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.checkpoint.weights import Key, Layout
+from research.models.checkpoint.weights import Key, KeyMap
 from research.models.layers.attention import (
     Attention,
-    Memory,
+    KeyValueMemory,
     Rotation,
     Source,
     causal,
     output_head,
     rotation_at,
-    taken,
+    take_positions,
     token_table,
 )
 from research.models.layers.mlp import MLP
@@ -52,7 +52,7 @@ KEYS = (
     Key("lm_head.weight", "head/kernel", True),
 )
 
-LAYOUT = Layout(
+KEY_MAP = KeyMap(
     KEYS,
     copies={"lm_head.weight": "model.embed_tokens.weight"},
     ignored=(  # buffers that old checkpoints hold
@@ -94,7 +94,7 @@ class Block(nn.Module):
         mlp = MLP(config.hidden, nn.silu, gated=True, bias=config.mlp_bias, name="mlp")
         normed = nn.RMSNorm(config.norm_eps, name="attention_norm")(hidden)
         attended, keys, values = attention(normed, visible, memories, rotation, at=at)
-        hidden = taken(hidden, at) + attended
+        hidden = take_positions(hidden, at) + attended
         normed = nn.RMSNorm(config.norm_eps, name="mlp_norm")(hidden)
         return hidden + mlp(normed), keys, values
 
@@ -105,7 +105,7 @@ class Decoder(Model):
     config: DecoderConfig
 
     ROUTE: ClassVar[Route] = "causal"
-    LAYOUT: ClassVar[Layout] = LAYOUT
+    KEY_MAP: ClassVar[KeyMap] = KEY_MAP
     CONFIG: ClassVar[Any] = DecoderConfig
 
     def setup(self):
@@ -121,9 +121,9 @@ class Decoder(Model):
         inputs: Array,
         positions: Array,
         valid: Array,
-        memories: Sequence[Memory] = (),
+        memories: Sequence[KeyValueMemory] = (),
         at: Array | None = None,
-    ) -> tuple[Array, Memory]:
+    ) -> tuple[Array, KeyValueMemory]:
         """(hidden [B, T, D] after the final norm, what these T positions offer to later ones).
 
         inputs: [B, T] tokens or [B, T, D] embeddings. positions: [B, T] int32, for the rotary
@@ -138,8 +138,8 @@ class Decoder(Model):
         own: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):
             here = at if index == len(self.layers) - 1 else None
-            asking = taken(positions, here)
-            visible = self._near(taken(everything, here), asking, positions, index)
+            asking = take_positions(positions, here)
+            visible = self._near(take_positions(everything, here), asking, positions, index)
             sources = []
             for m in memories:
                 remembered = self._near(m.valid[:, None], asking, m.positions, index)
@@ -150,7 +150,7 @@ class Decoder(Model):
         if self.is_initializing() and not self.config.tied:
             self.head(hidden)
         all_keys, all_values = zip(*own, strict=True)
-        return hidden, Memory(all_keys, all_values, valid, positions)
+        return hidden, KeyValueMemory(all_keys, all_values, valid, positions)
 
     def _near(self, visible: Array, positions: Array, others: Array, layer: int) -> Array:
         """Of `visible` [b, T or 1, S] what the layer's window leaves to queries at [B, T].

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from research.common.errors import InputError
-from research.models.checkpoint.config_fields import check
+from research.models.checkpoint.config_fields import check_field
 
 KINDS = ("full_attention", "sliding_attention")  # of layers, without and with a window
 
 
-class Family(NamedTuple):
+class Variant(NamedTuple):
     """What a model type means beyond the fields of its config.json.
 
     defaults: of its class in transformers, for fields that are not there, where they differ from
@@ -29,7 +29,7 @@ class Family(NamedTuple):
         window = config.get("sliding_window")
         if self.windows == "any":
             used = config.get("use_sliding_window", False)
-            check("use_sliding_window", used, bool)
+            check_field("use_sliding_window", used, bool)
             window = window if used else None
             windowed = _sliding_layers(config, window, layers)
         else:
@@ -70,20 +70,20 @@ NO_BIAS = {"attention_bias": (False, None), "mlp_bias": (False, None)}
 NO_WINDOW = {"sliding_window": (None,), "use_sliding_window": (False, None), "layer_types": (None,)}
 QWEN = {"num_key_value_heads": 32, "sliding_window": 4096, "max_window_layers": 28}
 FAMILIES = {
-    "llama": Family("LlamaForCausalLM", "none", {}, NO_WINDOW),
-    "mistral": Family(
+    "llama": Variant("LlamaForCausalLM", "none", {}, NO_WINDOW),
+    "mistral": Variant(
         "MistralForCausalLM",
         "all",
         {"num_key_value_heads": 8, "sliding_window": 4096},
         {**NO_BIAS, "layer_types": (None,)},
     ),
-    "qwen2": Family(
+    "qwen2": Variant(
         "Qwen2ForCausalLM",
         "any",
         {**QWEN, "attention_bias": True},
         {**NO_BIAS, "attention_bias": (True,)},
     ),
-    "qwen3": Family(
+    "qwen3": Variant(
         "Qwen3ForCausalLM", "any", {**QWEN, "head_dim": 128}, {"mlp_bias": (False, None)}
     ),
 }

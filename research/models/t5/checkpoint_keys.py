@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from research.models.checkpoint.key_map import Key, Layout
+from research.models.checkpoint.key_map import Key, KeyMap
 
 
 def _attention_keys(theirs: str, ours: str) -> tuple[Key, ...]:
@@ -30,7 +30,7 @@ def _stack_keys(stack: str, mlp: int, mlp_names: Mapping[str, str]) -> tuple[Key
     )
 
 
-def _layout(mlp_names: Mapping[str, str]) -> Layout:
+def _layout(mlp_names: Mapping[str, str]) -> KeyMap:
     cross = "decoder.block.{i}.layer.1"
     keys = (
         Key("shared.weight", "embed/embedding"),
@@ -43,7 +43,7 @@ def _layout(mlp_names: Mapping[str, str]) -> Layout:
     copies = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight")
     # A bias of cross-attention, which the first checkpoints hold and no version reads.
     unread = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
-    return Layout(keys, copies=dict.fromkeys(copies, "shared.weight"), ignored=(unread,))
+    return KeyMap(keys, copies=dict.fromkeys(copies, "shared.weight"), ignored=(unread,))
 
 
 PLAIN = _layout({"wi": "up", "wo": "down"})

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check, check_fixed
+from research.models.checkpoint.config_fields import check_field, check_fixed
 
 # Our field and what a Hugging Face config.json calls it.
 NAMES = {
@@ -68,9 +68,9 @@ class T5Config:
 
     def __post_init__(self):
         for ours in (*SIZES, "decoder_layers", "buckets", "max_distance"):
-            check(NAMES[ours], getattr(self, ours), int)
-        check(NAMES["norm_eps"], self.norm_eps, float)
-        check(NAMES["scaled"], self.scaled, bool)
+            check_field(NAMES[ours], getattr(self, ours), int)
+        check_field(NAMES["norm_eps"], self.norm_eps, float)
+        check_field(NAMES["scaled"], self.scaled, bool)
         start = self.start_token
         whole = isinstance(start, int) and not isinstance(start, bool)
         if not whole or not 0 <= start < self.vocab_size:
@@ -101,7 +101,7 @@ class T5Config:
             given.setdefault("start_token", config["pad_token_id"])
         tie = config.get("tie_word_embeddings")
         tie = True if tie is None else tie
-        check("tie_word_embeddings", tie, bool)
+        check_field("tie_word_embeddings", tie, bool)
         multilingual = config.get("model_type") == "mt5"  # its outputs are never scaled
         given["scaled"] = not multilingual and given.get("scaled", tie)
         given["tied"] = tie and (given["scaled"] or "lm_head.weight" not in names)

@@ -8,11 +8,11 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.checkpoint.key_map import Layout
+from research.models.checkpoint.key_map import KeyMap
 from research.models.layers.attention import (
     INITIAL,
     Attention,
-    Memory,
+    KeyValueMemory,
     Source,
     causal,
     output_head,
@@ -63,12 +63,12 @@ class Block(nn.Module):
             hidden = hidden + self.cross_drop(self.cross.cross(self.cross_norm(hidden), cross))
         return hidden + self.mlp_drop(self.mlp(self.mlp_norm(hidden))), keys, values
 
-    def offered(self, encoded: Array) -> tuple[Array, Array]:
+    def cross_memory(self, encoded: Array) -> tuple[Array, Array]:
         """Keys and values [B, S, H, K] of the encoder's hidden states [B, S, D]."""
-        return self.cross.offered(encoded)
+        return self.cross.project_memory(encoded)
 
 
-class Stack(nn.Module):
+class T5Stack(nn.Module):
     """The encoder or the decoder: layers that share one table of biases by distance."""
 
     config: T5Config
@@ -87,9 +87,9 @@ class Stack(nn.Module):
         hidden: Array,
         positions: Array,
         valid: Array,
-        memories: Sequence[Memory],
-        cross: Memory | None = None,
-    ) -> tuple[Array, Memory]:
+        memories: Sequence[KeyValueMemory],
+        cross: KeyValueMemory | None = None,
+    ) -> tuple[Array, KeyValueMemory]:
         """(hidden [B, T, D] after the final norm, what these T positions offer to later ones)."""
         visible = causal(valid) if self.decodes else valid[:, None]
         bias = self._bias(positions, positions)
@@ -107,11 +107,11 @@ class Stack(nn.Module):
         all_keys, all_values = zip(*own, strict=True)
         everywhere = jnp.broadcast_to(positions, valid.shape)
         found = self.output_drop(self.final_norm(hidden))
-        return found, Memory(all_keys, all_values, valid, everywhere)
+        return found, KeyValueMemory(all_keys, all_values, valid, everywhere)
 
-    def offered(self, encoded: Array) -> list[tuple[Array, Array]]:
+    def cross_memories(self, encoded: Array) -> list[tuple[Array, Array]]:
         """Each layer's keys and values [B, S, H, K] of the encoder's hidden states [B, S, D]."""
-        return [layer.offered(encoded) for layer in self.layers]
+        return [layer.cross_memory(encoded) for layer in self.layers]
 
     def _bias(self, queries: Array, keys: Array) -> Array:
         """[rows, H, T, S] float32, for positions [B or 1, T] of queries and [b or 1, S] of keys.
@@ -137,7 +137,7 @@ class T5(Model):
 
     ROUTE: ClassVar[Route] = "seq2seq"
     DROPS: ClassVar[bool] = True
-    LAYOUT: ClassVar[Layout] = PLAIN
+    KEY_MAP: ClassVar[KeyMap] = PLAIN
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "T5":
@@ -147,31 +147,31 @@ class T5(Model):
     def setup(self):
         config = self.config
         self.table = token_table(config)
-        self.encoder = Stack(config, decodes=False)
-        self.decoder = Stack(config, decodes=True)
+        self.encoder = T5Stack(config, decodes=False)
+        self.decoder = T5Stack(config, decodes=True)
         if not config.tied:
             self.head = output_head(config)
 
     def encode(
-        self, inputs: Array, positions: Array, valid: Array, memories: Sequence[Memory] = ()
+        self, inputs: Array, positions: Array, valid: Array, memories: Sequence[KeyValueMemory] = ()
     ) -> Array:
         """Hidden states [B, S, D]; every position sees all valid ones, of the memories too."""
         hidden, _ = self.encoder(self.embedded(inputs), positions, valid, memories)
         return hidden
 
-    def offered(self, hidden: Array, positions: Array, valid: Array) -> Memory:
+    def cross_memories(self, hidden: Array, positions: Array, valid: Array) -> KeyValueMemory:
         """What the decoder's cross-attention reads of encoded inputs [B, S, D], layer by layer."""
-        keys, values = zip(*self.decoder.offered(hidden), strict=True)
-        return Memory(keys, values, valid, jnp.broadcast_to(positions, valid.shape))
+        keys, values = zip(*self.decoder.cross_memories(hidden), strict=True)
+        return KeyValueMemory(keys, values, valid, jnp.broadcast_to(positions, valid.shape))
 
     def __call__(
         self,
         inputs: Array,
         positions: Array,
         valid: Array,
-        memories: Sequence[Memory] = (),
-        cross: Memory | None = None,
-    ) -> tuple[Array, Memory]:
+        memories: Sequence[KeyValueMemory] = (),
+        cross: KeyValueMemory | None = None,
+    ) -> tuple[Array, KeyValueMemory]:
         """(hidden [B, T, D] of the decoder, what these T positions offer to later ones).
 
         cross: as `offered` gives it; its b rows serve B rows as those of `Memory` do. Only while
@@ -181,7 +181,7 @@ class T5(Model):
         if cross is None:
             if not self.is_initializing():
                 raise ValueError("the decoder needs `cross`: what `offered` gives")
-            cross = self.offered(self.encode(inputs, positions, valid), positions, valid)
+            cross = self.cross_memories(self.encode(inputs, positions, valid), positions, valid)
         embedded = self.embedded(inputs)
         hidden, memory = self.decoder(embedded, positions, valid, memories, cross)
         if self.is_initializing():
@@ -197,4 +197,4 @@ class T5(Model):
 class GatedT5(T5):
     """T5 1.1 and mT5, whose MLP is gated; see `T5`."""
 
-    LAYOUT: ClassVar[Layout] = GATED
+    KEY_MAP: ClassVar[KeyMap] = GATED

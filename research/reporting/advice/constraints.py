@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from research.common.errors import InputError, check_whole, choose_from
-from research.reporting.format import count, seconds, size
+from research.reporting.format import byte_size, count, seconds
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import Cell, Grid
-from research.reporting.grid.measures import outside
+from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.measures import out_of_domain_score
 
 # The costs that "cheap" can mean, by their names in the records.
 COSTS = {
-    "stored_bytes": ("bytes stored", size),
+    "stored_bytes": ("bytes stored", byte_size),
     "added_tokens": ("added tokens", count),
     "train_seconds": ("training seconds", seconds),
-    "cache_bytes": ("bytes cached", size),
+    "cache_bytes": ("bytes cached", byte_size),
     "trained_params": ("trained parameters", count),
 }
 
@@ -58,7 +58,7 @@ class Constraints:
             if name not in COSTS:
                 raise InputError("prefer", name, choose_from(COSTS, name))
 
-    def price(self, cell: Cell) -> tuple[float, ...]:
+    def price(self, cell: ResultCell) -> tuple[float, ...]:
         """Sorts the cheaper cell first; what was not measured is dear."""
         costs = [cell.cost(name) for name in self.prefer]
         return tuple(math.inf if cost is None else cost for cost in costs)
@@ -73,20 +73,20 @@ class Bound:
 
     name: str
     limit: str
-    excess: Callable[[Cell], float | None]
+    excess: Callable[[ResultCell], float | None]
     text: Callable[[float], str]
     scale: float = 1.0
 
-    def kept(self, cell: Cell) -> bool:
+    def kept(self, cell: ResultCell) -> bool:
         excess = self.excess(cell)
         return excess is not None and excess <= 1e-12
 
-    def distance(self, cell: Cell) -> float:
+    def distance(self, cell: ResultCell) -> float:
         """How far beyond it a cell is, for its size; infinite where that was not measured."""
         excess = self.excess(cell)
         return math.inf if excess is None else max(excess, 0.0) / self.scale
 
-    def missed(self, cell: Cell) -> str:
+    def missed(self, cell: ResultCell) -> str:
         """By how much a cell misses it, as a phrase."""
         excess = self.excess(cell)
         by = "was not measured" if excess is None else f"missed by {self.text(excess)}"
@@ -105,8 +105,8 @@ def _costs(constraints: Constraints) -> Iterator[Bound]:
             yield Bound(words, f"at most {text(limit)}", _above(name, limit), text, limit or 1.0)
 
 
-def _above(name: str, limit: float) -> Callable[[Cell], float | None]:
-    def excess(cell: Cell) -> float | None:
+def _above(name: str, limit: float) -> Callable[[ResultCell], float | None]:
+    def excess(cell: ResultCell) -> float | None:
         cost = cell.cost(name)
         return None if cost is None else cost - limit
 
@@ -114,8 +114,10 @@ def _above(name: str, limit: float) -> Callable[[Cell], float | None]:
 
 
 def _scores(constraints: Constraints) -> Iterator[Bound]:
-    def below(limit: float, value: Callable[[Cell], float | None]) -> Callable[..., float | None]:
-        def excess(cell: Cell) -> float | None:
+    def below(
+        limit: float, value: Callable[[ResultCell], float | None]
+    ) -> Callable[..., float | None]:
+        def excess(cell: ResultCell) -> float | None:
             score = value(cell)
             return None if score is None else limit - score
 
@@ -123,7 +125,7 @@ def _scores(constraints: Constraints) -> Iterator[Bound]:
 
     for words, limit, value in (
         ("score", constraints.score, lambda cell: cell.score(cell.headline).score),
-        ("score out of domain", constraints.out_of_domain, outside),
+        ("score out of domain", constraints.out_of_domain, out_of_domain_score),
     ):
         if limit is not None:
             yield Bound(words, f"at least {100 * limit:.1f}", below(limit, value), points)
@@ -160,7 +162,7 @@ def columns_for(grid: Grid, constraints: Constraints, task: str | None = None) -
     return [column for column in within if most[column[0]] == column]
 
 
-def cells_of(grid: Grid, column: Column) -> list[Cell]:
+def cells_of(grid: Grid, column: Column) -> list[ResultCell]:
     """The tested cells of a column, those that are complete if there are any."""
     found = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
     return [cell for cell in found if cell.complete] or found

@@ -15,9 +15,9 @@ from research.reporting.advice.constraints import (
     cells_of,
     examples_of,
 )
-from research.reporting.grid.grid import Cell, Grid
-from research.stats.best_group import LEVEL, untold
-from research.stats.intervals import Gap
+from research.reporting.grid.grid import Grid, ResultCell
+from research.stats.best_group import LEVEL, not_different_from
+from research.stats.intervals import MeanDifference
 from research.stats.power import Spread
 
 
@@ -29,9 +29,9 @@ class Candidate:
     five, if the gap is what it was found to be; None where that is too many.
     """
 
-    cell: Cell
+    cell: ResultCell
     missed: tuple[Bound, ...] = ()
-    gap: Gap | None = None
+    gap: MeanDifference | None = None
     like: bool = False
     seeds: int | None = None
     items: int | None = None
@@ -50,12 +50,12 @@ class Advice:
     column: Column
     examples: int
     constraints: Constraints
-    recommended: Cell | None
-    pool: tuple[Cell, ...]
+    recommended: ResultCell | None
+    pool: tuple[ResultCell, ...]
     sure: bool
-    constant: Cell | None
+    constant: ResultCell | None
     candidates: tuple[Candidate, ...]
-    without: tuple[tuple[Bound, tuple[Cell, ...]], ...]
+    without: tuple[tuple[Bound, tuple[ResultCell, ...]], ...]
 
     @property
     def nearest(self) -> Candidate:
@@ -94,8 +94,8 @@ def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
 
 
 def _pool(
-    able: Sequence[Cell], cells: Sequence[Cell], constraints: Constraints
-) -> tuple[list[Cell], bool, Cell | None]:
+    able: Sequence[ResultCell], cells: Sequence[ResultCell], constraints: Constraints
+) -> tuple[list[ResultCell], bool, ResultCell | None]:
     """(what may be taken, whether it surely has the score, the constant that nothing is above)."""
     constant = [cell for cell in cells if cell.key[0] in CONSTANT]
     compared = [*(cell for cell in able if cell not in constant), *constant]
@@ -107,7 +107,7 @@ def _pool(
     best = int(np.argmax(means[:trying]))
     known = [True] * trying  # to be another than the constant
     for place in range(trying, len(compared)):
-        like = untold(matrices, place, LEVEL)
+        like = not_different_from(matrices, place, LEVEL)
         if like[best] or means[place] > means[best]:
             return [], False, compared[place]
         known = [one and not same for one, same in zip(known, like, strict=False)]
@@ -116,16 +116,16 @@ def _pool(
         surely = [c for c, k in zip(compared, known, strict=False) if k and _low(c) >= wanted]
         if surely:
             return surely, True, None
-    level = untold(matrices, best, LEVEL)
+    level = not_different_from(matrices, best, LEVEL)
     within = [mean >= means[best] - constraints.tolerance - 1e-9 for mean in means]
     kept = zip(compared, known, level, within, strict=False)
     return [cell for cell, *all_of in kept if all(all_of)], False, None
 
 
 def _candidates(
-    cells: Sequence[Cell],
-    able: Sequence[Cell],
-    taken: Cell | None,
+    cells: Sequence[ResultCell],
+    able: Sequence[ResultCell],
+    taken: ResultCell | None,
     missed: dict[tuple[str, str, str], tuple[Bound, ...]],
 ) -> tuple[Candidate, ...]:
     """The taken one first, then what it is not told from, what it is told from, the others; each
@@ -134,14 +134,14 @@ def _candidates(
     if taken is None:
         found = [Candidate(cell, missed[cell.key]) for cell in cells]
         return tuple(sorted(found, key=lambda one: (len(one.missed), -_score(one.cell))))
-    like = untold(_matched(able), able.index(taken), LEVEL)
+    like = not_different_from(_matched(able), able.index(taken), LEVEL)
     alike = {cell.key for cell, same in zip(able, like, strict=True) if same}
     pairs = max(len(able) * (len(able) - 1) // 2, 1)
     matrices, found = _matched(cells), []
     for cell, matrix in zip(cells, matrices, strict=True):
         difference = matrix - matrices[cells.index(taken)]
         seeds, items = _needed(difference, LEVEL / pairs) if cell.key in alike else (None, None)
-        gap = None if cell is taken else Gap.of(difference)[0]
+        gap = None if cell is taken else MeanDifference.of(difference)[0]
         one = Candidate(cell, missed[cell.key], gap, cell.key in alike, seeds, items)
         found.append(one)
 
@@ -158,7 +158,7 @@ def _needed(difference: np.ndarray, level: float) -> tuple[int | None, int | Non
     return spread.enough_seeds(level), spread.enough_items(level)
 
 
-def _matched(cells: Sequence[Cell]) -> list[np.ndarray]:
+def _matched(cells: Sequence[ResultCell]) -> list[np.ndarray]:
     """Influence matrices [S, I] on the seeds that all share; InputError where they share none."""
     shared = set.intersection(*(set(cell.seeds) for cell in cells))
     if not shared:
@@ -169,9 +169,9 @@ def _matched(cells: Sequence[Cell]) -> list[np.ndarray]:
     ]
 
 
-def _score(cell: Cell) -> float:
+def _score(cell: ResultCell) -> float:
     return cell.score(cell.headline).score
 
 
-def _low(cell: Cell) -> float:
+def _low(cell: ResultCell) -> float:
     return cell.score(cell.headline).low

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from research.reporting.advice.constraints import COSTS, points
 from research.reporting.advice.recommend import Advice, Candidate
-from research.reporting.advice.table import cost, gap
+from research.reporting.advice.table import format_cost, format_difference
 from research.reporting.format import amount, percent
-from research.reporting.grid.grid import Cell
+from research.reporting.grid.grid import ResultCell
 from research.stats.power import MOST_SEEDS
 
 
@@ -19,11 +19,11 @@ def sentences(advice: Advice) -> list[str]:
     cell = advice.recommended
     marks = " Provisional: it has few seeds." if cell.provisional else ""
     score = percent(cell.score(cell.headline))
-    first = f"{where}: take {cell.key[0]}, {score}; {_told(advice)}.{marks}"
+    first = f"{where}: take {cell.key[0]}, {score}; {_conclusion(advice)}.{marks}"
     return [first, _rule(advice), *_others(advice), *_many(advice), *_doubts(advice)]
 
 
-def _told(advice: Advice) -> str:
+def _conclusion(advice: Advice) -> str:
     """How it stands among the others that keep the bounds."""
     rivals = sum(one.like for one in advice.candidates[1:])
     able = [one for one in advice.candidates[1:] if not one.missed and not one.like]
@@ -52,15 +52,15 @@ def _others(advice: Advice) -> Iterator[str]:
     """What it cannot be told from, and who is cheapest in another sense."""
     like = [one for one in advice.candidates[1:] if one.like]
     if like:
-        names = "; ".join(f"{one.cell.key[0]} {gap(one)}" for one in like)
+        names = "; ".join(f"{one.cell.key[0]} {format_difference(one)}" for one in like)
         yield f"Not told apart, with their scores less its own in points: {names}."
         yield from _cheaper(advice, like)
     for name, (words, _) in COSTS.items():
         known = [cell for cell in advice.pool if cell.cost(name) is not None]
         least = min(known, key=lambda cell: cell.cost(name) or 0.0, default=None)
         taken = advice.recommended
-        if least and taken and cost(least, name) != cost(taken, name):
-            yield f"If {words} matter most: {least.key[0]} ({cost(least, name)})."
+        if least and taken and format_cost(least, name) != format_cost(taken, name):
+            yield f"If {words} matter most: {least.key[0]} ({format_cost(least, name)})."
 
 
 def _cheaper(advice: Advice, like: Sequence[Candidate]) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _binding(advice: Advice) -> list[str]:
     return lines
 
 
-def _few(cells: Sequence[Cell]) -> str:
+def _few(cells: Sequence[ResultCell]) -> str:
     """The best three with their scores, and how many more."""
     best = sorted(cells, key=lambda cell: -cell.score(cell.headline).score)
     names = [f"{cell.key[0]} ({100 * cell.score(cell.headline).score:.1f})" for cell in best[:3]]

@@ -3,8 +3,8 @@
 from research.reporting.advice.constraints import COSTS
 from research.reporting.advice.recommend import Advice, Candidate
 from research.reporting.format import MISSING, amount, percent
-from research.reporting.grid.grid import Cell
-from research.reporting.table import Entry, Layout
+from research.reporting.grid.grid import ResultCell
+from research.reporting.table import Table, TableCell
 from research.stats.power import MOST_SEEDS, MOST_TIMES
 
 SHOWN = ("stored_bytes", "added_tokens", "train_seconds")  # costs that have a column
@@ -31,12 +31,12 @@ NOTES = (
 )
 
 
-def lay_out_advice(advice: Advice) -> Layout:
+def advice_table(advice: Advice) -> Table:
     """A line for each approach; the recommended one first, then what is not told from it."""
     rows = tuple((one.cell.key[0], _entries(advice, one)) for one in advice.candidates)
     runs = [one for one in advice.candidates if one.like or one.cell is advice.recommended]
     ids = "; ".join(f"{o.cell.key[0]}: {' '.join(r['run_id'] for r in o.cell.runs)}" for o in runs)
-    return Layout(
+    return Table(
         title=f"{advice.column[0]}, {amount(advice.column[1])}: the evidence",
         heads=HEADS,
         scores=2,
@@ -46,15 +46,15 @@ def lay_out_advice(advice: Advice) -> Layout:
     )
 
 
-def _entries(advice: Advice, one: Candidate) -> tuple[Entry, ...]:
+def _entries(advice: Advice, one: Candidate) -> tuple[TableCell, ...]:
     like = one.like or one.cell is advice.recommended
-    texts = (gap(one), _verdict(advice, one), *_needed(one))
-    costs = (cost(one.cell, name) for name in SHOWN)
-    score = Entry(percent(one.cell.score(one.cell.headline)), like)
-    return (score, *map(Entry, (*texts, *costs)))
+    texts = (format_difference(one), _verdict(advice, one), *_needed(one))
+    costs = (format_cost(one.cell, name) for name in SHOWN)
+    score = TableCell(percent(one.cell.score(one.cell.headline)), like)
+    return (score, *map(TableCell, (*texts, *costs)))
 
 
-def gap(one: Candidate) -> str:
+def format_difference(one: Candidate) -> str:
     """Its score less that of the recommended one, with the interval."""
     return MISSING if one.gap is None else one.gap.text()
 
@@ -79,7 +79,7 @@ def _needed(one: Candidate) -> tuple[str, str]:
     return str(one.seeds or f">{MOST_SEEDS}"), f"{one.items:,}" if one.items else most
 
 
-def cost(cell: Cell, name: str) -> str:
+def format_cost(cell: ResultCell, name: str) -> str:
     """One of `COSTS`."""
     value = cell.cost(name)
     return MISSING if value is None else COSTS[name][1](value)

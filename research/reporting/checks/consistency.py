@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.grid import Grid, ResultCell
 from research.reporting.grid.provenance import FACTS
 
 
@@ -29,10 +29,10 @@ def differing(grid: Grid) -> list[str]:
     return lines
 
 
-def _odd(cells: Sequence[Cell], where: str) -> Iterator[tuple[str, list[Cell], str]]:
+def _odd(cells: Sequence[ResultCell], where: str) -> Iterator[tuple[str, list[ResultCell], str]]:
     """(fact, the cells that are not as most are, the sentence)."""
     for fact, value in FACTS.items():
-        groups: dict[str, list[Cell]] = defaultdict(list)
+        groups: dict[str, list[ResultCell]] = defaultdict(list)
         for cell in cells:
             groups[value(cell)].append(cell)
         if len(groups) < 2:

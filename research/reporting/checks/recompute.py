@@ -7,9 +7,9 @@ from typing import NamedTuple
 from research.common.errors import InputError
 from research.records.predictions import Predictions
 from research.records.schema import TOLERANCE, splits
-from research.records.store import Ledger
-from research.reporting.grid.grid import Cell, Grid
-from research.stats.groups import shares
+from research.records.store import RunStore
+from research.reporting.grid.grid import Grid, ResultCell
+from research.stats.groups import group_scores
 
 
 class Recomputed(NamedTuple):
@@ -24,11 +24,11 @@ class Recomputed(NamedTuple):
 
 def recompute_runs(folder: Path) -> Recomputed:
     """Reads every run: its digests, and each split's metrics anew from its predictions."""
-    ledger, files, damaged = Ledger(folder), 0, []
-    ids = ledger.ids()
+    store, files, damaged = RunStore(folder), 0, []
+    ids = store.ids()
     for id in ids:
         try:
-            files += len(splits(ledger.read(id)))
+            files += len(splits(store.read(id)))
         except InputError as error:
             damaged.append(str(error))
     return Recomputed(len(ids), files, damaged)
@@ -43,7 +43,7 @@ def recompute_cells(grid: Grid) -> list[str]:
     return [line for cell in grid.tested() for line in (*_scores(cell), *_groups(cell))]
 
 
-def _scores(cell: Cell) -> list[str]:
+def _scores(cell: ResultCell) -> list[str]:
     lines = []
     for metric in cell.influence:
         noted = [run["metrics"]["test"].get(metric) for run in cell.runs]
@@ -55,14 +55,14 @@ def _scores(cell: Cell) -> list[str]:
     return lines
 
 
-def _groups(cell: Cell) -> list[str]:
+def _groups(cell: ResultCell) -> list[str]:
     lines = []
     for run, answers in zip(cell.runs, cell.predictions, strict=True):
         noted = ((run.get("robustness") or {}).get("groups") or {}).get("label")
         if not noted or not isinstance(answers, Predictions):
             continue
         names = [run["labels"][place] for place in answers.gold]
-        for label, share in shares(answers.predicted == answers.gold, names).items():
+        for label, share in group_scores(answers.predicted == answers.gold, names).items():
             if abs(share.score - noted[label]["score"]) > TOLERANCE:
                 where = f"{', '.join(cell.key)}, run {run['run_id']}"
                 lines.append(f"{where}: label {label} is {noted[label]['score']}, {share.score}")

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from research.reporting.figures.colors import Look
-from research.reporting.figures.costs import lay_out_costs
+from research.reporting.figures.colors import SeriesStyle
+from research.reporting.figures.costs import cost_figures
 from research.reporting.figures.figure import Figure
-from research.reporting.figures.robustness import lay_out_holding
-from research.reporting.figures.training import lay_out_training
+from research.reporting.figures.robustness import robustness_figures
+from research.reporting.figures.training import training_figures
 from research.reporting.grid.grid import Grid
 
-Looks = Mapping[str, Look]
+Looks = Mapping[str, SeriesStyle]
 
 
-def lay_out_figures(grid: Grid, found: Looks) -> list[Figure]:
+def all_figures(grid: Grid, found: Looks) -> list[Figure]:
     """All figures, in the order of the page."""
-    parts = (lay_out_costs, lay_out_training, lay_out_holding)
+    parts = (cost_figures, training_figures, robustness_figures)
     return [figure for part in parts for figure in part(grid, found)]

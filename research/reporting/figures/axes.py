@@ -12,7 +12,7 @@ MOST_TICKS = 6
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """low, high: the values at the two ends, or their common logarithms. nought: the name of the
     place of 0 on a logarithmic axis, None without such a place. text: how a tick reads.
     """
@@ -55,23 +55,23 @@ class Scale:
         return inside[:: -(-len(inside) // MOST_TICKS)]
 
 
-def linear(values: Iterable[float], text: Callable[[float], str] = "{:g}".format) -> Scale:
+def linear(values: Iterable[float], text: Callable[[float], str] = "{:g}".format) -> AxisScale:
     """An axis on which all of the values stand, with a little room at both ends."""
     values = list(values)
     low, high = min(values, default=0.0), max(values, default=1.0)
     room = MARGIN * (high - low) or 0.5
-    return Scale(low - room, high + room, text)
+    return AxisScale(low - room, high + room, text)
 
 
 def logarithmic(
     values: Iterable[float], nought: str = "0", text: Callable[[float], str] = count
-) -> Scale:
+) -> AxisScale:
     """The same with logarithms; a place for 0 where one of the values is 0."""
     values = list(values)
     logs = [math.log10(value) for value in values if value > 0] or [0.0]
     room = 2 * MARGIN * (max(logs) - min(logs)) or 0.5
     begins = nought if min(values, default=1.0) <= 0 else None
-    return Scale(min(logs) - room, max(logs) + room, text, True, begins)
+    return AxisScale(min(logs) - room, max(logs) + room, text, True, begins)
 
 
 def _steps(low: float, high: float) -> list[float]:

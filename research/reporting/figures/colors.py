@@ -18,7 +18,7 @@ LONGEST = 30  # characters of a name that can stand beside a point
 
 
 @dataclass(frozen=True)
-class Family:
+class MethodFamily:
     """Approaches of one kind. light, dark: its colour on white and on dark paper."""
 
     name: str
@@ -27,15 +27,15 @@ class Family:
     dark: str
 
 
-PROMPTS = Family("prompts", "prompts", "#2f66c0", "#75adfb")
-SOFT = Family("soft", "soft prompts, prefixes", "#03a45c", "#66f797")
-LORA = Family("lora", "LoRA and its kin", "#a63200", "#e87e1b")
-SMALL = Family("small", "adapters, scales, norms, biases", "#86006f", "#ee91c4")
-LAYERS = Family("layers", "some layers, heads", "#aa8c00", "#f9d306")
-FULL = Family("full", "full fine-tuning", "#151515", "#f2efe6")
-SEVERAL = Family("several", "together, or in turn", "#3a10b0", "#796ff0")
-OTHER = Family("other", "other methods", "#594d42", "#a17a3f")
-BASELINE = Family("baseline", "without the model", "#888e94", "#818174")
+PROMPTS = MethodFamily("prompts", "prompts", "#2f66c0", "#75adfb")
+SOFT = MethodFamily("soft", "soft prompts, prefixes", "#03a45c", "#66f797")
+LORA = MethodFamily("lora", "LoRA and its kin", "#a63200", "#e87e1b")
+SMALL = MethodFamily("small", "adapters, scales, norms, biases", "#86006f", "#ee91c4")
+LAYERS = MethodFamily("layers", "some layers, heads", "#aa8c00", "#f9d306")
+FULL = MethodFamily("full", "full fine-tuning", "#151515", "#f2efe6")
+SEVERAL = MethodFamily("several", "together, or in turn", "#3a10b0", "#796ff0")
+OTHER = MethodFamily("other", "other methods", "#594d42", "#a17a3f")
+BASELINE = MethodFamily("baseline", "without the model", "#888e94", "#818174")
 FAMILIES = (PROMPTS, SOFT, LORA, SMALL, LAYERS, FULL, SEVERAL, OTHER, BASELINE)
 
 # Of the methods that come with the house; one that does not stand here is among the others.
@@ -56,7 +56,7 @@ OF_METHOD = {
 
 
 @dataclass(frozen=True)
-class Look:
+class SeriesStyle:
     """number: of the row in the table, from 1. tag: what labels it in figures. shape: which of the
     markers it has within its family.
     """
@@ -64,22 +64,22 @@ class Look:
     number: int
     name: str
     tag: str
-    family: Family
+    family: MethodFamily
     shape: int
 
 
-def looks(grid: Grid) -> dict[str, Look]:
+def series_styles(grid: Grid) -> dict[str, SeriesStyle]:
     """How each row of the grid looks."""
     families = {row: _family(grid, row) for row in grid.rows}
     short = len(grid.rows) <= NAMED and all(len(row) <= LONGEST for row in grid.rows)
-    found: dict[str, Look] = {}
+    found: dict[str, SeriesStyle] = {}
     for number, row in enumerate(grid.rows, 1):
         shape = sum(look.family == families[row] for look in found.values())
-        found[row] = Look(number, row, row if short else str(number), families[row], shape)
+        found[row] = SeriesStyle(number, row, row if short else str(number), families[row], shape)
     return found
 
 
-def by_family(found: Mapping[str, Look]) -> list[tuple[Family, list[Look]]]:
+def by_family(found: Mapping[str, SeriesStyle]) -> list[tuple[MethodFamily, list[SeriesStyle]]]:
     """The families that there are, each with its approaches in the order of the table."""
     members = [
         (family, [look for look in found.values() if look.family == family]) for family in FAMILIES
@@ -87,7 +87,7 @@ def by_family(found: Mapping[str, Look]) -> list[tuple[Family, list[Look]]]:
     return [(family, some) for family, some in members if some]
 
 
-def _family(grid: Grid, row: str) -> Family:
+def _family(grid: Grid, row: str) -> MethodFamily:
     if row in grid.baselines:
         return BASELINE
     records = [
@@ -96,7 +96,7 @@ def _family(grid: Grid, row: str) -> Family:
     return family_of(records[0])
 
 
-def family_of(record: Record) -> Family:
+def family_of(record: Record) -> MethodFamily:
     """The family of what a run's stages train; a head beside another method does not count."""
     approach = record["configuration"].get("approach")
     if not isinstance(approach, Mapping):

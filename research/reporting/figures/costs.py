@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from research.reporting.figures.axes import logarithmic
-from research.reporting.figures.colors import Look
+from research.reporting.figures.colors import SeriesStyle
 from research.reporting.figures.figure import (
     Axis,
     Figure,
@@ -20,7 +20,7 @@ from research.reporting.figures.figure import (
 )
 from research.reporting.format import count, percent, seconds
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.grid import Grid, ResultCell
 
 INSTANT = 0.01  # seconds: nothing that anybody waits for
 INTERVALS = "Scores on test with 95 % intervals over seeds and test items."
@@ -31,7 +31,7 @@ FRONT = (
 
 
 @dataclass(frozen=True)
-class Cost:
+class CostAxis:
     """name: in the records' costs. label: of the axis. least: below it, costs stand together at
     the place `nought`. text: a number with its unit.
     """
@@ -43,13 +43,13 @@ class Cost:
     text: Callable[[float], str]
 
 
-PARAMETERS = Cost("trained_params", "trained parameters", 1, "0", "{:,.0f} parameters".format)
-SECONDS = Cost(
+PARAMETERS = CostAxis("trained_params", "trained parameters", 1, "0", "{:,.0f} parameters".format)
+SECONDS = CostAxis(
     "train_seconds", "training seconds", INSTANT, f"<{INSTANT}", lambda s: f"{seconds(s)} seconds"
 )
 
 
-def lay_out_costs(grid: Grid, looks: Mapping[str, Look]) -> list[Figure]:
+def cost_figures(grid: Grid, looks: Mapping[str, SeriesStyle]) -> list[Figure]:
     """The score against trained parameters, against examples, and against seconds to train."""
     figures = (
         Figure(
@@ -76,7 +76,7 @@ def lay_out_costs(grid: Grid, looks: Mapping[str, Look]) -> list[Figure]:
     return [figure for figure in figures if figure.panels]
 
 
-def _by_cost(grid: Grid, looks: Mapping[str, Look], cost: Cost) -> tuple[Panel, ...]:
+def _by_cost(grid: Grid, looks: Mapping[str, SeriesStyle], cost: CostAxis) -> tuple[Panel, ...]:
     """A panel for each task and regime; the panels of a task have the same scores."""
     found = {}
     for column, cells in columns(grid):
@@ -94,7 +94,7 @@ def _by_cost(grid: Grid, looks: Mapping[str, Look], cost: Cost) -> tuple[Panel, 
     )
 
 
-def _by_examples(grid: Grid, looks: Mapping[str, Look]) -> tuple[Panel, ...]:
+def _by_examples(grid: Grid, looks: Mapping[str, SeriesStyle]) -> tuple[Panel, ...]:
     """A panel for each task with several numbers of examples."""
     found = {}
     for task in distinct(task for task, _ in grid.columns):
@@ -127,7 +127,7 @@ def _sizes(grid: Grid, row: str, task: str) -> list[Point]:
     return found
 
 
-def _point(cell: Cell, x: float, says: str) -> Point:
+def _point(cell: ResultCell, x: float, says: str) -> Point:
     score = cell.score(cell.headline)
     return Point(
         x,

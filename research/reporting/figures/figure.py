@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from research.records.schema import Record
-from research.reporting.figures.axes import Scale, linear
-from research.reporting.figures.colors import Look
+from research.reporting.figures.axes import AxisScale, linear
+from research.reporting.figures.colors import SeriesStyle
 from research.reporting.format import amount
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.grid import Grid, ResultCell
 from research.reporting.tables.footnotes import NAMES
 
 
@@ -30,7 +30,7 @@ class Point:
 class Series:
     """The points of an approach; joined: by a line."""
 
-    look: Look
+    style: SeriesStyle
     points: tuple[Point, ...]
     joined: bool = False
 
@@ -38,7 +38,7 @@ class Series:
 @dataclass(frozen=True)
 class Axis:
     label: str
-    scale: Scale
+    scale: AxisScale
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def ids(runs: Iterable[Record]) -> tuple[str, ...]:
     return tuple(run["run_id"] for run in runs)
 
 
-def columns(grid: Grid) -> list[tuple[tuple[str, str], list[Cell]]]:
+def columns(grid: Grid) -> list[tuple[tuple[str, str], list[ResultCell]]]:
     """Each task and regime with its tested cells, those without any left out."""
     found = [(column, [grid.cell(row, column) for row in grid.rows]) for column in grid.columns]
     kept = [(column, [cell for cell in cells if cell is not None]) for column, cells in found]

@@ -42,7 +42,7 @@ SHAPES = (
 
 
 @dataclass(frozen=True)
-class Frame:
+class PlotArea:
     """The plot within a panel."""
 
     panel: Panel
@@ -73,12 +73,12 @@ class Frame:
         return [(self.x(v), self.y(v)) for v in (low, high)] if low < high else []
 
 
-def frame(panel: Panel) -> Frame:
+def plot_area(panel: Panel) -> PlotArea:
     """The plot, with room beside it for the labels of lines."""
     right = RIGHT
     if joined(panel):
-        right = AWAY + max(size(lines(one.look.tag))[0] for one in panel.series) + 2
-    return Frame(panel, WIDTH - LEFT - right, HEIGHT - TOP - BOTTOM)
+        right = AWAY + max(marker_size(line_style(one.style.tag))[0] for one in panel.series) + 2
+    return PlotArea(panel, WIDTH - LEFT - right, HEIGHT - TOP - BOTTOM)
 
 
 def joined(panel: Panel) -> bool:
@@ -86,7 +86,7 @@ def joined(panel: Panel) -> bool:
     return any(one.joined for one in panel.series)
 
 
-def lines(tag: str) -> tuple[str, ...]:
+def line_style(tag: str) -> tuple[str, ...]:
     """The text of a label; a long one is broken near its middle."""
     spaces = [place for place, letter in enumerate(tag) if letter == " "]
     if len(tag) <= LONG or not spaces:
@@ -95,6 +95,6 @@ def lines(tag: str) -> tuple[str, ...]:
     return tag[:cut], tag[cut + 1 :]
 
 
-def size(text: Sequence[str]) -> tuple[float, float]:
+def marker_size(text: Sequence[str]) -> tuple[float, float]:
     """Width and height of lines of text, about."""
     return LETTER * max(map(len, text)), LINE * len(text)

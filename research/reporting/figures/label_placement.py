@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from itertools import product
 from math import cos, hypot, pi, sin
 
-from research.reporting.figures.colors import Look
+from research.reporting.figures.colors import SeriesStyle
 from research.reporting.figures.figure import Series
 from research.reporting.figures.geometry import (
     AWAY,
     LINE,
     MARKER,
     RIGHT,
-    Frame,
     Place,
+    PlotArea,
     joined,
-    lines,
-    size,
+    line_style,
+    marker_size,
 )
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -30,7 +30,7 @@ class Label:
     text ends there. leader: where a line to it begins, None without a line.
     """
 
-    look: Look
+    look: SeriesStyle
     lines: tuple[str, ...]
     x: float
     y: float
@@ -38,21 +38,21 @@ class Label:
     leader: Place | None
 
 
-def labels(plot: Frame) -> list[Label]:
+def labels(plot: PlotArea) -> list[Label]:
     """A label for each approach: beside its line's end, or around its point where there is room."""
     return _at_ends(plot) if joined(plot.panel) else _around(plot)
 
 
-def _at_ends(plot: Frame) -> list[Label]:
+def _at_ends(plot: PlotArea) -> list[Label]:
     """One below the other to the right of the plot, as near to the lines' ends as may be."""
-    ends = [(one.look, plot.at(one.points[-1])) for one in plot.panel.series]
+    ends = [(one.style, plot.at(one.points[-1])) for one in plot.panel.series]
     ends.sort(key=lambda end: end[1][1])
-    heights = [size(lines(look.tag))[1] for look, _ in ends]
+    heights = [marker_size(line_style(look.tag))[1] for look, _ in ends]
     tops = apart([at[1] - high / 2 for (_, at), high in zip(ends, heights, strict=True)], heights)
     return [
         Label(
             look,
-            lines(look.tag),
+            line_style(look.tag),
             plot.width + AWAY,
             top + LINE / 2,
             False,
@@ -83,15 +83,15 @@ def _stack(group: Sequence[tuple[float, float]]) -> list[float]:
     return [begin + depth for depth in depths]
 
 
-def _around(plot: Frame) -> list[Label]:
+def _around(plot: PlotArea) -> list[Label]:
     """Beside the points, those of the front first; a label without room is left out."""
-    at = {one.look.number: plot.at(one.points[0]) for one in plot.panel.series}
+    at = {one.style.number: plot.at(one.points[0]) for one in plot.panel.series}
     taken = [(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in at.values()]
     drawn = [*_bars(plot), *_front(plot)]
     best = {(plot.x(x), plot.y(y)) for x, y in plot.panel.front}
     found = []
-    for one in sorted(plot.panel.series, key=lambda one: at[one.look.number] not in best):
-        places = [_place(one.look, at[one.look.number], *way) for way in product(RINGS, SIDES)]
+    for one in sorted(plot.panel.series, key=lambda one: at[one.style.number] not in best):
+        places = [_place(one.style, at[one.style.number], *way) for way in product(RINGS, SIDES)]
         free = [
             (_cost(plot, one, ring, box, drawn), order, label, box)
             for order, (ring, label, box) in enumerate(places)
@@ -104,11 +104,11 @@ def _around(plot: Frame) -> list[Label]:
     return found
 
 
-def _cost(plot: Frame, one: Series, ring: float, box: Box, drawn: Sequence[Box]) -> float:
+def _cost(plot: PlotArea, one: Series, ring: float, box: Box, drawn: Sequence[Box]) -> float:
     """Of a label's place: farther is worse, and what it hides, and to seem to be of another point
     in the same colour.
     """
-    kin = [other for other in plot.panel.series if other.look.family == one.look.family]
+    kin = [other for other in plot.panel.series if other.style.family == one.style.family]
     near = min(kin, key=lambda other: _distance(plot.at(other.points[0]), box))
     hidden = sum(_meet(box, other) for other in drawn)
     return RINGS.index(ring) + hidden / 2 + 1.5 * (near is not one)
@@ -120,22 +120,22 @@ def _distance(at: Place, box: Box) -> float:
     return hypot(across, max(box[1] - at[1], at[1] - box[3], 0))
 
 
-def _bars(plot: Frame) -> list[Box]:
+def _bars(plot: PlotArea) -> list[Box]:
     points = [one.points[0] for one in plot.panel.series]
     return [(plot.x(p.x) - 1, plot.y(p.high), plot.x(p.x) + 1, plot.y(p.low)) for p in points]
 
 
-def _front(plot: Frame) -> list[Box]:
+def _front(plot: PlotArea) -> list[Box]:
     """The front's lines, which go right or up."""
     corners = plot.steps()
     pairs = zip(corners, corners[1:], strict=False)
     return [(a[0] - 1, b[1] - 1, b[0] + 1, a[1] + 1) for a, b in pairs]
 
 
-def _place(look: Look, at: Place, ring: float, side: float) -> tuple[float, Label, Box]:
+def _place(look: SeriesStyle, at: Place, ring: float, side: float) -> tuple[float, Label, Box]:
     """A label at such a distance on such a side of a point, and its box."""
-    text = lines(look.tag)
-    width, height = size(text)
+    text = line_style(look.tag)
+    width, height = marker_size(text)
     dx, dy = ring * cos(side * pi), ring * sin(side * pi)
     across = -width / 2 if abs(dx) < 1e-6 else -width if dx < 0 else 0.0
     down = -height / 2 if abs(dy) < 1e-6 else -0.9 * height if dy < 0 else -0.1 * height
@@ -149,7 +149,7 @@ def _place(look: Look, at: Place, ring: float, side: float) -> tuple[float, Labe
     return ring, label, (left, top, left + width, top + height)
 
 
-def _inside(plot: Frame, box: Box) -> bool:
+def _inside(plot: PlotArea, box: Box) -> bool:
     return box[0] > 1 and box[1] > -6 and box[2] < plot.width + RIGHT and box[3] < plot.height - 1
 
 

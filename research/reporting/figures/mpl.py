@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from research.common.files import write_atomically
-from research.reporting.figures.all import lay_out_figures
-from research.reporting.figures.colors import Family, Look, by_family, looks
+from research.reporting.figures.all import all_figures
+from research.reporting.figures.colors import MethodFamily, SeriesStyle, by_family, series_styles
 from research.reporting.figures.figure import Figure, Panel, Series
 from research.reporting.figures.geometry import (
     HEIGHT,
@@ -22,8 +22,8 @@ from research.reporting.figures.geometry import (
     TEXT,
     TOP,
     WIDTH,
-    Frame,
-    frame,
+    PlotArea,
+    plot_area,
 )
 from research.reporting.figures.label_placement import Label, labels
 from research.reporting.grid.grid import read_grid
@@ -62,20 +62,22 @@ def build_figures(folder: Path) -> dict[str, bytes]:
     import matplotlib  # here, since it takes a second, and few who read tables want it
 
     grid = read_grid(folder)
-    found = looks(grid)
+    found = series_styles(grid)
     with matplotlib.rc_context(STYLE):
         return {
             f"figures/{figure.name}.{form}": content
-            for figure in lay_out_figures(grid, found)
-            for form, content in drawn(figure, by_family(found)).items()
+            for figure in all_figures(grid, found)
+            for form, content in draw_figure(figure, by_family(found)).items()
         }
 
 
-def drawn(figure: Figure, members: list[tuple[Family, list[Look]]]) -> dict[str, bytes]:
+def draw_figure(
+    figure: Figure, members: list[tuple[MethodFamily, list[SeriesStyle]]]
+) -> dict[str, bytes]:
     """The PNG and the PDF of a figure, with a key below where labels are numbers."""
     from matplotlib.figure import Figure as Canvas
 
-    shown = {one.look.number for panel in figure.panels for one in panel.series}
+    shown = {one.style.number for panel in figure.panels for one in panel.series}
     key = [look for _, some in members for look in some if look.number in shown]
     key = [] if all(look.tag == look.name for look in key) else key
     down = -(-len(figure.panels) // ACROSS)
@@ -84,7 +86,7 @@ def drawn(figure: Figure, members: list[tuple[Family, list[Look]]]) -> dict[str,
     canvas = Canvas(figsize=(width * POINT / 72, height * POINT / 72), dpi=220)
     for place, panel in enumerate(figure.panels):
         left, top = WIDTH * (place % ACROSS), HEIGHT * (place // ACROSS)
-        plot = frame(panel)
+        plot = plot_area(panel)
         bottom = height - top - TOP - plot.height
         box = (left + LEFT, bottom, plot.width, plot.height)
         area = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
@@ -99,7 +101,7 @@ def drawn(figure: Figure, members: list[tuple[Family, list[Look]]]) -> dict[str,
     return found
 
 
-def _panel(axes: Any, plot: Frame) -> None:
+def _panel(axes: Any, plot: PlotArea) -> None:
     """Draws in the pixels of the page, y downwards."""
     panel = plot.panel
     axes.set_xlim(0, plot.width)
@@ -114,7 +116,7 @@ def _panel(axes: Any, plot: Frame) -> None:
         _label(axes, label)
 
 
-def _axes(axes: Any, plot: Frame, panel: Panel) -> None:
+def _axes(axes: Any, plot: PlotArea, panel: Panel) -> None:
     across, down = panel.x.scale.ticks(), panel.y.scale.ticks()
     axes.set_xticks([plot.width * place for place, _ in across], [text for _, text in across])
     axes.set_yticks([plot.height * (1 - place) for place, _ in down], [text for _, text in down])
@@ -134,8 +136,8 @@ def _axes(axes: Any, plot: Frame, panel: Panel) -> None:
         spine.set(visible=side in ("left", "bottom"), color=SOFT, linewidth=0.5)
 
 
-def _series(axes: Any, plot: Frame, one: Series, order: float) -> None:
-    color = one.look.family.light
+def _series(axes: Any, plot: PlotArea, one: Series, order: float) -> None:
+    color = one.style.family.light
     xs, ys = _split([plot.at(point) for point in one.points])
     low = [plot.y(point.low) for point in one.points]
     high = [plot.y(point.high) for point in one.points]
@@ -151,7 +153,7 @@ def _series(axes: Any, plot: Frame, one: Series, order: float) -> None:
         axes.plot(
             *_split(places),
             linestyle="",
-            marker=_marker(one.look),
+            marker=_marker(one.style),
             markersize=2 * MARKER * POINT * (0.8 if one.joined else 1),
             markerfacecolor="white" if hollow else color,
             markeredgecolor=color if hollow else "white",
@@ -181,7 +183,7 @@ def _label(axes: Any, label: Label) -> None:
         )
 
 
-def _key(canvas: Any, key: Sequence[Look], width: float, height: float, top: float) -> None:
+def _key(canvas: Any, key: Sequence[SeriesStyle], width: float, height: float, top: float) -> None:
     """Markers, numbers and names in columns below the panels."""
     axes = canvas.add_axes((0, 0, 1, (height - top) / height))
     axes.set(xlim=(0, width), ylim=(height - top, 0))
@@ -195,7 +197,7 @@ def _key(canvas: Any, key: Sequence[Look], width: float, height: float, top: flo
         axes.text(x + 30, y, look.name, color=INK, va="center")
 
 
-def _marker(look: Look) -> Any:
+def _marker(look: SeriesStyle) -> Any:
     """What matplotlib takes for a marker; its y runs upwards."""
     corners = SHAPES[look.shape % len(SHAPES)]
     return [(x, -y) for x, y in (*corners, corners[0])] if corners else "o"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from research.records.schema import Record
 from research.reporting.figures.axes import linear
-from research.reporting.figures.colors import Look
+from research.reporting.figures.colors import SeriesStyle
 from research.reporting.figures.figure import (
     Axis,
     Figure,
@@ -17,12 +17,12 @@ from research.reporting.figures.figure import (
     ids,
     title,
 )
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.grid import Grid, ResultCell
 
 SEEDS = "Means over the seeds, bars from the least to the greatest of them."
 
 
-def lay_out_holding(grid: Grid, looks: Mapping[str, Look]) -> list[Figure]:
+def robustness_figures(grid: Grid, looks: Mapping[str, SeriesStyle]) -> list[Figure]:
     """Out of domain and forgetting, as far as runs tell of them."""
     figures = (
         Figure(
@@ -30,7 +30,7 @@ def lay_out_holding(grid: Grid, looks: Mapping[str, Look]) -> list[Figure]:
             "Out of domain",
             f"The score on the test split of another domain against that on test. {SEEDS} On the "
             "thin line nothing is lost.",
-            _panels(grid, looks, "out of domain, %", outside, diagonal=True),
+            _panels(grid, looks, "out of domain, %", out_of_domain_point, diagonal=True),
         ),
         Figure(
             "forgetting",
@@ -38,7 +38,7 @@ def lay_out_holding(grid: Grid, looks: Mapping[str, Look]) -> list[Figure]:
             "By how many nats a token the loss on held-out text of the backbone's own kind has "
             f"risen, with all that an approach adds at work, against the score on test. {SEEDS} "
             "Hollow: the backbone is as it was once the adapter is taken away.",
-            _panels(grid, looks, "rise of the held-out loss, nats", forgotten),
+            _panels(grid, looks, "rise of the held-out loss, nats", forgetting_point),
         ),
     )
     return [figure for figure in figures if figure.panels]
@@ -46,9 +46,9 @@ def lay_out_holding(grid: Grid, looks: Mapping[str, Look]) -> list[Figure]:
 
 def _panels(
     grid: Grid,
-    looks: Mapping[str, Look],
+    looks: Mapping[str, SeriesStyle],
     label: str,
-    point: Callable[[Cell], Point | None],
+    point: Callable[[ResultCell], Point | None],
     diagonal: bool = False,
 ) -> tuple[Panel, ...]:
     """A panel for each task and regime; those of a task have the same axes."""
@@ -68,7 +68,7 @@ def _panels(
     return tuple(panels)
 
 
-def outside(cell: Cell) -> Point | None:
+def out_of_domain_point(cell: ResultCell) -> Point | None:
     """The score out of domain at that on test; None where a run has none."""
     found = [_score(run, "ood") for run in cell.runs]
     known = [100 * score for score in found if score is not None]
@@ -80,7 +80,7 @@ def outside(cell: Cell) -> Point | None:
     return Point(inside, mean, min(known), max(known), says, ids(cell.runs))
 
 
-def forgotten(cell: Cell) -> Point | None:
+def forgetting_point(cell: ResultCell) -> Point | None:
     """The rise of the held-out loss at the score on test; None where a run does not tell."""
     known = [run.get("language_model") or {} for run in cell.runs]
     if not all(one.get("after") is not None and one.get("before") is not None for one in known):

@@ -6,7 +6,7 @@ Each approach is a group with its number as `data-row`; each point has a title w
 from collections.abc import Iterable
 from html import escape
 
-from research.reporting.figures.colors import Look
+from research.reporting.figures.colors import SeriesStyle
 from research.reporting.figures.figure import Panel, Point, Series
 from research.reporting.figures.geometry import (
     BOTTOM,
@@ -16,8 +16,8 @@ from research.reporting.figures.geometry import (
     SHAPES,
     TOP,
     WIDTH,
-    Frame,
-    frame,
+    PlotArea,
+    plot_area,
 )
 from research.reporting.figures.label_placement import Label, labels
 
@@ -27,7 +27,7 @@ REACH = 8  # radius around a point within which it is pointed at
 
 def panel_svg(panel: Panel) -> str:
     """A panel as one <svg> element."""
-    plot = frame(panel)
+    plot = plot_area(panel)
     few = "few" if len(panel.series) < 5 else "many"
     parts = (
         _axes(plot),
@@ -43,13 +43,13 @@ def panel_svg(panel: Panel) -> str:
     )
 
 
-def marker_svg(look: Look) -> str:
+def marker_svg(look: SeriesStyle) -> str:
     """A marker alone, for the key."""
     path = f'<path class="mark" d="{_marker(look.shape, MARKER)}" transform="translate(6 6)"/>'
     return f'<svg class="sample" viewBox="0 0 12 12" aria-hidden="true">{path}</svg>'
 
 
-def _axes(plot: Frame) -> str:
+def _axes(plot: PlotArea) -> str:
     width, height = plot.width, plot.height
     parts = [f'<path class="axis" d="M0 0V{_n(height)}H{_n(width)}"/>']
     for place, text in plot.panel.y.scale.ticks():
@@ -71,7 +71,7 @@ def _axes(plot: Frame) -> str:
     return "".join(parts)
 
 
-def _break(plot: Frame) -> str:
+def _break(plot: PlotArea) -> str:
     """Two strokes through the axis where the place of 0 ends."""
     x, y = plot.width * 0.1, plot.height
     return (
@@ -80,7 +80,7 @@ def _break(plot: Frame) -> str:
     )
 
 
-def _series(plot: Frame, one: Series) -> str:
+def _series(plot: PlotArea, one: Series) -> str:
     parts = []
     if plot.panel.bands:
         low = [(plot.x(p.x), plot.y(p.low)) for p in one.points]
@@ -90,33 +90,33 @@ def _series(plot: Frame, one: Series) -> str:
         parts += [_bar(plot, point) for point in one.points]
     if one.joined:
         parts.append(_path("line", [plot.at(point) for point in one.points]))
-    parts += [_point(plot, one.look, point, one.joined) for point in one.points]
-    return _group(one.look, parts)
+    parts += [_point(plot, one.style, point, one.joined) for point in one.points]
+    return _group(one.style, parts)
 
 
-def _bar(plot: Frame, point: Point) -> str:
+def _bar(plot: PlotArea, point: Point) -> str:
     x, low, high = plot.x(point.x), plot.y(point.low), plot.y(point.high)
     return f'<path class="bar" d="M{_n(x)} {_n(low)}V{_n(high)}"/>' if low - high > 0.1 else ""
 
 
-def _point(plot: Frame, look: Look, point: Point, small: bool) -> str:
+def _point(plot: PlotArea, look: SeriesStyle, point: Point, small: bool) -> str:
     x, y = plot.at(point)
     kind = "mark hollow" if point.hollow else "mark"
     size = 0.8 * MARKER if small else MARKER
     return (
         f'<g class="point" transform="translate({_n(x)} {_n(y)})">'
-        f"<title>{escape(told(look, point))}</title>"
+        f"<title>{escape(hover_text(look, point))}</title>"
         f'<circle class="reach" r="{REACH}"/><path class="{kind}" d="{_marker(look.shape, size)}"/>'
         "</g>"
     )
 
 
-def told(look: Look, point: Point) -> str:
+def hover_text(look: SeriesStyle, point: Point) -> str:
     """What is shown on pointing at a point."""
     return f"{look.name}\n{point.says}\nruns {' '.join(point.runs)}"
 
 
-def _label(plot: Frame, label: Label) -> str:
+def _label(plot: PlotArea, label: Label) -> str:
     parts = []
     if label.leader is not None:
         x = label.x + 2 if label.right else label.x - 2
@@ -132,7 +132,7 @@ def _label(plot: Frame, label: Label) -> str:
     return _group(label.look, parts)
 
 
-def _group(look: Look, parts: Iterable[str]) -> str:
+def _group(look: SeriesStyle, parts: Iterable[str]) -> str:
     return f'<g class="of {look.family.name}" data-row="{look.number}">{"".join(parts)}</g>'
 
 

@@ -7,7 +7,7 @@ from itertools import accumulate
 from research.records.schema import Record
 from research.records.trial_selection import choose, same_trial
 from research.reporting.figures.axes import linear, logarithmic
-from research.reporting.figures.colors import Look, by_family
+from research.reporting.figures.colors import SeriesStyle, by_family
 from research.reporting.figures.figure import (
     Axis,
     Figure,
@@ -20,13 +20,13 @@ from research.reporting.figures.figure import (
     scores,
     title,
 )
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.grid import Grid, ResultCell
 
 RATE = "learning_rate"
 CROWD = 10  # so many lines in one panel can be followed; more are parted by family
 
 
-def lay_out_training(grid: Grid, looks: Mapping[str, Look]) -> list[Figure]:
+def training_figures(grid: Grid, looks: Mapping[str, SeriesStyle]) -> list[Figure]:
     """Learning curves, learning rates, and prompts, as far as there are any."""
     figures = (
         Figure(
@@ -58,9 +58,9 @@ def lay_out_training(grid: Grid, looks: Mapping[str, Look]) -> list[Figure]:
 
 def _panels(
     grid: Grid,
-    looks: Mapping[str, Look],
+    looks: Mapping[str, SeriesStyle],
     label: str,
-    points: Callable[[Cell], list[Point]],
+    points: Callable[[ResultCell], list[Point]],
     scale: Callable,
     bands: bool = False,
 ) -> tuple[Panel, ...]:
@@ -80,14 +80,14 @@ def _panels(
     for part, members in _parts(looks, crowded):
         for column, series in found.items():
             task = [one for c, some in found.items() if c[0] == column[0] for one in some]
-            kept = [one for one in series if one.look.number in members]
+            kept = [one for one in series if one.style.number in members]
             if kept:
                 y = scores(f"{headline(grid, column[0])} on dev, %", task)
                 panels.append(Panel(title(column) + part, x, y, tuple(kept), bands=bands))
     return tuple(panels)
 
 
-def _parts(looks: Mapping[str, Look], crowded: bool) -> list[tuple[str, set[int]]]:
+def _parts(looks: Mapping[str, SeriesStyle], crowded: bool) -> list[tuple[str, set[int]]]:
     """What is added to a panel's title, and the numbers of the approaches that it shows."""
     if not crowded:
         return [("", {look.number for look in looks.values()})]
@@ -101,7 +101,7 @@ def _logarithmic(values: Iterable[float]):
     return logarithmic(values, text="{:g}".format)
 
 
-def _curve(cell: Cell) -> list[Point]:
+def _curve(cell: ResultCell) -> list[Point]:
     """The mean dev score at each step at which one of the seeds was evaluated."""
     curves = [curve for run in cell.runs if (curve := dev_curve(run))]
     points = []
@@ -130,7 +130,7 @@ def dev_curve(run: Record) -> list[tuple[int, float]]:
     ]
 
 
-def _rates(cell: Cell) -> list[Point]:
+def _rates(cell: ResultCell) -> list[Point]:
     """The trials that differ in their learning rate."""
     found = []
     for trial, runs, chosen in _trials(cell):
@@ -140,7 +140,7 @@ def _rates(cell: Cell) -> list[Point]:
     return sorted(found, key=lambda point: point.x)
 
 
-def _prompts(cell: Cell) -> list[Point]:
+def _prompts(cell: ResultCell) -> list[Point]:
     """The trials of an approach that trains nothing, evenly from the worst to the best."""
     trials = _trials(cell) if cell.prompt_only else []
     ranked = sorted(trials, key=lambda one: statistics.fmean(_dev_scores(one[1])))
@@ -148,7 +148,7 @@ def _prompts(cell: Cell) -> list[Point]:
     return [_tried(100 * place / last, *one) for place, one in enumerate(ranked)]
 
 
-def _trials(cell: Cell) -> list[tuple[dict, Sequence[Record], bool]]:
+def _trials(cell: ResultCell) -> list[tuple[dict, Sequence[Record], bool]]:
     """Each trial of the search that has dev scores, its runs, and whether it was chosen."""
     if len(cell.search) < 2:
         return []

@@ -10,7 +10,7 @@ import numpy as np
 from research.common.errors import InputError
 from research.common.hashing import canonical
 from research.records.schema import Kept, Record
-from research.records.store import Ledger
+from research.records.store import RunStore
 from research.records.trial_selection import cell_of
 
 
@@ -28,8 +28,8 @@ def read_runs(folder: Path) -> tuple[list[StoredRun], int]:
     """
     if not (folder / "runs").is_dir():
         raise InputError("results", str(folder), "a folder with runs/ is expected")
-    ledger = Ledger(folder)
-    runs = [StoredRun(*ledger.load(id)) for id in ledger.ids()]
+    store = RunStore(folder)
+    runs = [StoredRun(*store.load(id)) for id in store.ids()]
     if not runs:
         raise InputError("results", str(folder), "the folder runs/ is empty")
     newest = max(run.record["code_version"] for run in runs)

@@ -14,7 +14,7 @@ from research.tasks.sampling import Regime
 MOMENTS = 2  # that AdamW keeps of each parameter (Kingma & Ba 2015, arXiv 1412.6980), in float32
 
 
-class Memory(NamedTuple):
+class MemoryByPurpose(NamedTuple):
     """Bytes of the compiled step of one run: weights, with the batch, which is small beside them;
     the optimizer's state; activations, gradients and whatever else the step needs besides.
     """
@@ -24,7 +24,7 @@ class Memory(NamedTuple):
     activations: float
 
 
-def memory(run: Record) -> Memory | None:
+def memory_by_purpose(run: Record) -> MemoryByPurpose | None:
     """Of the stage that needs most; the parts add up to `peak_bytes`."""
     parts = run["costs"].get("memory") or {}
     peak, optimizer = peak_bytes(parts), parts.get("optimizer_bytes", _moments(run))
@@ -32,7 +32,7 @@ def memory(run: Record) -> Memory | None:
     if peak is None or optimizer is None or peak != run["costs"].get("peak_bytes", peak):
         return None
     arguments = parts["argument_bytes"]
-    return Memory(arguments - optimizer, optimizer, peak - arguments)
+    return MemoryByPurpose(arguments - optimizer, optimizer, peak - arguments)
 
 
 def added_params(run: Record) -> int | None:
@@ -65,7 +65,7 @@ def dev_examples(run: Record) -> int | None:
     return classes * min(regime.count, max(1, most // classes)) if regime.kind == "shot" else None
 
 
-def seconds(run: Record) -> float | None:
+def train_seconds(run: Record) -> float | None:
     """Of training, scoring dev in between and compiling, as far as they are known; None for a run
     whose training was not timed.
     """

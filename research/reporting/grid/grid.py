@@ -16,7 +16,7 @@ from research.records.schema import Kept, Record
 from research.records.test_access import seen_by_cell
 from research.records.trial_selection import CellKey, cell_of, choose, same_trial, search_runs
 from research.reporting.grid.comparable_runs import StoredRun, distinct, read_runs
-from research.stats.best_group import LEVEL, indistinguishable
+from research.stats.best_group import LEVEL, best_group
 from research.stats.intervals import Interval, influences, interval
 from research.tasks.metrics.classification import LOWEST
 
@@ -24,7 +24,7 @@ ENOUGH = 5  # seeds, for intervals that cover as often as they say: see results/
 
 
 @dataclass(frozen=True)
-class Cell:
+class ResultCell:
     """runs: the tested runs of the chosen trial by seed, none while the search is unfinished.
     records: all of its runs. influence: [S, I] by metric. predictions: of each of `runs` on test.
     trials: how many were searched. search: the runs of each that the choice on dev rests on, in the
@@ -108,18 +108,18 @@ class Grid:
     rows: tuple[str, ...]
     baselines: frozenset[str]
     columns: tuple[tuple[str, str], ...]
-    cells: Mapping[CellKey, Cell]
+    cells: Mapping[CellKey, ResultCell]
     best: frozenset[CellKey]
     older: int
     crossed: Mapping[CellKey, tuple[Record, ...]] = field(default_factory=dict)
     seen: Mapping[CellKey, tuple[int, int]] = field(default_factory=dict)
 
-    def cell(self, row: str, column: tuple[str, str]) -> Cell | None:
+    def cell(self, row: str, column: tuple[str, str]) -> ResultCell | None:
         """The cell, None if it has no tested runs."""
         found = self.cells.get((row, *column))
         return found if found and found.runs else None
 
-    def tested(self) -> list[Cell]:
+    def tested(self) -> list[ResultCell]:
         """The cells with tested runs, row by row."""
         found = [self.cell(row, column) for row in self.rows for column in self.columns]
         return [cell for cell in found if cell is not None]
@@ -162,14 +162,14 @@ def read_grid(folder: Path) -> Grid:
     )
 
 
-def _cell(key: CellKey, runs: Sequence[StoredRun]) -> Cell:
+def _cell(key: CellKey, runs: Sequence[StoredRun]) -> ResultCell:
     records = [run.record for run in runs]
     search = _search(records)
     chosen = _tested(runs, [run for trial in search for run in trial])
     by_seed = sorted(chosen, key=lambda run: run.record["seed"])
     found = [run.predictions for run in by_seed if run.predictions is not None]
     names = found[0].names if found else ()
-    return Cell(
+    return ResultCell(
         key=key,
         runs=tuple(run.record for run in by_seed),
         records=tuple(records),
@@ -204,7 +204,9 @@ def _tested(runs: Sequence[StoredRun], search: Sequence[Record]) -> list[StoredR
     return [run for run in runs if run.predictions and same_trial(run.record, trial)]
 
 
-def _best(cells: Mapping[CellKey, Cell], columns: Sequence[tuple[str, str]]) -> Iterator[CellKey]:
+def _best(
+    cells: Mapping[CellKey, ResultCell], columns: Sequence[tuple[str, str]]
+) -> Iterator[CellKey]:
     """The best group of each column among its complete cells, compared on the seeds they share.
 
     The columns share the level of 5 % (Bonferroni), so that it is that of the whole table.
@@ -221,7 +223,7 @@ def _best(cells: Mapping[CellKey, Cell], columns: Sequence[tuple[str, str]]) -> 
             cell.influence[cell.headline][[seed in shared for seed in cell.seeds]]
             for cell in complete
         ]
-        inside = indistinguishable(matrices, LEVEL / len(compared))
+        inside = best_group(matrices, LEVEL / len(compared))
         yield from (cell.key for cell, among in zip(complete, inside, strict=True) if among)
 
 

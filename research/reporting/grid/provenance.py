@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from research.records.schema import Record
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import Cell
+from research.reporting.grid.grid import ResultCell
 
 MACHINE = ("processor", "device_kind", "device_count")
 
@@ -20,7 +20,7 @@ def _state(run: Record) -> str:
 
 
 # What is the same for cells that can be compared, by the name of it.
-FACTS: dict[str, Callable[[Cell], str]] = {
+FACTS: dict[str, Callable[[ResultCell], str]] = {
     "code version": lambda cell: _all(str(run["code_version"]) for run in cell.runs),
     # The first version was not noted.
     "metric version": lambda cell: _all(str(run.get("metric_version", 1)) for run in cell.runs),

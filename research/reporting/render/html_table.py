@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from research.reporting.figures.colors import Look
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.figures.colors import SeriesStyle
+from research.reporting.grid.grid import Grid, ResultCell
 from research.reporting.render.markdown_latex import APART
-from research.reporting.table import Layout
+from research.reporting.table import Table
 
 PREFIXES = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 # `71.2 ± 3.1`, `+0.31 (stays)`, `12.3 kB–15.0 kB`, `<32`: the number that it begins with.
@@ -30,7 +30,7 @@ class HtmlRow:
     """look: of the approach, None where the row is not one."""
 
     name: str
-    look: Look | None
+    look: SeriesStyle | None
     cells: tuple[HtmlCell, ...]
 
 
@@ -51,11 +51,11 @@ class HtmlTable:
 class Marks:
     """looks: of the rows in order, None where one is no approach. hover: by row and column."""
 
-    looks: Sequence[Look | None] = ()
+    looks: Sequence[SeriesStyle | None] = ()
     hover: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
-def of_scores(grid: Grid, looks: Mapping[str, Look], layout: Layout) -> HtmlTable:
+def of_scores(grid: Grid, looks: Mapping[str, SeriesStyle], layout: Table) -> HtmlTable:
     """The table of scores; its rows are those of the grid, in that order."""
     hover = {
         (row, column): _about(cell)
@@ -63,11 +63,11 @@ def of_scores(grid: Grid, looks: Mapping[str, Look], layout: Layout) -> HtmlTabl
         for column, key in enumerate(grid.columns)
         if (cell := grid.cell(name, key)) is not None
     }
-    return plain(layout, Marks([looks[row] for row in grid.rows], hover))
+    return plain_table(layout, Marks([looks[row] for row in grid.rows], hover))
 
 
 def of_cells(
-    grid: Grid, looks: Mapping[str, Look], column: tuple[str, str], layout: Layout
+    grid: Grid, looks: Mapping[str, SeriesStyle], column: tuple[str, str], layout: Table
 ) -> HtmlTable:
     """A table whose rows are the cells of one task and regime."""
     cells = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
@@ -76,16 +76,16 @@ def of_cells(
         for row, cell in enumerate(cells)
         for head, _ in enumerate(layout.heads)
     }
-    return plain(layout, Marks([looks[cell.key[0]] for cell in cells], hover))
+    return plain_table(layout, Marks([looks[cell.key[0]] for cell in cells], hover))
 
 
-def of_rows(looks: Mapping[str, Look], layout: Layout) -> HtmlTable:
+def of_rows(looks: Mapping[str, SeriesStyle], layout: Table) -> HtmlTable:
     """A table of which some rows are named as those of the grid."""
     names = (name for name, _ in (*layout.rows, *layout.baselines))
-    return plain(layout, Marks([looks.get(name) for name in names]))
+    return plain_table(layout, Marks([looks.get(name) for name in names]))
 
 
-def plain(layout: Layout, marks: Marks | None = None) -> HtmlTable:
+def plain_table(layout: Table, marks: Marks | None = None) -> HtmlTable:
     """Any table."""
     marks = marks or Marks()
     rows = []
@@ -112,7 +112,7 @@ def plain(layout: Layout, marks: Marks | None = None) -> HtmlTable:
     )
 
 
-def _about(cell: Cell) -> str:
+def _about(cell: ResultCell) -> str:
     """The trial that was chosen, and the runs of all seeds."""
     trial = cell.runs[0]["trial"]
     chosen = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in trial.items())
@@ -120,7 +120,7 @@ def _about(cell: Cell) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _ids(cell: Cell) -> str:
+def _ids(cell: ResultCell) -> str:
     return " ".join(run["run_id"] for run in cell.runs)
 
 

@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 
-from research.reporting.table import Entry, Layout
+from research.reporting.table import Table, TableCell
 
 APART = "without the model"
 
@@ -32,7 +32,7 @@ LATEX = str.maketrans(
 )
 
 
-def markdown(layout: Layout, level: int = 1) -> str:
+def to_markdown(layout: Table, level: int = 1) -> str:
     """A pipe table below a heading; the baselines stand below a row of their own."""
     width = len(layout.heads)
     lines = [
@@ -49,7 +49,7 @@ def markdown(layout: Layout, level: int = 1) -> str:
     return "\n".join([*lines, *(["", *notes] if notes else []), ""])
 
 
-def latex(layout: Layout) -> str:
+def to_latex(layout: Table) -> str:
     """A `table` environment that needs the package booktabs, all text escaped."""
     rules = [r"\midrule", *_rows(layout.baselines)] if layout.baselines else []
     lines = [
@@ -89,7 +89,7 @@ def _heads(heads: Sequence[tuple[str, str]]) -> list[str]:
     return [_ended(above), " ".join(rules), _ended(below)]
 
 
-def _rows(rows: Iterable[tuple[str, Sequence[Entry]]]) -> list[str]:
+def _rows(rows: Iterable[tuple[str, Sequence[TableCell]]]) -> list[str]:
     lines = []
     for name, entries in rows:
         texts = [(_tex(entry.text), entry.best) for entry in entries]
@@ -98,7 +98,7 @@ def _rows(rows: Iterable[tuple[str, Sequence[Entry]]]) -> list[str]:
     return lines
 
 
-def _marked(name: str, entries: Iterable[Entry]) -> list[str]:
+def _marked(name: str, entries: Iterable[TableCell]) -> list[str]:
     texts = [(_plain(entry.text), entry.best) for entry in entries]
     return [_plain(name), *(f"**{text}**" if best else text for text, best in texts)]
 

@@ -13,17 +13,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from research.reporting.figures.all import Looks
-from research.reporting.figures.colors import FAMILIES, by_family, looks
-from research.reporting.figures.costs import lay_out_costs
+from research.reporting.figures.colors import FAMILIES, by_family, series_styles
+from research.reporting.figures.costs import cost_figures
 from research.reporting.figures.figure import Figure, columns
-from research.reporting.figures.robustness import lay_out_holding
+from research.reporting.figures.robustness import robustness_figures
 from research.reporting.figures.svg import marker_svg, panel_svg
-from research.reporting.figures.training import lay_out_training
+from research.reporting.figures.training import training_figures
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 from research.reporting.render.html_table import HtmlTable, of_cells, of_rows, of_scores
-from research.reporting.table import Layout
-from research.reporting.tables.robustness import lay_out_holding_up
+from research.reporting.table import Table
+from research.reporting.tables.robustness import robustness_tables
 
 WEB = Path(__file__).parent / "web"
 
@@ -38,9 +38,9 @@ class Section:
     figures: Sequence[Figure] = ()
 
 
-def build_page(grid: Grid, table: Layout, further: Mapping[str, Sequence[Layout]]) -> str:
+def build_page(grid: Grid, table: Table, further: Mapping[str, Sequence[Table]]) -> str:
     """The whole page. table: of the scores. further: tables by the title of their section."""
-    found = looks(grid)
+    found = series_styles(grid)
     made = [
         _scores(grid, found, table),
         *(make(grid, found) for make in SECTIONS),
@@ -77,7 +77,7 @@ def environment() -> Environment:
     )
 
 
-def _scores(grid: Grid, found: Looks, table: Layout) -> Section:
+def _scores(grid: Grid, found: Looks, table: Table) -> Section:
     return Section(
         "Scores",
         "Every approach had the same number of trials on the same dev sets; the best one was tested"
@@ -87,19 +87,19 @@ def _scores(grid: Grid, found: Looks, table: Layout) -> Section:
 
 
 def _costs(grid: Grid, found: Looks) -> Section | None:
-    return _figures("What it takes", "", lay_out_costs(grid, found))
+    return _figures("What it takes", "", cost_figures(grid, found))
 
 
 def _training(grid: Grid, found: Looks) -> Section | None:
-    return _figures("How training went", "", lay_out_training(grid, found))
+    return _figures("How training went", "", training_figures(grid, found))
 
 
 def _holding(grid: Grid, found: Looks) -> Section | None:
-    return _figures("How it holds up", "", lay_out_holding(grid, found))
+    return _figures("How it holds up", "", robustness_figures(grid, found))
 
 
 def _further(grid: Grid, found: Looks) -> Section | None:
-    layouts = lay_out_holding_up(grid)
+    layouts = robustness_tables(grid)
     shown = [column for column, _ in columns(grid)]
     tables = [
         of_cells(grid, found, column, layout)

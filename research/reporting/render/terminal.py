@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
-from research.reporting.table import Entry, Layout
+from research.reporting.table import Table, TableCell
 
 NAME_WIDTH = 34  # longer names of rows are folded
 GAP = 2
 
 
-def show(layout: Layout, console: Console) -> None:
+def show(layout: Table, console: Console) -> None:
     """Prints the table, then its footnotes. Without styles, stars stand for bold."""
     console.print(Text(layout.title, style="bold"))
     for columns in _blocks(layout, console.width):
@@ -22,8 +22,8 @@ def show(layout: Layout, console: Console) -> None:
         console.print(Text(note, style="dim"))
 
 
-def _block(layout: Layout, columns: list[int], stars: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, GAP // 2), pad_edge=False)
+def _block(layout: Table, columns: list[int], stars: bool) -> RichTable:
+    table = RichTable(box=box.SIMPLE_HEAD, padding=(0, GAP // 2), pad_edge=False)
     table.add_column("approach", max_width=NAME_WIDTH, overflow="fold")
     for column in columns:
         head = Text("\n".join(layout.heads[column]), justify="right")
@@ -35,13 +35,13 @@ def _block(layout: Layout, columns: list[int], stars: bool) -> Table:
     return table
 
 
-def _text(entry: Entry, stars: bool) -> Text:
+def _text(entry: TableCell, stars: bool) -> Text:
     if entry.best and stars:
         return Text(f"*{entry.text}*")
     return Text(entry.text, style="bold" if entry.best else "")
 
 
-def _blocks(layout: Layout, width: int) -> Iterator[list[int]]:
+def _blocks(layout: Table, width: int) -> Iterator[list[int]]:
     """Columns that fit beside the names; the costs begin a block unless everything fits in one."""
     rows = (*layout.rows, *layout.baselines)
     names = min(max(len(name) for name, _ in rows), NAME_WIDTH)

@@ -9,10 +9,10 @@ import numpy as np
 from research.common.errors import InputError
 from research.records.trial_selection import CellKey
 from research.reporting.format import percent
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.grid import Grid, ResultCell
 from research.reporting.grid.provenance import FACTS
-from research.reporting.table import Entry, Layout
-from research.stats.intervals import Gap, variance
+from research.reporting.table import Table, TableCell
+from research.stats.intervals import MeanDifference, variance
 from research.stats.multiple_testing import holm
 
 LEVEL = 0.05
@@ -24,9 +24,9 @@ class Pair:
     no difference. how: what the test pairs. beyond: whether p falls, corrected for all pairs.
     """
 
-    first: Cell
-    second: Cell
-    gap: Gap
+    first: ResultCell
+    second: ResultCell
+    gap: MeanDifference
     p: float
     how: str
     beyond: bool = False
@@ -70,11 +70,11 @@ def compare(first: Grid, second: Grid, names: tuple[str, str]) -> Comparison:
     )
 
 
-def _tested(grid: Grid) -> dict[CellKey, Cell]:
+def _tested(grid: Grid) -> dict[CellKey, ResultCell]:
     return {cell.key: cell for cell in grid.tested()}
 
 
-def _pair(first: Cell, second: Cell) -> Pair:
+def _pair(first: ResultCell, second: ResultCell) -> Pair:
     """Paired on the seeds that both have if they answered the same items, else as two samples."""
     ids = [[run["run_id"] for run in cell.runs] for cell in (first, second)]
     same = all(
@@ -87,7 +87,7 @@ def _pair(first: Cell, second: Cell) -> Pair:
             cell.influence[cell.headline][[seed in seeds for seed in cell.seeds]]
             for cell in (first, second)
         )
-        gap, p = Gap.of(ours - theirs)
+        gap, p = MeanDifference.of(ours - theirs)
         how = "the same runs" if ids[0] == ids[1] else f"paired on {len(seeds)} seeds and the items"
         return Pair(first, second, gap, p, how)
     gap, p = _welch(*(cell.influence[cell.headline] for cell in (first, second)))
@@ -95,17 +95,17 @@ def _pair(first: Cell, second: Cell) -> Pair:
     return Pair(first, second, gap, p, how)
 
 
-def _welch(ours: np.ndarray, theirs: np.ndarray) -> tuple[Gap, float]:
+def _welch(ours: np.ndarray, theirs: np.ndarray) -> tuple[MeanDifference, float]:
     """Of two influence matrices that share nothing: their two-way variances add up, with degrees of
     freedom after Welch (1947). Where they share items it says too little rather than too much.
     """
     (v, f), (w, g) = variance(ours), variance(theirs)
     total = float(v + w)
     degrees = total**2 / (v**2 / f + w**2 / g) if total > 0 else 1.0
-    return Gap.around(float(ours.mean() - theirs.mean()), total, float(degrees))
+    return MeanDifference.around(float(ours.mean() - theirs.mean()), total, float(degrees))
 
 
-def _data(cell: Cell) -> str | None:
+def _data(cell: ResultCell) -> str | None:
     return cell.runs[0]["data"].get("task_checksum")
 
 
@@ -120,22 +120,22 @@ def _facts(pairs: Sequence[Pair]) -> list[str]:
     return found
 
 
-def _trial(cell: Cell) -> str:
+def _trial(cell: ResultCell) -> str:
     return str(sorted(cell.runs[0]["trial"].items()))
 
 
-def _settings(cell: Cell) -> str:
+def _settings(cell: ResultCell) -> str:
     return str(cell.runs[0]["settings"].get("approach"))
 
 
-def _backbone(cell: Cell) -> str:
+def _backbone(cell: ResultCell) -> str:
     return str((cell.runs[0]["backbone"] or {}).get("checksum"))
 
 
-def lay_out_comparison(found: Comparison) -> Layout:
+def comparison_table(found: Comparison) -> Table:
     """A line for each cell that both have, in the order of the first."""
     heads = (*found.names, "difference", "beyond noise", "test")
-    return Layout(
+    return Table(
         title=f"{found.names[0]} against {found.names[1]}",
         heads=tuple((head, "") for head in heads),
         scores=len(heads),
@@ -145,10 +145,10 @@ def lay_out_comparison(found: Comparison) -> Layout:
     )
 
 
-def _entries(pair: Pair) -> tuple[Entry, ...]:
+def _entries(pair: Pair) -> tuple[TableCell, ...]:
     scores = (percent(cell.score(cell.headline)) for cell in (pair.first, pair.second))
     beyond = "yes" if pair.beyond else "no"
-    return tuple(map(Entry, (*scores, pair.gap.text(), beyond, pair.how)))
+    return tuple(map(TableCell, (*scores, pair.gap.text(), beyond, pair.how)))
 
 
 def _notes(found: Comparison) -> Iterator[str]:

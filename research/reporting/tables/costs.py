@@ -10,18 +10,18 @@ from functools import partial
 
 from research.experiments.prices import Prices
 from research.records.schema import Record
-from research.reporting.format import MISSING, amount, count, size
+from research.reporting.format import MISSING, amount, byte_size, count
 from research.reporting.format import seconds as time
 from research.reporting.grid.derived_costs import (
     added_params,
     dev_examples,
     devices,
-    memory,
-    seconds,
+    memory_by_purpose,
+    train_seconds,
 )
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.grid import Grid, ResultCell
 from research.reporting.grid.measures import switching
-from research.reporting.table import Entry, Layout
+from research.reporting.table import Table, TableCell
 from research.reporting.tables.robustness import Column
 
 # Attention scores, which the formula leaves out, are as many operations as all kernels only in rows
@@ -30,7 +30,7 @@ FAR = 2.0
 HOUR = 3600
 
 
-def lay_out_costs(grid: Grid, prices: Prices) -> list[Layout]:
+def cost_tables(grid: Grid, prices: Prices) -> list[Table]:
     """Two tables for each task and regime with tested runs: what is kept and what a request takes,
     and what training takes. The notes of either stand below its last.
     """
@@ -52,15 +52,15 @@ def _table(
     what: str,
     columns: Sequence[Column],
     others: Sequence[str] | None,
-) -> Layout:
+) -> Table:
     """others: notes besides those of the columns; None for a table without notes."""
     cells = {row: cell for row in grid.rows if (cell := grid.cell(row, where)) is not None}
     lines = {
-        row: tuple(Entry(column.text(cell) or MISSING) for column in columns)
+        row: tuple(TableCell(column.text(cell) or MISSING) for column in columns)
         for row, cell in cells.items()
     }
     told = [column.note for column in columns if column.note]
-    return Layout(
+    return Table(
         title=f"{where[0]}, {amount(where[1])}: {what}",
         heads=tuple((column.head, column.unit) for column in columns),
         scores=0,
@@ -70,7 +70,7 @@ def _table(
     )
 
 
-def _middle(cell: Cell, value: Callable[[Record], float | None]) -> float | None:
+def _middle(cell: ResultCell, value: Callable[[Record], float | None]) -> float | None:
     """The median over the tested runs, None if one of them has none."""
     values = [value(run) for run in cell.runs]
     return None if None in values else statistics.median(values)  # pyright: ignore
@@ -80,24 +80,24 @@ def _cost(name: str) -> Callable[[Record], float | None]:
     return lambda run: run["costs"].get(name)
 
 
-def _text(value: Callable[[Record], float | None], text: Callable[[float], str], cell: Cell):
+def _text(value: Callable[[Record], float | None], text: Callable[[float], str], cell: ResultCell):
     found = _middle(cell, value)
     return None if found is None else text(found)
 
 
 def _part(place: int, run: Record) -> float | None:
     """A part of the memory, by its place in `Memory`."""
-    found = memory(run)
+    found = memory_by_purpose(run)
     return None if found is None else found[place]
 
 
-def ratio(cell: Cell) -> float | None:
+def ratio(cell: ResultCell) -> float | None:
     """FLOPs of a step as compiled, over those of the formula."""
     compiled, formula = (_middle(cell, _cost(name)) for name in ("step_flops", "formula_flops"))
     return compiled / formula if compiled and formula else None
 
 
-def _compiling(cell: Cell) -> str | None:
+def _compiling(cell: ResultCell) -> str | None:
     """The most that one of the runs took: later ones find the programs compiled."""
     found = cell.numbers("costs", "compile_seconds")
     return time(max(found)) if found else None
@@ -121,10 +121,10 @@ def _money(prices: Prices) -> list[Column]:
     if (hour := prices.per_hour) is not None:
 
         def one(run: Record) -> float | None:
-            spent = seconds(run)
+            spent = train_seconds(run)
             return None if spent is None else hour * spent * devices(run) / HOUR
 
-        def searched(cell: Cell) -> str | None:
+        def searched(cell: ResultCell) -> str | None:
             spent = _middle(cell, one)
             return None if spent is None else money(spent * cell.ran)
 
@@ -160,7 +160,7 @@ KEPT = (
         partial(_text, _cost("trained_params"), count),
         "All are medians over the tested runs.",
     ),
-    Column("stored", "per task", partial(_text, _cost("stored_bytes"), size)),
+    Column("stored", "per task", partial(_text, _cost("stored_bytes"), byte_size)),
     Column(
         "added at inference",
         "parameters",
@@ -175,7 +175,7 @@ KEPT = (
         "A request: positions before the answer, demonstrations and soft prompts among them, and "
         "the bytes of their keys and values; an encoder alone keeps none.",
     ),
-    Column("a request", "keys and values", partial(_text, _cost("cache_bytes"), size)),
+    Column("a request", "keys and values", partial(_text, _cost("cache_bytes"), byte_size)),
     Column(
         "switching",
         "milliseconds",
@@ -203,12 +203,12 @@ TRAINING = (
     Column(
         "memory",
         "weights",
-        partial(_text, partial(_part, 0), size),
+        partial(_text, partial(_part, 0), byte_size),
         "Memory of the compiled step of one run: weights with the batch, the optimizer's state, "
         "and activations with gradients and all else that is alive at once.",
     ),
-    Column("memory", "optimizer", partial(_text, partial(_part, 1), size)),
-    Column("memory", "activations", partial(_text, partial(_part, 2), size)),
+    Column("memory", "optimizer", partial(_text, partial(_part, 1), byte_size)),
+    Column("memory", "activations", partial(_text, partial(_part, 2), byte_size)),
     Column(
         "seconds",
         "training",

@@ -8,23 +8,29 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from research.reporting.format import MISSING, amount, count, percent, seconds, size
+from research.reporting.format import MISSING, amount, byte_size, count, percent, seconds
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import Cell, Grid
-from research.reporting.grid.measures import flops, forgotten, out_of_domain, seeds_agree, switching
-from research.reporting.table import Entry, Layout
+from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.measures import (
+    flops,
+    forgetting,
+    out_of_domain,
+    seeds_agree,
+    switching,
+)
+from research.reporting.table import Table, TableCell
 from research.stats.data_efficiency import Curve
 
 ENOUGH = 0.95  # of the best score of the task
 
 
 @dataclass(frozen=True)
-class Subject:
+class CriteriaRow:
     """An approach on a task. cell: that of the most examples. scores: the mean score by the number
     of examples, ascending. best: the best mean score of any approach with any number.
     """
 
-    cell: Cell
+    cell: ResultCell
     scores: Mapping[int, float]
     best: float
 
@@ -37,12 +43,12 @@ class Criterion:
 
     name: str
     unit: str
-    text: Callable[[Subject], str]
+    text: Callable[[CriteriaRow], str]
     note: str
     missing: str = ""
 
 
-def _data(subject: Subject) -> str:
+def _data(subject: CriteriaRow) -> str:
     sizes, means = list(subject.scores), list(subject.scores.values())
     needed = Curve.through(sizes, means).examples(ENOUGH * subject.best)
     if needed == math.inf:
@@ -52,11 +58,11 @@ def _data(subject: Subject) -> str:
     return f"≤{sizes[0]}" if needed <= sizes[0] else f"{math.ceil(needed)}"
 
 
-def _compute(subject: Subject) -> str:
+def _compute(subject: CriteriaRow) -> str:
     return f"{_cost(subject, 'train_seconds', seconds)} s; {flops(subject.cell) or MISSING}"
 
 
-def _complexity(subject: Subject) -> str:
+def _complexity(subject: CriteriaRow) -> str:
     cell = subject.cell
     told = all("not_learned" in run["notes"] for run in cell.runs)
     idle = sum(bool(reason) for reason in cell.numbers("notes", "not_learned"))
@@ -65,22 +71,22 @@ def _complexity(subject: Subject) -> str:
     return f"{cell.trials}; {cell.diverged + idle} of {cell.ran}"
 
 
-def _deployment(subject: Subject) -> str:
-    return f"{_cost(subject, 'added_tokens', count)}; {_cost(subject, 'cache_bytes', size)}"
+def _deployment(subject: CriteriaRow) -> str:
+    return f"{_cost(subject, 'added_tokens', count)}; {_cost(subject, 'cache_bytes', byte_size)}"
 
 
-def _consistency(subject: Subject) -> str:
+def _consistency(subject: CriteriaRow) -> str:
     cell = subject.cell
     scores = cell.influence[cell.headline].mean(1)
     spread = f"{100 * float(np.std(scores, ddof=1)):.1f}" if len(scores) > 1 else MISSING
     return f"{seeds_agree(cell) or MISSING}; {spread}"
 
 
-def _generality(subject: Subject) -> str:
-    return f"{out_of_domain(subject.cell) or MISSING}; {forgotten(subject.cell) or MISSING}"
+def _generality(subject: CriteriaRow) -> str:
+    return f"{out_of_domain(subject.cell) or MISSING}; {forgetting(subject.cell) or MISSING}"
 
 
-def _cost(subject: Subject, name: str, text: Callable[[float], str]) -> str:
+def _cost(subject: CriteriaRow, name: str, text: Callable[[float], str]) -> str:
     value = subject.cell.cost(name)
     return MISSING if value is None else text(value)
 
@@ -118,7 +124,7 @@ CRITERIA = (
     Criterion(
         "maintenance",
         "bytes a task",
-        lambda subject: _cost(subject, "stored_bytes", size),
+        lambda subject: _cost(subject, "stored_bytes", byte_size),
         "what is stored for each task beside the backbone.",
         "the runs did not record it",
     ),
@@ -157,7 +163,7 @@ CRITERIA = (
 )
 
 
-def lay_out_criteria(grid: Grid, tasks: Collection[str] | None = None) -> list[Layout]:
+def criteria_tables(grid: Grid, tasks: Collection[str] | None = None) -> list[Table]:
     """A table for each task with tested runs, or of those given: a row for each approach, a column
     for each criterion; what the criteria mean is told once, at the end of the last.
     """
@@ -168,13 +174,13 @@ def lay_out_criteria(grid: Grid, tasks: Collection[str] | None = None) -> list[L
     return [*layouts[:-1], *last]
 
 
-def _table(grid: Grid, task: str) -> Layout:
+def _table(grid: Grid, task: str) -> Table:
     sizes = {column: _size(grid, column) for column in grid.columns if column[0] == task}
     column = max(sizes, key=lambda column: sizes[column])
     subjects = _subjects(grid, sizes, column)
     texts = {row: [one.text(subject) for one in CRITERIA] for row, subject in subjects.items()}
-    rows = [(row, tuple(map(Entry, of))) for row, of in texts.items()]
-    return Layout(
+    rows = [(row, tuple(map(TableCell, of))) for row, of in texts.items()]
+    return Table(
         title=f"{grid.name}: nine criteria on {task}, {amount(column[1])}",
         heads=tuple((one.name, one.unit) for one in CRITERIA),
         scores=5,
@@ -192,7 +198,7 @@ def _size(grid: Grid, column: tuple[str, str]) -> int:
 
 def _subjects(
     grid: Grid, sizes: Mapping[tuple[str, str], int], column: tuple[str, str]
-) -> dict[str, Subject]:
+) -> dict[str, CriteriaRow]:
     found, scores = {}, {}
     for row in grid.rows:
         cells = {size: grid.cell(row, of) for of, size in sizes.items()}
@@ -200,7 +206,7 @@ def _subjects(
         scores[row] = {size: cell.score(cell.headline).score for size, cell in known.items()}
         found[row] = grid.cell(row, column)
     best = max(max(of.values()) for of in scores.values() if of)
-    return {row: Subject(cell, scores[row], best) for row, cell in found.items() if cell}
+    return {row: CriteriaRow(cell, scores[row], best) for row, cell in found.items() if cell}
 
 
 def _missing(texts: Mapping[str, list[str]]) -> list[str]:

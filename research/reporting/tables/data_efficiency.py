@@ -9,8 +9,8 @@ import numpy as np
 
 from research.reporting.format import MISSING, percent
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import Cell, Grid
-from research.reporting.table import Entry, Layout
+from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.table import Table, TableCell
 from research.reporting.tables.footnotes import NAMES
 from research.stats.data_efficiency import Equivalent, Learner, equivalent, saved
 
@@ -32,11 +32,11 @@ SAVED = (
 )
 
 
-BySize = dict[int, Cell]  # the cells of a row on a task, by the number of training examples
+BySize = dict[int, ResultCell]  # the cells of a row on a task, by the number of training examples
 Line = tuple[str, str, tuple[str, ...]]  # row of the grid, its name in the table, its texts
 
 
-def lay_out_worth(grid: Grid) -> list[Layout]:
+def data_efficiency_tables(grid: Grid) -> list[Table]:
     """For each task with several sizes: how many examples do as well, and how many are saved."""
     layouts = []
     for task in distinct(task for task, _ in grid.columns):
@@ -63,7 +63,7 @@ def _learners(cells: Mapping[str, BySize]) -> dict[str, Learner]:
     seeds = [set(cell.seeds) for by_size in cells.values() for cell in by_size.values()]
     shared = set.intersection(*seeds) if seeds else set()
 
-    def influence(cell: Cell) -> np.ndarray:
+    def influence(cell: ResultCell) -> np.ndarray:
         return cell.influence[cell.headline][[seed in shared for seed in cell.seeds]]
 
     return {
@@ -75,7 +75,7 @@ def _learners(cells: Mapping[str, BySize]) -> dict[str, Learner]:
 
 def _needed(
     grid: Grid, task: str, cells: Mapping[str, BySize], learners: Mapping[str, Learner]
-) -> Layout:
+) -> Table:
     lines = []
     for row, by_size in cells.items():
         for (size, cell), influence in zip(by_size.items(), learners[row].influence, strict=True):
@@ -103,7 +103,7 @@ def _text(found: Equivalent, sizes: Sequence[int]) -> str:
     return f"{text(found.examples)} [{text(found.low)}, {text(found.high)}]"
 
 
-def _saved(grid: Grid, task: str, learners: Mapping[str, Learner]) -> list[Layout]:
+def _saved(grid: Grid, task: str, learners: Mapping[str, Learner]) -> list[Table]:
     """One table, of the rows that share scores with another; none where no two do."""
     pairs = {
         (a, b): saved(learners[a], learners[b]) for a, b in itertools.permutations(learners, 2)
@@ -125,9 +125,9 @@ def _layout(
     heads: tuple[tuple[str, str], ...],
     lines: Sequence[Line],
     notes: tuple[str, ...],
-) -> Layout:
-    def of(baselines: bool) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
+) -> Table:
+    def of(baselines: bool) -> tuple[tuple[str, tuple[TableCell, ...]], ...]:
         kept = [line for line in lines if (line[0] in grid.baselines) == baselines]
-        return tuple((name, tuple(map(Entry, texts))) for _, name, texts in kept)
+        return tuple((name, tuple(map(TableCell, texts))) for _, name, texts in kept)
 
-    return Layout(f"{grid.name}: {title}", heads, len(heads), of(False), of(True), notes)
+    return Table(f"{grid.name}: {title}", heads, len(heads), of(False), of(True), notes)

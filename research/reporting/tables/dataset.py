@@ -8,9 +8,9 @@ from pathlib import Path
 
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import Grid
-from research.reporting.table import Entry, Layout
-from research.sweeps.data_report import FILE, read_surveys
-from research.tasks.data_checks import Found, Part, Survey, warnings
+from research.reporting.table import Table, TableCell
+from research.sweeps.data_report import FILE, read_data_report
+from research.tasks.data_checks import Found, Part, TaskDataReport, warnings
 
 NOTES = (
     "Rows are numbered from 1 in each split; of many the first are named. Case and white space do "
@@ -30,32 +30,32 @@ NOTES = (
 )
 
 
-def stored_surveys(folder: Path, grid: Grid) -> tuple[Survey, ...]:
+def stored_data_report(folder: Path, grid: Grid) -> tuple[TaskDataReport, ...]:
     """Those of the folder's data.json that are of the data that the runs met; none without one.
 
     Raises InputError for a damaged file.
     """
-    surveys = read_surveys(folder)
+    surveys = read_data_report(folder)
     if surveys is None:
         return ()
     met = {run["data"].get("task_checksum") for cell in grid.cells.values() for run in cell.runs}
     return tuple(one for one in surveys.tasks if one.checksum in met)
 
 
-def data_warnings(surveys: Sequence[Survey]) -> list[str]:
+def data_warnings(surveys: Sequence[TaskDataReport]) -> list[str]:
     """A footnote for each task whose data call for one."""
     told = [(one.task, "; ".join(warnings(one))) for one in surveys]
     return [f"Data of {task}, see {FILE}: {text}." for task, text in told if text]
 
 
-def lay_out_data(surveys: Sequence[Survey], name: str) -> Layout:
+def dataset_tables(surveys: Sequence[TaskDataReport], name: str) -> Table:
     """A row for each split of each task."""
     rows = [
-        (f"{one.task}, {split}", tuple(Entry(text(part)) for _, _, text in COLUMNS))
+        (f"{one.task}, {split}", tuple(TableCell(text(part)) for _, _, text in COLUMNS))
         for one in surveys
         for split, part in one.parts.items()
     ]
-    return Layout(
+    return Table(
         title=f"{name}: the data",
         heads=tuple((head, unit) for head, unit, _ in COLUMNS),
         scores=0,
@@ -65,7 +65,7 @@ def lay_out_data(surveys: Sequence[Survey], name: str) -> Layout:
     )
 
 
-def _rows(surveys: Sequence[Survey]) -> list[str]:
+def _rows(surveys: Sequence[TaskDataReport]) -> list[str]:
     """Where the rows are that warnings count."""
     found = []
     for one in surveys:

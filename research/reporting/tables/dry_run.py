@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from research.reporting.format import MISSING, RANGE, size, spread
-from research.reporting.table import Entry, Layout
-from research.runs.costs.parameter_counts import Sizes
+from research.reporting.format import MISSING, RANGE, byte_size, spread
+from research.reporting.table import Table, TableCell
+from research.runs.costs.parameter_counts import ParameterCounts
 from research.sweeps.data_report import lines
-from research.sweeps.dry_run import Forecast, Row
+from research.sweeps.dry_run import DryRun, DryRunRow
 from research.sweeps.time_estimate import ASSUMED
 
 HEADS = (
@@ -23,10 +23,10 @@ HEADS = (
 )
 
 
-def lay_out_forecast(forecast: Forecast) -> Layout:
+def dry_run_table(forecast: DryRun) -> Table:
     """A line per approach, their total, and what the numbers rest on."""
     name, backbone = forecast.name, forecast.backbone
-    return Layout(
+    return Table(
         title=f"{name}: the plan for {backbone} of {forecast.parameters:,} parameters",
         heads=HEADS,
         scores=len(HEADS),
@@ -36,29 +36,29 @@ def lay_out_forecast(forecast: Forecast) -> Layout:
     )
 
 
-def _entries(texts: Sequence[str]) -> tuple[Entry, ...]:
-    return tuple(map(Entry, texts))
+def _entries(texts: Sequence[str]) -> tuple[TableCell, ...]:
+    return tuple(map(TableCell, texts))
 
 
-def _line(row: Row) -> tuple[str, ...]:
+def _line(row: DryRunRow) -> tuple[str, ...]:
     return (
         *_counts(row.runs, row.cohorts, len(row.programs)),
         _range(row.sizes, lambda one: one.trained - one.head, "{:,}".format),
-        _range(row.sizes, lambda one: 100 * one.share, percent),
+        _range(row.sizes, lambda one: 100 * one.share, percent_of),
         _range(row.sizes, lambda one: one.head, "{:,}".format),
-        _range(row.sizes, lambda one: one.stored_bytes, size),
+        _range(row.sizes, lambda one: one.stored_bytes, byte_size),
         duration(row.seconds),
     )
 
 
-def _total(rows: Sequence[Row]) -> tuple[str, ...]:
+def _total(rows: Sequence[DryRunRow]) -> tuple[str, ...]:
     """Programs that several approaches share count once."""
     programs = frozenset().union(*(row.programs for row in rows))
     counts = _counts(sum(r.runs for r in rows), sum(r.cohorts for r in rows), len(programs))
     return (*counts, "", "", "", "", duration(sum(row.seconds for row in rows)))
 
 
-def _notes(forecast: Forecast) -> list[str]:
+def _notes(forecast: DryRun) -> list[str]:
     recorded = sum(row.recorded for row in forecast.rows)
     notes = [
         "trained: parameters, those of a classification head apart; share: of all parameters. "
@@ -75,7 +75,7 @@ def _notes(forecast: Forecast) -> list[str]:
     return [*notes, *lines(forecast.surveys)]
 
 
-def percent(number: float) -> str:
+def percent_of(number: float) -> str:
     """Three digits of it, as many decimals as that takes."""
     digits = np.format_float_positional(number, precision=3, fractional=False, trim="-")
     return f"{digits} %"
@@ -94,7 +94,9 @@ def _counts(*numbers: int) -> tuple[str, ...]:
 
 
 def _range(
-    found: Sequence[Sizes], value: Callable[[Sizes], float], text: Callable[[float], str]
+    found: Sequence[ParameterCounts],
+    value: Callable[[ParameterCounts], float],
+    text: Callable[[float], str],
 ) -> str:
     if not found:
         return MISSING

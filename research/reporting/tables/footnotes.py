@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import ENOUGH, Cell, Grid
+from research.reporting.grid.grid import ENOUGH, Grid, ResultCell
 from research.tasks.metrics.classification import LOWEST
 
 PROVISIONAL, ONE_SEED, SEEN = "†", "‡", "§"
@@ -32,7 +32,7 @@ def footnotes(grid: Grid) -> list[str]:
     notes = [
         _scores(grid),
         _marks(grid),
-        _looks(grid),
+        _test_accesses(grid),
         _best(grid),
         _trials(grid),
         _counted(grid, "Diverged runs, of all of a cell's runs: ", _diverged),
@@ -71,7 +71,7 @@ def _marks(grid: Grid) -> str:
     return " ".join(note for note, holds in ((one, provisional), (two, alone)) if holds)
 
 
-def _looks(grid: Grid) -> str:
+def _test_accesses(grid: Grid) -> str:
     """Which cells have met test with more than one choice, and how many times."""
     seen = [(_where(cell), *grid.seen.get(cell.key, (1, 1))) for cell in grid.tested()]
     again = [f"{where} {choices} times" for where, choices, _ in seen if choices > 1]
@@ -108,21 +108,21 @@ def _trials(grid: Grid) -> str:
     return f"Trials: {budget}. The trial with the best mean dev score of a cell was tested, once."
 
 
-def _counted(grid: Grid, title: str, count: Callable[[Cell], str]) -> str:
+def _counted(grid: Grid, title: str, count: Callable[[ResultCell], str]) -> str:
     found = [f"{_where(cell)} {text}" for cell in _all(grid) if (text := count(cell))]
     return title + "; ".join(found) + "." if found else ""
 
 
-def _diverged(cell: Cell) -> str:
+def _diverged(cell: ResultCell) -> str:
     return f"{cell.diverged} of {cell.ran}" if cell.diverged else ""
 
 
-def _unlearned(cell: Cell) -> str:
+def _unlearned(cell: ResultCell) -> str:
     count = sum(bool(run["notes"].get("not_learned")) for run in cell.runs)
     return f"{count} of {len(cell.runs)}" if count else ""
 
 
-def _cut(cell: Cell) -> str:
+def _cut(cell: ResultCell) -> str:
     most = max(cell.numbers("notes", "cut"), default=0)
     return f"{most}" if most else ""
 
@@ -159,10 +159,10 @@ def _known(values: Iterable[str | None]) -> list[str]:
     return sorted({value for value in values if value is not None})
 
 
-def _all(grid: Grid) -> list[Cell]:
+def _all(grid: Grid) -> list[ResultCell]:
     keys = [(row, *column) for row in grid.rows for column in grid.columns]
     return [grid.cells[key] for key in keys if key in grid.cells]
 
 
-def _where(cell: Cell) -> str:
+def _where(cell: ResultCell) -> str:
     return ", ".join(cell.key)

@@ -4,12 +4,12 @@ import statistics
 from collections.abc import Sequence
 
 from research.reporting.format import MISSING
-from research.reporting.grid.grid import Cell, Grid
-from research.reporting.table import Entry, Layout
+from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.table import Table, TableCell
 from research.stats.search_curves import enough, expected_best
 
 
-def lay_out_searches(grid: Grid) -> Layout | None:
+def prompt_search_tables(grid: Grid) -> Table | None:
     """A line for each cell of a prompt alone that had several trials; None where there is none."""
     keys = [(row, *column) for row in grid.rows for column in grid.columns]
     cells = [grid.cells[key] for key in keys if key in grid.cells]
@@ -20,7 +20,7 @@ def lay_out_searches(grid: Grid) -> Layout | None:
     heads = [("trials", ""), *(("dev", name) for name in ("min", "median", "max", "SD"))]
     heads += [("best of", str(k)) for k in powers]
     heads.append(("plateau", "after"))
-    return Layout(
+    return Table(
         title=f"{grid.name}: prompt search, scores on dev",
         heads=tuple(heads),
         scores=5,  # the curve begins a block
@@ -36,9 +36,9 @@ def lay_out_searches(grid: Grid) -> Layout | None:
     )
 
 
-def _entries(cell: Cell, powers: Sequence[int]) -> tuple[Entry, ...]:
+def _entries(cell: ResultCell, powers: Sequence[int]) -> tuple[TableCell, ...]:
     scores = cell.dev
     spread = (min(scores), statistics.median(scores), max(scores), statistics.stdev(scores))
     curve = [expected_best(scores, k) if k <= len(scores) else None for k in powers]
     texts = [MISSING if score is None else f"{100 * score:.1f}" for score in (*spread, *curve)]
-    return tuple(map(Entry, (str(len(scores)), *texts, str(enough(scores)))))
+    return tuple(map(TableCell, (str(len(scores)), *texts, str(enough(scores)))))

@@ -9,11 +9,11 @@ from typing import Any
 from research.common.errors import InputError
 from research.common.json_io import parse_json
 from research.reporting.format import MISSING, percent
-from research.reporting.grid.grid import Cell, Grid
-from research.reporting.table import Entry, Layout
+from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.table import Table, TableCell
 from research.reporting.tables.comparison import LEVEL
 from research.reporting.tables.footnotes import NAMES
-from research.stats.intervals import Gap, variance
+from research.stats.intervals import MeanDifference, variance
 from research.stats.multiple_testing import holm
 
 # Names that papers give to our metrics.
@@ -36,7 +36,7 @@ class Score:
     runs: tuple[float, ...] = ()
     printed: float | None = None
 
-    def is_of(self, cell: Cell) -> bool:
+    def is_of(self, cell: ResultCell) -> bool:
         """Whether a cell is of the same approach and task, and of as many examples if that is
         said.
         """
@@ -83,7 +83,7 @@ def _scores(task: str, values: dict[str, Any]) -> Iterator[Score]:
                 yield Score(task, (approach,), metric, mean, examples, runs=known)
 
 
-def lay_out_published(grid: Grid, published: Published) -> Layout:
+def published_table(grid: Grid, published: Published) -> Table:
     """A line for each of our cells that the paper has a number for.
 
     Raises InputError where there is none.
@@ -97,7 +97,7 @@ def lay_out_published(grid: Grid, published: Published) -> Layout:
         raise InputError("against", published.paper, allowed)
     heads = ("ours", "the paper's", "its spread", "difference", "beyond noise", "backbone")
     metrics = ", ".join(sorted({NAMES.get(score.metric, score.metric) for _, score in pairs}))
-    return Layout(
+    return Table(
         title=f"{grid.name} against {published.paper}",
         heads=tuple((head, "") for head in heads),
         scores=len(heads),
@@ -113,7 +113,7 @@ def lay_out_published(grid: Grid, published: Published) -> Layout:
     )
 
 
-def _rows(pairs: Sequence[tuple[Cell, Score]]) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+def _rows(pairs: Sequence[tuple[ResultCell, Score]]) -> Iterator[tuple[str, tuple[TableCell, ...]]]:
     tested = [_test(cell, score) for cell, score in pairs]
     fallen = holm([p for _, p in tested], LEVEL)
     for (cell, score), (gap, _), falls in zip(pairs, tested, fallen, strict=True):
@@ -125,10 +125,10 @@ def _rows(pairs: Sequence[tuple[Cell, Score]]) -> Iterator[tuple[str, tuple[Entr
             "yes" if falls else "no",
             _backbones(cell, score),
         )
-        yield ", ".join(cell.key), tuple(map(Entry, texts))
+        yield ", ".join(cell.key), tuple(map(TableCell, texts))
 
 
-def _test(cell: Cell, score: Score) -> tuple[Gap, float]:
+def _test(cell: ResultCell, score: Score) -> tuple[MeanDifference, float]:
     """Ours less the paper's; of its runs the variance over seeds counts, its items are not known to
     be ours.
     """
@@ -137,8 +137,8 @@ def _test(cell: Cell, score: Score) -> tuple[Gap, float]:
     if len(score.runs) > 1:
         w = statistics.variance(score.runs) / len(score.runs)
         parts = v**2 / degrees + w**2 / (len(score.runs) - 1)
-        return Gap.around(mean, v + w, (v + w) ** 2 / parts if parts > 0 else degrees)
-    return Gap.around(mean, v, degrees)
+        return MeanDifference.around(mean, v + w, (v + w) ** 2 / parts if parts > 0 else degrees)
+    return MeanDifference.around(mean, v, degrees)
 
 
 def _spread(score: Score) -> str:
@@ -147,7 +147,7 @@ def _spread(score: Score) -> str:
     return MISSING if score.printed is None else f"± {100 * score.printed:.1f}"
 
 
-def _backbones(cell: Cell, score: Score) -> str:
+def _backbones(cell: ResultCell, score: Score) -> str:
     ours = (cell.runs[0]["backbone"] or {}).get("name")
     if score.backbone is None or ours is None:
         return "not said"

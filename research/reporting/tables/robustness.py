@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from research.reporting.format import MISSING, amount
-from research.reporting.grid.grid import Cell, Grid
+from research.reporting.grid.grid import Grid, ResultCell
 from research.reporting.grid.measures import (
     flops,
-    forgotten,
+    forgetting,
     out_of_domain,
-    peak,
+    peak_memory,
     seeds_agree,
     switching,
     train_dev_gap,
     words_agree,
     worst_group,
 )
-from research.reporting.table import Entry, Layout
+from research.reporting.table import Table, TableCell
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Column:
 
     head: str
     unit: str
-    text: Callable[[Cell], str | None]
+    text: Callable[[ResultCell], str | None]
     note: str = ""
 
 
-def lay_out_holding_up(grid: Grid) -> list[Layout]:
+def robustness_tables(grid: Grid) -> list[Table]:
     """A table for each task and regime with tested runs; what the columns mean is told once, at
     the end of the last.
     """
@@ -46,16 +46,16 @@ def lay_out_holding_up(grid: Grid) -> list[Layout]:
     return [*layouts[:-1], *last]
 
 
-def _table(grid: Grid, task: str, regime: str) -> Layout:
+def _table(grid: Grid, task: str, regime: str) -> Table:
     found = {row: grid.cell(row, (task, regime)) for row in grid.rows}
     cells = {row: cell for row, cell in found.items() if cell is not None}
     texts = [[column.text(cell) for cell in cells.values()] for column in COLUMNS]
     kept = [place for place, column in enumerate(texts) if any(column)]
     rows = [
-        (row, tuple(Entry(texts[column][place] or MISSING) for column in kept))
+        (row, tuple(TableCell(texts[column][place] or MISSING) for column in kept))
         for place, row in enumerate(cells)
     ]
-    return Layout(
+    return Table(
         title=f"{task}, {amount(regime)}: what each costs and how it holds up",
         heads=tuple((COLUMNS[column].head, COLUMNS[column].unit) for column in kept),
         scores=0,
@@ -103,7 +103,7 @@ COLUMNS = (
     Column(
         "held-out",
         "loss",
-        forgotten,
+        forgetting,
         "Held-out loss: by how many nats a token the loss on held-out text of the backbone's own "
         "kind has risen, with all that the approach adds at work; (stays): the backbone itself is "
         "changed, otherwise the loss returns to what it was when the adapter is taken away.",
@@ -117,7 +117,7 @@ COLUMNS = (
     Column(
         "peak",
         "memory",
-        peak,
+        peak_memory,
         "Peak memory: what the compiled step of one training run needs at once, the backbone with "
         "it. FLOPs: of all training steps, as if every batch were as wide as the widest.",
     ),
@@ -125,7 +125,7 @@ COLUMNS = (
 )
 
 
-def _plain_text(cells: Iterable[Cell]) -> list[str]:
+def _plain_text(cells: Iterable[ResultCell]) -> list[str]:
     """Whether the task's text is foreign to the backbone, or why this cannot be said."""
     found = [run.get("language_model") for cell in cells for run in cell.runs]
     known = [one for one in found if one and one.get("task") is not None]
@@ -139,7 +139,7 @@ def _plain_text(cells: Iterable[Cell]) -> list[str]:
     return [f"No held-out loss: {one['undefined']}." for one in found if one][:1]
 
 
-def _cut(cells: Mapping[str, Cell]) -> list[str]:
+def _cut(cells: Mapping[str, ResultCell]) -> list[str]:
     """How many texts beside those of test did not fit, by row."""
     found = {}
     for row, cell in cells.items():

@@ -8,23 +8,23 @@ from research.reporting.format import (
     MISSING,
     RANGE,
     amount,
+    byte_size,
     count,
     middle,
     percent,
     seconds,
-    size,
     spread,
 )
-from research.reporting.grid.grid import Cell, Grid
-from research.reporting.table import Entry, Layout
+from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.table import Table, TableCell
 from research.reporting.tables.footnotes import ONE_SEED, PROVISIONAL, SEEN, footnotes
 
 
-def lay_out(grid: Grid) -> Layout:
+def score_table(grid: Grid) -> Table:
     """The table of a grid: scores of each task and regime, then the costs of each row."""
     backbone = f" with {_short(grid.backbone)}" if grid.backbone else ""
     rows = [(row, (_name(grid, row), _entries(grid, row))) for row in grid.rows]
-    return Layout(
+    return Table(
         title=f"{grid.name}: test scores{backbone}",
         heads=(
             *((task, amount(regime)) for task, regime in grid.columns),
@@ -38,7 +38,7 @@ def lay_out(grid: Grid) -> Layout:
 
 
 @dataclass(frozen=True)
-class Cost:
+class CostColumn:
     """head, unit: of the column. name: in the record's costs. text: how a number reads. summary:
     what stands for the cells of a row.
     """
@@ -51,32 +51,32 @@ class Cost:
 
 
 COSTS = (
-    Cost("trained", "parameters", "trained_params", count),
-    Cost("stored", "per task", "stored_bytes", size),
-    Cost("training", "seconds", "train_seconds", seconds, middle),
-    Cost("added", "tokens", "added_tokens", count),
+    CostColumn("trained", "parameters", "trained_params", count),
+    CostColumn("stored", "per task", "stored_bytes", byte_size),
+    CostColumn("training", "seconds", "train_seconds", seconds, middle),
+    CostColumn("added", "tokens", "added_tokens", count),
 )
 
 
-def _entries(grid: Grid, row: str) -> tuple[Entry, ...]:
+def _entries(grid: Grid, row: str) -> tuple[TableCell, ...]:
     found = [grid.cell(row, column) for column in grid.columns]
-    scores = [Entry(MISSING) if cell is None else _score(grid, cell) for cell in found]
+    scores = [TableCell(MISSING) if cell is None else _score(grid, cell) for cell in found]
     tested = [cell for cell in found if cell is not None]
     return (*scores, *(_cost(tested, cost) for cost in COSTS))
 
 
-def _score(grid: Grid, cell: Cell) -> Entry:
+def _score(grid: Grid, cell: ResultCell) -> TableCell:
     marks = (PROVISIONAL if cell.provisional else "") + (ONE_SEED if len(cell.runs) == 1 else "")
     marks += SEEN if grid.seen.get(cell.key, (1, 1))[0] > 1 else ""
     text = percent(cell.score(cell.headline))
-    return Entry(f"{text} {marks}".rstrip(), cell.key in grid.best)
+    return TableCell(f"{text} {marks}".rstrip(), cell.key in grid.best)
 
 
-def _cost(cells: Sequence[Cell], cost: Cost) -> Entry:
+def _cost(cells: Sequence[ResultCell], cost: CostColumn) -> TableCell:
     values = [value for cell in cells if (value := cell.cost(cost.name)) is not None]
     if not values:
-        return Entry(MISSING)
-    return Entry(RANGE.join(dict.fromkeys(map(cost.text, cost.summary(values)))))
+        return TableCell(MISSING)
+    return TableCell(RANGE.join(dict.fromkeys(map(cost.text, cost.summary(values)))))
 
 
 def _name(grid: Grid, row: str) -> str:

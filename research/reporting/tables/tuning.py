@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from research.reporting.format import MISSING, amount
-from research.reporting.grid.grid import Cell, Grid
-from research.reporting.grid.measures import gap
-from research.reporting.table import Entry, Layout
+from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.measures import train_dev_difference
+from research.reporting.table import Table, TableCell
 from research.stats.search_curves import POINT, Plateau, best_of, noise, plateau
 
 RATE = "learning_rate"
@@ -48,7 +48,7 @@ class Tuning:
     gap: float | None
 
 
-def tuning(cell: Cell, within: float) -> Tuning | None:
+def tuning(cell: ResultCell, within: float) -> Tuning | None:
     """None while the search is unfinished or where it has no dev scores. within: as `tolerance` has
     it, so far below the best a rate may be that does as well.
     """
@@ -65,11 +65,11 @@ def tuning(cell: Cell, within: float) -> Tuning | None:
         runs=len(runs),
         diverged=sum(run["status"] == "diverged" for run in runs) if trains else None,
         unlearned=sum(map(bool, told)) if told else None,
-        gap=gap(cell) if cell.runs else None,
+        gap=train_dev_difference(cell) if cell.runs else None,
     )
 
 
-def tolerance(cells: Sequence[Cell]) -> float:
+def tolerance(cells: Sequence[ResultCell]) -> float:
     """How far below the best dev score a learning rate may be and still count as good: one standard
     error of a difference of two rates, a point at least.
 
@@ -86,7 +86,7 @@ def tolerance(cells: Sequence[Cell]) -> float:
     return max(POINT, noise(tables))
 
 
-def _compared(cell: Cell) -> dict[float, int]:
+def _compared(cell: ResultCell) -> dict[float, int]:
     """The learning rates of a cell that can be compared, and the places of their trials."""
     if not cell.dev:
         return {}
@@ -111,7 +111,7 @@ def _rates(trials: Sequence[Mapping[str, Any]], best: int) -> dict[float, int]:
     return found if len(found) > 1 else {}
 
 
-def lay_out_tuning(grid: Grid) -> list[Layout]:
+def tuning_tables(grid: Grid) -> list[Table]:
     """A table for each task and regime with a finished search; what the columns mean is told once,
     at the end of the last.
     """
@@ -128,11 +128,11 @@ def lay_out_tuning(grid: Grid) -> list[Layout]:
 
 def _table(
     grid: Grid, column: tuple[str, str], found: Mapping[str, Tuning], within: float
-) -> Layout:
+) -> Table:
     counts = _counts(max(len(one.curve) for one in found.values()))
     rows = [(row, _entries(one, counts)) for row, one in found.items()]
     task, regime = column
-    return Layout(
+    return Table(
         title=f"{task}, {amount(regime)}: how each was tuned",
         heads=(
             ("trials", ""),
@@ -157,7 +157,7 @@ def _counts(most: int) -> list[int]:
     return [2**i for i in range((most - 1).bit_length())] + [most]
 
 
-def _entries(one: Tuning, counts: Sequence[int]) -> tuple[Entry, ...]:
+def _entries(one: Tuning, counts: Sequence[int]) -> tuple[TableCell, ...]:
     trials, flat = len(one.curve), one.plateau
     curve = [f"{100 * one.curve[k - 1]:.1f}" if k <= trials else MISSING for k in counts]
     wide, rates = MISSING, MISSING
@@ -172,7 +172,7 @@ def _entries(one: Tuning, counts: Sequence[int]) -> tuple[Entry, ...]:
         *(MISSING if n is None else f"{n} of {one.runs}" for n in (one.diverged, one.unlearned)),
         MISSING if one.gap is None else f"{100 * one.gap:+.1f}",
     )
-    return tuple(map(Entry, texts))
+    return tuple(map(TableCell, texts))
 
 
 def _plateaus(found: Mapping[str, Tuning], within: float) -> tuple[str, ...]:

@@ -5,16 +5,16 @@ Made of the crossed runs of a cell and of its ordinary ones with the same seeds.
 
 from collections.abc import Sequence
 
-from research.experiments.seeds import Seeds, square
+from research.experiments.seeds import Seeds, latin_square
 from research.records.schema import Record
 from research.records.trial_selection import same_trial
 from research.reporting.format import MISSING
-from research.reporting.grid.grid import Cell, Grid
-from research.reporting.table import Entry, Layout
+from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.table import Table, TableCell
 from research.stats.variance_components import REST, SOURCES, Component, components
 
 
-def lay_out_sources(grid: Grid) -> list[Layout]:
+def variance_tables(grid: Grid) -> list[Table]:
     """A table with a line for each tested cell that has a whole square of runs, if there is one."""
     wanted = [cell for cell in grid.tested() if grid.crossed.get(cell.key)]
     found = {", ".join(cell.key): crossed_scores(cell, grid.crossed[cell.key]) for cell in wanted}
@@ -22,7 +22,7 @@ def lay_out_sources(grid: Grid) -> list[Layout]:
         return []
     parts = {name: components(scores) for name, scores in found.items() if scores}
     lacking = [name for name in found if name not in parts]
-    layout = Layout(
+    layout = Table(
         title=f"{grid.name}: what a score varies with",
         heads=(
             ("", "runs"),
@@ -38,13 +38,13 @@ def lay_out_sources(grid: Grid) -> list[Layout]:
     return [layout]
 
 
-def crossed_scores(cell: Cell, crossed: Sequence[Record]) -> dict[Seeds, float]:
+def crossed_scores(cell: ResultCell, crossed: Sequence[Record]) -> dict[Seeds, float]:
     """The headline score on test of each run of the widest whole square, none if there is none."""
     trial = cell.runs[0]["trial"]
     runs = {Seeds.alike(run["seed"]): run for run in cell.runs}
     runs |= {Seeds(**run["seeds"]): run for run in crossed if same_trial(run, trial)}
     scores = {s: run["metrics"]["test"][cell.headline] for s, run in runs.items() if _tested(run)}
-    wholes = [square(side) for side in range(3, len(cell.runs) + 1, 2)]
+    wholes = [latin_square(side) for side in range(3, len(cell.runs) + 1, 2)]
     wholes = [whole for whole in wholes if scores.keys() >= set(whole)]
     return {seeds: scores[seeds] for seeds in wholes[-1]} if wholes else {}
 
@@ -53,10 +53,10 @@ def _tested(run: Record) -> bool:
     return run["metrics"]["test"] is not None
 
 
-def _entries(runs: int, parts: dict[str, Component]) -> tuple[Entry, ...]:
+def _entries(runs: int, parts: dict[str, Component]) -> tuple[TableCell, ...]:
     every = [*(part.variance for part in parts.values()), sum(p.variance for p in parts.values())]
     deviations = [f"{100 * variance**0.5:.1f}" for variance in every]
-    return tuple(map(Entry, (str(runs), *deviations, *map(_share, parts.values()))))
+    return tuple(map(TableCell, (str(runs), *deviations, *map(_share, parts.values()))))
 
 
 def _share(part: Component) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from research.evaluation.batch import Frame
+from research.evaluation.batch import PromptFrame
 from research.evaluation.routes.causal import rows_have_opening
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
-from research.runs.costs.flops import read, step_flops
+from research.runs.costs.flops import route_flops, step_flops
 from research.runs.data import RunData
 from research.training.member import Outcome
 from research.training.optimizer import Schedule, optimizer
@@ -23,7 +23,7 @@ def formula_flops(
     schedule: Schedule,
     leaves: Leaves,
     methods: Sequence[Method],
-    frame: Frame,
+    frame: PromptFrame,
     model: Model,
 ) -> float | None:
     """Of the step whose cost `outcome` has, by `step_flops`; None where there was no step.
@@ -37,10 +37,12 @@ def formula_flops(
     rows = schedule.batch_size
     met = {**leaves, **outcome.trained}
     adapted = Adapted(model, tuple(methods), met)
-    before = len(frame.opening) + sum(len(prompt) for prompt in adapted.soft_prompts())
+    before = len(frame.prefix_ids) + sum(len(prompt) for prompt in adapted.soft_prompts())
     once = model.ROUTE == "causal" and not rows_have_opening(adapted, frame)
-    tokens = width + len(frame.closing) + (before / rows if once else before)
-    return step_flops(met, outcome.trained, rows, tokens, *read(model.ROUTE, methods, targets))
+    tokens = width + len(frame.suffix_ids) + (before / rows if once else before)
+    return step_flops(
+        met, outcome.trained, rows, tokens, *route_flops(model.ROUTE, methods, targets)
+    )
 
 
 def optimizer_bytes(schedule: Schedule, trained: Leaves) -> int:
@@ -55,7 +57,7 @@ def _begun(schedule: Schedule, trained: Leaves):
     return optimizer(schedule, zero, zero).init(trained)
 
 
-def request(
+def request_costs(
     model: Model, prompts: Sequence[RunData], positions: int, itemsize: int
 ) -> dict[str, Any]:
     """What stands before the answer to an example of test, in the mean: positions of the frame with
@@ -63,7 +65,10 @@ def request(
     ensemble reads all its prompts.
     """
     tokens = sum(
-        float(one.test.start.mean()) + int(one.frame.length) + len(one.frame.closing) + positions
+        float(one.test.prompt_length.mean())
+        + int(one.frame.prefix_length)
+        + len(one.frame.suffix_ids)
+        + positions
         for one in prompts
     )
     return {

@@ -50,7 +50,7 @@ def step_flops(
     return rows * total
 
 
-def read(route: str, methods: Iterable[Method], targets: int) -> tuple[int, int | None]:
+def route_flops(route: str, methods: Iterable[Method], targets: int) -> tuple[int, int | None]:
     """(tokens of a row that are predicted, those at which the last layer is computed, None for all)
     where labels have `targets` tokens; a head predicts none.
     """

@@ -17,7 +17,7 @@ from research.runs.costs.measured import stored
 
 
 @dataclass(frozen=True)
-class Sizes:
+class ParameterCounts:
     """trained: parameters that some stage trains, of which `head` are a classification head's.
     whole: all parameters of the run, a head's left out. stored_bytes: of what is kept, in float32.
     stages: the leaves at work in each stage, and the paths of those that it trains.
@@ -35,7 +35,9 @@ class Sizes:
         return (self.trained - self.head) / self.whole
 
 
-def sizes(approach: Approach, backbone: Leaves, labels: Sequence[tuple[str, ...]]) -> Sizes:
+def parameter_counts(
+    approach: Approach, backbone: Leaves, labels: Sequence[tuple[str, ...]]
+) -> ParameterCounts:
     """What the stages of an approach come to, one after the other; `backbone` may be shapes.
 
     labels: of the task of each stage. Raises InputError for a method that does not fit the
@@ -69,7 +71,7 @@ def sizes(approach: Approach, backbone: Leaves, labels: Sequence[tuple[str, ...]
     head = _count(trained, "head:")
     whole = _count(backbone) + _count(added) - _count({**backbone, **added}, "head:")
     kept = jax.eval_shape(partial(stored, methods=approach.at_work()), changed)
-    return Sizes(_count(trained), head, whole, 4 * _count(kept), tuple(stages))
+    return ParameterCounts(_count(trained), head, whole, 4 * _count(kept), tuple(stages))
 
 
 def backbone_shapes(model: Model) -> Leaves:

@@ -37,9 +37,9 @@ def report(found: Mapping[str, Sequence[Found]]) -> str:
 
 def _claims(intervals: Sequence[Found], equal: Sequence[Found]) -> str:
     claimed = [one for one in intervals if one["seeds"] >= 5 and one["over_seeds"] <= ORDINARY]
-    covered = [percent(one["coverage"]["ours"]) for one in claimed]
+    covered = [percentage(one["coverage"]["ours"]) for one in claimed]
     few, many = (
-        percent(max(one["false"]["ours"] for one in equal if (one["seeds"] >= 5) == enough))
+        percentage(max(one["false"]["ours"] for one in equal if (one["seeds"] >= 5) == enough))
         for enough in (False, True)
     )
     columns = max(one["columns"] for one in equal)
@@ -62,7 +62,7 @@ def _ours(intervals: Sequence[Found]) -> str:
             f"{100 * one['over_seeds']:.0f}",
             str(one["items"]),
         )
-        rows.setdefault(setting, []).append(percent(one["coverage"]["ours"]))
+        rows.setdefault(setting, []).append(percentage(one["coverage"]["ours"]))
     draws = sorted({one["draws"] for one in intervals})
     errors = " or ".join(f"± {_error(0.95, count)} of {count} draws" for count in draws)
     return f"""## Coverage of our 95 % intervals
@@ -84,7 +84,9 @@ def _others(intervals: Sequence[Found]) -> str:
             found = [one for one in intervals if one["seeds"] == seeds]
             covered = [one["coverage"][name] for one in found]
             width = sum(one["width"][name] for one in found) / len(found)
-            texts.append(f"{percent(min(covered))}–{percent(max(covered))} ({percent(width)})")
+            texts.append(
+                f"{percentage(min(covered))}–{percentage(max(covered))} ({percentage(width)})"
+            )
         rows.append([name, *texts])
     return f"""## Coverage of other intervals
 
@@ -102,7 +104,7 @@ but on the scale of scores.
 
 def _equal(columns: Sequence[Found]) -> str:
     rows = [
-        [str(one["columns"]), *_setting(one), *map(percent, one["false"].values())]
+        [str(one["columns"]), *_setting(one), *map(percentage, one["false"].values())]
         for one in columns
     ]
     return f"""## Equal rows: how often one is left out
@@ -132,13 +134,13 @@ out. Of {columns[0]["draws"]} tables.
 """
 
 
-def percent(share: float) -> str:
+def percentage(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
 def _error(share: float, draws: int) -> str:
     """Half of the 95 % interval of a share of draws, in points."""
-    return percent(1.96 * (share * (1 - share) / draws) ** 0.5)
+    return percentage(1.96 * (share * (1 - share) / draws) ** 0.5)
 
 
 def _seeds(found: Sequence[Found]) -> list[str]:

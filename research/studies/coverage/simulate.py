@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from scipy import optimize, special
 
-from research.stats.best_group import LEVEL, indistinguishable
+from research.stats.best_group import LEVEL, best_group
 from research.stats.intervals import bounds
 from research.studies.coverage.alternatives import GROUPS, INTERVALS, Bounds
 
@@ -22,7 +22,7 @@ AT_A_TIME = 250  # draws in memory
 
 
 @dataclass(frozen=True)
-class World:
+class Population:
     """accuracy: expected over seeds and items. over_seeds: the standard deviation of the accuracy
     on endless items, over seeds. hard: that of the items' log-odds.
     """
@@ -33,7 +33,7 @@ class World:
 
 
 @lru_cache(maxsize=1000)
-def log_odds(world: World) -> tuple[float, float]:
+def log_odds(world: Population) -> tuple[float, float]:
     """The mean of the log-odds, and their standard deviation over seeds, by quadrature."""
 
     def moments(mean: float, spread: float) -> tuple[float, float]:
@@ -54,8 +54,8 @@ def log_odds(world: World) -> tuple[float, float]:
     return mean(spread), spread
 
 
-def answers(
-    world: World, rng: np.random.Generator, draws: int, seeds: int, items: int
+def simulate_answers(
+    world: Population, rng: np.random.Generator, draws: int, seeds: int, items: int
 ) -> np.ndarray:
     """Whether answers are right: bool [N, S, I], other seeds and items in each of the N draws."""
     mean, spread = log_odds(world)
@@ -65,7 +65,7 @@ def answers(
 
 
 def column(
-    worlds: Sequence[World],
+    worlds: Sequence[Population],
     rng: np.random.Generator,
     seeds: int,
     items: int,
@@ -88,7 +88,9 @@ def column(
     return (rng.random(odds.shape) < special.expit(odds)).astype(float)
 
 
-def coverage(world: World, seeds: int, items: int, draws: int, others: int = 0) -> dict[str, Any]:
+def coverage(
+    world: Population, seeds: int, items: int, draws: int, others: int = 0
+) -> dict[str, Any]:
     """How often 95 % intervals of the score have the truth, and how wide they are in the mean.
 
     draws: of ours; others: on so many of them, those of `rivals.INTERVALS` too.
@@ -96,7 +98,7 @@ def coverage(world: World, seeds: int, items: int, draws: int, others: int = 0) 
     rng = generator(world.accuracy, world.over_seeds, world.hard, seeds, items)
     hits, widths = defaultdict(list), defaultdict(list)
     for first in range(0, draws, AT_A_TIME):
-        right = answers(world, rng, min(AT_A_TIME, draws - first), seeds, items)
+        right = simulate_answers(world, rng, min(AT_A_TIME, draws - first), seeds, items)
         methods: dict[str, Callable[..., Bounds]] = {"ours": lambda found, _: bounds(found * 1.0)}
         if first < others:
             methods |= INTERVALS
@@ -108,7 +110,12 @@ def coverage(world: World, seeds: int, items: int, draws: int, others: int = 0) 
 
 
 def groups(
-    worlds: Sequence[World], seeds: int, items: int, draws: int, others: int = 0, columns: int = 1
+    worlds: Sequence[Population],
+    seeds: int,
+    items: int,
+    draws: int,
+    others: int = 0,
+    columns: int = 1,
 ) -> dict[str, Any]:
     """How often a best group of a table leaves out a cell that is as good as the best, and which
     share of the worse cells they leave out.
@@ -120,7 +127,7 @@ def groups(
     accuracies = np.array([world.accuracy for world in worlds])
     good = accuracies == accuracies.max()
     false, recognised = defaultdict(list), defaultdict(list)
-    ours = {"ours": partial(indistinguishable, level=LEVEL / columns)}
+    ours = {"ours": partial(best_group, level=LEVEL / columns)}
     for draw in range(draws):
         table = [list(column(worlds, rng, seeds, items)) for _ in range(columns)]
         for name, method in (ours | (GROUPS if draw < others else {})).items():

@@ -8,9 +8,9 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.evaluation.batch import frame
+from research.evaluation.batch import prompt_frame
 from research.runtime.devices import Devices
-from research.studies.scale.configuration import Setting
+from research.studies.scale.configuration import StepConfiguration
 from research.studies.scale.memory import HELD, temporary
 from research.training.cohort import mapped_step
 from research.training.step import Hyper
@@ -29,7 +29,7 @@ def in_turn(parts: dict[str, int], members: int) -> int:
     return parts["frozen weights"] + members * states + parts["batch"] + temporary(parts)
 
 
-def compile_together(setting: Setting, members: int, devices: int = 1) -> Any:
+def compile_together(setting: StepConfiguration, members: int, devices: int = 1) -> Any:
     """The executable of a cohort whose members differ in what they train, spread over `devices`."""
     mesh = Devices(count=devices).mesh()
     by_member = NamedSharding(mesh, P(("data", "fsdp")) if members % devices == 0 else P())
@@ -43,7 +43,7 @@ def compile_together(setting: Setting, members: int, devices: int = 1) -> Any:
     methods: Any = (jax.tree.map(np.float32, setting.method),)
     hyper = Hyper(methods, np.float32(1e-3), np.float32(0.0))
     frozen = setting.parts[1]
-    own = jax.tree.map(stacked, (setting.state, setting.batch, frame(), hyper))
+    own = jax.tree.map(stacked, (setting.state, setting.batch, prompt_frame(), hyper))
     step = mapped_step(setting.program, by_member, tuple((path, True) for path in frozen))
     return step.compiled(own[0], shared(frozen), *own[1:])
 

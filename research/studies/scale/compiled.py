@@ -7,10 +7,10 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.evaluation.batch import frame
+from research.evaluation.batch import prompt_frame
 from research.runtime.devices import Devices, leaf_sharding
-from research.runtime.executable import cost
-from research.studies.scale.configuration import Setting
+from research.runtime.executable import compiled_cost
+from research.studies.scale.configuration import StepConfiguration
 from research.training.parallel import MeshStep
 from research.training.step import Hyper
 
@@ -19,7 +19,7 @@ from research.training.step import Hyper
 FLAG = "--xla_cpu_enable_concurrency_optimized_scheduler=false"
 
 
-def compile_step(setting: Setting) -> Any:
+def compile_step(setting: StepConfiguration) -> Any:
     """The executable that a sweep would call, of a setting with a method."""
     mesh = Devices(count=setting.devices, fsdp=setting.fsdp).mesh()
 
@@ -36,12 +36,13 @@ def compile_step(setting: Setting) -> Any:
     methods = (jax.tree.map(np.float32, setting.method),)
     one = Hyper(methods, np.float32(1e-3), np.float32(0.0))  # pyright: ignore
     rest = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype, sharding=everywhere), (frame(), one)
+        lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype, sharding=everywhere),
+        (prompt_frame(), one),
     )
     step = MeshStep(setting.program, mesh)
     return step.compiled(placed(setting.state), placed(setting.parts[1]), rows, *rest)
 
 
-def told(setting: Setting) -> dict[str, Any]:
+def compiler_report(setting: StepConfiguration) -> dict[str, Any]:
     """Bytes and FLOPs of one device."""
-    return cost(compile_step(setting))
+    return compiled_cost(compile_step(setting))

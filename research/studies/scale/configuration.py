@@ -18,7 +18,7 @@ from research.training.step import Program, init_state
 
 
 @dataclass(frozen=True)
-class Setting:
+class StepConfiguration:
     """rows: of a batch that one device gets, each of `tokens` tokens of which the last `targets`
     are predicted. data, fsdp: the mesh. dtype: of the computation and of what does not train.
     """

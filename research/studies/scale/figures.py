@@ -5,12 +5,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from research.runtime.executable import cost
+from research.runtime.executable import compiled_cost
 from research.studies.scale.cohort import compile_together, in_turn, together
-from research.studies.scale.compiled import told
-from research.studies.scale.configuration import Setting
-from research.studies.scale.flops import operations
-from research.studies.scale.memory import HELD, memory, peak, temporary
+from research.studies.scale.compiled import compiler_report
+from research.studies.scale.configuration import StepConfiguration
+from research.studies.scale.flops import flops_per_token
+from research.studies.scale.memory import HELD, peak_bytes_of, step_memory, temporary
 from research.studies.scale.models import METHODS, SHAPES
 
 LAYOUTS = {
@@ -28,7 +28,9 @@ COMPILED += [("60M", name, *mesh) for name in (LORA, FULL) for mesh in ((8, 1), 
 COMPILED += [("1B", name, 1, 1) for name in (LORA, FULL)]
 
 
-def setting(size: str, method: str, data: int = 1, fsdp: int = 1, **changes: Any) -> Setting:
+def setting(
+    size: str, method: str, data: int = 1, fsdp: int = 1, **changes: Any
+) -> StepConfiguration:
     return replace(_setting(size, method, data, fsdp), **changes)
 
 
@@ -39,12 +41,15 @@ def by_formula() -> Iterator[dict[str, Any]]:
             for layout, mesh in LAYOUTS.items():
                 for remat in (False, True) if METHODS[method] else (False,):
                     one = setting(size, method, *mesh, remat=remat)
-                    parts = memory(one)
+                    parts = step_memory(one)
                     row = dict(size=size, method=method, layout=layout, remat=remat)
                     trained = sum(leaf.size for leaf in one.parts[0].values())
-                    yield {**row, "trained": trained, "bytes": parts, "peak": peak(parts)} | {
-                        "flops": operations(one)
-                    }
+                    yield {
+                        **row,
+                        "trained": trained,
+                        "bytes": parts,
+                        "peak": peak_bytes_of(parts),
+                    } | {"flops": flops_per_token(one)}
 
 
 def by_compiler() -> Iterator[dict[str, Any]]:
@@ -52,13 +57,13 @@ def by_compiler() -> Iterator[dict[str, Any]]:
     for size, method, data, fsdp in COMPILED:
         for remat in (False, True) if size == "60M" else (False,):
             one = setting(size, method, data, fsdp, rows=2, dtype="float32", remat=remat)
-            parts, flops = memory(one), operations(one)
+            parts, flops = step_memory(one), flops_per_token(one)
             yield {
                 **dict(size=size, method=method, data=data, fsdp=fsdp, remat=remat),
                 "held": sum(parts[name] for name in HELD),
                 "temporary": temporary(parts),
                 "flops": flops["remat" if remat else "step"] * one.rows * one.tokens,
-                "compiled": told(one),
+                "compiled": compiler_report(one),
             }
 
 
@@ -66,7 +71,7 @@ def of_cohorts() -> Iterator[dict[str, Any]]:
     """LoRA runs on one device, by formula."""
     for size in SHAPES:
         one = setting(size, LORA)
-        parts, flops = memory(one), operations(one)["step"] * one.rows * one.tokens
+        parts, flops = step_memory(one), flops_per_token(one)["step"] * one.rows * one.tokens
         for members in MEMBERS:
             yield {
                 **dict(size=size, members=members, flops=members * flops),
@@ -79,8 +84,8 @@ def of_compiled_cohorts() -> Iterator[dict[str, Any]]:
     """The same of 60M, compiled in float32; the last spread over eight devices."""
     one = setting("60M", LORA, dtype="float32", rows=2)
     for members, devices in ((1, 1), (2, 1), (4, 1), (8, 8)):
-        expected = together(memory(one), members // devices)
-        compiled = cost(compile_together(one, members, devices))
+        expected = together(step_memory(one), members // devices)
+        compiled = compiled_cost(compile_together(one, members, devices))
         yield {
             **dict(members=members, devices=devices, expected=expected),
             "compiled": compiled,
@@ -88,5 +93,5 @@ def of_compiled_cohorts() -> Iterator[dict[str, Any]]:
 
 
 @cache
-def _setting(size: str, method: str, data: int, fsdp: int) -> Setting:
-    return Setting(SHAPES[size], METHODS[method], rows=8, data=data, fsdp=fsdp)
+def _setting(size: str, method: str, data: int, fsdp: int) -> StepConfiguration:
+    return StepConfiguration(SHAPES[size], METHODS[method], rows=8, data=data, fsdp=fsdp)

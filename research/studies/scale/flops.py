@@ -8,10 +8,10 @@ import jax.numpy as jnp
 
 from research.methods.method import Leaves
 from research.runs.costs.flops import step_flops
-from research.studies.scale.configuration import Setting
+from research.studies.scale.configuration import StepConfiguration
 
 
-def operations(setting: Setting) -> dict[str, float]:
+def flops_per_token(setting: StepConfiguration) -> dict[str, float]:
     """forward: reading alone. step: with the gradients. remat: with layers computed again.
 
     Products with kernels as `step_flops` counts them, the positions of a soft prompt, which all
@@ -30,13 +30,13 @@ def operations(setting: Setting) -> dict[str, float]:
     return {name: value / setting.tokens for name, value in parts.items()}
 
 
-def _kernels(setting: Setting, leaves: Leaves, trained: Collection[str]) -> float:
+def _kernels(setting: StepConfiguration, leaves: Leaves, trained: Collection[str]) -> float:
     """Products with kernels, for a row and its share of a soft prompt."""
     per_row = setting.tokens + setting.soft / setting.rows
     return step_flops(leaves, trained, 1, per_row, setting.targets, asking=setting.targets)
 
 
-def _attention(setting: Setting, layers: int) -> float:
+def _attention(setting: StepConfiguration, layers: int) -> float:
     """Of the forward pass of the last `layers`, for a row."""
     config, seen = setting.model.config, setting.tokens + setting.prefixed
     within = setting.soft * setting.soft / setting.rows
@@ -45,7 +45,7 @@ def _attention(setting: Setting, layers: int) -> float:
     return 4.0 * config.heads * config.head_width * asking
 
 
-def _again(setting: Setting, back: int) -> float:
+def _again(setting: StepConfiguration, back: int) -> float:
     """Of the last `back` layers' forward pass."""
     below = setting.model.config.layers - back
     kept = {

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from research.studies.scale.configuration import Setting
+from research.studies.scale.configuration import StepConfiguration
 
 HELD = ("frozen weights", "trained weights", "optimizer state", "batch")
 ALWAYS = ("lowered copies", "gathered leaf", "working", "prefix")
@@ -11,7 +11,7 @@ START = (*ALWAYS, "activations", "logits", "first gradient")
 END = (*ALWAYS, "gradients")
 
 
-def memory(setting: Setting) -> dict[str, int]:
+def step_memory(setting: StepConfiguration) -> dict[str, int]:
     """What is held between steps (`HELD`), and what a step makes meanwhile; see `peak`.
 
     Attention is not tiled, so its weights are among the activations. Of the layer that is at work
@@ -43,12 +43,12 @@ def temporary(parts: dict[str, int]) -> int:
     return max(start, end)
 
 
-def peak(parts: dict[str, int]) -> int:
+def peak_bytes_of(parts: dict[str, int]) -> int:
     """Bytes that a device needs at once."""
     return sum(parts[name] for name in HELD) + temporary(parts)
 
 
-def kept_in_layer(setting: Setting, tokens: int, asking: int, seen: int) -> int:
+def kept_in_layer(setting: StepConfiguration, tokens: int, asking: int, seen: int) -> int:
     """Bytes kept of one layer for a row of `tokens`, `asking` of which ask what `seen` offer.
 
     In `dtype`: the inputs of both norms, query, keys and values, gate and up, and the input of
@@ -66,7 +66,7 @@ def kept_in_layer(setting: Setting, tokens: int, asking: int, seen: int) -> int:
     return wide * (offered + asked) + weights
 
 
-def _inputs(setting: Setting) -> tuple[int, int]:
+def _inputs(setting: StepConfiguration) -> tuple[int, int]:
     """Numbers kept because a kernel, a factor or a scale beside them trains: for each token, and
     for each that asks.
     """
@@ -81,7 +81,7 @@ def _inputs(setting: Setting) -> tuple[int, int]:
     return 0, 0
 
 
-def kept_by_all(setting: Setting) -> int:
+def kept_by_all(setting: StepConfiguration) -> int:
     """Of all layers that gradients flow through, and of the final norm. In the last layer targets
     alone ask.
     """
@@ -100,7 +100,7 @@ def kept_by_all(setting: Setting) -> int:
     return last + (back - 1) * full + top
 
 
-def _working(setting: Setting) -> int:
+def _working(setting: StepConfiguration) -> int:
     """Of the layer that is at work: all that it keeps, where it was not kept, and the gradients of
     its scores and of its MLP; without gradients, its scores and MLP alone.
     """
@@ -111,21 +111,21 @@ def _working(setting: Setting) -> int:
     return setting.rows * (passing + (again if setting.layers_back() else 0))
 
 
-def _logits(setting: Setting) -> int:
+def _logits(setting: StepConfiguration) -> int:
     """In float32, and their gradient."""
     twice = 2 if setting.method is not None else 1
     return 4 * twice * setting.rows * setting.targets * setting.model.config.vocab_size
 
 
-def _keys(setting: Setting) -> int:
+def _keys(setting: StepConfiguration) -> int:
     return setting.model.config.kv_heads * setting.model.config.head_width
 
 
-def _first_gradient(setting: Setting) -> int:
+def _first_gradient(setting: StepConfiguration) -> int:
     """Numbers of the head's, which comes before all others."""
     return setting.held({k: v for k, v in setting.state.trained.items() if k == "head/kernel"}) // 4
 
 
-def _largest(setting: Setting) -> int:
+def _largest(setting: StepConfiguration) -> int:
     wide = jnp.dtype(setting.dtype).itemsize
     return wide * max(int(np.prod(leaf.shape)) for leaf in setting.leaves.values())

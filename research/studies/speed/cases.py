@@ -52,7 +52,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Race:
+class WholeProcessCase:
     """Whole processes, from their start to their end, compiling included: our sweep of sixteen runs
     that `configs/speed.py` describes, and PEFT that trains the same in turn and scores nothing.
     """
@@ -63,7 +63,7 @@ class Race:
 
 
 @dataclass(frozen=True)
-class Start:
+class StartupCase:
     """scripts/train.py up to its first step, of a config's approach; at_most: seconds."""
 
     name: str
@@ -72,7 +72,7 @@ class Start:
     approach: str
 
 
-def drawn(
+def random_case(
     folder: Path,
     shape: str,
     rows: int,
@@ -85,20 +85,20 @@ def drawn(
 ) -> None:
     """A model of the shape with drawn weights, rows of drawn tokens, and adapters of it."""
     vocabulary = inputs.write_shape(folder, shape)
-    batches = inputs.drawn(vocabulary, rows, width, targets, opening, labels)
+    batches = inputs.random_batches(vocabulary, rows, width, targets, opening, labels)
     inputs.write_batches(folder, batches)
     if methods:
         inputs.write_adapters(folder, [methods] * adapters)
 
 
-def factors(rows: int, inner: int, columns: int) -> Case:
+def product_case(rows: int, inner: int, columns: int) -> Case:
     """The product of two matrices alone: what the libraries below either side make of the cores."""
     write = partial(inputs.write_factors, rows=rows, inner=inner, columns=columns)
     name = f"product of matrices, {rows} x {inner} and {inner} x {columns}"
     return Case(name, None, write, "product", ("theirs", "product"), device="cpu")
 
 
-def at_once(runs: int) -> Case:
+def concurrent_case(runs: int) -> Case:
     """A cohort as one program, against as many trainings one after the other."""
     name = f"decoder 10M, LoRA r=8, 8 x 32, {runs} runs at once, a step of one"
     write = _drawn("decoder 10M", 8, 32, 1, (LORA,))
@@ -106,7 +106,7 @@ def at_once(runs: int) -> Case:
 
 
 def _drawn(*args, **settings) -> Write:
-    return lambda folder: drawn(folder, *args, **settings)
+    return lambda folder: random_case(folder, *args, **settings)
 
 
 SMALL = partial(_drawn, "decoder 10M", 32)
@@ -117,8 +117,8 @@ LONG = partial(_drawn, "decoder 1B", 4, 1024, 1)
 ON_GPU = partial(Case, at_least=None, device="gpu")
 
 CASES = (
-    factors(1024, 288, 768),  # of the decoder's MLP, 32 x 32 tokens
-    factors(3648, 512, 1024),  # of T5's MLP, 16 x (100 + 128) tokens
+    product_case(1024, 288, 768),  # of the decoder's MLP, 32 x 32 tokens
+    product_case(3648, 512, 1024),  # of T5's MLP, 16 x (100 + 128) tokens
     Case("decoder 10M, soft prompt 100, 32 x 32", 5.0, SMALL(32, 1, (SOFT,))),
     Case("decoder 10M, soft prompt 20, 32 x 128", 1.4, SMALL(128, 1, (SHORT,))),
     Case("decoder 10M, prefix 100, 32 x 32", 1.3, SMALL(32, 1, (PREFIX,))),
@@ -150,8 +150,8 @@ CASES = (
         "mixed",
         ("ours", "one task"),
     ),
-    at_once(16),
-    at_once(64),
+    concurrent_case(16),
+    concurrent_case(64),
     ON_GPU("decoder 1B, LoRA r=8, 16 x 128", write=BILLION((LORA,))),
     ON_GPU("decoder 1B, soft prompt 100, 16 x 128", write=BILLION((SOFT,))),
     ON_GPU("decoder 1B, full, 16 x 128", write=BILLION()),
@@ -172,11 +172,11 @@ CASES = (
     ),
 )
 RACES = (
-    Race("sweep of 16 LoRA runs, whole process", 2.0, LoRA(rank=8, alpha=16.0)),
-    Race("sweep of 16 soft prompt runs, whole process", 3.0, SoftPrompt(length=10)),
+    WholeProcessCase("sweep of 16 LoRA runs, whole process", 2.0, LoRA(rank=8, alpha=16.0)),
+    WholeProcessCase("sweep of 16 soft prompt runs, whole process", 3.0, SoftPrompt(length=10)),
 )
 STARTS = (
-    Start(
+    StartupCase(
         "start of scripts/train.py to its first step, compiled before",
         10.0,
         "quickstart.py",

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from research.studies.speed.cases import Case
-from research.studies.speed.worker import Answer
+from research.studies.speed.worker import Measurement
 
 # Losses of both sides, relative; sums of float32 and of bfloat16 in another order.
 CLOSE = {"float32": 1e-4, "bfloat16": 3e-2}
 
 
-class Duel(NamedTuple):
+class HeadToHead(NamedTuple):
     """ours_ms, other_ms: of a run's step, the median over rounds of its mean. ratio: of the
     other's to ours, the median over rounds; low, high: the smallest and the largest.
     compile_seconds: of our side. difference: of the mean of the first results, relative.
@@ -68,9 +68,9 @@ class Side:
             subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment),
         )
 
-    def __call__(self, steps: int) -> Answer:
+    def __call__(self, steps: int) -> Measurement:
         """Raises RuntimeError if the process has ended."""
-        return Answer(**self._answer(str(steps)))
+        return Measurement(**self._answer(str(steps)))
 
     def profile(self) -> dict[str, float]:
         """Shares of the time of a step by kinds of operations; raises as above."""
@@ -91,7 +91,7 @@ class Side:
         self.process.wait()
 
 
-def duel(case: Case, dtype: str, rounds: int, seconds: float) -> Duel:
+def head_to_head(case: Case, dtype: str, rounds: int, seconds: float) -> HeadToHead:
     """Both sides of a case, `rounds` times in turn; a turn takes about `seconds`.
 
     Raises RuntimeError if the sides do not compute the same.
@@ -117,7 +117,7 @@ def duel(case: Case, dtype: str, rounds: int, seconds: float) -> Duel:
     ]
     ratios = [b / a for a, b in means]
     last = found[-1]
-    return Duel(
+    return HeadToHead(
         1e3 * statistics.median(a for a, _ in means),
         1e3 * statistics.median(b for _, b in means),
         statistics.median(ratios),
@@ -132,7 +132,7 @@ def duel(case: Case, dtype: str, rounds: int, seconds: float) -> Duel:
     )
 
 
-def _difference(case: Case, close: float, ours: Answer, other: Answer) -> float:
+def _difference(case: Case, close: float, ours: Measurement, other: Measurement) -> float:
     """Of the mean of the first results; 0 where both are ours, and of other adapters."""
     if case.other[0] == "ours":
         return 0.0

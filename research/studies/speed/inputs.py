@@ -35,14 +35,14 @@ class Batches(NamedTuple):
 
     tokens: NDArray
     length: NDArray
-    start: NDArray
+    prompt_length: NDArray
     label: NDArray
-    opening: NDArray
-    closing: NDArray
+    prefix_ids: NDArray
+    suffix_ids: NDArray
     labels: NDArray
 
 
-def drawn(
+def random_batches(
     vocabulary: int,
     rows: int,
     width: int,

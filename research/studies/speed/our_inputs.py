@@ -6,7 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.evaluation.batch import Frame, Rows, bucket, frame, prompt_width, rows
+from research.evaluation.batch import (
+    PromptFrame,
+    Rows,
+    batch_rows,
+    bucket,
+    prompt_frame,
+    prompt_width,
+)
 from research.interop.peft import load_adapter
 from research.methods.method import Leaves, Method
 from research.models.backbone import load_backbone
@@ -17,7 +24,7 @@ from research.tasks.encoding.encoded import Encoded
 DEVICES = Devices(count=1)
 
 
-class Material:
+class CaseInputs:
     """A case's model and batches as we read them; weights that do not train as `dtype`."""
 
     def __init__(self, folder: Path, dtype: str):
@@ -32,24 +39,29 @@ class Material:
         )
         return tuple(jax.tree.map(np.float32, method) for method in methods), added
 
-    def frame(self) -> Frame:
+    def frame(self) -> PromptFrame:
         """What stands around every row."""
-        return frame(list(self.batches.opening), list(self.batches.closing))
+        return prompt_frame(list(self.batches.prefix_ids), list(self.batches.suffix_ids))
 
     def encoded(self, batch: int) -> Encoded:
         one = self.batches
-        return Encoded(one.tokens[batch], one.length[batch], one.start[batch], one.label[batch], 0)
+        return Encoded(
+            one.tokens[batch], one.length[batch], one.prompt_length[batch], one.label[batch], 0
+        )
 
     def everything(self) -> Encoded:
         """The rows of all batches."""
         one = self.batches
-        flat = (x.reshape(-1, *x.shape[2:]) for x in (one.tokens, one.length, one.start, one.label))
+        flat = (
+            x.reshape(-1, *x.shape[2:])
+            for x in (one.tokens, one.length, one.prompt_length, one.label)
+        )
         return Encoded(*flat, cut=0)
 
 
-def chosen_of(encoded: Encoded, chosen: np.ndarray) -> Encoded:
+def chosen_rows(encoded: Encoded, chosen: np.ndarray) -> Encoded:
     """The rows `chosen` (indices)."""
-    parts = (encoded.tokens, encoded.length, encoded.start, encoded.label)
+    parts = (encoded.tokens, encoded.length, encoded.prompt_length, encoded.label)
     return Encoded(*(part[chosen] for part in parts), cut=0)
 
 
@@ -60,4 +72,4 @@ def batch_of(encoded: Encoded, closing: int | None = None) -> Rows:
         width = bucket(int(encoded.length.max()))
     else:
         width = prompt_width(encoded, chosen, closing)
-    return rows(encoded, chosen, len(chosen), width, max(1, encoded.longest_target))
+    return batch_rows(encoded, chosen, len(chosen), width, max(1, encoded.longest_target))

@@ -18,7 +18,7 @@ from research.studies.speed.training import (
 )
 
 
-class Product:
+class MatrixProduct:
     """A step is a product of two matrices."""
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
@@ -44,7 +44,7 @@ WORKS: dict[str, Any] = {
     "score": Scoring,
     "mixed": Serving,
     "one task": ServingOne,
-    "product": Product,
+    "product": MatrixProduct,
 }
 
 

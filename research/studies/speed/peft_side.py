@@ -43,7 +43,7 @@ def adapted(model: Any, folder: Path) -> Any:
     return model
 
 
-class Training:
+class PeftTraining:
     """A step is one optimizer step on the next batch."""
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
@@ -79,18 +79,18 @@ class Training:
         """What the model is called with."""
         kind = self.model.config.model_type
         tokens, length = batches.tokens[place], batches.length[place]
-        start = batches.start[place]
+        start = batches.prompt_length[place]
         if kind == "t5":
             inputs = [row[:begin] for row, begin in zip(tokens, start, strict=True)]
             labels = [r[b:n] for r, b, n in zip(tokens, start, length, strict=True)]
             return {**_padded(inputs), "labels": _marked(labels)}
         if kind == "bert":
             texts = [
-                np.concatenate([batches.opening, row[:begin], batches.closing])
+                np.concatenate([batches.prefix_ids, row[:begin], batches.suffix_ids])
                 for row, begin in zip(tokens, start, strict=True)
             ]
             return {**_padded(texts), "labels": _tensor(batches.label[place])}
-        before = batches.opening
+        before = batches.prefix_ids
         rows = [np.concatenate([before, row[:n]]) for row, n in zip(tokens, length, strict=True)]
         labels = [row.copy() for row in rows]
         for row, begin in zip(labels, start, strict=True):
@@ -98,7 +98,7 @@ class Training:
         return {**_padded(rows), "labels": _marked(labels)}
 
 
-class Scoring:
+class PeftScoring:
     """A step scores every label after every row of the next batch: opening, row and label are one
     sequence each, and as many share a forward pass as there are rows times labels. Of the logits
     those that count are computed.
@@ -114,8 +114,10 @@ class Scoring:
         one, place = self.batches, self.done % len(self.batches.tokens)
         self.done += 1
         count, targets = one.labels.shape
-        prompts = [row[:n] for row, n in zip(one.tokens[place], one.start[place], strict=True)]
-        rows = [np.concatenate([one.opening, p, label]) for p in prompts for label in one.labels]
+        prompts = [
+            row[:n] for row, n in zip(one.tokens[place], one.prompt_length[place], strict=True)
+        ]
+        rows = [np.concatenate([one.prefix_ids, p, label]) for p in prompts for label in one.labels]
         logits = self.model(**_padded(rows), logits_to_keep=targets + 1).logits[:, :-1].float()
         chosen = _tensor(np.tile(one.labels, (len(prompts), 1)))[..., None]
         scores = torch.log_softmax(logits, -1).gather(-1, chosen).sum((-2, -1))
@@ -125,7 +127,7 @@ class Scoring:
         return None
 
 
-class Sweeping:
+class PeftSweeping:
     """A step is sixteen runs in turn, each over all batches, with a model and an adapter of its
     own; nothing is scored.
     """
@@ -139,7 +141,7 @@ class Sweeping:
         last = []
         for run in range(RATES * SEEDS):
             rate = self.learning_rate * (1 + run // SEEDS)
-            training = Training(self.folder, self.dtype, rate)
+            training = PeftTraining(self.folder, self.dtype, rate)
             last.append([training.step() for _ in range(self.steps)][-1])
         return float(np.mean(last))
 
@@ -147,7 +149,7 @@ class Sweeping:
         return None
 
 
-class Product:
+class TorchProduct:
     """A step is a product of two matrices."""
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
@@ -165,10 +167,10 @@ class Product:
 
 
 WORKS: dict[str, Any] = {
-    "train": Training,
-    "score": Scoring,
-    "sweep": Sweeping,
-    "product": Product,
+    "train": PeftTraining,
+    "score": PeftScoring,
+    "sweep": PeftSweeping,
+    "product": TorchProduct,
 }
 
 

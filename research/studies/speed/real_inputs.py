@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.evaluation.scoring import route_of
 from research.experiments.experiment import Experiment
 from research.experiments.plan import cells
 from research.methods.method import Method
 from research.models.backbone import load_backbone, load_tokenizer, save_backbone
-from research.models.bert.model import Encoder
+from research.models.bert.model import EncoderModel
 from research.runs.data import run_data
 from research.studies.speed.inputs import Batches, write_adapters, write_batches
 from research.tasks.datasets.tables import read_file
-from research.tasks.encoding.encoded import padded
+from research.tasks.encoding.encoded import pad_rows
 from research.tasks.encoding.truncation import token_ids
 from research.training.batches import batch_indices
 
@@ -28,15 +28,15 @@ def sst2(methods: Sequence[Method], folder: Path) -> None:
 
     Raises InputError where ADAPTLAB_SHARED does not lead to both.
     """
-    name = located("$ADAPTLAB_SHARED/models/all-MiniLM-L6-v2", "backbone")
+    name = resolve_path("$ADAPTLAB_SHARED/models/all-MiniLM-L6-v2", "backbone")
     backbone = load_backbone(name)
     tokenizer = load_tokenizer(name, backbone.model)
-    assert isinstance(backbone.model, Encoder)
-    table = read_file(located("$ADAPTLAB_SHARED/data/sst2/train.tsv", "task"))
+    assert isinstance(backbone.model, EncoderModel)
+    table = read_file(resolve_path("$ADAPTLAB_SHARED/data/sst2/train.tsv", "task"))
     chosen = np.random.default_rng(0).permutation(len(table.rows))[: ROWS * STEPS]
     texts = [table.column("sentence")[place].strip() for place in chosen]
     labels = [int(table.column("label")[place]) for place in chosen]
-    tokens, length = padded(token_ids(tokenizer, texts))
+    tokens, length = pad_rows(token_ids(tokenizer, texts))
     shape = (STEPS, ROWS)
     batches = Batches(
         tokens.reshape(*shape, -1),
@@ -54,7 +54,7 @@ def sst2(methods: Sequence[Method], folder: Path) -> None:
 
 def world(experiment: Experiment, methods: Sequence[Method], folder: Path) -> None:
     """The backbone of an experiment, and the batches of its first run that trains."""
-    name = located(experiment.backbone, "backbone")
+    name = resolve_path(experiment.backbone, "backbone")
     backbone = load_backbone(name)
     tasks = {settings.name: settings.load() for settings in experiment.tasks}
     trained = [one for one in cells(experiment, tasks, backbone.checksum) if one.approach.stages]
@@ -69,10 +69,10 @@ def world(experiment: Experiment, methods: Sequence[Method], folder: Path) -> No
     batches = Batches(
         rows.tokens[chosen],
         rows.length[chosen],
-        rows.start[chosen],
+        rows.prompt_length[chosen],
         rows.label[chosen],
-        np.asarray(data.frame.opening[: int(data.frame.length)]),
-        np.asarray(data.frame.closing),
+        np.asarray(data.frame.prefix_ids[: int(data.frame.prefix_length)]),
+        np.asarray(data.frame.suffix_ids),
         np.zeros((0, 0), np.int32),
     )
     shutil.copytree(name, folder / "model")

@@ -8,9 +8,9 @@ import numpy as np
 
 from research.evaluation.label_scoring import score
 from research.serving.mixed_batch import mixed_scores
-from research.serving.stacked_adapters import Adapter, bank
+from research.serving.stacked_adapters import Adapter, stack_adapters
 from research.studies.speed.inputs import Batches
-from research.studies.speed.our_inputs import DEVICES, Material, batch_of
+from research.studies.speed.our_inputs import DEVICES, CaseInputs, batch_of
 from research.tasks.encoding.encoded import Labels
 
 
@@ -19,7 +19,7 @@ class Scoring:
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         del learning_rate
-        self.given, self.done = Material(folder, dtype), 0
+        self.given, self.done = CaseInputs(folder, dtype), 0
         self.labels = _labels(self.given.batches)
 
     def step(self) -> float:
@@ -50,13 +50,13 @@ class Serving:
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         del learning_rate
-        given = Material(folder, dtype)
+        given = CaseInputs(folder, dtype)
         labels, around = _labels(given.batches), given.frame()
         adapters = {
             str(i): Adapter(*given.adapter(i), around, labels) for i in range(len(given.folders))
         }
         model, params = given.backbone.model, given.backbone.params
-        self.bank = bank(model, given.dtype, params, adapters)
+        self.bank = stack_adapters(model, given.dtype, params, adapters)
         self.params, self.done = params, 0
         self.scores = jax.jit(partial(mixed_scores, model, given.dtype))
         self.parts = [batch_of(given.encoded(i)) for i in range(len(given.batches.tokens))]

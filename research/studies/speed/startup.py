@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from research.studies.speed.cases import Start
+from research.studies.speed.cases import StartupCase
 from research.studies.speed.whole_process import ROOT, script
 
 TOLD = "first step after"  # what scripts/train.py prints
 
 
-class Started(NamedTuple):
+class StartupTimes(NamedTuple):
     """Seconds, of rounds after the first, which compiles: their median, the least and the most."""
 
     seconds: float
@@ -22,14 +22,16 @@ class Started(NamedTuple):
     high: float
 
 
-def start(one: Start, rounds: int) -> Started:
+def startup_time(one: StartupCase, rounds: int) -> StartupTimes:
     """A run that is begun `rounds` times, after once more with nothing compiled before."""
     with tempfile.TemporaryDirectory() as folder:
-        _, *found = (_until_told(one, Path(folder), place) for place in range(rounds + 1))
-    return Started(statistics.median(found), min(found), max(found))
+        _, *found = (
+            _seconds_to_first_step(one, Path(folder), place) for place in range(rounds + 1)
+        )
+    return StartupTimes(statistics.median(found), min(found), max(found))
 
 
-def _until_told(one: Start, folder: Path, place: int) -> float:
+def _seconds_to_first_step(one: StartupCase, folder: Path, place: int) -> float:
     """Seconds from the process's start until it has done a step; it is ended then.
 
     Raises RuntimeError if it ends before.

@@ -32,7 +32,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def write(folder: Path, measured: Mapping[str, Any]) -> None:
+def write_measurements(folder: Path, measured: Mapping[str, Any]) -> None:
     """benchmark.json and benchmark.md. measured: {machine, dtype, matmul_gflops, cases, notes}.
 
     notes: what else there is to know, as who measured wrote it into benchmark.json.
@@ -40,10 +40,10 @@ def write(folder: Path, measured: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(measured, indent=1) + "\n"
     (folder / "benchmark.json").write_text(text, encoding="utf-8")
-    (folder / "benchmark.md").write_text(markdown(measured), encoding="utf-8")
+    (folder / "benchmark.md").write_text(speed_markdown(measured), encoding="utf-8")
 
 
-def markdown(measured: Mapping[str, Any]) -> str:
+def speed_markdown(measured: Mapping[str, Any]) -> str:
     """A row a case; bold where what was to be reached is. A case without another side has a time
     that it is to take at most.
     """

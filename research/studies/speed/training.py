@@ -9,7 +9,7 @@ import numpy as np
 from research.methods.full import Full
 from research.methods.method import mask, split
 from research.models.layers import flash_attention
-from research.studies.speed.our_inputs import DEVICES, Material, batch_of, chosen_of
+from research.studies.speed.our_inputs import DEVICES, CaseInputs, batch_of, chosen_rows
 from research.studies.speed.profile import profiled
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
@@ -27,7 +27,7 @@ class Training:
     runs, kind = 1, OneByOne
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
-        given = Material(folder, dtype)
+        given = CaseInputs(folder, dtype)
         methods, added = given.adapter(0) if given.folders else ((Full(),), {})
         leaves = {**given.backbone.params, **added}
         trained, frozen = split(leaves, mask(methods, leaves))
@@ -39,7 +39,7 @@ class Training:
         self.hyper = Hyper(methods, np.float32(learning_rate), np.float32(0.0))
         self.frame = given.frame()
         causal = given.backbone.model.ROUTE == "causal"
-        closing = None if causal else len(self.frame.closing)
+        closing = None if causal else len(self.frame.suffix_ids)
         self.parts = [batch_of(encoded, closing) for encoded in self._encoded(given)]
         self.done = 0
 
@@ -50,7 +50,7 @@ class Training:
         members = ([one] * self.runs for one in (part, self.frame, self.hyper, True))
         return float(self.cohort.advance(*members).mean())
 
-    def _encoded(self, given: Material) -> list[Encoded]:
+    def _encoded(self, given: CaseInputs) -> list[Encoded]:
         return [given.encoded(i) for i in range(len(given.batches.tokens))]
 
     def profile(self) -> dict[str, float]:
@@ -89,10 +89,10 @@ class TrainingUnfused(Training):
 class TrainingByLength(Training):
     """As a sweep batches the same rows: those of like length together, see `batch_indices`."""
 
-    def _encoded(self, given: Material) -> list[Encoded]:
+    def _encoded(self, given: CaseInputs) -> list[Encoded]:
         everything = given.everything()
         rows_a_step, count = given.batches.tokens.shape[1], len(given.batches.tokens)
         return [
-            chosen_of(everything, batch_indices(everything.length, rows_a_step, 0, step))
+            chosen_rows(everything, batch_indices(everything.length, rows_a_step, 0, step))
             for step in range(count)
         ]

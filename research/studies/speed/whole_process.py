@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from research.experiments.experiment import Experiment
 from research.studies.speed import real_inputs
-from research.studies.speed.cases import Race
+from research.studies.speed.cases import WholeProcessCase
 from research.studies.speed.head_to_head import Side
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "configs" / "speed.py"
 
 
-class Raced(NamedTuple):
+class WholeProcessTimes(NamedTuple):
     """Seconds of each side, medians over rounds, and the ratio of the other's to ours."""
 
     ours_s: float
@@ -29,7 +29,7 @@ class Raced(NamedTuple):
     high: float
 
 
-def race(one: Race, rounds: int) -> Raced:
+def whole_process(one: WholeProcessCase, rounds: int) -> WholeProcessTimes:
     """Both sides of a race, `rounds` times in turn, ours without anything compiled before."""
     config, found = f"{CONFIG}:{one.method.name}", []
     experiment = Experiment.parse(_get_config(one.method.name))
@@ -40,7 +40,7 @@ def race(one: Race, rounds: int) -> Raced:
             found.append((ours, _other(Path(folder) / "material")))
     ratios = [b / a for a, b in found]
     ours, other = (statistics.median(side) for side in zip(*found, strict=True))
-    return Raced(ours, other, statistics.median(ratios), min(ratios), max(ratios))
+    return WholeProcessTimes(ours, other, statistics.median(ratios), min(ratios), max(ratios))
 
 
 def _get_config(method: str) -> dict[str, Any]:

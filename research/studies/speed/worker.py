@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 
-class Answer(NamedTuple):
+class Measurement(NamedTuple):
     """seconds, results: of each step since the last answer. first: seconds from the start of the
     process. compiled: seconds of compiling so far. host_bytes, device_bytes: the most in use so
     far. flops: of a step, where they are known.
@@ -44,7 +44,7 @@ def main(side: str, work: str, folder: str, dtype: str, learning_rate: str) -> N
             now = time.perf_counter()
             results.append(doing.step())
             seconds.append(time.perf_counter() - now)
-        answer = Answer(
+        answer = Measurement(
             seconds,
             results,
             time.perf_counter() - begun,

@@ -64,7 +64,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Survey:
+class TaskDataReport:
     """task: its name. checksum: of the task. parts: by the name of the split."""
 
     task: str
@@ -72,7 +72,7 @@ class Survey:
     parts: Mapping[str, Part]
 
 
-def survey(task: Task, lengths: Mapping[str, Lengths] | None = None) -> Survey:
+def task_data_report(task: Task, lengths: Mapping[str, Lengths] | None = None) -> TaskDataReport:
     """Looks at all examples of a task; `lengths`: of its splits, where a tokenizer is at hand.
 
     Case, and for words punctuation, do not count. Texts and labels are in no survey but by number.
@@ -102,7 +102,7 @@ def survey(task: Task, lengths: Mapping[str, Lengths] | None = None) -> Survey:
             **conflicts[split],
             **seen,
         )
-    return Survey(task.name, task.checksum, found)
+    return TaskDataReport(task.name, task.checksum, found)
 
 
 def _where(flags: Iterable[object]) -> Found:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from research.tasks.data_checks.checks import GRAM, MOST, Part, Survey
+from research.tasks.data_checks.checks import GRAM, MOST, Part, TaskDataReport
 
 UNEVEN = 10  # times as many examples of one label as of another
 
 
-def summary(survey: Survey) -> str:
+def report_summary(survey: TaskDataReport) -> str:
     """A task on one line: rows of each split, the least and most frequent label, lengths."""
     rows = ", ".join(f"{split} {part.rows:,}" for split, part in survey.parts.items())
     train = survey.parts["train"]
@@ -23,7 +23,7 @@ def summary(survey: Survey) -> str:
     return "; ".join(said)
 
 
-def warnings(survey: Survey) -> list[str]:
+def warnings(survey: TaskDataReport) -> list[str]:
     """What a reader of scores has to know; one phrase each, by split."""
     return [warning for split, part in survey.parts.items() for warning in _of(split, part)]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.common.errors import InputError
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.tasks.datasets.tables import read_file
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -42,7 +42,7 @@ class AGNewsTask:
 
     def load(self) -> Task:
         """Raises InputError for files that are missing or of another form."""
-        folder = Path(located(self.folder, "folder"))
+        folder = Path(resolve_path(self.folder, "folder"))
         test = at_most(_examples(folder / self.test), self.most_test)
         return Task(
             self.name,

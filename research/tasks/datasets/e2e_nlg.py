@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.tasks.datasets.tables import read_file
 from research.tasks.decoding import Decoding
 from research.tasks.prompts.template import Template
@@ -40,7 +40,7 @@ class E2ETask:
 
     def load(self) -> TextTask:
         """Raises InputError for files that are missing or of another form."""
-        folder = Path(located(self.folder, "folder"))
+        folder = Path(resolve_path(self.folder, "folder"))
         test = at_most(_examples(folder / self.test), self.most_test)
         return TextTask(
             self.name,

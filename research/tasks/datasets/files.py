@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from research.common.errors import InputError
-from research.common.paths import located
-from research.tasks.datasets.tables import Table, read_dataset, read_file
+from research.common.paths import resolve_path
+from research.tasks.datasets.tables import StringTable, read_dataset, read_file
 from research.tasks.prompts.template import Template, plain_templates
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example, Outline, Task
@@ -53,22 +53,22 @@ class Files:
             template.check(self.texts)
         return templates
 
-    def tables(self, answers: Sequence[str]) -> dict[str, Table]:
+    def tables(self, answers: Sequence[str]) -> dict[str, StringTable]:
         """The table of each split; `answers`: the columns besides the texts."""
         if self.test is None:
             raise InputError("test", None, "a file or split to test on is needed, besides dev")
         named = {"train": self.train, "test": self.test, "dev": self.dev, "ood": self.ood}
         given = {use: source for use, source in named.items() if source is not None}
         if self.path is not None:
-            path = located(self.path, "path")
+            path = resolve_path(self.path, "path")
             return read_dataset(path, self.config_name, given, (*self.texts, *answers))
-        files = {use: located(file, use) for use, file in given.items()}
+        files = {use: resolve_path(file, use) for use, file in given.items()}
         return {
             use: read_file(file, self.columns, self.delimiter, self.quoting)
             for use, file in files.items()
         }
 
-    def fields(self, table: Table) -> list[dict[str, str]]:
+    def fields(self, table: StringTable) -> list[dict[str, str]]:
         """The columns of each row that templates may use, none of them empty."""
         if not table.rows:
             raise InputError("split", table.source, "it has no examples")
@@ -76,7 +76,7 @@ class Files:
         rows = zip(*columns.values(), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
-    def filled(self, table: Table, name: str) -> list[str]:
+    def filled(self, table: StringTable, name: str) -> list[str]:
         """The values of a column, none of them empty."""
         values = self.values(table, name)
         empty = [row for row, value in enumerate(values, start=1) if not value.strip()]
@@ -86,7 +86,7 @@ class Files:
             raise InputError(f"column of {table.source}", name, allowed)
         return values
 
-    def values(self, table: Table, name: str) -> list[str]:
+    def values(self, table: StringTable, name: str) -> list[str]:
         """The values of a column."""
         values = table.column(name)
         return [value.strip() for value in values] if self.strip else values
@@ -155,10 +155,10 @@ class FileTask(Files):
             raise InputError("paraphrase", own, f"a column for each of {', '.join(self.texts)}")
         return columns
 
-    def _groups(self, table: Table) -> tuple[str, ...]:
+    def _groups(self, table: StringTable) -> tuple[str, ...]:
         return () if self.group is None else tuple(self.values(table, self.group))
 
-    def _paraphrases(self, table: Table, test: Sequence[Example]) -> tuple[Example, ...]:
+    def _paraphrases(self, table: StringTable, test: Sequence[Example]) -> tuple[Example, ...]:
         """The examples of test in other words."""
         columns = [self.filled(table, name) for name in self._other_words]
         return tuple(
@@ -167,7 +167,7 @@ class FileTask(Files):
             if texts
         )
 
-    def _examples(self, table: Table) -> tuple[Example, ...]:
+    def _examples(self, table: StringTable) -> tuple[Example, ...]:
         fields, labels = self.fields(table), self.values(table, self.label)
         return tuple(map(Example, fields, labels))
 

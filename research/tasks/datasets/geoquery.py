@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from research.common.errors import InputError
 from research.common.json_io import parse_json
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.tasks.decoding import Decoding
 from research.tasks.metrics.sql import Database
 from research.tasks.prompts.template import Template
@@ -43,7 +43,7 @@ class GeoQueryTask:
         """Raises InputError for a file that is missing or of another form."""
         database = Database.at(self.database)
         default = "sql_execution" if database else "sql_match"
-        splits = _splits(located(self.file, "file"), f"{self.split}-split")
+        splits = _splits(resolve_path(self.file, "file"), f"{self.split}-split")
         return TextTask(
             self.name,
             (),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from research.tasks.datasets.files import Files
-from research.tasks.datasets.tables import Table
+from research.tasks.datasets.tables import StringTable
 from research.tasks.number_task import NumberTask
 from research.tasks.task import Example, Outline
 from research.tasks.text_task import FreeText
@@ -36,5 +36,5 @@ class NumberFileTask(Files):
             metric=self.metric,
         )
 
-    def _examples(self, table: Table) -> tuple[Example, ...]:
+    def _examples(self, table: StringTable) -> tuple[Example, ...]:
         return tuple(map(Example, self.fields(table), table.column(self.label, floats=True)))

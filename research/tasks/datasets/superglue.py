@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from research.common.errors import InputError
-from research.common.paths import located
+from research.common.paths import resolve_path
 from research.tasks.datasets.tables import read_dataset, read_file
 from research.tasks.decoding import Decoding
 from research.tasks.prompts.template import Template
@@ -51,9 +51,9 @@ class SuperGLUETask:
         named = {"train": self.train, "test": self.test, "dev": self.dev}
         given = {use: source for use, source in named.items() if source is not None}
         if self.path is None:
-            tables = {use: read_file(located(file, use)) for use, file in given.items()}
+            tables = {use: read_file(resolve_path(file, use)) for use, file in given.items()}
         else:
-            path = located(self.path, "path")
+            path = resolve_path(self.path, "path")
             tables = read_dataset(path, self.config_name, given, self.COLUMNS)
         splits = {}
         for use, table in tables.items():

@@ -24,7 +24,7 @@ _JSON = (".jsonl", ".ndjson", ".json")
 
 
 @dataclass(frozen=True)
-class Table:
+class StringTable:
     """Rows of a file or a split; a value is a str, a number, a bool, or None for none."""
 
     source: str
@@ -56,7 +56,7 @@ def read_file(
     columns: Sequence[str] = (),
     delimiter: str | None = None,
     quoting: bool | None = None,
-) -> Table:
+) -> StringTable:
     """Reads a file, compressed or not; its suffix says what it is, unless a delimiter does.
 
     columns: names for a file without a header. quoting: whether a cell may stand in double quotes
@@ -119,7 +119,9 @@ def _unquoted(lines: TextIO, delimiter: str) -> Iterator[list[str]]:
             yield content.split(delimiter)
 
 
-def _delimited_table(source: str, cells: Iterator[list[str]], columns: tuple[str, ...]) -> Table:
+def _delimited_table(
+    source: str, cells: Iterator[list[str]], columns: tuple[str, ...]
+) -> StringTable:
     columns = columns or tuple(next(cells, ()))
     if len(set(columns)) != len(columns):
         raise InputError(f"columns of {source}", columns, "each column needs a name of its own")
@@ -129,10 +131,10 @@ def _delimited_table(source: str, cells: Iterator[list[str]], columns: tuple[str
             allowed = f"row {number} has {len(values)} cells, and there are {len(columns)} columns"
             raise InputError("file", source, f"{allowed} ({', '.join(columns)})")
         rows.append(dict(zip(columns, values, strict=True)))
-    return Table(source, columns, rows)
+    return StringTable(source, columns, rows)
 
 
-def _json_table(source: str, lines: TextIO) -> Table:
+def _json_table(source: str, lines: TextIO) -> StringTable:
     content = lines.read()
     whole = content.lstrip().startswith("[")  # one list of objects
     rows: list[Mapping[str, object]] = []
@@ -149,12 +151,12 @@ def _json_table(source: str, lines: TextIO) -> Table:
         if not isinstance(row, dict):
             allowed = f'row {number} is not an object such as {{"text": ...}}'
             raise InputError("file", source, allowed)
-    return Table(source, tuple(dict.fromkeys(name for row in rows for name in row)), rows)
+    return StringTable(source, tuple(dict.fromkeys(name for row in rows for name in row)), rows)
 
 
 def read_dataset(
     path: str, config_name: str | None, splits: Mapping[str, str], columns: Sequence[str]
-) -> dict[str, Table]:
+) -> dict[str, StringTable]:
     """Reads `columns` of the splits of a dataset of the hub or in a local folder.
 
     splits: what a split is for -> its name there, such as `validation` or `train[:1000]`. A class
@@ -182,7 +184,7 @@ def read_dataset(
         return {use: _plain_table(f"{path}/{split}", data, columns) for (use, split), data in named}
 
 
-def _plain_table(source: str, data: Any, wanted: Sequence[str]) -> Table:
+def _plain_table(source: str, data: Any, wanted: Sequence[str]) -> StringTable:
     """The wanted columns of a `datasets.Dataset`, in memory."""
     columns = {}
     for name in dict.fromkeys(wanted):
@@ -194,7 +196,7 @@ def _plain_table(source: str, data: Any, wanted: Sequence[str]) -> Table:
             values = [None if v is None or v < 0 else names[v] for v in values]
         columns[name] = values
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return Table(source, tuple(data.column_names), rows)
+    return StringTable(source, tuple(data.column_names), rows)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from research.common.errors import InputError
 from research.tasks.datasets.files import Files
-from research.tasks.datasets.tables import Table
+from research.tasks.datasets.tables import StringTable
 from research.tasks.decoding import Decoding
 from research.tasks.metrics.sql import Database
 from research.tasks.task import Example
@@ -50,7 +50,7 @@ class TextFileTask(Files):
             decoding=self.decoding,
         )
 
-    def _examples(self, table: Table) -> tuple[Example, ...]:
+    def _examples(self, table: StringTable) -> tuple[Example, ...]:
         further = [self.values(table, name) for name in self.references]
         rows = zip(self.fields(table), self.filled(table, self.target), *further, strict=True)
         return grouped((fields, [text for text in texts if text]) for fields, *texts in rows)

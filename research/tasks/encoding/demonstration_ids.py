@@ -17,13 +17,13 @@ Splits = Sequence[Sequence[Example]]
 
 
 @dataclass(frozen=True)
-class Shown:
+class DemonstrationIds:
     """opening: ids before all rows. before: for each split, the ids before each of its rows, none
     where rows have none of their own. count: demonstrations before a row, and added: their tokens,
     means over the last split where rows differ. further: the ids before the rows of other examples.
     """
 
-    opening: list[int]
+    prefix_ids: list[int]
     before: tuple[Before, ...]
     count: int = 0
     added: int = 0
@@ -32,12 +32,12 @@ class Shown:
     @property
     def longest(self) -> int:
         """Positions of the longest that stands before a row."""
-        return len(self.opening) + max((len(ids) for of in self.before for ids in of), default=0)
+        return len(self.prefix_ids) + max((len(ids) for of in self.before for ids in of), default=0)
 
 
-def shown(
+def demonstration_ids(
     encoder: Encoder, choice: Choice, splits: Splits, seed: int, most: int | None = None
-) -> Shown:
+) -> DemonstrationIds:
     """Demonstrations out of the first of the splits, for all of them; at most `most`, or as many
     as fit beside the longest row: rounds of one per class if they are balanced.
 
@@ -45,21 +45,21 @@ def shown(
     """
     train, room = splits[0], encoder.room
     if most == 0:
-        return Shown(encoder.opening(()), ((),) * len(splits))
+        return DemonstrationIds(encoder.prefix_ids(()), ((),) * len(splits))
     longest = encoder.longest([*chain(*splits)])
     beside = room - (longest if encoder.too_long == "error" else min(longest, room // 2))
     if choice == "nearest":
         return _own(encoder, splits, beside, most)
     choose = demonstrations if choice == "balanced" else random_demonstrations
     chosen = choose(encoder, train, beside, seed, most)
-    opening = encoder.opening(chosen)
-    added = len(opening) - len(encoder.opening(()))
-    return Shown(opening, ((),) * len(splits), len(chosen), added)
+    opening = encoder.prefix_ids(chosen)
+    added = len(opening) - len(encoder.prefix_ids(()))
+    return DemonstrationIds(opening, ((),) * len(splits), len(chosen), added)
 
 
-def _own(encoder: Encoder, splits: Splits, room: int, most: int | None) -> Shown:
+def _own(encoder: Encoder, splits: Splits, room: int, most: int | None) -> DemonstrationIds:
     """The nearest demonstrations of each row."""
-    train, opening = splits[0], encoder.opening(())
+    train, opening = splits[0], encoder.prefix_ids(())
 
     def nearest(room: int, examples: Sequence[Example]) -> list[list[list[int]]]:
         return nearest_demonstrations(encoder, train, examples, room, most)
@@ -68,7 +68,7 @@ def _own(encoder: Encoder, splits: Splits, room: int, most: int | None) -> Shown
     before = tuple([[*chain(*one)] for one in part] for part in chosen)
     longest = max(len(ids) for part in before for ids in part) + len(opening)
     rows = len(chosen[-1])
-    return Shown(
+    return DemonstrationIds(
         opening,
         before,
         round(sum(map(len, chosen[-1])) / rows),

@@ -21,7 +21,7 @@ def demonstrations(
     text), at most `most` rounds. Room is the model's context less `encoder.longest(rows to score)`.
     An example that takes more than its class's share of the room is passed over. May return none.
     """
-    left = room - len(encoder.opening(()))
+    left = room - len(encoder.prefix_ids(()))
     share = max(0, left // max(1, len(encoder.labels)))
     offers = []
     for index, label in enumerate(encoder.labels or (None,)):
@@ -42,9 +42,9 @@ def _fitting(
     encoder: Encoder, examples: Sequence[Example], share: int
 ) -> Iterator[tuple[Example, int]]:
     """The examples that take at most `share` positions as demonstrations, and their sizes."""
-    beginning = len(encoder.opening(()))
+    beginning = len(encoder.prefix_ids(()))
     for example in examples:
-        size = len(encoder.opening((example,))) - beginning
+        size = len(encoder.prefix_ids((example,))) - beginning
         if size <= share:
             yield example, size
 
@@ -57,7 +57,7 @@ def random_demonstrations(
     """
     drawn = shuffled(list(train), seed, 0, 4)
     sizes = map(len, encoder.demonstrations(drawn))
-    left = room - len(encoder.opening(()))
+    left = room - len(encoder.prefix_ids(()))
     return tuple(drawn[place] for place in _packed(list(sizes), range(len(drawn)), left, most))
 
 
@@ -74,7 +74,7 @@ def nearest_demonstrations(
     """
     written = encoder.demonstrations(train)
     sizes = [len(ids) for ids in written]
-    left = room - len(encoder.opening(()))
+    left = room - len(encoder.prefix_ids(()))
     chosen = (_packed(sizes, places, left, most) for places in by_nearness(train, examples))
     return [[written[place] for place in reversed(places)] for places in chosen]
 

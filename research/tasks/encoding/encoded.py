@@ -41,7 +41,7 @@ class Encoded:
 
     tokens: NDArray  # [I, T] int32
     length: NDArray  # [I] int32: tokens of prompt and target
-    start: NDArray  # [I] int32: tokens of the prompt, so the target is tokens[start:length]
+    prompt_length: NDArray  # [I] int32: tokens of the prompt, so the target is tokens[start:length]
     label: NDArray  # [I] int32: index into the task's labels, or 0; float32: the right number
     cut: int  # how many prompts were cut to fit
     references: tuple[tuple[str, ...], ...] = ()  # of each row, where the answer is a text
@@ -50,7 +50,7 @@ class Encoded:
     @property
     def longest_target(self) -> int:
         """Tokens of the longest target."""
-        return int((self.length - self.start).max(initial=0))
+        return int((self.length - self.prompt_length).max(initial=0))
 
     def head(self, count: int) -> "Encoded":
         """The first `count` rows."""
@@ -59,7 +59,7 @@ class Encoded:
         return replace(self, **rows, references=self.references[:count], neutral=neutral)
 
 
-def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray, NDArray]:
+def pad_rows(rows: Sequence[Sequence[int]]) -> tuple[NDArray, NDArray]:
     """(ids [I, T] int32 padded with 0 on the right, lengths [I] int32)."""
     length = np.array([len(row) for row in rows], np.int32)
     tokens = np.zeros((len(rows), max(map(len, rows), default=0)), np.int32)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from research.common.errors import InputError
-from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, padded
-from research.tasks.encoding.special_tokens import Form, Route, form
-from research.tasks.encoding.truncation import cut, token_ids
+from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_rows
+from research.tasks.encoding.special_tokens import Route, SpecialTokens, special_tokens
+from research.tasks.encoding.truncation import token_ids, truncate
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example
@@ -61,22 +61,22 @@ class Encoder:
                     raise InputError(f"verbalizer[{label!r}]", text, allowed)
 
     @cached_property
-    def form(self) -> Form:
+    def special_tokens(self) -> SpecialTokens:
         """The special tokens around rows and targets."""
-        return form(self.route, self.tokenizer)
+        return special_tokens(self.route, self.tokenizer)
 
     @cached_property
-    def closing(self) -> list[int]:
+    def suffix_ids(self) -> list[int]:
         """The ids after every prompt, or after the masks that follow it."""
         end = self.verbalizer.end.strip() if self.route == "masked" else ""
-        return (self.ids(end) if end else []) + list(self.form.closing)
+        return (self.ids(end) if end else []) + list(self.special_tokens.suffix_ids)
 
     def label_tokens(self) -> Labels:
         """The targets of all labels that are trained on, in their order."""
         if self.route == "head":
             count = len(self.labels)
             return Labels(np.zeros((count, 1), np.int32), np.ones(count, np.int32))
-        return Labels(*padded([self._target(label) for label in self.labels]))
+        return Labels(*pad_rows([self._target(label) for label in self.labels]))
 
     def texts(self) -> LabelTexts:
         """The targets of all texts, those of a label together; by the head's route classes have
@@ -86,7 +86,7 @@ class Encoder:
             count = len(self.labels)
             return LabelTexts(self.label_tokens(), np.arange(count), np.ones(count, np.int32))
         owned = [(i, *one) for i, label in enumerate(self.labels) for one in self._targets[label]]
-        targets = Labels(*padded([ids for _, _, ids in owned]))
+        targets = Labels(*pad_rows([ids for _, _, ids in owned]))
         sizes = [len(text.encode()) for _, text, _ in owned]
         return LabelTexts(targets, np.array([i for i, _, _ in owned]), np.array(sizes))
 
@@ -115,7 +115,7 @@ class Encoder:
                 f"{len(long)} of {len(prompts)} prompts are longer than the {left} tokens left "
                 f"beside frame and label, the longest has {longest}; 'cut' cuts and counts them",
             )
-        fitting = cut(self.tokenizer, self.template, [fields[row] for row in long], limit)
+        fitting = truncate(self.tokenizer, self.template, [fields[row] for row in long], limit)
         for row, ids in zip(long, fitting, strict=True):
             prompts[row] = ids
         rows = self._rows(prompts, targets, before)
@@ -145,7 +145,7 @@ class Encoder:
         if before:
             prompts = [[*ids, *prompt] for ids, prompt in zip(before, prompts, strict=True)]
         rows = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
-        tokens, length = padded(rows)
+        tokens, length = pad_rows(rows)
         start = np.array([len(ids) for ids in prompts], np.int32)
         return Encoded(tokens, length, start, np.zeros(len(rows), np.int32), cut=0)
 
@@ -153,13 +153,13 @@ class Encoder:
         """The ids of each example as a demonstration: prompt, target and separator."""
         prompts = self._prompts([example.fields for example in examples])
         return [
-            prompt + self._shown(example.label) + self._separator
+            prompt + self._demonstration(example.label) + self._separator
             for example, prompt in zip(examples, prompts, strict=True)
         ]
 
-    def opening(self, demonstrations: Sequence[Example]) -> list[int]:
+    def prefix_ids(self, demonstrations: Sequence[Example]) -> list[int]:
         """What begins a text, if the tokenizer has it, then each demonstration and a separator."""
-        return [*self.form.opening, *chain(*self.demonstrations(demonstrations))]
+        return [*self.special_tokens.prefix_ids, *chain(*self.demonstrations(demonstrations))]
 
     def ids(self, text: str) -> list[int]:
         """The ids of a text that follows another one.
@@ -175,7 +175,7 @@ class Encoder:
         """The texts of each label and the ids that are scored for them, those trained on first."""
         if self.route == "head":
             return {label: [("", [])] for label in self.labels}
-        causal, end = self.route == "causal", list(self.form.end)
+        causal, end = self.route == "causal", list(self.special_tokens.end)
         written = self.verbalizer.target if causal else self.verbalizer.continuation
         return {
             label: [
@@ -189,12 +189,12 @@ class Encoder:
         """The ids that are trained on."""
         return self._targets[label][0][1]
 
-    def _shown(self, label: str) -> list[int]:
+    def _demonstration(self, label: str) -> list[int]:
         """The ids of a label's target in a demonstration, whatever the route."""
-        return self._shown_targets[label]
+        return self._demonstration_targets[label]
 
     @cached_property
-    def _shown_targets(self) -> dict[str, list[int]]:
+    def _demonstration_targets(self) -> dict[str, list[int]]:
         return {label: self.ids(self.verbalizer.target(label)) for label in self.labels}
 
     def _label(self, examples: Sequence[Example]) -> NDArray:

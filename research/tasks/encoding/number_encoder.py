@@ -35,7 +35,7 @@ class NumberEncoder(Encoder):
         del label
         return []
 
-    def _shown(self, label: str) -> list[int]:
+    def _demonstration(self, label: str) -> list[int]:
         return self.ids(self.verbalizer.target(label))
 
     def _reserved(self, targets: Sequence[Sequence[int]]) -> int:

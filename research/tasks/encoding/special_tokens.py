@@ -11,18 +11,18 @@ Route = Literal["causal", "seq2seq", "masked", "head"]
 
 
 @dataclass(frozen=True)
-class Form:
+class SpecialTokens:
     """opening: ids before every row. closing: ids after every prompt and its masks. end: ids that
     end a target. mask: id of the mask token, 0 where there is none.
     """
 
-    opening: tuple[int, ...]
-    closing: tuple[int, ...]
+    prefix_ids: tuple[int, ...]
+    suffix_ids: tuple[int, ...]
     end: tuple[int, ...]
     mask: int
 
 
-def form(route: Route, tokenizer: PreTrainedTokenizerBase) -> Form:
+def special_tokens(route: Route, tokenizer: PreTrainedTokenizerBase) -> SpecialTokens:
     """The special tokens of a route; raises InputError for a tokenizer that lacks one.
 
     causal: BOS, if there is one, before. seq2seq: EOS after the prompt and after the target.
@@ -30,12 +30,12 @@ def form(route: Route, tokenizer: PreTrainedTokenizerBase) -> Form:
     """
     if route == "causal":
         first = tokenizer.bos_token_id
-        return Form((first,) if isinstance(first, int) else (), (), (), 0)
+        return SpecialTokens((first,) if isinstance(first, int) else (), (), (), 0)
     if route == "seq2seq":
         end = _id(tokenizer, "eos")
-        return Form((), (end,), (end,), 0)
+        return SpecialTokens((), (end,), (end,), 0)
     mask = _id(tokenizer, "mask") if route == "masked" else 0
-    return Form((_id(tokenizer, "cls"),), (_id(tokenizer, "sep"),), (), mask)
+    return SpecialTokens((_id(tokenizer, "cls"),), (_id(tokenizer, "sep"),), (), mask)
 
 
 def _id(tokenizer: PreTrainedTokenizerBase, name: str) -> int:

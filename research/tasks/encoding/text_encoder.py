@@ -33,7 +33,7 @@ class TextEncoder(Encoder):
     def ending(self) -> tuple[int, ...]:
         """The ids after every target."""
         if self.route == "seq2seq":
-            return self.form.end
+            return self.special_tokens.end
         if self.verbalizer.end:
             return tuple(self.ids(self.verbalizer.end))
         last = self.tokenizer.eos_token_id
@@ -46,7 +46,7 @@ class TextEncoder(Encoder):
         pairs = [replace(examples[i], label=text) for i, text in zip(places, texts, strict=True)]
         return self.examples(pairs, [before[place] for place in places] if before else ())
 
-    def _shown(self, label: str) -> list[int]:
+    def _demonstration(self, label: str) -> list[int]:
         return self.ids(self.verbalizer.target(label))
 
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:

@@ -15,7 +15,7 @@ def token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[
     return tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
 
 
-def cut(
+def truncate(
     tokenizer: PreTrainedTokenizerBase,
     template: Template,
     fields: Sequence[Mapping[str, str]],

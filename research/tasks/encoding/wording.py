@@ -50,4 +50,4 @@ class Wording:
             too_long,
             route=route,
         )
-        return replace(whole, room=positions - len(whole.opening(())) - len(whole.closing))
+        return replace(whole, room=positions - len(whole.prefix_ids(())) - len(whole.suffix_ids))

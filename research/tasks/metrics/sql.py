@@ -14,7 +14,7 @@ from math import inf
 from pathlib import Path
 
 from research.common.errors import InputError
-from research.common.paths import located
+from research.common.paths import resolve_path
 
 # Steps of sqlite's virtual machine, rather than seconds: every machine stops at the same query.
 # They take about a second of a processor, unless each is as heavy as a value may be.
@@ -63,7 +63,7 @@ class Database:
     @classmethod
     def at(cls, path: str | None) -> "Database | None":
         """The database that a config names, if it names one."""
-        return None if path is None else cls(located(path, "database"))
+        return None if path is None else cls(resolve_path(path, "database"))
 
     def __post_init__(self) -> None:
         if not Path(self.path).is_file():

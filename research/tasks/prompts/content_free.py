@@ -11,7 +11,7 @@ Prior = Literal["none", "content_free", "domain"]
 CONTENT_FREE = ("N/A", "[MASK]", "")
 
 
-def neutral_prompts(template: Template, prior: Prior) -> tuple[str, ...]:
+def content_free_prompts(template: Template, prior: Prior) -> tuple[str, ...]:
     """The prompts by which a prior is measured.
 
     content_free: the template with each of `CONTENT_FREE` in all of its columns. domain: what

@@ -59,7 +59,7 @@ def nameless(draw: Draw) -> list[Item]:
 
 def glossary(draw: Draw, count: int | None = None) -> list[Item]:
     """Words and what they belong to."""
-    make, pattern = glossaries.glossary(draw)
+    make, pattern = glossaries.draw_glossary(draw)
     entries = [make(draw) for _ in range(count or 12)]
     return [_item(pattern, word, answer=label) for word, label in entries]
 
@@ -89,7 +89,7 @@ def extractions(draw: Draw) -> list[Item]:
     """Up to four records told, each written in one exact format."""
     pattern, table = draw.pick(EXTRACTIONS), draw.pick(tuple(records.COLUMNS))
     style = draw.pick(("lines", "lines", "json"))
-    rows = [records.record(draw, table) for _ in range(1 + draw.below(4))]
+    rows = [records.draw_record(draw, table) for _ in range(1 + draw.below(4))]
     return [_item(pattern, row.told(draw), answer=row.written(style)) for row in rows]
 
 

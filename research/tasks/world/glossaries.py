@@ -16,7 +16,7 @@ SCALES = (("bad", "good"), ("bad", "good"), ("negative", "positive"))
 Entry = tuple[str, str]
 
 
-def glossary(draw: Draw) -> tuple[Callable[[Draw], Entry], str]:
+def draw_glossary(draw: Draw) -> tuple[Callable[[Draw], Entry], str]:
     """What draws (word, label) entries of one kind, and the pattern to put them in."""
     if draw.chance(0.4):
         return _field, draw.pick(FIELDS)

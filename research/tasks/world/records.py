@@ -51,7 +51,7 @@ class Record:
         return "{" + ", ".join(pairs) + "}"
 
 
-def record(draw: Draw, table: str) -> Record:
+def draw_record(draw: Draw, table: str) -> Record:
     """A row of a table that is not among those of the other side (tasks or corpus)."""
     drawn: list[Record] = []
 

@@ -29,7 +29,7 @@ def _fill(draw: Draw, pattern: str) -> str:
     )
 
 
-def request(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
+def draw_request(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
     """A request and its intent; half of them also quote another wish that does not count."""
     intent, other = draw.sample(LABELS, 2)
     text = _wish(draw, intent, share)

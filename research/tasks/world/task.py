@@ -13,7 +13,7 @@ from research.tasks.world.draw import Draw, Share
 from research.tasks.world.novel import LABELS as KINDS
 from research.tasks.world.novel import puzzle
 from research.tasks.world.requests import LABELS as INTENTS
-from research.tasks.world.requests import request
+from research.tasks.world.requests import draw_request
 from research.tasks.world.reviews import LABELS as MOODS
 from research.tasks.world.reviews import review
 from research.tasks.world.statements import LABELS as ANSWERS
@@ -48,7 +48,7 @@ RECIPES = {
         ("{text}\nIt belongs to", "{text}\nThis article:", "{text}\nWords on"),
     ),
     "intent": Recipe(
-        request,
+        draw_request,
         {intent: intent for intent in INTENTS},
         ("Visitor: {text}\nHelp with", "{text}\nWish:", "{text}\nThe request is about"),
     ),

@@ -96,7 +96,7 @@ SKILLS = {
         ),
     ),
     "request": Skill(
-        requests.request,
+        requests.draw_request,
         requests.LABELS,
         shown=(
             "{text}",

@@ -251,7 +251,7 @@ def logits(model, leaves, given) -> jax.Array:
         hidden = apply(tokens, positions, valid, given["types"])
     else:
         encoded = apply(tokens, positions, valid, method="encode")
-        cross = apply(encoded, positions, valid, method="offered")
+        cross = apply(encoded, positions, valid, method="cross_memories")
         places = jnp.broadcast_to(jnp.arange(7, dtype=jnp.int32)[None], given["target"].shape)
         hidden, _ = apply(given["target"], places, given["target_valid"], (), cross)
     return apply(hidden, method="logits")

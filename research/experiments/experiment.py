@@ -24,8 +24,8 @@ class Experiment:
     config `schedules`. seeds: runs of a cell's chosen trial, of which the first `search_seeds` run
     for every trial. crossed_seeds: of sample, order and initialisation, varied apart in further
     runs of the chosen trial (see `research.experiments.seeds.latin_square`), 0 for none. max_dev:
-    most dev examples. max_tokens: most tokens of a row, beside those that methods add; None: as many as the
-    context holds. too_long: what happens to a text that does not fit. precision: of the
+    most dev examples. max_tokens: most tokens of a row, beside those that methods add; None: as
+    many as the context holds. too_long: what happens to a text that does not fit. precision: of the
     computation; trained leaves stay float32. held_out: a text file of the backbone's own kind, or
     `world`, on which tested runs show what is left of general ability; no part of a run's id.
     workers: how many cells run at the same time; None: one per core on CPU, at most 4, else one.

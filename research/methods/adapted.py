@@ -135,7 +135,9 @@ class Adapted:
 
     def cross_memory(self, read: EncoderOutput, keys: jax.Array | None = None) -> KeyValueMemory:
         """What the decoder of a seq2seq model attends to across."""
-        return self._apply(read.hidden, read.positions, read.valid, method="offered", keys=keys)
+        return self._apply(
+            read.hidden, read.positions, read.valid, method="cross_memories", keys=keys
+        )
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., V] in float32 for hidden [..., D]."""

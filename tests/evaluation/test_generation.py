@@ -79,7 +79,7 @@ def slow(model, methods, leaves, examples, around, count=COUNT, ends=(END,)):
         lambda leaves, rows: target_logprobs(Adapted(model, methods, leaves), rows, around)[0]
     )
     found = []
-    for prompt, start in zip(examples.tokens, examples.start, strict=True):
+    for prompt, start in zip(examples.tokens, examples.prompt_length, strict=True):
         text, score = [], 0.0
         while len(text) < count and not (text and text[-1] in ends):
             target = np.zeros((size, count), np.int32)
@@ -131,10 +131,12 @@ def small(examples, size=5):
 
 
 def as_rows(examples):
-    size = len(examples.start)
+    size = len(examples.prompt_length)
     nothing = np.zeros(size, np.int32)
     empty = np.zeros((size, 0), np.int32)
-    return Rows(examples.tokens, examples.start, examples.start, empty, nothing, nothing)
+    return Rows(
+        examples.tokens, examples.prompt_length, examples.prompt_length, empty, nothing, nothing
+    )
 
 
 @pytest.mark.parametrize("penalty", cases([1.0, 2.0, 3.0], quick=(3.0,)))
@@ -251,7 +253,7 @@ def test_drawn_texts_have_the_probabilities_that_the_scorer_gives():
     """Of two tokens after the same prompt: draws of the two steps do not hang together."""
     model, leaves = decoder(vocab_size=5)
     one, labels, count = small(1), every_text(5, 2, end=2), 4000
-    names = ("tokens", "length", "start", "label")
+    names = ("tokens", "length", "prompt_length", "label")
     same_prompt = Encoded(*(np.repeat(getattr(one, n), count, axis=0) for n in names), cut=0)
     around, decoding = prompt_frame([3, 4]), Decoding(2, do_sample=True)
     result = texts(

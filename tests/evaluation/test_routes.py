@@ -58,7 +58,7 @@ def seq2seq_logprobs(model, params, ids, valid, target) -> jax.Array:
     nested = {"params": unflatten_dict(params, sep="/")}
     places = jnp.arange(len(ids), dtype=jnp.int32)[None]
     hidden = model.apply(nested, ids[None], places, valid[None], method="encode")
-    cross = model.apply(nested, hidden, places, valid[None], method="offered")
+    cross = model.apply(nested, hidden, places, valid[None], method="cross_memories")
     slots = jnp.arange(len(target), dtype=jnp.int32)[None]
     hidden, _ = model.apply(nested, target[None], slots, slots >= 0, (), cross)
     return jax.nn.log_softmax(model.apply(nested, hidden, method="logits")[0])
@@ -83,7 +83,7 @@ def hidden_of(model, params, ids, before=()) -> np.ndarray:
 
 def slow_score(model, params, prompt, target, around) -> float:
     """The sum of the log-probabilities of `target` after the opening and `prompt`, by one pass."""
-    opening, closing = around.opening[: around.length], around.closing
+    opening, closing = around.prefix_ids[: around.prefix_length], around.suffix_ids
     inner = [around.mask] * len(target) if model.ROUTE == "masked" else []
     before = [*opening, *prompt]
     ids = np.array([*before, *inner, *closing], np.int32)

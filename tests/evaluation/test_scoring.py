@@ -93,7 +93,7 @@ def test_predictions_do_not_depend_on_batch_size_or_order():
     whole = predict(model, (), params, examples, FRAME, LABELS, batch_size=16, **common)
     cut = predict(model, (), params, examples, FRAME, LABELS, batch_size=4, **common)
     np.testing.assert_allclose(whole.scores, cut.scores, **CLOSE)
-    names = ("tokens", "length", "start", "label")
+    names = ("tokens", "length", "prompt_length", "label")
     turned = Encoded(*(getattr(examples, name)[::-1] for name in names), cut=0)
     back = predict(model, (), params, turned, FRAME, LABELS, batch_size=4, **common)
     np.testing.assert_allclose(whole.scores, back.scores[::-1], **CLOSE)

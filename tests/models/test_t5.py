@@ -45,7 +45,7 @@ def everything(tokens):
 def encoded(model, variables, tokens, positions, valid):
     """What the decoder's cross-attention reads."""
     hidden = model.apply(variables, tokens, positions, valid, method="encode")
-    return model.apply(variables, hidden, positions, valid, method="offered")
+    return model.apply(variables, hidden, positions, valid, method="cross_memories")
 
 
 @partial(jax.jit, static_argnums=0)
@@ -204,7 +204,7 @@ def test_every_kernel_is_seen_by_its_path(tiny):
     def forward():
         given = (steps(7), everything(TOKENS))
         hidden = model.apply(variables, TOKENS, *given, method="encode")
-        cross = model.apply(variables, hidden, *given, method="offered")
+        cross = model.apply(variables, hidden, *given, method="cross_memories")
         hidden, _ = model.apply(variables, TARGET, steps(5), everything(TARGET), (), cross)
         return model.apply(variables, hidden, method="logits")
 

@@ -35,7 +35,7 @@ def steps(start, stop):
 def encoded(model, variables, tokens, valid):
     positions = steps(0, tokens.shape[1])
     hidden = model.apply(variables, tokens, positions, valid, method="encode")
-    return model.apply(variables, hidden, positions, valid, method="offered")
+    return model.apply(variables, hidden, positions, valid, method="cross_memories")
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -31,7 +31,7 @@ def test_keys_and_values_of_a_token_are_those_that_the_model_offers(family):
         params = model.init(jax.random.key(0), *inputs)
         if family == "t5":
             hidden = model.apply(params, *inputs, method="encode")
-            return model.apply(params, hidden, positions, valid, method="offered")
+            return model.apply(params, hidden, positions, valid, method="cross_memories")
         return model.apply(params, *inputs)[1]
 
     memory = jax.eval_shape(offered)

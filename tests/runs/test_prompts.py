@@ -136,7 +136,7 @@ def test_nearest_demonstrations_and_their_content_free_prompts_are_each_rows_own
     assert len(opening(work)) == 1 and work.data.demonstrations == 2
     prompts, own = filled(work, 1), []
     for row, prompt in enumerate(prompts):
-        ids = test.tokens[row, : test.start[row]].tolist()
+        ids = test.tokens[row, : test.prompt_length[row]].tolist()
         size = len(work.context.tokenizer(prompt, add_special_tokens=False)["input_ids"])
         assert work.context.tokenizer.decode(ids[-size:]) == prompt
         own.append([*opening(work), *ids[:-size]])
@@ -159,7 +159,7 @@ def test_an_ensemble_is_the_mean_over_its_members(ask):
     assert read(whole).loss == pytest.approx(np.mean([read(one).loss for one in members]))
     # What the input costs: the demonstrations of both, and the input a second time.
     added = [one.data.added for one in members]
-    again = round(float(members[1].data.test.start.mean()))
+    again = round(float(members[1].data.test.prompt_length.mean()))
     assert min(added) > 0
     assert RunEvaluator(whole).result().costs["added_tokens"] == sum(added) + again
 

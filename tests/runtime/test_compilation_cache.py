@@ -12,10 +12,10 @@ from research.runtime.compilation_cache import compiled_folder
 CODE = """
 import jax, jax.numpy as jnp
 from research.runtime.compilation_cache import keep_compiled
-from research.runtime.executable import Executable, compile_cache_hits, cost
+from research.runtime.executable import Executable, compile_cache_hits, compiled_cost
 keep_compiled()
 program = Executable(jax.jit(lambda x: jnp.sin(x) @ x)).compiled(jnp.eye(8))
-print(compile_cache_hits(), cost(program))
+print(compile_cache_hits(), compiled_cost(program))
 """
 
 

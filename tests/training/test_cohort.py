@@ -153,7 +153,7 @@ def test_programs_are_described_by_what_all_processes_have_alike(monkeypatch):
     """An address of this one in their memory would be another in the next."""
     described = []
     monkeypatch.setattr(
-        executable, "turn", lambda program, wait: nullcontext(not described.append(program))
+        executable, "compile_lock", lambda program, wait: nullcontext(not described.append(program))
     )
     program = replace(PROGRAM, schedule=replace(SCHEDULE, warmup=0.5))  # not compiled before
     step_on(program, ONE).executables.clear()

@@ -74,7 +74,7 @@ def test_training_equals_partition_with_set_to_zero(name):
 
     @jax.jit
     def slow_step(leaves, optimizer_state, rows):
-        tokens = (rows.length - rows.start).sum()
+        tokens = (rows.length - rows.prompt_length).sum()
         grads = jax.grad(lambda x: loss_sum(program.model, hypers.methods, x, rows))(leaves)
         grads = jax.tree.map(lambda g: g / tokens, grads)
         updates, optimizer_state = reference.update(grads, optimizer_state, leaves)

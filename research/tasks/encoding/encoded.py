@@ -54,7 +54,7 @@ class Encoded:
 
     def head(self, count: int) -> "Encoded":
         """The first `count` rows."""
-        rows = {n: getattr(self, n)[:count] for n in ("tokens", "length", "start", "label")}
+        rows = {n: getattr(self, n)[:count] for n in ("tokens", "length", "prompt_length", "label")}
         neutral = tuple(one.head(count) for one in self.neutral)
         return replace(self, **rows, references=self.references[:count], neutral=neutral)
 

@@ -8,6 +8,7 @@ from flax.traverse_util import unflatten_dict
 
 from research.evaluation.answering import Choosing
 from research.evaluation.batch import Rows, batch_rows, prompt_frame
+from research.evaluation.predictor import Predictor
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.full import Full
@@ -47,6 +48,11 @@ CHOOSING = Choosing(LabelTexts(LABELS, np.arange(2), np.ones(2, np.int32)))
 WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()])
 FRAME = prompt_frame([3, 4, 8])
 ONE = Devices(count=1)
+
+
+def predictor(model, devices: Devices = ONE) -> Predictor:
+    """In float32."""
+    return Predictor(model, devices, jax.numpy.float32)
 
 
 def decoder(**changes) -> tuple[Decoder, Leaves]:

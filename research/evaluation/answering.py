@@ -11,12 +11,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from research.evaluation.batch import PromptFrame
-from research.evaluation.label_scoring import Scored, predict, score
+from research.evaluation.batch import EncodedPrompts
+from research.evaluation.label_scoring import Scored, measured, target_loss
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.evaluation.text_answers import Writing, Written
-from research.methods.method import Leaves, Method
-from research.models.model import Model
-from research.runtime.devices import Devices
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.number_encoder import NumberEncoder
@@ -28,22 +26,14 @@ from research.tasks.text_task import TextTask
 
 
 class Answering(Protocol):
-    """targets: how many target tokens a batch of these rows holds. answers: what a backbone with
-    `methods` answers to each row.
+    """targets: how many target tokens a batch of these rows holds. answers: what the adapted
+    backbone answers to each row.
     """
 
     def targets(self, encoded: Encoded) -> int: ...
 
     def answers(
-        self,
-        model: Model,
-        methods: tuple[Method, ...],
-        leaves: Leaves,
-        encoded: Encoded,
-        frame: PromptFrame,
-        *,
-        devices: Devices,
-        dtype: Any,
+        self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
     ) -> "Answers": ...
 
 
@@ -83,11 +73,12 @@ class Choosing:
         del encoded
         return self.labels.tokens.shape[1]
 
-    def answers(self, model, methods, leaves, encoded, frame, *, devices, dtype) -> Scored:
-        """By the targets that are trained on, as `research.evaluation.predict` scores them."""
-        return predict(
-            model, methods, leaves, encoded, frame, self.labels, devices=devices, dtype=dtype
-        )
+    def answers(
+        self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
+    ) -> Scored:
+        """By the targets that are trained on."""
+        scores, gold = predictor.scores(weights, prompts, self.labels), prompts.rows.label
+        return measured(scores, gold, target_loss(scores, gold, self.labels.length))
 
 
 class Estimated(NamedTuple):
@@ -113,11 +104,12 @@ class Estimating:
         """What answers depend on beside the rows and the backbone."""
         return (encoded.label,)
 
-    def answers(self, model, methods, leaves, encoded, frame, *, devices, dtype) -> Estimated:
+    def answers(
+        self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
+    ) -> Estimated:
         """A number for each row."""
-        where = {"devices": devices, "dtype": dtype}
-        found = score(model, methods, leaves, encoded, frame, self.output, **where)
-        return estimated(found[:, 0], encoded.label)
+        outputs = predictor.scores(weights, prompts, self.output)
+        return estimated(outputs[:, 0], prompts.rows.label)
 
 
 def estimated(numbers: np.ndarray, gold: np.ndarray) -> Estimated:

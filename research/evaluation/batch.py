@@ -42,6 +42,18 @@ class PromptFrame(NamedTuple):
     mask: Array
 
 
+class EncodedPrompts(NamedTuple):
+    """The rows of a split and the frame around each of them.
+
+    Attributes:
+        rows: the encoded examples.
+        frame: the ids before and after every row.
+    """
+
+    rows: Encoded
+    frame: PromptFrame
+
+
 BUCKETS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096, 8192)
 
 

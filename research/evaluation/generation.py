@@ -1,7 +1,6 @@
-"""Texts that an adapted backbone generates for many prompts."""
+"""The compiled generator of texts, and what generation requires."""
 
 import functools
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,67 +11,17 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.common.errors import InputError
-from research.evaluation.batch import PromptFrame, Rows, batch_rows, bucket
+from research.evaluation.batch import EncodedPrompts, PromptFrame, Rows
 from research.evaluation.decoding.beams import beam_search
 from research.evaluation.decoding.cache import read_prompts
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.sequence import sequences
 from research.evaluation.routes.row import row_keys
 from research.methods.adapted import Adapted
-from research.methods.method import Leaves, Method
+from research.methods.method import Leaves
 from research.models.model import Model
-from research.runtime.devices import Devices, place_leaves
 from research.runtime.executable import Executable
 from research.tasks.decoding import Decoding
-from research.tasks.encoding.encoded import Encoded
-
-
-def generate(
-    model: Model,
-    methods: tuple[Method, ...],
-    leaves: Leaves,
-    encoded: Encoded,
-    frame: PromptFrame,
-    decoding: Decoding,
-    *,
-    ends: Sequence[int],
-    devices: Devices,
-    dtype: Any,
-    pad: int = 0,
-    batch_size: int = 32,
-    seed: int = 0,
-) -> Generated:
-    """A text after every example's prompt, `batch_size` at a time; targets are not looked at.
-
-    Rows of similar length share a batch, and the last batch is padded, so that few shapes are
-    compiled. ends: the tokens that end a text, such as EOS; without any, all are as long as they
-    may be. The result is in the order of the examples, and does not depend on the batch size or,
-    but for the place an example's random key comes from, on the other examples.
-
-    Raises InputError for a model that generates no text, prompts without a token or without room
-    for the text after them, and tokens that the model does not have.
-    """
-    _check(Adapted(model, methods, leaves), encoded, frame, decoding, (*ends, pad))
-    mesh = devices.mesh()
-    run = _generator(model, decoding, dtype, mesh)  # pyright: ignore
-    size = -(-batch_size // mesh.size) * mesh.size
-    leaves = place_leaves(leaves, mesh)
-    stop = Stop(np.array(ends, np.int32), np.array(pad, np.int32))
-    methods = jax.tree.map(np.float32, methods)  # the traced fields, as the program wants them
-    key, prompts = jax.random.key(seed), replace(encoded, length=encoded.prompt_length)
-    whole = _nothing(len(encoded.prompt_length), decoding.max_new_tokens, pad)
-    order = np.argsort(encoded.prompt_length, kind="stable")
-    for begun in range(0, len(order), size):
-        chosen = order[begun : begun + size]
-        batch = batch_rows(
-            prompts, chosen, size, bucket(int(encoded.prompt_length[chosen].max())), 0
-        )
-        place = np.pad(chosen, (0, size - len(chosen))).astype(np.int32)
-        part = run(methods, leaves, batch._replace(row_index=place), frame, stop, key)
-        for name in ("tokens", "length", "score"):
-            getattr(whole, name)[chosen] = np.asarray(getattr(part, name))[: len(chosen)]
-        whole.steps[...] += np.asarray(part.steps)
-    return whole
 
 
 def generated(
@@ -89,8 +38,8 @@ def generated(
 
 
 @functools.lru_cache
-def _generator(model: Model, decoding: Decoding, dtype: Any, mesh: Mesh) -> Executable:
-    """The compiled program, rows cut over all devices; one per model and settings."""
+def generator(model: Model, decoding: Decoding, dtype: Any, mesh: Mesh) -> Executable:
+    """The compiled program, rows split over all devices; one per model and settings."""
 
     def run(methods, leaves: Leaves, batch: Rows, frame: PromptFrame, stop: Stop, key: jax.Array):
         adapted = Adapted(model, methods, leaves, dtype)
@@ -100,8 +49,8 @@ def _generator(model: Model, decoding: Decoding, dtype: Any, mesh: Mesh) -> Exec
     return Executable(jax.jit(run, in_shardings=(None, None, by_row, None, None, None)))
 
 
-def _nothing(count: int, most: int, pad: int) -> Generated:
-    """No text yet for each of `count` examples."""
+def no_texts(count: int, most: int, pad: int) -> Generated:
+    """Padding alone, to be filled with the texts of `count` examples."""
     return Generated(
         tokens=np.full((count, most), pad, np.int32),
         length=np.zeros(count, np.int32),
@@ -110,25 +59,23 @@ def _nothing(count: int, most: int, pad: int) -> Generated:
     )
 
 
-def _check(
-    adapted: Adapted,
-    encoded: Encoded,
-    frame: PromptFrame,
-    decoding: Decoding,
-    special: tuple[int, ...],
+def check_generation(
+    adapted: Adapted, prompts: EncodedPrompts, decoding: Decoding, special: tuple[int, ...]
 ) -> None:
+    """Raises InputError for what generation cannot do, see `Predictor.generate`."""
+    lengths, frame = prompts.rows.prompt_length, prompts.frame
     if adapted.route not in ("causal", "seq2seq"):
         raise InputError("route", adapted.route, "only causal and seq2seq models generate text")
     size, context = adapted.model.config.vocab_size, adapted.model.config.context
     for token in special:
         if not 0 <= token < size:
             raise InputError("token", token, f"the model has the tokens 0 to {size - 1}")
-    if (encoded.prompt_length < 1).any():
-        example = int(np.argmin(encoded.prompt_length))
+    if (lengths < 1).any():
+        example = int(np.argmin(lengths))
         raise InputError("example", example, "its prompt has no token to continue")
-    if context is not None and len(encoded.prompt_length):
+    if context is not None and len(lengths):
         before = sum(method.positions for method in adapted.methods) + int(frame.prefix_length)
-        left = context - before - int(encoded.prompt_length.max())
+        left = context - before - int(lengths.max())
         if decoding.max_new_tokens > left:
             allowed = f"the longest prompt leaves {max(left, 0)} of {context} positions"
             raise InputError("max_new_tokens", decoding.max_new_tokens, allowed)

@@ -1,7 +1,6 @@
-"""Label scores of many examples under one adapted backbone."""
+"""The compiled label scorer, and the metrics of label scores."""
 
 import functools
-from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -9,14 +8,13 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.evaluation.batch import PromptFrame, Rows, batch_rows, prompt_width
+from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.scoring import label_scores
 from research.methods.adapted import Adapted
-from research.methods.method import Array, Leaves, Method, adding
+from research.methods.method import Array, Leaves
 from research.models.model import Model
-from research.runtime.devices import Devices, place_leaves
-from research.runtime.executable import Call, Executable
-from research.tasks.encoding.encoded import Encoded, Labels
+from research.runtime.executable import Executable
+from research.tasks.encoding.encoded import Labels
 from research.tasks.metrics.classification import METRICS
 
 
@@ -28,67 +26,6 @@ class Scored(NamedTuple):
     scores: np.ndarray
     loss: float
     metrics: dict[str, float]
-
-
-def predict(
-    model: Model,
-    methods: tuple[Method, ...],
-    leaves: Leaves,
-    encoded: Encoded,
-    frame: PromptFrame,
-    labels: Labels,
-    **settings: Any,
-) -> Scored:
-    """The scores and metrics where a label has one text; `settings` are those of `score`."""
-    scores = score(model, methods, leaves, encoded, frame, labels, **settings)
-    return measured(scores, encoded.label, target_loss(scores, encoded.label, labels.length))
-
-
-def score(
-    model: Model,
-    methods: tuple[Method, ...],
-    leaves: Leaves,
-    encoded: Encoded,
-    frame: PromptFrame,
-    labels: Labels,
-    *,
-    devices: Devices,
-    dtype: Any,
-    batch_size: int = 32,
-) -> np.ndarray:
-    """[I, C] float32: the summed log-probability of every label for every example, `batch_size` at
-    a time; the last batch is padded, so that splits of all sizes share compiled code. Rows of
-    similar length share a batch.
-
-    The result does not depend on the batch size or on which examples stand beside one another.
-    """
-    call = _caller(model, methods, leaves, frame, labels, devices, dtype)
-    scores = np.zeros((len(encoded.length), len(labels.length)), np.float32)
-    size = _size(batch_size, devices)
-    for chosen, width in _batches(encoded, frame, size):
-        executable, args = call(batch_rows(encoded, chosen, size, width, labels.tokens.shape[1]))
-        scores[chosen] = np.asarray(executable(*args))[: len(chosen)]
-    return scores
-
-
-def calls(
-    model: Model,
-    methods: tuple[Method, ...],
-    leaves: Leaves,
-    encoded: Encoded,
-    frame: PromptFrame,
-    labels: Labels,
-    *,
-    devices: Devices,
-    dtype: Any,
-    batch_size: int = 32,
-) -> list[Call]:
-    """Those that `score` will make, one of each shape."""
-    call = _caller(model, methods, leaves, frame, labels, devices, dtype)
-    size = _size(batch_size, devices)
-    shapes = {width: chosen for chosen, width in _batches(encoded, frame, size)}
-    targets = labels.tokens.shape[1]
-    return [call(batch_rows(encoded, some, size, width, targets)) for width, some in shapes.items()]
 
 
 def target_loss(scores: np.ndarray, gold: np.ndarray, lengths: Array) -> float:
@@ -106,38 +43,9 @@ def measured(scores: np.ndarray, gold: np.ndarray, loss: float) -> Scored:
     return Scored(scores, loss, {**metrics, "loss": loss})
 
 
-def _caller(
-    model: Model,
-    methods: tuple[Method, ...],
-    leaves: Leaves,
-    frame: PromptFrame,
-    labels: Labels,
-    devices: Devices,
-    dtype: Any,
-) -> Callable[[Rows], Call]:
-    """What scoring a batch is."""
-    mesh, methods = devices.mesh(), adding(methods, leaves)
-    scorer, leaves = _scorer(model, dtype, mesh), place_leaves(leaves, mesh)  # pyright: ignore
-    return lambda batch: Call(scorer, (methods, leaves, batch, frame, labels))
-
-
-def _batches(encoded: Encoded, frame: PromptFrame, size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """(the examples of a batch, its width), rows of similar length together."""
-    order = np.argsort(encoded.prompt_length, kind="stable")
-    for begin in range(0, len(order), size):
-        chosen = order[begin : begin + size]
-        yield chosen, prompt_width(encoded, chosen, len(frame.suffix_ids))
-
-
-def _size(batch_size: int, devices: Devices) -> int:
-    """Rows of a batch that is cut over the devices."""
-    count = devices.mesh().size
-    return -(-batch_size // count) * count
-
-
 @functools.lru_cache
-def _scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
-    """The compiled scorer, rows cut over all devices; one per model, so nothing compiles twice."""
+def label_scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
+    """The compiled scorer, rows split over all devices; cached, so that nothing compiles twice."""
 
     def scores(
         methods, leaves: Leaves, batch: Rows, frame: PromptFrame, labels: Labels

@@ -1,4 +1,4 @@
-"""The loss of many rows' targets under one adapted backbone: what training minimises."""
+"""The compiled loss of a batch's targets, and rows of plain text."""
 
 import functools
 from collections.abc import Sequence
@@ -10,49 +10,18 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.evaluation.batch import PromptFrame, Rows, batch_rows, bucket
+from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
-from research.methods.method import Leaves, Method, adding
+from research.methods.method import Leaves
 from research.models.model import Model
-from research.runtime.devices import Devices, place_leaves
 from research.runtime.executable import Executable
 from research.tasks.encoding.encoded import Encoded, pad_rows
 
 
-def text_loss(
-    model: Model,
-    methods: tuple[Method, ...],
-    leaves: Leaves,
-    encoded: Encoded,
-    frame: PromptFrame,
-    *,
-    devices: Devices,
-    dtype: Any,
-    batch_size: int = 8,
-) -> float:
-    """Mean negative log-probability of a target token, in nats; NaN if there is none.
-
-    Each is predicted from what stands before it in its row, the frame's opening and whatever the
-    methods put before every row. All batches have one width, so that they share compiled code.
-    """
-    mesh, methods = devices.mesh(), adding(methods, leaves)
-    score = _scorer(model, dtype, mesh)  # pyright: ignore
-    size = -(-batch_size // mesh.size) * mesh.size
-    width, leaves = bucket(int(encoded.length.max(initial=1))), place_leaves(leaves, mesh)
-    targets = bucket(encoded.longest_target)
-    total = count = 0.0
-    for begin in range(0, len(encoded.length), size):
-        chosen = np.arange(begin, min(begin + size, len(encoded.length)))
-        batch = batch_rows(encoded, chosen, size, width, targets)
-        summed, counted = score(methods, leaves, batch, frame)
-        total, count = total - float(summed), count + int(counted)
-    return total / count if count else float("nan")
-
-
 @functools.lru_cache
-def _scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
-    """The compiled (sum of log-probabilities, how many); one per model."""
+def loss_scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
+    """Compiled (sum of target log-probabilities, number of targets) of a batch; one per model."""
 
     def score(
         methods, leaves: Leaves, batch: Rows, frame: PromptFrame

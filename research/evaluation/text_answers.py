@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from research.evaluation.batch import bucket
-from research.evaluation.generation import generate
-from research.evaluation.lm_loss import text_loss
+from research.evaluation.batch import EncodedPrompts, bucket
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.text_task import TextTask
 from research.tasks.texts import ScoredTexts
@@ -42,15 +41,15 @@ class Writing:
         """What answers depend on beside the rows and the backbone."""
         return (self.task.checksum, *encoded.references)
 
-    def answers(self, model, methods, leaves, encoded, frame, *, devices, dtype) -> Written:
+    def answers(
+        self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
+    ) -> Written:
         """A text for each row, and what it is worth beside the row's references."""
-        where = {"devices": devices, "dtype": dtype}
-        loss = text_loss(model, methods, leaves, encoded, frame, batch_size=32, **where)
-        found = generate(
-            model, methods, leaves, encoded, frame, self.task.decoding, ends=self._ends, **where
-        )
-        lines = zip(np.asarray(found.tokens), np.asarray(found.length), strict=True)
-        texts = self.task.judged([self._read(row[:n]) for row, n in lines], encoded.references)
+        loss = predictor.loss(weights, prompts, batch_size=32)
+        generated = predictor.generate(weights, prompts, self.task.decoding, ends=self._ends)
+        lines = zip(np.asarray(generated.tokens), np.asarray(generated.length), strict=True)
+        outputs = [self._read(row[:n]) for row, n in lines]
+        texts = self.task.judged(outputs, prompts.rows.references)
         return Written(texts, loss, {**texts.metrics(), "loss": loss})
 
     @property

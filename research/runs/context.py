@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from transformers import PreTrainedTokenizerBase
 
 from research.common.paths import resolve_path
+from research.evaluation.predictor import Predictor
 from research.experiments.experiment import Experiment
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
 from research.records.metrics_log import MetricsLog
@@ -61,6 +62,11 @@ class RunContext:
     ahead: set[Hashable] = field(default_factory=set)
     data: Memo = field(default_factory=partial(Memo, 16))
     shapes: Memo = field(default_factory=partial(Memo, 64))
+
+    @property
+    def predictor(self) -> Predictor:
+        """Predictions of the backbone on the experiment's devices."""
+        return Predictor(self.backbone.model, self.devices, self.dtype)
 
     def clear(self) -> None:
         """Removes the folders in which runs left nothing behind."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.answering import Answers
-from research.methods.method import Leaves, Method
+from research.evaluation.predictor import AdaptedWeights
 from research.runs.costs.analytic import formula_flops, request_costs
 from research.runs.costs.measured import costs, stored, switch_seconds
 from research.runs.diagnostics import constant, described, not_learned
@@ -79,8 +79,10 @@ class RunEvaluator:
         work, methods = self.work, self.work.methods()
         switching = switch_seconds(stored(work.changed, methods), self.context.devices)
         cut = {split: rows[0].cut for split, rows in self._beside_test.items()}
-        reached = (methods, work.leaves, work.changed)
-        able = measure_forgetting(self.context, work.route, *reached, work.room, self.task)
+        weights = AdaptedWeights(methods, work.leaves)
+        able = measure_forgetting(
+            self.context, work.route, weights, work.changed, work.room, self.task
+        )
         return Afterwards({"switch_seconds": switching}, {"cut_beside_test": cut}, able)
 
     def _learned(self, dev: dict[str, float]) -> dict[str, Any]:
@@ -108,19 +110,21 @@ class RunEvaluator:
 
     def predictor(self, trained: bool = True) -> PromptPredictor:
         """By the leaves reached, or by the backbone as it came."""
-        methods, leaves = (self.work.methods(), self.work.leaves) if trained else self._untrained()
+        reached = AdaptedWeights(self.work.methods(), self.work.leaves)
+        weights = reached if trained else self._untrained()
         asis, how = not (trained and self.work.approach.stages), self.work.approach.normalisation
-        return PromptPredictor(self.context, self.work.prompts, how, methods, leaves, asis)
+        return PromptPredictor(self.context, self.work.prompts, how, weights, asis)
 
-    def _untrained(self) -> tuple[tuple[Method, ...], Leaves]:
+    def _untrained(self) -> AdaptedWeights:
         """The backbone as it came. Methods that change nothing before they train stay, so that what
         they are scored by is not compiled again without them.
         """
         methods, params = self.work.methods(), self.context.backbone.params
         if not all(method.neutral for method in methods):
-            return self.work.methods(0), params
+            return AdaptedWeights(self.work.methods(0), params)
         own = tuple(f"{method.name}:" for method in methods)
-        return methods, params | {p: x for p, x in self.work.begun.items() if p.startswith(own)}
+        added = {p: x for p, x in self.work.begun.items() if p.startswith(own)}
+        return AdaptedWeights(methods, params | added)
 
     def _rows(self, split: str) -> list[Encoded]:
         """As each of the prompts has them."""

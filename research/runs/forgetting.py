@@ -1,13 +1,14 @@
 """What adapting a backbone did to its general ability, and how foreign the task's text is to it."""
 
-from functools import partial
 from typing import Any
 
-from research.evaluation.batch import prompt_frame
-from research.evaluation.lm_loss import UNDEFINED, text_loss
-from research.methods.method import Leaves, Method, backbone
+from research.evaluation.batch import EncodedPrompts, prompt_frame
+from research.evaluation.lm_loss import UNDEFINED
+from research.evaluation.predictor import AdaptedWeights
+from research.methods.method import Leaves, backbone
 from research.runs.context import RunContext
 from research.runs.held_out_text import PASSAGE, as_long, own_text, task_text
+from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.special_tokens import Route, special_tokens
 from research.tasks.task import Task
 
@@ -15,16 +16,15 @@ from research.tasks.task import Task
 def measure_forgetting(
     context: RunContext,
     route: Route,
-    methods: tuple[Method, ...],
-    leaves: Leaves,
+    weights: AdaptedWeights,
     changed: Leaves,
     room: int,
     task: Task,
 ) -> dict[str, Any] | None:
     """Losses on plain text in nats a token; None where the experiment names no held-out text.
 
-    before, after: on held-out text, of the backbone as it came and of `leaves`, with all that
-    `methods` do at work (a soft prompt stands before each passage), without the task's prompt.
+    before, after: on held-out text, of the backbone as it came and of `weights`, with all that
+    their methods do at work (a soft prompt stands before each passage), without the task's prompt.
     removable: whether taking the methods' own leaves away gives the first again, so that what was
     lost comes back whenever the task is not served. task, as_long: of the backbone as it came, on
     the task's inputs and on held-out passages of the same lengths. undefined: why there is none.
@@ -36,26 +36,21 @@ def measure_forgetting(
         return {"undefined": UNDEFINED[route]}
     stream, opening = context.held_out, special_tokens(route, context.tokenizer).prefix_ids
     size = min(PASSAGE, room - len(opening))
-    loss = partial(
-        text_loss,
-        context.backbone.model,
-        frame=prompt_frame(opening),
-        devices=context.devices,
-        dtype=context.dtype,
-    )
+    frame, frozen = prompt_frame(opening), AdaptedWeights((), context.backbone.params)
 
-    def frozen(texts) -> float:
-        return loss((), context.backbone.params, texts)
+    def loss(weights: AdaptedWeights, texts: Encoded) -> float:
+        return context.predictor.loss(weights, EncodedPrompts(texts, frame))
 
     def foreign() -> dict[str, float]:
         texts = task_text(task, context.tokenizer, size)
-        return {"task": frozen(texts), "as_long": frozen(as_long(stream, texts))}
+        foreign = {"task": texts, "as_long": as_long(stream, texts)}
+        return {name: loss(frozen, rows) for name, rows in foreign.items()}
 
     own = own_text(stream, size)
-    before = context.memo(("held_out", size), lambda: frozen(own))
+    before = context.memo(("held_out", size), lambda: loss(frozen, own))
     return {
         "before": before,
-        "after": loss(methods, leaves, own) if changed else before,
+        "after": loss(weights, own) if changed else before,
         "removable": not backbone(changed),
         **context.memo(("task", task.checksum, size), foreign),
     }

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.answering import Answers, Choosing, Estimating
-from research.evaluation.batch import PromptFrame
+from research.evaluation.batch import EncodedPrompts, PromptFrame
 from research.evaluation.calibration import ensembled, pooled_label_scores
-from research.evaluation.label_scoring import calls, measured, score, target_loss
+from research.evaluation.label_scoring import measured, target_loss
+from research.evaluation.predictor import AdaptedWeights
 from research.evaluation.text_answers import Writing
-from research.methods.method import Leaves, Method
 from research.runs.context import RunContext
 from research.runs.data import RunData
 from research.runtime.executable import Call
@@ -29,8 +29,7 @@ class PromptPredictor:
     context: RunContext
     prompts: Sequence[RunData]
     normalisation: Normalisation
-    methods: tuple[Method, ...]
-    leaves: Leaves
+    weights: AdaptedWeights
     asis: bool
 
     def answers(self, rows: Sequence[Encoded]) -> Answers:
@@ -38,22 +37,23 @@ class PromptPredictor:
         prompt, encoded = self.prompts[0], rows[0]
         if isinstance(prompt.answering, Writing | Estimating):
             depends = prompt.answering.depends(encoded)
-            return self._ask(prompt.answering.answers, encoded, prompt.frame, depends)
+            return self._ask(
+                prompt.answering.answers, EncodedPrompts(encoded, prompt.frame), depends
+            )
         read = [self._read(*pair) for pair in zip(self.prompts, rows, strict=True)]
         scores, losses = zip(*read, strict=True)
         return measured(ensembled(scores), encoded.label, sum(losses) / len(losses))
 
     def calls(self, rows: Sequence[Encoded]) -> list[Call]:
         """Those of programs that answering makes, one of each shape, where labels are scored."""
-        found, context = [], self.context
+        found, predictor = [], self.context.predictor
         for prompt, encoded in zip(self.prompts, rows, strict=True):
             if not isinstance(prompt.answering, Choosing):
                 continue
             asked = [(encoded, prompt.frame), *((one, prompt.neutral) for one in encoded.neutral)]
             for some, frame in asked:
-                backbone = (context.backbone.model, self.methods, self.leaves)
-                where = {"devices": context.devices, "dtype": context.dtype}
-                found += calls(*backbone, some, frame, prompt.answering.texts.targets, **where)
+                targets = prompt.answering.texts.targets
+                found += predictor.score_calls(self.weights, EncodedPrompts(some, frame), targets)
         return found
 
     def _read(self, prompt: RunData, rows: Encoded) -> tuple[np.ndarray, float]:
@@ -69,27 +69,26 @@ class PromptPredictor:
     def _scores(self, texts: LabelTexts, rows: Encoded, frame: PromptFrame) -> np.ndarray:
         """[I, K] of all texts."""
 
-        def ask(model, methods, leaves, rows, frame, **where):
-            return score(model, methods, leaves, rows, frame, texts.targets, **where)
+        def ask(predictor, weights, prompts):
+            return predictor.scores(weights, prompts, texts.targets)
 
-        return self._ask(ask, rows, frame, texts.targets)
+        return self._ask(ask, EncodedPrompts(rows, frame), texts.targets)
 
     def _ask(
-        self, ask: Callable[..., Any], rows: Encoded, frame: PromptFrame, candidates: Sequence[Any]
+        self, ask: Callable[..., Any], prompts: EncodedPrompts, candidates: Sequence[Any]
     ) -> Any:
-        """What the backbone says. candidates: what it depends on beside rows, frame and methods."""
+        """What the backbone says. candidates: what it depends on beside prompts and methods."""
 
         def asked() -> Any:
-            where = {"devices": self.context.devices, "dtype": self.context.dtype}
-            model = self.context.backbone.model
-            return ask(model, self.methods, self.leaves, rows, frame, **where)
+            return ask(self.context.predictor, self.weights, prompts)
 
         if not self.asis:
             return asked()
+        rows, frame = prompts
         parts = (rows.tokens, rows.prompt_length, *frame)
         content = [np.asarray(part).tobytes() for part in parts]
         content += [repr(np.asarray(part).tolist()).encode() for part in candidates]
-        content.append(repr(self.methods).encode())
+        content.append(repr(self.weights.methods).encode())
         key = hashlib.sha256(b" ".join(content)).digest()
         if key not in self.context.prompted:
             self.context.prompted[key] = asked()

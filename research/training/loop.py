@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from research.evaluation.answering import Answering
-from research.evaluation.batch import Rows, batch_rows, bucket, extents
+from research.evaluation.batch import EncodedPrompts, Rows, batch_rows, bucket, extents
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.method import Leaves, mask, split
 from research.runtime.devices import Devices
 from research.runtime.executable import Call, compile_seconds
@@ -195,15 +196,9 @@ class _Training:
                 self.best[i] = trained
 
     def _score(self, member: Member, leaves: Leaves, encoded: Encoded):
-        return self.answering.answers(
-            self.program.model,
-            member.hyper.methods,
-            leaves,
-            encoded,
-            member.frame,
-            devices=self.devices,
-            dtype=self.program.dtype,
-        )
+        predictor = Predictor(self.program.model, self.devices, self.program.dtype)
+        weights = AdaptedWeights(member.hyper.methods, leaves)
+        return self.answering.answers(predictor, weights, EncodedPrompts(encoded, member.frame))
 
     def save(self, checkpoints: Checkpoints) -> None:
         progress = {

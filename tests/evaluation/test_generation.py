@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import chisquare
 
 from research.common.errors import InputError
-from research.evaluation.batch import Rows, prompt_frame
+from research.evaluation.batch import EncodedPrompts, Rows, prompt_frame
 from research.evaluation.decoding.repeats import without_repeats
 from research.evaluation.decoding.sequence import next_tokens
-from research.evaluation.generation import generate
+from research.evaluation.predictor import AdaptedWeights
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.models.backbone import random_params
@@ -25,7 +25,7 @@ from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Encoded, Labels
 from tests.checkpoints import BERT
 from tests.thorough import cases
-from tests.tiny import FRAME, METHODS, ONE, decoder, encoded, scored, with_method
+from tests.tiny import FRAME, METHODS, ONE, decoder, encoded, predictor, scored, with_method
 
 COUNT = 6
 END = 9
@@ -68,8 +68,9 @@ def made(case):
 
 
 def texts(model, methods, leaves, examples, around, decoding, **options):
-    common = dict(ends=[END], devices=ONE, dtype=jnp.float32) | options
-    return generate(model, methods, leaves, examples, around, decoding, **common)
+    devices, options = options.pop("devices", ONE), {"ends": [END], **options}
+    weights, prompts = AdaptedWeights(methods, leaves), EncodedPrompts(examples, around)
+    return predictor(model, devices).generate(weights, prompts, decoding, **options)
 
 
 def slow(model, methods, leaves, examples, around, count=COUNT, ends=(END,)):

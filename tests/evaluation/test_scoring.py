@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.evaluation.batch import Rows, prompt_frame
-from research.evaluation.label_scoring import predict
+from research.evaluation.batch import EncodedPrompts, Rows, prompt_frame
+from research.evaluation.predictor import AdaptedWeights
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.lora import LoRA
@@ -16,12 +16,12 @@ from tests.tiny import (
     FRAME,
     LABELS,
     METHODS,
-    ONE,
     all_logprobs,
     batch,
     decoder,
     encoded,
     loss_sum,
+    predictor,
     scored,
     with_method,
 )
@@ -89,14 +89,17 @@ def test_a_target_token_of_the_row_is_not_looked_at():
 def test_predictions_do_not_depend_on_batch_size_or_order():
     model, params = decoder()
     examples = encoded(11)
-    common = dict(devices=ONE, dtype=jnp.float32)
-    whole = predict(model, (), params, examples, FRAME, LABELS, batch_size=16, **common)
-    cut = predict(model, (), params, examples, FRAME, LABELS, batch_size=4, **common)
-    np.testing.assert_allclose(whole.scores, cut.scores, **CLOSE)
+    weights = AdaptedWeights((), params)
+
+    def scores(rows, size):
+        prompts = EncodedPrompts(rows, FRAME)
+        return predictor(model).scores(weights, prompts, LABELS, batch_size=size)
+
+    whole = scores(examples, 16)
+    np.testing.assert_allclose(whole, scores(examples, 4), **CLOSE)
     names = ("tokens", "length", "prompt_length", "label")
     turned = Encoded(*(getattr(examples, name)[::-1] for name in names), cut=0)
-    back = predict(model, (), params, turned, FRAME, LABELS, batch_size=4, **common)
-    np.testing.assert_allclose(whole.scores, back.scores[::-1], **CLOSE)
+    np.testing.assert_allclose(whole, scores(turned, 4)[::-1], **CLOSE)
 
 
 @pytest.mark.parametrize("name", cases(["lora", "prefix", "soft_prompt"], quick=["lora"]))

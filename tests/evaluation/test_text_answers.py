@@ -1,22 +1,22 @@
 """Answers in writing: their loss by the plain formula, and where a generated text ends."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.evaluation.lm_loss import text_loss
+from research.evaluation.batch import EncodedPrompts
+from research.evaluation.predictor import AdaptedWeights
 from research.evaluation.text_answers import Writing
 from research.tasks.prompts.template import Template
 from research.tasks.text_task import FreeText, TextTask, grouped
 from tests import films
-from tests.tiny import FRAME, ONE, all_logprobs, decoder, encoded
+from tests.tiny import FRAME, all_logprobs, decoder, encoded, predictor
 
 
 def test_the_loss_is_the_mean_over_all_target_tokens():
     """Of four rows in batches of three, each read whole by one plain pass of the same length."""
     (model, params), rows = decoder(), encoded(4)
-    where = {"devices": ONE, "dtype": jnp.float32, "batch_size": 3}
-    found = text_loss(model, (), params, rows, FRAME, **where)
+    weights, prompts = AdaptedWeights((), params), EncodedPrompts(rows, FRAME)
+    found = predictor(model).loss(weights, prompts, batch_size=3)
     opening = np.asarray(FRAME.prefix_ids[: int(FRAME.prefix_length)])
     before, losses = len(opening), []
     for tokens, start, length in zip(rows.tokens, rows.prompt_length, rows.length, strict=True):

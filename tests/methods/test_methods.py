@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.evaluation.batch import Rows
-from research.evaluation.label_scoring import predict
+from research.evaluation.batch import EncodedPrompts, Rows
+from research.evaluation.predictor import AdaptedWeights
 from research.methods.adapted import Adapted
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
@@ -26,7 +26,6 @@ from tests.thorough import cases
 from tests.tiny import (
     CHOOSING,
     FRAME,
-    LABELS,
     METHODS,
     ONE,
     WORDS,
@@ -34,6 +33,7 @@ from tests.tiny import (
     decoder,
     encoded,
     hyper,
+    predictor,
     with_method,
 )
 
@@ -91,8 +91,8 @@ def test_only_what_the_mask_names_moves(name):
         np.testing.assert_array_equal(leaf, before[path])
     # The dev score it reports is that of the leaves it started from with the trained ones.
     kept = {**before, **outcome.trained}
-    common = dict(devices=ONE, dtype=jnp.float32)
-    again = predict(model, hypers.methods, kept, dev, FRAME, LABELS, **common)
+    weights = AdaptedWeights(hypers.methods, kept)
+    again = CHOOSING.answers(predictor(model), weights, EncodedPrompts(dev, FRAME))
     assert again.loss == outcome.progress.best_loss
 
 

@@ -2,18 +2,17 @@
 
 from dataclasses import replace
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.evaluation.batch import prompt_frame
-from research.evaluation.generation import generate
+from research.evaluation.batch import EncodedPrompts, prompt_frame
+from research.evaluation.predictor import AdaptedWeights
 from research.models.backbone import load_backbone, load_tokenizer
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Encoded
 from tests import checkpoints
 from tests.parity.backbones import ENCODERS
-from tests.tiny import ONE
+from tests.tiny import predictor
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -53,16 +52,11 @@ def encoded(prompts) -> Encoded:
 
 def ours(backbone, prompts, decoding, ends):
     """[(tokens, score)] of all prompts, as one batch of rows with padding."""
-    result = generate(
-        backbone.model,
-        (),
-        backbone.params,
-        encoded(prompts),
-        prompt_frame(),
+    result = predictor(backbone.model).generate(
+        AdaptedWeights((), backbone.params),
+        EncodedPrompts(encoded(prompts), prompt_frame()),
         decoding,
         ends=ends,
-        devices=ONE,
-        dtype=jnp.float32,
         batch_size=len(prompts) + 1,
     )
     rows = zip(result.tokens, result.length, result.score, strict=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from research.evaluation.predictor import AdaptedWeights
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
 from research.methods.method import mask, split
@@ -44,11 +45,10 @@ def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_no
     moved = {path: np.asarray(leaf) + 0.5 for path, leaf in trained.items()}
     work.keep(Outcome(moved, MemberProgress()))
     rows = [work.data.dev]
-    plain = PromptPredictor(
-        context, work.prompts, "sum", (), context.backbone.params, True
-    ).answers(rows)
+    weights = AdaptedWeights((), context.backbone.params)
+    plain = PromptPredictor(context, work.prompts, "sum", weights, True).answers(rows)
     asis, reached = RunEvaluator(work).predictor(trained=False), RunEvaluator(work).predictor()
-    assert bool(asis.methods) == (method["name"] == "lora")
+    assert bool(asis.weights.methods) == (method["name"] == "lora")
     np.testing.assert_allclose(asis.answers(rows).scores, plain.scores, rtol=0, atol=1e-5)
     assert np.abs(reached.answers(rows).scores - plain.scores).max() > 1e-3
 

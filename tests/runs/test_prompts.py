@@ -11,6 +11,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.evaluation.label_scoring import Scored
+from research.evaluation.predictor import AdaptedWeights
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
 from research.experiments.presets import prompt_search
@@ -72,7 +73,8 @@ def ask(config: dict[str, Any], context: RunContext):
 def read(work: RunState, split: str = "test") -> Scored:
     """By the backbone as it came."""
     context, how = work.context, work.approach.normalisation
-    reading = PromptPredictor(context, work.prompts, how, (), context.backbone.params, True)
+    weights = AdaptedWeights((), context.backbone.params)
+    reading = PromptPredictor(context, work.prompts, how, weights, True)
     return reading.answers([prompt.rows(split) for prompt in work.prompts])  # pyright: ignore
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from research.common.config import build
+from research.evaluation.batch import EncodedPrompts
 from research.evaluation.calibration import pooled_label_scores
-from research.evaluation.label_scoring import score
+from research.evaluation.predictor import AdaptedWeights
 from research.interop.peft import save_adapter
 from research.methods.lora import LoRA
 from research.models.backbone import load_backbone, load_tokenizer
@@ -20,7 +21,7 @@ from research.serving.service import Service
 from research.tasks.task import Example
 from scripts.predict import answer_rows, main
 from tests import films
-from tests.tiny import with_method
+from tests.tiny import predictor, with_method
 
 TEXTS = {"template": "{text}\nIt was", "verbalizer": {"0": "dull", "1": "warm", "2": "a film"}}
 SEVERAL = {"verbalizer": {"0": ["dull", "a grim film"], "1": "warm"}, "normalisation": "tokens"}
@@ -68,10 +69,10 @@ def alone(folder, entry, texts) -> np.ndarray:
     entry = build(AdapterSpec, entry, "entry")
     (methods, leaves, frame, _), encoder, *_ = entry.served(backbone, tokenizer, "error")
     encoded = encoder.examples([Example({"text": text}, encoder.labels[0]) for text in texts])
-    how = dict(devices=Devices(count=1), dtype=jax.numpy.float32)
-    leaves = {**backbone.params, **leaves}
+    weights = AdaptedWeights(methods, {**backbone.params, **leaves})
     texts = encoder.texts()
-    found = score(backbone.model, methods, leaves, encoded, frame, texts.targets, **how)
+    prompts = EncodedPrompts(encoded, frame)
+    found = predictor(backbone.model).scores(weights, prompts, texts.targets)
     return pooled_label_scores(found, texts, entry.normalisation)
 
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.evaluation.label_scoring import predict
+from research.evaluation.batch import EncodedPrompts
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.method import mask, split
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.loop import fit
 from research.training.member import MemberProgress, Outcome, shapes_of
-from tests.tiny import CHOOSING, LABELS, ONE, encoded
+from tests.tiny import CHOOSING, ONE, encoded
 from tests.training.members import (
     METHOD,
     PROGRAM,
@@ -99,15 +100,10 @@ def test_the_state_kept_is_the_best_not_the_last(whole):
     for one, outcome in zip(cohort(), outcomes, strict=True):
         progress = outcome.progress
         frozen = split(one.leaves, mask((METHOD,), one.leaves))[1]
-        dev = predict(
-            PROGRAM.model,
-            one.hyper.methods,
-            {**frozen, **outcome.trained},
-            one.dev,
-            one.frame,
-            LABELS,
-            devices=devices,
-            dtype=PROGRAM.dtype,
+        dev = CHOOSING.answers(
+            Predictor(PROGRAM.model, devices, PROGRAM.dtype),
+            AdaptedWeights(one.hyper.methods, {**frozen, **outcome.trained}),
+            EncodedPrompts(one.dev, one.frame),
         )
         kept = [progress.best_step, dev.metrics["accuracy"], dev.loss]
         assert kept in [[step, score, loss] for step, _, score, loss in progress.history]

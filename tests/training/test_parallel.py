@@ -10,8 +10,8 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from research.common.errors import InputError
-from research.evaluation.batch import prompt_frame
-from research.evaluation.label_scoring import predict
+from research.evaluation.batch import EncodedPrompts, prompt_frame
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.lora import LoRA
 from research.methods.method import mask, split
 from research.runtime.devices import Devices, leaf_sharding
@@ -20,7 +20,7 @@ from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, TrainState, init_state
 from tests.hlo import collectives, size_of
 from tests.thorough import cases
-from tests.tiny import CHOOSING, FRAME, LABELS, ONE, batch, decoder, hyper, with_method
+from tests.tiny import CHOOSING, FRAME, ONE, batch, decoder, hyper, with_method
 from tests.training.members import (
     METHOD,
     MODEL,
@@ -233,15 +233,10 @@ def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
         dev_losses = [loss for *_, loss in first.progress.history]
         expected = [loss for *_, loss in plain.progress.history]
         np.testing.assert_allclose(dev_losses, expected, rtol=1e-4)
-        dev = predict(
-            MODEL,
-            one.hyper.methods,
-            {**one.leaves, **second.trained},
-            one.dev,
-            FRAME,
-            LABELS,
-            devices=devices,
-            dtype=PROGRAM.dtype,
+        dev = CHOOSING.answers(
+            Predictor(PROGRAM.model, devices, PROGRAM.dtype),
+            AdaptedWeights(one.hyper.methods, {**one.leaves, **second.trained}),
+            EncodedPrompts(one.dev, one.frame),
         )
         assert dev.loss == first.progress.best_loss
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from research.evaluation.label_scoring import score
+from research.evaluation.batch import EncodedPrompts
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.serving.mixed_batch import mixed_scores
 from research.serving.stacked_adapters import Adapter, stack_adapters
 from research.studies.speed.inputs import Batches
@@ -26,15 +27,10 @@ class Scoring:
         """The mean score."""
         given, batch = self.given, self.done % len(self.given.batches.tokens)
         self.done += 1
-        scores = score(
-            given.backbone.model,
-            (),
-            given.backbone.params,
-            given.encoded(batch),
-            given.frame(),
+        scores = Predictor(given.backbone.model, DEVICES, given.dtype).scores(
+            AdaptedWeights((), given.backbone.params),
+            EncodedPrompts(given.encoded(batch), given.frame()),
             self.labels,
-            devices=DEVICES,
-            dtype=given.dtype,
             batch_size=given.batches.tokens.shape[1],
         )
         return float(scores.mean())

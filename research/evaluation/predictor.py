@@ -1,0 +1,193 @@
+"""Label scores, losses and generated texts of many examples under an adapted backbone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from research.evaluation.batch import (
+    EncodedPrompts,
+    PromptFrame,
+    Rows,
+    batch_rows,
+    bucket,
+    prompt_width,
+)
+from research.evaluation.decoding.generated import Generated, Stop
+from research.evaluation.generation import check_generation, generator, no_texts
+from research.evaluation.label_scoring import label_scorer
+from research.evaluation.lm_loss import loss_scorer
+from research.methods.adapted import Adapted
+from research.methods.method import Leaves, Method, adding
+from research.models.model import Model
+from research.runtime.devices import Devices, place_leaves
+from research.runtime.executable import Call
+from research.tasks.decoding import Decoding
+from research.tasks.encoding.encoded import Encoded, Labels
+
+
+class AdaptedWeights(NamedTuple):
+    """The parameters of an adapted backbone.
+
+    Attributes:
+        methods: the methods that adapt it, in their order.
+        leaves: the backbone's leaves and those that the methods added.
+    """
+
+    methods: tuple[Method, ...]
+    leaves: Leaves
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Runs one model on many examples, in batches padded to few shapes.
+
+    Compiled programs are cached by model, precision and devices, so that equal predictors share
+    them. Results do not depend on the batch size or on the order of the examples.
+
+    Attributes:
+        model: the backbone's architecture.
+        devices: the devices over which the rows of a batch are split.
+        dtype: the precision of the computation.
+    """
+
+    model: Model
+    devices: Devices
+    dtype: Any
+
+    def scores(
+        self,
+        weights: AdaptedWeights,
+        prompts: EncodedPrompts,
+        labels: Labels,
+        batch_size: int = 32,
+    ) -> np.ndarray:
+        """Summed log-probability of every label after every prompt, [I, C] float32.
+
+        Examples of similar length share a batch; the last batch is padded.
+        """
+        rows, size = prompts.rows, self._rounded(batch_size)
+        scores = np.zeros((len(rows.length), len(labels.length)), np.float32)
+        score_call = self._score_call(weights, prompts.frame, labels)
+        for indices, width in _batches(prompts, size):
+            batch = batch_rows(rows, indices, size, width, labels.tokens.shape[1])
+            executable, args = score_call(batch)
+            scores[indices] = np.asarray(executable(*args))[: len(indices)]
+        return scores
+
+    def score_calls(
+        self,
+        weights: AdaptedWeights,
+        prompts: EncodedPrompts,
+        labels: Labels,
+        batch_size: int = 32,
+    ) -> list[Call]:
+        """The calls that `scores` will make, one of each shape, to compile ahead."""
+        size, targets = self._rounded(batch_size), labels.tokens.shape[1]
+        by_width = {width: indices for indices, width in _batches(prompts, size)}
+        score_call = self._score_call(weights, prompts.frame, labels)
+        return [
+            score_call(batch_rows(prompts.rows, indices, size, width, targets))
+            for width, indices in by_width.items()
+        ]
+
+    def loss(self, weights: AdaptedWeights, prompts: EncodedPrompts, batch_size: int = 8) -> float:
+        """Mean negative log-probability of a target token, in nats; NaN without target tokens.
+
+        All batches have one width, so that they share compiled code.
+        """
+        rows, size = prompts.rows, self._rounded(batch_size)
+        scorer = loss_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
+        methods, leaves = self._placed(weights)
+        width, targets = bucket(int(rows.length.max(initial=1))), bucket(rows.longest_target)
+        total = count = 0.0
+        for begin in range(0, len(rows.length), size):
+            indices = np.arange(begin, min(begin + size, len(rows.length)))
+            batch = batch_rows(rows, indices, size, width, targets)
+            logprob, tokens = scorer(methods, leaves, batch, prompts.frame)
+            total, count = total - float(logprob), count + int(tokens)
+        return total / count if count else float("nan")
+
+    def generate(
+        self,
+        weights: AdaptedWeights,
+        prompts: EncodedPrompts,
+        decoding: Decoding,
+        *,
+        ends: Sequence[int],
+        pad: int = 0,
+        batch_size: int = 32,
+        seed: int = 0,
+    ) -> Generated:
+        """One text after every prompt, in the order of the examples.
+
+        A sampled text depends on its example's index too, which its random key comes from.
+
+        Args:
+            weights: the adapted backbone.
+            prompts: the prompts; the targets in their rows are ignored.
+            decoding: the decoding settings.
+            ends: tokens that end a text, such as EOS; without any, all have the maximum length.
+            pad: the padding token of the result.
+            batch_size: rows of a batch.
+            seed: the seed of sampling.
+
+        Raises InputError for a model that generates no text, prompts without a token or without
+        room for the text after them, and tokens that the model does not have.
+        """
+        rows, frame = prompts.rows, prompts.frame
+        adapted = Adapted(self.model, *weights)
+        check_generation(adapted, prompts, decoding, (*ends, pad))
+        run = generator(self.model, decoding, self.dtype, self._mesh)  # pyright: ignore
+        size, leaves = self._rounded(batch_size), place_leaves(weights.leaves, self._mesh)
+        stop = Stop(np.array(ends, np.int32), np.array(pad, np.int32))
+        methods = jax.tree.map(np.float32, weights.methods)  # traced fields, as compiled
+        key, inputs = jax.random.key(seed), replace(rows, length=rows.prompt_length)
+        texts = no_texts(len(rows.prompt_length), decoding.max_new_tokens, pad)
+        for indices in _by_length(rows, size):
+            width = bucket(int(rows.prompt_length[indices].max()))
+            batch = batch_rows(inputs, indices, size, width, 0)
+            row_index = np.pad(indices, (0, size - len(indices))).astype(np.int32)
+            part = run(methods, leaves, batch._replace(row_index=row_index), frame, stop, key)
+            for name in ("tokens", "length", "score"):
+                getattr(texts, name)[indices] = np.asarray(getattr(part, name))[: len(indices)]
+            texts.steps[...] += np.asarray(part.steps)
+        return texts
+
+    @cached_property
+    def _mesh(self) -> Mesh:
+        return self.devices.mesh()
+
+    def _rounded(self, batch_size: int) -> int:
+        """The batch size rounded up to a multiple of the devices."""
+        return -(-batch_size // self._mesh.size) * self._mesh.size
+
+    def _placed(self, weights: AdaptedWeights) -> AdaptedWeights:
+        """The weights on the devices, without the methods that change no computation."""
+        leaves = place_leaves(weights.leaves, self._mesh)
+        return AdaptedWeights(adding(*weights), leaves)
+
+    def _score_call(
+        self, weights: AdaptedWeights, frame: PromptFrame, labels: Labels
+    ) -> Callable[[Rows], Call]:
+        """The call that scores a batch, from the batch."""
+        scorer = label_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
+        placed = self._placed(weights)
+        return lambda batch: Call(scorer, (*placed, batch, frame, labels))
+
+
+def _by_length(rows: Encoded, size: int) -> Iterator[np.ndarray]:
+    """Indices of `size` examples at a time, sorted by the length of their prompts."""
+    order = np.argsort(rows.prompt_length, kind="stable")
+    for begin in range(0, len(order), size):
+        yield order[begin : begin + size]
+
+
+def _batches(prompts: EncodedPrompts, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """(indices of the examples, padded width) of each batch."""
+    for indices in _by_length(prompts.rows, size):
+        yield indices, prompt_width(prompts.rows, indices, len(prompts.frame.suffix_ids))

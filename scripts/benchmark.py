@@ -23,6 +23,7 @@ from rich.console import Console
 
 from research.common.errors import InputError, choose_from, exit_on_input_error
 from research.runs.costs.flops import rate
+from research.runtime.process import prepare
 from research.studies.speed.cases import CASES, DTYPES, RACES, STARTS, Case, StartupCase
 from research.studies.speed.head_to_head import head_to_head
 from research.studies.speed.startup import startup_time
@@ -36,6 +37,7 @@ SIZES = {"cpu": 2048, "gpu": 8192}  # of the matrices whose product is the rate
 @exit_on_input_error
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 1 if a case could not be measured, which keeps none of the others."""
+    prepare()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -22,6 +22,7 @@ from research.methods.method import Leaves, Method
 from research.models.backbone import DTYPES, Backbone, load_backbone, load_tokenizer, save_backbone
 from research.models.bert.model import EncoderModel
 from research.models.model import Model
+from research.runtime.process import prepare
 from research.serving.adapter_sources import from_adapter, from_run, record_of
 
 Source = tuple[Backbone, tuple[Method, ...], Leaves]
@@ -30,6 +31,7 @@ Source = tuple[Backbone, tuple[Method, ...], Leaves]
 @exit_on_input_error
 def main(argv: Sequence[str] | None = None) -> int:
     """Exports what the arguments name; returns the exit code."""
+    prepare()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -35,6 +35,7 @@ from research.common.json_io import parse_json, read_json
 from research.common.paths import resolve_path
 from research.models.backbone import load_backbone, load_tokenizer
 from research.runtime.devices import Devices
+from research.runtime.process import prepare
 from research.serving.adapter_spec import AdapterSpec
 from research.serving.service import Request, Service
 
@@ -42,6 +43,7 @@ from research.serving.service import Request, Service
 @exit_on_input_error
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
+    prepare()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

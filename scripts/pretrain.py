@@ -28,6 +28,7 @@ from research.methods.method import Leaves
 from research.models.backbone import random_params, save_backbone
 from research.models.llama.config import DecoderConfig
 from research.models.llama.model import Decoder
+from research.runtime.process import prepare
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.world.corpus import VERSION, Split
 from research.tasks.world.packing import document_rows, exercise_rows, token_stream
@@ -149,6 +150,7 @@ def check() -> None:
 @exit_on_input_error
 def main(argv: list[str]) -> None:
     del argv
+    prepare()
     logging.set_verbosity(logging.WARNING)
     check()
     console, begun = Console(), time.perf_counter()

@@ -33,11 +33,13 @@ from research.reporting.render.terminal import show
 from research.reporting.tables.comparison import compare, comparison_table
 from research.reporting.tables.criteria import criteria_tables
 from research.reporting.tables.published import published_table, read_published
+from research.runtime.process import prepare
 
 
 @exit_on_input_error
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code: 0, or 1 if `--check` finds a table that differs."""
+    prepare()
     options = _parser().parse_args(arguments)
     folder = options.folder
     prices = Prices(options.price_per_hour, options.price_per_example)

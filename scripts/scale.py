@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from research.runtime.process import prepare
 from research.studies.scale.compiled import FLAG
 from research.studies.scale.figures import by_compiler, by_formula, of_cohorts, of_compiled_cohorts
 from research.studies.scale.page import page
@@ -19,6 +20,7 @@ from research.studies.scale.page import page
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes scale.json and scale.md; takes about five minutes on two cores, and 4 GB."""
+    prepare()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     options = parser.parse_args(arguments)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from research.common.files import write_atomically
+from research.runtime.process import prepare
 from research.studies.coverage.report import ORDINARY, Found, report
 from research.studies.coverage.simulate import Population, coverage, groups
 
@@ -27,6 +28,7 @@ DRAWS, FEWER, COLUMNS, OTHERS = 6000, 2000, 1000, 500
 
 def main() -> int:
     """Returns the exit code 0."""
+    prepare()
     found = {"intervals": list(intervals()), "columns": list(simulated_columns())}
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_atomically(FOLDER / "simulated.json", _json(found).encode())

@@ -13,6 +13,7 @@ from research.common.flags import read_config, read_flags, results_folder
 from research.experiments.experiment import Experiment
 from research.experiments.prices import write_prices
 from research.runtime.compilation_cache import keep_compiled
+from research.runtime.process import prepare
 from research.sweeps.sweep import sweep
 
 PLAN = flags.DEFINE_bool("plan", False, "Print what would run, and run nothing.")
@@ -21,6 +22,7 @@ PLAN = flags.DEFINE_bool("plan", False, "Print what would run, and run nothing."
 @exit_on_input_error
 def main(argv: list[str]) -> None:
     del argv
+    prepare()
     # Here, since worker processes import this file as well and have no use for tables.
     from research.reporting.build import write_tables
     from research.reporting.render.terminal import show

@@ -18,6 +18,7 @@ from research.common.errors import exit_on_input_error  # noqa: E402
 from research.common.flags import read_config, read_flags, results_folder  # noqa: E402
 from research.experiments.experiment import Experiment  # noqa: E402
 from research.runtime.compilation_cache import keep_compiled  # noqa: E402
+from research.runtime.process import prepare  # noqa: E402
 from research.sweeps.single_run import RunRequest, train_run  # noqa: E402
 
 APPROACH = flags.DEFINE_string("approach", None, "A row of the experiment.")
@@ -45,6 +46,7 @@ class SingleRunProgress:
 @exit_on_input_error
 def main(argv: list[str]) -> None:
     del argv
+    prepare()
     logging.set_verbosity(logging.WARNING)
     keep_compiled()
     experiment = Experiment.parse(read_config())

@@ -24,11 +24,13 @@ from research.methods import METHODS
 from research.methods.head import Head
 from research.methods.method import Method
 from research.models.backbone import Backbone, load_backbone
+from research.runtime.process import prepare
 
 
 @exit_on_input_error
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, or 1 if a contract is broken."""
+    prepare()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

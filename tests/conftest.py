@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import pytest
 
+from research.runtime.process import prepare
 from tests.films import run, settings, write_inputs
 
 # Virtual devices that wait 40 seconds for one another end the process, as they do where a machine
@@ -26,6 +27,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Tiny programs take longer to compile than to run: here, and in processes that tests start.
 jax.config.update("jax_disable_most_optimizations", True)
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+prepare()
 
 
 # Of areas of memory in use; Linux gives a process 65530, a program takes about seven, and XLA ends
@@ -40,9 +42,11 @@ def few_programs() -> Iterator[None]:
     areas = Path("/proc/self/maps")
     if not areas.is_file() or len(areas.read_bytes().splitlines()) < MANY_AREAS:
         return
-    for one in gc.get_objects():
-        if isinstance(one, functools._lru_cache_wrapper) and one.__module__.startswith("research"):
-            one.cache_clear()
+    for cached in gc.get_objects():
+        if not isinstance(cached, functools._lru_cache_wrapper):
+            continue
+        if cached.__module__.startswith("research"):
+            cached.cache_clear()
     jax.clear_caches()
     gc.collect()
 

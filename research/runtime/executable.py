@@ -12,6 +12,7 @@ import numpy as np
 from research.runtime.compile_lock import compile_lock
 
 _spent = threading.local()
+_registration, _registered = threading.Lock(), threading.Event()
 
 
 class Executable:
@@ -42,6 +43,7 @@ class Executable:
         with self._locks[key]:  # a second thread waits rather than compile the same again
             if key in self._compiled:
                 return True
+            _count_cache_hits()
             begun = time.perf_counter()
             with compile_lock(str(key), wait) as mine:
                 if mine:
@@ -79,16 +81,25 @@ def compile_seconds() -> float:
 
 
 def compile_cache_hits() -> int:
-    """How many programs of this thread JAX's persistent compilation cache had, so far."""
+    """Number of programs that this thread has read from JAX's persistent compilation cache.
+
+    Counting starts with the first call of this function or of an `Executable` in the process.
+    """
+    _count_cache_hits()
     return getattr(_spent, "hits", 0)
 
 
-def _count(event: str, **kwargs: Any) -> None:
+def _count_cache_hits() -> None:
+    """Registers the listener, once. It is not done at import, which must not change the process."""
+    with _registration:
+        if not _registered.is_set():
+            jax.monitoring.register_event_listener(_on_event)
+            _registered.set()
+
+
+def _on_event(event: str, **kwargs: Any) -> None:
     if event == "/jax/compilation_cache/cache_hits":
-        _spent.hits = compile_cache_hits() + 1
-
-
-jax.monitoring.register_event_listener(_count)
+        _spent.hits = getattr(_spent, "hits", 0) + 1
 
 
 def compiled_cost(compiled: Any) -> dict[str, float | None]:

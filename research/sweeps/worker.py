@@ -23,6 +23,7 @@ from research.records.store import RunStore
 from research.runs.context import open_context
 from research.runtime.compilation_cache import keep_compiled
 from research.runtime.compile_lock import set_lock_folder
+from research.runtime.process import prepare
 from research.sweeps.executor import RunExecutor
 
 CellIndex = tuple[int, ...]  # of a cell in the plan
@@ -82,6 +83,7 @@ def work(connection: Connection, core: int) -> None:
 
     Says `report` with a line, `done`, or `failed` with an error, which is its end.
     """
+    prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep says when to end
     os.sched_setaffinity(0, {core})  # before JAX starts its threads
     threading.Thread(target=_end_with_parent, daemon=True).start()

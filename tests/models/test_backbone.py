@@ -259,18 +259,6 @@ def test_tokenizers_that_are_missing_broken_or_too_large_are_refused(saved, make
     assert "no tokenizer.json" in refusal(load_tokenizer, str(folder), model)
 
 
-def test_only_the_message_about_pytorch_is_silenced():
-    code = (
-        "import research, logging; logger = logging.getLogger('transformers'); "
-        "import transformers; "
-        "[logger.warning(told) for told in ('PyTorch was not found. No', 'something else')]"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
-    )
-    assert "something else" in done.stderr and "PyTorch" not in done.stderr
-
-
 def test_importing_models_loads_neither_torch_nor_transformers():
     code = (
         "import sys, research.models, research.models.backbone; "

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from research.runtime.process import prepare
+
 
 class Measurement(NamedTuple):
     """seconds, results: of each step since the last answer. first: seconds from the start of the
@@ -33,6 +35,7 @@ class Measurement(NamedTuple):
 
 def main(side: str, work: str, folder: str, dtype: str, learning_rate: str) -> None:
     begun = time.perf_counter()
+    prepare()
     module: Any = importlib.import_module(f"research.studies.speed.{side}")
     doing = module.WORKS[work](Path(folder), dtype, float(learning_rate))
     for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""Runs of the rows that need no backbone."""
+"""Runs of baselines, which need no backbone."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,10 +11,10 @@ from research.evaluation.baselines import BASELINES, Fitted, FittedTexts
 from research.evaluation.label_scoring import Scored
 from research.evaluation.text_answers import Written
 from research.experiments.plan import Run
-from research.runs.result import Result, predictions
+from research.runs.result import Result, TestResult, predictions
 from research.tasks.metrics.classification import METRICS
 from research.tasks.number_task import NumberTask
-from research.tasks.sampling import draw
+from research.tasks.sampling import Split, draw
 from research.tasks.task import Example, Task
 from research.tasks.text_task import TextTask
 
@@ -22,16 +22,9 @@ Examples = Sequence[Example]
 
 
 def run_baseline(run: Run) -> Result:
-    """Fits the approach's baseline to the run's split; it sees the texts, and no prompt."""
-    task, approach = run.cell.task, run.approach
-    split = draw(task, run.cell.regime, run.seeds.sample, run.cell.experiment.max_dev)
-    fit = partial(BASELINES[approach.baseline or ""].fit, **approach.options)
-    if isinstance(task, TextTask):
-        fitted, answer = _writing(fit, task, split.train)
-    elif isinstance(task, NumberTask):
-        fitted, answer = _estimating(fit, split.train)
-    else:
-        fitted, answer = _choosing(fit, task, split.train)
+    """Fits the baseline to the run's split and scores it on train and dev."""
+    split = _split(run)
+    fitted, answer = _fit(run, split)
     return Result(
         status="finished",
         n_train=len(split.train),
@@ -44,12 +37,35 @@ def run_baseline(run: Run) -> Result:
             "step_flops": None,
         },
         notes={"dropped": split.dropped, "n_dev": len(split.dev)},
-        data={"task_checksum": task.checksum, "split_checksum": split.checksum},
-        test=lambda name: predictions(task, name, answer(task.tests[name])),
+        data={"task_checksum": run.cell.task.checksum, "split_checksum": split.checksum},
     )
 
 
+def baseline_test_result(run: Run) -> TestResult:
+    """Fits the baseline again, which is quick and deterministic, and scores it on test."""
+    task, (_, answer) = run.cell.task, _fit(run, _split(run))
+    by_split = {
+        name: predictions(task, name, answer(examples)) for name, examples in task.tests.items()
+    }
+    return TestResult(predictions=by_split, costs={}, notes={}, language_model=None)
+
+
 Answer = Callable[[Examples], Answers]
+
+
+def _split(run: Run) -> Split:
+    return draw(run.cell.task, run.cell.regime, run.seeds.sample, run.cell.experiment.max_dev)
+
+
+def _fit(run: Run, split: Split) -> tuple[Fitted | FittedTexts, Answer]:
+    """The baseline fitted to the texts of the split; it sees no prompt."""
+    task, approach = run.cell.task, run.approach
+    fit = partial(BASELINES[approach.baseline or ""].fit, **approach.options)
+    if isinstance(task, TextTask):
+        return _writing(fit, task, split.train)
+    if isinstance(task, NumberTask):
+        return _estimating(fit, split.train)
+    return _choosing(fit, task, split.train)
 
 
 def _choosing(fit: Callable[..., Fitted], task: Task, train: Examples) -> tuple[Fitted, Answer]:

@@ -17,6 +17,7 @@ from research.models.backbone import Backbone, load_backbone, load_tokenizer
 from research.records.metrics_log import MetricsLog
 from research.runs.held_out_text import read_held_out
 from research.runs.stage_cache import StageCache
+from research.runs.trained_leaves import TrainedLeaves
 from research.runtime.devices import Devices
 
 
@@ -67,6 +68,11 @@ class RunContext:
     def predictor(self) -> Predictor:
         """Predictions of the backbone on the experiment's devices."""
         return Predictor(self.backbone.model, self.devices, self.dtype)
+
+    @property
+    def trained_leaves(self) -> TrainedLeaves:
+        """The leaves of finished runs, beside the checkpoints of those in training."""
+        return TrainedLeaves(self.checkpoints)
 
     def clear(self) -> None:
         """Removes the folders in which runs left nothing behind."""

@@ -1,4 +1,4 @@
-"""What a run comes to: its scores, costs and notes."""
+"""Evaluates a run: its scores, costs and notes."""
 
 from functools import cached_property
 from typing import Any
@@ -12,14 +12,14 @@ from research.runs.costs.measured import costs, stored, switch_seconds
 from research.runs.diagnostics import constant, described, not_learned
 from research.runs.forgetting import measure_forgetting
 from research.runs.predict import PromptPredictor
-from research.runs.result import Afterwards, Result, predictions
+from research.runs.result import Result, TestResult, predictions
 from research.runs.state import RunState
 from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded
 
 
 class RunEvaluator:
-    """What a run at work would come to if it ended now."""
+    """Evaluates a run with the leaves that it has reached."""
 
     def __init__(self, work: RunState):
         self.work, self.context, self.task = work, work.context, work.run.cell.task
@@ -32,6 +32,7 @@ class RunEvaluator:
         return found + (self.predictor(trained=False).calls(self._rows("dev")) if asis else [])
 
     def result(self) -> Result:
+        """Evaluates on train and dev, after training."""
         task, data = self.task, self.work.data
         dev, progress = self._score("dev").metrics, [one.progress for one in self.work.outcomes]
         diverged = any(one.status == "diverged" for one in progress)
@@ -50,14 +51,30 @@ class RunEvaluator:
                 **self._learned(dev),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
-            test=lambda split: predictions(task, split, self._score(split)),
-            afterwards=self._afterwards,
             backbone={
                 "name": self.context.backbone.name,
                 "checksum": self.context.backbone.checksum,
             },
             history=self.work.histories,
-            trained=self.work.changed,
+        )
+
+    def test_result(self) -> TestResult:
+        """Evaluates on every split of `Task.tests`, and measures the costs of serving."""
+        state, methods = self.work, self.work.methods()
+        by_split = {
+            split: predictions(self.task, split, self._score(split)) for split in self.task.tests
+        }
+        switching = switch_seconds(stored(state.changed, methods), self.context.devices)
+        cut = {split: rows[0].cut for split, rows in self._beside_test.items()}
+        weights = AdaptedWeights(methods, state.leaves)
+        forgetting = measure_forgetting(
+            self.context, state.route, weights, state.changed, state.room, self.task
+        )
+        return TestResult(
+            predictions=by_split,
+            costs={"switch_seconds": switching},
+            notes={"cut_beside_test": cut},
+            language_model=forgetting,
         )
 
     def _costs(self) -> dict[str, Any]:
@@ -74,16 +91,6 @@ class RunEvaluator:
             "formula_flops": formula,
             **request_costs(model, work.prompts, work.taken, np.dtype(self.context.dtype).itemsize),
         }
-
-    def _afterwards(self) -> Afterwards:
-        work, methods = self.work, self.work.methods()
-        switching = switch_seconds(stored(work.changed, methods), self.context.devices)
-        cut = {split: rows[0].cut for split, rows in self._beside_test.items()}
-        weights = AdaptedWeights(methods, work.leaves)
-        able = measure_forgetting(
-            self.context, work.route, weights, work.changed, work.room, self.task
-        )
-        return Afterwards({"switch_seconds": switching}, {"cut_beside_test": cut}, able)
 
     def _learned(self, dev: dict[str, float]) -> dict[str, Any]:
         """Notes on what training came to, of approaches that train; `dev`: what they score."""

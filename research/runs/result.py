@@ -1,8 +1,7 @@
-"""What one run gave, before and after test, and the record it becomes."""
+"""The results of one run, from training and from test, and its record."""
 
 import datetime
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,6 @@ from research.evaluation.answering import Answers, Estimated
 from research.evaluation.text_answers import Written
 from research.experiments.plan import CODE_VERSION, Run
 from research.experiments.seeds import Seeds
-from research.methods.method import Leaves
 from research.records.predictions import NumberPredictions, Predictions, TextPredictions
 from research.records.provenance import provenance
 from research.records.schema import Kept, Record
@@ -20,22 +18,20 @@ from research.tasks.metrics.classification import METRIC_VERSION
 from research.tasks.task import Task
 
 
-class Afterwards(NamedTuple):
-    """What is noted of a tested run beside its scores. costs, notes: further ones. language_model:
-    see `research.runs.forgetting`.
-    """
-
-    costs: dict[str, float]
-    notes: dict[str, Any]
-    language_model: dict[str, Any] | None
-
-
 @dataclass(frozen=True)
 class Result:
-    """metrics: of train and dev. costs, notes, data: as the record has them. cohort: its id.
-    history: (step, train loss, dev score, dev loss) per evaluation. test: answers a split of
-    `Task.tests`, by its name; nothing else looks at these. trained: the leaves that training
-    changed.
+    """The result of training a run, without arrays; test is not evaluated yet.
+
+    Attributes:
+        status: "finished" or "diverged".
+        n_train: number of training examples.
+        metrics: scores on "train" and "dev".
+        costs: costs, as the record has them.
+        notes: notes, as the record has them.
+        data: checksums of the task and of the split.
+        backbone: name and checksum of the backbone; None for a baseline.
+        cohort: id of the run's cohort; None for a baseline.
+        history: for each stage (step, train loss, dev score, dev loss) of each evaluation.
     """
 
     status: str
@@ -44,12 +40,25 @@ class Result:
     costs: dict[str, Any]
     notes: dict[str, Any]
     data: dict[str, str]
-    test: Callable[[str], Kept]
-    afterwards: Callable[[], Afterwards] = lambda: Afterwards({}, {}, None)
     backbone: dict[str, str] | None = None
     cohort: str | None = None
     history: tuple[Any, ...] = ()
-    trained: Leaves = field(default_factory=dict)
+
+
+class TestResult(NamedTuple):
+    """The result of evaluating a trained run on test.
+
+    Attributes:
+        predictions: predictions on each split of `Task.tests`, by its name.
+        costs: costs measured at test time.
+        notes: notes taken at test time.
+        language_model: see `research.runs.forgetting`; None where it was not measured.
+    """
+
+    predictions: dict[str, Kept]
+    costs: dict[str, float]
+    notes: dict[str, Any]
+    language_model: dict[str, Any] | None
 
 
 def make_record(run: Run, result: Result) -> Record:
@@ -85,24 +94,23 @@ def make_record(run: Run, result: Result) -> Record:
 
 
 def with_test_scores(
-    record: Record, run: Run, result: Result
+    record: Record, run: Run, test: TestResult
 ) -> tuple[Record, Kept, dict[str, Kept]]:
     """The record with its test scores, the predictions they come from, and those on the other
     splits of `Task.tests`.
     """
     task = run.cell.task
-    found = {split: result.test(split) for split in task.tests}
-    metrics = {split: of.metrics() for split, of in found.items()}
-    afterwards = result.afterwards()
+    others = dict(test.predictions)
+    metrics = {split: predicted.metrics() for split, predicted in others.items()}
     complete = {
         **record,
         "metrics": {**record["metrics"], **metrics},
-        "costs": {**record["costs"], **afterwards.costs},
-        "notes": {**record["notes"], **afterwards.notes},
-        "robustness": robustness(task, found),
-        "language_model": afterwards.language_model,
+        "costs": {**record["costs"], **test.costs},
+        "notes": {**record["notes"], **test.notes},
+        "robustness": robustness(task, test.predictions),
+        "language_model": test.language_model,
     }
-    return complete, found.pop("test"), found
+    return complete, others.pop("test"), others
 
 
 def predictions(task: Task, split: str, answers: Answers) -> Kept:

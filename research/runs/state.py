@@ -15,6 +15,7 @@ from research.methods.merging import merged
 from research.methods.method import Leaves, Method, add, mask, without_head
 from research.runs.context import RunContext
 from research.runs.data import RunData, room, run_data
+from research.runs.trained_leaves import FinalLeaves
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.number_task import NumberTask
 from research.training.member import Member, Outcome
@@ -42,6 +43,21 @@ class RunState:
         self.outcomes: list[Outcome] = []
         self.begun: Leaves = {}  # what methods added, as they added it
         self.changed: Leaves = {}  # with which the backbone's leaves are the run's
+
+    @classmethod
+    def trained(cls, run: Run, context: RunContext) -> "RunState":
+        """The state of a run that has finished, with its trained leaves from disk."""
+        state = cls(run, context)
+        if run.approach.stages:
+            final = context.trained_leaves.read(run.id, context.backbone.params)
+            state.leaves, state.changed = final
+        return state
+
+    def store(self) -> None:
+        """Writes the leaves of a run that has finished to disk, if it trained any."""
+        if self.approach.stages:
+            final = FinalLeaves(leaves=self.leaves, changed=self.changed)
+            self.context.trained_leaves.write(self.run.id, final, self.context.backbone.params)
 
     def stage_data(self, index: int) -> RunData:
         """What stage `index` trains on, by the route that it has."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from research.evaluation.batch import extents
 from research.experiments.cohorts import Shard, cohort_id, stage_id
@@ -10,7 +11,7 @@ from research.experiments.plan import Run
 from research.experiments.stage import Stage
 from research.runs.context import RunContext
 from research.runs.evaluate import RunEvaluator
-from research.runs.result import Result
+from research.runs.result import Result, TestResult
 from research.runs.state import RunState
 from research.runtime.compile_lock import lock_folder
 from research.runtime.executable import Call, compile_ahead, compile_cache_hits, compile_seconds
@@ -24,16 +25,36 @@ from research.training.parts import fit_parts
 from research.training.step import Program
 
 
-def run_share(share: Shard, context: RunContext, report: Report) -> list[Result]:
-    """Trains the runs of a share, or resumes them, and scores them on train and dev."""
+def run_shard(share: Shard, context: RunContext, report: Report) -> list[Result]:
+    """Trains the runs of a shard, or resumes them, and scores them on train and dev.
+
+    Their trained leaves are on disk afterwards, and no longer in memory.
+    """
     begun, id = _spent(), cohort_id(share.cohort)
     work = [RunState(run, context) for run in share.runs]
     for index in range(len(share.runs[0].approach.stages)):
         for one, outcome in zip(work, _outcomes(share, work, index, context, report), strict=True):
             one.keep(outcome)
     results = [RunEvaluator(one).result() for one in work]
+    for state in work:
+        state.store()
     spent = {name: round(now - begun[name], 3) for name, now in _spent().items()}
     return [replace(result, cohort=id, costs={**result.costs, **spent}) for result in results]
+
+
+def run_test_result(run: Run, context: RunContext) -> TestResult:
+    """Evaluates a finished run on test, with its trained leaves from disk."""
+    return RunEvaluator(RunState.trained(run, context)).test_result()
+
+
+def needs_training(run: Run, context: RunContext) -> bool:
+    """Whether the run has to be trained before test can be evaluated."""
+    return bool(run.approach.stages) and not context.trained_leaves.has(run.id)
+
+
+def checkpoint_folder(share: Shard, context: RunContext) -> Path:
+    """The folder of the checkpoints that are written while a shard trains."""
+    return context.checkpoints / cohort_id(share.cohort) / cohort_id(share.runs)
 
 
 def _outcomes(
@@ -62,7 +83,7 @@ def _fit(
     run = work[0].run
     stage, data = run.approach.stages[index], [one.stage_data(index) for one in work]
     identity = {"runs": [one.run.id for one in work], "backbone": context.backbone.checksum}
-    folder = context.checkpoints / cohort_id(share.cohort) / cohort_id(share.runs)
+    folder = checkpoint_folder(share, context)
     live = [context.metrics_log.live(one.run, one.histories) for one in work]
 
     def told(step: int, progress: Sequence[MemberProgress]) -> None:

@@ -1,4 +1,4 @@
-"""Brings one cell of the table to its end."""
+"""Runs one cell of the results table to completion."""
 
 import shutil
 from collections.abc import Sequence
@@ -13,14 +13,16 @@ from research.records.test_access import TestAccessLog
 from research.records.trial_selection import choose
 from research.runs.context import RunContext
 from research.runs.train import check_run
-from research.sweeps.executor import Executor
+from research.sweeps.executor import Executor, ShardWork
 from research.sweeps.progress import SweepProgress
 
 
 class CellRun:
-    """Every trial runs with the search seeds, dev chooses, the chosen trial runs with all seeds,
-    the crossed ones among them, and these runs are scored on test, once. What the store holds is
-    not done again.
+    """Runs one cell to completion, skipping what the store already holds.
+
+    Every trial runs with the search seeds. The dev scores choose a trial. The chosen trial runs
+    with the remaining seeds and the crossed seeds. All runs of the chosen trial are evaluated on
+    test, once.
     """
 
     def __init__(
@@ -28,48 +30,51 @@ class CellRun:
         cell: CellPlan,
         context: RunContext,
         store: RunStore,
-        looks: TestAccessLog,
+        test_log: TestAccessLog,
         progress: SweepProgress,
     ):
         self.cell, self.context, self.progress = cell, context, progress
-        self.store, self.looks = store, looks
+        self.store, self.test_log = store, test_log
 
     def finish(self, executor: Executor) -> None:
-        """Has done what is missing; then the cohorts' checkpoints are no longer needed."""
+        """Executes the missing work, then removes the files that only this cell needed."""
         self.progress.start(self.cell)
         self._train(self.cell.search(), executor)
-        trial = self._chosen()
+        trial = self._chosen_trial()
+        tested = self.cell.tested(trial)
+        rejected = [run.id for run in self.cell.search() if run not in tested]
+        self.context.trained_leaves.remove(rejected)
         search, *later = self.cell.groups(trial)
         for runs in later:
             self._train(runs, executor)
-        found = [share for runs in (search, *later) for share in self._shares(runs)]
-        self._test(found, self.cell.tested(trial), executor)
-        executor.forget(self.cell)
+        all_shards = [shard for runs in (search, *later) for shard in self._shards(runs)]
+        self._test(all_shards, tested, executor)
         self.clear()
 
     def clear(self) -> None:
-        """Removes what a cell that is finished needs no more: its cohorts' checkpoints, and the
-        stages from which no other cell starts.
+        """Removes the checkpoints and trained leaves of a finished cell, and the stages from which
+        no other cell starts.
         """
-        groups = self.cell.groups(self._chosen())
-        for group in (cohort for runs in groups for cohort in cohorts(runs)):
-            shutil.rmtree(self.context.checkpoints / cohort_id(group), ignore_errors=True)
+        groups = self.cell.groups(self._chosen_trial())
+        for cohort in (cohort for runs in groups for cohort in cohorts(runs)):
+            shutil.rmtree(self.context.checkpoints / cohort_id(cohort), ignore_errors=True)
+        self.context.trained_leaves.remove(run.id for runs in groups for run in runs)
         self.context.stage_cache.release(self.stages)
 
     @cached_property
     def stages(self) -> frozenset[str]:
-        """The ids of the stages that others of the cell follow, whichever trial is chosen."""
+        """The ids of the stages that other stages of the cell start from, for every trial."""
         followed = range(len(self.cell.approach.stages) - 1)
         runs = [run for trial in self.cell.trials for run in self.cell.tested(trial)]
         return frozenset(stage_id(run, index) for run in runs for index in followed)
 
     def check(self) -> None:
-        """Raises InputError for whatever would stop one of the runs, whichever trial is chosen."""
+        """Raises InputError for whatever would stop one of the runs, for every trial."""
         checked = []
         for trial in self.cell.trials:
             for run in self.cell.final(trial):
-                # Learning rates, and whatever else is of one method only, see the same data; and
-                # demonstrations are drawn so that they fit.
+                # Learning rates and other values of a method leave the data alone, and draws of
+                # demonstrations always fit.
                 methods = tuple(stage.methods for stage in run.approach.stages)
                 same = (run.seed, replace(run.approach, draw=0).prompt, methods)
                 if same not in checked:
@@ -80,40 +85,40 @@ class CellRun:
         """Whether nothing of the cell is missing."""
         if not all(self.store.has(run.id) for run in self.cell.search()):
             return False
-        final = self.cell.tested(self._chosen())
-        return all(self.store.has(run.id) and self._is_tested(run) for run in final)
+        tested = self.cell.tested(self._chosen_trial())
+        return all(self.store.has(run.id) and self._is_tested(run) for run in tested)
 
-    def _chosen(self) -> Trial:
-        """The trial that dev chooses, once all runs of the search are stored."""
+    def _chosen_trial(self) -> Trial:
+        """The trial with the best dev scores; all runs of the search have to be stored."""
         return choose([self.store.read(run.id) for run in self.cell.search()])
 
     def _train(self, runs: Sequence[Run], executor: Executor) -> None:
-        """Has the shares run of which a record is missing, and the missing records written."""
-        tasks = []
-        for share in self._shares(runs):
-            missing = [run for run in share.runs if not self.store.has(run.id)]
+        """Trains the shards with missing records, and writes these records."""
+        works = []
+        for shard in self._shards(runs):
+            missing = [run for run in shard.runs if not self.store.has(run.id)]
             if missing:
-                tasks.append((share, missing))
+                works.append(ShardWork(shard, missing))
             else:
-                self._count(share)
-        executor.train(tasks, self._count)
+                self._count(shard)
+        executor.train(works, self._count)
 
-    def _test(self, found: Sequence[Shard], final: Sequence[Run], executor: Executor) -> None:
-        """Has test scored for those of the shares' runs that are final and lack it."""
-        tasks = []
-        for share in found:
-            untested = [run for run in share.runs if run in final and not self._is_tested(run)]
-            if untested:
-                tasks.append((share, untested))
-        if tasks:
-            self.looks.record(final[0])  # before anything of test is seen
-        executor.test(tasks)
+    def _test(self, all_shards: Sequence[Shard], tested: Sequence[Run], executor: Executor) -> None:
+        """Evaluates those runs of `tested` on test that have no test scores yet."""
+        works = []
+        for shard in all_shards:
+            runs = [run for run in shard.runs if run in tested and not self._is_tested(run)]
+            if runs:
+                works.append(ShardWork(shard, runs))
+        if works:
+            self.test_log.record(tested[0])  # before anything of test is seen
+        executor.test(works)
 
-    def _shares(self, runs: Sequence[Run]) -> list[Shard]:
+    def _shards(self, runs: Sequence[Run]) -> list[Shard]:
         return shards(runs, self.context.devices.vmapped())
 
-    def _count(self, share: Shard) -> None:
-        self.progress.finished(self.cell, len(share.runs))
+    def _count(self, shard: Shard) -> None:
+        self.progress.finished(self.cell, len(shard.runs))
 
     def _is_tested(self, run: Run) -> bool:
         return self.store.read(run.id)["metrics"]["test"] is not None

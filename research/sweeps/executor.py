@@ -1,114 +1,132 @@
-"""Where shares are run: their records are written, and what they gave is kept until test."""
+"""Executes shards of runs: trains them, writes their records and evaluates them on test."""
 
+import shutil
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from research.experiments.cohorts import Shard
-from research.experiments.plan import CellPlan, Run
+from research.experiments.plan import Run
 from research.experiments.seeds import Seeds
 from research.records.store import RunStore
 from research.records.weights import save_trained, wording_of
-from research.runs.baseline import run_baseline
+from research.runs.baseline import baseline_test_result, run_baseline
 from research.runs.context import RunContext
-from research.runs.result import Result, make_record, with_test_scores
-from research.runs.train import run_share
+from research.runs.result import Result, TestResult, make_record, with_test_scores
+from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
 from research.sweeps.progress import Report, reported
 
-ShardWork = tuple[Shard, Sequence[Run]]  # a share, and the runs of it that are meant
+
+@dataclass(frozen=True)
+class ShardWork:
+    """A shard and the runs of it that the work is for.
+
+    Attributes:
+        shard: runs that train together.
+        runs: those of them whose records are to be written, or that are to be tested.
+    """
+
+    shard: Shard
+    runs: Sequence[Run]
 
 
 class Executor(Protocol):
-    """Who does a cell's work: this process, or others."""
+    """Executes the work of cells, in this process or in others."""
 
-    def train(self, tasks: Iterable[ShardWork], done: Callable[[Shard], None]) -> None:
-        """`Desk.train` for each, in any order; `done` is called as each ends."""
+    def train(self, works: Iterable[ShardWork], done: Callable[[Shard], None]) -> None:
+        """`RunExecutor.train` for each, in any order; calls `done` as each ends."""
         ...
 
-    def test(self, tasks: Iterable[ShardWork]) -> None:
-        """`Desk.test` for each, in any order."""
-        ...
-
-    def forget(self, cell: CellPlan) -> None:
-        """The cell is at its end."""
+    def test(self, works: Iterable[ShardWork]) -> None:
+        """`RunExecutor.test` for each, in any order."""
         ...
 
     def close(self) -> None:
-        """Nothing more is asked for, or the sweep ends early."""
+        """Ends the execution, when all work is done or the sweep stops early."""
         ...
 
 
 class RunExecutor:
-    """Runs shares with a context. report: is told lines on how far they are."""
+    """Executes one shard at a time and writes the records; keeps nothing in memory between shards.
+
+    Args:
+        context: resources of the runs.
+        store: the store that records are written to.
+        report: takes lines about progress.
+    """
 
     def __init__(self, context: RunContext, store: RunStore, report: Report):
         self.context, self.store, self.report = context, store, report
-        self.results: dict[str, Result] = {}
 
-    def train(self, share: Shard, runs: Sequence[Run]) -> None:
-        """Runs the share and writes the records of `runs`."""
-        self._run(share)
-        for run in runs:
-            found = make_record(run, self.results[run.id])
-            self.context.metrics_log.finish(found)
-            self.store.write(found)
+    def train(self, work: ShardWork) -> None:
+        """Trains the shard and writes the records of `work.runs`."""
+        results = self._run(work.shard)
+        for run in work.runs:
+            record = make_record(run, results[run.id])
+            self.context.metrics_log.finish(record)
+            self.store.write(record)
+        self._remove_checkpoints(work.shard)
 
-    def test(self, share: Shard, runs: Sequence[Run]) -> None:
-        """Scores test for `runs`.
+    def test(self, work: ShardWork) -> None:
+        """Evaluates `work.runs` on test and completes their records.
 
-        A share trained in an earlier session goes on from its last checkpoint.
+        The shard is trained again where the trained leaves of one of them are missing.
         """
-        if any(run.id not in self.results for run in runs):
-            self._run(share)
-        for run in runs:
+        if any(needs_training(run, self.context) for run in work.runs):
+            self._run(work.shard)
+            self._remove_checkpoints(work.shard)
+        for run in work.runs:
             ordinary = not isinstance(run.seed, Seeds)
-            kept = self.keep(run) if ordinary and run.cell.experiment.keep_trained else {}
-            stored = {**self.store.read(run.id), **kept}
-            found = with_test_scores(stored, run, self.results[run.id])
-            self.context.metrics_log.finish(found[0])
-            self.store.write(*found)
+            weights = self.keep(run) if ordinary and run.cell.experiment.keep_trained else {}
+            record = {**self.store.read(run.id), **weights}
+            tested = with_test_scores(record, run, self._test_result(run))
+            self.context.metrics_log.finish(tested[0])
+            self.store.write(*tested)
 
     def keep(self, run: Run) -> dict[str, str]:
-        """Writes what a run trained, if it did; returns what its record says of the file."""
-        trained = self.results[run.id].trained
-        if not trained:
+        """Writes the trained leaves of a run for export; returns the record's field about them."""
+        if not run.approach.stages:
             return {}
-        return {"trained": save_trained(self.store.folder, run.id, trained, wording_of(run))}
+        backbone = self.context.backbone.params
+        changed = self.context.trained_leaves.read(run.id, backbone).changed
+        return {"trained": save_trained(self.store.folder, run.id, changed, wording_of(run))}
 
-    def forget(self, cell: CellPlan) -> None:
-        """Lets go of what the runs of a cell gave."""
-        runs = {run.id for trial in cell.trials for run in cell.tested(trial)}
-        for id in runs & self.results.keys():
-            del self.results[id]
-
-    def _run(self, share: Shard) -> None:
-        runs = share.runs
+    def _run(self, shard: Shard) -> dict[str, Result]:
+        """Results by run id."""
+        runs = shard.runs
         if runs[0].approach.baseline is not None:
             results = [run_baseline(run) for run in runs]
         else:
-            results = run_share(share, self.context, lambda *at: self.report(reported(runs, *at)))
-        self.results.update({run.id: result for run, result in zip(runs, results, strict=True)})
+            results = run_shard(shard, self.context, lambda *at: self.report(reported(runs, *at)))
         for run in runs:
-            if self.store.has(run.id):  # it was trained again, so its metrics were written again
+            if self.store.has(run.id):  # training again has written its metrics again
                 self.context.metrics_log.finish(self.store.read(run.id))
+        return {run.id: result for run, result in zip(runs, results, strict=True)}
+
+    def _test_result(self, run: Run) -> TestResult:
+        if run.approach.baseline is not None:
+            return baseline_test_result(run)
+        return run_test_result(run, self.context)
+
+    def _remove_checkpoints(self, shard: Shard) -> None:
+        """Checkpoints are for runs in training; a finished run has its trained leaves."""
+        shutil.rmtree(checkpoint_folder(shard, self.context), ignore_errors=True)
 
 
 class LocalExecutor:
-    """This process does it, in the thread that asks."""
+    """Executes all work in this process, in the thread that asks."""
 
     def __init__(self, executor: RunExecutor):
         self.executor = executor
 
-    def train(self, tasks: Iterable[ShardWork], done: Callable[[Shard], None]) -> None:
-        for share, runs in tasks:
-            self.executor.train(share, runs)
-            done(share)
+    def train(self, works: Iterable[ShardWork], done: Callable[[Shard], None]) -> None:
+        for work in works:
+            self.executor.train(work)
+            done(work.shard)
 
-    def test(self, tasks: Iterable[ShardWork]) -> None:
-        for share, runs in tasks:
-            self.executor.test(share, runs)
-
-    def forget(self, cell: CellPlan) -> None:
-        self.executor.forget(cell)
+    def test(self, works: Iterable[ShardWork]) -> None:
+        for work in works:
+            self.executor.test(work)
 
     def close(self) -> None:
-        pass  # the threads that ask are stopped by what they report
+        pass  # progress reports stop the threads

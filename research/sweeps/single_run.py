@@ -1,4 +1,4 @@
-"""One run of an experiment, alone: the same record, under the same id, as a sweep leaves."""
+"""Trains one run of an experiment; the record is the one that a sweep would write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +15,24 @@ from research.records.store import RunStore
 from research.records.weights import is_kept
 from research.runs.context import open_context
 from research.runs.train import check_run
-from research.sweeps.executor import RunExecutor
+from research.sweeps.executor import RunExecutor, ShardWork
 from research.sweeps.folder_lock import folder_lock
 from research.sweeps.progress import Report
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Which run. task, regime: None for the first. learning_rate: of the trial, None for any; of
-    the trials that are left, number `trial` is meant. order, initialisation: their own seeds, None
-    for that of everything else.
+    """Which run of an experiment to train.
+
+    Attributes:
+        approach: name of the approach.
+        task: name of the task; None for the first.
+        regime: the regime, such as `16-shot`; None for the first.
+        learning_rate: learning rate of the trial; None for any.
+        trial: number of the trial among those with this learning rate.
+        seed: the seed.
+        order: seed of the order, in a run with crossed seeds; None for `seed`.
+        initialisation: seed of the initialisation, in a run with crossed seeds; None for `seed`.
     """
 
     approach: str | None
@@ -38,83 +46,84 @@ class RunRequest:
 
     @property
     def seeds(self) -> int | Seeds:
-        """One number, where all are alike."""
-        own = (self.order, self.initialisation)
-        seeds = Seeds(self.seed, *(self.seed if one is None else one for one in own))
+        """One number where all sources have the same seed, as in an ordinary run."""
+        seeds = Seeds(
+            sample=self.seed,
+            order=self.seed if self.order is None else self.order,
+            initialisation=self.seed if self.initialisation is None else self.initialisation,
+        )
         return self.seed if seeds == Seeds.alike(self.seed) else seeds
 
 
-def train_run(experiment: Experiment, folder: Path, wanted: RunRequest, report: Report) -> Record:
-    """Trains and scores the run on train and dev, keeps what it trained; returns its record.
+def train_run(experiment: Experiment, folder: Path, request: RunRequest, report: Report) -> Record:
+    """Trains a run, scores it on train and dev, and keeps its trained leaves; returns its record.
 
-    A run that is stored with what it trained is not done again; test is for a sweep to score.
+    A run with a record and kept leaves is not trained again. Test is left to a sweep.
     Raises InputError for a run that the experiment does not have.
     """
-    _check(experiment, wanted)
+    _check(experiment, request)
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     context, store = open_context(experiment, folder), RunStore(folder)
     plan = list(cells(experiment, tasks, context.backbone.checksum))
-    run = _found(plan, wanted)
+    run = _find(plan, request)
     if not store.has(run.id) or (run.approach.stages and not is_kept(folder, run.id)):
         check_run(run, context)
         with folder_lock(folder):
-            run_executor = RunExecutor(context, store, report)
-            run_executor.train(
-                _share(run, context.devices.vmapped()), [] if store.has(run.id) else [run]
-            )
-            run_executor.keep(run)
+            shard = _shard(run, context.devices.vmapped())
+            executor = RunExecutor(context, store, report)
+            executor.train(ShardWork(shard, [] if store.has(run.id) else [run]))
+            executor.keep(run)
     return store.read(run.id)
 
 
-def _check(experiment: Experiment, wanted: RunRequest) -> None:
-    """What can be seen before anything is loaded."""
-    _one_of("approach", wanted.approach, [row.name for row in experiment.rows])
-    if wanted.task is not None:
-        _one_of("task", wanted.task, [task.name for task in experiment.tasks])
-    if not 0 <= wanted.seed < experiment.seeds:
-        raise InputError("seed", wanted.seed, f"the experiment has 0 to {experiment.seeds - 1}")
+def _check(experiment: Experiment, request: RunRequest) -> None:
+    """Checks what can be checked before anything is loaded."""
+    _check_name("approach", request.approach, [row.name for row in experiment.rows])
+    if request.task is not None:
+        _check_name("task", request.task, [task.name for task in experiment.tasks])
+    if not 0 <= request.seed < experiment.seeds:
+        allowed = f"the experiment has seeds 0 to {experiment.seeds - 1}"
+        raise InputError("seed", request.seed, allowed)
 
 
-def _one_of(field: str, value: str | None, names: Sequence[str]) -> None:
+def _check_name(field: str, value: str | None, names: Sequence[str]) -> None:
     if value not in names:
         raise InputError(field, value, choose_from(names, str(value)))
 
 
-def _found(plan: Sequence[CellPlan], wanted: RunRequest) -> Run:
-    task = wanted.task or plan[0].task.name
+def _find(plan: Sequence[CellPlan], request: RunRequest) -> Run:
+    task = request.task or plan[0].task.name
     regimes = list(dict.fromkeys(str(cell.regime) for cell in plan))
-    regime = wanted.regime or regimes[0]
-    _one_of("regime", regime, regimes)
+    regime = request.regime or regimes[0]
+    _check_name("regime", regime, regimes)
+    wanted = (request.approach, task, regime)
     for cell in plan:
-        if (cell.approach.name, cell.task.name, str(cell.regime)) == (
-            wanted.approach,
-            task,
-            regime,
-        ):
-            run = Run(cell, _trial(cell, wanted), wanted.seeds)
-            if run not in (known := cell.tested(run.trial)):
-                allowed = choose_from([str(one.seeds) for one in known], str(run.seeds))
+        if (cell.approach.name, cell.task.name, str(cell.regime)) == wanted:
+            run = Run(cell, _trial(cell, request), request.seeds)
+            runs = cell.tested(run.trial)
+            if run not in runs:
+                allowed = choose_from([str(other.seeds) for other in runs], str(run.seeds))
                 raise InputError("seed, order and initialisation", str(run.seeds), allowed)
             return run
-    raise InputError("task", task, f"{wanted.approach} is not for such tasks")
+    raise InputError("task", task, f"{request.approach} cannot answer it")
 
 
-def _trial(cell: CellPlan, wanted: RunRequest) -> Trial:
-    trials, rate = cell.trials, wanted.learning_rate
+def _trial(cell: CellPlan, request: RunRequest) -> Trial:
+    trials, rate = cell.trials, request.learning_rate
     if rate is not None:
         trials = tuple(trial for trial in trials if trial.get("learning_rate") == rate)
-        rates = [str(one["learning_rate"]) for one in cell.trials if "learning_rate" in one]
+        rates = [str(trial["learning_rate"]) for trial in cell.trials if "learning_rate" in trial]
         if not trials:
             raise InputError("learning_rate", rate, choose_from(rates, str(rate)))
-    if not 0 <= wanted.trial < len(trials):
-        raise InputError("trial", wanted.trial, f"there are trials 0 to {len(trials) - 1}")
-    return trials[wanted.trial]
+    if not 0 <= request.trial < len(trials):
+        raise InputError("trial", request.trial, f"there are trials 0 to {len(trials) - 1}")
+    return trials[request.trial]
 
 
-def _share(run: Run, vmapped: bool) -> Shard:
-    """As a sweep has it; where a cohort runs as one program the run is a cohort of its own."""
+def _shard(run: Run, vmapped: bool) -> Shard:
+    """The shard that a sweep would train the run in; with vmap the run alone."""
     if vmapped:
         return Shard((run,), (run,))
     groups = run.cell.groups(run.trial)
-    found = (share for runs in groups for share in shards(runs, vmapped))
-    return next(share for share in found if run in share.runs)
+    sweep_shards = (shard for runs in groups for shard in shards(runs, vmapped))
+    return next(shard for shard in sweep_shards if run in shard.runs)

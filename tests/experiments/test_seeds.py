@@ -18,8 +18,9 @@ from research.models.backbone import load_backbone
 from research.records.store import RunStore
 from research.runs.context import open_context
 from research.runs.state import RunState
+from research.sweeps.executor import ShardWork
+from research.sweeps.messages import ShardRef, cell_index
 from research.sweeps.single_run import RunRequest, train_run
-from research.sweeps.worker import ShardRef, cell_index
 from tests.films import run
 from tests.sweeps.test_sweep import by_row, results
 
@@ -91,9 +92,10 @@ def test_crossed_runs_are_of_the_chosen_trial_and_found_by_other_processes(confi
     ]
     assert {run.trial["learning_rate"] for run in cell.crossed(cell.trials[1])} == {0.1}
     for share in shards(groups[2], vmapped=False):
-        address = ShardRef.of(share, share.runs)
-        there, [one] = address.find({cell_index(cell): cell for cell in found.values()})
-        assert one.id == share.runs[0].id and len(there.cohort) == 6
+        ref = ShardRef.of(ShardWork(share, share.runs))
+        work = ref.find({cell_index(cell): cell for cell in found.values()})
+        assert [run.id for run in work.runs] == [share.runs[0].id]
+        assert len(work.shard.cohort) == 6
     [whole] = shards(groups[2], vmapped=True)
     assert len(whole.runs) == 6
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import research.runs.forgetting as ability
 from research.common.errors import InputError
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.experiments.experiment import Experiment
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore
@@ -68,14 +68,14 @@ def losses() -> list[int]:
 
 @pytest.fixture(scope="module")
 def results(tiny: Path, folder: Path, losses: list[int]) -> Path:
-    plain = ability.text_loss
+    loss = Predictor.loss
 
-    def counted(model: Any, methods: Any, leaves: Any, texts: Any, **rest: Any) -> float:
-        losses.append(len(leaves))
-        return plain(model, methods, leaves, texts, **rest)
+    def counted(self: Predictor, weights: AdaptedWeights, rows: Any) -> float:
+        losses.append(len(weights.leaves))
+        return loss(self, weights, rows)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ability, "text_loss", counted)
+        patch.setattr(Predictor, "loss", counted)
         return run(prepared(tiny, folder), folder / "results")
 
 

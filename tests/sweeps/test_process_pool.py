@@ -21,9 +21,10 @@ from research.experiments.plan import CellPlan, cells
 from research.models.backbone import load_backbone
 from research.records.store import RunStore
 from research.runs.context import open_context
+from research.sweeps.executor import ShardWork
+from research.sweeps.messages import ShardRef, cell_index
 from research.sweeps.process_pool import ProcessPool
 from research.sweeps.sweep import sweep
-from research.sweeps.worker import ShardRef, cell_index
 from research.sweeps.worker_count import processes
 from tests.records.test_metrics_log import read_by_tensorboard, told
 from tests.sweeps.test_sweep import contents, results
@@ -100,9 +101,9 @@ def test_an_error_in_a_worker_ends_the_sweep_with_its_sentence(config: dict, tmp
         (tmp_path / "runs").mkdir()
         (tmp_path / "runs" / f"{first.runs[0].id}.json").write_text("{")
         with pytest.raises(InputError, match=first.runs[0].id):
-            pool.test([(first, list(first.runs))])
+            pool.test([ShardWork(first, first.runs)])
         with pytest.raises(InputError, match=first.runs[0].id):
-            pool.train([(second, list(second.runs))], lambda share: None)
+            pool.train([ShardWork(second, second.runs)], lambda shard: None)
     finally:
         pool.close()
     assert pids and not alive(pids)  # pyright: ignore
@@ -182,12 +183,12 @@ def test_a_share_is_found_by_another_process(config: dict):
     there = {cell_index(cell): cell for cell in planned(config).values()}
     assert len(there) == len(planned(config))
     for share in shards(planned(config)["LoRA"].search(), False):
-        sent = pickle.dumps(ShardRef.of(share, share.runs))
+        sent = pickle.dumps(ShardRef.of(ShardWork(share, share.runs)))
         assert len(sent) < 1000
-        found, runs = pickle.loads(sent).find(there)
-        assert [run.id for run in found.runs] == [run.id for run in share.runs]
-        assert [run.id for run in found.cohort] == [run.id for run in share.cohort]
-        assert [run.id for run in runs] == [run.id for run in share.runs]
+        work = pickle.loads(sent).find(there)
+        assert [run.id for run in work.shard.runs] == [run.id for run in share.runs]
+        assert [run.id for run in work.shard.cohort] == [run.id for run in share.cohort]
+        assert [run.id for run in work.runs] == [run.id for run in share.runs]
 
 
 def test_how_many_processes(config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -41,7 +41,7 @@ def test_a_run_alone_is_the_run_of_a_sweep(
     assert sum(leaf.size for leaf in kept.values()) == record["costs"]["trained_params"]
     assert any(np.any(leaf) for leaf in kept.values())
     with monkeypatch.context() as patch:
-        patch.delattr(one_run, "Desk")
+        patch.delattr(one_run, "RunExecutor")
         assert train(config, tmp_path, shown, approach="LoRA", trial=1, seed=1) == record
     file = tmp_path / "runs" / f"{record['run_id']}.json"
     before = file.read_text()
@@ -67,8 +67,8 @@ def test_a_seed_that_only_the_chosen_trial_runs_with(swept: Path, config: dict, 
         ({"approach": "LoRA", "regime": "500"}, "regime is '500': allowed are 4-shot"),
         ({"approach": "LoRA", "learning_rate": 0.2}, "learning_rate is 0.2: .*allowed are 0.01, 0"),
         ({"approach": "LoRA", "trial": 3}, "trial is 3: there are trials 0 to 2"),
-        ({"approach": "LoRA", "seed": 3}, "seed is 3: the experiment has 0 to 2"),
-        ({"approach": "most common target"}, "task is 'films': most common target is not for"),
+        ({"approach": "LoRA", "seed": 3}, "seed is 3: the experiment has seeds 0 to 2"),
+        ({"approach": "most common target"}, "task is 'films': most common target cannot"),
     ],
 )
 def test_a_run_that_the_experiment_does_not_have(

@@ -86,7 +86,7 @@ def test_a_second_call_does_nothing(swept: Path, config: dict, monkeypatch: pyte
         raise AssertionError("there is nothing left to run")
 
     for module, name in (
-        (executor, "run_share"),
+        (executor, "run_shard"),
         (executor, "run_baseline"),
         (cell_run, "check_run"),
     ):

@@ -32,7 +32,7 @@ def refused(
     def train(*args: object) -> None:
         raise AssertionError("something was run")
 
-    monkeypatch.setattr(executor, "run_share", train)
+    monkeypatch.setattr(executor, "run_shard", train)
     monkeypatch.setattr(executor, "run_baseline", train)
 
     def say(config: dict[str, Any], folder: Path | None = None) -> str:

@@ -17,7 +17,7 @@ A row names its adapter and has the columns of the template: {"adapter": "films"
 Answers are in the order of the rows: the label, and the score of each label, which is the summed
 log-probability of its text, normalised by its length if that is asked for; several texts add up
 their probabilities. A row that is wrong is an error: before any answer for a file, after those to
-the rows before it for standard input, which may be endless. With --batch-size 1 every row is
+the rows before it for standard input, which may be endless. With --batch_size 1 every row is
 answered at once.
 """
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backbone", default="world-1m", help="folder or hub id")
     parser.add_argument("--adapters", required=True, type=Path, help="JSON, as above")
     parser.add_argument("--rows", type=Path, help="JSON lines; default: standard input")
-    parser.add_argument("--batch-size", type=int, default=32, help="rows of a forward pass")
+    parser.add_argument("--batch_size", type=int, default=32, help="rows of a forward pass")
     parser.add_argument("--too-long", choices=("error", "cut"), default="error")
     options = parser.parse_args(arguments)
     service = _service(options)
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _service(options: argparse.Namespace) -> Service:
-    check_whole("--batch-size", options.batch_size, most=LARGEST)
+    check_whole("--batch_size", options.batch_size, most=LARGEST)
     listed = read_json(options.adapters)
     if not listed:
         raise InputError("--adapters", str(options.adapters), "at least one adapter is expected")

@@ -1,7 +1,5 @@
-"""What all runs of an experiment work with."""
+"""Resources and caches that all runs of an experiment share."""
 
-import threading
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,38 +14,45 @@ from research.experiments.experiment import Experiment
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
 from research.records.metrics_log import MetricsLog
 from research.runs.held_out_text import read_held_out
+from research.runs.memo import Memo
 from research.runs.stage_cache import StageCache
 from research.runs.trained_leaves import TrainedLeaves
 from research.runtime.devices import Devices
 
 
-class Memo:
-    """Values that are computed once, whichever thread asks first; the others wait.
+@dataclass(frozen=True)
+class RunCaches:
+    """Values that several runs of an experiment have in common.
 
-    most: how many are kept, the latest; None for all.
+    Attributes:
+        answers: answers of the unadapted backbone, by a hash of all that they depend on.
+        losses: language-model losses of the unadapted backbone.
+        data: encoded data of runs.
+        batch_shapes: shapes of the batches of a cohort's stage.
+        compiled: stages of cohorts whose programs are compiled already.
     """
 
-    def __init__(self, most: int | None = None) -> None:
-        self._values: dict[Hashable, Any] = {}
-        self._lock, self._most = threading.Lock(), most
-
-    def __call__(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """The value of `key`, by `compute` if it is the first time."""
-        with self._lock:
-            value = self._values.pop(key) if key in self._values else compute()
-            self._values[key] = value  # last, so that the first is the one longest not asked for
-            if self._most is not None and len(self._values) > self._most:
-                del self._values[next(iter(self._values))]
-            return value
+    answers: Memo = field(default_factory=Memo)
+    losses: Memo = field(default_factory=Memo)
+    data: Memo = field(default_factory=partial(Memo, 16))
+    batch_shapes: Memo = field(default_factory=partial(Memo, 64))
+    compiled: Memo = field(default_factory=Memo)
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What all runs of an experiment share. held_out: ids of the text that general ability is
-    measured on. prompted: what was answered without training, which many seeds, regimes and rows
-    have in common. once: what else they have in common. data, shapes: the encoded data of runs, and
-    what the batches of cohorts have in common, as last used. ahead: cohorts, and stages of theirs,
-    whose programs are compiled.
+    """The resources that all runs of an experiment share.
+
+    Attributes:
+        backbone: model, leaves and checksum of the backbone.
+        tokenizer: its tokenizer.
+        devices: the devices to train and predict on.
+        dtype: dtype of the computation.
+        checkpoints: folder of the checkpoints and of the trained leaves of finished runs.
+        stage_cache: outcomes of stages that several runs start from.
+        metrics_log: log of metrics during training.
+        held_out: token ids of the text that forgetting is measured on; None for no such text.
+        caches: values that several runs have in common.
     """
 
     backbone: Backbone
@@ -58,11 +63,7 @@ class RunContext:
     stage_cache: StageCache
     metrics_log: MetricsLog
     held_out: list[int] | None = None
-    prompted: dict[bytes, Any] = field(default_factory=dict)
-    memo: Memo = field(default_factory=Memo)
-    ahead: set[Hashable] = field(default_factory=set)
-    data: Memo = field(default_factory=partial(Memo, 16))
-    shapes: Memo = field(default_factory=partial(Memo, 64))
+    caches: RunCaches = field(default_factory=RunCaches)
 
     @property
     def predictor(self) -> Predictor:
@@ -75,25 +76,25 @@ class RunContext:
         return TrainedLeaves(self.checkpoints)
 
     def clear(self) -> None:
-        """Removes the folders in which runs left nothing behind."""
+        """Removes the folders of checkpoints and stages where they are empty."""
         for folder in (self.checkpoints, self.stage_cache.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
 
 def open_context(experiment: Experiment, folder: Path) -> RunContext:
-    """Loads what the runs work with; results lie in `folder`. Raises InputError."""
-    folder_or_id = resolve_path(experiment.backbone, "config.backbone")
+    """Loads the resources of the runs of a results folder. Raises InputError."""
+    path = resolve_path(experiment.backbone, "config.backbone")
     mesh = experiment.devices.mesh() if experiment.devices.fsdp > 1 else None
-    backbone = replace(load_backbone(folder_or_id, mesh=mesh), name=experiment.backbone)
-    tokenizer, source = load_tokenizer(folder_or_id, backbone.model), experiment.held_out
+    backbone = replace(load_backbone(path, mesh=mesh), name=experiment.backbone)
+    tokenizer, source = load_tokenizer(path, backbone.model), experiment.held_out
     return RunContext(
-        backbone,
-        tokenizer,
-        experiment.devices,
-        jnp.dtype(experiment.precision),
-        folder / "checkpoints",
-        StageCache(folder / "stages"),
-        MetricsLog(folder, experiment.tensorboard),
-        None if source is None else read_held_out(source, tokenizer),
+        backbone=backbone,
+        tokenizer=tokenizer,
+        devices=experiment.devices,
+        dtype=jnp.dtype(experiment.precision),
+        checkpoints=folder / "checkpoints",
+        stage_cache=StageCache(folder / "stages"),
+        metrics_log=MetricsLog(folder, experiment.tensorboard),
+        held_out=None if source is None else read_held_out(source, tokenizer),
     )

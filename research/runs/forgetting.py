@@ -47,10 +47,10 @@ def measure_forgetting(
         return {name: loss(frozen, rows) for name, rows in foreign.items()}
 
     own = own_text(stream, size)
-    before = context.memo(("held_out", size), lambda: loss(frozen, own))
+    before = context.caches.losses(("held_out", size), lambda: loss(frozen, own))
     return {
         "before": before,
         "after": loss(weights, own) if changed else before,
         "removable": not backbone(changed),
-        **context.memo(("task", task.checksum, size), foreign),
+        **context.caches.losses(("task", task.checksum, size), foreign),
     }

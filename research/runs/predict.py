@@ -90,6 +90,4 @@ class PromptPredictor:
         content += [repr(np.asarray(part).tolist()).encode() for part in candidates]
         content.append(repr(self.weights.methods).encode())
         key = hashlib.sha256(b" ".join(content)).digest()
-        if key not in self.context.prompted:
-            self.context.prompted[key] = asked()
-        return self.context.prompted[key]
+        return self.context.caches.answers(key, asked)

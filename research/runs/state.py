@@ -83,7 +83,7 @@ class RunState:
             route,
         )
         where = (self.context.tokenizer, self.room, route)
-        return self.context.data(key, lambda: run_data(run, *where, stage, prompt))
+        return self.context.caches.data(key, lambda: run_data(run, *where, stage, prompt))
 
     def member(self, index: int, data: RunData) -> Member:
         """The run as a member of its cohort in stage `index`, which trains on `data`."""

@@ -111,9 +111,8 @@ def _ahead(
     there is none, or nothing to do any more.
     """
     cohort, last = (cohort_id(share.cohort), index), index == len(one.approach.stages) - 1
-    if not lock_folder() or cohort in context.ahead:
+    if not lock_folder() or not context.caches.compiled.add(cohort):
         return None
-    context.ahead.add(cohort)
     return lambda steps: compile_ahead([*steps, *(RunEvaluator(one).calls() if last else ())])
 
 
@@ -127,7 +126,7 @@ def _shapes(share: Shard, index: int, context: RunContext) -> Shapes:
         distinct = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
         return Shapes(targets, list(distinct.values()))
 
-    return context.shapes((cohort_id(share.cohort), index), found)
+    return context.caches.batch_shapes((cohort_id(share.cohort), index), found)
 
 
 def _program(stage: Stage, context: RunContext) -> Program:

@@ -116,7 +116,7 @@ def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
     texts = [text for text, _ in films.films(40, 48)]
     lines = [json.dumps({"adapter": name, "text": text}) for text in texts for name in adapters]
     (tmp_path / "rows.jsonl").write_text("\n".join(lines))
-    given = ["--rows", tmp_path / "rows.jsonl", "--batch-size", "8"]
+    given = ["--rows", tmp_path / "rows.jsonl", "--batch_size", "8"]
     code, answers, said = run(adapters, [], *given)
     assert (code, said, len(answers)) == (0, "", len(lines))
     expected = alone(folder, prompt, texts)
@@ -166,5 +166,5 @@ def test_mistakes_in_the_list_of_adapters_are_one_sentence(folder, tmp_path, run
         code, answers, said = run(adapters, [])
         assert code == 2 and answers == [] and said.startswith("error: "), said
         assert expected in said and len(said.strip().splitlines()) == 1, said
-    code, _, said = run({"a": TEXTS}, [], "--batch-size", "0")
-    assert code == 2 and "--batch-size is 0" in said
+    code, _, said = run({"a": TEXTS}, [], "--batch_size", "0")
+    assert code == 2 and "--batch_size is 0" in said

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags, logging
 from rich.console import Console
-from transformers import PreTrainedTokenizerBase
 
 from research.common.errors import InputError, exit_on_input_error
+from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import Rows, batch_rows, prompt_frame
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
@@ -74,7 +74,7 @@ Half of the steps predict every token of packed documents, half only the answer 
 """
 
 
-def documents(tokenizer: PreTrainedTokenizerBase, split: Split, short: int = 0) -> Iterator[Rows]:
+def documents(tokenizer: Tokenizer, split: Split, short: int = 0) -> Iterator[Rows]:
     """Batches of packed documents [B, T]; the first `short` have shorter rows, and as many more.
 
     What stands near is learned first, and faster (Li et al. 2022, arXiv 2108.06084).
@@ -87,7 +87,7 @@ def documents(tokenizer: PreTrainedTokenizerBase, split: Split, short: int = 0) 
         yield _batch(document_rows(stream, size, length), length - 1)
 
 
-def answer_accuracy(tokenizer: PreTrainedTokenizerBase) -> Iterator[Rows]:
+def answer_accuracy(tokenizer: Tokenizer) -> Iterator[Rows]:
     """Batches of exercises [B, T], with about as many tokens as those of documents."""
     size = BATCH.value * LENGTH.value // EXERCISE.value
     for encoded in exercise_rows(tokenizer, SEED.value, size, EXERCISE.value):
@@ -99,7 +99,7 @@ def _batch(encoded: Encoded, targets: int) -> Rows:
     return batch_rows(encoded, np.arange(size), size, width, targets)
 
 
-def held_out_loss(model: Decoder, leaves: Leaves, tokenizer: PreTrainedTokenizerBase) -> float:
+def held_out_loss(model: Decoder, leaves: Leaves, tokenizer: Tokenizer) -> float:
     """Mean nats a token on the first rows of the held-out corpus."""
 
     @jax.jit
@@ -110,7 +110,7 @@ def held_out_loss(model: Decoder, leaves: Leaves, tokenizer: PreTrainedTokenizer
     return float(np.mean([loss(batch) for batch in batches]))
 
 
-def pretrain(model: Decoder, tokenizer: PreTrainedTokenizerBase, console: Console) -> Leaves:
+def pretrain(model: Decoder, tokenizer: Tokenizer, console: Console) -> Leaves:
     """Leaves after training; progress goes to the console."""
     steps = STEPS.value
     program = Program(model, Schedule(steps=steps, warmup=0.02, decay="cosine"))

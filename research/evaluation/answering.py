@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
+from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.label_scoring import Scored, measured, target_loss
 from research.evaluation.predictor import AdaptedWeights, Predictor
@@ -37,7 +37,7 @@ class Answering(Protocol):
     ) -> "Answers": ...
 
 
-def encoder_for(task: Task, tokenizer: PreTrainedTokenizerBase, template: int, **how) -> Encoder:
+def encoder_for(task: Task, tokenizer: Tokenizer, template: int, **how) -> Encoder:
     """The encoder of a task with one of its templates; `how`: further fields of it."""
     fields = (tokenizer, task.templates[template], task.verbalizer, task.labels)
     if isinstance(task, TextTask):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
+from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import EncodedPrompts, bucket
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.tasks.encoding.encoded import Encoded
@@ -30,7 +30,7 @@ class Writing:
     """
 
     task: TextTask
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     ending: tuple[int, ...]
 
     def targets(self, encoded: Encoded) -> int:

@@ -12,6 +12,7 @@ from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh
 
 from research.common.errors import InputError, choose_from
+from research.common.tokenizer import Tokenizer
 from research.models import MODELS
 from research.models.checkpoint.files import (
     INDEX,
@@ -25,7 +26,7 @@ from research.models.checkpoint.weights import Leaves, read_weights, tensor_name
 from research.models.model import Model
 
 if TYPE_CHECKING:
-    from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 HUB_FILES = [
     "config.json",
@@ -95,7 +96,7 @@ def save_backbone(
     folder: str | Path,
     model: Model,
     params: Mapping[str, Any],
-    tokenizer: "PreTrainedTokenizerBase | None" = None,
+    tokenizer: Tokenizer | None = None,
     dtype: Any = jnp.float32,
     shard_bytes: int = 5 * 10**9,
 ) -> None:
@@ -118,7 +119,7 @@ def save_backbone(
             tokenizer.save_pretrained(work)
 
 
-def load_tokenizer(name: str, model: Model) -> "PreTrainedTokenizerBase":
+def load_tokenizer(name: str, model: Model) -> Tokenizer:
     """The fast tokenizer of a folder or hub id.
 
     Raises InputError where there is no tokenizer.json, or where it has ids that `model` cannot
@@ -201,6 +202,6 @@ def _tokenizer_class(folder: Path) -> "type[PreTrainedTokenizerFast] | type[Auto
     return transformers.PreTrainedTokenizerFast if plain else transformers.AutoTokenizer
 
 
-def _special_tokens(tokenizer: "PreTrainedTokenizerBase | None") -> dict[str, int | None]:
+def _special_tokens(tokenizer: Tokenizer | None) -> dict[str, int | None]:
     names = ("bos_token_id", "eos_token_id", "pad_token_id")
     return {name: getattr(tokenizer, name, None) for name in names}

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
-from transformers import PreTrainedTokenizerBase
 
 from research.common.paths import resolve_path
+from research.common.tokenizer import Tokenizer
 from research.evaluation.predictor import Predictor
 from research.experiments.experiment import Experiment
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
@@ -56,7 +56,7 @@ class RunContext:
     """
 
     backbone: Backbone
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     devices: Devices
     dtype: Any
     checkpoints: Path

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from transformers import PreTrainedTokenizerBase
-
 from research.common.errors import InputError
+from research.common.tokenizer import Tokenizer
 from research.evaluation.answering import Answering, answering_for, encoder_for
 from research.evaluation.batch import PromptFrame, prompt_frame
 from research.experiments.plan import Run
@@ -67,7 +66,7 @@ def room(context: int | None, taken: int, most: int | None = None) -> int:
 
 def run_data(
     run: Run,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     room: int,
     route: Route,
     stage: Stage | None = None,

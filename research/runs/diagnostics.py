@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
 
+from research.common.tokenizer import Tokenizer
 from research.evaluation.baselines import majority_class
 from research.methods.method import Array, Leaves, Method, added_to
 from research.runs.data import RunData
@@ -40,9 +40,7 @@ def not_learned(metric: str, score: float, others: Mapping[str, float]) -> str |
     return f"{metric} on dev is {score:.3f}, and {others[best]:.3f} with {best}"
 
 
-def described(
-    methods: Iterable[Method], leaves: Leaves, tokenizer: PreTrainedTokenizerBase
-) -> dict[str, Any]:
+def described(methods: Iterable[Method], leaves: Leaves, tokenizer: Tokenizer) -> dict[str, Any]:
     """A note on the trained soft prompt beside the embeddings of tokens, if there is one."""
     own = [method.prefix(added_to(method, leaves).get("", {})) for method in methods]
     prompts = [prompt for prompt in own if prompt is not None]

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from research.common.errors import InputError
 from research.common.paths import resolve_path
+from research.common.tokenizer import Tokenizer
 from research.evaluation.lm_loss import passages, plain_rows
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.truncation import token_ids
@@ -27,7 +27,7 @@ MOST_TOKENS = PASSAGE * TEXTS
 MOST_CHARACTERS = 16 * MOST_TOKENS  # read of a file
 
 
-def read_held_out(source: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def read_held_out(source: str, tokenizer: Tokenizer) -> list[int]:
     """The ids of a UTF-8 text file, or of the world's held-out documents; at most `MOST_TOKENS`.
 
     Raises InputError for a file that cannot be read or has too little text, and for the world with
@@ -55,7 +55,7 @@ def own_text(stream: list[int], size: int) -> Encoded:
     return passages(stream, [size] * PASSAGES)
 
 
-def task_text(task: Task, tokenizer: PreTrainedTokenizerBase, size: int) -> Encoded:
+def task_text(task: Task, tokenizer: Tokenizer, size: int) -> Encoded:
     """The inputs of the task as plain text, without a prompt, cut to `size` tokens."""
     texts = [example.text for example in task.pools.train[:TEXTS]]
     return plain_rows([ids[:size] for ids in token_ids(tokenizer, texts)])

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -116,12 +116,3 @@ def compiled_cost(compiled: Any) -> dict[str, float | None]:
         "temporary_bytes": getattr(memory, "temp_size_in_bytes", None),
         "alias_bytes": getattr(memory, "alias_size_in_bytes", None),
     }
-
-
-def peak_bytes(cost: Mapping[str, Any]) -> int | None:
-    """Arguments, outputs and temporaries of a compiled program; what is donated counts once."""
-    parts = [cost.get(f"{name}_bytes") for name in ("argument", "output", "temporary", "alias")]
-    if None in parts:
-        return None
-    arguments, outputs, temporaries, alias = map(int, parts)  # pyright: ignore
-    return arguments + outputs + temporaries - alias

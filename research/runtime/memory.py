@@ -1,8 +1,10 @@
-"""The memory of the C library and of Python, as programs of XLA on CPU want it."""
+"""Memory settings of the process for XLA on CPU, and the peak memory of a compiled program."""
 
 import ctypes
 import gc
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 # Of mallopt(3).
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
@@ -34,3 +36,12 @@ def collect_rarely() -> None:
     compiled, a process of a sweep takes 7.3 s instead of 8.3.
     """
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
+
+
+def peak_bytes(cost: Mapping[str, Any]) -> int | None:
+    """Arguments, outputs and temporaries of a compiled program; what is donated counts once."""
+    parts = [cost.get(f"{name}_bytes") for name in ("argument", "output", "temporary", "alias")]
+    if None in parts:
+        return None
+    arguments, outputs, temporaries, alias = map(int, parts)  # pyright: ignore
+    return arguments + outputs + temporaries - alias

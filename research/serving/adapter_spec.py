@@ -7,10 +7,10 @@ from typing import Literal
 
 import jax
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from research.common.errors import InputError
 from research.common.paths import resolve_path
+from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import prompt_frame
 from research.evaluation.scoring import route_of
 from research.methods.head import Head
@@ -58,7 +58,7 @@ class AdapterSpec:
     def served(
         self,
         backbone: Backbone,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: Tokenizer,
         too_long: Literal["error", "cut"],
     ) -> ServedAdapter:
         """The adapter, and what writes rows for it. Raises InputError for what cannot be read, and

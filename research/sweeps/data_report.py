@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from research.common.config import build, resolved
 from research.common.files import write_atomically
 from research.common.json_io import read_json
+from research.common.tokenizer import Tokenizer
 from research.evaluation.answering import encoder_for
 from research.experiments.experiment import Experiment
 from research.models.model import Model
@@ -46,7 +46,7 @@ def check_data(
     experiment: Experiment,
     tasks: Iterable[Task],
     model: Model,
-    tokenizer: PreTrainedTokenizerBase | None,
+    tokenizer: Tokenizer | None,
     folder: Path,
 ) -> DataReport:
     """The surveys of the tasks; those of the folder, where it has them of the same data."""
@@ -95,9 +95,7 @@ def _route(experiment: Experiment, model: Model) -> Route:
     return "head" if heads or model.ROUTE == "masked" else model.ROUTE
 
 
-def _lengths(
-    task: Task, tokenizer: PreTrainedTokenizerBase, room: int, route: Route
-) -> Mapping[str, Lengths]:
+def _lengths(task: Task, tokenizer: Tokenizer, room: int, route: Route) -> Mapping[str, Lengths]:
     """Of each split; what fits leaves out the frame and the longest label, as `run_data` does."""
     encoder = encoder_for(task, tokenizer, 0, room=room, too_long="cut", route=route)
     around = len(encoder.prefix_ids(())) + len(encoder.suffix_ids) + encoder.longest(())

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerBase
-
+from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import bucket
 from research.experiments.approach import Approach
 from research.experiments.plan import CellPlan
@@ -32,7 +31,7 @@ class TimeEstimate:
     """
 
     model: Model
-    tokenizer: PreTrainedTokenizerBase | None
+    tokenizer: Tokenizer | None
     tasks: Mapping[str, Task | Outline]
     flops: float
     recorded: Mapping[Key, float]

@@ -8,7 +8,8 @@ import jax
 from research.evaluation.answering import Answering
 from research.methods.method import mask, split
 from research.runtime.devices import Devices, device_memory
-from research.runtime.executable import Call, peak_bytes
+from research.runtime.executable import Call
+from research.runtime.memory import peak_bytes
 from research.training.batches import Shapes
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cost_alone

@@ -16,7 +16,7 @@ from research.reporting.build import check_tables
 from research.runs.costs.measured import switch_seconds
 from research.runs.held_out_text import as_long, own_text, read_held_out, task_text
 from research.runtime.devices import Devices
-from research.runtime.executable import peak_bytes
+from research.runtime.memory import peak_bytes
 from research.stats.groups import agreement
 from tests.films import WORDS, films, run, settings, write_csv
 from tests.tiny import text_loss_of

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from research.methods.method import mask, split
-from research.runtime.executable import peak_bytes
+from research.runtime.memory import peak_bytes
 from research.training import loop, parts
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cohort_on

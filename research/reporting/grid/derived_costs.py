@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from research.methods import METHODS
 from research.methods.method import Method
 from research.records.schema import Record
-from research.runtime.executable import peak_bytes
+from research.runtime.memory import peak_bytes
 from research.tasks.sampling import Regime
 
 MOMENTS = 2  # that AdamW keeps of each parameter (Kingma & Ba 2015, arXiv 1412.6980), in float32

@@ -11,7 +11,7 @@ import jax
 from research.methods.method import Leaves, Method, added_to, backbone
 from research.runs.costs.analytic import optimizer_bytes
 from research.runtime.devices import Devices, leaf_sharding
-from research.runtime.executable import peak_bytes
+from research.runtime.memory import peak_bytes
 from research.training.member import Outcome
 from research.training.optimizer import Schedule
 

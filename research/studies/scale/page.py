@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from research.runtime.executable import peak_bytes
+from research.runtime.memory import peak_bytes
 from research.studies.scale.figures import LAYOUTS, MEMBERS
 from research.studies.scale.models import METHODS, SHAPES
 

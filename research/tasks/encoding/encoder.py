@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
 
 from research.common.errors import InputError
+from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_rows
 from research.tasks.encoding.special_tokens import Route, SpecialTokens, special_tokens
 from research.tasks.encoding.truncation import token_ids, truncate
@@ -33,7 +33,7 @@ class Encoder:
     tokenizer without the special tokens that the route needs.
     """
 
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     template: Template
     verbalizer: Verbalizer
     labels: tuple[str, ...]

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from transformers import PreTrainedTokenizerBase
-
 from research.common.errors import InputError
+from research.common.tokenizer import Tokenizer
 
 Route = Literal["causal", "seq2seq", "masked", "head"]
 
@@ -22,7 +21,7 @@ class SpecialTokens:
     mask: int
 
 
-def special_tokens(route: Route, tokenizer: PreTrainedTokenizerBase) -> SpecialTokens:
+def special_tokens(route: Route, tokenizer: Tokenizer) -> SpecialTokens:
     """The special tokens of a route; raises InputError for a tokenizer that lacks one.
 
     causal: BOS, if there is one, before. seq2seq: EOS after the prompt and after the target.
@@ -38,7 +37,7 @@ def special_tokens(route: Route, tokenizer: PreTrainedTokenizerBase) -> SpecialT
     return SpecialTokens((_id(tokenizer, "cls"),), (_id(tokenizer, "sep"),), (), mask)
 
 
-def _id(tokenizer: PreTrainedTokenizerBase, name: str) -> int:
+def _id(tokenizer: Tokenizer, name: str) -> int:
     found = getattr(tokenizer, f"{name}_token_id")
     if not isinstance(found, int):
         raise InputError("tokenizer", tokenizer.name_or_path, f"it has no {name} token")

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from transformers import PreTrainedTokenizerBase
-
 from research.common.errors import InputError
+from research.common.tokenizer import Tokenizer
 from research.tasks.prompts.template import Template
 
 
-def token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """The ids of each text, without special tokens."""
     if not texts:
         return []
@@ -16,7 +15,7 @@ def token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[
 
 
 def truncate(
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     template: Template,
     fields: Sequence[Mapping[str, str]],
     limit: int,
@@ -42,7 +41,7 @@ def truncate(
     return prompts
 
 
-def _starts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+def _starts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """For each text, the character at which each of its tokens begins."""
     encoded = tokenizer(
         list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
@@ -72,7 +71,7 @@ def _shorten(
             values[name] = values[name][:end].rstrip()
 
 
-def _no_room(tokenizer: PreTrainedTokenizerBase, template: Template, limit: int) -> InputError:
+def _no_room(tokenizer: Tokenizer, template: Template, limit: int) -> InputError:
     bare = template.fill(dict.fromkeys(template.names, ""))
     without = len(token_ids(tokenizer, [bare])[0])
     allowed = f"it takes {without} tokens without any text, and {limit} are left for a prompt"

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from transformers import PreTrainedTokenizerBase
-
 from research.common.errors import InputError
+from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Normalisation
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.special_tokens import Route
@@ -34,7 +33,7 @@ class Wording:
 
     def encoder(
         self,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: Tokenizer,
         positions: int,
         route: Route,
         too_long: Literal["error", "cut"],

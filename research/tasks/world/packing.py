@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
 
+from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.world.corpus import Split, corpus, exercises
 from research.tasks.world.tokenizer import BEGIN, END
@@ -15,7 +15,7 @@ from research.tasks.world.tokenizer import BEGIN, END
 PLAIN: dict[str, Any] = {"add_special_tokens": False, "verbose": False}
 
 
-def token_stream(tokenizer: PreTrainedTokenizerBase, seed: int, split: Split) -> Iterator[int]:
+def token_stream(tokenizer: Tokenizer, seed: int, split: Split) -> Iterator[int]:
     """The token ids of the corpus, each document as `<s> text </s>`."""
     texts, ids_of = corpus(seed, split), tokenizer.get_vocab()
     while True:
@@ -31,9 +31,7 @@ def document_rows(stream: Iterator[int], rows: int, length: int) -> Encoded:
     return _encoded(tokens, [length] * rows, [1] * rows)
 
 
-def exercise_rows(
-    tokenizer: PreTrainedTokenizerBase, seed: int, rows: int, length: int
-) -> Iterator[Encoded]:
+def exercise_rows(tokenizer: Tokenizer, seed: int, rows: int, length: int) -> Iterator[Encoded]:
     """Exercises, `rows` at a time; a prompt that is too long loses its beginning."""
     items, begin = exercises(seed), tokenizer.get_vocab()[BEGIN]
     while True:

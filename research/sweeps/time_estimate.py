@@ -1,4 +1,4 @@
-"""How long the training of runs would take: by records on hand, or by counting operations."""
+"""Estimates how long training takes: from stored records, or from a count of FLOPs."""
 
 import statistics
 from collections import defaultdict
@@ -12,22 +12,30 @@ from research.experiments.approach import Approach
 from research.experiments.plan import CellPlan
 from research.models.model import Model
 from research.records.store import RunStore
-from research.runs.costs.flops import route_flops, step_flops
+from research.runs.costs.flops import method_step_flops
 from research.runs.costs.parameter_counts import ParameterCounts
+from research.runs.memo import Memo
 from research.tasks.task import Outline, Task
 
-ASSUMED = 128  # tokens of a row whose text is not at hand
-TARGETS = 4  # tokens of a label and its end
-WRITTEN = 32  # tokens of a text that is an answer
-SAMPLE = 200  # texts that a mean length is taken of
+ASSUMED = 128  # tokens of a row whose text is not available
+LABEL_TOKENS = 4  # tokens of a label and its end
+ANSWER_TOKENS = 32  # tokens of an answer that is a text
+SAMPLE = 200  # texts to take a mean length of
 
 Key = tuple[str, str, str, tuple[tuple[int, int], ...]]  # see `key_of`
 
 
 @dataclass(frozen=True)
 class TimeEstimate:
-    """flops: operations a second. recorded: the seconds of a run of a cell, where they are known.
-    tokenizer: None where there is none at hand; then rows have `ASSUMED` tokens.
+    """Estimates the seconds of training a run.
+
+    Attributes:
+        model: the backbone's model.
+        tokenizer: its tokenizer; None where it is not available, then rows have `ASSUMED` tokens.
+        tasks: the tasks by name, or their outlines.
+        flops: FLOPs per second.
+        recorded: seconds of a run of a cell, where records have them.
+        lengths: mean lengths that were computed already, by task and template.
     """
 
     model: Model
@@ -35,67 +43,77 @@ class TimeEstimate:
     tasks: Mapping[str, Task | Outline]
     flops: float
     recorded: Mapping[Key, float]
-    lengths: dict[tuple[str, int], int] = field(default_factory=dict)
+    lengths: Memo = field(default_factory=Memo)
 
     def seconds(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> float:
-        """Of one run's training, all steps done; compiling and scoring are left out."""
-        found = self.recorded.get(key_of(cell))
-        return self._operations(cell, approach, size) / self.flops if found is None else found
+        """Seconds of all training steps of one run, without compilation and scoring."""
+        recorded = self.recorded.get(key_of(cell))
+        return self._flops(cell, approach, size) / self.flops if recorded is None else recorded
 
     def assumed(self) -> tuple[str, ...]:
-        """The tasks whose texts are not at hand."""
+        """The tasks whose texts are not available."""
         return tuple(name for name in self.tasks if not self._has_text(name))
 
-    def _operations(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> float:
+    def _flops(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> float:
         total = 0.0
-        for index, (stage, trains) in enumerate(zip(approach.stages, size.stages, strict=True)):
+        for index, (stage, (leaves, trained)) in enumerate(
+            zip(approach.stages, size.stages, strict=True)
+        ):
             methods = approach.in_training(index, approach.at_work(index))
             template = approach.template if stage.template is None else stage.template
-            rows, soft = stage.schedule.batch_size, sum(method.positions for method in methods)
-            # A causal model meets what stands before all rows once, the others with every row.
-            before = soft / rows if self.model.ROUTE == "causal" else soft
             name = stage.task or cell.task.name
-            tokens = self._length(name, template) + before
-            targets, asking = route_flops(self.model.ROUTE, methods, self._targets(name))
-            total += stage.schedule.steps * step_flops(*trains, rows, tokens, targets, asking)
+            total += stage.schedule.steps * method_step_flops(
+                leaves,
+                trained,
+                methods,
+                self.model.ROUTE,
+                rows=stage.schedule.batch_size,
+                tokens=self._length(name, template),
+                before=sum(method.positions for method in methods),
+                once=self.model.ROUTE == "causal",
+                targets=self._targets(name),
+            )
         return total
 
     def _has_text(self, name: str) -> bool:
         return self.tokenizer is not None and isinstance(self.tasks[name], Task)
 
     def _targets(self, name: str) -> int:
-        return TARGETS if self.tasks[name].labels else WRITTEN
+        return LABEL_TOKENS if self.tasks[name].labels else ANSWER_TOKENS
 
     def _length(self, name: str, template: int) -> int:
-        """Tokens of a row of the task: the mean of some, padded as batches are."""
-        task = self.tasks[name]
-        if self.tokenizer is None or not isinstance(task, Task):
-            return min(ASSUMED, self.model.config.context or ASSUMED)
-        if (name, template) not in self.lengths:
+        """Mean tokens of a row of the task, padded as batches are."""
+        task, tokenizer, context = self.tasks[name], self.tokenizer, self.model.config.context
+        if tokenizer is None or not isinstance(task, Task):
+            return min(ASSUMED, context or ASSUMED)
+
+        def length() -> int:
             fill = task.templates[template].fill
             texts = [fill(example.fields) for example in task.train[:SAMPLE]]
-            ids = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+            ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
             mean = bucket(round(statistics.mean(map(len, ids))) + self._targets(name))  # pyright: ignore
-            self.lengths[name, template] = min(mean, self.model.config.context or mean)
-        return self.lengths[name, template]
+            return min(mean, context or mean)
+
+        return self.lengths((name, template), length)
 
 
 def key_of(cell: CellPlan) -> Key:
-    """(approach, task, regime, steps and batch size of each stage): what records are found by."""
+    """(approach, task, regime, (steps, batch size) of each stage): the key of recorded seconds."""
     schedules = (stage.schedule for stage in cell.approach.stages)
     work = tuple((schedule.steps, schedule.batch_size) for schedule in schedules)
     return cell.approach.name, cell.task.name, str(cell.regime), work
 
 
 def recorded(folder: Path) -> dict[Key, float]:
-    """Seconds that training a run took, in the median, by the records of a results folder."""
-    found: dict[Key, list[float]] = defaultdict(list)
+    """Median seconds of training a run, from the records of a results folder."""
+    seconds: dict[Key, list[float]] = defaultdict(list)
     for record in RunStore(folder).all():
         schedules = [
             stage["schedule"] for stage in record["configuration"]["approach"].get("stages", ())
         ]
         work = tuple((schedule["steps"], schedule["batch_size"]) for schedule in schedules)
-        seconds = record["costs"].get("train_seconds")
-        if seconds is not None:
-            found[record["approach"], record["task"], record["regime"], work].append(seconds)
-    return {key: statistics.median(values) for key, values in found.items()}
+        train_seconds = record["costs"].get("train_seconds")
+        if train_seconds is not None:
+            key = (record["approach"], record["task"], record["regime"], work)
+            seconds[key].append(train_seconds)
+    return {key: statistics.median(values) for key, values in seconds.items()}

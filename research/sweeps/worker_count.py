@@ -1,4 +1,4 @@
-"""How many workers a sweep gets, and of which kind."""
+"""Decides how many workers a sweep gets, and whether they are threads or processes."""
 
 import os
 from collections.abc import Sequence
@@ -8,31 +8,32 @@ import jax
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan
 from research.runs.context import RunContext
+from research.runs.costs.flops import rough_flops
 from research.runtime.compilation_cache import cores
 
-# Measured on two cores: a process is ready five seconds after a thread would be, and does about
-# 1.4 times as much from then on.
+# Measured on two cores: a process starts five seconds later than a thread and is then about 1.4
+# times as fast.
 WORTHWHILE = 20.0  # seconds of work
-RATE = 5e10  # operations a second of a core with the small matrices of a small model
-TOKENS = 64  # of a row
-SCORED = 500  # rows of a run
+RATE = 5e10  # FLOPs per second of a core with the small matrices of a small model
+ROW_TOKENS = 64
+SCORED_ROWS = 500  # scored rows of a run
 
-# A process holds the libraries and compiled programs, and of full fine-tuning the backbone, the
-# trained leaves, their two moments, gradients and best values, and what a step needs besides.
+# A process holds the libraries and the compiled programs. Full fine-tuning needs the backbone, the
+# trained leaves, two moments, gradients, the best leaves and the temporaries of a step.
 PROCESS_BYTES, COPIES = 1 << 30, 8
 
 
 def threads() -> int:
-    """How many cells run at the same time in one process, if nobody says."""
+    """The default number of cells that run at the same time in one process."""
     return min(os.cpu_count() or 1, 4) if jax.default_backend() == "cpu" else 1
 
 
 def processes(experiment: Experiment, missing: Sequence[CellPlan], context: RunContext) -> int:
-    """How many worker processes run the missing cells; below 2, this process runs them.
+    """The number of worker processes for the missing cells; below 2, this process runs them.
 
-    Processes are for CPU, where members of a cohort run one after the other, and where the system
-    can pin them to cores. If nobody says how many: one per core, fewer where the memory holds
-    fewer (1 GiB and eight times the backbone for each), and none for a few seconds of work.
+    Processes are for one CPU device where the members of a cohort run one after the other and the
+    system can pin processes to cores. By default there is one per core, as far as the memory
+    allows (1 GiB and eight times the backbone for each), and none for a few seconds of work.
     """
     on_one_cpu = jax.default_backend() == "cpu" and context.devices.mesh().size == 1
     if not missing or not on_one_cpu or context.devices.vmapped():
@@ -42,22 +43,23 @@ def processes(experiment: Experiment, missing: Sequence[CellPlan], context: RunC
     if experiment.workers is not None:
         return experiment.workers
     leaves = context.backbone.params.values()
-    each = PROCESS_BYTES + COPIES * sum(leaf.nbytes for leaf in leaves)
-    params = sum(leaf.size for leaf in leaves)
-    if sum(_operations(cell, params) for cell in missing) < WORTHWHILE * RATE:
+    worker_bytes = PROCESS_BYTES + COPIES * sum(leaf.nbytes for leaf in leaves)
+    parameters = sum(leaf.size for leaf in leaves)
+    if sum(_flops(cell, parameters) for cell in missing) < WORTHWHILE * RATE:
         return 1
-    return min(len(cores()), _memory() // each)
+    return min(len(cores()), _memory_bytes() // worker_bytes)
 
 
-def _operations(cell: CellPlan, params: int) -> float:
-    """Of all runs of a cell, roughly; a trained row costs three times a scored one."""
+def _flops(cell: CellPlan, parameters: int) -> float:
+    """Rough FLOPs of all runs of a cell."""
     if cell.approach.baseline is not None:
         return 0.0
     schedules = [stage.schedule for stage in cell.approach.stages]
-    rows = SCORED + sum(3 * schedule.steps * schedule.batch_size for schedule in schedules)
-    return 2.0 * params * TOKENS * rows * cell.size
+    trained_rows = sum(schedule.steps * schedule.batch_size for schedule in schedules)
+    run_flops = rough_flops(parameters, ROW_TOKENS * SCORED_ROWS, ROW_TOKENS * trained_rows)
+    return cell.size * run_flops
 
 
-def _memory() -> int:
-    """Bytes of the machine's memory."""
+def _memory_bytes() -> int:
+    """Bytes of memory of the machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -200,12 +200,12 @@ def test_how_many_processes(config: dict, tmp_path: Path, monkeypatch: pytest.Mo
         return processes(experiment, list(planned(config).values()), context)
 
     monkeypatch.setattr("research.sweeps.worker_count.cores", lambda: list(range(6)))
-    monkeypatch.setattr("research.sweeps.worker_count._memory", lambda: 100 << 30)
+    monkeypatch.setattr("research.sweeps.worker_count._memory_bytes", lambda: 100 << 30)
     assert count(config) == 1  # it takes no time
     assert count(config | {"workers": 3}) == 3
     assert count(long) == 6
     assert count(long | {"workers": 1}) == 1
     assert count(long | {"devices": {"count": 2}}) == 1
     assert count(long | {"devices": {"count": 1, "members": "vmap"}}) == 1
-    monkeypatch.setattr("research.sweeps.worker_count._memory", lambda: 5 << 29)
+    monkeypatch.setattr("research.sweeps.worker_count._memory_bytes", lambda: 5 << 29)
     assert count(long) == 2  # of 1 GiB each, and the small backbone

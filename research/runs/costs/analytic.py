@@ -1,4 +1,4 @@
-"""What a run asks of a machine by formula, from shapes: FLOPs, optimizer state, keys and values."""
+"""Costs computed from shapes: FLOPs of a step, optimizer state, keys and values of a request."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +12,7 @@ from research.evaluation.routes.causal import rows_have_opening
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
-from research.runs.costs.flops import route_flops, step_flops
+from research.runs.costs.flops import method_step_flops
 from research.runs.data import RunData
 from research.training.member import Outcome
 from research.training.optimizer import Schedule, optimizer
@@ -26,33 +26,45 @@ def formula_flops(
     frame: PromptFrame,
     model: Model,
 ) -> float | None:
-    """Of the step whose cost `outcome` has, by `step_flops`; None where there was no step.
+    """FLOPs of the widest training step of a stage; None where no step was done.
 
-    leaves: of the run in the end. methods: those at work while it trained. Soft prompts and the
-    opening are met with every row, by most causal models once for all; per-layer prefixes by none.
+    Most causal models compute soft prompts and the frame's prefix once for all rows. Per-layer
+    prefixes pass through no kernel.
+
+    Args:
+        outcome: the outcome of the stage.
+        schedule: its schedule.
+        leaves: the final leaves of the run.
+        methods: the methods at work while the stage trained.
+        frame: the prompt frame of its rows.
+        model: the model.
     """
     if not outcome.progress.shape:
         return None
     width, targets = outcome.progress.shape
-    rows = schedule.batch_size
-    met = {**leaves, **outcome.trained}
-    adapted = Adapted(model, tuple(methods), met)
-    before = len(frame.prefix_ids) + sum(len(prompt) for prompt in adapted.soft_prompts())
-    once = model.ROUTE == "causal" and not rows_have_opening(adapted, frame)
-    tokens = width + len(frame.suffix_ids) + (before / rows if once else before)
-    return step_flops(
-        met, outcome.trained, rows, tokens, *route_flops(model.ROUTE, methods, targets)
+    stage_leaves = {**leaves, **outcome.trained}
+    adapted = Adapted(model, tuple(methods), stage_leaves)
+    return method_step_flops(
+        stage_leaves,
+        outcome.trained,
+        methods,
+        model.ROUTE,
+        rows=schedule.batch_size,
+        tokens=width + len(frame.suffix_ids),
+        before=len(frame.prefix_ids) + sum(len(prompt) for prompt in adapted.soft_prompts()),
+        once=model.ROUTE == "causal" and not rows_have_opening(adapted, frame),
+        targets=targets,
     )
 
 
 def optimizer_bytes(schedule: Schedule, trained: Leaves) -> int:
-    """What the optimizer keeps between steps for these leaves, which are float32."""
+    """Bytes of the optimizer state of these leaves, in float32."""
     shapes = {path: jax.ShapeDtypeStruct(leaf.shape, jnp.float32) for path, leaf in trained.items()}
-    state = jax.eval_shape(partial(_begun, schedule), shapes)
+    state = jax.eval_shape(partial(_optimizer_state, schedule), shapes)
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
 
 
-def _begun(schedule: Schedule, trained: Leaves):
+def _optimizer_state(schedule: Schedule, trained: Leaves):
     zero = jnp.zeros(())
     return optimizer(schedule, zero, zero).init(trained)
 
@@ -60,16 +72,17 @@ def _begun(schedule: Schedule, trained: Leaves):
 def request_costs(
     model: Model, prompts: Sequence[RunData], positions: int, itemsize: int
 ) -> dict[str, Any]:
-    """What stands before the answer to an example of test, in the mean: positions of the frame with
-    its demonstrations, of the prompt and of methods, and bytes of their keys and values. An
-    ensemble reads all its prompts.
+    """Mean tokens before the answer to a test example, and bytes of their keys and values.
+
+    The tokens are those of the prompt frame with its demonstrations, of the example's prompt and
+    the `positions` that methods add, over all prompts of an ensemble.
     """
     tokens = sum(
-        float(one.test.prompt_length.mean())
-        + int(one.frame.prefix_length)
-        + len(one.frame.suffix_ids)
+        float(prompt.test.prompt_length.mean())
+        + int(prompt.frame.prefix_length)
+        + len(prompt.frame.suffix_ids)
         + positions
-        for one in prompts
+        for prompt in prompts
     )
     return {
         "request_tokens": round(tokens, 2),
@@ -78,10 +91,10 @@ def request_costs(
 
 
 def cache_bytes(model: Model, itemsize: int) -> int:
-    """Of the keys and values that are kept of a token while its request is answered.
+    """Bytes of the keys and values of one token while its request is answered.
 
-    A causal model keeps those of each layer and key head; a decoder with an encoder those of its
-    cross-attention, of each token of the input; an encoder alone keeps none.
+    A causal model stores those of each layer and key head. A decoder with an encoder stores those
+    of its cross-attention, for each token of the input. An encoder alone stores none.
     """
     if model.ROUTE == "masked":
         return 0

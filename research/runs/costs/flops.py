@@ -1,8 +1,12 @@
-"""Roughly how many floating-point operations a training step takes, and how fast they go here."""
+"""Floating-point operations (FLOPs) counted from shapes; every count of this package is made here.
+
+Two operations for each weight of a kernel and token that meets it (Kaplan et al. 2020, arXiv
+2001.08361, section 2.1).
+"""
 
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -11,9 +15,9 @@ import jax.numpy as jnp
 from research.methods.method import Leaves, Method
 
 STACK = r"(|encoder/|decoder/)layers_(\d+)/"
-ABOVE = r"(|encoder/|decoder/)(final_norm|head|pooler)/|head:"
-OFFERS = r"/attention/(key|value|qkv)/"  # what other tokens see of a token
-NO_KERNEL = r".*embedding$|\w+:/"  # tables, and what a method adds to no layer
+ABOVE_STACKS = r"(|encoder/|decoder/)(final_norm|head|pooler)/|head:"
+KEYS_AND_VALUES = r"/attention/(key|value|qkv)/"  # kernels whose output other tokens attend to
+NO_KERNEL = r".*embedding$|\w+:/"  # embedding tables, and leaves that a method adds to no layer
 
 
 def step_flops(
@@ -24,15 +28,21 @@ def step_flops(
     targets: int,
     asking: float | None = None,
 ) -> float:
-    """Of one step on `rows` rows of `tokens` tokens, `targets` of them predicted (0: by a head).
+    """FLOPs of one training step, without attention scores, norms and embedding tables.
 
-    Two operations for each weight of a kernel and token that meets it; as many again for the
-    gradient of its input, where something trains there or below, and for its own, if it trains
-    (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). Attention scores, norms and tables are
-    left out. leaves: may be shapes. asking: how many tokens of a row the last layer is computed at,
-    but for its keys and values (None: all).
+    The backward pass takes as many operations again for the gradient of a kernel's input, where
+    something trains there or below, and for the gradient of the kernel, if it trains.
+
+    Args:
+        leaves: all leaves, or their shapes.
+        trained: paths of the leaves that train.
+        rows: rows of a batch.
+        tokens: tokens of a row.
+        targets: predicted tokens of a row; 0 for a classification head.
+        asking: tokens of a row that the last layer is computed for, except for its keys and
+            values; None for all.
     """
-    lowest = min(map(_height, trained), default=(2, 0.0))  # above all where nothing trains
+    lowest = min(map(_height, trained), default=(2, 0.0))  # above everything if nothing trains
     top = (0, max((_height(path)[1] for path in leaves if path.startswith("layers_")), default=-1))
 
     def passes(path: str) -> int:
@@ -42,28 +52,52 @@ def step_flops(
     for path, leaf in leaves.items():
         if len(leaf.shape) == 2 and not re.match(NO_KERNEL, path):
             met = tokens if _reads_rows(path) else targets
-            if _height(path) == top and not re.search(OFFERS, path):
+            if _height(path) == top and not re.search(KEYS_AND_VALUES, path):
                 met = tokens if asking is None else asking
             total += 2.0 * leaf.size * met * passes(path)
-    if "head/kernel" not in leaves:  # the table makes the logits
+    if "head/kernel" not in leaves:  # the embedding table makes the logits
         total += 2.0 * leaves["embed/embedding"].size * targets * 2
     return rows * total
 
 
-def route_flops(route: str, methods: Iterable[Method], targets: int) -> tuple[int, int | None]:
-    """(tokens of a row that are predicted, those at which the last layer is computed, None for all)
-    where labels have `targets` tokens; a head predicts none.
+def method_step_flops(
+    leaves: Leaves,
+    trained: Collection[str],
+    methods: Sequence[Method],
+    route: str,
+    *,
+    rows: int,
+    tokens: float,
+    before: int,
+    once: bool,
+    targets: int,
+) -> float:
+    """`step_flops` of a model with methods.
+
+    Args:
+        leaves: all leaves, or their shapes.
+        trained: paths of the leaves that train.
+        methods: the methods at work.
+        route: the route of the model.
+        rows: rows of a batch.
+        tokens: tokens of a row.
+        before: positions before every row, such as those of a soft prompt.
+        once: whether these positions are computed once for all rows.
+        targets: tokens of a label.
     """
-    head: Any = next((method for method in methods if method.is_head), None)
-    if head is not None:
-        return 0, 1 if head.pool == "first" else None
-    return targets, targets if route == "causal" else None
+    met = tokens + (before / rows if once else before)
+    return step_flops(leaves, trained, rows, met, *_predicted(route, methods, targets))
+
+
+def rough_flops(parameters: int, tokens: int, trained_tokens: int) -> float:
+    """FLOPs by the number of parameters alone; a trained token costs three times a scored one."""
+    return 2.0 * parameters * (tokens + 3 * trained_tokens)
 
 
 def rate(seconds: float = 0.2, size: int = 1024, dtype: Any = jnp.float32) -> float:
-    """Floating-point operations a second of a matrix product on the first device."""
+    """FLOPs per second of a matrix product [size, size] on the first device, as measured."""
     product = jax.jit(lambda a, b: a @ b)
-    # Of ones a GPU makes a product in less time than of numbers that differ.
+    # A GPU multiplies matrices of ones faster than matrices of random numbers.
     matrix = jax.random.uniform(jax.random.key(0), (size, size), dtype)
     product(matrix, matrix).block_until_ready()
     begun, done = time.perf_counter(), 0
@@ -73,18 +107,26 @@ def rate(seconds: float = 0.2, size: int = 1024, dtype: Any = jnp.float32) -> fl
     return 2.0 * size**3 * done / (time.perf_counter() - begun)
 
 
+def _predicted(route: str, methods: Iterable[Method], targets: int) -> tuple[int, int | None]:
+    """(predicted tokens of a row, tokens that the last layer is computed for or None for all)."""
+    head: Any = next((method for method in methods if method.is_head), None)
+    if head is not None:
+        return 0, 1 if head.pool == "first" else None
+    return targets, targets if route == "causal" else None
+
+
 def _reads_rows(path: str) -> bool:
-    """Whether a layer meets the tokens of rows, rather than targets alone, as T5's decoder does."""
+    """Whether a layer reads the tokens of rows; most of T5's decoder reads targets alone."""
     name = path.rpartition(":")[2]
     across = re.search(r"/cross/(key|value)/", name) is not None
     return re.match(STACK, name) is not None and (across or not name.startswith("decoder/"))
 
 
 def _height(path: str) -> tuple[int, float]:
-    """(stack, layer): larger for what is computed later. T5's decoder stands above its encoder."""
-    if found := re.match(ABOVE, path):
-        return (0 if found[1] == "encoder/" else 1, float("inf"))
-    found = re.match(STACK, path.rpartition(":")[2])
-    if found is None:  # a table, or a prompt
+    """(stack, layer), larger for what is computed later; T5's decoder is above its encoder."""
+    if above := re.match(ABOVE_STACKS, path):
+        return (0 if above[1] == "encoder/" else 1, float("inf"))
+    layer = re.match(STACK, path.rpartition(":")[2])
+    if layer is None:  # an embedding table or a soft prompt
         return (-1, 0)
-    return (1 if found[1] == "decoder/" else 0, int(found[2]))
+    return (1 if layer[1] == "decoder/" else 0, int(layer[2]))

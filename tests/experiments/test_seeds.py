@@ -22,7 +22,7 @@ from research.sweeps.executor import ShardWork
 from research.sweeps.messages import ShardRef, cell_index
 from research.sweeps.single_run import RunRequest, train_run
 from tests.films import run
-from tests.sweeps.test_sweep import by_row, results
+from tests.sweeps.results_folder import by_row, results
 
 
 def planned(config: dict[str, Any]) -> dict[str, CellPlan]:

@@ -7,14 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from research.common.errors import InputError
 from research.records.metrics_log import MetricsLog
 from research.records.store import RunStore
-from research.records.tensorboard_log import TAGS
+from tests.records.tensorboard_files import expected_scalars, read_by_tensorboard
 
 STAGES = [
     [[30, 0.75, 0.5, 0.7], [60, 0.5, 0.625, 0.6]],
@@ -40,33 +38,6 @@ RUN: Any = SimpleNamespace(
         regime="4-shot",
     ),
 )
-
-
-def read_by_tensorboard(folder: Path, record: dict[str, Any]) -> dict[str, list[Any]]:
-    """(step, value) of each scalar of a run, by TensorBoard's own reader."""
-    [file] = (folder / "tensorboard").rglob(f"*{record['run_id']}/events*")
-    events = EventAccumulator(str(file.parent)).Reload()
-    return {
-        tag: [(event.step, event.value) for event in events.Scalars(tag)]
-        for tag in events.Tags()["scalars"]
-    }
-
-
-def told(record: dict[str, Any]) -> dict[str, list[Any]]:
-    """What TensorBoard should read, by the record; its numbers are float32."""
-    found: dict[str, list[Any]] = {}
-    begun = 0
-    for history in record["history"]:
-        for step, *values in history:
-            for tag, value in zip(TAGS, values, strict=True):
-                if value is not None:
-                    found.setdefault(tag, []).append((begun + step, float(np.float32(value))))
-        begun += history[-1][0] if history else 0
-    for split, metrics in record["metrics"].items():
-        for name, value in (metrics or {}).items():
-            if value is not None:
-                found[f"end/{split}/{name}"] = [(begun, float(np.float32(value)))]
-    return found
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -111,8 +82,8 @@ def test_lines_come_as_they_are_made_and_once(tmp_path: Path):
         last = {"run_id": "abc", "status": "finished", "metric": "accuracy"}
         last |= {split: of for split, of in scores.items() if of}
         assert lines(tmp_path) == [*evaluations(), last]
-        assert read_by_tensorboard(tmp_path, record) == told(record)
-    assert told(RECORD)["train/loss"][-1] == (100, 0.125)
+        assert read_by_tensorboard(tmp_path, record) == expected_scalars(record)
+    assert expected_scalars(RECORD)["train/loss"][-1] == (100, 0.125)
 
 
 def test_every_run_of_a_sweep_has_its_lines_and_no_board_unless_asked(swept: Path):

@@ -13,7 +13,7 @@ import research.sweeps.executor as executor
 from research.common.errors import InputError
 from research.runs.trained_leaves import FinalLeaves, TrainedLeaves
 from tests.films import run
-from tests.sweeps.test_sweep import by_row, results
+from tests.sweeps.results_folder import by_row, results
 
 FULL = {"stages": [{"method": {"name": "full"}}]}
 TRIALS = [{"learning_rate": rate} for rate in (0.01, 0.1, 1.0)]

@@ -11,7 +11,7 @@ from research.records.predictions import NumberPredictions, parse_numbers
 from research.records.store import RunStore
 from research.stats.intervals import influences, variance
 from tests import films
-from tests.sweeps.test_sweep_families import by_row, prepared, trained, write_tokenizer
+from tests.sweeps.family_experiments import by_row, prepared, trained, write_tokenizer
 
 FOUND = NumberPredictions(np.array([0.0, 3.8, 1 / 3]), np.array([-1e-9, 4.0, 2.5]))
 

@@ -26,8 +26,8 @@ from research.sweeps.messages import ShardRef, cell_index
 from research.sweeps.process_pool import ProcessPool
 from research.sweeps.sweep import sweep
 from research.sweeps.worker_count import processes
-from tests.records.test_metrics_log import read_by_tensorboard, told
-from tests.sweeps.test_sweep import contents, results
+from tests.records.tensorboard_files import expected_scalars, read_by_tensorboard
+from tests.sweeps.results_folder import contents, results
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +82,7 @@ def test_two_processes_give_what_one_gives(swept: Path, config: dict[str, Any], 
     sweep(Experiment.parse(config), tmp_path, Console(file=shown))
     assert results(tmp_path) == results(swept)
     for record in RunStore(tmp_path).all():
-        assert read_by_tensorboard(tmp_path, record) == told(record)
+        assert read_by_tensorboard(tmp_path, record) == expected_scalars(record)
     ours = {name: content for name, content in contents(tmp_path).items() if "predictions" in name}
     assert ours == {n: content for n, content in contents(swept).items() if "predictions" in n}
     assert not list((tmp_path / "checkpoints").rglob("*"))

@@ -13,7 +13,7 @@ from research.records.store import RunStore
 from research.records.weights import load_trained
 from research.sweeps.single_run import RunRequest, train_run
 from tests.films import run
-from tests.sweeps.test_sweep import by_row, results
+from tests.sweeps.results_folder import by_row, results
 
 
 def train(config: dict[str, Any], folder: Path, shown: list[str], **wanted: Any) -> dict[str, Any]:

@@ -22,38 +22,12 @@ from research.sweeps.folder_lock import folder_lock
 from research.sweeps.progress import SweepProgress
 from research.training.checkpoint import Checkpoints
 from tests.films import run
+from tests.sweeps.results_folder import by_row, contents, results
 from tests.thorough import cases
-
-# Costs that no two sweeps have alike.
-MEASURED = (
-    "train_seconds",
-    "evaluation_seconds",
-    "switch_seconds",
-    "sweep_seconds",
-    "compile_seconds",
-    "compile_cache_hits",
-)
 
 
 class Killed(Exception):
     """Stands for whatever ends a process."""
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a results folder."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def results(folder: Path) -> dict[str, Any]:
-    """What must be the same however often a sweep was interrupted, by run id."""
-    found = {}
-    for record in RunStore(folder).all():
-        kept = {k: v for k, v in record.items() if k not in ("created", "checksum", "git")}
-        costs = {name: cost for name, cost in record["costs"].items() if name not in MEASURED}
-        lines = (folder / "metrics" / f"{record['run_id']}.jsonl").read_text()
-        found[record["run_id"]] = {**kept, "costs": costs, "lines": lines}
-    return found
 
 
 def plan(config: dict[str, Any]) -> list[CellPlan]:
@@ -61,13 +35,6 @@ def plan(config: dict[str, Any]) -> list[CellPlan]:
     tasks = {task.name: task.load() for task in experiment.tasks}
     checksum = load_backbone(experiment.backbone).checksum
     return list(cells(experiment, tasks, checksum))
-
-
-def by_row(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for record in RunStore(folder).all():
-        rows.setdefault(record["approach"], []).append(record)
-    return rows
 
 
 def test_every_planned_run_is_stored_and_none_besides(swept: Path, config: dict):

@@ -1,56 +1,18 @@
 """Whole sweeps on an encoder and on T5: their routes, their methods, what is kept of a run."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from research.common.errors import InputError
 from research.models.backbone import load_backbone, save_backbone
 from research.records.store import RunStore
 from research.records.weights import load_trained
-from tests import checkpoints, films
+from tests import films
+from tests.sweeps.family_experiments import by_row, prepared, trained, write_tokenizer
 
-SPECIAL = {"bos": "<s>", "eos": "</s>", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 LORA = {"name": "lora", "rank": 2}
-
-
-def write_tokenizer(folder: Path, **special: str) -> None:
-    """A tokenizer of whole words, with the special tokens that are named."""
-    words = ["[UNK]", *SPECIAL.values(), "a", "film", "It", "was", "good", "bad", "very"]
-    words += [word for group in films.WORDS.values() for word in group]
-    backend = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
-    backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    named = {f"{name}_token": token for name, token in special.items()}
-    PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", **named).save_pretrained(
-        folder
-    )
-
-
-def prepared(folder: Path, variant: str, special: tuple[str, ...], approaches: list) -> dict:
-    """The plain data of an experiment on that variant."""
-    checkpoints.write(folder / "backbone", variant)
-    write_tokenizer(folder / "backbone", **{name: SPECIAL[name] for name in special})
-    films.write_csv(folder / "train.csv", films.films(0, 40))
-    films.write_csv(folder / "test.csv", films.films(40, 48))
-    config: dict[str, Any] = films.settings(folder)
-    config["task"]["templates"] = ("{text} It was", "a {text} film")
-    # The second label is a text of two tokens.
-    config["task"]["verbalizer"] = {"good": "good", "bad": "very bad"}
-    return {**config, "seeds": 1, "search_seeds": 1, "approaches": approaches}
-
-
-def trained(name: str, *methods: dict) -> dict:
-    return {"name": name, "stages": [{"methods": list(methods)}], "trials": [{}]}
-
-
-def by_row(folder: Path) -> dict[str, dict]:
-    """The tested run of each row, which has one seed."""
-    tested = [record for record in RunStore(folder).all() if record["metrics"]["test"]]
-    return {record["approach"]: record for record in tested}
 
 
 @pytest.mark.thorough

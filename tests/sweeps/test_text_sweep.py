@@ -13,7 +13,7 @@ from research.records.store import RunStore
 from research.reporting.build import check_tables
 from research.reporting.grid.grid import Grid, read_grid
 from tests import checkpoints, films
-from tests.sweeps.test_sweep_families import SPECIAL, write_tokenizer
+from tests.sweeps.family_experiments import SPECIAL, write_tokenizer
 
 
 def write_texts(path: Path, begin: int, end: int) -> str:

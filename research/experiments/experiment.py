@@ -11,6 +11,7 @@ from research.experiments.prices import Prices
 from research.runtime.devices import Devices
 from research.tasks import TASKS
 from research.tasks.sampling import Regime
+from research.tasks.task import TaskSettings
 from research.training.optimizer import Schedule
 
 MOST_SEEDS = 1000
@@ -39,11 +40,11 @@ class Experiment:
 
     name: str
     backbone: str
-    tasks: tuple[Any, ...]
+    tasks: tuple[TaskSettings, ...]
     regimes: tuple[str | int, ...]
     approaches: tuple[Approach, ...]
     schedule: Schedule = Schedule()
-    stage_tasks: tuple[Any, ...] = ()
+    stage_tasks: tuple[TaskSettings, ...] = ()
     approaches_on: Mapping[str, tuple[Approach, ...]] = field(default_factory=dict)
     seeds: int = 5
     search_seeds: int = 2
@@ -127,7 +128,7 @@ class Experiment:
         return Prices(self.price_per_hour, self.price_per_example)
 
     @property
-    def all_tasks(self) -> tuple[Any, ...]:
+    def all_tasks(self) -> tuple[TaskSettings, ...]:
         """Those that rows are scored on, and those that only stages train on."""
         return (*self.tasks, *self.stage_tasks)
 
@@ -160,7 +161,7 @@ def _with_tasks(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"tasks": (config["task"],), **{k: v for k, v in config.items() if k != "task"}}
 
 
-def _tasks(config: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+def _tasks(config: Mapping[str, Any], name: str) -> tuple[TaskSettings, ...]:
     return tuple(
         build_named(TASKS, values, f"config.{name}[{i}]", "source")
         for i, values in enumerate(_sequence(config, name))

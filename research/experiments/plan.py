@@ -12,7 +12,7 @@ from research.experiments.experiment import Experiment
 from research.experiments.seeds import Seeds, latin_square
 from research.experiments.stage import Stage
 from research.tasks.sampling import Regime
-from research.tasks.task import Task
+from research.tasks.task import Task, TaskSettings
 
 # Raised by hand whenever the numbers of a run would change for the same settings.
 CODE_VERSION = 5
@@ -29,7 +29,7 @@ class CellPlan:
     approach: Approach
     task: Task
     tasks: Mapping[str, Task]
-    task_settings: Any
+    task_settings: TaskSettings
     regime: Regime
     backbone_checksum: str
     order: Mapping[str, int]

@@ -19,7 +19,7 @@ from research.runs.costs.flops import rate
 from research.runs.costs.parameter_counts import ParameterCounts, backbone_shapes, parameter_counts
 from research.sweeps.data_report import DataReport, check_data
 from research.sweeps.time_estimate import TimeEstimate, key_of, recorded
-from research.tasks.task import Outline, Task
+from research.tasks.task import Outline, Task, TaskSettings
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _programs(cell: CellPlan, approach: Approach) -> list[Any]:
     return found
 
 
-def _known(settings: Any) -> Task | Outline:
+def _known(settings: TaskSettings) -> Task | Outline:
     """What a task's settings say of it without reading examples, or else the whole task."""
-    outline = settings.outline() if hasattr(settings, "outline") else None
+    outline = settings.outline()
     return settings.load() if outline is None else outline

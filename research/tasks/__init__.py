@@ -8,9 +8,10 @@ from research.tasks.datasets.number_files import NumberFileTask
 from research.tasks.datasets.superglue_record import ReCoRDTask
 from research.tasks.datasets.superglue_wsc import WSCTask
 from research.tasks.datasets.text_files import TextFileTask
+from research.tasks.task import TaskSettings
 from research.tasks.world import WorldTask
 
-TASKS: dict[str, type] = {
+TASKS: dict[str, type[TaskSettings]] = {
     "ag_news": AGNewsTask,
     "e2e_nlg": E2ETask,
     "file": FileTask,

@@ -9,7 +9,7 @@ from research.tasks.datasets.tables import read_file
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.sampling import at_most
-from research.tasks.task import Example, Task
+from research.tasks.task import Example, Task, TaskSettings
 
 # The label texts of classes 1 to 4 as published.
 TEXTS: dict[str, str] = {
@@ -22,7 +22,7 @@ TOPICS = tuple(TEXTS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AGNewsTask:
+class AGNewsTask(TaskSettings):
     """folder: where the files are. train, test: CSV as published (class from 1, title, description,
     no header), or JSON lines as on the hub (text, label from 0). most_test: how many examples of
     test are scored, a fixed draw; None for all. A text is the title, a space and the description.

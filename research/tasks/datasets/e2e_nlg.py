@@ -8,12 +8,12 @@ from research.tasks.datasets.tables import read_file
 from research.tasks.decoding import Decoding
 from research.tasks.prompts.template import Template
 from research.tasks.sampling import at_most
-from research.tasks.task import Example, Outline
+from research.tasks.task import Example, Outline, TaskSettings
 from research.tasks.text_task import FreeText, TextTask, grouped
 
 
 @dataclass(frozen=True, kw_only=True)
-class E2ETask:
+class E2ETask(TaskSettings):
     """folder: where the files are. train, dev, test: CSV as published (mr, ref), a row for each
     reference; dev None to draw it from train. most_test: how many inputs of test are scored, a
     fixed draw; None for all. end: of a target; "" for the EOS token, as in the LoRA paper.

@@ -8,7 +8,7 @@ from research.common.paths import resolve_path
 from research.tasks.datasets.tables import StringTable, read_dataset, read_file
 from research.tasks.prompts.template import Template, plain_templates
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Outline, Task
+from research.tasks.task import Example, Outline, Task, TaskSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class Files:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileTask(Files):
+class FileTask(Files, TaskSettings):
     """Examples in files, or in a dataset, whose answer is the label in one column.
 
     Without a verbalizer, a label stands for itself. group and paraphrase are columns of test,

@@ -12,14 +12,14 @@ from research.common.paths import resolve_path
 from research.tasks.decoding import Decoding
 from research.tasks.metrics.sql import Database
 from research.tasks.prompts.template import Template
-from research.tasks.task import Example
+from research.tasks.task import Example, TaskSettings
 from research.tasks.text_task import FreeText, TextTask, grouped
 
 SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeoQueryTask:
+class GeoQueryTask(TaskSettings):
     """file: `geography.json`, or another of text2sql-data of the same form. split: by `question`,
     where queries of test may stand in train with other names, or by `query`, where none does.
     database: a file of sqlite, or of SQL, to execute queries in; without one they are compared as

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from research.tasks.datasets.files import Files
 from research.tasks.datasets.tables import StringTable
 from research.tasks.number_task import NumberTask
-from research.tasks.task import Example, Outline
+from research.tasks.task import Example, Outline, TaskSettings
 from research.tasks.text_task import FreeText
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberFileTask(Files):
+class NumberFileTask(Files, TaskSettings):
     """Examples in files, or in a dataset, whose answer is the number in one column."""
 
     label: str = "label"

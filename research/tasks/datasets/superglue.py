@@ -10,12 +10,12 @@ from research.common.paths import resolve_path
 from research.tasks.datasets.tables import read_dataset, read_file
 from research.tasks.decoding import Decoding
 from research.tasks.prompts.template import Template
-from research.tasks.task import Example, Outline
+from research.tasks.task import Example, Outline, TaskSettings
 from research.tasks.text_task import FreeText, Pair, TextTask, grouped
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuperGLUETask:
+class SuperGLUETask(TaskSettings):
     """train, test, dev: JSON-lines files as SuperGLUE publishes them, or, with `path`, splits of a
     dataset of the hub, such as aps/super_glue, or in a local folder; without dev, it is drawn from
     train. Questions on one text stay apart where they are scored. words: those that a soft prompt

@@ -7,12 +7,12 @@ from research.tasks.datasets.files import Files
 from research.tasks.datasets.tables import StringTable
 from research.tasks.decoding import Decoding
 from research.tasks.metrics.sql import Database
-from research.tasks.task import Example
+from research.tasks.task import Example, TaskSettings
 from research.tasks.text_task import FreeText, TextTask, grouped
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextFileTask(Files):
+class TextFileTask(Files, TaskSettings):
     """Examples in files, or in a dataset, whose answer is the text in one column.
 
     Rows with the same input are one example with several references; further ones may stand in

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from research.common.errors import InputError, choose_from
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task, text_key
+from research.tasks.task import Example, Task, TaskSettings, text_key
 from research.tasks.world.articles import LABELS as TOPICS
 from research.tasks.world.articles import article
 from research.tasks.world.draw import Draw, Share
@@ -70,7 +70,7 @@ RECIPES = {
 
 
 @dataclass(frozen=True)
-class WorldTask:
+class WorldTask(TaskSettings):
     """A task of the embedded benchmark; `train`, `test` and `ood` are numbers of examples.
 
     The ood split has the other share of the vocabulary (products, words, ways to ask, relations)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from research.evaluation.answering import Choosing
+from research.evaluation.answer_kinds.labels import LabelAnswerer
 from research.evaluation.batch import Rows, batch_rows, prompt_frame
 from research.evaluation.predictor import Predictor
 from research.evaluation.scoring import label_scores, target_logprobs
@@ -44,7 +44,7 @@ METHODS = {
 }
 # Two labels of two and three tokens; the second token of one is the third of the other.
 LABELS = Labels(np.array([[5, 7, 0], [6, 9, 7]], np.int32), np.array([2, 3], np.int32))
-CHOOSING = Choosing(LabelTexts(LABELS, np.arange(2), np.ones(2, np.int32)))
+ANSWERER = LabelAnswerer(LabelTexts(LABELS, np.arange(2), np.ones(2, np.int32)))
 WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()])
 FRAME = prompt_frame([3, 4, 8])
 ONE = Devices(count=1)

@@ -48,10 +48,18 @@ class EncodedPrompts(NamedTuple):
     Attributes:
         rows: the encoded examples.
         frame: the ids before and after every row.
+        neutral_frame: the ids around the neutral prompts of the rows; None without these.
     """
 
     rows: Encoded
     frame: PromptFrame
+    neutral_frame: PromptFrame | None = None
+
+    def neutral(self) -> "list[EncodedPrompts]":
+        """The prompts without an input, by which scores are calibrated."""
+        if self.neutral_frame is None:
+            return []
+        return [EncodedPrompts(rows, self.neutral_frame) for rows in self.rows.neutral]
 
 
 BUCKETS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096, 8192)

@@ -113,6 +113,11 @@ def check_metrics(record: Record, content: bytes, path: Path, split: str = "test
     return predictions
 
 
+def prediction_class(kind: str) -> type[Kept]:
+    """The class of stored predictions for an answer kind: label, text or number."""
+    return {"label": Predictions, "text": TextPredictions, "number": NumberPredictions}[kind]
+
+
 def _parsed(record: Record, content: bytes, field: str) -> Kept:
     """The predictions in a file, of the kind that the record's task asks for."""
     if record["labels"]:

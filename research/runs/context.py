@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
+from research.evaluation.cached_predictor import CachedPredictor
 from research.evaluation.predictor import Predictor
 from research.experiments.experiment import Experiment
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
@@ -74,6 +75,11 @@ class RunContext:
     def trained_leaves(self) -> TrainedLeaves:
         """The leaves of finished runs, beside the checkpoints of those in training."""
         return TrainedLeaves(self.checkpoints)
+
+    @property
+    def unadapted_predictor(self) -> Predictor:
+        """Predictions of the unadapted backbone, each computed once."""
+        return CachedPredictor(self.backbone.model, self.devices, self.dtype, self.caches.answers)
 
     def clear(self) -> None:
         """Removes the folders of checkpoints and stages where they are empty."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
-from research.evaluation.answering import Answering, answering_for, encoder_for
-from research.evaluation.batch import PromptFrame, prompt_frame
+from research.evaluation.answer_kinds.kind import Answerer
+from research.evaluation.answer_kinds.select import answer_kind
+from research.evaluation.batch import EncodedPrompts, PromptFrame, prompt_frame
 from research.experiments.plan import Run
 from research.experiments.prompt import DRAWS, Prompt
 from research.experiments.stage import Stage
@@ -25,7 +26,7 @@ UNBOUNDED = 512
 
 @dataclass(frozen=True)
 class RunData:
-    """neutral: the frame of prompts without an input. answering: how rows are answered.
+    """neutral: the frame of prompts without an input. answerer: how rows are answered.
     demonstrations: how many stand before a row. added: their tokens. cutting: encodes further
     examples for the same prompt, too long ones cut to fit.
     """
@@ -36,7 +37,7 @@ class RunData:
     test: Encoded
     frame: PromptFrame
     neutral: PromptFrame
-    answering: Answering
+    answerer: Answerer
     words: Words
     demonstrations: int
     added: int
@@ -47,6 +48,10 @@ class RunData:
         if split == "train":
             return self.train.head(len(self.dev.length))
         return {"dev": self.dev, "test": self.test}[split]
+
+    def prompts(self, rows: Encoded) -> EncodedPrompts:
+        """Rows of this data with the frames around them."""
+        return EncodedPrompts(rows, self.frame, self.neutral)
 
     @property
     def cut(self) -> int:
@@ -90,7 +95,8 @@ def run_data(
         raise InputError("template", template, allowed)
     split = draw(task, regime, run.seeds.sample, run.cell.experiment.max_dev)
     too_long = run.cell.experiment.too_long
-    encoder = encoder_for(task, tokenizer, template, room=room, too_long=too_long, route=route)
+    kind = answer_kind(task)
+    encoder = kind.encoder(tokenizer, template, room=room, too_long=too_long, route=route)
     encoder = replace(encoder, room=room - len(encoder.suffix_ids))
     splits, seed = (split.train, split.dev, task.test), DRAWS * run.seeds.order + prompt.draw
     most = None if prompt.demonstrations == "fit" else prompt.demonstrations
@@ -110,7 +116,7 @@ def run_data(
         _rows(encoder.examples, encoder, prompt, task.test, before.before[2]),
         prompt_frame(before.prefix_ids, encoder.suffix_ids, encoder.special_tokens.mask),
         prompt_frame(bare, encoder.suffix_ids, encoder.special_tokens.mask),
-        answering_for(task, encoder),
+        kind.answerer(encoder),
         Words(tuple(map(task.verbalizer.continuation, task.labels or task.words)), encoder.ids),
         before.count,
         before.added,

@@ -7,26 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.common.tokenizer import Tokenizer
-from research.evaluation.baselines import majority_class
 from research.methods.method import Array, Leaves, Method, added_to
-from research.runs.data import RunData
-from research.tasks.metrics.classification import METRICS
-from research.tasks.number_task import NumberTask
-from research.tasks.task import Task
-
-
-def constant(task: Task, data: RunData) -> dict[str, float]:
-    """The dev score of one answer for all: of the class that is most common in training; a number
-    correlates with nothing. {} where answers are texts.
-    """
-    if isinstance(task, NumberTask):
-        return {"one number for all": 0.0}
-    if not task.labels:
-        return {}
-    gold, classes = data.train.label.tolist(), len(task.labels)
-    fitted = majority_class([""] * len(gold), gold, classes)  # it reads no text
-    guess = fitted.scores([""] * len(data.dev.label)).argmax(axis=-1)
-    return {"the majority class": float(METRICS[task.metric](guess, data.dev.label, classes))}
 
 
 def not_learned(metric: str, score: float, others: Mapping[str, float]) -> str | None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from research.evaluation.answering import Answers
+from research.evaluation.answer_kinds.kind import Answers
+from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.predictor import AdaptedWeights
 from research.runs.costs.analytic import formula_flops, request_costs
 from research.runs.costs.measured import costs, stored, switch_seconds
-from research.runs.diagnostics import constant, described, not_learned
+from research.runs.diagnostics import described, not_learned
 from research.runs.forgetting import measure_forgetting
 from research.runs.predict import PromptPredictor
 from research.runs.result import Result, TestResult, predictions
@@ -23,6 +24,7 @@ class RunEvaluator:
 
     def __init__(self, work: RunState):
         self.work, self.context, self.task = work, work.context, work.run.cell.task
+        self.kind = answer_kind(self.task)
 
     def calls(self) -> list[Call]:
         """Those of programs by which the run is scored, one of each shape."""
@@ -96,7 +98,8 @@ class RunEvaluator:
         """Notes on what training came to, of approaches that train; `dev`: what they score."""
         if not self.work.approach.stages:
             return {}
-        metric, others = self.task.metric, constant(self.task, self.work.data)
+        metric, data = self.task.metric, self.work.data
+        others = self.kind.constant_scores(data.train, data.dev)
         if self.work.route != "head":
             others["the backbone as it came"] = self._score("dev", trained=False).metrics[metric]
         notes: dict[str, Any] = {"not_learned": not_learned(metric, dev[metric], others)}
@@ -120,7 +123,7 @@ class RunEvaluator:
         reached = AdaptedWeights(self.work.methods(), self.work.leaves)
         weights = reached if trained else self._untrained()
         asis, how = not (trained and self.work.approach.stages), self.work.approach.normalisation
-        return PromptPredictor(self.context, self.work.prompts, how, weights, asis)
+        return PromptPredictor(self.context, self.kind, self.work.prompts, how, weights, asis)
 
     def _untrained(self) -> AdaptedWeights:
         """The backbone as it came. Methods that change nothing before they train stay, so that what

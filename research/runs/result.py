@@ -4,15 +4,12 @@ import datetime
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from research.evaluation.answering import Answers, Estimated
-from research.evaluation.text_answers import Written
+from research.evaluation.answer_kinds.kind import Answers
+from research.evaluation.answer_kinds.select import answer_kind
 from research.experiments.plan import CODE_VERSION, Run
 from research.experiments.seeds import Seeds
-from research.records.predictions import NumberPredictions, Predictions, TextPredictions
 from research.records.provenance import provenance
-from research.records.schema import Kept, Record
+from research.records.schema import Kept, Record, prediction_class
 from research.runs.robustness import robustness
 from research.tasks.metrics.classification import METRIC_VERSION
 from research.tasks.task import Task
@@ -114,12 +111,6 @@ def with_test_scores(
 
 
 def predictions(task: Task, split: str, answers: Answers) -> Kept:
-    """What is kept of the answers to a split of `Task.tests`."""
-    if isinstance(answers, Written):
-        return TextPredictions(**vars(answers.texts))
-    if isinstance(answers, Estimated):
-        gold = np.array([float(example.label) for example in task.tests[split]])
-        return NumberPredictions(gold, answers.numbers)
-    index = {label: i for i, label in enumerate(task.labels)}
-    gold = np.array([index[example.label] for example in task.tests[split]])
-    return Predictions(task.labels, gold, answers.scores.argmax(-1), answers.scores)
+    """The stored predictions from the answers to a split of `Task.tests`."""
+    kind = answer_kind(task)
+    return prediction_class(kind.name)(**kind.prediction_fields(task.tests[split], answers))

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from research.common.errors import InputError
+from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.scoring import route_of
 from research.experiments.plan import Run
 from research.experiments.prompt import Prompt
@@ -17,7 +18,6 @@ from research.runs.context import RunContext
 from research.runs.data import RunData, room, run_data
 from research.runs.trained_leaves import FinalLeaves
 from research.tasks.encoding.special_tokens import Route
-from research.tasks.number_task import NumberTask
 from research.training.member import Member, Outcome
 from research.training.optimizer import rate_factors
 from research.training.step import Hyper
@@ -148,7 +148,7 @@ class RunState:
     def _check_head(self) -> None:
         """Raises InputError for a head that the backbone came with and that does not fit."""
         bias, task = self.leaves.get("head:/bias"), self.run.cell.task
-        asked = 1 if isinstance(task, NumberTask) else len(task.labels)
+        asked = answer_kind(task).head_outputs
         if bias is not None and asked and len(bias) != asked:
             allowed = f"its head has {len(bias)} outputs, the task asks for {asked}"
             raise InputError("backbone", self.context.backbone.name, allowed)

@@ -95,7 +95,7 @@ def _fit(
         _program(stage, context),
         context.devices,
         [one.member(index, own) for one, own in zip(work, data, strict=True)],
-        data[0].answering,
+        data[0].answerer,
         run.cell.task_of(stage).metric,
         Checkpoints(folder / f"stage_{index}", identity),
         told,
@@ -121,7 +121,7 @@ def _shapes(share: Shard, index: int, context: RunContext) -> Shapes:
 
     def found() -> Shapes:
         data = [(run.seeds.order, RunState(run, context).stage_data(index)) for run in share.cohort]
-        targets = max(one.answering.targets(one.train) for _, one in data)
+        targets = max(one.answerer.target_width(one.train) for _, one in data)
         streams = [Stream(s, one.train.length, extents(one.train, one.frame)) for s, one in data]
         distinct = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
         return Shapes(targets, list(distinct.values()))

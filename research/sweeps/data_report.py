@@ -11,7 +11,7 @@ from research.common.config import build, resolved
 from research.common.files import write_atomically
 from research.common.json_io import read_json
 from research.common.tokenizer import Tokenizer
-from research.evaluation.answering import encoder_for
+from research.evaluation.answer_kinds.select import answer_kind
 from research.experiments.experiment import Experiment
 from research.models.model import Model
 from research.runs.data import room
@@ -97,7 +97,7 @@ def _route(experiment: Experiment, model: Model) -> Route:
 
 def _lengths(task: Task, tokenizer: Tokenizer, room: int, route: Route) -> Mapping[str, Lengths]:
     """Of each split; what fits leaves out the frame and the longest label, as `run_data` does."""
-    encoder = encoder_for(task, tokenizer, 0, room=room, too_long="cut", route=route)
+    encoder = answer_kind(task).encoder(tokenizer, 0, room=room, too_long="cut", route=route)
     around = len(encoder.prefix_ids(())) + len(encoder.suffix_ids) + encoder.longest(())
     fill, parts = task.templates[0].fill, {**task.splits, **task.tests}
     return {

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from research.evaluation.answering import Answering
+from research.evaluation.answer_kinds.kind import Answerer
 from research.evaluation.batch import EncodedPrompts, Rows, batch_rows, bucket, extents
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.method import Leaves, mask, split
@@ -37,7 +37,7 @@ def fit(
     program: Program,
     devices: Devices,
     members: Sequence[Member],
-    answering: Answering,
+    answerer: Answerer,
     metric: str,
     checkpoints: Checkpoints | None = None,
     report: Report = lambda step, progress: None,
@@ -52,8 +52,8 @@ def fit(
     finite stops with status `diverged` and keeps the best state it had. `report` is called after
     the first step and after each evaluation.
     """
-    shapes = shapes or shapes_of(members, answering)
-    training = _Training(program, devices, members, answering, metric, shapes)
+    shapes = shapes or shapes_of(members, answerer)
+    training = _Training(program, devices, members, answerer, metric, shapes)
     training.restore(checkpoints)
     if ahead is not None:
         ahead(training.calls())
@@ -82,12 +82,12 @@ class _Training:
         program: Program,
         devices: Devices,
         members: Sequence[Member],
-        answering: Answering,
+        answerer: Answerer,
         metric: str,
         shapes: Shapes,
     ):
         self.program, self.devices, self.members = program, devices, members
-        self.answering, self.metric, self.shapes = answering, metric, shapes
+        self.answerer, self.metric, self.shapes = answerer, metric, shapes
         self.step = 0
         self.progress = [MemberProgress() for _ in members]
         self.losses: list[np.ndarray] = []
@@ -198,7 +198,9 @@ class _Training:
     def _score(self, member: Member, leaves: Leaves, encoded: Encoded):
         predictor = Predictor(self.program.model, self.devices, self.program.dtype)
         weights = AdaptedWeights(member.hyper.methods, leaves)
-        return self.answering.answers(predictor, weights, EncodedPrompts(encoded, member.frame))
+        return self.answerer.training_answers(
+            predictor, weights, EncodedPrompts(encoded, member.frame)
+        )
 
     def save(self, checkpoints: Checkpoints) -> None:
         progress = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from research.evaluation.answering import Answering
+from research.evaluation.answer_kinds.kind import Answerer
 from research.evaluation.batch import PromptFrame, Rows, batch_rows, bucket, extents
 from research.methods.method import Leaves
 from research.tasks.encoding.encoded import Encoded
@@ -68,9 +68,9 @@ class Outcome:
     progress: MemberProgress
 
 
-def shapes_of(members: Sequence[Member], answering: Answering) -> Shapes:
+def shapes_of(members: Sequence[Member], answerer: Answerer) -> Shapes:
     """Of the members' batches: they share a compiled step, so they share its shapes."""
-    targets = max(answering.targets(member.train) for member in members)
+    targets = max(answerer.target_width(member.train) for member in members)
     return Shapes(
         targets, [Stream(m.seed, m.train.length, extents(m.train, m.frame)) for m in members]
     )

@@ -5,7 +5,7 @@ from functools import partial
 
 import jax
 
-from research.evaluation.answering import Answering
+from research.evaluation.answer_kinds.kind import Answerer
 from research.methods.method import mask, split
 from research.runtime.devices import Devices, device_memory
 from research.runtime.executable import Call
@@ -24,7 +24,7 @@ def fit_parts(
     program: Program,
     devices: Devices,
     members: Sequence[Member],
-    answering: Answering,
+    answerer: Answerer,
     metric: str,
     checkpoints: Checkpoints | None = None,
     report: Report = lambda step, progress: None,
@@ -32,7 +32,7 @@ def fit_parts(
     ahead: Callable[[Sequence[Call]], None] | None = None,
 ) -> list[Outcome]:
     """As `fit`, one part after the other where all members at once would not fit in memory."""
-    shapes = shapes or shapes_of(members, answering)
+    shapes = shapes or shapes_of(members, answerer)
     found: list[Outcome] = []
 
     def told(step: int, progress: Sequence[MemberProgress]) -> None:
@@ -46,7 +46,7 @@ def fit_parts(
         part, kept = members[len(found) : len(found) + size], checkpoints
         if kept is not None and len(sizes) > 1:
             kept = kept.of_part(len(found), size)
-        found += fit(program, devices, part, answering, metric, kept, told, shapes, ahead)
+        found += fit(program, devices, part, answerer, metric, kept, told, shapes, ahead)
     return found
 
 

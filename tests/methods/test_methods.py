@@ -24,7 +24,7 @@ from research.training.optimizer import Schedule
 from research.training.step import Program
 from tests.thorough import cases
 from tests.tiny import (
-    CHOOSING,
+    ANSWERER,
     FRAME,
     METHODS,
     ONE,
@@ -82,7 +82,7 @@ def test_only_what_the_mask_names_moves(name):
     schedule = Schedule(steps=3, batch_size=8, eval_every=3, warmup=0.0, decay="constant")
     hypers = hyper(method, weight_decay=0.1)
     member = Member(0, hypers, leaves, encoded(12), dev, FRAME)
-    [outcome] = fit(Program(model, schedule), ONE, [member], CHOOSING, "accuracy")
+    [outcome] = fit(Program(model, schedule), ONE, [member], ANSWERER, "accuracy")
 
     assert outcome.trained.keys() == split(leaves, mask((method,), leaves))[0].keys()
     for path, leaf in outcome.trained.items():
@@ -92,7 +92,7 @@ def test_only_what_the_mask_names_moves(name):
     # The dev score it reports is that of the leaves it started from with the trained ones.
     kept = {**before, **outcome.trained}
     weights = AdaptedWeights(hypers.methods, kept)
-    again = CHOOSING.answers(predictor(model), weights, EncodedPrompts(dev, FRAME))
+    again = ANSWERER.training_answers(predictor(model), weights, EncodedPrompts(dev, FRAME))
     assert again.loss == outcome.progress.best_loss
 
 

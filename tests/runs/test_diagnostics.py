@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.predictor import AdaptedWeights
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
@@ -46,7 +47,8 @@ def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_no
     work.keep(Outcome(moved, MemberProgress()))
     rows = [work.data.dev]
     weights = AdaptedWeights((), context.backbone.params)
-    plain = PromptPredictor(context, work.prompts, "sum", weights, True).answers(rows)
+    kind = answer_kind(task)
+    plain = PromptPredictor(context, kind, work.prompts, "sum", weights, True).answers(rows)
     asis, reached = RunEvaluator(work).predictor(trained=False), RunEvaluator(work).predictor()
     assert bool(asis.weights.methods) == (method["name"] == "lora")
     np.testing.assert_allclose(asis.answers(rows).scores, plain.scores, rtol=0, atol=1e-5)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.evaluation.label_scoring import Scored
+from research.evaluation.answer_kinds.labels import LabelAnswers
+from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.predictor import AdaptedWeights
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
@@ -70,11 +71,13 @@ def ask(config: dict[str, Any], context: RunContext):
     return made
 
 
-def read(work: RunState, split: str = "test") -> Scored:
+def read(work: RunState, split: str = "test") -> LabelAnswers:
     """By the backbone as it came."""
     context, how = work.context, work.approach.normalisation
     weights = AdaptedWeights((), context.backbone.params)
-    reading = PromptPredictor(context, work.prompts, how, weights, True)
+    reading = PromptPredictor(
+        context, answer_kind(work.run.cell.task), work.prompts, how, weights, True
+    )
     return reading.answers([prompt.rows(split) for prompt in work.prompts])  # pyright: ignore
 
 

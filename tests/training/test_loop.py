@@ -14,7 +14,7 @@ from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.loop import fit
 from research.training.member import MemberProgress, Outcome, shapes_of
-from tests.tiny import CHOOSING, ONE, encoded
+from tests.tiny import ANSWERER, ONE, encoded
 from tests.training.members import (
     METHOD,
     PROGRAM,
@@ -34,7 +34,7 @@ def cohort():
 
 
 def run(devices, *args) -> list[Outcome]:
-    return fit(PROGRAM, devices, cohort(), CHOOSING, "accuracy", *args)
+    return fit(PROGRAM, devices, cohort(), ANSWERER, "accuracy", *args)
 
 
 def assert_same(left: list[Outcome], right: list[Outcome]) -> None:
@@ -100,7 +100,7 @@ def test_the_state_kept_is_the_best_not_the_last(whole):
     for one, outcome in zip(cohort(), outcomes, strict=True):
         progress = outcome.progress
         frozen = split(one.leaves, mask((METHOD,), one.leaves))[1]
-        dev = CHOOSING.answers(
+        dev = ANSWERER.training_answers(
             Predictor(PROGRAM.model, devices, PROGRAM.dtype),
             AdaptedWeights(one.hyper.methods, {**frozen, **outcome.trained}),
             EncodedPrompts(one.dev, one.frame),
@@ -113,7 +113,7 @@ def test_the_state_kept_is_the_best_not_the_last(whole):
 
 def test_a_diverging_member_leaves_the_others_alone(whole):
     devices, outcomes = whole
-    sound = fit(PROGRAM, devices, [*cohort()[:3], member(3)], CHOOSING, "accuracy")
+    sound = fit(PROGRAM, devices, [*cohort()[:3], member(3)], ANSWERER, "accuracy")
     assert sound[3].progress.status != "diverged"
     assert_same(sound[:3], outcomes[:3])
 
@@ -121,7 +121,7 @@ def test_a_diverging_member_leaves_the_others_alone(whole):
 def test_a_state_that_breaks_in_the_last_step_before_dev_is_not_kept():
     """Its training losses are finite still; its dev scores are not, and 'beat' no score at all."""
     one = member(4, weight_decay=1e38)
-    [outcome] = fit(PROGRAM, ONE, [one], CHOOSING, "accuracy")
+    [outcome] = fit(PROGRAM, ONE, [one], ANSWERER, "accuracy")
     assert (outcome.progress.status, outcome.progress.best_step) == ("diverged", 0)
     assert_same_leaves(outcome.trained, split(one.leaves, mask((METHOD,), one.leaves))[0])
 
@@ -132,7 +132,7 @@ def test_reports_after_the_first_step_and_each_evaluation():
         PROGRAM,
         ONE,
         [misled(2)],
-        CHOOSING,
+        ANSWERER,
         "accuracy",
         None,
         lambda *args: seen.append(args),
@@ -174,7 +174,7 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
     assert last < 9
 
     def cost(member, *args):
-        return fit(PROGRAM, ONE, [member], CHOOSING, "accuracy", *args)[0].progress.cost
+        return fit(PROGRAM, ONE, [member], ANSWERER, "accuracy", *args)[0].progress.cost
 
     whole = cost(wide)
     # Twice as wide, but in the last of the two layers, which computes targets alone.
@@ -183,8 +183,8 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
         cost(wide, Once(tmp_path, at=last + 1, killed=True))
     assert cost(wide, Once(tmp_path)) == whole
     # And for a member of a cohort that is trained elsewhere.
-    alone = [fit(PROGRAM, ONE, [narrow], CHOOSING, "accuracy")]
-    shapes = shapes_of([narrow, wide], CHOOSING)
-    [apart] = fit(PROGRAM, ONE, [narrow], CHOOSING, "accuracy", shapes=shapes)
+    alone = [fit(PROGRAM, ONE, [narrow], ANSWERER, "accuracy")]
+    shapes = shapes_of([narrow, wide], ANSWERER)
+    [apart] = fit(PROGRAM, ONE, [narrow], ANSWERER, "accuracy", shapes=shapes)
     assert apart.progress.cost == whole
     assert_same_leaves(apart.trained, alone[0][0].trained)

@@ -20,7 +20,7 @@ from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, TrainState, init_state
 from tests.hlo import collectives, size_of
 from tests.thorough import cases
-from tests.tiny import CHOOSING, FRAME, ONE, batch, decoder, hyper, with_method
+from tests.tiny import ANSWERER, FRAME, ONE, batch, decoder, hyper, with_method
 from tests.training.members import (
     METHOD,
     MODEL,
@@ -222,7 +222,7 @@ def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
     members = [member(0), misled(2)]
 
     def outcomes(where, checkpoints=None):
-        return fit(PROGRAM, where, members, CHOOSING, "accuracy", checkpoints)
+        return fit(PROGRAM, where, members, ANSWERER, "accuracy", checkpoints)
 
     with pytest.raises(Killed):
         outcomes(devices, Once(tmp_path, at=8, killed=True))
@@ -233,7 +233,7 @@ def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
         dev_losses = [loss for *_, loss in first.progress.history]
         expected = [loss for *_, loss in plain.progress.history]
         np.testing.assert_allclose(dev_losses, expected, rtol=1e-4)
-        dev = CHOOSING.answers(
+        dev = ANSWERER.training_answers(
             Predictor(PROGRAM.model, devices, PROGRAM.dtype),
             AdaptedWeights(one.hyper.methods, {**one.leaves, **second.trained}),
             EncodedPrompts(one.dev, one.frame),

@@ -12,7 +12,7 @@ from research.training.cohort import cohort_on
 from research.training.loop import fit
 from research.training.member import shapes_of
 from research.training.parts import fit_parts, fitting, split_members
-from tests.tiny import CHOOSING, ONE
+from tests.tiny import ANSWERER, ONE
 from tests.training.members import METHOD, PROGRAM, VMAP, Killed, member
 
 
@@ -39,12 +39,12 @@ def members():
 
 @pytest.fixture(scope="module")
 def at_once(members):
-    return fit(PROGRAM, VMAP, members, CHOOSING, "accuracy")
+    return fit(PROGRAM, VMAP, members, ANSWERER, "accuracy")
 
 
 def test_as_many_are_at_once_as_there_is_memory_for(members, at_once, monkeypatch):
     """By what XLA says of one, the leaves that all share counted once."""
-    shapes = shapes_of(members, CHOOSING)
+    shapes = shapes_of(members, ANSWERER)
     taken = peak_bytes(at_once[0].progress.cost)
     frozen = split(members[0].leaves, mask((METHOD,), members[0].leaves))[1]
     shared = sum(leaf.nbytes for leaf in frozen.values())
@@ -76,7 +76,7 @@ def test_parts_are_the_same_to_rounding_and_go_on_where_they_were_cut(
     monkeypatch.setattr(parts, "fitting", lambda *settings: 2)
     monkeypatch.setattr(loop, "cohort_on", started)
     kept = Checkpoints(tmp_path, {"runs": ["three"]}, seconds=0)
-    settings = (PROGRAM, VMAP, members, CHOOSING, "accuracy", kept)
+    settings = (PROGRAM, VMAP, members, ANSWERER, "accuracy", kept)
     with pytest.raises(Killed):
         fit_parts(*settings, cut_short)
     assert told[0] == [1, 1, 0] and told[-1][2] == 4

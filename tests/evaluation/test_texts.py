@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from research.evaluation.answer_kinds.texts import TextAnswerer
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.predictor import AdaptedWeights
-from research.evaluation.text_answers import Writing
 from research.tasks.prompts.template import Template
 from research.tasks.text_task import FreeText, TextTask, grouped
 from tests import films
@@ -27,11 +27,11 @@ def test_the_loss_is_the_mean_over_all_target_tokens():
     assert found == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-def writing(end: str, ending: tuple[int, ...] = ()) -> Writing:
+def writing(end: str, ending: tuple[int, ...] = ()) -> TextAnswerer:
     shown = grouped([({"text": "a"}, ["b"])])
     task = TextTask("t", (), (Template("{text}:"),), FreeText(end=end), shown, shown)
     tokenizer = films.tokenizer()
-    return Writing(task, tokenizer, ending or tuple(tokenizer.encode(end)))
+    return TextAnswerer(task, tokenizer, ending or tuple(tokenizer.encode(end)))
 
 
 def test_what_ends_a_text():
@@ -56,4 +56,4 @@ def test_what_ends_a_text():
 )
 def test_what_is_read_of_it(end, written, read):
     one = writing(end, (1,) if not end else ())
-    assert one._read(np.array(one.tokenizer.encode(written))) == read
+    assert one._decoded(np.array(one.tokenizer.encode(written))) == read

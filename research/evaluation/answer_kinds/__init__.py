@@ -1,0 +1,1 @@
+"""Answer kinds: labels, texts and numbers, one file each."""

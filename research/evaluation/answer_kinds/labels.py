@@ -1,0 +1,167 @@
+"""Answers that are one of the task's labels, by the scores of the labels' texts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from research.common.tokenizer import Tokenizer
+from research.evaluation.answer_kinds.kind import Answerer, FittedBaseline
+from research.evaluation.baselines import Fitted, majority_class
+from research.evaluation.batch import EncodedPrompts
+from research.evaluation.calibration import ensembled, pooled_label_scores
+from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.methods.method import Array
+from research.runtime.executable import Call
+from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, Normalisation
+from research.tasks.encoding.encoder import Encoder
+from research.tasks.metrics.classification import METRICS
+from research.tasks.task import Example, Task
+
+
+class LabelAnswers(NamedTuple):
+    """Label scores of a split.
+
+    Attributes:
+        scores: [I, C] of each label, higher is likelier.
+        loss: mean negative log-probability of a target token of the right label, in nats.
+        metrics: every metric by name, and the loss.
+    """
+
+    scores: np.ndarray
+    loss: float
+    metrics: dict[str, float]
+
+
+def label_answers(scores: np.ndarray, gold: np.ndarray, loss: float) -> LabelAnswers:
+    """Answers from label scores [I, C] and the right classes [I]."""
+    predicted = scores.argmax(-1)
+    metrics = {
+        name: float(metric(predicted, gold, scores.shape[1])) for name, metric in METRICS.items()
+    }
+    return LabelAnswers(scores, loss, {**metrics, "loss": loss})
+
+
+def target_loss(scores: np.ndarray, gold: np.ndarray, lengths: Array) -> float:
+    """Loss per token of the right targets [I], indices into scores [I, K] and lengths [K]."""
+    right = scores[np.arange(len(gold)), gold]
+    return -float(right.sum() / np.asarray(lengths)[gold].sum())
+
+
+@dataclass(frozen=True)
+class LabelAnswerer:
+    """Answers with the label whose texts are likeliest.
+
+    Attributes:
+        texts: all texts of all labels; training uses the first of each label.
+    """
+
+    texts: LabelTexts
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The targets that are trained on."""
+        _, first = np.unique(self.texts.owner, return_index=True)
+        return Labels(*(part[first] for part in self.texts.targets))
+
+    def target_width(self, rows: Encoded) -> int:
+        """Tokens of the longest label."""
+        del rows
+        return self.labels.tokens.shape[1]
+
+    def training_answers(
+        self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
+    ) -> LabelAnswers:
+        """Answers by the first text of each label, uncalibrated."""
+        scores, gold = predictor.scores(weights, prompts, self.labels), prompts.rows.label
+        return label_answers(scores, gold, target_loss(scores, gold, self.labels.length))
+
+    def answers(
+        self,
+        predictor: Predictor,
+        weights: AdaptedWeights,
+        prompts: EncodedPrompts,
+        normalisation: Normalisation,
+    ) -> LabelAnswers:
+        """Answers by all texts of each label, calibrated by the prompts' neutral prompts.
+
+        The loss is uncalibrated, of the first text of each label.
+        """
+        targets, gold = self.texts.targets, prompts.rows.label
+        scores = predictor.scores(weights, prompts, targets)
+        neutral = [predictor.scores(weights, one, targets) for one in prompts.neutral()]
+        pooled = pooled_label_scores(scores, self.texts, normalisation, neutral)
+        first_texts = np.searchsorted(self.texts.owner, gold)
+        return label_answers(pooled, gold, target_loss(scores, first_texts, targets.length))
+
+    def calls(
+        self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
+    ) -> list[Call]:
+        """The calls that score the prompts and their neutral prompts, one of each shape."""
+        return [
+            call
+            for scored in (prompts, *prompts.neutral())
+            for call in predictor.score_calls(weights, scored, self.texts.targets)
+        ]
+
+
+@dataclass(frozen=True)
+class LabelKind:
+    """The answer kind of classification tasks."""
+
+    task: Task
+    name: ClassVar[str] = "label"
+
+    @property
+    def head_outputs(self) -> int:
+        return len(self.task.labels)
+
+    def encoder(self, tokenizer: Tokenizer, template: int, **options: Any) -> Encoder:
+        task = self.task
+        return Encoder(tokenizer, task.templates[template], task.verbalizer, task.labels, **options)
+
+    def answerer(self, encoder: Encoder) -> Answerer:
+        return LabelAnswerer(encoder.texts())
+
+    def ensemble(self, members: Sequence[LabelAnswers], rows: Encoded) -> LabelAnswers:
+        """The mean over members of the labels' probabilities, and of the loss."""
+        scores = ensembled([member.scores for member in members])
+        loss = sum(member.loss for member in members) / len(members)
+        return label_answers(scores, rows.label, loss)
+
+    def fit_baseline(self, fit: Callable[..., Fitted], train: Sequence[Example]) -> FittedBaseline:
+        classes = len(self.task.labels)
+        fitted = fit([example.text for example in train], self._classes(train).tolist(), classes)
+
+        def answer(examples: Sequence[Example]) -> LabelAnswers:
+            gold = self._classes(examples)
+            _, scores = fitted.predict([example.text for example in examples])
+            loss = -float(scores[np.arange(len(gold)), gold].mean())
+            return label_answers(scores, gold, loss)
+
+        return fitted, answer
+
+    def constant_scores(self, train: Encoded, dev: Encoded) -> dict[str, float]:
+        """The score of the most common class of training."""
+        gold, classes = train.label.tolist(), len(self.task.labels)
+        fitted = majority_class([""] * len(gold), gold, classes)  # it ignores the texts
+        predicted = fitted.scores([""] * len(dev.label)).argmax(axis=-1)
+        score = METRICS[self.task.metric](predicted, dev.label, classes)
+        return {"the majority class": float(score)}
+
+    def prediction_fields(
+        self, examples: Sequence[Example], answers: LabelAnswers
+    ) -> dict[str, Any]:
+        return {
+            "labels": self.task.labels,
+            "gold": self._classes(examples),
+            "predicted": answers.scores.argmax(-1),
+            "scores": answers.scores,
+        }
+
+    def _classes(self, examples: Sequence[Example]) -> np.ndarray:
+        """[I] indices of the examples' labels."""
+        index = {label: i for i, label in enumerate(self.task.labels)}
+        return np.array([index[example.label] for example in examples])

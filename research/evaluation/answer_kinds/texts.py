@@ -1,0 +1,158 @@
+"""Answers that are texts, which the backbone generates."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from research.common.tokenizer import Tokenizer
+from research.evaluation.answer_kinds.kind import Answerer, FittedBaseline
+from research.evaluation.baselines import FittedTexts
+from research.evaluation.batch import EncodedPrompts, bucket
+from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.runtime.executable import Call
+from research.tasks.encoding.encoded import Encoded, Normalisation
+from research.tasks.encoding.encoder import Encoder
+from research.tasks.encoding.text_encoder import TextEncoder
+from research.tasks.task import Example
+from research.tasks.text_task import TextTask
+from research.tasks.texts import ScoredTexts
+
+
+class TextAnswers(NamedTuple):
+    """Generated texts of a split.
+
+    Attributes:
+        texts: the texts beside their references, and their metrics.
+        loss: mean negative log-probability of a token of the first reference, in nats.
+        metrics: every metric by name, and the loss.
+    """
+
+    texts: ScoredTexts
+    loss: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TextAnswerer:
+    """Generates texts by the task's decoding settings.
+
+    A text ends at the last id of `ending`, at EOS, and before the first end of the verbalizer.
+
+    Attributes:
+        task: the task.
+        tokenizer: the backbone's tokenizer.
+        ending: the ids that follow a text in training.
+    """
+
+    task: TextTask
+    tokenizer: Tokenizer
+    ending: tuple[int, ...]
+
+    def target_width(self, rows: Encoded) -> int:
+        """Tokens of the longest target, rounded up to a bucket."""
+        return bucket(rows.longest_target)
+
+    def training_answers(
+        self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
+    ) -> TextAnswers:
+        """One text for each row, scored against the row's references."""
+        loss = predictor.loss(weights, prompts, batch_size=32)
+        generated = predictor.generate(weights, prompts, self.task.decoding, ends=self._ends)
+        lines = zip(np.asarray(generated.tokens), np.asarray(generated.length), strict=True)
+        outputs = [self._decoded(row[:length]) for row, length in lines]
+        texts = self.task.judged(outputs, prompts.rows.references)
+        return TextAnswers(texts, loss, {**texts.metrics(), "loss": loss})
+
+    def answers(
+        self,
+        predictor: Predictor,
+        weights: AdaptedWeights,
+        prompts: EncodedPrompts,
+        normalisation: Normalisation,
+    ) -> TextAnswers:
+        """The same as while training."""
+        del normalisation
+        return self.training_answers(predictor, weights, prompts)
+
+    def calls(
+        self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
+    ) -> list[Call]:
+        """None: generation is compiled when it is first needed."""
+        del predictor, weights, prompts
+        return []
+
+    @property
+    def _ends(self) -> tuple[int, ...]:
+        eos = self.tokenizer.eos_token_id
+        # No single token of an ending of several tokens ends a text.
+        ending = self.ending if len(self.ending) == 1 else ()
+        return tuple(dict.fromkeys((*ending, *((eos,) if isinstance(eos, int) else ()))))
+
+    def _decoded(self, tokens: np.ndarray) -> str:
+        """The text of one row's tokens, without its end and the white space around it."""
+        text = self.tokenizer.decode(
+            tokens.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        assert isinstance(text, str)  # of one row
+        end = self.task.verbalizer.end
+        return (text.split(end)[0] if end else text).strip()
+
+
+@dataclass(frozen=True)
+class TextKind:
+    """The answer kind of generation tasks."""
+
+    task: TextTask
+    name: ClassVar[str] = "text"
+
+    @property
+    def head_outputs(self) -> int:
+        return 0
+
+    def encoder(self, tokenizer: Tokenizer, template: int, **options: Any) -> TextEncoder:
+        task = self.task
+        return TextEncoder(
+            tokenizer,
+            task.templates[template],
+            task.verbalizer,
+            task.labels,
+            most=task.decoding.max_new_tokens,
+            **options,
+        )
+
+    def answerer(self, encoder: Encoder) -> Answerer:
+        assert isinstance(encoder, TextEncoder)  # made by `encoder`
+        return TextAnswerer(self.task, encoder.tokenizer, encoder.ending)
+
+    def ensemble(self, members: Sequence[TextAnswers], rows: Encoded) -> TextAnswers:
+        """The answers of the only member: ensembles average label scores."""
+        del rows
+        [answers] = members
+        return answers
+
+    def fit_baseline(
+        self, fit: Callable[..., FittedTexts], train: Sequence[Example]
+    ) -> FittedBaseline:
+        pairs = [(example.text, text) for example in train for text in example.references]
+        fitted = fit([text for text, _ in pairs], [target for _, target in pairs])
+
+        def answer(examples: Sequence[Example]) -> TextAnswers:
+            outputs = fitted.write([example.text for example in examples])
+            texts = self.task.judged(outputs, [example.references for example in examples])
+            return TextAnswers(texts, math.nan, texts.metrics())  # it gives no probabilities
+
+        return fitted, answer
+
+    def constant_scores(self, train: Encoded, dev: Encoded) -> dict[str, float]:
+        """None."""
+        del train, dev
+        return {}
+
+    def prediction_fields(
+        self, examples: Sequence[Example], answers: TextAnswers
+    ) -> dict[str, Any]:
+        del examples
+        return vars(answers.texts)

@@ -65,24 +65,37 @@ def write(method: LoRA, leaves: Leaves, model: Model) -> tuple[dict[str, Any], A
     arrays, ranks, dora = {}, {}, isinstance(method, DoRA)
     for path, key in keys.items():
         theirs = key.theirs.removesuffix(".weight")
-        factors = added_to(method, leaves)[path]
+        factors = _whole_factors(added_to(method, leaves)[path])
         own = [factors["a"].T, factors["b"].T]
         if dora:
             own.append(factors["magnitude"])
         arrays |= zip(_names(theirs, dora), own, strict=True)
         ranks[theirs] = factors["a"].shape[1]
+    double = 2 if method.start == "pissa" else 1
+    rank = double * method.rank
     fields = {
-        "r": method.rank,
-        "lora_alpha": float(method.alpha),
+        "r": rank,
+        "lora_alpha": float(method.alpha) * (math.sqrt(double) if method.stabilised else double),
         "lora_dropout": float(method.dropout or 0.0),
         "target_modules": endings(set(ranks), model),
         "use_rslora": method.stabilised,
         "use_dora": dora,
-        "rank_pattern": {name: rank for name, rank in ranks.items() if rank != method.rank},
+        "rank_pattern": {name: rank_of for name, rank_of in ranks.items() if rank_of != rank},
         "fan_in_fan_out": not all(key.transposed for key in keys.values()),
         "bias": "none",
     }
     return fields, arrays
+
+
+def _whole_factors(factors: Leaves) -> Leaves:
+    """Factors of the whole update: with the start that is subtracted, A B - A_0 B_0, of twice the
+    rank, as PEFT converts PiSSA for the unchanged backbone.
+    """
+    if "start_a" not in factors:
+        return factors
+    a = np.concatenate([factors["a"], factors["start_a"]], axis=1)
+    b = np.concatenate([factors["b"], -np.asarray(factors["start_b"])], axis=0)
+    return {**factors, "a": a, "b": b}
 
 
 def _names(theirs: str, dora: bool | None) -> list[str]:

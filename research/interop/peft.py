@@ -21,6 +21,7 @@ from research.common.errors import InputError
 from research.common.json_io import read_json
 from research.interop import head, ia3, lora, prefix, soft_prompt
 from research.interop.options import TASKS, check_options
+from research.methods import METHODS
 from research.methods.head import Head
 from research.methods.method import Leaves, Method, backbone
 from research.methods.prompt_file import CONFIG, WEIGHTS, check_finite
@@ -29,13 +30,12 @@ from research.models.checkpoint.tensors import Tensor, tensors
 from research.models.checkpoint.weights import Problem, misfits, problem_summary
 from research.models.model import Model
 
-# What PEFT calls our methods, and the files that read and write them.
-KINDS: dict[str, tuple[str, Any]] = {
-    "dora": ("LORA", lora),
-    "ia3": ("IA3", ia3),
-    "lora": ("LORA", lora),
-    "prefix": ("PREFIX_TUNING", prefix),
-    "soft_prompt": ("PROMPT_TUNING", soft_prompt),
+# The modules that read and write adapters, by PEFT's `peft_type`; see `Method.peft_type`.
+KINDS: dict[str, Any] = {
+    "IA3": ia3,
+    "LORA": lora,
+    "PREFIX_TUNING": prefix,
+    "PROMPT_TUNING": soft_prompt,
 }
 
 
@@ -54,7 +54,7 @@ def load_adapter(
             raise InputError("adapter", str(folder), f"it has no {file}, and no other is read")
     config, stored = read_json(folder / CONFIG), tensors([folder / WEIGHTS])
     check_options(config, model.ROUTE)
-    kind = dict(KINDS.values())[config["peft_type"]]
+    kind = KINDS[config["peft_type"]]
     shapes = {path: leaf.shape for path, leaf in backbone(params).items()}
     try:
         classes = head.classes(config, stored, model, kind.PREFIX)
@@ -86,7 +86,8 @@ def save_adapter(
     folder exists and is not empty, and for methods that PEFT cannot express together.
     """
     method, head_method = _expressed(methods)
-    kind_name, kind = KINDS[method.name]
+    peft_type = str(method.peft_type)
+    kind = KINDS[peft_type]
     own: Leaves = {
         path: np.asarray(leaf, np.float32) for path, leaf in leaves.items() if ":" in path
     }
@@ -96,7 +97,7 @@ def save_adapter(
         arrays = {**arrays, **head.write(head_method, own, model, kind.PREFIX)}
         fields, task = {**fields, "modules_to_save": [head.MODULE]}, "SEQ_CLS"
     given = {"base_model_name_or_path": backbone_name, "task_type": task}
-    config = {"peft_type": kind_name, **given, "inference_mode": True, **fields}
+    config = {"peft_type": peft_type, **given, "inference_mode": True, **fields}
     with whole_folder(folder) as work:
         (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -107,10 +108,11 @@ def _expressed(methods: Sequence[Method]) -> tuple[Method, Method | None]:
     """(the method that PEFT has a name for, the head beside it, if any)."""
     heads = [method for method in methods if method.is_head]
     others = [method for method in methods if not method.is_head]
-    if len(others) == 1 and others[0].name in KINDS:
+    if len(others) == 1 and others[0].peft_type in KINDS:
         return others[0], heads[0] if heads else None
+    names = ", ".join(sorted(name for name, kind in METHODS.items() if kind.peft_type))
     allowed = (
-        f"an adapter is one of {', '.join(KINDS)}, with or without a head: merge LoRA into the "
+        f"PEFT has {names}, with or without a head: merge what was added into the "
         "backbone, or save what trained of the backbone as a whole model"
     )
     raise InputError("methods", [method.name for method in methods], allowed)

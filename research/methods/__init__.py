@@ -1,5 +1,6 @@
-"""Methods by name: a new one is a file here and a line in `METHODS`."""
+"""Methods by name: a new method is a file here and a line in `METHODS`."""
 
+from research.methods.adalora import AdaLoRA
 from research.methods.bitfit import BitFit
 from research.methods.bottleneck import Bottleneck
 from research.methods.dora import DoRA
@@ -8,15 +9,18 @@ from research.methods.head import Head
 from research.methods.ia3 import IA3
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
+from research.methods.lora_fa import LoRAFA
 from research.methods.method import Method
 from research.methods.norms import Norms
 from research.methods.prefix import PrefixTuning
 from research.methods.selected import Selected
 from research.methods.soft_prompt import SoftPrompt
+from research.methods.vera import VeRA
 
 METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (
+        AdaLoRA,
         BitFit,
         Bottleneck,
         DoRA,
@@ -25,9 +29,11 @@ METHODS: dict[str, type[Method]] = {
         IA3,
         LastLayers,
         LoRA,
+        LoRAFA,
         Norms,
         PrefixTuning,
         Selected,
         SoftPrompt,
+        VeRA,
     )
 }

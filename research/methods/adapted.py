@@ -1,20 +1,15 @@
 """Where a backbone meets its methods: the only place that knows both."""
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 from flax.traverse_util import unflatten_dict
 
-from research.methods.dropout import shared_dropout
-from research.methods.method import Array, LayerCall, Leaves, Method, added_to, backbone, path_key
+from research.methods.interception import layers_adapted
+from research.methods.method import Array, Leaves, Method, added_to, backbone
 from research.models.layers.attention import KeyValueMemory
-from research.models.layers.dropout import Dropout
 from research.models.layers.remat import layers_again
 from research.models.model import Model
 
@@ -212,30 +207,6 @@ class Adapted:
     ) -> Any:
         chosen: dict[str, Any] = {} if at is None else {"at": at}
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
-        with self._layers_adapted(keys), layers_again(self.remat):
+        adapted = layers_adapted(self.methods, self.leaves, self.dtype, self.dropout, keys)
+        with adapted, layers_again(self.remat):
             return self.model.apply({"params": params}, *args, method=method, **chosen)
-
-    @contextlib.contextmanager
-    def _layers_adapted(self, keys: jax.Array | None) -> Iterator[None]:
-        """Within, a call of a layer that some method added leaves to goes through that method."""
-        added = [(m, jax.tree.map(self._cast, added_to(m, self.leaves))) for m in self.methods]
-
-        def intercept(call, args, kwargs, context):
-            path = "/".join(context.module.path)
-            here = None if keys is None else jax.vmap(lambda key: path_key(key, path))(keys)
-            if self.dropout and isinstance(context.module, Dropout):
-                if context.method_name == "works":
-                    return here is not None
-                return shared_dropout(args[0], self.dropout, here)
-            touched = [(m, own[path]) for m, own in added if path and path in own]
-            if context.method_name != "__call__" or not touched:
-                return call(*args, **kwargs)
-            kernel = context.module.get_variable("params", "kernel")
-            module, variables = context.module.unbind()  # which may be called more than once
-            call = partial(module.apply, variables)
-            for method, leaf in touched:
-                call = partial(method.layer, leaf, site=LayerCall(call, kernel, here))
-            return call(*args, **kwargs)
-
-        with nn.intercept_methods(intercept):
-            yield

@@ -19,6 +19,7 @@ class BitFit(Method):
     """
 
     name: ClassVar[str] = "bitfit"
+    family: ClassVar[str] = "small"
     learning_rates: ClassVar[tuple[float, ...]] = (3e-4, 1e-3, 3e-3)
 
     def trains(self, paths: Collection[str]) -> Iterable[str]:

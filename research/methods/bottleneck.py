@@ -37,8 +37,9 @@ class Bottleneck(Method):
     """
 
     name: ClassVar[str] = "bottleneck"
+    family: ClassVar[str] = "small"
     neutral: ClassVar[bool] = False
-    settled: ClassVar[tuple[str, ...]] = ("size", "form", "deviation")
+    training_only: ClassVar[tuple[str, ...]] = ("size", "form", "deviation")
     learning_rates: ClassVar[tuple[float, ...]] = (3e-5, 3e-4, 3e-3)
     size: int = 64
     form: Literal["houlsby", "pfeiffer"] = "houlsby"
@@ -65,7 +66,7 @@ class Bottleneck(Method):
         inner = jax.nn.gelu(h @ leaf["down"] + leaf["down_bias"][None, None], approximate=False)
         return h + inner @ leaf["up"] + leaf["up_bias"][None, None]
 
-    def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
+    def pad_for_serving(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
         """With more inner activations, of which W_2 reads none."""
         return {name: pad_to(array, shapes[name]) for name, array in leaf.items()}
 

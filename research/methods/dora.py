@@ -37,7 +37,7 @@ class DoRA(LoRA):
         stretch = jnp.expand_dims(_stretch(leaf, whole).astype(x.dtype), range(x.ndim - 1))
         dropped = dropout(x, self.dropout, site.keys)
         turned = flat_product(dropped, site.kernel)
-        added = self._added(leaf, dropped)
+        added = self._update(leaf, dropped)
         return site.call(x) + (stretch - 1) * turned + stretch * added
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:

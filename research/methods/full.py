@@ -17,6 +17,7 @@ class Full(Method):
     """
 
     name: ClassVar[str] = "full"
+    family: ClassVar[str] = "full"
     learning_rates: ClassVar[tuple[float, ...]] = (1e-5, 3e-5, 1e-4)
 
     def trains(self, paths: Collection[str]) -> Iterable[str]:

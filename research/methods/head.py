@@ -24,6 +24,7 @@ class Head(Method):
     """
 
     name: ClassVar[str] = "head"
+    family: ClassVar[str] = "layers"
     is_head: ClassVar[bool] = True
     learning_rates: ClassVar[tuple[float, ...]] = (3e-3, 1e-2, 3e-2)
     pool: Literal["first", "mean"] = "first"
@@ -40,7 +41,7 @@ class Head(Method):
             leaf["dense_bias"] = jnp.zeros(width)
         return {"": leaf}
 
-    def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
+    def pad_for_serving(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves:
         """With more classes, of probability zero."""
         bias = pad_to(leaf["bias"], shapes["bias"])
         bias[len(leaf["bias"]) :] = -np.inf

@@ -21,6 +21,8 @@ class IA3(Method):
     """
 
     name: ClassVar[str] = "ia3"
+    family: ClassVar[str] = "small"
+    peft_type: ClassVar[str | None] = "IA3"
     learning_rates: ClassVar[tuple[float, ...]] = (1e-3, 3e-3, 1e-2)
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:

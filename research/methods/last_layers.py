@@ -25,6 +25,7 @@ class LastLayers(Method):
     """
 
     name: ClassVar[str] = "last_layers"
+    family: ClassVar[str] = "layers"
     learning_rates: ClassVar[tuple[float, ...]] = (3e-5, 1e-4, 3e-4)
     last: int = 1
 

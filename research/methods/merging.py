@@ -1,7 +1,7 @@
 """Folding what methods added into the layers that they change."""
 
 from research.common.errors import InputError
-from research.methods.method import Leaves, Method, added_to, backbone
+from research.methods.method import Leaves, Method, added_to, added_to_layers, backbone
 
 
 def merged(methods: tuple[Method, ...], leaves: Leaves) -> Leaves:
@@ -15,7 +15,11 @@ def merged(methods: tuple[Method, ...], leaves: Leaves) -> Leaves:
     for method in methods:
         if method.is_head:
             continue
-        for path, leaf in added_to(method, leaves).items():
+        layers = added_to_layers(method, leaves)
+        if not layers and added_to(method, leaves):
+            allowed = "what it adds stands beside the backbone and cannot be merged into it"
+            raise InputError("method", method.name, allowed)
+        for path, leaf in layers.items():
             names = (f"{path}/kernel", f"{path}/bias")
             layer = {name.rpartition("/")[2]: result[name] for name in names if name in result}
             folded = method.merge(leaf, layer)

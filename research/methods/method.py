@@ -1,7 +1,11 @@
-"""What a method is: what it adds beside the backbone, what it trains, what it changes.
+"""The interface of a method: what it adds beside the backbone, what trains, what it changes.
 
 A backbone never knows how it is adapted. All arrays live in one flat dict of leaves
-(`Leaves`): backbone leaves under their own path, a method's leaves under `<name>:<path>`.
+(`Leaves`): backbone leaves under their own path, a method's leaves under `<name>:<path>`:
+
+    layers_0/attention/query/kernel         of the backbone
+    lora:layers_0/attention/query/a         that LoRA adds to this layer
+    soft_prompt:/prompt                     that a soft prompt adds to the model as a whole
 """
 
 import zlib
@@ -18,10 +22,12 @@ from research.models.checkpoint.weights import Array, Leaves
 
 
 class Words(NamedTuple):
-    """What a task offers to the start of a method.
+    """Texts of the task from which a method may start.
 
-    labels: the text of each, in their order; of a task without labels, words that it names. ids:
-    the token ids of a text.
+    Attributes:
+        labels: text of each label, in the task's order; of a task without labels, words that it
+            names.
+        ids: token ids of a text.
     """
 
     labels: tuple[str, ...]
@@ -29,11 +35,12 @@ class Words(NamedTuple):
 
 
 class LayerCall(NamedTuple):
-    """A backbone layer as a method meets it.
+    """A backbone layer that a method changes.
 
-    call: the layer beneath, `[B, T, D_in] -> [B, T, D_out]`; a pooler's has no T.
-    kernel: its kernel `[D_in, D_out]`.
-    keys: one random key per row `[B]` while training, None while evaluating.
+    Attributes:
+        call: the layer itself, `[B, T, D_in] -> [B, T, D_out]`; a pooler's input has no T.
+        kernel: its kernel `[D_in, D_out]`.
+        keys: one random key per row `[B]` while training, None while evaluating.
     """
 
     call: Callable[[jax.Array], jax.Array]
@@ -43,31 +50,63 @@ class LayerCall(NamedTuple):
 
 @dataclass(frozen=True)
 class Method:
-    """A way to adapt a backbone; the default does nothing.
+    """A way to adapt a backbone; the default adds and trains nothing.
 
-    Subclasses are frozen dataclasses registered as pytrees (`traced_method`): fields named there
+    Subclasses are frozen dataclasses registered as pytrees (`traced_method`). Fields named there
     are traced, so that one compiled step serves all their values; all others are static.
+
+    Attributes:
+        name: in configs, and the prefix of the leaves that it adds.
+        family: kind of method, which decides its colour in figures: `soft`, `lora`, `small`,
+            `layers`, `full` or `other`.
+        is_head: whether it is a classification head, see `Head`.
+        neutral: whether the adapted model equals the backbone before the first step.
+        training_only: fields that are not read once training is over; adapters that differ in
+            them alone can be served by one program.
+        peft_type: `peft_type` of the format of Hugging Face PEFT that can hold it; None: none can.
+        learning_rates: AdamW learning rates to try on dev where a config names none.
     """
 
     name: ClassVar[str]
-    is_head: ClassVar[bool] = False  # whether it classifies, see `Head`
-    neutral: ClassVar[bool] = True  # whether a backbone is itself before the first step
-    settled: ClassVar[tuple[str, ...]] = ()  # fields that nothing reads once training is over
-    # Those tried on dev where a row names none, for AdamW; a method says where it has them from.
+    family: ClassVar[str] = "other"
+    is_head: ClassVar[bool] = False
+    neutral: ClassVar[bool] = True
+    training_only: ClassVar[tuple[str, ...]] = ()
+    peft_type: ClassVar[str | None] = None
     learning_rates: ClassVar[tuple[float, ...]] = ()
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
-        """New leaves, as {module path: {leaf name: array}}; '' is the model as a whole."""
+        """New leaves, as {module path: {leaf name: array}}.
+
+        Those under '' belong to the model as a whole. If the method also adds leaves to layers,
+        every such layer sees them beside its own.
+        """
         del key, params, words
         return {}
 
     def trains(self, paths: Collection[str]) -> Iterable[str]:
-        """The backbone leaves, out of `paths`, that train."""
+        """Backbone leaves, out of `paths`, that train; the others stay frozen."""
         del paths
         return ()
 
+    def freezes(self, paths: Collection[str]) -> Iterable[str]:
+        """Leaves of its own, out of `paths` (`<name>:...`), that stay frozen; the others train."""
+        del paths
+        return ()
+
+    def penalty(self, added: dict[str, Leaves]) -> jax.Array | None:
+        """Scalar [] that training adds to the mean loss of a step; None: nothing.
+
+        It is added once per optimizer step, whatever the batch size, the micro-batches and the
+        devices. The reported loss leaves it out.
+
+        Args:
+            added: the method's leaves, as `init` returns them.
+        """
+        del added
+
     def rate(self, path: str) -> ArrayLike | None:
-        """How many times the stage's learning rate that of a leaf it added is; None: once."""
+        """Factor on the stage's learning rate for a leaf of its own; None: 1."""
         del path
 
     def layer(self, leaf: Leaves, x: jax.Array, site: LayerCall) -> jax.Array:
@@ -76,44 +115,51 @@ class Method:
         return site.call(x)
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves | None:
-        """The layer's own leaves, `kernel` [D_in, D_out] and perhaps `bias` [D_out], with which it
-        does alone what it does with `leaf`; None where there are none such.
+        """The backbone's leaves of a layer, `kernel` [D_in, D_out] and perhaps `bias` [D_out],
+        changed so that the layer alone computes what it computes with `leaf`; None: impossible.
         """
         del leaf, layer
 
-    def widened(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves | None:
-        """Leaves of the larger `shapes`, by leaf name, that do what `leaf` does; None where there
-        are none such, so that only leaves of equal shapes stack.
+    def stored(self, leaf: Leaves) -> Leaves:
+        """The part of the leaves added to one layer that is stored after training."""
+        return leaf
+
+    def redrawn(self, params: Leaves) -> dict[str, Leaves]:
+        """Leaves that `stored` leaves out because they follow from the settings and the shapes of
+        the backbone alone; in the form of `init`.
+        """
+        del params
+        return {}
+
+    def pad_for_serving(self, leaf: Leaves, shapes: Mapping[str, tuple[int, ...]]) -> Leaves | None:
+        """Leaves of the larger `shapes`, by leaf name, that compute the same as `leaf`, so that
+        adapters of several sizes can be stacked; None: only equal shapes stack.
         """
         del leaf, shapes
 
-    def stored(self, leaf: Leaves) -> Leaves:
-        """What of the leaves added to one layer is kept once training is over."""
-        return leaf
-
     @property
     def sources(self) -> tuple[Path, ...]:
-        """The files its leaves start from; what is in them is part of a run's identity."""
+        """Files that its leaves start from; their content is part of a run's id."""
         return ()
 
     @property
     def positions(self) -> int:
-        """How many positions of the context it takes."""
+        """Number of positions of the context that it takes."""
         return 0
 
     def prefix(self, leaf: Leaves) -> Array | None:
-        """Embeddings [P, D] that stand before every row, if the method adds some."""
+        """Embeddings [P, D] that stand before every row; None: none."""
         del leaf
         return None
 
     def memory(self, leaf: Leaves) -> tuple[Array, Array] | None:
-        """Keys and values, each [L, P, G * K], that stand before those of L layers, if any."""
+        """Keys and values, each [L, P, G * K], that stand before those of L layers; None: none."""
         del leaf
         return None
 
 
 def traced_method(*traced: str) -> Callable[[type], type]:
-    """Class decorator: a pytree whose `traced` fields are leaves and whose others are static."""
+    """Class decorator: registers a dataclass as a pytree whose `traced` fields are its leaves."""
 
     def register(cls: type) -> type:
         static = [f.name for f in fields(cls) if f.name not in traced]
@@ -123,7 +169,7 @@ def traced_method(*traced: str) -> Callable[[type], type]:
 
 
 def pad_to(array: Array, shape: tuple[int, ...]) -> np.ndarray:
-    """The array [...] in a larger `shape`, with zeros behind."""
+    """The array zero-padded at the end of each axis to a larger `shape`."""
     larger = np.zeros(shape, array.dtype)
     larger[tuple(map(slice, array.shape))] = array
     return larger
@@ -135,8 +181,12 @@ def path_key(key: jax.Array, path: str) -> jax.Array:
 
 
 def add(method: Method, key: jax.Array, params: Leaves, words: Words) -> Leaves:
-    """The leaves `method` adds, flat: `<name>:<module path>/<leaf name>`."""
-    added = method.init(path_key(key, method.name), backbone(params), words)
+    """The leaves that `method` adds, flat: `<name>:<module path>/<leaf name>`."""
+    return flat(method, method.init(path_key(key, method.name), backbone(params), words))
+
+
+def flat(method: Method, added: Mapping[str, Leaves]) -> Leaves:
+    """Leaves {module path: {leaf name: array}} of a method as one flat dict."""
     return {
         f"{method.name}:{path}/{leaf}": array
         for path, leaves in added.items()
@@ -145,18 +195,29 @@ def add(method: Method, key: jax.Array, params: Leaves, words: Words) -> Leaves:
 
 
 def added_to(method: Method, leaves: Leaves) -> dict[str, Leaves]:
-    """The inverse of `add`: {module path: {leaf name: array}} of this method's leaves."""
-    own: dict[str, Leaves] = {}
+    """The inverse of `flat`: {module path: {leaf name: array}} of this method's leaves."""
+    added: dict[str, Leaves] = {}
     for path, array in leaves.items():
         if path.startswith(f"{method.name}:"):
             module, _, leaf = path.removeprefix(f"{method.name}:").rpartition("/")
-            own.setdefault(module, {})[leaf] = array
-    return own
+            added.setdefault(module, {})[leaf] = array
+    return added
+
+
+def added_to_layers(method: Method, leaves: Leaves) -> dict[str, Leaves]:
+    """{layer path: {leaf name: array}}: as each layer sees the method's leaves, those of the
+    model as a whole among them.
+    """
+    added = added_to(method, leaves)
+    shared = added.pop("", {})
+    return {path: {**shared, **leaf} for path, leaf in added.items()}
 
 
 def adding(methods: Iterable[Method], leaves: Leaves) -> tuple[Method, ...]:
-    """Those that added leaves. The others change what trains, and nothing of the computation: a
-    fully fine-tuned backbone runs by the program of the frozen one.
+    """The methods that added leaves.
+
+    The others change what trains, and nothing of the computation: a fully fine-tuned backbone
+    runs by the program of the frozen one.
     """
     return tuple(method for method in methods if added_to(method, leaves))
 
@@ -167,21 +228,24 @@ def backbone(leaves: Leaves) -> Leaves:
 
 
 def without_head(leaves: Leaves) -> Leaves:
-    """All but those of a classification head."""
+    """All leaves but those of a classification head."""
     return {path: array for path, array in leaves.items() if not path.startswith("head:")}
 
 
 def mask(methods: Iterable[Method], leaves: Leaves) -> dict[str, bool]:
-    """True for the leaves that train: the methods' own and the backbone's that one of them names.
+    """True for the leaves that train: backbone leaves that a method trains, and the methods' own
+    leaves but for those that they freeze.
 
     The one mask: it decides what is differentiated, has optimizer state, is clipped, decayed,
     counted and saved.
     """
-    methods = tuple(methods)
-    own = tuple(f"{method.name}:" for method in methods)
-    paths = list(backbone(leaves))
-    trained = {path for method in methods for path in method.trains(paths)}
-    return {path: path in trained or path.startswith(own) for path in leaves}
+    trained: set[str] = set()
+    backbone_paths = list(backbone(leaves))
+    for method in methods:
+        trained.update(method.trains(backbone_paths))
+        method_paths = [path for path in leaves if path.startswith(f"{method.name}:")]
+        trained.update(set(method_paths).difference(method.freezes(method_paths)))
+    return {path: path in trained for path in leaves}
 
 
 def split(leaves: Leaves, trained: dict[str, bool]) -> tuple[Leaves, Leaves]:
@@ -190,3 +254,23 @@ def split(leaves: Leaves, trained: dict[str, bool]) -> tuple[Leaves, Leaves]:
         {path: array for path, array in leaves.items() if trained[path]},
         {path: array for path, array in leaves.items() if not trained[path]},
     )
+
+
+def stored_leaves(methods: Iterable[Method], leaves: Leaves) -> Leaves:
+    """The leaves that are stored after training, of the methods' own among `leaves`."""
+    stored: Leaves = {}
+    for method in methods:
+        added = added_to(method, leaves)
+        stored |= flat(method, {path: method.stored(leaf) for path, leaf in added.items()})
+    return stored
+
+
+def stored_frozen(methods: Iterable[Method], leaves: Leaves, trained: dict[str, bool]) -> Leaves:
+    """The methods' own leaves that do not train and yet have to be stored."""
+    frozen: Leaves = {}
+    for method in methods:
+        method_paths = [path for path in leaves if path.startswith(f"{method.name}:")]
+        if not all(trained[path] for path in method_paths):
+            stored = stored_leaves((method,), leaves)
+            frozen |= {path: array for path, array in stored.items() if not trained[path]}
+    return frozen

@@ -20,6 +20,7 @@ class Norms(Method):
     """
 
     name: ClassVar[str] = "norms"
+    family: ClassVar[str] = "small"
     learning_rates: ClassVar[tuple[float, ...]] = (1e-4, 3e-4, 1e-3)
 
     def trains(self, paths: Collection[str]) -> Iterable[str]:

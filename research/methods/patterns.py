@@ -1,25 +1,26 @@
-"""Leaves and layers that regular expressions pick."""
+"""Regular expressions that pick leaves and layers."""
 
 from collections.abc import Iterable, Sequence
 
 from research.common.errors import InputError
 from research.common.user_regex import regex_matches
+from research.models.checkpoint.weights import Array, Leaves
 
 
 def pattern_matches(pattern: str, path: str, field: str = "pattern") -> bool:
-    """Whether a pattern fits the whole of a path, or its end after a slash.
+    """Whether a pattern matches the whole path, or its end after a slash.
 
     So `query` picks the query of every layer, `layers_[01]/.*` all of the first two layers of
-    every stack. Raises InputError, on `field`, for what is no regular expression, or one that takes
-    too long.
+    every stack. Raises InputError, on `field`, for an invalid regular expression, and for one that
+    takes too long.
     """
     return regex_matches(pattern, path, field) or regex_matches(f".*/(?:{pattern})", path, field)
 
 
 def picked(patterns: Sequence[str], paths: Iterable[str], field: str) -> list[str]:
-    """The paths that some pattern picks.
+    """The paths that at least one pattern picks.
 
-    Raises InputError for no pattern, and for one that picks none.
+    Raises InputError for an empty list of patterns, and for a pattern that picks no path.
     """
     paths = list(paths)
     if not patterns:
@@ -31,3 +32,23 @@ def picked(patterns: Sequence[str], paths: Iterable[str], field: str) -> list[st
     return [
         path for path in paths if any(pattern_matches(pattern, path, field) for pattern in patterns)
     ]
+
+
+def kernels_by_layer(params: Leaves) -> dict[str, Array]:
+    """The kernel [D_in, D_out] of every layer that has one, by the layer's path."""
+    suffix = "/kernel"
+    return {
+        path.removesuffix(suffix): leaf for path, leaf in params.items() if path.endswith(suffix)
+    }
+
+
+def target_layers(targets: Sequence[str] | None, layers: Iterable[str], field: str) -> list[str]:
+    """The layers that the patterns `targets` pick.
+
+    None stands for query and value, or for the one layer `qkv` that a backbone has in their place.
+    """
+    layers = list(layers)
+    if targets is None:
+        fused = any(pattern_matches("qkv", layer) for layer in layers)
+        targets = ("qkv",) if fused else ("query", "value")
+    return picked(targets, layers, field)

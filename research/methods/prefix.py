@@ -26,7 +26,9 @@ class PrefixTuning(Method):
     """
 
     name: ClassVar[str] = "prefix"
+    family: ClassVar[str] = "soft"
     neutral: ClassVar[bool] = False
+    peft_type: ClassVar[str | None] = "PREFIX_TUNING"
     learning_rates: ClassVar[tuple[float, ...]] = (1e-3, 3e-3, 1e-2)
     length: int = 20
     hidden: int | None = None

@@ -20,6 +20,7 @@ class Selected(Method):
     """
 
     name: ClassVar[str] = "selected"
+    family: ClassVar[str] = "layers"
     learning_rates: ClassVar[tuple[float, ...]] = Full.learning_rates
     leaves: tuple[str, ...] = ("attention/.*",)
 

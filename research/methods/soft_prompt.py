@@ -32,7 +32,9 @@ class SoftPrompt(Method):
     """
 
     name: ClassVar[str] = "soft_prompt"
+    family: ClassVar[str] = "soft"
     neutral: ClassVar[bool] = False
+    peft_type: ClassVar[str | None] = "PROMPT_TUNING"
     learning_rates: ClassVar[tuple[float, ...]] = (3e-2, 1e-1, 3e-1)
     length: int = 20
     start: Literal["vocabulary", "uniform", "labels", "text", "file"] = "vocabulary"

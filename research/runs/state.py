@@ -13,7 +13,7 @@ from research.experiments.prompt import Prompt
 from research.experiments.stage import Stage
 from research.methods.head import Head
 from research.methods.merging import merged
-from research.methods.method import Leaves, Method, add, mask, without_head
+from research.methods.method import Leaves, Method, add, mask, stored_frozen, without_head
 from research.runs.context import RunContext
 from research.runs.data import RunData, room, run_data
 from research.runs.trained_leaves import FinalLeaves
@@ -132,7 +132,8 @@ class RunState:
         index, stage = len(self.outcomes), self.approach.stages[len(self.outcomes)]
         # A head that was lent ends with its stage.
         stays = without_head(outcome.trained) if stage.lends_head else outcome.trained
-        self.leaves, self.changed = {**self.leaves, **stays}, {**self.changed, **stays}
+        frozen = stored_frozen(stage.methods, self.leaves, mask(stage.methods, self.leaves))
+        self.leaves, self.changed = {**self.leaves, **stays}, {**self.changed, **frozen, **stays}
         if stage.merge:
             whole = merged(self.training(index), self.leaves)
             folded = {p: leaf for p, leaf in whole.items() if leaf is not self.leaves.get(p)}

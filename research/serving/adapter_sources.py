@@ -6,7 +6,7 @@ from research.common.errors import InputError
 from research.experiments.approach import Approach
 from research.interop.peft import load_adapter
 from research.interop.prompt_file import load_prompt
-from research.methods.method import Leaves, Method
+from research.methods.method import Leaves, Method, added_to, flat
 from research.models.backbone import Backbone
 from research.records.schema import Record
 from research.records.store import RunStore
@@ -38,7 +38,11 @@ def from_run(results: str, id: str, backbone: Backbone) -> Source:
     if record["backbone"]["checksum"] != backbone.checksum:
         raise InputError("backbone", backbone.name, f"it is not the one that run {id} started from")
     approach = Approach.parse(record["configuration"]["approach"], Schedule(), "approach")
-    return approach.at_work(), load_trained(Path(results), id, record.get("trained"))
+    methods, leaves = approach.at_work(), load_trained(Path(results), id, record.get("trained"))
+    for method in methods:
+        if added_to(method, leaves):
+            leaves |= flat(method, method.redrawn(backbone.params))
+    return methods, leaves
 
 
 def from_adapter(file: str, backbone: Backbone) -> Source:

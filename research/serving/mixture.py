@@ -103,7 +103,7 @@ def _settled(adapter: Added) -> Added:
     plain = []
     for method in methods:
         if added_to(method, leaves):
-            given = {f.name: f.default for f in fields(method) if f.name in method.settled}
+            given = {f.name: f.default for f in fields(method) if f.name in method.training_only}
             plain.append(replace(method, **given))
     return tuple(plain), leaves
 
@@ -115,7 +115,7 @@ def _form(adapter: Added) -> Hashable:
     for method in methods:
         for path, leaf in sorted(added_to(method, leaves).items()):
             shapes = {name: array.shape for name, array in leaf.items()}
-            fixed = method.widened(leaf, shapes) is None
+            fixed = method.pad_for_serving(leaf, shapes) is None
             places.append((method.name, path, tuple(sorted(shapes.items() if fixed else shapes))))
     return jax.tree.structure(methods), tuple(places)
 
@@ -140,7 +140,7 @@ def _widened(methods: tuple[Method, ...], leaves: Leaves, shapes: dict[str, Any]
         largest = cast(Mapping[str, Mapping[str, tuple[int, ...]]], added_to(method, shapes))
         for path, leaf in added_to(method, leaves).items():
             if any(array.shape != largest[path][name] for name, array in leaf.items()):
-                wide = method.widened(leaf, largest[path])
+                wide = method.pad_for_serving(leaf, largest[path])
                 assert wide is not None  # `_form` keeps those apart that cannot be widened
                 result |= {f"{method.name}:{path}/{name}": array for name, array in wide.items()}
     return result

@@ -11,7 +11,7 @@ import numpy as np
 from research.common.errors import InputError
 from research.evaluation.batch import PromptFrame
 from research.methods.adapted import Adapted
-from research.methods.method import Array, Leaves, Method, added_to, pad_to
+from research.methods.method import Array, Leaves, Method, added_to, added_to_layers, flat, pad_to
 from research.models.layers.attention import KeyValueMemory
 from research.models.model import Model
 from research.serving.mixture import AdapterGroup, Added, GroupedAdapters, group_adapters
@@ -116,18 +116,25 @@ def _before(
 
 
 def _whole(adapter: Adapter, of_head: bool) -> Added:
-    """What stands on top of the model as a whole, or before its rows."""
-    methods = tuple(method for method in adapter.methods if method.is_head == of_head)
-    own = {p: x for p, x in adapter.leaves.items() if ":/" in p}
-    starts = tuple(f"{method.name}:" for method in methods)
-    standing = tuple(method for method in methods if added_to(method, own))
-    return standing, {p: x for p, x in own.items() if p.startswith(starts)}
+    """The methods that add to the model as a whole alone: on top of it, or before its rows."""
+    methods = tuple(
+        method
+        for method in adapter.methods
+        if method.is_head == of_head and added_to(method, adapter.leaves).keys() == {""}
+    )
+    names = tuple(f"{method.name}:" for method in methods)
+    return methods, {p: x for p, x in adapter.leaves.items() if p.startswith(names)}
 
 
 def _stacked_layers(every: Iterable[Adapter]) -> GroupedAdapters:
-    return group_adapters(
-        [(one.methods, {p: x for p, x in one.leaves.items() if ":/" not in p}) for one in every]
-    )
+    """What adapters change in layers; leaves that all layers of one share stand at each of them."""
+    adapters: list[Added] = []
+    for adapter in every:
+        leaves: Leaves = {}
+        for method in adapter.methods:
+            leaves |= flat(method, added_to_layers(method, adapter.leaves))
+        adapters.append((adapter.methods, leaves))
+    return group_adapters(adapters)
 
 
 def _stacked_heads(adapters: Mapping[str, Adapter]) -> AdapterGroup | None:

@@ -12,7 +12,7 @@ from research.common.errors import InputError
 from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
-from research.methods.method import Leaves, Method
+from research.methods.method import Leaves, Method, added_to
 from research.models.model import Model
 from research.training.optimizer import Schedule, learning_rate_at, optimizer, rate_factors
 
@@ -39,8 +39,12 @@ class Hyper(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """loss: mean negative log-probability of a target token, in nats, labels smoothed where the
-    schedule says so. tokens: how many.
+    """What a step reports.
+
+    Attributes:
+        loss: mean negative log-probability of a target token, in nats, labels smoothed where the
+            schedule says so; penalties of methods are left out, so that it compares with dev's.
+        tokens: number of target tokens.
     """
 
     loss: jax.Array
@@ -90,7 +94,7 @@ def train_step(
 
     With `axis` (pmap), `rows` are this device's share and sums run over all devices. The loss is
     a token sum over a token count, and a row's random key depends on its place in the whole
-    batch, so jit, a mesh and pmap agree to rounding.
+    batch, so jit, a mesh and pmap agree to rounding. Penalties of methods are added to that mean.
     """
     key = jax.random.fold_in(state.key, state.step)
     parts = _micro_batches(rows, program.schedule.accumulate)
@@ -117,6 +121,7 @@ def train_step(
         loss, tokens, grads = jax.lax.psum((loss, tokens, grads), axis)
     count = jnp.maximum(tokens, 1)
     grads = jax.tree.map(lambda g: g / count, grads)
+    grads = _with_penalties(hyper.methods, state.trained, frozen, grads)
 
     rate = learning_rate_at(program.schedule, hyper.learning_rate, state.step)
     transform = optimizer(program.schedule, rate, hyper.weight_decay)
@@ -126,6 +131,22 @@ def train_step(
     trained = optax.apply_updates(state.trained, scaled)
     state = TrainState(state.step + 1, state.key, trained, optimizer_state)  # pyright: ignore
     return state, Metrics(loss / count, tokens)
+
+
+def _with_penalties(
+    methods: tuple[Method, ...], trained: Leaves, frozen: Leaves, grads: Leaves
+) -> Leaves:
+    """Gradients of the mean loss and of what methods add to it; as they are where none adds any."""
+    penalized = [method for method in methods if type(method).penalty is not Method.penalty]
+    if not penalized:
+        return grads
+
+    def penalties(trained: Leaves) -> jax.Array:
+        leaves = {**frozen, **trained}
+        values = [method.penalty(added_to(method, leaves)) for method in penalized]
+        return sum((value for value in values if value is not None), jnp.zeros(()))
+
+    return jax.tree.map(jnp.add, grads, jax.grad(penalties)(trained))
 
 
 def _micro_batches(rows: Rows, parts: int) -> Rows:

@@ -13,45 +13,45 @@ from research.contracts import contracts
 from research.contracts.contracts import CONTRACTS, Broken
 from research.contracts.subject import ContractCase
 from research.methods import METHODS
+from research.methods.adalora import AdaLoRA
 from research.methods.bitfit import BitFit
 from research.methods.bottleneck import Bottleneck
 from research.methods.dora import DoRA
-from research.methods.full import Full
-from research.methods.head import Head
-from research.methods.ia3 import IA3
-from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA, RankOf
+from research.methods.lora_fa import LoRAFA
 from research.methods.method import Method, traced_method
-from research.methods.norms import Norms
 from research.methods.prefix import PrefixTuning
 from research.methods.selected import Selected
 from research.methods.soft_prompt import SoftPrompt
+from research.methods.vera import VeRA
 from scripts import verify
 from tests import checkpoints
 from tests.thorough import cases
 from tests.tiny import decoder
 
 RANKS = (RankOf("value|qkv", 2),)
-# One of each, with every field that does something.
+# Every registered method, with its defaults or with smaller sizes and more of its settings.
 CASES: dict[str, Method] = {
-    "bitfit": BitFit(),
+    **{name: method() for name, method in METHODS.items()},
+    "adalora": AdaLoRA(rank=3, alpha=6.0),
     "bottleneck": Bottleneck(size=3),
     "dora": DoRA(rank=3, alpha=6.0, ranks=RANKS, b_rate=4.0),
-    "full": Full(),
-    "head": Head(),
-    "ia3": IA3(),
-    "last_layers": LastLayers(),
     "lora": LoRA(rank=3, alpha=6.0, ranks=RANKS, stabilised=True, b_rate=4.0),
-    "norms": Norms(),
+    "lora_fa": LoRAFA(rank=3, alpha=6.0, ranks=RANKS),
     "prefix": PrefixTuning(length=3),
     "selected": Selected(("mlp/.*",)),
     "soft_prompt": SoftPrompt(length=4),
+    "vera": VeRA(rank=3, targets=("attention/.*", "down")),
+    # Further settings of a method.
+    "lora, pissa": LoRA(rank=3, alpha=6.0, ranks=RANKS, start="pissa"),
+    "dora, pissa": DoRA(rank=3, alpha=6.0, start="pissa"),
 }
 # T5 has no biases, and a head reads an encoder.
 WITHOUT = {("t5", "bitfit"), ("t5", "head")}
 MORE = [(v, m) for v in ("t5", "bert") for m in CASES if (v, m) not in WITHOUT]
+MORE += [("gpt2", name) for name in ("vera", "adalora", "lora, pissa")]
 MORE += [("gpt2", name) for name in ("ia3", "lora", "prefix")]  # its attention is one layer
-MORE += [("roberta", f"head, {name}") for name in ("ia3", "lora", "prefix", "soft_prompt")]
+MORE += [("roberta", f"head + {name}") for name in ("ia3", "lora", "prefix", "soft_prompt")]
 LAYERS = {"t5": "num_layers", "gpt2": "n_layer"}  # what config.json calls them
 
 
@@ -59,16 +59,22 @@ def subject(variant: str, names: str) -> ContractCase:
     """On one layer, but for what trains a part of the layers."""
     changes = {} if names == "last_layers" else {LAYERS.get(variant, "num_hidden_layers"): 1}
     model, params = checkpoints.drawn(variant, **changes)
-    return ContractCase(model, params, tuple(CASES[name] for name in names.split(", ")))
+    return ContractCase(model, params, tuple(CASES[name] for name in names.split(" + ")))
 
 
-def test_every_registered_method_is_tried():
-    assert CASES.keys() == METHODS.keys()
-    assert all(type(method) is METHODS[name] for name, method in CASES.items())
-
-
-ON_DECODERS = [name for name in CASES if name not in ("bitfit", "head")]
-CHANGING = ("bottleneck", "lora", "prefix", "soft_prompt")  # one of each way to change it
+# A decoder has no biases and carries no head.
+ON_DECODERS = [name for name, method in CASES.items() if name != "bitfit" and not method.is_head]
+# One of each way to change it, and those that freeze leaves of their own or penalize them.
+CHANGING = (
+    "bottleneck",
+    "lora",
+    "prefix",
+    "soft_prompt",
+    "vera",
+    "lora_fa",
+    "adalora",
+    "lora, pissa",
+)
 
 
 @pytest.mark.parametrize("name", cases(ON_DECODERS, quick=CHANGING))

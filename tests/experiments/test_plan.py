@@ -151,6 +151,7 @@ OF_METHOD = {
     "ranks": [{"layers": "query", "rank": 1}],
     "stabilised": True,
     "b_rate": 2.0,
+    "start": "pissa",
 }
 OF_STAGE = {"merge": True, "template": 1, "task": "films", "regime": "3-shot", "weight_decay": 0.1}
 OF_APPROACH = {"name": "LoRA 2", "template": 1, "demonstrations": 1, "draw": 1}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from research.methods import METHODS
 from research.records.schema import Record
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
@@ -38,21 +39,7 @@ OTHER = MethodFamily("other", "other methods", "#594d42", "#a17a3f")
 BASELINE = MethodFamily("baseline", "without the model", "#888e94", "#818174")
 FAMILIES = (PROMPTS, SOFT, LORA, SMALL, LAYERS, FULL, SEVERAL, OTHER, BASELINE)
 
-# Of the methods that come with the house; one that does not stand here is among the others.
-OF_METHOD = {
-    "soft_prompt": SOFT,
-    "prefix": SOFT,
-    "lora": LORA,
-    "dora": LORA,
-    "bottleneck": SMALL,
-    "ia3": SMALL,
-    "norms": SMALL,
-    "bitfit": SMALL,
-    "last_layers": LAYERS,
-    "selected": LAYERS,
-    "head": LAYERS,
-    "full": FULL,
-}
+BY_NAME = {family.name: family for family in FAMILIES}
 
 
 @dataclass(frozen=True)
@@ -105,7 +92,9 @@ def family_of(record: Record) -> MethodFamily:
     names = [name for name in names if name != "head"] or names
     if not names:
         return PROMPTS
-    return OF_METHOD.get(names[0], OTHER) if len(names) == 1 else SEVERAL
+    if len(names) > 1:
+        return SEVERAL
+    return BY_NAME[METHODS[names[0]].family] if names[0] in METHODS else OTHER
 
 
 def _methods(stage: Mapping[str, Any]) -> Sequence[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from research.methods.method import Leaves, Method, added_to, backbone
+from research.methods.method import Leaves, Method, backbone, stored_leaves
 from research.runs.costs.analytic import optimizer_bytes
 from research.runtime.devices import Devices, leaf_sharding
 from research.runtime.memory import peak_bytes
@@ -63,12 +63,7 @@ def _memory(outcomes: Sequence[Outcome], schedules: Sequence[Schedule]) -> dict[
 
 def stored(changed: Leaves, methods: Sequence[Method]) -> Leaves:
     """What has to be kept beside the backbone, of the leaves that differ from it."""
-    kept = dict(backbone(changed))
-    for method in methods:
-        for path, leaf in added_to(method, changed).items():
-            own = method.stored(leaf)
-            kept |= {f"{method.name}:{path}/{name}": array for name, array in own.items()}
-    return kept
+    return {**backbone(changed), **stored_leaves(methods, changed)}
 
 
 def _flops(cost: Mapping[str, Any], steps: int) -> float | None:

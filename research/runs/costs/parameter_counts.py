@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from research.experiments.approach import Approach
 from research.methods.merging import merged
-from research.methods.method import Leaves, Method, Words, add, mask, without_head
+from research.methods.method import Leaves, Method, Words, add, mask, stored_frozen, without_head
 from research.models.backbone import shapes
 from research.models.model import Model
 from research.runs.costs.measured import stored
@@ -60,7 +60,8 @@ def parameter_counts(
         trains = mask(stage.methods, reached)
         now = {path: leaf for path, leaf in reached.items() if trains[path]}
         stages.append((dict(reached), frozenset(now)))
-        trained, changed = trained | now, changed | now
+        trained = trained | now
+        changed = changed | now | stored_frozen(stage.methods, reached, trains)
         added |= {path: leaf for path, leaf in reached.items() if path not in backbone}
         if stage.merge:
             before = approach.at_work(index)

@@ -65,7 +65,7 @@ class StepConfiguration:
     @property
     def soft(self) -> int:
         """How many of these pass through the layers, once for all rows."""
-        return self.prefixed if self.method and self.method.name == "soft_prompt" else 0
+        return self.prefixed if self.method and type(self.method).prefix is not Method.prefix else 0
 
     @property
     def batch(self) -> Rows:

@@ -70,15 +70,16 @@ def _inputs(setting: StepConfiguration) -> tuple[int, int]:
     """Numbers kept because a kernel, a factor or a scale beside them trains: for each token, and
     for each that asks.
     """
-    config, name = setting.model.config, setting.method and setting.method.name
-    if name in ("full", "last_layers"):
+    config, trained = setting.model.config, setting.parts[0]
+    if any(path.endswith("/kernel") and "layers_" in path for path in trained):
         return config.width, config.heads * config.head_width + config.width + config.hidden
-    if name == "lora":
-        factors = [leaf for path, leaf in setting.parts[0].items() if "layers_0/" in path]
+    added = {path: leaf for path, leaf in trained.items() if ":layers_0/" in path}
+    factors = [leaf for leaf in added.values() if leaf.ndim == 2]
+    if factors:
         return config.width + sum(x.shape[1] for x in factors if x.shape[0] == config.width), 0
-    if name == "ia3":
-        return 2 * _keys(setting), config.hidden
-    return 0, 0
+    scales = {path: leaf.size for path, leaf in added.items()}
+    inner = sum(size for path, size in scales.items() if "/mlp/down/" in path)
+    return sum(scales.values()) - inner, inner
 
 
 def kept_by_all(setting: StepConfiguration) -> int:

@@ -18,14 +18,14 @@ SETTINGS = ["--machine", "here"]
 class Side:
     """A worker whose steps take a made-up time: the other side's three times ours."""
 
-    results = {"ours": [1.0, 2.0], "theirs": [1.00001, 2.00001]}
+    results = {"our_side": [1.0, 2.0], "peft_side": [1.00001, 2.00001]}
 
     def __init__(self, side, work, folder, dtype, learning_rate, flags=""):
         self.side, self.asked = side, 0
 
     def __call__(self, steps):
         self.asked += steps > 0
-        took = {"ours": 0.01, "theirs": 0.03}[self.side] * (1 + self.asked % 2)
+        took = {"our_side": 0.01, "peft_side": 0.03}[self.side] * (1 + self.asked % 2)
         return Measurement([took] * steps, self.results[self.side], 1.0, 0.5, 7, None, 1e6)
 
     def profile(self):
@@ -38,7 +38,7 @@ class Side:
 CASE = Case("a case", 2.0, lambda folder: None)
 
 
-def test_a_duel_is_the_median_over_turns(monkeypatch):
+def test_a_comparison_is_the_median_over_rounds(monkeypatch):
     monkeypatch.setattr(head_to_head, "Side", Side)
     found = head_to_head.head_to_head(CASE, "float32", rounds=3, seconds=0.1)
     assert (found.ours_ms, found.other_ms) == pytest.approx((20.0, 30.0))
@@ -46,7 +46,7 @@ def test_a_duel_is_the_median_over_turns(monkeypatch):
     assert found.difference == pytest.approx(1e-5 / 1.5, rel=1e-3)
 
 
-def test_a_step_of_many_runs_is_told_for_one(monkeypatch):
+def test_a_step_of_many_runs_is_reported_per_run(monkeypatch):
     monkeypatch.setattr(head_to_head, "Side", Side)
     found = head_to_head.head_to_head(replace(CASE, runs=4), "float32", rounds=3, seconds=0.1)
     assert (found.ours_ms, found.ratio, found.flops) == pytest.approx((5.0, 6.0, 2.5e5))
@@ -54,7 +54,7 @@ def test_a_step_of_many_runs_is_told_for_one(monkeypatch):
 
 def test_sides_that_compute_something_else_are_refused(monkeypatch):
     monkeypatch.setattr(head_to_head, "Side", Side)
-    monkeypatch.setitem(Side.results, "theirs", [1.001, 2.0])
+    monkeypatch.setitem(Side.results, "peft_side", [1.001, 2.0])
     with pytest.raises(RuntimeError, match="a case: the sides differ"):
         head_to_head.head_to_head(CASE, "float32", rounds=1, seconds=0.1)
 
@@ -95,10 +95,10 @@ def measured(monkeypatch, tmp_path):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(benchmark, "CASES", tuple(Case(n, None, CASE.write) for n in "ab"))
-    monkeypatch.setattr(benchmark, "RACES", ())
-    monkeypatch.setattr(benchmark, "STARTS", (ONE,))
-    monkeypatch.setattr(benchmark, "_duelled", made)
-    monkeypatch.setattr(benchmark, "_started", made)
+    monkeypatch.setattr(benchmark, "WHOLE_PROCESS_CASES", ())
+    monkeypatch.setattr(benchmark, "STARTUP_CASES", (ONE,))
+    monkeypatch.setattr(benchmark, "_measure_head_to_head", made)
+    monkeypatch.setattr(benchmark, "_measure_startup", made)
     monkeypatch.setattr(benchmark, "machine", dict)
     monkeypatch.setattr(benchmark, "rate", lambda **settings: 1e9)
     monkeypatch.setattr("research.studies.speed.table.speed_markdown", str)

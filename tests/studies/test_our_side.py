@@ -1,5 +1,7 @@
 """Our side of the cases, on tiny shapes, against one plain forward pass for each row."""
 
+from importlib.util import find_spec
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from research.interop.peft import load_adapter
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone
 from research.studies.speed import shapes
-from research.studies.speed.cases import CASES, LORA, PREFIX, random_case
+from research.studies.speed.cases import CASES, LORA, OURS, PEFT, PREFIX, random_case
 from research.studies.speed.inputs import adapter_folders, read_batches
 from research.studies.speed.our_inputs import CaseInputs
 from research.studies.speed.our_side import WORKS
@@ -72,7 +74,7 @@ def test_runs_that_advance_together_lose_what_one_does(tmp_path, monkeypatch):
     for _ in range(3):
         assert together.step() == pytest.approx(one.step(), rel=1e-5)
     assert together.flops() == pytest.approx(3 * one.flops(), rel=0.01)
-    assert together.profile().keys() >= {"matrix products", "element by element"}
+    assert together.profile().keys() >= {"matrix products", "element-wise"}
 
 
 @pytest.mark.thorough
@@ -95,14 +97,14 @@ def test_mixed_tasks_are_each_row_by_its_own_adapter(tmp_path, monkeypatch):
     monkeypatch.setattr(WORKS["mixed"], "tasks", 2)
     prefix = type(PREFIX)(length=2)
     backbone, batches = written(tmp_path, (prefix,), opening=1, labels=2, adapters=2)
-    mixed, given = WORKS["mixed"](tmp_path, "float32", 0.0), CaseInputs(tmp_path, "float32")
+    mixed, inputs = WORKS["mixed"](tmp_path, "float32", 0.0), CaseInputs(tmp_path, "float32")
     labels = Labels(batches.labels, np.full(2, TARGETS, np.int32))
     scores = []
     for row in range(ROWS):
-        methods, added = given.adapter(row % 2)
+        methods, added = inputs.adapter(row % 2)
         leaves = {**backbone.params, **added}
         one = jax.tree.map(lambda x, row=row: x[row : row + 1], mixed.parts[0])
-        found = tiny.scored(backbone.model, methods, leaves, one, given.frame(), labels)
+        found = tiny.scored(backbone.model, methods, leaves, one, inputs.frame(), labels)
         scores.append(float(found.mean()))
     assert mixed.step() == pytest.approx(np.mean(scores), rel=1e-5)
     apart = WORKS["one task"](tmp_path, "float32", 0.0).step()
@@ -113,3 +115,12 @@ def test_names_are_those_of_works_and_differ():
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)
     assert {case.ours for case in CASES} <= WORKS.keys()
+    ours = {workload for module, workload in (case.other for case in CASES) if module == OURS}
+    assert ours <= WORKS.keys()
+
+
+def test_the_modules_of_both_sides_exist():
+    """A worker imports its side by the name of the module."""
+    for module, _ in (case.other for case in CASES):
+        assert module in (OURS, PEFT)
+        assert find_spec(f"research.studies.speed.{module}") is not None

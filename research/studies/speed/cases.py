@@ -1,7 +1,7 @@
-"""What is timed, and how much faster than the other side it is to be.
+"""The benchmark cases and the speedup that each has to reach.
 
-On a CPU in float32, on a GPU in bfloat16: frozen weights and operations, not the weights that
-train.
+Frozen weights and operations are float32 on a CPU and bfloat16 on a GPU; trained weights are always
+float32.
 """
 
 from collections.abc import Callable
@@ -21,24 +21,34 @@ from research.studies.speed import inputs, real_inputs
 SOFT, SHORT, PREFIX = SoftPrompt(length=100), SoftPrompt(length=20), PrefixTuning(length=100)
 LORA = LoRA(rank=8, alpha=16.0, targets=("query", "value"))
 Write = Callable[[Path], None]
+OURS, PEFT = "our_side", "peft_side"  # modules of this folder, see `worker`
 DTYPES = {"cpu": "float32", "gpu": "bfloat16"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """Two works that take turns, see `WORKS` on either side. write: makes their inputs. at_least:
-    the ratio of seconds, the other's to ours, that is to be reached, on a CPU unless the case is
-    for a GPU alone; None where it is told only. device: the one kind that it is for, or any. cycle:
-    a turn is a multiple of so many steps, all the batches there are. runs: as many advance with a
-    step of ours, and one with a step of the other side, which does them in turn; seconds are of one
-    run. other_flags: of XLA, for the other side alone.
+    """Two workloads that are timed in alternating rounds.
+
+    Attributes:
+        name: Shown in the table.
+        at_least: Target for the other side's time divided by ours. It applies on a CPU, or on a GPU
+            if the case is for a GPU only. None: the ratio is reported without a target.
+        write: Writes the inputs of both sides into a folder.
+        ours: Name of our workload in `our_side.WORKS`.
+        other: (module, workload) of the other side, see its `WORKS`.
+        device: `cpu`, `gpu` or `any`.
+        cycle: Number of batches; each round takes a multiple of this many steps.
+        learning_rate: Learning rate of both sides.
+        runs: Number of runs that one of our steps advances. The other side trains them one after
+            the other, one run per step. Times are per run.
+        other_flags: XLA flags for the other side only.
     """
 
     name: str
     at_least: float | None
     write: Write
     ours: str = "train"
-    other: tuple[str, str] = ("theirs", "train")
+    other: tuple[str, str] = (PEFT, "train")
     device: str = "any"
     cycle: int = inputs.BATCHES
     learning_rate: float = 1e-3
@@ -46,15 +56,22 @@ class Case:
     other_flags: str = ""
 
     def prepare(self, folder: Path) -> None:
-        """Writes the inputs, on the CPU: a GPU would compile every operation for its own sake."""
+        """Writes the inputs on the CPU; a GPU would compile each operation separately."""
         with jax.default_device(jax.devices("cpu")[0]):
             self.write(folder)
 
 
 @dataclass(frozen=True)
 class WholeProcessCase:
-    """Whole processes, from their start to their end, compiling included: our sweep of sixteen runs
-    that `configs/speed.py` describes, and PEFT that trains the same in turn and scores nothing.
+    """Two processes timed from start to exit, compilation included.
+
+    Ours is the sweep of sixteen runs in `configs/speed.py`. The PEFT process trains the same runs
+    one after the other and evaluates nothing.
+
+    Attributes:
+        name: Shown in the table.
+        at_least: Target for the PEFT time divided by ours.
+        method: The method that both sides train.
     """
 
     name: str
@@ -64,7 +81,14 @@ class WholeProcessCase:
 
 @dataclass(frozen=True)
 class StartupCase:
-    """scripts/train.py up to its first step, of a config's approach; at_most: seconds."""
+    """Time from the start of scripts/train.py to its first training step.
+
+    Attributes:
+        name: Shown in the table.
+        at_most: Target in seconds.
+        config: File name in `configs/`.
+        approach: Name of an approach of the config.
+    """
 
     name: str
     at_most: float
@@ -83,7 +107,19 @@ def random_case(
     labels: int = 0,
     adapters: int = 1,
 ) -> None:
-    """A model of the shape with drawn weights, rows of drawn tokens, and adapters of it."""
+    """Writes a model with random weights, batches of random tokens, and adapters.
+
+    Args:
+        folder: Where the files are written.
+        shape: A name in `SHAPES`.
+        rows: Rows per batch.
+        width: Tokens per row.
+        targets: Predicted tokens at the end of each row.
+        methods: Methods of each adapter; none: no adapter.
+        opening: Number of tokens that precede every row.
+        labels: Number of label texts to score.
+        adapters: Number of adapters.
+    """
     vocabulary = inputs.write_shape(folder, shape)
     batches = inputs.random_batches(vocabulary, rows, width, targets, opening, labels)
     inputs.write_batches(folder, batches)
@@ -92,14 +128,14 @@ def random_case(
 
 
 def product_case(rows: int, inner: int, columns: int) -> Case:
-    """The product of two matrices alone: what the libraries below either side make of the cores."""
+    """A single matrix product, which compares the libraries below the two sides."""
     write = partial(inputs.write_factors, rows=rows, inner=inner, columns=columns)
-    name = f"product of matrices, {rows} x {inner} and {inner} x {columns}"
-    return Case(name, None, write, "product", ("theirs", "product"), device="cpu")
+    name = f"matrix product, {rows} x {inner} and {inner} x {columns}"
+    return Case(name, None, write, "product", (PEFT, "product"), device="cpu")
 
 
 def concurrent_case(runs: int) -> Case:
-    """A cohort as one program, against as many trainings one after the other."""
+    """A cohort trained as one program against the same runs one after the other."""
     name = f"decoder 10M, LoRA r=8, 8 x 32, {runs} runs at once, a step of one"
     write = _drawn("decoder 10M", 8, 32, 1, (LORA,))
     return Case(name, 10.0, write, f"train {runs} together", device="gpu", runs=runs)
@@ -141,14 +177,14 @@ CASES = (
         6.0,
         SMALL(34, 2, opening=256, labels=4),
         "score",
-        ("theirs", "score"),
+        (PEFT, "score"),
     ),
     Case(
         "decoder 10M, LoRA r=8 of 16 tasks mixed, against one task",
         0.9,
         SMALL(33, 1, (LORA,), opening=1, labels=4, adapters=16),
         "mixed",
-        ("ours", "one task"),
+        (OURS, "one task"),
     ),
     concurrent_case(16),
     concurrent_case(64),
@@ -162,22 +198,22 @@ CASES = (
     ON_GPU(
         "decoder 1B, LoRA r=8, 4 x 1024, against attention that is not fused",
         write=LONG((LORA,)),
-        other=("ours", "train unfused"),
+        other=(OURS, "train unfused"),
     ),
     ON_GPU(
         "decoder 1B, LoRA r=8, 16 x 128, against deterministic operations",
         write=BILLION((LORA,)),
-        other=("ours", "train"),
+        other=(OURS, "train"),
         other_flags="--xla_gpu_deterministic_ops=true",
     ),
 )
-RACES = (
+WHOLE_PROCESS_CASES = (
     WholeProcessCase("sweep of 16 LoRA runs, whole process", 2.0, LoRA(rank=8, alpha=16.0)),
     WholeProcessCase("sweep of 16 soft prompt runs, whole process", 3.0, SoftPrompt(length=10)),
 )
-STARTS = (
+STARTUP_CASES = (
     StartupCase(
-        "start of scripts/train.py to its first step, compiled before",
+        "start of scripts/train.py to its first step, compilation cached",
         10.0,
         "quickstart.py",
         "LoRA",

@@ -1,4 +1,7 @@
-"""Two works in turn, each in a process of its own, so that what slows one slows the other."""
+"""Times two sides in alternating rounds, each in its own process.
+
+Alternation makes anything that slows the machine slow both sides.
+"""
 
 import json
 import os
@@ -9,20 +12,28 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from research.studies.speed.cases import Case
+from research.studies.speed.cases import OURS, Case
 from research.studies.speed.worker import Measurement
 
-# Losses of both sides, relative; sums of float32 and of bfloat16 in another order.
-CLOSE = {"float32": 1e-4, "bfloat16": 3e-2}
+# Largest relative difference of the losses: the two sides sum in different orders.
+TOLERANCE = {"float32": 1e-4, "bfloat16": 3e-2}
 
 
 class HeadToHead(NamedTuple):
-    """ours_ms, other_ms: of a run's step, the median over rounds of its mean. ratio: of the
-    other's to ours, the median over rounds; low, high: the smallest and the largest.
-    compile_seconds: of our side. difference: of the mean of the first results, relative.
-    ours_bytes, other_bytes: the most in use, of the process or, where there is an accelerator, on
-    it. flops: of our step of a run. profile: shares of its time by kinds of operations, empty where
-    they are not known.
+    """Result of a comparison; all times are per step of one run.
+
+    Attributes:
+        ours_ms: Median over rounds of the mean step time of our side.
+        other_ms: The same for the other side.
+        ratio: Median over rounds of the other side's time divided by ours.
+        low: Smallest ratio of a round.
+        high: Largest ratio of a round.
+        compile_seconds: Compilation time of our side.
+        difference: Relative difference of the mean first results.
+        ours_bytes: Peak memory of our side, on the accelerator if there is one.
+        other_bytes: The same for the other side.
+        flops: FLOPs of our step for one run; None where they are unknown.
+        profile: Share of our step's time per kind of operation; empty where it is unknown.
     """
 
     ours_ms: float
@@ -39,23 +50,32 @@ class HeadToHead(NamedTuple):
 
 
 class Side:
-    """A worker; called with a number of steps, it does them and tells."""
+    """A worker process; calling it with a number of steps runs them and returns a `Measurement`."""
 
     def __init__(
         self,
         side: str,
-        work: str,
+        workload: str,
         folder: Path,
         dtype: str,
         learning_rate: float,
         flags: str = "",
     ):
-        """flags: of XLA, besides those of this process."""
-        settings = (side, work, str(folder), dtype, str(learning_rate))
+        """Starts the worker.
+
+        Args:
+            side: `our_side` or `peft_side`.
+            workload: A name in `WORKS` of the side.
+            folder: The inputs of the case.
+            dtype: dtype of frozen weights and operations.
+            learning_rate: Learning rate.
+            flags: XLA flags in addition to those of this process.
+        """
+        settings = (side, workload, str(folder), dtype, str(learning_rate))
         command = [sys.executable, "-m", "research.studies.speed.worker", *settings]
         quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
         flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
-        # Two processes share an accelerator: neither may take all of its memory.
+        # Two processes share an accelerator, so neither may reserve all of its memory.
         environment = {
             **os.environ,
             **quiet,
@@ -64,16 +84,16 @@ class Side:
         }
         pipe = subprocess.PIPE
         self.name, self.process = (
-            f"{side} {work}",
+            f"{side} {workload}",
             subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment),
         )
 
     def __call__(self, steps: int) -> Measurement:
-        """Raises RuntimeError if the process has ended."""
+        """Runs the steps. Raises RuntimeError if the process has ended."""
         return Measurement(**self._answer(str(steps)))
 
     def profile(self) -> dict[str, float]:
-        """Shares of the time of a step by kinds of operations; raises as above."""
+        """Share of a step's time per kind of operation. Raises RuntimeError as a call does."""
         return self._answer("profile")
 
     def _answer(self, line: str) -> dict[str, Any]:
@@ -92,31 +112,35 @@ class Side:
 
 
 def head_to_head(case: Case, dtype: str, rounds: int, seconds: float) -> HeadToHead:
-    """Both sides of a case, `rounds` times in turn; a turn takes about `seconds`.
+    """Times both sides of a case in alternating rounds of about `seconds` each.
 
-    Raises RuntimeError if the sides do not compute the same.
+    Raises RuntimeError if the two sides compute different results.
     """
     with tempfile.TemporaryDirectory() as folder:
         case.prepare(Path(folder))
-        rest = (Path(folder), dtype, case.learning_rate)
-        ours, other = Side("ours", case.ours, *rest), Side(*case.other, *rest, case.other_flags)
+        settings = (Path(folder), dtype, case.learning_rate)
+        ours, other = (
+            Side(OURS, case.ours, *settings),
+            Side(*case.other, *settings, case.other_flags),
+        )
         for side in (ours, other):
-            side(0)  # what both load meanwhile is no part of what follows
+            side(0)  # loads the inputs before anything is timed
         first, second = ours(case.cycle), other(case.cycle)  # compiling included
         counts = [
-            case.cycle * max(1, round(seconds / sum(one.seconds)))
-            for one in (ours(case.cycle), second)
+            case.cycle * max(1, round(seconds / sum(cycle.seconds)))
+            for cycle in (ours(case.cycle), second)
         ]
-        found = [(ours(counts[0]), other(counts[1])) for _ in range(rounds)]
+        measurements = [(ours(counts[0]), other(counts[1])) for _ in range(rounds)]
         profile = ours.profile()
         ours.close()
         other.close()
-    difference = _difference(case, CLOSE[dtype], first, second)
+    difference = _difference(case, TOLERANCE[dtype], first, second)
     means = [
-        (statistics.fmean(a.seconds) / case.runs, statistics.fmean(b.seconds)) for a, b in found
+        (statistics.fmean(a.seconds) / case.runs, statistics.fmean(b.seconds))
+        for a, b in measurements
     ]
     ratios = [b / a for a, b in means]
-    last = found[-1]
+    last = measurements[-1]
     return HeadToHead(
         1e3 * statistics.median(a for a, _ in means),
         1e3 * statistics.median(b for _, b in means),
@@ -132,12 +156,12 @@ def head_to_head(case: Case, dtype: str, rounds: int, seconds: float) -> HeadToH
     )
 
 
-def _difference(case: Case, close: float, ours: Measurement, other: Measurement) -> float:
-    """Of the mean of the first results; 0 where both are ours, and of other adapters."""
-    if case.other[0] == "ours":
+def _difference(case: Case, tolerance: float, ours: Measurement, other: Measurement) -> float:
+    """Relative difference of the mean first results; 0 where both sides are ours."""
+    if case.other[0] == OURS:
         return 0.0
     mean = statistics.fmean(other.results)
-    found = abs(statistics.fmean(ours.results) - mean) / abs(mean)
-    if not found < close:
+    difference = abs(statistics.fmean(ours.results) - mean) / abs(mean)
+    if not difference < tolerance:
         raise RuntimeError(f"{case.name}: the sides differ, {ours.results} and {other.results}")
-    return found
+    return difference

@@ -1,9 +1,9 @@
-"""What both sides of a case work on, in one folder: a model, perhaps adapters, and batches.
+"""The inputs of a case, which both sides read from one folder.
 
 model/        a Hugging Face folder
-adapters/I/   folders of PEFT
-batches.npz   the batches, see `Batches`
-factors.npz   or nothing but two matrices
+adapters/I/   PEFT folders; absent where all weights train
+batches.npz   see `Batches`
+factors.npz   two matrices; the only file of a matrix product case
 """
 
 import functools
@@ -22,15 +22,20 @@ from research.methods.method import Method, Words, add
 from research.models.backbone import load_backbone, random_params, save_backbone
 from research.studies.speed.shapes import SHAPES
 
-BATCHES = 4  # of drawn tokens
+BATCHES = 4  # of random tokens
 
 
 class Batches(NamedTuple):
-    """N batches of B rows and what else a case asks about.
+    """N batches of B rows; the target of a row is `tokens[prompt_length:length]`.
 
-    tokens: [N, B, T], padded with 0 on the right; length, start: [N, B], so that a row's target is
-    `tokens[start:length]`; label: [N, B], its class. opening: [S] tokens before each row, the same
-    for all; closing: [E] tokens after each. labels: [C, L] texts to score in place of the target.
+    Attributes:
+        tokens: Token ids, [N, B, T], padded with 0 on the right.
+        length: Tokens of each row, [N, B].
+        prompt_length: Tokens of each row before its target, [N, B].
+        label: Class of each row, [N, B].
+        prefix_ids: Tokens before every row, [S].
+        suffix_ids: Tokens after every row, [E].
+        labels: Texts to score in place of the target, [C, L].
     """
 
     tokens: NDArray
@@ -50,9 +55,9 @@ def random_batches(
     opening: int = 0,
     labels: int = 0,
 ) -> Batches:
-    """Batches of random tokens, all rows full, the last `targets` tokens of each to be predicted.
+    """Batches of random tokens without padding; the last `targets` tokens of a row are its target.
 
-    labels: of `targets` tokens each, which no two share.
+    labels: number of label texts; each has `targets` tokens, and no two share a token.
     """
     draw = np.random.default_rng(0)
     sizes = np.full((BATCHES, rows), width, np.int32)
@@ -78,7 +83,7 @@ def read_batches(folder: Path) -> Batches:
 
 
 def write_factors(folder: Path, rows: int, inner: int, columns: int) -> None:
-    """Two matrices of uniform numbers, [rows, inner] and [inner, columns]."""
+    """Writes two matrices of uniform random numbers, [rows, inner] and [inner, columns]."""
     draw = np.random.default_rng(0)
     left, right = draw.random((rows, inner), np.float32), draw.random((inner, columns), np.float32)
     np.savez(folder / "factors.npz", left=left, right=right)
@@ -90,35 +95,35 @@ def read_factors(folder: Path) -> tuple[NDArray, NDArray]:
 
 
 def write_shape(folder: Path, shape: str) -> int:
-    """A model of the named shape with drawn weights; returns its vocabulary."""
-    model: Any = SHAPES[shape]()  # Pyright holds modules for unhashable
+    """Writes a model of the named shape with random weights; returns its vocabulary size."""
+    model: Any = SHAPES[shape]()  # Pyright takes modules to be unhashable
     (folder / "model").symlink_to(Path(_stored(model).name) / "model")
     return model.config.vocab_size
 
 
 @functools.lru_cache
 def _stored(model: Any) -> tempfile.TemporaryDirectory:
-    """Where a model lies with drawn weights until this process ends: cases share it."""
+    """A folder with the model and random weights, shared by cases until this process ends."""
     folder = tempfile.TemporaryDirectory()
     save_backbone(Path(folder.name) / "model", model, random_params(model, jax.random.key(0)))
     return folder
 
 
 def write_adapters(folder: Path, methods: Sequence[Sequence[Method]], classes: int = 0) -> None:
-    """Adapters of the model in `folder`, as they start; a soft prompt starts from a few words."""
+    """Writes untrained adapters of the model in `folder`; soft prompts start from a few words."""
     backbone = load_backbone(str(folder / "model"))
     names = tuple(str(i) for i in range(max(classes, 1)))
     words = Words(names, lambda text: [10 + int(text)])
-    for place, together in enumerate(methods):
+    for index, together in enumerate(methods):
         leaves: dict[str, Any] = {}
         for method in together:
-            leaves |= add(method, jax.random.key(place), backbone.params, words)
+            leaves |= add(method, jax.random.key(index), backbone.params, words)
         moved = {path: jnp.asarray(leaf) for path, leaf in leaves.items()}
-        target = folder / "adapters" / str(place)
+        target = folder / "adapters" / str(index)
         target.parent.mkdir(exist_ok=True)
         save_adapter(target, "model", backbone.model, together, moved)
 
 
 def adapter_folders(folder: Path) -> list[Path]:
-    """The adapters of a case, in their order."""
+    """The adapter folders of a case in order of their index."""
     return sorted((folder / "adapters").glob("*"), key=lambda path: int(path.name))

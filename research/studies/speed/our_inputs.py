@@ -1,4 +1,4 @@
-"""A case's material as our side reads it."""
+"""Reads the inputs of a case for our side."""
 
 from pathlib import Path
 
@@ -25,36 +25,40 @@ DEVICES = Devices(count=1)
 
 
 class CaseInputs:
-    """A case's model and batches as we read them; weights that do not train as `dtype`."""
+    """The model and batches of a case; frozen weights have the dtype `dtype`."""
 
     def __init__(self, folder: Path, dtype: str):
         self.dtype = jnp.dtype(dtype)
         self.backbone = load_backbone(str(folder / "model"), self.dtype)
         self.folders, self.batches = adapter_folders(folder), read_batches(folder)
 
-    def adapter(self, place: int) -> tuple[tuple[Method, ...], Leaves]:
-        """(methods, the leaves they add), all traced hyper-parameters as arrays."""
+    def adapter(self, index: int) -> tuple[tuple[Method, ...], Leaves]:
+        """(methods, the leaves they add); traced hyper-parameters are arrays."""
         methods, added = load_adapter(
-            self.folders[place], self.backbone.model, self.backbone.params
+            self.folders[index], self.backbone.model, self.backbone.params
         )
         return tuple(jax.tree.map(np.float32, method) for method in methods), added
 
     def frame(self) -> PromptFrame:
-        """What stands around every row."""
+        """The tokens before and after every row."""
         return prompt_frame(list(self.batches.prefix_ids), list(self.batches.suffix_ids))
 
     def encoded(self, batch: int) -> Encoded:
-        one = self.batches
+        batches = self.batches
         return Encoded(
-            one.tokens[batch], one.length[batch], one.prompt_length[batch], one.label[batch], 0
+            batches.tokens[batch],
+            batches.length[batch],
+            batches.prompt_length[batch],
+            batches.label[batch],
+            0,
         )
 
     def everything(self) -> Encoded:
         """The rows of all batches."""
-        one = self.batches
+        batches = self.batches
         flat = (
             x.reshape(-1, *x.shape[2:])
-            for x in (one.tokens, one.length, one.prompt_length, one.label)
+            for x in (batches.tokens, batches.length, batches.prompt_length, batches.label)
         )
         return Encoded(*flat, cut=0)
 
@@ -66,7 +70,10 @@ def chosen_rows(encoded: Encoded, chosen: np.ndarray) -> Encoded:
 
 
 def batch_of(encoded: Encoded, closing: int | None = None) -> Rows:
-    """As wide as a sweep makes it; closing: tokens after a prompt whose target stands elsewhere."""
+    """A batch with the width that a sweep would use.
+
+    closing: number of tokens after the prompt on routes that keep the target apart from it.
+    """
     chosen = np.arange(len(encoded.length))
     if closing is None:
         width = bucket(int(encoded.length.max()))

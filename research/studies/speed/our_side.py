@@ -1,4 +1,4 @@
-"""Our side of all cases, by name: the code that users run, and nothing beside it."""
+"""Our workloads by name; each runs the code that users run."""
 
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,19 @@ from research.studies.speed.training import (
 
 
 class MatrixProduct:
-    """A step is a product of two matrices."""
+    """A step is one matrix product."""
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         del learning_rate
-        self.factors = [jnp.asarray(one, dtype) for one in read_factors(folder)]
+        self.factors = [jnp.asarray(factor, dtype) for factor in read_factors(folder)]
         self.product = jax.jit(jnp.matmul)
 
     def step(self) -> float:
-        """One number of the product."""
+        """One element of the product."""
         return float(self.product(*self.factors)[0, 0])
 
     def flops(self) -> float:
-        (rows, inner), (_, columns) = (one.shape for one in self.factors)
+        (rows, inner), (_, columns) = (factor.shape for factor in self.factors)
         return 2.0 * rows * inner * columns
 
 
@@ -49,11 +49,11 @@ WORKS: dict[str, Any] = {
 
 
 def peak_bytes() -> int | None:
-    """The most that was in use on the accelerator; None where there is none."""
+    """Peak bytes in use on the accelerator; None without one."""
     stats = jax.devices()[0].memory_stats() or {}
     return stats.get("peak_bytes_in_use")
 
 
 def compiled_seconds() -> float:
-    """What compiling has taken so far."""
+    """Seconds of compilation so far."""
     return compile_seconds()

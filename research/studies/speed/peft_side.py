@@ -1,7 +1,7 @@
-"""The other side of a case: PyTorch, transformers and PEFT, as their users write it.
+"""The workloads with PyTorch, transformers and PEFT, written as their users would.
 
-Each batch is padded to its longest row, the loss is the model's own, the optimizer the fused AdamW
-that transformers trains with, with gradients clipped at norm 1.
+Each batch is padded to its longest row. The loss is the model's own; the optimizer is the fused
+AdamW that transformers trains with; gradients are clipped at norm 1.
 """
 
 import json
@@ -16,28 +16,28 @@ import transformers
 from research.studies.speed.inputs import Batches, adapter_folders, read_batches, read_factors
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-IGNORED = -100  # a label of transformers that does not count
+IGNORED = -100  # label that the loss of transformers ignores
 KINDS = {
     "llama": transformers.AutoModelForCausalLM,
     "t5": transformers.AutoModelForSeq2SeqLM,
     "bert": transformers.AutoModelForSequenceClassification,
 }
-RATES, SEEDS = 4, 4  # of a race
+RATES, SEEDS = 4, 4  # of the whole-process sweep
 
 
 def model_in(folder: Path, dtype: str) -> Any:
-    """The model in a folder; its attention is PyTorch's own."""
+    """Loads the model in a folder, with PyTorch's attention."""
     kind = KINDS[json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]]
     model = kind.from_pretrained(str(folder), dtype=getattr(torch, dtype), pad_token_id=0)
     return model.to(DEVICE)
 
 
 def adapted(model: Any, folder: Path) -> Any:
-    """The model with the adapter in a folder, which trains."""
+    """The model with the trainable adapter in a folder."""
     config = peft.PeftConfig.from_pretrained(str(folder))
     config.inference_mode = False
     model = peft.get_peft_model(model, config)
-    # The values by hand: `from_pretrained` loads no soft prompt that trains on.
+    # `from_pretrained` cannot load a trainable soft prompt, so its values are set here.
     values = peft.load_peft_weights(str(folder), device=DEVICE)
     peft.set_peft_model_state_dict(model, values)
     return model
@@ -49,7 +49,7 @@ class PeftTraining:
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         folders, self.done = adapter_folders(folder), 0
         self.mixed = dtype == "bfloat16"
-        # Weights that train stay in float32, as ours do.
+        # Trained weights stay in float32, as on our side.
         model = model_in(folder / "model", dtype if folders else "float32")
         if folders:
             model = adapted(model, folders[0])
@@ -75,11 +75,11 @@ class PeftTraining:
     def flops(self) -> float | None:
         return None
 
-    def _batch(self, batches: Batches, place: int) -> dict[str, Any]:
-        """What the model is called with."""
+    def _batch(self, batches: Batches, index: int) -> dict[str, Any]:
+        """Arguments of the model."""
         kind = self.model.config.model_type
-        tokens, length = batches.tokens[place], batches.length[place]
-        start = batches.prompt_length[place]
+        tokens, length = batches.tokens[index], batches.length[index]
+        start = batches.prompt_length[index]
         if kind == "t5":
             inputs = [row[:begin] for row, begin in zip(tokens, start, strict=True)]
             labels = [r[b:n] for r, b, n in zip(tokens, start, length, strict=True)]
@@ -89,7 +89,7 @@ class PeftTraining:
                 np.concatenate([batches.prefix_ids, row[:begin], batches.suffix_ids])
                 for row, begin in zip(tokens, start, strict=True)
             ]
-            return {**_padded(texts), "labels": _tensor(batches.label[place])}
+            return {**_padded(texts), "labels": _tensor(batches.label[index])}
         before = batches.prefix_ids
         rows = [np.concatenate([before, row[:n]]) for row, n in zip(tokens, length, strict=True)]
         labels = [row.copy() for row in rows]
@@ -99,9 +99,10 @@ class PeftTraining:
 
 
 class PeftScoring:
-    """A step scores every label after every row of the next batch: opening, row and label are one
-    sequence each, and as many share a forward pass as there are rows times labels. Of the logits
-    those that count are computed.
+    """A step scores every label after every row of the next batch.
+
+    Prefix, row and label form one sequence; all rows times labels share a forward pass, which
+    computes only the logits of the label.
     """
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
@@ -111,15 +112,20 @@ class PeftScoring:
 
     @torch.inference_mode()
     def step(self) -> float:
-        one, place = self.batches, self.done % len(self.batches.tokens)
+        batches, index = self.batches, self.done % len(self.batches.tokens)
         self.done += 1
-        count, targets = one.labels.shape
+        count, targets = batches.labels.shape
         prompts = [
-            row[:n] for row, n in zip(one.tokens[place], one.prompt_length[place], strict=True)
+            row[:n]
+            for row, n in zip(batches.tokens[index], batches.prompt_length[index], strict=True)
         ]
-        rows = [np.concatenate([one.prefix_ids, p, label]) for p in prompts for label in one.labels]
+        rows = [
+            np.concatenate([batches.prefix_ids, prompt, label])
+            for prompt in prompts
+            for label in batches.labels
+        ]
         logits = self.model(**_padded(rows), logits_to_keep=targets + 1).logits[:, :-1].float()
-        chosen = _tensor(np.tile(one.labels, (len(prompts), 1)))[..., None]
+        chosen = _tensor(np.tile(batches.labels, (len(prompts), 1)))[..., None]
         scores = torch.log_softmax(logits, -1).gather(-1, chosen).sum((-2, -1))
         return scores.reshape(-1, count).mean().item()
 
@@ -128,8 +134,9 @@ class PeftScoring:
 
 
 class PeftSweeping:
-    """A step is sixteen runs in turn, each over all batches, with a model and an adapter of its
-    own; nothing is scored.
+    """A step trains sixteen runs one after the other, each on all batches with a new model.
+
+    Nothing is evaluated.
     """
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
@@ -137,7 +144,7 @@ class PeftSweeping:
         self.steps = len(read_batches(folder).tokens)
 
     def step(self) -> float:
-        """The mean of the last losses."""
+        """The mean of the final losses."""
         last = []
         for run in range(RATES * SEEDS):
             rate = self.learning_rate * (1 + run // SEEDS)
@@ -150,13 +157,13 @@ class PeftSweeping:
 
 
 class TorchProduct:
-    """A step is a product of two matrices."""
+    """A step is one matrix product."""
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         del learning_rate
         self.left, self.right = (
-            torch.tensor(one, dtype=getattr(torch, dtype), device=DEVICE)
-            for one in read_factors(folder)
+            torch.tensor(factor, dtype=getattr(torch, dtype), device=DEVICE)
+            for factor in read_factors(folder)
         )
 
     def step(self) -> float:
@@ -175,17 +182,17 @@ WORKS: dict[str, Any] = {
 
 
 def peak_bytes() -> int | None:
-    """The most that was in use on the accelerator; None where there is none."""
+    """Peak bytes in use on the accelerator; None without one."""
     return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else None
 
 
 def compiled_seconds() -> float:
-    """Nothing is compiled."""
+    """0: PyTorch runs without compilation."""
     return 0.0
 
 
 def _padded(rows: list[np.ndarray]) -> dict[str, Any]:
-    """Token ids and attention mask of rows, to the longest of them."""
+    """Token ids and attention mask, padded to the longest row."""
     width = max(map(len, rows))
     ids = np.stack([np.pad(row, (0, width - len(row))) for row in rows])
     mask = np.stack([np.arange(width) < len(row) for row in rows])

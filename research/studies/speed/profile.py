@@ -1,4 +1,4 @@
-"""Where the time of a step goes, by kinds of operations, as XLA's profiler sees them."""
+"""Share of a step's time per kind of operation, measured by XLA's profiler."""
 
 import re
 import tempfile
@@ -10,7 +10,7 @@ import jax
 
 STEPS = 3
 
-# Instructions as the text of a program writes them: name, operation, what follows.
+# An instruction in the text of a program: name, operation, arguments.
 INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?([\w.\-]+) = \S+ ([\w\-]+)\((.*)$")
 COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) .*\{$")
 CALLED = re.compile(r"(?:calls|to_apply)=%?([\w.\-]+)")
@@ -18,10 +18,13 @@ MOVING = {"copy", "transpose", "concatenate", "pad", "slice", "bitcast", "reshap
 
 
 def profiled(step: Callable[[], object], program: str) -> dict[str, float]:
-    """Shares of the threads' time in a step by `kinds`, the largest first; empty but on a CPU:
-    kernels of an accelerator have names of their own.
+    """Share of a step's thread time per kind of operation (see `kinds`), largest first.
 
-    program: the text of the compiled program that a step runs.
+    Empty unless on a CPU: kernels of an accelerator have different names.
+
+    Args:
+        step: Runs one step.
+        program: Text of the compiled program that a step runs.
     """
     if jax.default_backend() != "cpu":
         return {}
@@ -31,12 +34,12 @@ def profiled(step: Callable[[], object], program: str) -> dict[str, float]:
                 step()
         [file] = Path(folder).rglob("*.xplane.pb")
         data = jax.profiler.ProfileData.from_file(str(file))
-    known, spent = kinds(program), Counter[str]()
+    kind_of, spent = kinds(program), Counter[str]()
     for plane in data.planes:
         for line in plane.lines:
             for event in line.events:
-                if event.name in known:
-                    spent[known[event.name]] += event.duration_ns
+                if event.name in kind_of:
+                    spent[kind_of[event.name]] += event.duration_ns
     whole = sum(spent.values())
     return {kind: time / whole for kind, time in spent.most_common()}
 
@@ -44,8 +47,8 @@ def profiled(step: Callable[[], object], program: str) -> dict[str, float]:
 def kinds(program: str) -> dict[str, str]:
     """The kind of each instruction of the program.
 
-    `matrix products`: dots of two matrices; `batched products`: dots that go over rows and heads,
-    those of attention; `moving`: copies and transposes; `element by element`: all else, such as
+    `matrix products`: dots of two matrices; `batched products`: dots batched over rows and heads,
+    as in attention; `moving`: copies and transposes; `element-wise`: all others, such as
     softmax, norms, activations, sums and the optimizer.
     """
     within: dict[str, list[tuple[str, str]]] = {}
@@ -55,8 +58,8 @@ def kinds(program: str) -> dict[str, str]:
     for line in program.splitlines():
         if head := COMPUTATION.match(line):
             current = within.setdefault(head[1], [])
-        elif found := INSTRUCTION.match(line):
-            name, operation, rest = found.groups()
+        elif instruction := INSTRUCTION.match(line):
+            name, operation, rest = instruction.groups()
             current.append((operation, rest))
             names[name] = (operation, rest)
             if inner := CALLED.search(rest):
@@ -68,7 +71,7 @@ def kinds(program: str) -> dict[str, str]:
 
 
 def _kind(instructions: list[tuple[str, str]]) -> str:
-    """Of what is computed together."""
+    """The kind of a fusion, by its instructions."""
     dots = [rest for operation, rest in instructions if operation == "dot"]
     if any("lhs_batch_dims" in rest for rest in dots):
         return "batched products"
@@ -76,4 +79,4 @@ def _kind(instructions: list[tuple[str, str]]) -> str:
         return "matrix products"
     if all(operation in MOVING for operation, _ in instructions):
         return "moving"
-    return "element by element"
+    return "element-wise"

@@ -1,4 +1,4 @@
-"""Material from real models and rows, and from the embedded world."""
+"""Inputs from a real model and data set, and from the built-in world."""
 
 import shutil
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ ROWS, STEPS = 16, 24
 
 
 def sst2(methods: Sequence[Method], folder: Path) -> None:
-    """MiniLM with a new head, and batches of rows of SST-2 in a random order, lengths as they come.
+    """Writes MiniLM with a new head and batches of SST-2 rows in random order, unsorted by length.
 
-    Raises InputError where ADAPTLAB_SHARED does not lead to both.
+    Raises InputError where ADAPTLAB_SHARED lacks the model or the data.
     """
     name = resolve_path("$ADAPTLAB_SHARED/models/all-MiniLM-L6-v2", "backbone")
     backbone = load_backbone(name)
@@ -34,8 +34,8 @@ def sst2(methods: Sequence[Method], folder: Path) -> None:
     assert isinstance(backbone.model, EncoderModel)
     table = read_file(resolve_path("$ADAPTLAB_SHARED/data/sst2/train.tsv", "task"))
     chosen = np.random.default_rng(0).permutation(len(table.rows))[: ROWS * STEPS]
-    texts = [table.column("sentence")[place].strip() for place in chosen]
-    labels = [int(table.column("label")[place]) for place in chosen]
+    texts = [table.column("sentence")[row].strip() for row in chosen]
+    labels = [int(table.column("label")[row]) for row in chosen]
     tokens, length = pad_rows(token_ids(tokenizer, texts))
     shape = (STEPS, ROWS)
     batches = Batches(
@@ -53,11 +53,11 @@ def sst2(methods: Sequence[Method], folder: Path) -> None:
 
 
 def world(experiment: Experiment, methods: Sequence[Method], folder: Path) -> None:
-    """The backbone of an experiment, and the batches of its first run that trains."""
+    """Writes the backbone of an experiment and the batches of its first training run."""
     name = resolve_path(experiment.backbone, "backbone")
     backbone = load_backbone(name)
     tasks = {settings.name: settings.load() for settings in experiment.tasks}
-    trained = [one for one in cells(experiment, tasks, backbone.checksum) if one.approach.stages]
+    trained = [cell for cell in cells(experiment, tasks, backbone.checksum) if cell.approach.stages]
     run = trained[0].search()[0]
     tokenizer = load_tokenizer(name, backbone.model)
     assert backbone.context is not None

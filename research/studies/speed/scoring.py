@@ -1,4 +1,4 @@
-"""Our side of cases that score: what sweeps and `scripts/predict.py` run."""
+"""Our scoring workloads: the code of sweeps and of `scripts/predict.py`."""
 
 from functools import partial
 from pathlib import Path
@@ -20,18 +20,18 @@ class Scoring:
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         del learning_rate
-        self.given, self.done = CaseInputs(folder, dtype), 0
-        self.labels = _labels(self.given.batches)
+        self.inputs, self.done = CaseInputs(folder, dtype), 0
+        self.labels = _labels(self.inputs.batches)
 
     def step(self) -> float:
         """The mean score."""
-        given, batch = self.given, self.done % len(self.given.batches.tokens)
+        inputs, batch = self.inputs, self.done % len(self.inputs.batches.tokens)
         self.done += 1
-        scores = Predictor(given.backbone.model, DEVICES, given.dtype).scores(
-            AdaptedWeights((), given.backbone.params),
-            EncodedPrompts(given.encoded(batch), given.frame()),
+        scores = Predictor(inputs.backbone.model, DEVICES, inputs.dtype).scores(
+            AdaptedWeights((), inputs.backbone.params),
+            EncodedPrompts(inputs.encoded(batch), inputs.frame()),
             self.labels,
-            batch_size=given.batches.tokens.shape[1],
+            batch_size=inputs.batches.tokens.shape[1],
         )
         return float(scores.mean())
 
@@ -40,35 +40,35 @@ class Scoring:
 
 
 class Serving:
-    """A step scores the next batch, row i by adapter i modulo `tasks`, all of them in memory."""
+    """A step scores the next batch, row i with adapter i modulo `tasks`; all stay in memory."""
 
     tasks = 16
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         del learning_rate
-        given = CaseInputs(folder, dtype)
-        labels, around = _labels(given.batches), given.frame()
+        inputs = CaseInputs(folder, dtype)
+        labels, around = _labels(inputs.batches), inputs.frame()
         adapters = {
-            str(i): Adapter(*given.adapter(i), around, labels) for i in range(len(given.folders))
+            str(i): Adapter(*inputs.adapter(i), around, labels) for i in range(len(inputs.folders))
         }
-        model, params = given.backbone.model, given.backbone.params
-        self.bank = stack_adapters(model, given.dtype, params, adapters)
+        model, params = inputs.backbone.model, inputs.backbone.params
+        self.adapters = stack_adapters(model, inputs.dtype, params, adapters)
         self.params, self.done = params, 0
-        self.scores = jax.jit(partial(mixed_scores, model, given.dtype))
-        self.parts = [batch_of(given.encoded(i)) for i in range(len(given.batches.tokens))]
-        self.which = np.arange(given.batches.tokens.shape[1], dtype=np.int32) % self.tasks
+        self.scores = jax.jit(partial(mixed_scores, model, inputs.dtype))
+        self.parts = [batch_of(inputs.encoded(i)) for i in range(len(inputs.batches.tokens))]
+        self.which = np.arange(inputs.batches.tokens.shape[1], dtype=np.int32) % self.tasks
 
     def step(self) -> float:
         part = self.parts[self.done % len(self.parts)]
         self.done += 1
-        return float(self.scores(self.params, self.bank, part, self.which).mean())
+        return float(self.scores(self.params, self.adapters, part, self.which).mean())
 
     def flops(self) -> float | None:
         return None
 
 
 class ServingOne(Serving):
-    """The same rows, all by the first of the same adapters."""
+    """The same rows and adapters, but every row uses the first adapter."""
 
     tasks = 1
 

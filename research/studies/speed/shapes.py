@@ -1,4 +1,4 @@
-"""The sizes of the models that are timed; their weights are drawn."""
+"""Sizes of the benchmarked models, whose weights are random."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,13 +27,13 @@ LARGE_T5 = replace(SMALL_T5, width=1024, layers=24, decoder_layers=24, heads=16,
 def decoder(
     vocabulary: int, width: int, layers: int, heads: int, groups: int, hidden: int
 ) -> Model:
-    """Like Llama, with a head of its own."""
+    """A Llama-style decoder with an untied output head."""
     return Decoder(
         DecoderConfig(vocabulary, width, layers, heads, groups, width // heads, hidden, 2048)
     )
 
 
-# T5's are versions 1.1, Small and Large; those of the 1B decoder are TinyLlama's.
+# T5 1.1 Small and Large; the 1B decoder has the size of TinyLlama.
 SHAPES: dict[str, Callable[[], Model]] = {
     "decoder 10M": lambda: decoder(8000, 288, 6, 6, 6, 768),
     "decoder 1B": lambda: decoder(32000, 2048, 22, 32, 4, 5632),

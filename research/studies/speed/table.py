@@ -1,4 +1,4 @@
-"""What was measured, as JSON and as a Markdown table."""
+"""Writes benchmark results as JSON and as a Markdown table."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from typing import Any
 
 import jax
 
-COLUMNS = ("case", "ours", "other", "ratio", "at least", "share", "compiled in")
+COLUMNS = ("case", "ours", "other", "ratio", "target", "share", "compilation")
 COLUMNS += ("ours, peak", "other, peak")
 PACKAGES = ("jax", "jaxlib", "flax", "torch", "peft", "transformers")
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on."""
+    """Hardware and package versions of this machine."""
     device = jax.devices()[0]
     cpu = [line for line in _cpuinfo() if line.startswith("model name")]
     return {
@@ -35,7 +35,7 @@ def machine() -> dict[str, Any]:
 def write_measurements(folder: Path, measured: Mapping[str, Any]) -> None:
     """benchmark.json and benchmark.md. measured: {machine, dtype, matmul_gflops, cases, notes}.
 
-    notes: what else there is to know, as who measured wrote it into benchmark.json.
+    notes: remarks that were written by hand into benchmark.json; they are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(measured, indent=1) + "\n"
@@ -44,8 +44,9 @@ def write_measurements(folder: Path, measured: Mapping[str, Any]) -> None:
 
 
 def speed_markdown(measured: Mapping[str, Any]) -> str:
-    """A row a case; bold where what was to be reached is. A case without another side has a time
-    that it is to take at most.
+    """One row per case; a ratio that reaches its target is bold.
+
+    A case without another side has a target time in place of a target ratio.
     """
     where = measured["machine"]
     packages = ", ".join(f"{name} {where[name]}" for name in PACKAGES)
@@ -53,12 +54,12 @@ def speed_markdown(measured: Mapping[str, Any]) -> str:
     lines = [
         f"# Benchmark: {where['device']}, {where['cores']} cores",
         "",
-        "Ours and PyTorch with PEFT on the same weights and rows, each in a process of its own, in "
-        "turn. A ratio is how many times as fast ours is: the median over rounds, and in brackets "
-        "the lowest and the highest; bold where it is at least what was to be reached. Share: of "
-        f"{measured['matmul_gflops']:.0f} GFLOP/s, the rate of a large matrix product here in "
-        f"{measured['dtype']}, as both sides compute, by the operations that XLA counts in our "
-        "step.",
+        "Our code and PyTorch with PEFT use the same weights and rows. Each runs in its own "
+        "process, and the two alternate. The ratio is the other side's time divided by ours: the "
+        "median over rounds, with the lowest and the highest in parentheses. A bold ratio reaches "
+        "its target. The share is our step's FLOP/s, by XLA's FLOP count, relative to "
+        f"{measured['matmul_gflops']:.0f} GFLOP/s, the rate of a large matrix product on this "
+        f"machine in {measured['dtype']}, the dtype of both sides.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "| :--- |" + " ---: |" * (len(COLUMNS) - 1),
@@ -95,18 +96,19 @@ def _row(case: Mapping[str, Any]) -> str:
 
 
 def _profiles(cases: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where the time goes; nothing where no profile is known."""
-    known = [case for case in cases if case.get("profile")]
-    if not known:
+    """A table of time per kind of operation; [] if no case has a profile."""
+    profiled = [case for case in cases if case.get("profile")]
+    if not profiled:
         return []
-    kinds = list(dict.fromkeys(kind for case in known for kind in case["profile"]))
+    kinds = list(dict.fromkeys(kind for case in profiled for kind in case["profile"]))
     rows = [
         [case["name"], *(_or_dash(case["profile"].get(kind), "{:.0%}") for kind in kinds)]
-        for case in known
+        for case in profiled
     ]
     return [
-        "Where our time goes, of all threads, by kinds of operations: batched products are those "
-        "of attention; element by element are softmax, norms, activations, sums and the optimizer.",
+        "Share of our time per kind of operation, summed over threads. Batched products are those "
+        "of attention; element-wise operations are softmax, norms, activations, sums and the "
+        "optimizer.",
         "",
         "| " + " | ".join(["case", *kinds]) + " |",
         "| :--- |" + " ---: |" * len(kinds),

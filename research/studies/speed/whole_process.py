@@ -1,4 +1,4 @@
-"""Whole processes, one after the other, from their start to their end."""
+"""Times whole processes from start to exit, one after the other."""
 
 import os
 import runpy
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from research.experiments.experiment import Experiment
 from research.studies.speed import real_inputs
-from research.studies.speed.cases import WholeProcessCase
+from research.studies.speed.cases import PEFT, WholeProcessCase
 from research.studies.speed.head_to_head import Side
 
 ROOT = Path(__file__).parents[3]
@@ -20,7 +20,15 @@ CONFIG = ROOT / "configs" / "speed.py"
 
 
 class WholeProcessTimes(NamedTuple):
-    """Seconds of each side, medians over rounds, and the ratio of the other's to ours."""
+    """Result of a comparison of whole processes.
+
+    Attributes:
+        ours_s: Median seconds of our process.
+        other_s: Median seconds of the other process.
+        ratio: Median over rounds of the other time divided by ours.
+        low: Smallest ratio of a round.
+        high: Largest ratio of a round.
+    """
 
     ours_s: float
     other_s: float
@@ -29,35 +37,35 @@ class WholeProcessTimes(NamedTuple):
     high: float
 
 
-def whole_process(one: WholeProcessCase, rounds: int) -> WholeProcessTimes:
-    """Both sides of a race, `rounds` times in turn, ours without anything compiled before."""
-    config, found = f"{CONFIG}:{one.method.name}", []
-    experiment = Experiment.parse(_get_config(one.method.name))
+def whole_process(case: WholeProcessCase, rounds: int) -> WholeProcessTimes:
+    """Times both sides in alternating rounds; ours starts with an empty compilation cache."""
+    config, rounds_seconds = f"{CONFIG}:{case.method.name}", []
+    experiment = Experiment.parse(_get_config(case.method.name))
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             ours = _ours(config, Path(folder))
-            real_inputs.world(experiment, (one.method,), Path(folder) / "material")
-            found.append((ours, _other(Path(folder) / "material")))
-    ratios = [b / a for a, b in found]
-    ours, other = (statistics.median(side) for side in zip(*found, strict=True))
+            real_inputs.world(experiment, (case.method,), Path(folder) / "inputs")
+            rounds_seconds.append((ours, _other(Path(folder) / "inputs")))
+    ratios = [b / a for a, b in rounds_seconds]
+    ours, other = (statistics.median(side) for side in zip(*rounds_seconds, strict=True))
     return WholeProcessTimes(ours, other, statistics.median(ratios), min(ratios), max(ratios))
 
 
 def _get_config(method: str) -> dict[str, Any]:
-    """The plain data of `configs/speed.py`."""
+    """The config in `configs/speed.py` as plain data."""
     return runpy.run_path(str(CONFIG))["get_config"](method).to_dict()
 
 
 def timed(command: list[str], cache: Path) -> float:
-    """Seconds that a script takes with compiled programs in `cache`. Raises on failure."""
+    """Seconds that a command takes with `cache` as compilation cache. Raises on failure."""
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
-    begun = time.perf_counter()
+    start = time.perf_counter()
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 def script(name: str, *flags: str) -> list[str]:
-    """The command that runs one of our scripts."""
+    """The command line of one of our scripts."""
     return [sys.executable, str(ROOT / "scripts" / name), *flags]
 
 
@@ -67,8 +75,8 @@ def _ours(config: str, folder: Path) -> float:
 
 
 def _other(folder: Path) -> float:
-    begun = time.perf_counter()
-    side = Side("theirs", "sweep", folder, "float32", 1e-3)
+    start = time.perf_counter()
+    side = Side(PEFT, "sweep", folder, "float32", 1e-3)
     side(1)
     side.close()
-    return time.perf_counter() - begun
+    return time.perf_counter() - start

@@ -1,10 +1,10 @@
-"""One side of a case, in a process of its own: what waits costs the other side nothing.
+"""Worker process that runs one side of a case; while it waits it uses no CPU time.
 
-    python -m research.studies.speed.worker SIDE WORK FOLDER DTYPE LEARNING_RATE
+    python -m research.studies.speed.worker SIDE WORKLOAD FOLDER DTYPE LEARNING_RATE
 
-SIDE is `ours` or `theirs`. It reads numbers of steps, a line each, does as many, and answers each
-time with a line of JSON; see `Answer`. To the line `profile` it answers where its time goes, by
-kinds of operations, if the work can tell.
+SIDE is a module of this folder: `our_side` or `peft_side`. The worker reads one line at a time from
+standard input. For a number it runs that many steps and prints a `Measurement` as one line of JSON.
+For `profile` it prints the share of time per kind of operation, or {} if the workload has none.
 """
 
 import importlib
@@ -19,9 +19,16 @@ from research.runtime.process import prepare
 
 
 class Measurement(NamedTuple):
-    """seconds, results: of each step since the last answer. first: seconds from the start of the
-    process. compiled: seconds of compiling so far. host_bytes, device_bytes: the most in use so
-    far. flops: of a step, where they are known.
+    """Times and results of the steps since the last line of input.
+
+    Attributes:
+        seconds: Time of each step.
+        results: Result of each step, such as its loss.
+        first: Seconds since the process started.
+        compiled: Seconds of compilation so far.
+        host_bytes: Peak memory of the process.
+        device_bytes: Peak memory on the accelerator; None without one.
+        flops: FLOPs of a step; None where they are unknown.
     """
 
     seconds: list[float]
@@ -33,38 +40,38 @@ class Measurement(NamedTuple):
     flops: float | None
 
 
-def main(side: str, work: str, folder: str, dtype: str, learning_rate: str) -> None:
-    begun = time.perf_counter()
+def main(side: str, workload: str, folder: str, dtype: str, learning_rate: str) -> None:
+    start = time.perf_counter()
     prepare()
     module: Any = importlib.import_module(f"research.studies.speed.{side}")
-    doing = module.WORKS[work](Path(folder), dtype, float(learning_rate))
+    work = module.WORKS[workload](Path(folder), dtype, float(learning_rate))
     for line in sys.stdin:
         if line == "profile\n":
-            print(json.dumps(doing.profile() if hasattr(doing, "profile") else {}), flush=True)
+            print(json.dumps(work.profile() if hasattr(work, "profile") else {}), flush=True)
             continue
         seconds, results = [], []
         for _ in range(int(line)):
-            now = time.perf_counter()
-            results.append(doing.step())
-            seconds.append(time.perf_counter() - now)
+            step_start = time.perf_counter()
+            results.append(work.step())
+            seconds.append(time.perf_counter() - step_start)
         answer = Measurement(
             seconds,
             results,
-            time.perf_counter() - begun,
+            time.perf_counter() - start,
             module.compiled_seconds(),
-            _peak(),
+            _peak_host_bytes(),
             module.peak_bytes(),
-            doing.flops() if results else None,
+            work.flops() if results else None,
         )
         print(json.dumps(answer._asdict()), flush=True)
 
 
-def _peak() -> int:
-    """The most bytes of this process. Linux has in ru_maxrss what its parent held at its start."""
+def _peak_host_bytes() -> int:
+    """Peak bytes of this process. On Linux ru_maxrss starts at the memory of the parent."""
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="utf-8").splitlines() if status.is_file() else []
-    known = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
-    return 1024 * (known or [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss])[0]
+    peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return 1024 * (peaks or [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss])[0]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-# The commands of README and CONTRIBUTING; each does its own set-up in .venv.
+# The commands of README.md and CONTRIBUTING.md. Each installs what it needs into .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,7 +28,7 @@ lint: $(VENV)/lint
 clean:
 	rm -rf $(VENV)
 
-# One stamp per set of packages; a change of the requirements installs them again.
+# One stamp file per set of packages. Changed requirements install them again.
 $(VENV)/run: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -1,11 +1,12 @@
-"""Your model, your data: the comparison on any CSV, TSV or JSON-lines file with texts and labels.
+"""Your model, your data: six approaches on any CSV, TSV or JSON-lines file with texts and labels.
 
     python scripts/sweep.py --config configs/compare.py
 
-As it stands: SST-2 with a small decoder pretrained on reviews, 16 shots per class and 1,000
-examples, 70 minutes on two busy CPU cores. Every field may be set on the command line, such as
-`--config.task.train=mine.csv`. Scores: results/sst2_reviews-lm/. The backbone is weak (8.7M
-parameters, 12.7M tokens of text): nothing trained on it reaches TF-IDF.
+Every field is a flag, such as `--config.task.train=mine.csv`; docs/approaches.md describes them.
+The defaults compare on SST-2 with a small decoder pretrained on reviews, 16 shots per class and
+1,000 examples; this needs the checkpoint and the data under ADAPTLAB_SHARED, and 70 minutes on two
+busy CPU cores. Scores: results/sst2_reviews-lm/. This backbone is weak (8.7M parameters, 12.7M
+tokens of pretraining): no approach reaches TF-IDF with logistic regression.
 """
 
 from ml_collections import ConfigDict
@@ -27,7 +28,7 @@ def get_config() -> ConfigDict:
     config.task.text = "sentence"
     config.task.label = "label"
     config.task.templates = (
-        "{sentence} It was",  # Gao et al. 2021 (arXiv 2012.15723), with these label words
+        "{sentence} It was",  # with these label words, Gao et al. 2021 (arXiv 2012.15723)
         "{sentence}\nThis movie was",
         "Review: {sentence}\nThe film is",
     )
@@ -39,9 +40,9 @@ def get_config() -> ConfigDict:
     config.max_dev = 100
     config.too_long = "error"
     config.precision = "float32"
-    config.held_out = placeholder(str)  # a text file such as the backbone was pretrained on
-    config.price_per_hour = placeholder(float)  # of a device, for the cost ledger
-    config.price_per_example = placeholder(float)  # of a label
+    config.held_out = placeholder(str)  # a text file like the pretraining text
+    config.price_per_hour = placeholder(float)  # of a device, for costs.md
+    config.price_per_example = placeholder(float)  # of a labelled example
 
     config.schedule = ConfigDict()
     config.schedule.steps = 400

@@ -1,11 +1,11 @@
-"""A task whose answer is a text: E2E NLG with a small model of film reviews and news.
+"""Text generation: E2E NLG with a small language model of film reviews and news.
 
     python scripts/sweep.py --config configs/e2e.py
 
-Sentences about restaurants from attributes; BLEU is the headline, beside every other metric of
-texts. Needs the checkpoint and the data under ADAPTLAB_SHARED, where the published training file is
-missing: 200 inputs of its dev file train, each with all its references, 100 inputs of test are
-scored. Three seeds, so every cell is provisional.
+The model writes a sentence about a restaurant from its attributes. BLEU is the headline metric;
+the other text metrics are recorded too. Needs the checkpoint and the data under ADAPTLAB_SHARED.
+The published training file is not there, so 200 inputs of the dev file train, each with all
+references. 100 inputs of test are scored. With three seeds, every cell is provisional.
 """
 
 from ml_collections import ConfigDict

@@ -4,38 +4,44 @@
     python scripts/sweep.py --config configs/hu2021_lora.py:large,rte,dagger --plan
     python scripts/sweep.py --config configs/hu2021_lora.py:medium,e2e
 
-The first argument is the size, the second the task: mnli, sst2, mrpc, cola, qnli, qqp, rte and stsb
-with RoBERTa base or large, e2e with GPT-2 medium or large. With `dagger` it is the row with that
-mark, which the paper has for RoBERTa large. Every task has its own epochs, batch size and learning
-rate, so each is an experiment of its own.
+Needs weights and data of the hub, except with `--plan`. The first argument is the size, the second
+the task: mnli, sst2, mrpc, cola, qnli, qqp, rte and stsb with RoBERTa base or large, e2e with GPT-2
+medium or large. `dagger` selects the paper's rows with that mark, for RoBERTa large. Every task has
+its own epochs, batch size and learning rate, so each is a separate experiment.
 
-Recipe on GLUE, as in table 9 of the paper: LoRA of rank 8 beside query and value with a head,
-AdamW, linear decay after a warm-up of 6 %, alpha 8 for base and 16 for large, texts cut at 512 or
-128 tokens, the best epoch, five seeds. MRPC, RTE and STS-B start from the LoRA of MNLI, with a new
-head; the rows with a dagger start from RoBERTa, in batches of 4 texts of 128 tokens. Where the
-authors' scripts differ, the paper counts: they have alpha 16 for base, batches eight times as
-large, on eight devices, and for large other lengths, 3e-4 for CoLA, and for STS-B 3e-4 and 10
-epochs. Of weight decay the paper says nothing: 0.1 is from the scripts. RoBERTa's own dropout is
-not there.
+Recipe on GLUE (table 9 of the paper): LoRA of rank 8 on query and value with a head, AdamW, linear
+decay after a warm-up of 6 %, alpha 8 for base and 16 for large, texts cut at 512 or 128 tokens, the
+best epoch, five seeds. MRPC, RTE and STS-B start from the LoRA of MNLI, with a new head. The dagger
+rows start from RoBERTa, in batches of 4 texts of 128 tokens.
 
-Every seed has a LoRA of MNLI of its own, where the paper starts all from its best; texts are cut
-there as those of the task are. Test labels are not public: the validation split is tested on, once,
-and up to 256 examples of train are dev. The paper reports the median of the best epochs on
-validation. Its table 2, in percent: Matthews' correlation for CoLA, Pearson's for STS-B, else
-accuracy, that of MNLI over both validation splits; here the mismatched one is out of domain.
+Differences between paper and authors' scripts; the paper counts:
+- The scripts have alpha 16 for base, and batches eight times as large, on eight devices.
+- For large they have other lengths, 3e-4 for CoLA, and for STS-B 3e-4 and 10 epochs.
+- The paper does not mention weight decay; 0.1 is from the scripts.
+
+Differences between paper and this config:
+- RoBERTa's own dropout is not implemented.
+- Every seed has its own LoRA of MNLI; the paper starts all seeds from its best one. MNLI's texts
+  are cut at the length of the target task.
+- Test labels are not public, so the validation split is used as test, once, and up to 256 training
+  examples are dev. The paper reports the median of the best epochs on validation.
+
+Table 2 of the paper, in percent: Matthews' correlation for CoLA, Pearson's for STS-B, otherwise
+accuracy; for MNLI over both validation splits. Here the mismatched split is out of domain.
 
              MNLI  SST-2  MRPC  CoLA  QNLI  QQP   RTE   STS-B
     base     87.5  95.1   89.7  63.4  93.3  90.8  86.6  91.5
     large    90.6  96.2   90.9  68.2  94.9  91.6  87.4  92.6
     dagger   90.6  96.2   90.2  68.2  94.8  91.6  85.2  92.3
 
-Recipe on E2E, as in table 11: LoRA of rank 4, alpha 32, dropout 0.1 and label smoothing 0.1, AdamW
-with decay 0.01, 500 steps of warm-up, five epochs in batches of 8, no clipping, three seeds, texts
-of at most 64 tokens by beam search of width 10 with a length penalty of 0.9 (the README has 0.8)
-and no 4-gram twice. The paper adapts query and value with factors of their own; ours stand beside
-GPT-2's fused layer, as many, but they share A and change the key too. Its inputs are the attributes
-in other words; here they are as published, then two bars. The files are trainset.csv, devset.csv
-and testset_w_refs.csv, under ADAPTLAB_SHARED. BLEU in its table 3: 70.4 for medium and for large.
+Recipe on E2E (table 11): LoRA of rank 4, alpha 32, dropout 0.1 and label smoothing 0.1, AdamW with
+decay 0.01, 500 steps of warm-up, five epochs in batches of 8, no clipping, three seeds, texts of at
+most 64 tokens by beam search of width 10 with a length penalty of 0.9 (0.8 in the authors' README)
+and no repeated 4-gram. The paper adapts query and value with separate factors. Here LoRA is on
+GPT-2's fused layer, with as many parameters: query and value share A, and the key changes too. The
+paper rewords the attributes of an input; here they are as published, followed by two bars. The
+files are trainset.csv, devset.csv and testset_w_refs.csv, under ADAPTLAB_SHARED. BLEU in table 3:
+70.4 for medium and for large.
 """
 
 from ml_collections import ConfigDict
@@ -43,7 +49,7 @@ from ml_collections import ConfigDict
 from research.common.errors import choose_from
 from research.experiments.presets import trained, with_head
 
-# Columns, labels and examples for training; STS-B has numbers in place of labels.
+# Columns, labels and number of training examples; the answers of STS-B are numbers.
 TASKS = {
     "mnli": (("premise", "hypothesis"), ("entailment", "neutral", "contradiction"), 392_702),
     "sst2": (("sentence",), ("negative", "positive"), 67_349),
@@ -54,7 +60,7 @@ TASKS = {
     "rte": (("sentence1", "sentence2"), ("entailment", "not_entailment"), 2490),
     "stsb": (("sentence1", "sentence2"), (), 5749),
 }
-# Of the tasks in that order.
+# One value per task, in the order of TASKS.
 RECIPES = {
     "base": dict(
         batch_size=(16, 16, 16, 32, 32, 16, 32, 16),
@@ -87,12 +93,12 @@ def get_config(argument: str = "base,mrpc") -> ConfigDict:
     size, task, mark = (*argument.split(",", 2), "", "")[:3]
     row = f"{size},{mark}" if mark else size
     rows = GPT2 if task == "e2e" else RECIPES
-    for given, allowed in ((task, (*TASKS, "e2e")), (row, rows)):
-        if given not in allowed:
-            raise KeyError(f"{argument!r} is no size and task: {choose_from(allowed, given)}")
+    for value, allowed in ((task, (*TASKS, "e2e")), (row, rows)):
+        if value not in allowed:
+            raise KeyError(f"{argument!r} is no size and task: {choose_from(allowed, value)}")
     config = gpt2_on_e2e(size) if task == "e2e" else roberta_on_glue(size, row, task)
     config.regimes = ("all",)
-    config.search_seeds = config.seeds  # one trial a row, so all seeds run at once
+    config.search_seeds = config.seeds  # one trial per row: all seeds run at once
     config.too_long = "cut"
     return config
 
@@ -104,32 +110,32 @@ def roberta_on_glue(size: str, row: str, task: str) -> ConfigDict:
     config.architecture = roberta(*ROBERTA[size])
     config.task = glue(task)
     config.seeds = 5
-    config.max_tokens = of(row, task)["tokens"]
+    config.max_tokens = recipe(row, task)["tokens"]
     config.schedule = ConfigDict({"warmup": 0.06, **schedule(row, task)})
 
     lora = dict(name="lora", rank=8, alpha=ALPHA[size], targets=("query", "value"))
-    rate = of(row, task)["rate"]
-    own = with_head("LoRA + head", [lora], (rate,))
-    own["trials"] = [dict(learning_rate=rate, weight_decay=DECAY)]
+    rate = recipe(row, task)["rate"]
+    approach = with_head("LoRA + head", [lora], (rate,))
+    approach["trials"] = [dict(learning_rate=rate, weight_decay=DECAY)]
     if task in FROM_MNLI and row == size:
         config.stage_tasks = (glue("mnli").to_dict(),)
         first = dict(task="mnli", weight_decay=DECAY, schedule=schedule(row, "mnli"))
-        first["learning_rate"] = of(row, "mnli")["rate"]
-        own["name"] = "LoRA + head, from MNLI"
-        own["stages"] = [{**own["stages"][0], **first}, *own["stages"]]
-    config.approaches = (own,)
+        first["learning_rate"] = recipe(row, "mnli")["rate"]
+        approach["name"] = "LoRA + head, from MNLI"
+        approach["stages"] = [{**approach["stages"][0], **first}, *approach["stages"]]
+    config.approaches = (approach,)
     return config
 
 
-def of(row: str, task: str) -> dict:
+def recipe(row: str, task: str) -> dict:
     """The recipe of a task."""
-    place = list(TASKS).index(task)
-    return {name: values[place] for name, values in RECIPES[row].items()}
+    index = list(TASKS).index(task)
+    return {name: values[index] for name, values in RECIPES[row].items()}
 
 
 def schedule(row: str, task: str) -> dict[str, int]:
-    """The best epoch counts, and none is left out."""
-    size, epochs = of(row, task)["batch_size"], of(row, task)["epochs"]
+    """Evaluates after every epoch, without early stopping; the best epoch counts."""
+    size, epochs = recipe(row, task)["batch_size"], recipe(row, task)["epochs"]
     epoch = -(-TASKS[task][-1] // size)
     return dict(steps=epochs * epoch, batch_size=size, eval_every=epoch, patience=epochs)
 
@@ -158,7 +164,7 @@ def gpt2_on_e2e(size: str) -> ConfigDict:
     config.schedule.clip = None
     config.schedule.label_smoothing = 0.1
     config.schedule.eval_every = epoch
-    config.schedule.patience = 5  # the best epoch counts, and none is left out
+    config.schedule.patience = 5  # no early stopping; the best epoch counts
 
     row = trained("LoRA", dict(name="lora", rank=4, alpha=32.0, dropout=0.1), (2e-4,))
     row["trials"] = [dict(learning_rate=2e-4, weight_decay=0.01)]
@@ -167,7 +173,7 @@ def gpt2_on_e2e(size: str) -> ConfigDict:
 
 
 def glue(name: str) -> ConfigDict:
-    """A pair of texts stands as RoBERTa was trained to read it."""
+    """Settings of a task; texts of a pair are separated as in RoBERTa's pretraining."""
     columns, labels, _ = TASKS[name]
     task = ConfigDict()
     task.source = "file" if labels else "number_file"
@@ -188,7 +194,7 @@ def glue(name: str) -> ConfigDict:
 
 
 def gpt2(width: int, layers: int, heads: int) -> dict:
-    """The config.json of GPT-2, for plans where it is not at hand."""
+    """The config.json of GPT-2, for plans without a download."""
     return dict(
         model_type="gpt2",
         vocab_size=50_257,
@@ -200,7 +206,7 @@ def gpt2(width: int, layers: int, heads: int) -> dict:
 
 
 def roberta(width: int, layers: int, heads: int) -> dict:
-    """The config.json of RoBERTa, for plans where it is not at hand."""
+    """The config.json of RoBERTa, for plans without a download."""
     return dict(
         model_type="roberta",
         architectures=["RobertaForMaskedLM"],

@@ -3,25 +3,32 @@
     python scripts/sweep.py --config configs/lester2021.py:base
     python scripts/sweep.py --config configs/lester2021.py:xl,length --plan
 
-The first argument is the size of T5 1.1, LM-adapted: small, base, large, xl, xxl. The second is the
-comparison: `methods`, prompt tuning and model tuning, as it stands; `length`, prompts of 1 to 150
-(figure 3a); `start`, how a prompt begins (figure 3b).
+Needs weights and data of the hub, except with `--plan`. The first argument is the size of T5 1.1,
+LM-adapted: small, base, large, xl, xxl. The second is the comparison: `methods`, prompt tuning and
+model tuning (the default); `length`, prompts of 1 to 150 tokens (figure 3a); `start`,
+initialisations of the prompt (figure 3b).
 
-Recipe, as the paper has it (section 3 and appendix A): Adafactor at a constant 0.3, neither scaled
-by the parameter nor factored, decay 1e-5 a step, 30,000 steps of 32 rows, prompts of 100 that begin
-at the labels, three seeds, the best step on dev. Where the authors' code differs, the paper counts:
-their demonstrations have batches of 128 for 50,000 steps and a small z-loss; `uniform` is in +-0.5,
-theirs from 0 to 0.5. Their Adafactor takes its decay rate from the checkpoint's step, 1.1M; ours
-begins at 0. Of dropout the paper says nothing: T5's 0.1 is from the code. Texts are cut at 512
-tokens, with their answer.
+Recipe of the paper (section 3 and appendix A): Adafactor at a constant rate of 0.3, neither scaled
+by the parameter nor factored, decay 1e-5 per step, 30,000 steps of 32 rows, prompts of 100 tokens
+initialised from the labels, three seeds, the best step on dev.
 
-Tasks in T5's words without their names, as in the paper; WSC and ReCoRD, which have no labels, are
-written, and their prompts begin at the paper's words. Test labels are not public: the validation
-split is tested on, once, and up to 100 examples of train are dev; those of WSC, whose train has
-nothing but right referents, count how many are found. Scores are accuracies, and F1 for ReCoRD: CB
-has no F1 beside it, MultiRC is scored by answer and keeps its markup. Expected, as the average over
-the eight tasks (Vu et al. 2022, arXiv 2110.07904, table 4): prompt tuning 59.8, 63.1, 74.5, 79.2,
-88.8, model tuning 62.8, 73.7, 81.3, 83.1, 89.9 from small to xxl.
+Differences between paper and authors' code; the paper counts:
+- Their demonstrations use batches of 128 for 50,000 steps and a small z-loss.
+- `uniform` is in +-0.5; their code draws from 0 to 0.5.
+- Their Adafactor takes its decay rate from the checkpoint's step, 1.1M; here it begins at 0.
+- The paper does not mention dropout; T5's 0.1 is from the code.
+
+Texts are cut at 512 tokens, including the answer. Tasks use T5's format without task names, as in
+the paper. WSC and ReCoRD have no labels: the model writes the answer, and their prompts are
+initialised from the words that the paper names. Test labels are not public, so the validation split
+is used as test, once, and up to 100 training examples are dev. WSC's training set has right
+referents only; its dev score is the share of referents found. Scores are accuracies, and F1 for
+ReCoRD. CB is scored without F1; MultiRC is scored by answer and keeps its markup.
+
+Expected average over the eight tasks (Vu et al. 2022, arXiv 2110.07904, table 4), small to xxl:
+
+    prompt tuning  59.8  63.1  74.5  79.2  88.8
+    model tuning   62.8  73.7  81.3  83.1  89.9
 """
 
 from ml_collections import ConfigDict
@@ -36,7 +43,7 @@ SIZES = {
     "xl": (2048, 5120, 32, 24),
     "xxl": (4096, 10_240, 64, 24),
 }
-# T5's order of columns, and the labels; none where the answer is written.
+# Columns in T5's order, and the labels; None if the model writes the answer.
 TASKS = {
     "boolq": (("passage", "question"), ("False", "True")),
     "cb": (("hypothesis", "premise"), ("entailment", "contradiction", "neutral")),
@@ -56,16 +63,16 @@ RATE = 0.3
 def get_config(argument: str = "base") -> ConfigDict:
     size, _, comparison = argument.partition(",")
     comparison = comparison or "methods"
-    for given, allowed in ((size, SIZES), (comparison, COMPARISONS)):
-        if given not in allowed:
-            raise KeyError(f"{argument!r} is no size and comparison: {choose_from(allowed, given)}")
+    for value, allowed in ((size, SIZES), (comparison, COMPARISONS)):
+        if value not in allowed:
+            raise KeyError(f"{argument!r} is no size and comparison: {choose_from(allowed, value)}")
     config = ConfigDict()
     config.name = f"lester2021_{size}_{comparison}"
     config.backbone = f"google/t5-{size}-lm-adapt"
     config.architecture = architecture(*SIZES[size])
     config.tasks = tuple(superglue(name, task) for name, task in TASKS.items())
     config.regimes = ("all",)
-    config.seeds = config.search_seeds = 3  # one trial a row, so all seeds run at once
+    config.seeds = config.search_seeds = 3  # one trial per row: all seeds run at once
     config.max_dev = 100
     config.max_tokens = 512
     config.too_long = "cut"
@@ -81,7 +88,7 @@ def get_config(argument: str = "base") -> ConfigDict:
     config.schedule.clip = None
     config.schedule.dropout = 0.1
     config.schedule.eval_every = 1000
-    config.schedule.patience = 30  # the best step counts, and none is left out
+    config.schedule.patience = 30  # no early stopping; the best step counts
 
     config.approaches = {
         "methods": (prompt("prompt tuning"), model_tuning()),
@@ -92,26 +99,31 @@ def get_config(argument: str = "base") -> ConfigDict:
 
 
 def prompt(name: str, length: int = 100, start: str = "labels") -> dict:
-    """Words of the vocabulary are drawn from its first 5,000, which are the most frequent."""
+    """A soft prompt. Random tokens come from the 5,000 most frequent ones, the first ids."""
     method = dict(name="soft_prompt", length=length, start=start, common=5000)
-    # Ours is times the learning rate, the paper's is not.
+    # Our weight decay is multiplied by the learning rate, the paper's is not.
     stage = dict(method=method, learning_rate=RATE, weight_decay=1e-5 / RATE)
     return dict(name=name, stages=[stage])
 
 
 def model_tuning() -> dict:
-    """Adafactor at 1e-3, as T5 was pretrained, with 2^16 tokens a batch."""
+    """Full fine-tuning: Adafactor at 1e-3, as in T5's pretraining, 2^16 tokens per batch."""
     schedule = dict(batch_size=128, parameter_scale=True, factored=True)
     stage = dict(method=dict(name="full"), learning_rate=1e-3, schedule=schedule)
     return dict(name="model tuning", stages=[stage])
 
 
-def superglue(name: str, chosen: tuple[tuple[str, ...], tuple[str, ...]] | None) -> dict:
-    """chosen: columns and labels of a task whose answer is a label."""
+def superglue(name: str, label_task: tuple[tuple[str, ...], tuple[str, ...]] | None) -> dict:
+    """Settings of a task.
+
+    Args:
+        name: the task's name in SuperGLUE.
+        label_task: its columns and labels; None if the model writes the answer.
+    """
     common = dict(name=name, path="aps/super_glue", train="train", test="validation")
-    if chosen is None:
+    if label_task is None:
         return dict(source=f"superglue_{name}", **common)
-    columns, labels = chosen
+    columns, labels = label_task
     return dict(
         source="file",
         config_name=name,
@@ -123,7 +135,7 @@ def superglue(name: str, chosen: tuple[tuple[str, ...], tuple[str, ...]] | None)
 
 
 def architecture(width: int, hidden: int, heads: int, layers: int) -> dict:
-    """The config.json of T5 1.1, for plans where it is not at hand."""
+    """The config.json of T5 1.1, for plans without a download."""
     return dict(
         model_type="t5",
         vocab_size=32_128,

@@ -1,11 +1,11 @@
-"""All methods and their combinations on two tasks of the embedded world, 500 examples each.
+"""All methods and combinations of them on two embedded tasks, 500 examples each.
 
     python scripts/sweep.py --config configs/methods.py
 
-604 runs, which took 24 minutes on two CPU cores. `sentiment` is a skill that the backbone has met
-in its corpus; `novel` has words that it has never met. Not there: BitFit, as this backbone has no
-biases, and heads, which decoders do not carry (see configs/minilm.py). Every row has three trials.
-A hybrid is followed by its control, which spends the same steps on the first stage alone; the
+604 runs, 24 minutes on two CPU cores. The backbone learned `sentiment` during pretraining; the
+words of `novel` do not occur in its pretraining text. Not included: BitFit, since this backbone has
+no biases, and heads, which decoders do not support (see configs/minilm.py). Every row has three
+trials. Each hybrid is followed by its control row, which spends all steps on the first stage; the
 control of "full, then a prompt" is full fine-tuning. Scores: results/methods/.
 """
 
@@ -26,7 +26,7 @@ STEPS = 120
 LAYERS = 3
 SOFT = dict(name="soft_prompt", length=10)
 LORA = dict(name="lora", rank=8, alpha=16.0)
-# Three rates a factor of about 3 apart, as high as this small backbone bears them.
+# Three rates, about a factor of 3 apart, up to where training this backbone is still stable.
 SOFT_RATES = (3e-2, 1e-1, 3e-1)
 FACTOR_RATES = (3e-3, 1e-2, 3e-2)
 LAYER_RATES = (1e-3, 3e-3, 1e-2)

@@ -1,13 +1,14 @@
-"""A real encoder with a classification head: MiniLM on Banking77 and AG News.
+"""An encoder with a classification head: MiniLM on Banking77 and AG News.
 
     python scripts/sweep.py --config configs/minilm.py
 
-Five ways to adapt it, with five shots per class and with all training examples, five seeds. Needs
-the checkpoint and the data under ADAPTLAB_SHARED. Scores: results/minilm_banking77_agnews/.
-AG News: of the 120,000 training examples 4,990 are at hand; 1,000 of the 7,600 test examples are
-scored; its texts are long, so it has 50 steps where Banking77 has 150. Of the full data that is a
-quarter of an epoch at most: too little to beat TF-IDF there. The head reads the mean of the hidden
-states, which this encoder was trained for.
+Five approaches, with five shots per class and with all training examples, five seeds. Needs the
+checkpoint and the data under ADAPTLAB_SHARED. Scores: results/minilm_banking77_agnews/.
+
+AG News: 4,990 of the 120,000 training examples are available, and 1,000 of the 7,600 test examples
+are scored. Its texts are long, so it trains for 50 steps and Banking77 for 150: at most a quarter
+of an epoch of the full data, too little to beat TF-IDF there. The head reads the mean of the
+hidden states, as in this encoder's own training.
 """
 
 from ml_collections import ConfigDict

@@ -1,11 +1,10 @@
-"""Prompt engineering as seriously as its users do it: how far do better prompts get, and when is
-there no more to gain?
+"""Prompt engineering: how much do better prompts gain, and after how many is there no more gain?
 
     python scripts/sweep.py --config configs/prompting.py
 
-Two tasks of the embedded world, 16 shots per class, nothing trained: 408 runs. prompts.md has the
-spread over prompts and the expected best of 1, 2, 4, 8, 16 of them. The texts are the world's own;
-a task from a file has its instructions in its templates, and several texts per label.
+Two embedded tasks, 16 shots per class, no training: 408 runs. prompts.md has the spread over
+prompts and the expected best of 1, 2, 4, 8 and 16 of them. The templates are those of the embedded
+tasks; a task from a file can have instructions in its templates and several texts per label.
 """
 
 from ml_collections import ConfigDict
@@ -23,11 +22,11 @@ def get_config() -> ConfigDict:
     config.search_seeds = 2
     config.max_dev = 128
 
-    readouts = [dict(prior=prior) for prior in ("none", "content_free", "domain")]
-    read = [dict(template=i, **readout) for i in range(3) for readout in readouts]
+    priors = ("none", "content_free", "domain")
+    trials = [dict(template=i, prior=prior) for i in range(3) for prior in priors]
     config.approaches = (
         zero_shot(),
-        dict(name="zero-shot prompt, calibrated or not", trials=read),
+        dict(name="zero-shot prompt, calibrated or not", trials=trials),
         prompt_search("balanced demonstrations", 16, demonstrations="fit"),
         prompt_search("random demonstrations", 16, demonstrations="fit", choice="random"),
         prompt_search("nearest demonstrations", 3, demonstrations="fit", choice="nearest"),

@@ -1,9 +1,9 @@
-"""Six approaches on two tasks of the embedded world, with 16 shots per class and 500 examples.
+"""Six approaches on two embedded tasks, with 16 shots per class and with 500 examples.
 
     python scripts/sweep.py --config configs/quickstart.py
 
-The reference run took five minutes on two CPU cores. `sentiment` is a skill that the backbone has
-met in its corpus; `novel` has words that it has never met. Scores: results/quickstart_reference/.
+Five minutes on two CPU cores. The backbone learned `sentiment` during pretraining; the words of
+`novel` do not occur in its pretraining text. Reference scores: results/quickstart_reference/.
 """
 
 from ml_collections import ConfigDict
@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
     config.seeds = 5
     config.search_seeds = 2
     config.max_dev = 128
-    config.held_out = "world"  # what the backbone was pretrained on, text that it has not met
+    config.held_out = "world"  # unseen text like that of pretraining
 
     config.schedule = ConfigDict()
     config.schedule.steps = 120

@@ -1,10 +1,10 @@
-"""What scores vary with: the sample, the order of batches or demonstrations, the initialisation.
+"""Variance by source: the sample, the order of batches or demonstrations, the initialisation.
 
     python scripts/sweep.py --config configs/seeds.py
 
 Four approaches of the quickstart on its tasks, with 16 shots per class. Five seeds of each source
-are crossed in a Latin square of 25 runs, of which 5 are the ordinary ones: 260 runs in all. The
-shares of the variance are written to results/seeds/seeds.md.
+are crossed in a Latin square of 25 runs per cell; 5 of them are the ordinary runs. 260 runs in all.
+results/seeds/seeds.md has the share of each source.
 """
 
 from ml_collections import ConfigDict

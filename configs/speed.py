@@ -1,9 +1,9 @@
-"""What `scripts/benchmark.py` times as a whole process: sixteen runs of one method.
+"""Sixteen runs of one method, timed as a whole process by `scripts/benchmark.py`.
 
     python scripts/sweep.py --config configs/speed.py:lora
     python scripts/sweep.py --config configs/speed.py:soft_prompt
 
-Four learning rates by four seeds, 200 steps of 8 rows, on the model and a task of the quickstart.
+Four learning rates times four seeds, 200 steps of 8 rows, model and task of the quickstart.
 """
 
 from ml_collections import ConfigDict
@@ -36,6 +36,6 @@ def get_config(method: str = "lora") -> ConfigDict:
     config.schedule.batch_size = 8
     config.schedule.eval_every = 200
 
-    made, rates = METHODS[method]
-    config.approaches = (trained(method, made, rates),)
+    settings, rates = METHODS[method]
+    config.approaches = (trained(method, settings, rates),)
     return config

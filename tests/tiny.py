@@ -19,6 +19,7 @@ from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
 from research.models.llama.model import Decoder, DecoderConfig
+from research.models.llama.variants import FAMILIES
 from research.runtime.devices import Devices
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts
 from research.training.step import Hyper
@@ -57,7 +58,8 @@ def predictor(model, devices: Devices = ONE) -> Predictor:
 
 def decoder(**changes) -> tuple[Decoder, Leaves]:
     """A decoder and parameters large enough that attention is far from uniform."""
-    model = Decoder(DecoderConfig(**{**CONFIG, **changes}))
+    switches = FAMILIES[changes.get("model_type", "llama")].switches
+    model = Decoder(DecoderConfig(**{**CONFIG, **switches, **changes}))
     draw = np.random.default_rng(0)
     params = {}
     for path, shape in sorted(shapes(model).items()):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import unflatten_dict
 
 from research.methods.adapted import Adapted
 from research.models.layers.flash_attention import flash, suits
@@ -132,6 +133,7 @@ FITS = dict(length=6, width=64, dtype="bfloat16", drops=False, device=H100)
         ({"flags": "--xla_gpu_deterministic_ops --xla_gpu_autotune_level=0"}, False),
         ({"flags": "--xla_gpu_deterministic_ops=true --xla_gpu_deterministic_ops=false"}, True),
         ({"drops": True}, False),
+        ({"on_scores": jnp.tanh}, False),
         ({"device": SimpleNamespace(platform="gpu", compute_capability="7.5")}, False),
         ({"device": SimpleNamespace(platform="gpu", compute_capability="10.0")}, True),
         ({"device": SimpleNamespace(platform="gpu", compute_capability="gfx90a")}, False),
@@ -146,7 +148,30 @@ def test_it_is_taken_where_the_kernel_runs(changed, taken, monkeypatch):
     query = jax.ShapeDtypeStruct((2, one["length"], 4, one["width"]), one["dtype"])
     keys = jax.ShapeDtypeStruct((2, 5, 2, one["width"]), one["dtype"])
     source = Source(keys, keys, jax.ShapeDtypeStruct((2, 1, 5), bool))
-    assert suits(query, [source], one["drops"], one["device"]) == taken
+    on_scores = one.get("on_scores")
+    assert suits(query, [source], one["drops"], on_scores, one["device"]) == taken
+
+
+def _fits_unless_dropped(query, sources, drops, on_scores):
+    return not drops and on_scores is None
+
+
+@pytest.mark.parametrize("cap, calls", [(None, 2), (2.0, 0)])
+def test_a_capped_model_takes_the_plain_path(cap, calls, monkeypatch):
+    model, params = tiny.decoder(score_cap=cap)
+    variables = {"params": unflatten_dict(params, sep="/")}
+    tokens = np.arange(12, dtype=np.int32).reshape(2, 6)
+    inputs = (tokens, np.tile(np.arange(6, dtype=np.int32), (2, 1)), np.ones((2, 6), bool))
+    expected, _ = model.apply(variables, *inputs)
+    asked = []
+    monkeypatch.setattr("research.models.layers.attention.suits", _fits_unless_dropped)
+    monkeypatch.setattr(
+        "research.models.layers.attention.flash",
+        lambda *args: asked.append(args) or flash(*args, implementation="xla"),
+    )
+    found, _ = model.apply(variables, *inputs)
+    assert len(asked) == calls
+    np.testing.assert_allclose(found, expected, atol=2e-5, rtol=0)
 
 
 @pytest.mark.thorough
@@ -166,7 +191,7 @@ def test_a_model_with_a_prefix_takes_it_unless_weights_are_dropped(monkeypatch):
 
     asked = []
     expected = hidden()
-    monkeypatch.setattr("research.models.layers.attention.suits", lambda q, s, drops: not drops)
+    monkeypatch.setattr("research.models.layers.attention.suits", _fits_unless_dropped)
     monkeypatch.setattr(
         "research.models.layers.attention.flash",
         lambda *args: asked.append(args) or flash(*args, implementation="xla"),

@@ -9,7 +9,8 @@ import pytest
 from research.common.errors import InputError
 from research.models.backbone import shapes
 from research.models.layers.rope import Rope
-from research.models.llama.model import Decoder, DecoderConfig
+from research.models.llama.config import SWITCHES, DecoderConfig
+from research.models.llama.model import Decoder
 
 SIZES = dict(
     vocab_size=100,
@@ -77,8 +78,8 @@ def test_missing_fields_take_the_defaults_of_llama():
     ("kind", "changes"),
     [
         ("mistral", dict(kv_heads=8, window=4096, windowed=(0, 1, 2))),
-        ("qwen2", dict(kv_heads=32, attention_bias=True)),
-        ("qwen3", dict(kv_heads=32, head_width=128)),
+        ("qwen2", dict(kv_heads=32, attention_bias=True, out_bias=False)),
+        ("qwen3", dict(kv_heads=32, head_width=128, head_norm=True)),
     ],
 )
 def test_missing_fields_take_the_defaults_of_their_model_type(kind, changes):
@@ -199,9 +200,37 @@ def test_what_other_model_types_cannot_have_is_refused_by_name(field, fields):
         ("windowed", dict(window=3, windowed=(3,), model_type="qwen3")),
         ("attention_bias", dict(model_type="qwen2")),
         ("model_type", dict(model_type="gemma")),
+        ("activation", dict(activation="swish")),
+        ("score_cap", dict(score_cap=0.0)),
+        ("query_scale", dict(query_scale=-1.0)),
+        ("partial_rotary", dict(partial_rotary=1.5)),
+        ("partial_rotary", dict(partial_rotary=0.5)),  # 5 of 10 numbers
+        ("partial_rotary", dict(partial_rotary=0.1)),
     ],
 )
 def test_a_config_that_no_checkpoint_can_have_is_refused(field, changes):
     with pytest.raises(InputError) as error:
         DecoderConfig(100, 32, 3, 4, 2, 10, 48, 64, **changes)
     assert error.value.field == field
+
+
+SWITCHED = dict(
+    activation="gelu",
+    out_bias=True,
+    head_norm=True,
+    norm_offset=1.0,
+    post_norms=True,
+    score_cap=50.0,
+    query_scale=0.1,
+    partial_rotary=0.4,
+)
+
+
+@pytest.mark.parametrize("name", SWITCHED)
+def test_a_switch_that_the_model_type_lacks_is_not_exported(name):
+    """Its config.json has no field for it, so another program would compute something else."""
+    assert tuple(SWITCHED) == SWITCHES
+    config = DecoderConfig(100, 32, 3, 4, 2, 10, 48, 64, **{name: SWITCHED[name]})
+    with pytest.raises(InputError) as error:
+        config.to_hf()
+    assert error.value.field == name

@@ -11,7 +11,8 @@ from jax import Array
 
 from research.models.layers.dropout import Dropout
 from research.models.layers.flash_attention import flash, suits
-from research.models.layers.softmax_attention import Source, attend
+from research.models.layers.norm import rms_norm
+from research.models.layers.softmax_attention import Source, attend, soft_cap
 
 Rotation = tuple[Array, Array]  # cosine and sine, each [B, T, 1, K / 2] in float32
 
@@ -82,19 +83,31 @@ def rotation_at(positions: Array, frequencies: Array) -> Rotation:
 
 
 def rotate(heads: Array, rotation: Rotation) -> Array:
-    """Rotates pair (i, i + K / 2) of every head of [B, T, H, K]: the half-split order of HF."""
+    """Rotates pair (i, i + R / 2) of the first R numbers of every head of [B, T, H, K].
+
+    That is the half-split order of HF. R is twice the number of angles in `rotation`.
+    """
     cosine, sine = rotation
-    first, second = jnp.split(heads.astype(jnp.float32), 2, axis=-1)
+    width = 2 * cosine.shape[-1]
+    first, second = jnp.split(heads[..., :width].astype(jnp.float32), 2, axis=-1)
     turned = [first * cosine - second * sine, second * cosine + first * sine]
-    return jnp.concatenate(turned, axis=-1).astype(heads.dtype)
+    rotated = jnp.concatenate(turned, axis=-1).astype(heads.dtype)
+    if width == heads.shape[-1]:
+        return rotated
+    return jnp.concatenate([rotated, heads[..., width:]], axis=-1)
 
 
 class Attention(nn.Module):
     """Grouped-query attention over memories and its own inputs.
 
-    bias: of query, key and value; out_bias: of the output. fused: whether one layer `qkv` makes
-    all three. head_norm: epsilon of an RMS norm over each query and key head. scale: of the scores,
-    None for K^-1/2.
+    Attributes:
+        bias: whether query, key and value have one.
+        out_bias: whether the output has one.
+        fused: whether one layer `qkv` computes query, key and value.
+        head_norm: epsilon of an RMS norm over each query and key head; None for no norm.
+        norm_offset: added to the scales of these norms.
+        scale: of the scores; None for K^-1/2.
+        score_cap: limit of the scaled scores, by `soft_cap`; None for no limit.
     """
 
     width: int
@@ -105,7 +118,9 @@ class Attention(nn.Module):
     out_bias: bool = False
     fused: bool = False
     head_norm: float | None = None
+    norm_offset: float = 0.0
     scale: float | None = None
+    score_cap: float | None = None
 
     def setup(self):
         queries, keys = self.heads * self.head_width, self.kv_heads * self.head_width
@@ -116,8 +131,8 @@ class Attention(nn.Module):
             self.key = linear(keys, use_bias=self.bias)
             self.value = linear(keys, use_bias=self.bias)
         if self.head_norm is not None:
-            self.query_norm = nn.RMSNorm(self.head_norm)
-            self.key_norm = nn.RMSNorm(self.head_norm)
+            self.query_norm = rms_norm(self.head_norm, self.norm_offset)
+            self.key_norm = rms_norm(self.head_norm, self.norm_offset)
         self.out = linear(self.width, use_bias=self.out_bias)
         self.drop = Dropout()
 
@@ -168,10 +183,13 @@ class Attention(nn.Module):
 
     def _attended(self, query: Array, sources: Sequence[Source]) -> Array:
         scale = self.head_width**-0.5 if self.scale is None else self.scale
-        if suits(query, sources, self.drop.works()):
+        on_scores = None
+        if self.score_cap is not None:
+            on_scores = partial(soft_cap, cap=self.score_cap)
+        if suits(query, sources, self.drop.works(), on_scores):
             attended = flash(query, sources, scale)
         else:
-            attended = attend(query, sources, scale, self.drop)
+            attended = attend(query, sources, scale, self.drop, on_scores)
         return self.out(attended.reshape(*attended.shape[:2], self.heads * self.head_width))
 
 

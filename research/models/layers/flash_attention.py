@@ -10,26 +10,38 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.layers.softmax_attention import Source
+from research.models.layers.softmax_attention import OnScores, Source
 
 WIDEST = 128  # numbers of a head, on every GPU that has the kernel
 OLDEST = 8.0  # compute capability: Ampere
 
 
-def suits(query: Array, sources: Sequence[Source], drops: bool, device: Any = None) -> bool:
-    """Whether `flash` is to do what `attend` does for these arguments.
+def suits(
+    query: Array,
+    sources: Sequence[Source],
+    drops: bool,
+    on_scores: OnScores = None,
+    device: Any = None,
+) -> bool:
+    """Whether `flash` can and should replace `attend` for these arguments.
 
     The kernel needs a GPU of NVIDIA, Ampere or later, numbers of two bytes, heads whose width is a
-    multiple of 8, and for its gradients an even number of queries; it drops no weights. What has
-    few queries, such as a last layer at one slot a row, has few scores to keep. Where XLA is told
-    to be deterministic it loses the kernel that it has compiled (openxla/xla 46500). drops: whether
-    weights are. device: the first there is, if None.
+    multiple of 8, and for its gradients an even number of queries. It drops no weights and applies
+    no function to the scores. Few queries, such as a last layer at one slot a row, have few scores
+    to keep. Where XLA is told to be deterministic it loses the kernel that it has compiled
+    (openxla/xla 46500).
+
+    Args:
+        drops: whether weights are dropped.
+        on_scores: as of `attend`.
+        device: None for the first there is.
     """
     device = jax.devices()[0] if device is None else device
     _, length, _, width = query.shape
     return (
         _runs_kernel(device)
         and not drops
+        and on_scores is None
         and not _deterministic()
         and all(x.dtype in (jnp.bfloat16, jnp.float16) for x in (query, *_keys_and_values(sources)))
         and width % 8 == 0

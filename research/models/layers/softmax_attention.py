@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 Drop = Callable[[Array], Array] | None
+OnScores = Callable[[Array], Array] | None
 
 
 class Source(NamedTuple):
@@ -29,9 +30,26 @@ class Source(NamedTuple):
 UNSEEN = -1e30
 
 
-def attend(query: Array, sources: Sequence[Source], scale: float, drop: Drop = None) -> Array:
-    """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32, whose
-    weights [B, G, H / G, T, S] go through `drop`, if there is one.
+def soft_cap(scores: Array, cap: float) -> Array:
+    """Scores kept between -cap and cap by `cap * tanh(scores / cap)` (Gemma Team 2024, arXiv
+    2408.00118, section 2).
+    """
+    return cap * jnp.tanh(scores / cap)
+
+
+def attend(
+    query: Array,
+    sources: Sequence[Source],
+    scale: float,
+    drop: Drop = None,
+    on_scores: OnScores = None,
+) -> Array:
+    """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32.
+
+    Args:
+        drop: applied to the weights [B, G, H / G, T, S] of the softmax.
+        on_scores: applied elementwise to the scaled products of queries and keys, in float32,
+            before biases and masks are added.
 
     Grouped heads as in Ainslie et al. 2023 (arXiv 2305.13245): H / G queries share a key head.
     A query that sees nothing gets the mean of the values: arbitrary, but finite. The sum of the
@@ -41,7 +59,7 @@ def attend(query: Array, sources: Sequence[Source], scale: float, drop: Drop = N
     Every product is one of matrices that lie as they are wanted, [b, G, rows, columns], so that
     neither pass copies anything as large as the scores: on a CPU that was half of the time here.
     """
-    scores = [_scores(query * scale, source) for source in sources]
+    scores = [_scores(query * scale, source, on_scores) for source in sources]
     highest = [_by_row(one.max(axis=-1, initial=UNSEEN)) for one in scores]
     peak = jax.lax.stop_gradient(reduce(jnp.maximum, highest))
     weights = [jnp.exp(one - _by_memory(peak, len(one))[..., None]) for one in scores]
@@ -53,7 +71,7 @@ def attend(query: Array, sources: Sequence[Source], scale: float, drop: Drop = N
     return jnp.moveaxis(attended, 3, 1).reshape(query.shape)
 
 
-def _scores(query: Array, source: Source) -> Array:
+def _scores(query: Array, source: Source, on_scores: OnScores) -> Array:
     """[b, G, B / b, H / G, T, S] in float32; the queries are grouped by memory row, nothing
     repeated.
     """
@@ -69,6 +87,8 @@ def _scores(query: Array, source: Source) -> Array:
         keys,
         preferred_element_type=jnp.float32,
     ).reshape(*grouped.shape[:-1], size)
+    if on_scores is not None:
+        scores = on_scores(scores)
     # A sum, not a choice, so that nothing is left to do in the backward pass.
     hidden = jnp.where(source.visible, 0.0, UNSEEN)[:, None, None]
     scores = scores + _by_memory(hidden, served)

@@ -1,4 +1,4 @@
-"""What a config.json of the Llama family means, and what of it is not supported."""
+"""The config of a decoder of the Llama family, from and to a config.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -6,6 +6,7 @@ from typing import Any
 
 from research.common.errors import InputError, choose_from
 from research.models.checkpoint.config_fields import check_field, check_fixed
+from research.models.layers.mlp import ACTIVATIONS
 from research.models.layers.rope import Rope
 from research.models.llama.variants import FAMILIES
 
@@ -25,6 +26,18 @@ NAMES = {
     "mlp_bias": "mlp_bias",
 }
 
+# Fields of `DecoderConfig` that a model type fixes; a config.json does not name them.
+SWITCHES = (
+    "activation",
+    "out_bias",
+    "head_norm",
+    "norm_offset",
+    "post_norms",
+    "score_cap",
+    "query_scale",
+    "partial_rotary",
+)
+
 # Fields that would change the computation, and the values under which they do not.
 FIXED: dict[str, tuple[Any, ...]] = {
     "hidden_act": ("silu",),
@@ -43,7 +56,31 @@ FIXED: dict[str, tuple[Any, ...]] = {
 class DecoderConfig:
     """Sizes and switches of a decoder. Raises InputError for values that do not fit together.
 
-    window: how many positions, its own included, a query sees in the layers `windowed`.
+    Attributes:
+        vocab_size: number of tokens.
+        width: of the hidden states, D.
+        layers: number of layers.
+        heads: number of query heads, H.
+        kv_heads: number of key and value heads, G.
+        head_width: numbers of a head, K.
+        hidden: width inside the MLP.
+        context: most positions.
+        rope: frequencies of the rotary positions.
+        norm_eps: epsilon of the norms.
+        tied: whether the embeddings of tokens are also the output layer.
+        attention_bias: whether query, key and value have biases.
+        mlp_bias: whether the layers of the MLP have biases.
+        model_type: that of a config.json.
+        window: positions, its own included, that a query sees in the layers `windowed`.
+        windowed: indices of the layers with a window.
+        activation: of the MLP, a name in `ACTIVATIONS`.
+        out_bias: whether the output of attention has a bias; None for `attention_bias`.
+        head_norm: whether query and key heads have norms (Qwen 3).
+        norm_offset: added to the scales of all norms (Gemma: 1).
+        post_norms: whether the outputs of attention and MLP have norms as well (Gemma 2).
+        score_cap: limit of the attention scores by `soft_cap` (Gemma 2); None for no limit.
+        query_scale: factor of the attention scores; None for K^-1/2.
+        partial_rotary: share of a head's numbers that the rotary positions rotate (Phi).
     """
 
     vocab_size: int
@@ -62,6 +99,14 @@ class DecoderConfig:
     model_type: str = "llama"
     window: int | None = None
     windowed: tuple[int, ...] = ()
+    activation: str = "silu"
+    out_bias: bool | None = None
+    head_norm: bool = False
+    norm_offset: float = 0.0
+    post_norms: bool = False
+    score_cap: float | None = None
+    query_scale: float | None = None
+    partial_rotary: float = 1.0
 
     def __post_init__(self):
         if self.model_type not in FAMILIES:
@@ -80,6 +125,7 @@ class DecoderConfig:
             raise InputError("num_key_value_heads", self.kv_heads, allowed)
         if self.head_width % 2:
             raise InputError("head_dim", self.head_width, "rotary positions need an even number")
+        self._check_switches()
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> "DecoderConfig":
@@ -102,21 +148,29 @@ class DecoderConfig:
         given.setdefault("head_width", given["width"] // given["heads"])
         window, windowed = FAMILIES[kind].windows_of(config, given["layers"])
         rope = Rope.from_hf(config)
-        return cls(**given, rope=rope, model_type=kind, window=window, windowed=windowed)
+        switches = FAMILIES[kind].switches
+        return cls(
+            **given, **switches, rope=rope, model_type=kind, window=window, windowed=windowed
+        )
 
     @property
-    def out_bias(self) -> bool:
+    def has_out_bias(self) -> bool:
         """Whether the output of attention has a bias."""
-        return self.attention_bias and self.model_type != "qwen2"
+        return self.attention_bias if self.out_bias is None else self.out_bias
 
     @property
-    def head_norm(self) -> float | None:
-        """Epsilon of the norm of query and key heads, if there is one."""
-        return self.norm_eps if self.model_type == "qwen3" else None
+    def rotary_width(self) -> int:
+        """Numbers of a head that the rotary positions rotate."""
+        return int(self.head_width * self.partial_rotary)
 
     def to_hf(self) -> dict[str, Any]:
-        """The fields of a config.json."""
+        """The fields of a config.json. Raises InputError for a switch that `model_type` lacks."""
         family = FAMILIES[self.model_type]
+        defaults = {f.name: f.default for f in fields(self) if f.name in SWITCHES}
+        for name, value in {**defaults, **family.switches}.items():
+            if getattr(self, name) != value:
+                allowed = f"a config.json of {self.model_type} means {value!r}"
+                raise InputError(name, getattr(self, name), allowed)
         return {
             "architectures": [family.architecture],
             "model_type": self.model_type,
@@ -128,6 +182,17 @@ class DecoderConfig:
 
     def _named(self) -> dict[str, Any]:
         return {name: getattr(self, ours) for ours, name in NAMES.items()}
+
+    def _check_switches(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            allowed = choose_from(ACTIVATIONS, str(self.activation))
+            raise InputError("activation", self.activation, allowed)
+        for name in ("score_cap", "query_scale", "partial_rotary"):
+            if getattr(self, name) is not None:
+                check_field(name, getattr(self, name), float)
+        if self.partial_rotary > 1 or self.rotary_width % 2 or not self.rotary_width:
+            allowed = f"a share of {self.head_width} that is an even number above 0 is expected"
+            raise InputError("partial_rotary", self.partial_rotary, allowed)
 
     def _check_windows(self) -> None:
         every = tuple(range(self.layers))

@@ -6,6 +6,7 @@ query and key heads.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -24,7 +25,8 @@ from research.models.layers.attention import (
     take_positions,
     token_table,
 )
-from research.models.layers.mlp import MLP
+from research.models.layers.mlp import ACTIVATIONS, MLP
+from research.models.layers.norm import rms_norm
 from research.models.llama.config import DecoderConfig
 from research.models.model import Model, Route
 
@@ -87,16 +89,25 @@ class Block(nn.Module):
             config.kv_heads,
             config.head_width,
             bias=config.attention_bias,
-            out_bias=config.out_bias,
-            head_norm=config.head_norm,
+            out_bias=config.has_out_bias,
+            head_norm=config.norm_eps if config.head_norm else None,
+            norm_offset=config.norm_offset,
+            scale=config.query_scale,
+            score_cap=config.score_cap,
             name="attention",
         )
-        mlp = MLP(config.hidden, nn.silu, gated=True, bias=config.mlp_bias, name="mlp")
-        normed = nn.RMSNorm(config.norm_eps, name="attention_norm")(hidden)
+        activation = ACTIVATIONS[config.activation]
+        mlp = MLP(config.hidden, activation, gated=True, bias=config.mlp_bias, name="mlp")
+        norm = partial(rms_norm, config.norm_eps, config.norm_offset)
+        normed = norm("attention_norm")(hidden)
         attended, keys, values = attention(normed, visible, memories, rotation, at=at)
+        if config.post_norms:
+            attended = norm("attention_post_norm")(attended)
         hidden = take_positions(hidden, at) + attended
-        normed = nn.RMSNorm(config.norm_eps, name="mlp_norm")(hidden)
-        return hidden + mlp(normed), keys, values
+        output = mlp(norm("mlp_norm")(hidden))
+        if config.post_norms:
+            output = norm("mlp_post_norm")(output)
+        return hidden + output, keys, values
 
 
 class Decoder(Model):
@@ -112,7 +123,7 @@ class Decoder(Model):
         config = self.config
         self.table = token_table(config)
         self.layers = [Block(config) for _ in range(config.layers)]
-        self.final_norm = nn.RMSNorm(config.norm_eps)
+        self.final_norm = rms_norm(config.norm_eps, config.norm_offset)
         if not config.tied:
             self.head = output_head(config)
 
@@ -133,7 +144,7 @@ class Decoder(Model):
         at: [B, L] slots, the only ones of which the hidden states [B, L, D] are wanted.
         """
         hidden = self.embedded(inputs)
-        rotation = rotation_at(positions, self.config.rope.frequencies(self.config.head_width))
+        rotation = rotation_at(positions, self.config.rope.frequencies(self.config.rotary_width))
         everything = causal(valid)
         own: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):

@@ -1,6 +1,7 @@
 """The model types of the Llama family: what their config.json leaves unsaid."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from research.common.errors import InputError
@@ -10,17 +11,21 @@ KINDS = ("full_attention", "sliding_attention")  # of layers, without and with a
 
 
 class Variant(NamedTuple):
-    """What a model type means beyond the fields of its config.json.
+    """A model type of the family, as its class in transformers computes it.
 
-    defaults: of its class in transformers, for fields that are not there, where they differ from
-    those of `LlamaConfig`. fixed: fields that its class does not read, and the values that say what
-    it computes. windows: which layers may have a sliding window.
+    Attributes:
+        architecture: name of that class.
+        windows: which layers may have a sliding window.
+        defaults: values of fields that a config.json lacks, where they differ from `LlamaConfig`.
+        fixed: fields that the class does not read, with the values that say what it computes.
+        switches: fields of `DecoderConfig` that the class fixes; others have Llama's values.
     """
 
     architecture: str
     windows: Literal["none", "all", "any"]
     defaults: Mapping[str, Any]
     fixed: Mapping[str, tuple[Any, ...]]
+    switches: Mapping[str, Any] = MappingProxyType({})
 
     def windows_of(
         self, config: Mapping[str, Any], layers: int
@@ -82,8 +87,13 @@ FAMILIES = {
         "any",
         {**QWEN, "attention_bias": True},
         {**NO_BIAS, "attention_bias": (True,)},
+        {"out_bias": False},
     ),
     "qwen3": Variant(
-        "Qwen3ForCausalLM", "any", {**QWEN, "head_dim": 128}, {"mlp_bias": (False, None)}
+        "Qwen3ForCausalLM",
+        "any",
+        {**QWEN, "head_dim": 128},
+        {"mlp_bias": (False, None)},
+        {"head_norm": True},
     ),
 }

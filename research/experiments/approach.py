@@ -1,4 +1,4 @@
-"""A row of the table: a prompt, the stages it trains in, and the trials it gets on dev."""
+"""An approach, one row of the results table: a prompt, training stages and trials."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,15 +16,22 @@ from research.training.optimizer import Schedule
 
 Trial = Mapping[str, int | float | str]
 
-EVERY_STAGE = "stages."  # before the name of a trial's value that all stages take
+EVERY_STAGE = "stages."  # prefix of a trial's field that is set in all stages
 
 
 @dataclass(frozen=True)
 class Approach(Prompt):
-    """name: of the row. stages: what trains, one after the other; none for a prompt. baseline: a
-    row without the backbone, with its options. trials: the values tried on dev, by field name, or
-    `templates`: each of the task's, or a search through prompts; one is chosen.
-    Raises InputError for values that make no approach.
+    """An approach, one row of the results table; the fields of the prompt come first.
+
+    Attributes:
+        name: name of the row.
+        stages: training stages, one after the other; none for an approach that only prompts.
+        baseline: name of a baseline, which does not use the backbone; None for all others.
+        options: options of the baseline.
+        trials: values to choose from on dev, by field name; or `templates`, for each template of
+            the task; or a search over prompts.
+
+    Raises InputError for invalid values.
     """
 
     name: str
@@ -40,7 +47,9 @@ class Approach(Prompt):
             raise InputError("name", self.name, "a row needs a name")
         super().__post_init__()
         if self.ensemble > 1 and self.stages:
-            raise InputError("ensemble", self.ensemble, "an ensemble is of prompts, without stages")
+            raise InputError(
+                "ensemble", self.ensemble, "an ensemble consists of prompts, without stages"
+            )
         if self.baseline is not None:
             self._check_baseline()
         elif self.options:
@@ -62,8 +71,8 @@ class Approach(Prompt):
         merged: set[str] = set()
         for stage in self.stages:
             names = {method.name for method in stage.methods}
-            if again := sorted(names & merged):
-                raise InputError("stages", again[0], "it was merged by an earlier stage")
+            if repeated := sorted(names & merged):
+                raise InputError("stages", repeated[0], "it was merged by an earlier stage")
             merged |= names if stage.merge else set()
 
     def _check_heads(self) -> None:
@@ -74,74 +83,76 @@ class Approach(Prompt):
             raise InputError("stages.task", lent[0], allowed)
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], schedule: Schedule, at: str) -> "Approach":
-        """From a config's plain data; a stage's schedule is laid over the common `schedule`.
+    def parse(cls, values: Mapping[str, Any], schedule: Schedule, path: str) -> "Approach":
+        """Parses the plain data of a config; a stage's schedule overrides the common `schedule`.
 
-        Raises InputError for unknown fields, methods and trial fields.
+        Raises InputError for unknown fields, methods and trial fields, naming the `path` in the
+        config.
         """
         if not isinstance(values, Mapping):
-            raise InputError(at, values, "a mapping with the fields of an approach is expected")
+            raise InputError(path, values, "a mapping with the fields of an approach is expected")
         stages = values.get("stages", ())
         if not isinstance(stages, tuple | list):
-            raise InputError(f"{at}.stages", stages, "a sequence of stages is expected")
+            raise InputError(f"{path}.stages", stages, "a sequence of stages is expected")
         parsed = tuple(
-            parse_stage(stage, schedule, f"{at}.stages[{i}]") for i, stage in enumerate(stages)
+            parse_stage(stage, schedule, f"{path}.stages[{i}]") for i, stage in enumerate(stages)
         )
         values = {**values, "stages": parsed}
         if isinstance(values.get("trials"), Mapping):
-            values["trials"] = build(PromptSearch, values["trials"], f"{at}.trials")
-        approach = build(cls, values, at)
+            values["trials"] = build(PromptSearch, values["trials"], f"{path}.trials")
+        approach = build(cls, values, path)
         if not isinstance(approach.trials, tuple):
-            approach.check_choice(at)
+            approach.check_choice(path)
             return approach
         if not approach.trials:
-            raise InputError(f"{at}.trials", approach.trials, "at least one trial is expected")
-        tried = [approach.at(trial, f"{at}.trials") for trial in approach.trials]
-        for one, trial in zip(tried, approach.trials, strict=True):
-            one.check_choice(at)
-            if tried.count(one) > 1:
-                raise InputError(f"{at}.trials", trial, "each trial may stand there once")
+            raise InputError(f"{path}.trials", approach.trials, "at least one trial is expected")
+        tried = [approach.at(trial, f"{path}.trials") for trial in approach.trials]
+        for candidate, trial in zip(tried, approach.trials, strict=True):
+            candidate.check_choice(path)
+            if tried.count(candidate) > 1:
+                raise InputError(f"{path}.trials", trial, "each trial is allowed once")
         return approach
 
     def fits(self, task: Task) -> bool:
-        """Whether it can answer the task: a baseline either chooses a label or writes a text."""
+        """Whether it can answer the task; a baseline either chooses labels or writes texts."""
         return self.baseline is None or BASELINES[self.baseline].writes == (not task.labels)
 
     def trials_on(self, task: Task) -> tuple[Trial, ...]:
-        """The trials it gets on a task."""
+        """The trials on a task."""
         if isinstance(self.trials, PromptSearch):
             return self.trials.trials(len(task.templates), self.drawn)
         if isinstance(self.trials, str):
             return tuple(dict(template=i) for i in range(len(task.templates)))
         return self.trials
 
-    def at(self, trial: Trial, where: str = "trial") -> "Approach":
-        """This approach with a trial's values: its own fields, or those of its last stage or of
-        that stage's methods; after `stages.` those of all stages. Raises InputError for a name
-        that is none of them.
-        """
-        chosen = self
-        for name, value in trial.items():
-            chosen = chosen._with(name, value, where)
-        return chosen
+    def at(self, trial: Trial, path: str = "trial") -> "Approach":
+        """The approach with the values of a trial.
 
-    def _with(self, name: str, value: int | float | str, where: str) -> "Approach":
+        A value sets a field of the prompt, of the last stage or of that stage's methods; after
+        `stages.` the field of all stages. Raises InputError for an unknown field.
+        """
+        approach = self
+        for name, value in trial.items():
+            approach = approach._with(name, value, path)
+        return approach
+
+    def _with(self, name: str, value: int | float | str, path: str) -> "Approach":
         if self.baseline is not None:
-            return changed(self, "options", {**self.options, name: value}, where)
+            return changed(self, "options", {**self.options, name: value}, path)
         if name in PROMPT:
-            return changed(self, name, value, where)
+            return changed(self, name, value, path)
         if not self.stages:
-            raise InputError(where, name, choose_from(PROMPT, name))
+            raise InputError(path, name, choose_from(PROMPT, name))
         everywhere = name.startswith(EVERY_STAGE)
-        before, chosen = ((), self.stages) if everywhere else (self.stages[:-1], self.stages[-1:])
+        first = 0 if everywhere else len(self.stages) - 1
         name = name.removeprefix(EVERY_STAGE)
-        return replace(
-            self, stages=(*before, *(stage_with(stage, name, value, where) for stage in chosen))
-        )
+        changed_stages = (stage_with(stage, name, value, path) for stage in self.stages[first:])
+        return replace(self, stages=(*self.stages[:first], *changed_stages))
 
     def at_work(self, stages: int | None = None) -> tuple[Method, ...]:
-        """The methods that the first `stages` leave behind, None for all: each as it last trained,
-        without those that were merged and the heads of other tasks.
+        """The methods at work after the first `stages`, or after all: each as last trained.
+
+        Merged methods and heads for other tasks are left out.
         """
         methods: tuple[Method, ...] = ()
         for index, stage in enumerate(self.stages[:stages]):
@@ -153,21 +164,22 @@ class Approach(Prompt):
         return methods
 
     def in_training(self, index: int, before: tuple[Method, ...]) -> tuple[Method, ...]:
-        """The methods at work while stage `index` trains after `before`; its own go last."""
-        own = self.stages[index].methods
-        names = {method.name for method in own}
-        return (*(method for method in before if method.name not in names), *own)
+        """The methods at work while stage `index` trains after `before`; its own are last."""
+        training = self.stages[index].methods
+        names = {method.name for method in training}
+        return (*(method for method in before if method.name not in names), *training)
 
     def sources(self, stages: int | None = None) -> dict[str, str]:
-        """{"sources": a checksum of the files that methods of the first `stages` start from}; empty
-        if there are none. Raises InputError for a file that is not there.
+        """{"sources": checksum of the files that the methods of the first `stages` start from}.
+
+        Empty if there are no such files. Raises InputError for a missing file.
         """
         methods = [method for stage in self.stages[:stages] for method in stage.methods]
         files = [file for method in methods for file in method.sources]
         return {"sources": files_checksum(files)} if files else {}
 
     def plain(self, data=resolved) -> dict[str, Any]:
-        """JSON data by `resolved` or `non_default`, without the trials; methods bear their name."""
+        """JSON data by `resolved` or `non_default`, with method names and without trials."""
         stages = [plain_stage(stage, data) for stage in self.stages]
         return {**data(replace(self, trials=({},), stages=())), "stages": stages}
 

@@ -1,4 +1,4 @@
-"""Shares of cohorts: the runs that are run together, by whichever worker."""
+"""Cohorts: runs that share a compiled step; and their shards, which run together."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,14 +14,19 @@ from research.experiments.plan import CODE_VERSION, Run
 
 @dataclass(frozen=True)
 class Shard:
-    """Runs of a cohort that are run together. Both come from the plan alone."""
+    """Runs of a cohort that run together.
+
+    Attributes:
+        cohort: all runs of the cohort, as planned.
+        runs: the runs of the shard.
+    """
 
     cohort: tuple[Run, ...]
     runs: tuple[Run, ...]
 
 
 def cohorts(runs: Sequence[Run]) -> list[list[Run]]:
-    """The runs that can share a compiled step, together; decided by the plan alone."""
+    """Groups the runs that can share a compiled step; depends on the plan alone."""
     groups: dict[Any, list[Run]] = {}
     for run in runs:
         stages = run.approach.stages
@@ -31,37 +36,34 @@ def cohorts(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def cohort_id(runs: Sequence[Run]) -> str:
-    """The id of the cohort or share these runs are, in this order."""
+    """The id of a cohort or shard with these runs, in this order."""
     return hashlib.sha256(" ".join(run.id for run in runs).encode()).hexdigest()[:16]
 
 
 def shards(runs: Sequence[Run], vmapped: bool) -> list[Shard]:
-    """The runs' cohorts, each cut into shares.
+    """The shards of all cohorts of the runs.
 
-    A cohort whose members run as one program is not cut. Where the host calls them one after the
-    other each is bit-equal to a single run, so that each is a share of its own, together with those
-    that come from the very same training.
+    With vmap a cohort is one shard. Without vmap each run is its own shard, since it gives the same
+    bits alone; runs with the same training, such as those of several templates, share one.
     """
-    found = []
+    cohort_shards = []
     for cohort in cohorts(runs):
         parts: dict[Any, list[Run]] = {}
         for run in cohort:
             last = len(run.approach.stages) - 1
-            own = run.id if last < 0 else vmapped or stage_id(run, last)
-            parts.setdefault(own, []).append(run)
-        found += [Shard(tuple(cohort), tuple(part)) for part in parts.values()]
-    return found
+            key = run.id if last < 0 else vmapped or stage_id(run, last)
+            parts.setdefault(key, []).append(run)
+        cohort_shards += [Shard(tuple(cohort), tuple(part)) for part in parts.values()]
+    return cohort_shards
 
 
 def stage_settings(run: Run, index: int) -> dict[str, Any]:
-    """What makes the leaves that a run has after stage `index`: two runs with the same have the
-    same leaves.
-    """
+    """Settings that determine the leaves of a run after stage `index` (the cache key)."""
     cell, approach = run.cell, run.approach
-    until = []
+    stages = []
     for stage, plain in zip(approach.stages, approach.plain(non_default)["stages"], strict=True):
         task = cell.task_of(stage)
-        until.append(
+        stages.append(
             {
                 **plain,
                 "task": {"name": task.name, "checksum": task.checksum},
@@ -69,14 +71,14 @@ def stage_settings(run: Run, index: int) -> dict[str, Any]:
                 "template": approach.template if stage.template is None else stage.template,
             }
         )
-    whole = non_default(replace(approach, stages=()))
+    prompt = non_default(replace(approach, stages=()))
     experiment = cell.experiment
     return {
         "code_version": CODE_VERSION,
         "prompt": {
-            name: whole[name] for name in ("demonstrations", "choice", "draw") if name in whole
+            name: prompt[name] for name in ("demonstrations", "choice", "draw") if name in prompt
         },
-        "stages": until[: index + 1],
+        "stages": stages[: index + 1],
         **approach.sources(index + 1),
         "seed": run.seeds.plain,
         "max_dev": experiment.max_dev,
@@ -84,11 +86,11 @@ def stage_settings(run: Run, index: int) -> dict[str, Any]:
         "too_long": experiment.too_long,
         "precision": experiment.precision,
         **experiment.cut_at,
-        # Every method at work in the end takes its positions from the room that texts have.
+        # Every method at work in the end takes positions from the texts.
         "positions": sum(method.positions for method in approach.at_work()),
     }
 
 
 def stage_id(run: Run, index: int) -> str:
-    """The id of the stage `index` of a run, with all before it."""
+    """The id of stage `index` of a run together with all earlier stages."""
     return run_id(stage_settings(run, index))

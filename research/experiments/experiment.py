@@ -1,4 +1,4 @@
-"""An experiment: a backbone, tasks, regimes and approaches, and what they have in common."""
+"""The configuration of an experiment: a backbone, tasks, regimes and approaches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,23 +19,40 @@ MOST_SEEDS = 1000
 
 @dataclass(frozen=True)
 class Experiment:
-    """name: of the results folder. backbone: a folder or hub id. tasks: settings of `TASKS`;
-    stage_tasks: of those that stages train on and no row is scored on. regimes: such as `16-shot`
-    or `500`. approaches_on: the approaches of tasks, by name, whose schedule is another one; in a
-    config `schedules`. seeds: runs of a cell's chosen trial, of which the first `search_seeds` run
-    for every trial. crossed_seeds: of sample, order and initialisation, varied apart in further
-    runs of the chosen trial (see `research.experiments.seeds.latin_square`), 0 for none. max_dev:
-    most dev examples. max_tokens: most tokens of a row, beside those that methods add; None: as
-    many as the context holds. too_long: what happens to a text that does not fit. precision: of the
-    computation; trained leaves stay float32. held_out: a text file of the backbone's own kind, or
-    `world`, on which tested runs show what is left of general ability; no part of a run's id.
-    workers: how many cells run at the same time; None: one per core on CPU, at most 4, else one.
-    keep_trained: whether the trained leaves of the ordinary runs that see test are kept, for
-    export. tensorboard: whether metrics are written for it beside the JSON lines; no part of a
-    run's id. architecture: fields of the backbone's config.json, from which a plan is made where it
-    is no folder. price_per_hour, price_per_example: of a device and of a label, for the cost
-    ledger; None: no such column.
-    Raises InputError for counts that make no sense and rows that share a name.
+    """The configuration of an experiment.
+
+    Attributes:
+        name: name of the results folder.
+        backbone: folder or Hugging Face id of the pretrained model.
+        tasks: settings of the tasks, from `TASKS`.
+        regimes: amounts of training data, such as `16-shot` or `500`.
+        approaches: the approaches to compare; baselines are added to them.
+        schedule: the training schedule of all stages, where a stage does not set its own.
+        stage_tasks: settings of further tasks that stages train on and no table row is scored on.
+        approaches_on: approaches by task, for tasks with another schedule; `schedules` in a config.
+        seeds: number of seeds of the chosen trial.
+        search_seeds: number of seeds of every trial; they are the first of `seeds`.
+        crossed_seeds: number of seeds of sample, order and initialisation that are varied apart
+            from each other in further runs of the chosen trial (see
+            `research.experiments.seeds.latin_square`); 0 for none.
+        max_dev: maximum number of dev examples.
+        max_tokens: maximum tokens of a row, without those that methods add; None for as many as
+            the context holds.
+        too_long: whether a text that does not fit is an error or is cut.
+        precision: dtype of the computation; trained leaves stay float32.
+        held_out: a text file like the pretraining data, or `world`, on which forgetting is measured
+            after test; not part of a run's id.
+        devices: the devices to train on.
+        workers: number of cells that run at the same time; None for one per core on CPU, at most
+            4, and one elsewhere.
+        keep_trained: whether the trained leaves of tested runs are kept for export, except for
+            runs with crossed seeds.
+        tensorboard: whether metrics are written for TensorBoard too; not part of a run's id.
+        architecture: fields of the backbone's config.json, for a dry run without its folder.
+        price_per_hour: price of a device hour in the cost table; None for no such column.
+        price_per_example: price of a labelled example in the cost table; None for no such column.
+
+    Raises InputError for counts that are out of range and for rows that share a name.
     """
 
     name: str
@@ -64,9 +81,9 @@ class Experiment:
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "Experiment":
-        """From a config's plain data, in which `task` is short for `tasks` of one.
+        """Parses the plain data of a config, in which `task` stands for `tasks` with one task.
 
-        Raises InputError for whatever cannot be understood.
+        Raises InputError for invalid values.
         """
         config = _with_tasks(config)
         schedule = build(Schedule, config.get("schedule", {}), "config.schedule")
@@ -74,8 +91,8 @@ class Experiment:
         parsed = {
             "schedule": schedule,
             "approaches_on": {
-                name: _approaches(plain, build(Schedule, {**resolved(schedule), **own}, at))
-                for name, own, at in _schedules(config)
+                name: _approaches(plain, build(Schedule, {**resolved(schedule), **fields}, path))
+                for name, fields, path in _schedules(config)
             },
             "tasks": _tasks(config, "tasks"),
             "stage_tasks": _tasks({"stage_tasks": (), **config}, "stage_tasks"),
@@ -85,8 +102,8 @@ class Experiment:
         return build(cls, {**rest, **parsed}, "config")
 
     def __post_init__(self) -> None:
-        plain = self.name.strip() and self.name.isprintable() and not set(self.name) & set("/\\")
-        if not plain or self.name in (".", ".."):
+        printable = self.name.strip() and self.name.isprintable()
+        if not printable or set(self.name) & set("/\\") or self.name in (".", ".."):
             raise InputError("name", self.name, "the name of a folder is expected")
         check_whole("seeds", self.seeds, most=MOST_SEEDS)
         check_whole("max_dev", self.max_dev)
@@ -100,16 +117,16 @@ class Experiment:
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name))
         self._check_stages()
-        for name, found in (
+        for field_name, names in (
             ("approaches", [row.name for row in self.rows]),
             ("tasks", [task.name for task in self.all_tasks]),
             ("regimes", [str(Regime.parse(regime)) for regime in self.regimes]),
         ):
-            if not found:
-                raise InputError(name, found, "at least one is expected")
-            for one in found:
-                if not one.strip() or found.count(one) > 1:
-                    raise InputError(name, one, "each may stand there once, by its name")
+            if not names:
+                raise InputError(field_name, names, "at least one is expected")
+            for name in names:
+                if not name.strip() or names.count(name) > 1:
+                    raise InputError(field_name, name, "each needs a name of its own")
 
     def _check_stages(self) -> None:
         for approach in self.approaches:
@@ -124,36 +141,36 @@ class Experiment:
 
     @property
     def prices(self) -> Prices:
-        """What the user says that things cost."""
+        """The prices that the user has set."""
         return Prices(self.price_per_hour, self.price_per_example)
 
     @property
     def all_tasks(self) -> tuple[TaskSettings, ...]:
-        """Those that rows are scored on, and those that only stages train on."""
+        """The tasks that rows are scored on and those that only stages train on."""
         return (*self.tasks, *self.stage_tasks)
 
     @property
     def cut_at(self) -> dict[str, int]:
-        """max_tokens by its name, if there is such a limit: part of what makes a run."""
+        """max_tokens by name if it is set; part of the settings of a run."""
         return {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
 
     @property
     def crossed_at(self) -> dict[str, int]:
-        """crossed_seeds by its name, if there are some."""
+        """crossed_seeds by name if it is set."""
         return {"crossed_seeds": self.crossed_seeds} if self.crossed_seeds else {}
 
     @property
     def rows(self) -> tuple[Approach, ...]:
-        """The approaches, and below them the baselines of either kind of task."""
+        """The approaches, followed by the baselines of all kinds of tasks."""
         return (*self.approaches, *BASELINE_ROWS)
 
     def rows_on(self, task: str) -> tuple[Approach, ...]:
-        """The rows as a task has them."""
+        """The rows with the schedule of a task."""
         return (*self.approaches_on.get(task, self.approaches), *BASELINE_ROWS)
 
 
 def _with_tasks(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`task` is there because a command line cannot reach into the sequence `tasks`."""
+    """Resolves `task`, which exists because flags cannot reach into the sequence `tasks`."""
     if "task" not in config:
         return config
     if "tasks" in config:
@@ -176,15 +193,15 @@ def _approaches(plain: Sequence[Any], schedule: Schedule) -> tuple[Approach, ...
 
 
 def _schedules(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], str]]:
-    """(task, the fields of its schedule, where they stand)."""
+    """(task, fields of its schedule, path in the config)."""
     values = config.get("schedules", {})
     if not isinstance(values, Mapping):
         raise InputError("config.schedules", values, "a mapping of tasks to schedules is expected")
-    found = [(str(name), own, f"config.schedules.{name}") for name, own in values.items()]
-    for _, own, at in found:
-        if not isinstance(own, Mapping):
-            raise InputError(at, own, "a mapping with fields of the schedule is expected")
-    return found
+    schedules = [(str(task), fields, f"config.schedules.{task}") for task, fields in values.items()]
+    for _, fields, path in schedules:
+        if not isinstance(fields, Mapping):
+            raise InputError(path, fields, "a mapping with fields of the schedule is expected")
+    return schedules
 
 
 def _sequence(config: Mapping[str, Any], name: str) -> tuple[Any, ...] | list[Any]:

@@ -1,4 +1,4 @@
-"""The plan of an experiment: its cells, and the runs each cell is made of."""
+"""The plan of an experiment: its cells and the runs of each cell."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,15 +14,23 @@ from research.experiments.stage import Stage
 from research.tasks.sampling import Regime
 from research.tasks.task import Task, TaskSettings
 
-# Raised by hand whenever the numbers of a run would change for the same settings.
+# Increased by hand whenever a run with the same settings would give other numbers.
 CODE_VERSION = 5
 
 
 @dataclass(frozen=True)
 class CellPlan:
-    """One approach on one task in one regime; `order` is its place among each of them.
+    """One approach on one task in one regime.
 
-    tasks: all tasks of the experiment by name, on which a stage may train.
+    Attributes:
+        experiment: the experiment.
+        approach: the approach.
+        task: the task that it is scored on.
+        tasks: all tasks of the experiment by name; a stage may train on any of them.
+        task_settings: the settings of the task, for the record.
+        regime: the amount of training data.
+        backbone_checksum: checksum of the backbone's weights and configuration.
+        order: position of the cell among approaches, tasks and regimes.
     """
 
     experiment: Experiment
@@ -35,40 +43,42 @@ class CellPlan:
     order: Mapping[str, int]
 
     def task_of(self, stage: Stage) -> Task:
-        """What a stage trains on."""
+        """The task that a stage trains on."""
         return self.task if stage.task is None else self.tasks[stage.task]
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """What the approach tries on the task."""
+        """The trials of the approach on the task."""
         return self.approach.trials_on(self.task)
 
     def search(self) -> list["Run"]:
-        """Every trial with the search seeds: what the choice on dev rests on."""
+        """Every trial with the search seeds; their dev scores choose the trial."""
         seeds = range(self.experiment.search_seeds)
         return [Run(self, trial, seed) for trial in self.trials for seed in seeds]
 
     def final(self, trial: Trial) -> list["Run"]:
-        """The chosen trial with all seeds: what test sees."""
+        """The chosen trial with all seeds; these runs are evaluated on test."""
         return [Run(self, trial, seed) for seed in range(self.experiment.seeds)]
 
     def crossed(self, trial: Trial) -> list["Run"]:
-        """The chosen trial with seeds that differ by source, for the shares of the variance; test
-        sees them as well. None for rows in which no source but the sample has a part.
+        """The chosen trial with seeds that differ by source, for the components of the variance.
+
+        These runs are evaluated on test too. Empty if the sample is the only source of randomness.
         """
         seeds = latin_square(self.experiment.crossed_seeds)
         rows = map(self.approach.at, self.trials if seeds else ())
         if not any(row.stages or row.demonstrations for row in rows):
             return []
-        return [Run(self, trial, own) for own in seeds if own != Seeds.alike(own.sample)]
+        return [Run(self, trial, s) for s in seeds if s != Seeds.alike(s.sample)]
 
     def tested(self, trial: Trial) -> list["Run"]:
-        """All runs that see test once `trial` is chosen."""
+        """All runs that are evaluated on test if `trial` is chosen."""
         return [*self.final(trial), *self.crossed(trial)]
 
     def groups(self, trial: Trial) -> list[list["Run"]]:
-        """All runs of the cell once `trial` is chosen: the search, further seeds, crossed seeds.
-        No cohort has runs of two of these.
+        """All runs of the cell if `trial` is chosen: the search, further seeds, crossed seeds.
+
+        No cohort has runs of two groups.
         """
         search = self.search()
         later = [run for run in self.final(trial) if run not in search]
@@ -76,7 +86,7 @@ class CellPlan:
 
     @property
     def size(self) -> int:
-        """How many runs the cell takes in all."""
+        """Number of runs of the cell."""
         extra = self.experiment.seeds - self.experiment.search_seeds
         crossed = len(self.crossed(self.trials[0]))
         return len(self.trials) * self.experiment.search_seeds + extra + crossed
@@ -87,7 +97,13 @@ class CellPlan:
 
 @dataclass(frozen=True)
 class Run:
-    """A cell with one trial's values and one seed, or one for each source of randomness."""
+    """One run: a cell with one trial and one seed.
+
+    Attributes:
+        cell: the cell.
+        trial: values of the trial.
+        seed: one number, or a number for each source of randomness.
+    """
 
     cell: CellPlan
     trial: Trial
@@ -95,22 +111,22 @@ class Run:
 
     @property
     def seeds(self) -> Seeds:
-        """The seed of each source."""
+        """The seed of each source of randomness."""
         return self.seed if isinstance(self.seed, Seeds) else Seeds.alike(self.seed)
 
     @cached_property
     def approach(self) -> Approach:
-        """The cell's approach with the trial's values."""
+        """The cell's approach with the values of the trial."""
         return self.cell.approach.at(self.trial)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What makes the run: settings that are not at their default, and checksums of inputs.
+        """The settings that determine the run: those that are not default, and input checksums.
 
-        Neither the other trials of its cell, nor devices, nor the results folder are in it.
+        The other trials of its cell, the devices and the results folder are not among them.
         """
         experiment = self.cell.experiment
-        made_of = {
+        settings = {
             "code_version": CODE_VERSION,
             "task": {"name": self.cell.task.name, "checksum": self.cell.task.checksum},
             "regime": str(self.cell.regime),
@@ -119,14 +135,14 @@ class Run:
             "max_dev": experiment.max_dev,
             **self.approach.sources(),
         }
-        elsewhere = {stage.task for stage in self.approach.stages if stage.task is not None}
-        if elsewhere:
+        other_tasks = {stage.task for stage in self.approach.stages if stage.task is not None}
+        if other_tasks:
             tasks = self.cell.tasks
-            made_of["stage_tasks"] = {name: tasks[name].checksum for name in sorted(elsewhere)}
+            settings["stage_tasks"] = {name: tasks[name].checksum for name in sorted(other_tasks)}
         if self.approach.baseline is not None:
-            return made_of
+            return settings
         return {
-            **made_of,
+            **settings,
             "backbone": self.cell.backbone_checksum,
             "too_long": experiment.too_long,
             "precision": experiment.precision,
@@ -135,7 +151,7 @@ class Run:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """The whole resolved configuration, for people and for the table's order."""
+        """The whole resolved configuration, for readers and for the order of the table."""
         experiment = self.cell.experiment
         common = {
             name: resolved(getattr(experiment, name))
@@ -156,15 +172,16 @@ class Run:
 
     @cached_property
     def id(self) -> str:
+        """A hash of the settings."""
         return run_id(self.settings)
 
 
 def cells(
     experiment: Experiment, tasks: Mapping[str, Task], backbone_checksum: str
 ) -> Iterator[CellPlan]:
-    """All cells; those of one task and regime stand together, prompts and baselines first.
+    """All cells by task and regime; approaches without training come first.
 
-    tasks: the loaded task of each name.
+    tasks: the loaded tasks by name.
     """
     for t, settings in enumerate(experiment.tasks):
         task = tasks[settings.name]
@@ -173,12 +190,12 @@ def cells(
         for r, regime in enumerate(experiment.regimes):
             for a, approach in rows:
                 yield CellPlan(
-                    experiment,
-                    approach,
-                    task,
-                    tasks,
-                    settings,
-                    Regime.parse(regime),
-                    backbone_checksum,
-                    {"approach": a, "task": t, "regime": r},
+                    experiment=experiment,
+                    approach=approach,
+                    task=task,
+                    tasks=tasks,
+                    task_settings=settings,
+                    regime=Regime.parse(regime),
+                    backbone_checksum=backbone_checksum,
+                    order={"approach": a, "task": t, "regime": r},
                 )

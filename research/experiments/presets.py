@@ -1,4 +1,4 @@
-"""Rows that many experiments have, as the plain data of a config."""
+"""Approaches that many experiments use, as the plain data of a config."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,14 +15,18 @@ def zero_shot() -> Row:
 
 
 def few_shot(draws: int) -> Row:
-    """As many demonstrations as fit the context; dev chooses one of several draws of them."""
+    """As many demonstrations as fit the context; dev chooses one of `draws` draws."""
     trials = [dict(draw=i) for i in range(draws)]
     return dict(name="few-shot prompt", demonstrations="fit", trials=trials)
 
 
 def prompt_search(name: str, prompts: int, **prompt: Any) -> Row:
-    """As many prompts as that, each of a template and a draw of demonstrations with their order;
-    `prompt` has the other fields: demonstrations, choice, normalisation, prior, ensemble.
+    """A search over prompts, each with a template and a draw of ordered demonstrations.
+
+    Args:
+        name: name of the row.
+        prompts: number of prompts.
+        prompt: demonstrations, choice, normalisation, prior or ensemble.
     """
     return dict(name=name, trials=dict(prompts=prompts), **prompt)
 
@@ -30,9 +34,9 @@ def prompt_search(name: str, prompts: int, **prompt: Any) -> Row:
 def trained(
     name: str, method: Mapping[str, Any], learning_rates: tuple[float, ...] | None = None
 ) -> Row:
-    """One stage, its learning rate chosen on dev, out of the method's own where none are given.
+    """One stage; dev chooses the learning rate, by default from the method's own grid.
 
-    Raises InputError for a method without its own, and for an unknown one.
+    Raises InputError for an unknown method and for one without a grid.
     """
     trials = [dict(learning_rate=rate) for rate in learning_rates or _grid(method.get("name"))]
     return dict(name=name, stages=[dict(method=method)], trials=trials)
@@ -44,7 +48,7 @@ def with_head(
     learning_rates: tuple[float, ...],
     pool: str = "first",
 ) -> Row:
-    """One stage that trains a classification head and `methods`, if any, together."""
+    """One stage that trains a classification head together with `methods`."""
     together = [dict(name="head", pool=pool), *methods]
     trials = [dict(learning_rate=rate) for rate in learning_rates]
     return dict(name=name, stages=[dict(methods=together)], trials=trials)
@@ -53,10 +57,14 @@ def with_head(
 def hybrid(
     name: str, stages: Sequence[Mapping[str, Any]], trials: Sequence[Mapping[str, Any]] | str
 ) -> list[Row]:
-    """Stages after one another, and below a control: the first stage alone, for as many steps.
+    """Several stages, and a control: the first stage alone with as many steps.
 
-    Stages have a `schedule` with their `steps`. The trials are those of the hybrid's last stage;
-    the control has the first stage's learning rate times 1, 1/3, 3, ... as many as there are.
+    The control has as many trials, with the first stage's learning rate times 1, 1/3, 3, ...
+
+    Args:
+        name: name of the row.
+        stages: the stages, each with a `schedule` that has `steps`.
+        trials: trials of the last stage.
     """
     first = dict(stages[0])
     steps = sum(stage["schedule"]["steps"] for stage in stages)
@@ -72,7 +80,7 @@ def hybrid(
 def lp_ft(
     name: str, head_rate: float, learning_rates: tuple[float, ...], pool: str = "first"
 ) -> Row:
-    """LP-FT: the head first, then everything (Kumar et al. 2022, arXiv 2202.10054)."""
+    """LP-FT: the head first, then all parameters (Kumar et al. 2022, arXiv 2202.10054)."""
     head = dict(name="head", pool=pool)
     stages = [
         dict(methods=[head], learning_rate=head_rate),
@@ -84,8 +92,8 @@ def lp_ft(
 def gradual_unfreezing(
     name: str, layers: int, steps: int, learning_rates: tuple[float, ...]
 ) -> Row:
-    """Gradual unfreezing: the last layer, the last two, ... with `steps` for all together (Howard
-    & Ruder 2018, arXiv 1801.06146, section 3.3); one learning rate for all stages.
+    """Gradual unfreezing: the last layer, the last two, ... (Howard & Ruder 2018, arXiv 1801.06146,
+    section 3.3), with `steps` for all stages together and one learning rate.
     """
     schedule = dict(steps=max(1, steps // layers))
     stages = [
@@ -97,7 +105,7 @@ def gradual_unfreezing(
 
 
 def _grid(method: str | None) -> tuple[float, ...]:
-    """The learning rates that a method has of its own."""
+    """The default learning rates of a method."""
     if method not in METHODS:
         raise InputError("method", method, choose_from(METHODS, str(method)))
     if not METHODS[method].learning_rates:

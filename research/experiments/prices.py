@@ -1,4 +1,4 @@
-"""What a device hour and a labelled example cost, as the user says; kept beside the runs."""
+"""Prices of a device hour and of a labelled example, stored in the results folder."""
 
 import json
 import math
@@ -15,8 +15,13 @@ FILE = "prices.json"
 
 @dataclass(frozen=True)
 class Prices:
-    """per_hour: of one device. per_example: of a label. None where nobody said. Raises InputError
-    for what is no price.
+    """Prices that the user sets.
+
+    Attributes:
+        per_hour: price of an hour of one device; None if not set.
+        per_example: price of a labelled example; None if not set.
+
+    Raises InputError for an invalid price.
     """
 
     per_hour: float | None = None
@@ -29,12 +34,12 @@ class Prices:
 
     @property
     def known(self) -> bool:
-        """Whether there is one."""
+        """Whether a price is set."""
         return self != Prices()
 
 
 def read_prices(folder: Path) -> Prices:
-    """Those that the folder has. Raises InputError for a damaged file."""
+    """The prices stored in a folder. Raises InputError for a damaged file."""
     file = folder / FILE
     if not file.is_file():
         return Prices()
@@ -42,6 +47,6 @@ def read_prices(folder: Path) -> Prices:
 
 
 def write_prices(folder: Path, prices: Prices) -> None:
-    """Keeps them, if there are any, so that later tables are made with the same."""
+    """Stores the prices, if any are set, for later tables."""
     if prices.known:
         write_atomically(folder / FILE, f"{json.dumps(resolved(prices))}\n".encode())

@@ -1,4 +1,4 @@
-"""The prompt of an approach, and what is read from it."""
+"""The prompt of an approach and how labels are scored with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -11,17 +11,25 @@ from research.tasks.encoding.encoded import Normalisation
 from research.tasks.prompts.content_free import Prior
 from research.tasks.sampling import order
 
-DRAWS = 1000  # draws of demonstrations that a seed has; no two seeds share one
+DRAWS = 1000  # draws of demonstrations of each seed; no two seeds share a draw
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """template: which of the task's. demonstrations: how many stand before each row, or `fit`: as
-    many as the context holds; per class if their choice is balanced, else in all. choice: how they
-    are chosen. draw: which of them, and their order. normalisation: of a text's score, by its
-    length. prior: the prompts without an input by which scores are calibrated. ensemble: over how
-    many prompts labels' probabilities are averaged, this one and those after it.
-    Raises InputError for values that make no prompt.
+    """The prompt of an approach and how labels are scored with it.
+
+    Attributes:
+        template: index of the task's template.
+        demonstrations: number of demonstrations before each row, per class if `choice` is
+            balanced, else in all; `fit` for as many as the context holds.
+        choice: how demonstrations are chosen.
+        draw: number of the random draw of demonstrations and of their order.
+        normalisation: how the score of a text is normalised by its length.
+        prior: prompts without an input that calibrate the scores.
+        ensemble: number of prompts that label probabilities are averaged over: this prompt and
+            those that follow it.
+
+    Raises InputError for invalid values.
     """
 
     template: int = 0
@@ -47,27 +55,27 @@ class Prompt:
 
     @property
     def drawn(self) -> bool:
-        """Whether `draw` changes the prompt."""
+        """Whether demonstrations are drawn at random, so that `draw` matters."""
         return self.demonstrations != 0 and self.choice != "nearest"
 
     def check_choice(self, field: str) -> None:
-        """Raises InputError for a choice of demonstrations where there are none."""
+        """Raises InputError if `choice` is set without demonstrations."""
         if self.choice != "balanced" and self.demonstrations == 0:
             raise InputError(f"{field}.choice", self.choice, "there are no demonstrations")
 
     def check_labels(self, labels: Sequence[str]) -> None:
-        """Raises InputError for a readout of labels' scores where a task has no labels."""
-        plain = Prompt()
+        """Raises InputError if the task has no labels and a field about label scores is set."""
+        defaults = Prompt()
         for name in ("normalisation", "prior", "ensemble"):
-            if not labels and getattr(self, name) != getattr(plain, name):
-                allowed = "the task asks for a text, and this is about the scores of labels"
+            if not labels and getattr(self, name) != getattr(defaults, name):
+                allowed = "the task has no labels, and this field is about their scores"
                 raise InputError(name, getattr(self, name), allowed)
 
     def members(self, templates: int) -> tuple[Self, ...]:
-        """The prompts of an ensemble: number i has the i-th template and, where it has drawn
-        demonstrations, the i-th draw from here on, around the end.
+        """The prompts of an ensemble.
 
-        Raises InputError where two of them would be the same.
+        Prompt i has the i-th template after this one and, if demonstrations are drawn, the i-th
+        draw, both modulo their number. Raises InputError if two prompts would be the same.
         """
         if not self.drawn:
             check_templates("ensemble", self.ensemble, templates)
@@ -88,17 +96,23 @@ PROMPT = tuple(field.name for field in fields(Prompt))
 
 
 def check_templates(field: str, prompts: int, templates: int) -> None:
-    """Raises InputError where so many prompts differ in nothing but their template."""
+    """Raises InputError if there are more prompts than templates, where only templates differ."""
     if prompts > templates:
-        allowed = f"without drawn demonstrations a template is a prompt, and there are {templates}"
+        allowed = (
+            f"without drawn demonstrations each prompt needs a template, and there are {templates}"
+        )
         raise InputError(field, prompts, allowed)
 
 
 @dataclass(frozen=True)
 class PromptSearch:
-    """Trials on so many prompts, no two alike; the same for the same seed.
+    """A search over distinct prompts, determined by its seed.
 
-    Raises InputError for numbers that make no search.
+    Attributes:
+        prompts: number of prompts.
+        seed: seed of the order of the templates.
+
+    Raises InputError for numbers that are out of range.
     """
 
     prompts: int
@@ -109,20 +123,26 @@ class PromptSearch:
         check_whole("seed", self.seed, least=0)
 
     def trials(self, templates: int, drawn: bool) -> tuple[dict[str, int], ...]:
-        """Templates in rounds, each round in an order of its own; template 0 and draw 0 are first.
+        """The trials: templates in rounds, each in its own order, the first with template 0.
 
-        A draw decides the demonstrations and their order; no two trials share one. drawn: whether
-        a prompt has such demonstrations. Raises InputError where there are too few templates.
+        Each trial has its own draw of demonstrations, from draw 0 on.
+
+        Args:
+            templates: number of templates of the task.
+            drawn: whether the prompts have drawn demonstrations.
+
+        Raises InputError if there are too few templates.
         """
         if not drawn:
             check_templates("trials.prompts", self.prompts, templates)
-        rounds = (template for turn in count() for template in self._round(turn, templates))
+        rounds = (template for index in count() for template in self._round(index, templates))
         return tuple(
             {"template": template, "draw": draw} if drawn else {"template": template}
             for draw, template in enumerate(islice(rounds, self.prompts))
         )
 
-    def _round(self, turn: int, templates: int) -> list[int]:
-        """The templates in the order that belongs to the seed and this round."""
-        shuffled = order(templates, self.seed, turn, 5).tolist()
-        return sorted(shuffled, key=bool) if turn == 0 else shuffled  # 0, then as they were
+    def _round(self, index: int, templates: int) -> list[int]:
+        """The templates in the order of this round."""
+        shuffled = order(templates, self.seed, index, 5).tolist()
+        # The sort is stable: template 0 first, the others in their order.
+        return sorted(shuffled, key=bool) if index == 0 else shuffled

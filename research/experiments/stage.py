@@ -1,4 +1,4 @@
-"""A stage of an approach: methods that train together, on what, and how."""
+"""A stage of an approach: methods that train together."""
 
 import math
 from collections.abc import Mapping
@@ -16,12 +16,20 @@ from research.training.optimizer import Schedule
 
 @dataclass(frozen=True)
 class Stage:
-    """Methods that train together, and how.
+    """Methods that train together, and their schedule.
 
-    merge: whether what they add is folded into the backbone before the next stage. template: which
-    of the task's templates it trains with, None for the approach's. task: another task of the
-    experiment to train on, and regime: how much of it, None for the cell's. A head of another task
-    starts anew, and goes when the stage ends. Raises InputError for rates that make no sense.
+    Attributes:
+        methods: the methods that train.
+        schedule: steps, batch size, optimizer and learning-rate schedule.
+        learning_rate: peak learning rate.
+        weight_decay: weight decay.
+        merge: whether the methods are merged into the backbone after the stage.
+        template: index of the template to train with; None for the approach's.
+        task: another task of the experiment to train on; None for the cell's. A classification
+            head for it starts anew and is removed after the stage.
+        regime: regime of the training data; None for the cell's.
+
+    Raises InputError for invalid values.
     """
 
     methods: tuple[Method, ...]
@@ -36,7 +44,7 @@ class Stage:
     def __post_init__(self) -> None:
         names = [method.name for method in self.methods]
         if not names or len(set(names)) < len(names):
-            raise InputError("methods", names, "at least one is expected, each once")
+            raise InputError("methods", names, "at least one method is expected, each once")
         if not 0 < self.learning_rate < math.inf:
             raise InputError("learning_rate", self.learning_rate, "a number above 0 is expected")
         if not 0 <= self.weight_decay < math.inf:
@@ -51,50 +59,56 @@ class Stage:
 
     @property
     def lends_head(self) -> bool:
-        """Whether its head is another task's."""
+        """Whether it trains a head for another task, which is removed after the stage."""
         return self.task is not None and self.has_head
 
 
-def parse_stage(values: Any, schedule: Schedule, at: str) -> Stage:
-    """From a config's plain data; its schedule is laid over the common `schedule`."""
+def parse_stage(values: Any, schedule: Schedule, path: str) -> Stage:
+    """Parses the plain data of a config; fields of its schedule override the common `schedule`."""
     if not isinstance(values, Mapping):
-        raise InputError(at, values, "a mapping with the field 'method' is expected")
-    methods = _methods(values, at)
-    own = values.get("schedule", {})
-    if not isinstance(own, Mapping):
-        raise InputError(f"{at}.schedule", own, "a mapping is expected")
-    whole = build(Schedule, {**resolved(schedule), **own}, f"{at}.schedule")
+        raise InputError(path, values, "a mapping with the field 'method' is expected")
+    methods = _methods(values, path)
+    overrides = values.get("schedule", {})
+    if not isinstance(overrides, Mapping):
+        raise InputError(f"{path}.schedule", overrides, "a mapping is expected")
+    schedule = build(Schedule, {**resolved(schedule), **overrides}, f"{path}.schedule")
     rest = {name: value for name, value in values.items() if name != "method"}
-    return build(Stage, {**rest, "methods": methods, "schedule": whole}, at)
+    return build(Stage, {**rest, "methods": methods, "schedule": schedule}, path)
 
 
-def stage_with(stage: Stage, name: str, value: int | float | str, where: str) -> Stage:
-    """The stage with another value of a field of its own or of one of its methods."""
-    own = ("learning_rate", "weight_decay")
-    of_methods = {f.name: i for i, m in enumerate(stage.methods) for f in fields(m)}
-    if name in own:
-        return changed(stage, name, value, where)
-    if name not in of_methods:
-        raise InputError(where, name, choose_from((*PROMPT, *own, *of_methods), name))
-    methods, place = list(stage.methods), of_methods[name]
-    methods[place] = changed(methods[place], name, value, where)
+def stage_with(stage: Stage, name: str, value: int | float | str, path: str) -> Stage:
+    """The stage with a changed field of itself or of one of its methods.
+
+    path: stands in errors for the place of the value in the config.
+    """
+    stage_fields = ("learning_rate", "weight_decay")
+    method_of = {f.name: i for i, method in enumerate(stage.methods) for f in fields(method)}
+    if name in stage_fields:
+        return changed(stage, name, value, path)
+    if name not in method_of:
+        raise InputError(path, name, choose_from((*PROMPT, *stage_fields, *method_of), name))
+    methods, index = list(stage.methods), method_of[name]
+    methods[index] = changed(methods[index], name, value, path)
     return replace(stage, methods=tuple(methods))
 
 
 def plain_stage(stage: Stage, data: Any) -> dict[str, Any]:
-    """JSON data by `resolved` or `non_default`; methods bear their name."""
+    """JSON data by `resolved` or `non_default`, with the names of the methods."""
     methods = [{"name": method.name, **data(method)} for method in stage.methods]
     rest = {name: value for name, value in data(stage).items() if name != "methods"}
     return {**rest, **({"methods": methods} if methods[1:] else {"method": methods[0]})}
 
 
-def _methods(values: Mapping[str, Any], at: str) -> tuple[Method, ...]:
-    """`method` is short for `methods` of one."""
+def _methods(values: Mapping[str, Any], path: str) -> tuple[Method, ...]:
+    """`method` stands for `methods` with one method."""
     if "methods" not in values:
-        return (build_named(METHODS, values.get("method", {}), f"{at}.method", "name"),)
+        return (build_named(METHODS, values.get("method", {}), f"{path}.method", "name"),)
     listed = values["methods"]
     if "method" in values or not isinstance(listed, tuple | list):
-        raise InputError(f"{at}.methods", listed, "a sequence, and no `method` beside it")
+        raise InputError(
+            f"{path}.methods", listed, "a sequence is expected, without the field `method`"
+        )
     return tuple(
-        build_named(METHODS, one, f"{at}.methods[{i}]", "name") for i, one in enumerate(listed)
+        build_named(METHODS, method, f"{path}.methods[{i}]", "name")
+        for i, method in enumerate(listed)
     )

@@ -118,7 +118,7 @@ def test_baselines_have_their_own_trials():
         ({"demonstrations": "all"}, "row.demonstrations is 'all': expected is int or 'fit'"),
         ({"draw": 1000}, "row.draw is 1000: a whole number from 0 to 999"),
         ({"trials": []}, "row.trials is (): at least one trial"),
-        ({"trials": [{"template": 0}, {}]}, "row.trials is {'template': 0}: each trial may"),
+        ({"trials": [{"template": 0}, {}]}, "row.trials is {'template': 0}: each trial is allowed"),
         ({"trials": [{"learning_rate": 1}]}, "row.trials is 'learning_rate': allowed are choice"),
         ({"trials": [{"template": "one"}]}, "row.trials.template is 'one': a value of type int"),
         ({"trials": [{"template": None}]}, "row.trials[0]['template'] is None: expected is int"),

@@ -53,10 +53,10 @@ def test_the_common_schedule_reaches_every_stage(config: dict[str, Any]):
     [
         ({"aproaches": []}, "config is 'aproaches': not a field here; did you mean 'approaches'"),
         ({"approaches": None}, "config.approaches is None: a sequence is expected"),
-        ({"approaches": [{"name": "a"}, {"name": "a"}]}, "config.approaches is 'a': each may"),
+        ({"approaches": [{"name": "a"}, {"name": "a"}]}, "config.approaches is 'a': each needs"),
         ({"approaches": [3]}, "config.approaches[0] is 3: a mapping with the fields of an"),
         ({"regimes": []}, "config.regimes is []: at least one is expected"),
-        ({"regimes": [500, "500"]}, "config.regimes is '500': each may stand there once"),
+        ({"regimes": [500, "500"]}, "config.regimes is '500': each needs a name"),
         ({"regimes": ["few"]}, "config.regime is 'few': allowed are '16-shot'"),
         ({"regimes": "16-shot"}, "config.regimes is '16-shot': a sequence is expected"),
         ({"task": {"source": "fiel"}}, "config.tasks[0].source is 'fiel': did you mean 'file'?"),
@@ -81,7 +81,7 @@ def test_the_common_schedule_reaches_every_stage(config: dict[str, Any]):
         ({"schedule": {"steps": 10**12}}, "config.schedule.steps is 1000000000000: a whole"),
         (
             {"task": {"source": "file", "name": " ", "train": "x", "test": "x"}},
-            "config.tasks is ' ': each may stand there once, by its name",
+            "config.tasks is ' ': each needs a name of its own",
         ),
         ({"regimes": ["9" * 5000]}, "config.regime is '999"),
         ({"approaches": [{"name": " "}]}, "config.approaches[0].name is ' ': a row needs a name"),

@@ -83,7 +83,7 @@ def test_an_ensemble_has_other_templates_and_draws():
         ({"ensemble": 0}, "row.ensemble is 0: a whole number from 1"),
         (
             {"ensemble": 2, "stages": [{"method": {"name": "full"}}]},
-            "row.ensemble is 2: an ensemble is of prompts, without stages",
+            "row.ensemble is 2: an ensemble consists of prompts, without stages",
         ),
         ({"trials": [{"prior": 3}]}, "row.trials.prior is 3: allowed are 'none'"),
     ],

@@ -1,4 +1,4 @@
-"""Tasks by source: a new one is a file here and a line in `TASKS`."""
+"""Registry of tasks by source; a new task is a file and a line in `TASKS`."""
 
 from research.tasks.datasets.ag_news import AGNewsTask
 from research.tasks.datasets.e2e_nlg import E2ETask

@@ -136,7 +136,7 @@ def test_a_dataset_folder(settings: dict, tmp_path: Path):
         ({"test": None}, "test is None: a file or split to test on is needed"),
         ({"text": "tekst", "templates": "{tekst}:"}, "'tekst': did you mean 'text'"),
         ({"label": "labl"}, "'labl': did you mean 'label'"),
-        ({"text": ("text", "label")}, "not that of the label"),
+        ({"text": ("text", "label")}, "not the label's column"),
         ({"text": ()}, "at least one column"),
         ({"text": ("text", "text")}, "at least one column, each once"),
         ({"templates": ("{text}:", "{text}:")}, "at least one template, each once"),

@@ -109,7 +109,7 @@ def test_the_pronoun_is_the_one_that_is_nearest():
 
 def test_rows_of_another_form_are_refused(tmp_path: Path):
     file = write(tmp_path / "rows.jsonl", [record()])
-    with pytest.raises(InputError, match="rows as SuperGLUE has them are expected"):
+    with pytest.raises(InputError, match="rows in the format of SuperGLUE are expected"):
         WSCTask(train=file, test=file).load()
 
 

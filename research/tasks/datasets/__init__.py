@@ -1,1 +1,1 @@
-"""One file for each source of examples."""
+"""Sources of examples, one file each."""

@@ -23,9 +23,17 @@ TOPICS = tuple(TEXTS)
 
 @dataclass(frozen=True, kw_only=True)
 class AGNewsTask(TaskSettings):
-    """folder: where the files are. train, test: CSV as published (class from 1, title, description,
-    no header), or JSON lines as on the hub (text, label from 0). most_test: how many examples of
-    test are scored, a fixed draw; None for all. A text is the title, a space and the description.
+    """Settings of AG News. A text is the title, a space and the description.
+
+    Attributes:
+      folder: contains the files.
+      name: of the task.
+      train: CSV as published (class from 1, title, description, no header), or JSON lines as on
+        the hub (text, label from 0).
+      test: in the same formats.
+      most_test: number of test examples that are scored, a fixed random sample; None for all.
+      templates: prompts with the column `text`.
+      metric: headline metric.
     """
 
     folder: str
@@ -41,16 +49,16 @@ class AGNewsTask(TaskSettings):
     metric: str = "accuracy"
 
     def load(self) -> Task:
-        """Raises InputError for files that are missing or of another form."""
+        """Raises InputError for files that are missing or in another format."""
         folder = Path(resolve_path(self.folder, "folder"))
         test = at_most(_examples(folder / self.test), self.most_test)
         return Task(
-            self.name,
-            TOPICS,
-            tuple(map(Template, self.templates)),
-            Verbalizer(TEXTS),
-            _examples(folder / self.train),
-            test,
+            name=self.name,
+            labels=TOPICS,
+            templates=tuple(map(Template, self.templates)),
+            verbalizer=Verbalizer(TEXTS),
+            train=_examples(folder / self.train),
+            test=test,
             metric=self.metric,
         )
 
@@ -63,11 +71,11 @@ def _examples(file: Path) -> tuple[Example, ...]:
         table = read_file(str(file), columns=("class", "title", "description"))
         pairs = zip(table.column("title"), table.column("description"), strict=True)
         texts, classes, first = [" ".join(pair) for pair in pairs], table.column("class"), 1
-    known = {str(number): topic for number, topic in enumerate(TOPICS, start=first)}
+    topics = {str(number): topic for number, topic in enumerate(TOPICS, start=first)}
     for number in classes:
-        if number not in known:
-            raise InputError(f"class of {file}", number, f"allowed are {', '.join(known)}")
+        if number not in topics:
+            raise InputError(f"class of {file}", number, f"allowed are {', '.join(topics)}")
     return tuple(
-        Example({"text": text.strip()}, known[number])
+        Example({"text": text.strip()}, topics[number])
         for text, number in zip(texts, classes, strict=True)
     )

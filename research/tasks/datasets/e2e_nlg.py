@@ -14,9 +14,19 @@ from research.tasks.text_task import FreeText, TextTask, grouped
 
 @dataclass(frozen=True, kw_only=True)
 class E2ETask(TaskSettings):
-    """folder: where the files are. train, dev, test: CSV as published (mr, ref), a row for each
-    reference; dev None to draw it from train. most_test: how many inputs of test are scored, a
-    fixed draw; None for all. end: of a target; "" for the EOS token, as in the LoRA paper.
+    """Settings of E2E NLG.
+
+    Attributes:
+      folder: contains the files.
+      name: of the task.
+      train: CSV as published (columns mr and ref), one row per reference.
+      dev: in the same format; None draws dev from train.
+      test: in the same format.
+      most_test: number of test inputs that are scored, a fixed random sample; None for all.
+      templates: prompts with the column `mr`.
+      end: text that ends a target; "" for the EOS token, as in the LoRA paper.
+      metric: headline metric.
+      decoding: how texts are generated.
     """
 
     folder: str
@@ -35,29 +45,29 @@ class E2ETask(TaskSettings):
     decoding: Decoding = Decoding(max_new_tokens=96)
 
     def outline(self) -> Outline:
-        """What a plan has to know; no file is read."""
+        """The task without its examples; reads no file."""
         return Outline(self.name, (), tuple(map(Template, self.templates)))
 
     def load(self) -> TextTask:
-        """Raises InputError for files that are missing or of another form."""
+        """Raises InputError for files that are missing or in another format."""
         folder = Path(resolve_path(self.folder, "folder"))
         test = at_most(_examples(folder / self.test), self.most_test)
         return TextTask(
-            self.name,
-            (),
-            tuple(map(Template, self.templates)),
-            FreeText(end=self.end),
-            _examples(folder / self.train),
-            test,
-            () if self.dev is None else _examples(folder / self.dev),
+            name=self.name,
+            labels=(),
+            templates=tuple(map(Template, self.templates)),
+            verbalizer=FreeText(end=self.end),
+            train=_examples(folder / self.train),
+            test=test,
+            dev=() if self.dev is None else _examples(folder / self.dev),
             metric=self.metric,
             decoding=self.decoding,
         )
 
 
 def _examples(file: Path) -> tuple[Example, ...]:
-    """An example for each meaning representation, with the references of all its rows."""
+    """One example per meaning representation, with the references of all its rows."""
     table = read_file(str(file))
     rows = zip(table.column("mr"), table.column("ref"), strict=True)
-    # Some references of the published files hold line breaks, which mean nothing.
+    # Some published references contain line breaks without meaning.
     return grouped(({"mr": mr.strip()}, [" ".join(ref.split())]) for mr, ref in rows)

@@ -1,4 +1,4 @@
-"""Tasks from the user's own files, or from a Hugging Face dataset: where they are, and labels."""
+"""Classification tasks from the user's own files, or from a Hugging Face dataset."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,63 +13,78 @@ from research.tasks.task import Example, Outline, Task, TaskSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """Where examples are, which columns templates may use and how a prompt is made of them.
+    """Location of the examples, their columns and the prompts.
 
-    train, test, dev and ood are CSV, TSV or JSON-lines files, or, with `path`, splits of a dataset
-    of the hub or in a local folder. Values are read as the strings they are. Without templates,
-    prompts are made of the columns' names.
+    Splits are CSV, TSV or JSON-lines files or, with `path`, splits of a dataset of the hub or in a
+    local folder. Values are read as strings, unconverted.
+
+    Attributes:
+      name: of the task.
+      train: file or split to train on.
+      test: file or split to test on; required, since dev never serves as test.
+      dev: file or split to tune on; None draws dev from train.
+      ood: out-of-domain test file or split.
+      path: hub id or folder of a dataset.
+      config_name: configuration of the dataset.
+      text: columns that the templates may use.
+      templates: prompts; None makes them from the names of the columns.
+      end: text that ends a target.
+      columns: names for files without a header.
+      delimiter: between cells; default by the suffix of the file.
+      quoting: whether cells may be quoted; default yes in CSV, no in TSV.
+      strip: removes white space around texts and labels.
     """
 
     name: str
     train: str
-    test: str | None = None  # required: nothing is ever tested on dev
-    dev: str | None = None  # without one, dev is drawn from train
+    test: str | None = None
+    dev: str | None = None
     ood: str | None = None
-    path: str | None = None  # a dataset's hub id or folder
-    config_name: str | None = None  # the dataset's configuration
-    text: str | tuple[str, ...] = "text"  # the columns that the templates may use
+    path: str | None = None
+    config_name: str | None = None
+    text: str | tuple[str, ...] = "text"
     templates: str | tuple[str, ...] | None = None
-    end: str = "\n"  # of a target
-    columns: tuple[str, ...] = ()  # names for files without a header
-    delimiter: str | None = None  # default: by the suffix of a file
-    quoting: bool | None = None  # whether cells may stand in quotes; default: yes in CSV, no in TSV
-    strip: bool = True  # drops white space around texts and labels
+    end: str = "\n"
+    columns: tuple[str, ...] = ()
+    delimiter: str | None = None
+    quoting: bool | None = None
+    strip: bool = True
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The columns that the templates may use."""
+        """Columns that the templates may use."""
         return (self.text,) if isinstance(self.text, str) else tuple(self.text)
 
     def prompts(self, answer: str) -> tuple[Template, ...]:
-        """The templates; those made of names ask for the column `answer`."""
+        """The templates; default templates ask for the column `answer`."""
         if not self.texts or answer in self.texts or len(set(self.texts)) < len(self.texts):
-            allowed = "at least one column, each once, and not that of the label"
+            allowed = "at least one column, each once, and not the label's column"
             raise InputError("text", self.text, allowed)
-        given = (self.templates,) if isinstance(self.templates, str) else self.templates
-        if given is None:
-            given = plain_templates(self.texts, answer)
-        templates = tuple(map(Template, given))
+        texts = (self.templates,) if isinstance(self.templates, str) else self.templates
+        if texts is None:
+            texts = plain_templates(self.texts, answer)
+        templates = tuple(map(Template, texts))
         for template in templates:
             template.check(self.texts)
         return templates
 
     def tables(self, answers: Sequence[str]) -> dict[str, StringTable]:
-        """The table of each split; `answers`: the columns besides the texts."""
+        """The table of each split, with the texts and the columns `answers`."""
         if self.test is None:
             raise InputError("test", None, "a file or split to test on is needed, besides dev")
         named = {"train": self.train, "test": self.test, "dev": self.dev, "ood": self.ood}
-        given = {use: source for use, source in named.items() if source is not None}
+        sources = {use: source for use, source in named.items() if source is not None}
         if self.path is not None:
             path = resolve_path(self.path, "path")
-            return read_dataset(path, self.config_name, given, (*self.texts, *answers))
-        files = {use: resolve_path(file, use) for use, file in given.items()}
+            return read_dataset(path, self.config_name, sources, (*self.texts, *answers))
+        files = {use: resolve_path(file, use) for use, file in sources.items()}
         return {
             use: read_file(file, self.columns, self.delimiter, self.quoting)
             for use, file in files.items()
         }
 
     def fields(self, table: StringTable) -> list[dict[str, str]]:
-        """The columns of each row that templates may use, none of them empty."""
+        """The text columns of each row; InputError for an empty value."""
         if not table.rows:
             raise InputError("split", table.source, "it has no examples")
         columns = {name: self.filled(table, name) for name in self.texts}
@@ -77,7 +92,7 @@ class Files:
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def filled(self, table: StringTable, name: str) -> list[str]:
-        """The values of a column, none of them empty."""
+        """The values of a column; InputError for an empty value."""
         values = self.values(table, name)
         empty = [row for row, value in enumerate(values, start=1) if not value.strip()]
         if empty:
@@ -94,73 +109,81 @@ class Files:
 
 @dataclass(frozen=True, kw_only=True)
 class FileTask(Files, TaskSettings):
-    """Examples in files, or in a dataset, whose answer is the label in one column.
+    """Examples in files or in a dataset, with a label column as the answer.
 
-    Without a verbalizer, a label stands for itself. group and paraphrase are columns of test,
-    which show how evenly an approach does.
+    Attributes:
+      label: column of the labels.
+      group: column of test with each example's group, for the accuracy of the worst group.
+      paraphrase: columns of test with the text in other words, one per column of `text`.
+      verbalizer: label -> its text, or several, of which the first is trained on; its order is
+        that of the labels. None: each label is its own text, in alphabetical order.
+      metric: headline metric.
     """
 
     label: str = "label"
-    group: str | None = None  # the worst group of test is looked for
-    paraphrase: str | tuple[str, ...] | None = None  # the text in other words, for each of `text`
-    # label -> its text, or several of which the first is trained on; in the order of the labels
+    group: str | None = None
+    paraphrase: str | tuple[str, ...] | None = None
     verbalizer: Mapping[str, str | tuple[str, ...]] | None = None
     metric: str = "accuracy"
 
     def outline(self) -> Outline | None:
-        """What a dataset of the hub is known to be before it is fetched; None where its examples
-        have to tell, and for files, which are at hand.
+        """Outline of a hub dataset before it is downloaded; None for files, and where the labels
+        have to be read from the examples.
         """
         if self.path is None or self.verbalizer is None:
             return None
-        return Outline(self.name, tuple(self.verbalizer), self.prompts(self.label))
+        return Outline(
+            name=self.name,
+            labels=tuple(self.verbalizer),
+            templates=self.prompts(self.label),
+        )
 
     def load(self) -> Task:
-        """Reads everything. Raises InputError for what is missing, empty, repeated or unknown."""
+        """Reads everything. Raises InputError for missing, empty, repeated or unknown values."""
         templates = self.prompts(self.label)
-        tables = self.tables((self.label, *self._of_test))
+        tables = self.tables((self.label, *self._test_columns))
         splits = {use: self._examples(table) for use, table in tables.items()}
-        own_names = {label: label for label in sorted({one.label for one in splits["train"]})}
-        named = own_names if self.verbalizer is None else self.verbalizer
-        verbalizer = Verbalizer(dict(named), self.end)
+        default = {label: label for label in sorted({e.label for e in splits["train"]})}
+        texts = default if self.verbalizer is None else self.verbalizer
+        verbalizer = Verbalizer(dict(texts), self.end)
         for split, examples in splits.items():
             _check_labels(split, {example.label for example in examples}, verbalizer)
         labels = tuple(verbalizer.texts)
         return Task(
-            self.name,
-            labels,
-            templates,
-            verbalizer,
-            splits["train"],
-            splits["test"],
-            splits.get("dev", ()),
-            splits.get("ood", ()),
+            name=self.name,
+            labels=labels,
+            templates=templates,
+            verbalizer=verbalizer,
+            train=splits["train"],
+            test=splits["test"],
+            dev=splits.get("dev", ()),
+            ood=splits.get("ood", ()),
             groups=self._groups(tables["test"]),
             paraphrases=self._paraphrases(tables["test"], splits["test"]),
             metric=self.metric,
         )
 
     @property
-    def _of_test(self) -> tuple[str, ...]:
-        """The columns that only test has to have."""
-        own = self._other_words
-        return own if self.group is None else (*own, self.group)
+    def _test_columns(self) -> tuple[str, ...]:
+        """Columns required in test only."""
+        columns = self._paraphrase_columns
+        return columns if self.group is None else (*columns, self.group)
 
     @property
-    def _other_words(self) -> tuple[str, ...]:
-        """The columns of paraphrases, one for each column of texts, or none."""
-        own = self.paraphrase or ()
-        columns = (own,) if isinstance(own, str) else tuple(own)
+    def _paraphrase_columns(self) -> tuple[str, ...]:
+        """Columns of the paraphrases, one per text column, or none."""
+        names = self.paraphrase or ()
+        columns = (names,) if isinstance(names, str) else tuple(names)
         if len(columns) not in (0, len(self.texts)):
-            raise InputError("paraphrase", own, f"a column for each of {', '.join(self.texts)}")
+            raise InputError("paraphrase", names, f"a column for each of {', '.join(self.texts)}")
         return columns
 
     def _groups(self, table: StringTable) -> tuple[str, ...]:
         return () if self.group is None else tuple(self.values(table, self.group))
 
     def _paraphrases(self, table: StringTable, test: Sequence[Example]) -> tuple[Example, ...]:
-        """The examples of test in other words."""
-        columns = [self.filled(table, name) for name in self._other_words]
+        """The paraphrased examples of test."""
+        columns = [self.filled(table, name) for name in self._paraphrase_columns]
         return tuple(
             Example(dict(zip(self.texts, texts, strict=True)), example.label)
             for example, *texts in zip(test, *columns, strict=True)
@@ -176,15 +199,15 @@ def _check_labels(split: str, present: set[str], verbalizer: Verbalizer) -> None
     """Raises InputError unless every label has a text, and train has every label."""
     unknown = sorted(present - set(verbalizer.texts))
     if unknown:
-        allowed = f"the verbalizer has texts for {_some(set(verbalizer.texts))} only"
+        allowed = f"the verbalizer has texts for {_listed(set(verbalizer.texts))} only"
         raise InputError(f"labels of {split}", unknown, allowed)
     for label, text in verbalizer.texts.items():
         if split == "train" and label not in present:
-            allowed = f"no example of train has this label; there are {_some(present)}"
+            allowed = f"no example of train has this label; there are {_listed(present)}"
             raise InputError(f"verbalizer[{label!r}]", text, allowed)
 
 
-def _some(labels: set[str], most: int = 20) -> str:
-    """The labels in order, as far as a sentence can hold them."""
-    shown = sorted(labels)[:most]
-    return ", ".join(map(repr, shown)) + (", ..." if len(labels) > most else "")
+def _listed(labels: set[str], most: int = 20) -> str:
+    """The first `most` labels in order, for a message."""
+    first = sorted(labels)[:most]
+    return ", ".join(map(repr, first)) + (", ..." if len(labels) > most else "")

@@ -20,10 +20,17 @@ SPLITS = ("train", "dev", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class GeoQueryTask(TaskSettings):
-    """file: `geography.json`, or another of text2sql-data of the same form. split: by `question`,
-    where queries of test may stand in train with other names, or by `query`, where none does.
-    database: a file of sqlite, or of SQL, to execute queries in; without one they are compared as
-    texts. metric: the headline; default: by execution where there is a database.
+    """Settings of GeoQuery.
+
+    Attributes:
+      file: `geography.json`, or another file of text2sql-data in the same format.
+      name: of the task.
+      split: "question": test queries may occur in train with other names; "query": none does.
+      database: SQLite file, or SQL script, in which queries are executed; None compares texts.
+      templates: prompts with the column `question`.
+      end: text that ends a target.
+      metric: headline metric; default `sql_execution` with a database, else `sql_match`.
+      decoding: how queries are generated.
     """
 
     file: str
@@ -40,18 +47,18 @@ class GeoQueryTask(TaskSettings):
     decoding: Decoding = Decoding(max_new_tokens=256)
 
     def load(self) -> TextTask:
-        """Raises InputError for a file that is missing or of another form."""
+        """Raises InputError for a file that is missing or in another format."""
         database = Database.at(self.database)
         default = "sql_execution" if database else "sql_match"
         splits = _splits(resolve_path(self.file, "file"), f"{self.split}-split")
         return TextTask(
-            self.name,
-            (),
-            tuple(map(Template, self.templates)),
-            FreeText(end=self.end),
-            splits["train"],
-            splits["test"],
-            splits["dev"],
+            name=self.name,
+            labels=(),
+            templates=tuple(map(Template, self.templates)),
+            verbalizer=FreeText(end=self.end),
+            train=splits["train"],
+            test=splits["test"],
+            dev=splits["dev"],
             metric=self.metric or default,
             database=database,
             decoding=self.decoding,
@@ -61,7 +68,7 @@ class GeoQueryTask(TaskSettings):
 def _splits(file: str, by: str) -> dict[str, tuple[Example, ...]]:
     try:
         entries = parse_json(Path(file).read_bytes())
-        found = [
+        pairs = [
             (sentence[by] if by in sentence else entry[by], _pair(entry, sentence))
             for entry in entries
             for sentence in entry["sentences"]
@@ -69,14 +76,14 @@ def _splits(file: str, by: str) -> dict[str, tuple[Example, ...]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         allowed = f"a file such as geography.json of text2sql-data is expected ({error!r})"
         raise InputError("file", file, allowed) from error
-    return {split: grouped(pair for of, pair in found if of == split) for split in SPLITS}
+    return {split: grouped(pair for name, pair in pairs if name == split) for split in SPLITS}
 
 
 def _pair(entry: dict[str, Any], sentence: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
-    """(question, its queries), the variables of both replaced by their values."""
+    """The question and its queries, with variables replaced by their values."""
     question, queries = sentence["text"], entry["sql"]
     if not isinstance(queries, list) or not all(isinstance(x, str) for x in (question, *queries)):
-        raise TypeError("text is a string, and sql a list of them")
+        raise TypeError("text must be a string and sql a list of strings")
     for name, value in sentence["variables"].items():
         question = question.replace(name, value)
         queries = [query.replace(name, value) for query in queries]

@@ -1,4 +1,4 @@
-"""TODO tasks/datasets/number_files.py"""
+"""A regression task from the user's own files, or from a Hugging Face dataset."""
 
 from dataclasses import dataclass
 
@@ -11,28 +11,37 @@ from research.tasks.text_task import FreeText
 
 @dataclass(frozen=True, kw_only=True)
 class NumberFileTask(Files, TaskSettings):
-    """Examples in files, or in a dataset, whose answer is the number in one column."""
+    """Examples in files or in a dataset, with a column of numbers as the answer.
+
+    Attributes:
+      label: column of the numbers.
+      metric: headline metric.
+    """
 
     label: str = "label"
     metric: str = "pearson"
 
     def outline(self) -> Outline | None:
-        """What a dataset of the hub is known to be before it is fetched."""
-        return None if self.path is None else Outline(self.name, (), self.prompts(self.label))
+        """Outline of a hub dataset before it is downloaded; None for files."""
+        return (
+            None
+            if self.path is None
+            else Outline(name=self.name, labels=(), templates=self.prompts(self.label))
+        )
 
     def load(self) -> NumberTask:
-        """Reads everything. Raises InputError for what is missing, empty or no number."""
+        """Reads everything. Raises InputError for missing or empty values and for non-numbers."""
         templates, tables = self.prompts(self.label), self.tables((self.label,))
         splits = {use: self._examples(table) for use, table in tables.items()}
         return NumberTask(
-            self.name,
-            (),
-            templates,
-            FreeText(end=self.end),
-            splits["train"],
-            splits["test"],
-            splits.get("dev", ()),
-            splits.get("ood", ()),
+            name=self.name,
+            labels=(),
+            templates=templates,
+            verbalizer=FreeText(end=self.end),
+            train=splits["train"],
+            test=splits["test"],
+            dev=splits.get("dev", ()),
+            ood=splits.get("ood", ()),
             metric=self.metric,
         )
 

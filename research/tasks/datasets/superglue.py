@@ -16,13 +16,24 @@ from research.tasks.text_task import FreeText, Pair, TextTask, grouped
 
 @dataclass(frozen=True, kw_only=True)
 class SuperGLUETask(TaskSettings):
-    """train, test, dev: JSON-lines files as SuperGLUE publishes them, or, with `path`, splits of a
-    dataset of the hub, such as aps/super_glue, or in a local folder; without dev, it is drawn from
-    train. Questions on one text stay apart where they are scored. words: those that a soft prompt
-    may start from.
+    """Settings shared by the SuperGLUE tasks. In dev and test each question is its own example.
+
+    Attributes:
+      COLUMNS: columns of the dataset on the hub.
+      name: of the task.
+      train: JSON-lines file as published or, with `path`, name of a split.
+      test: likewise.
+      dev: likewise; None draws dev from train.
+      path: dataset of the hub, such as aps/super_glue, or in a local folder.
+      config_name: configuration of the dataset.
+      templates: prompts with the columns that `pairs` yields.
+      words: initial words of a soft prompt.
+      end: text that ends a target.
+      metric: headline metric.
+      decoding: how texts are generated.
     """
 
-    COLUMNS: ClassVar[tuple[str, ...]]  # of the dataset on the hub
+    COLUMNS: ClassVar[tuple[str, ...]]
 
     name: str
     train: str
@@ -38,45 +49,53 @@ class SuperGLUETask(TaskSettings):
 
     @abstractmethod
     def pairs(self, row: Mapping[str, Any], use: str) -> Iterable[Pair]:
-        """(fields, references) of the examples in a row of a split that is used as `use`."""
+        """(fields, references) of the examples in a row; `use`: train, dev or test."""
 
     def outline(self) -> Outline | None:
-        """What a dataset of the hub is known to be before it is fetched."""
+        """Outline of a hub dataset before it is downloaded; None for files."""
         if self.path is None:
             return None
-        return Outline(self.name, (), tuple(map(Template, self.templates)), self.words)
+        return Outline(
+            name=self.name,
+            labels=(),
+            templates=tuple(map(Template, self.templates)),
+            words=self.words,
+        )
 
     def load(self) -> TextTask:
-        """Raises InputError for files that are missing or of another form."""
+        """Raises InputError for files that are missing or in another format."""
         named = {"train": self.train, "test": self.test, "dev": self.dev}
-        given = {use: source for use, source in named.items() if source is not None}
+        sources = {use: source for use, source in named.items() if source is not None}
         if self.path is None:
-            tables = {use: read_file(resolve_path(file, use)) for use, file in given.items()}
+            tables = {use: read_file(resolve_path(file, use)) for use, file in sources.items()}
         else:
             path = resolve_path(self.path, "path")
-            tables = read_dataset(path, self.config_name, given, self.COLUMNS)
+            tables = read_dataset(path, self.config_name, sources, self.COLUMNS)
         splits = {}
         for use, table in tables.items():
             try:
-                found = [pair for row in table.rows for pair in self.pairs(row, use)]
+                pairs = [pair for row in table.rows for pair in self.pairs(row, use)]
             except (KeyError, TypeError, ValueError, IndexError) as error:
-                allowed = f"rows as SuperGLUE has them are expected ({error!r})"
+                allowed = f"rows in the format of SuperGLUE are expected ({error!r})"
                 raise InputError(use, table.source, allowed) from error
-            splits[use] = grouped(found) if use == "train" else _apart(found)
+            splits[use] = grouped(pairs) if use == "train" else _ungrouped(pairs)
         return TextTask(
-            self.name,
-            (),
-            tuple(map(Template, self.templates)),
-            FreeText(end=self.end),
-            splits["train"],
-            splits["test"],
-            splits.get("dev", ()),
+            name=self.name,
+            labels=(),
+            templates=tuple(map(Template, self.templates)),
+            verbalizer=FreeText(end=self.end),
+            train=splits["train"],
+            test=splits["test"],
+            dev=splits.get("dev", ()),
             words=self.words,
             metric=self.metric,
             decoding=self.decoding,
         )
 
 
-def _apart(pairs: Iterable[Pair]) -> tuple[Example, ...]:
-    """An example for each pair."""
-    return tuple(Example(fields, of[0] if of else "", tuple(of)) for fields, of in pairs)
+def _ungrouped(pairs: Iterable[Pair]) -> tuple[Example, ...]:
+    """One example per pair, without merging equal inputs."""
+    return tuple(
+        Example(fields, references[0] if references else "", tuple(references))
+        for fields, references in pairs
+    )

@@ -41,8 +41,11 @@ def _parts(row: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[str, list
     if isinstance(passage, str):
         return passage, row["entities"], [(row["query"], row["answers"])]
     text = passage["text"]
-    spans = sorted((int(one["start"]), int(one["end"]) + 1) for one in passage["entities"])
-    questions = [(one["query"], [of["text"] for of in one["answers"]]) for one in row["qas"]]
+    spans = sorted((int(entity["start"]), int(entity["end"]) + 1) for entity in passage["entities"])
+    questions = [
+        (question["query"], [answer["text"] for answer in question["answers"]])
+        for question in row["qas"]
+    ]
     return text, [text[begin:end] for begin, end in spans], questions
 
 

@@ -1,4 +1,4 @@
-"""WSC: what does a pronoun stand for (Levesque et al. 2012), as T5 casts it."""
+"""WSC: the referent of a pronoun (Levesque et al. 2012), in the format of T5."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class WSCTask(SuperGLUETask):
     metric: str = "referent"
 
     def pairs(self, row: Mapping[str, Any], use: str) -> Iterable[Pair]:
-        target = row.get("target", row)  # the files have one, the hub has not
+        target = row.get("target", row)  # the files have this level, the hub does not
         holds = {"true": True, "false": False}[str(row["label"]).lower()]
         if holds or use != "train":
             text = marked(row["text"], int(target["span2_index"]), target["span2_text"])
@@ -39,17 +39,17 @@ class WSCTask(SuperGLUETask):
 
 
 def marked(text: str, index: int, pronoun: str) -> str:
-    """The text with its pronoun, word number `index`, between stars: "he" as "*he*".
+    """The text with stars around its pronoun, the word at `index`: "he" becomes "*he*".
 
-    Where another word stands there, as in some texts of the dataset, it is the nearest that is the
-    pronoun, punctuation aside. Raises ValueError where there is none.
+    In some texts of the dataset another word is at that index; then the nearest occurrence of the
+    pronoun is marked, punctuation ignored. Raises ValueError where there is none.
     """
     words = text.split()
-    places = [place for place, word in enumerate(words) if _bare(word) == _bare(pronoun)]
-    if not places:
+    positions = [i for i, word in enumerate(words) if _bare(word) == _bare(pronoun)]
+    if not positions:
         raise ValueError(f"{pronoun!r} is no word of {text!r}")
-    place = min(places, key=lambda place: abs(place - index))
-    words[place] = words[place].replace(pronoun, f"*{pronoun}*", 1)
+    position = min(positions, key=lambda i: abs(i - index))
+    words[position] = words[position].replace(pronoun, f"*{pronoun}*", 1)
     return " ".join(words)
 
 

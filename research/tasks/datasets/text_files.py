@@ -13,22 +13,28 @@ from research.tasks.text_task import FreeText, TextTask, grouped
 
 @dataclass(frozen=True, kw_only=True)
 class TextFileTask(Files, TaskSettings):
-    """Examples in files, or in a dataset, whose answer is the text in one column.
+    """Examples in files or in a dataset, with a column of texts as the answer.
 
-    Rows with the same input are one example with several references; further ones may stand in
-    columns of their own, where a cell may be empty. metric, format, decoding: as in
-    `research.tasks.text_task`. database: a file of sqlite, or of SQL, for `sql_execution`.
+    Rows with the same input form one example with several references.
+
+    Attributes:
+      target: column of the answers.
+      references: columns of further references, whose cells may be empty.
+      metric: headline metric.
+      format: regular expression that an output must match in full.
+      database: SQLite file, or SQL script, for the metric `sql_execution`.
+      decoding: how texts are generated.
     """
 
     target: str = "target"
-    references: tuple[str, ...] = ()  # columns
+    references: tuple[str, ...] = ()
     metric: str = "exact_match"
     format: str | None = None
     database: str | None = None
     decoding: Decoding = Decoding()
 
     def load(self) -> TextTask:
-        """Reads everything. Raises InputError for what is missing, empty or unknown."""
+        """Reads everything. Raises InputError for missing, empty or unknown values."""
         for name in self.references:
             if name in (*self.texts, self.target):
                 raise InputError("references", name, "a column that is neither text nor target")
@@ -36,14 +42,14 @@ class TextFileTask(Files, TaskSettings):
         tables = self.tables((self.target, *self.references))
         splits = {split: self._examples(table) for split, table in tables.items()}
         return TextTask(
-            self.name,
-            (),
-            templates,
-            FreeText(end=self.end),
-            splits["train"],
-            splits["test"],
-            splits.get("dev", ()),
-            splits.get("ood", ()),
+            name=self.name,
+            labels=(),
+            templates=templates,
+            verbalizer=FreeText(end=self.end),
+            train=splits["train"],
+            test=splits["test"],
+            dev=splits.get("dev", ()),
+            ood=splits.get("ood", ()),
             metric=self.metric,
             format=self.format,
             database=Database.at(self.database),
@@ -51,6 +57,6 @@ class TextFileTask(Files, TaskSettings):
         )
 
     def _examples(self, table: StringTable) -> tuple[Example, ...]:
-        further = [self.values(table, name) for name in self.references]
-        rows = zip(self.fields(table), self.filled(table, self.target), *further, strict=True)
+        references = [self.values(table, name) for name in self.references]
+        rows = zip(self.fields(table), self.filled(table, self.target), *references, strict=True)
         return grouped((fields, [text for text in texts if text]) for fields, *texts in rows)

@@ -1,4 +1,4 @@
-"""The settings of generation, by their names in transformers."""
+"""Settings of generation, named as in transformers."""
 
 from dataclasses import dataclass, fields
 from math import inf
@@ -12,19 +12,23 @@ BEAMS = ("length_penalty", "early_stopping")
 
 @dataclass(frozen=True)
 class Decoding:
-    """How the next token is chosen; greedily unless something is set.
+    """How texts are generated; greedy by default.
 
-    max_new_tokens: the most tokens of a text, its end token included.
-    do_sample: draws from softmax(logits / temperature), cut to the `top_k` most probable tokens
-    (None: all), then to the fewest most probable ones that have `top_p` of what is left: nucleus
-    sampling, Holtzman et al. 2020 (arXiv 1904.09751), section 3.1.
-    num_beams: from 2 on, beam search. A text of n tokens scores its summed log-probability over
-    n ** length_penalty, so more than 0 favours long ones. early_stopping: when a row is done with
-    as many texts as beams: True, at once; False, when no beam would have a better score now;
-    "never", when none can have one later.
-    no_repeat_ngram_size: so many tokens in a row stand in a text at most once; None: any.
+    Raises InputError for a value out of range, and for a value that has no effect.
 
-    Raises InputError for a value that makes no sense, and for one that nothing would read.
+    Attributes:
+      max_new_tokens: maximum length of a text, including its end token.
+      do_sample: samples from softmax(logits / temperature), restricted by `top_k` and `top_p`.
+      temperature: divides the logits.
+      top_k: number of most probable tokens to sample from; None for all.
+      top_p: nucleus sampling, Holtzman et al. 2020 (arXiv 1904.09751), section 3.1: samples from
+        the smallest set of most probable tokens with this share of the remaining probability.
+      num_beams: beam search from 2 on.
+      length_penalty: a text of n tokens scores its summed log-probability / n ** length_penalty,
+        so values above 0 favour long texts.
+      early_stopping: when a row with `num_beams` finished texts is done. True: at once; False:
+        when no beam has a better score now; "never": when no beam can reach a better score.
+      no_repeat_ngram_size: n-grams of this size occur at most once in a text; None: no limit.
     """
 
     max_new_tokens: int = 64
@@ -54,9 +58,9 @@ class Decoding:
         if self.do_sample and self.num_beams > 1:
             raise InputError("num_beams", self.num_beams, "with do_sample only 1 is supported")
         if not self.do_sample:
-            self._check_unset(SAMPLING, "it takes do_sample to have an effect")
+            self._check_unset(SAMPLING, "it has an effect only with do_sample")
         if self.num_beams == 1:
-            self._check_unset(BEAMS, "it takes num_beams above 1 to have an effect")
+            self._check_unset(BEAMS, "it has an effect only with num_beams above 1")
 
     def _check_whole(self, name: str) -> None:
         value = getattr(self, name)

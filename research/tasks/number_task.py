@@ -1,4 +1,4 @@
-"""A task whose answer is a number, such as how alike two sentences are."""
+"""A regression task, such as the similarity of two sentences."""
 
 import math
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from research.tasks.task import Example, Task
 
 @dataclass(frozen=True)
 class NumberTask(Task):
-    """A task without labels: the label of an example is the right number, as it was written.
+    """A task without labels: the label of an example is a number, as written in the source.
 
-    Raises InputError for an example whose label is no finite number.
+    Raises InputError for a label that is not a finite number.
     """
 
     metric: str = "pearson"
@@ -23,14 +23,14 @@ class NumberTask(Task):
 
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         super()._check(split, examples)
-        for place, example in enumerate(examples, start=1):
+        for number, example in enumerate(examples, start=1):
             if not math.isfinite(parse_number(example.label)):
                 allowed = "a finite number such as 3.8 is expected"
-                raise InputError(f"label {place} of {split}", example.label, allowed)
+                raise InputError(f"label {number} of {split}", example.label, allowed)
 
 
 def parse_number(text: str) -> float:
-    """The number that a text writes; NaN where it writes none."""
+    """The text as a number; NaN where it is none."""
     try:
         return float(text)
     except ValueError:

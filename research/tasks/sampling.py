@@ -1,4 +1,4 @@
-"""Regimes (16-shot, 500 examples, all) and the seeded splits drawn under them."""
+"""Data regimes (16-shot, 500 examples, all) and seeded splits."""
 
 import re
 from dataclasses import dataclass
@@ -13,14 +13,19 @@ from research.tasks.task import Example, Task, examples_to_json, task_checksum
 
 @dataclass(frozen=True)
 class Regime:
-    """How much labelled data there is: `count` per class, `count` in all, or everything."""
+    """Amount of labelled data.
+
+    Attributes:
+      kind: "shot": `count` per class; "size": `count` in total; "all": everything.
+      count: number of examples; 0 for "all".
+    """
 
     kind: Literal["shot", "size", "all"]
     count: int = 0
 
     @classmethod
     def parse(cls, value: "str | int | Regime") -> "Regime":
-        """`"16-shot"`, `500` or `"500"`, `"all"`; InputError for anything else."""
+        """Parses `"16-shot"`, `500`, `"500"` or `"all"`; InputError for anything else."""
         if isinstance(value, Regime):
             return value
         match = re.fullmatch(r"([1-9][0-9]{0,11})(-shot)?", str(value))
@@ -31,29 +36,35 @@ class Regime:
         raise InputError("regime", value, "allowed are '16-shot' (per class), 500 (in all), 'all'")
 
     def __str__(self) -> str:
-        """The form that `parse` reads."""
+        """The text that `parse` reads."""
         return {"shot": f"{self.count}-shot", "size": str(self.count), "all": "all"}[self.kind]
 
 
 @dataclass(frozen=True)
 class Split:
-    """One draw: what is trained on and what is tuned on."""
+    """A seeded draw of train and dev.
+
+    Attributes:
+      train: examples to train on.
+      dev: examples to tune on.
+      checksum: SHA-256 over both, in order.
+      dropped: number of examples removed from the pools: duplicates and texts of a test split.
+    """
 
     train: tuple[Example, ...]
     dev: tuple[Example, ...]
-    checksum: str  # sha256 over both, in order
-    dropped: int = 0  # examples kept out of the pools: repeated, or in a test split as well
+    checksum: str
+    dropped: int = 0
 
 
 def draw(task: Task, regime: Regime, seed: int, max_dev: int = 256) -> Split:
     """The seeded split of a task, the same on every platform and for every template.
 
-    k-shot draws k examples of each class, in rounds of one example per class, or k in all where
-    there are no classes; other regimes draw plainly. dev is drawn in the same way and is as large
-    as train, at most `max_dev` (but at least one per class), from the task's own pool for dev or
-    else from train. Train, dev and the test splits share no text. For one seed, a larger train
-    contains the smaller ones.
-    Raises InputError where the pools are too small.
+    k-shot draws k examples per class, in rounds of one example per class, or k in total where
+    there are no classes; other regimes draw uniformly. dev is drawn in the same way, from the
+    task's dev pool if it has one and else from train. It is as large as train, at most `max_dev`
+    (but at least one per class). Train, dev and the test splits share no text. With the same seed,
+    a larger train contains the smaller ones. Raises InputError where the pools are too small.
     """
     if seed < 0 or max_dev < 1:
         name, value = ("seed", seed) if seed < 0 else ("max_dev", max_dev)
@@ -83,7 +94,7 @@ def _balanced(
             raise InputError("regime", str(regime), allowed)
         chosen.append((train[:shots], dev[:dev_shots]))
     parts = zip(*chosen, strict=True)
-    train, dev = ([one for turn in zip(*part, strict=True) for one in turn] for part in parts)
+    train, dev = ([e for turn in zip(*part, strict=True) for e in turn] for part in parts)
     return train, dev
 
 
@@ -105,7 +116,7 @@ def _plain(
 def _check_size(
     regime: Regime, task: Task, who: str, available: int, size: int, dev_size: int
 ) -> None:
-    """Raises InputError unless train can give `size` examples, and dev's where it has no pool."""
+    """Raises InputError where train is too small for train and, without a dev pool, for dev."""
     needed, also = size, ""
     if not task.pools.dev:
         needed, also = size + dev_size, f" and {dev_size} for dev"
@@ -117,8 +128,10 @@ def _check_size(
 def _shuffled_pools(
     task: Task, label: str | None, seed: int, stream: int
 ) -> tuple[list[Example], list[Example]]:
-    """(train, dev) of one class, or of all for None, shuffled; without a pool for dev, dev is
-    train from its end, so that neither moves when the other grows."""
+    """Shuffled (train, dev) of a class, or of all examples for None.
+
+    Without a dev pool, dev is train in reverse order, so that neither changes when the other grows.
+    """
     pools = task.pools
     train = shuffled([e for e in pools.train if label in (None, e.label)], seed, stream, 0)
     dev = shuffled([e for e in pools.dev if label in (None, e.label)], seed, stream, 1)
@@ -126,12 +139,12 @@ def _shuffled_pools(
 
 
 def shuffled(examples: list[Example], *key: int) -> list[Example]:
-    """The examples in the random order that belongs to these non-negative integers."""
+    """The examples in a random order that depends only on the key of non-negative integers."""
     return [examples[index] for index in order(len(examples), *key)]
 
 
 def at_most(examples: tuple[Example, ...], most: int | None) -> tuple[Example, ...]:
-    """`most` of the examples, in their order, by a draw that is always the same; None for all.
+    """A fixed random sample of `most` examples, in their original order; None for all.
 
     Raises InputError for a number below 1.
     """
@@ -139,13 +152,13 @@ def at_most(examples: tuple[Example, ...], most: int | None) -> tuple[Example, .
         return examples
     if most < 1:
         raise InputError("most_test", most, "a whole number from 1, or None")
-    return tuple(examples[place] for place in sorted(order(len(examples), 0, 0, 0)[:most]))
+    return tuple(examples[i] for i in sorted(order(len(examples), 0, 0, 0)[:most]))
 
 
 def order(size: int, *key: int) -> NDArray:
-    """A permutation [size] that depends on the key only.
+    """A permutation [size] that depends only on the key.
 
-    Sorted from raw PCG64 output, the part of numpy's random streams that never changes.
+    It sorts raw PCG64 output, the part of numpy's random streams that is guaranteed stable.
     """
     bits = np.random.PCG64(np.random.SeedSequence(key)).random_raw(size)
     return np.argsort(bits, kind="stable")

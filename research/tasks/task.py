@@ -1,4 +1,4 @@
-"""A task: labelled examples, the prompts they are put in and the texts of their labels."""
+"""A task: labelled examples, prompt templates and a verbalizer."""
 
 import hashlib
 import json
@@ -15,9 +15,12 @@ from research.tasks.prompts.verbalizer import Verbalizer
 
 @dataclass(frozen=True)
 class Example:
-    """The columns a template may use, and the label.
+    """An example of a task.
 
-    references: where the answer is a text, all right ones; the label is the first.
+    Attributes:
+      fields: columns that a template may use.
+      label: its label, text or number.
+      references: all correct texts where the answer is a text; the label is the first.
     """
 
     fields: Mapping[str, str]
@@ -26,20 +29,33 @@ class Example:
 
     @property
     def text(self) -> str:
-        """All columns, one after the other."""
+        """All columns, joined by spaces."""
         return " ".join(self.fields.values())
 
 
 class Pools(NamedTuple):
-    """What may be drawn from: no text stands twice, and none of them in a test split."""
+    """Examples that splits are drawn from, without duplicates and texts of the test splits.
+
+    Attributes:
+      train: pool of train.
+      dev: pool of dev; empty where dev is drawn from train.
+      dropped: number of examples removed from both.
+    """
 
     train: tuple[Example, ...]
-    dev: tuple[Example, ...]  # empty: dev is drawn from train
-    dropped: int  # examples left out of train and dev for that reason
+    dev: tuple[Example, ...]
+    dropped: int
 
 
 class Outline(NamedTuple):
-    """What is known of a task without its examples."""
+    """A task without its examples.
+
+    Attributes:
+      name: of the task.
+      labels: in the order of the class indices; empty where there are none.
+      templates: prompt templates.
+      words: initial words of a soft prompt where there are no labels.
+    """
 
     name: str
     labels: tuple[str, ...]
@@ -49,20 +65,35 @@ class Outline(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A classification task. Raises InputError where its parts do not fit together."""
+    """A classification task. Raises InputError for inconsistent parts.
+
+    Attributes:
+      name: unique within an experiment.
+      labels: in the order of the class indices.
+      templates: prompt templates.
+      verbalizer: texts of the labels.
+      train: pool of train, and of dev where `dev` is empty.
+      test: test split.
+      dev: pool of dev.
+      ood: test split of another domain.
+      groups: group of each test example, for the score of the worst group.
+      paraphrases: the test examples in other words.
+      metric: headline metric; all metrics are recorded.
+      words: initial words of a soft prompt where there are no labels.
+    """
 
     name: str
-    labels: tuple[str, ...]  # their order is the order of the class indices
+    labels: tuple[str, ...]
     templates: tuple[Template, ...]
     verbalizer: Verbalizer
-    train: tuple[Example, ...]  # train is drawn from it, and dev unless there is a pool for dev
+    train: tuple[Example, ...]
     test: tuple[Example, ...]
     dev: tuple[Example, ...] = ()
-    ood: tuple[Example, ...] = ()  # test split of another domain
-    groups: tuple[str, ...] = ()  # of the examples of test, of which the worst is looked for
-    paraphrases: tuple[Example, ...] = ()  # the examples of test in other words
-    metric: str = "accuracy"  # the headline; all metrics are recorded
-    words: tuple[str, ...] = ()  # what a soft prompt may start from where there are no labels
+    ood: tuple[Example, ...] = ()
+    groups: tuple[str, ...] = ()
+    paraphrases: tuple[Example, ...] = ()
+    metric: str = "accuracy"
+    words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_answers()
@@ -75,10 +106,10 @@ class Task:
         for split, examples in {**self.splits, **self.tests}.items():
             self._check(split, examples)
         for name in ("groups", "paraphrases"):
-            given = len(getattr(self, name))
-            if given not in (0, len(self.test)):
+            count = len(getattr(self, name))
+            if count not in (0, len(self.test)):
                 allowed = f"one for each of the {len(self.test)} examples of test, or none"
-                raise InputError(f"{self.name}.{name}", given, allowed)
+                raise InputError(f"{self.name}.{name}", count, allowed)
         if [p.label for p in self.paraphrases] != [e.label for e in self.test] and self.paraphrases:
             allowed = "other words do not change the label: those of test are expected"
             raise InputError(f"labels of {self.name}.paraphrases", "others", allowed)
@@ -102,27 +133,30 @@ class Task:
 
     @property
     def strata(self) -> tuple[str | None, ...]:
-        """What draws are balanced over: the labels, or None for all examples together."""
+        """The labels that draws are balanced over, or None for all examples together."""
         return self.labels or (None,)
 
     @property
     def splits(self) -> dict[str, tuple[Example, ...]]:
-        """The examples by the name of their split."""
+        """Examples by split."""
         return {"train": self.train, "dev": self.dev, "test": self.test, "ood": self.ood}
 
     @property
     def tests(self) -> dict[str, tuple[Example, ...]]:
-        """What only tested runs meet, and once: test, and if there are some ood and paraphrases."""
+        """Splits that only test evaluation reads: test, and ood and paraphrases if present."""
         others = {"ood": self.ood, "paraphrases": self.paraphrases}
-        return {"test": self.test, **{split: found for split, found in others.items() if found}}
+        return {
+            "test": self.test,
+            **{split: examples for split, examples in others.items() if examples},
+        }
 
     @cached_property
     def checksum(self) -> str:
-        """sha256 over everything in the task; the same on every platform."""
+        """SHA-256 over the whole task; the same on every platform."""
         return task_checksum(self._content())
 
     def _content(self) -> dict[str, object]:
-        """What the checksum is made of."""
+        """Input of the checksum."""
         optional = {
             "groups": list(self.groups),
             "paraphrases": examples_to_json(self.paraphrases),
@@ -141,13 +175,13 @@ class Task:
         }
 
     def _targets(self, label: str) -> str | list[str]:
-        """The targets of a label; the one, where there is one."""
-        found = [self.verbalizer.target(label, i) for i in range(len(self.verbalizer.all(label)))]
-        return found if found[1:] else found[0]
+        """The targets of a label; a string where there is only one."""
+        targets = [self.verbalizer.target(label, i) for i in range(len(self.verbalizer.all(label)))]
+        return targets if targets[1:] else targets[0]
 
     @cached_property
     def pools(self) -> Pools:
-        """train and dev without what would leak: repeated texts, and texts of `tests`."""
+        """train and dev without duplicates and without texts of `tests`, which would leak."""
         seen = {text_key(example) for examples in self.tests.values() for example in examples}
         dev = _unseen(self.dev, seen)
         train = _unseen(self.train, seen)
@@ -175,32 +209,31 @@ class TaskSettings(Protocol):
 
 
 def text_key(example: Example) -> tuple[str, ...]:
-    """What makes two texts the same: case and white space aside, all fields are equal."""
+    """Key of an example: equal keys mean equal fields, ignoring case and white space."""
     return tuple(
         " ".join(example.fields[name].casefold().split()) for name in sorted(example.fields)
     )
 
 
 def _unseen(examples: Iterable[Example], seen: set[tuple[str, ...]]) -> tuple[Example, ...]:
-    """Those with a text not in `seen`, which grows by them."""
-    kept = []
+    """The examples whose text is not in `seen`, to which they are added."""
+    unseen = []
     for example in examples:
         key = text_key(example)
         if key not in seen:
             seen.add(key)
-            kept.append(example)
-    return tuple(kept)
+            unseen.append(example)
+    return tuple(unseen)
 
 
 def examples_to_json(examples: Iterable[Example]) -> list[list[object]]:
     """Examples as JSON values, for checksums."""
     return [
-        [dict(one.fields), one.label, *([list(one.references)] if one.references else [])]
-        for one in examples
+        [dict(e.fields), e.label, *([list(e.references)] if e.references else [])] for e in examples
     ]
 
 
 def task_checksum(value: object) -> str:
-    """sha256, in hex, of a JSON value in its one canonical form."""
+    """SHA-256, in hex, of a JSON value in canonical form."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,4 +1,4 @@
-"""A generation task: the answer is a text, and there may be several right ones."""
+"""A generation task: the answer is a text, with one or more references."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ Pair = tuple[Mapping[str, str], Sequence[str]]  # (fields, references) of an exa
 
 @dataclass(frozen=True)
 class FreeText(Verbalizer):
-    r"""Every text stands for itself. end: what follows it, `"\n"`; `""` for the EOS token."""
+    r"""Verbalizer of generation: every text is its own target, followed by `end` (`""`: EOS)."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
 
@@ -37,12 +37,16 @@ class FreeText(Verbalizer):
 
 @dataclass(frozen=True)
 class TextTask(Task):
-    """A task without labels: the label of an example is a text, the first of its references.
+    """A task without labels: the label of an example is its first reference.
 
-    An example is an input with all its references; each of them is trained on, any may be met.
-    decoding: how texts are generated. format: a regular expression that an output is asked to
-    match as a whole. database: where SQL runs. metric: the headline; recorded are all for which
-    there is what they need. Raises InputError for what does not fit together.
+    Training uses every reference; an output is scored against all. Raises InputError for
+    inconsistent parts.
+
+    Attributes:
+      metric: headline metric; every metric whose requirements are met is recorded.
+      decoding: how texts are generated.
+      format: regular expression that an output must match in full.
+      database: in which SQL is executed.
     """
 
     metric: str = "exact_match"
@@ -82,22 +86,22 @@ class TextTask(Task):
 
     @cached_property
     def item_metrics(self) -> dict[str, TextMetric]:
-        """The metrics of single texts that the task has what it takes for."""
-        found = dict(TEXT_METRICS)
+        """Metrics of single texts whose requirements the task meets."""
+        metrics = dict(TEXT_METRICS)
         if self.format is not None:
-            found["format"] = partial(_has_format, self.format)
+            metrics["format"] = partial(_has_format, self.format)
         if self.metric == "referent":
-            found["referent"] = referent
+            metrics["referent"] = referent
         if self.metric in SQL_METRICS or self.database is not None:
-            found["sql_match"] = sql_match
+            metrics["sql_match"] = sql_match
         if self.database is not None:
-            found["sql_execution"] = self.database.same_result
-        return found
+            metrics["sql_execution"] = self.database.same_result
+        return metrics
 
     def judged(self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]) -> ScoredTexts:
-        """The outputs beside their references, each measured."""
+        """Scores outputs against their references."""
         items = {
-            name: np.array([metric(*one) for one in zip(outputs, references, strict=True)])
+            name: np.array([metric(*pair) for pair in zip(outputs, references, strict=True)])
             for name, metric in self.item_metrics.items()
         }
         return ScoredTexts(tuple(outputs), tuple(references), items)
@@ -106,34 +110,34 @@ class TextTask(Task):
         return {
             **super()._content(),
             "end": self.verbalizer.end,
-            "decoding": _as_it_was(self.decoding),
+            "decoding": _decoding_to_json(self.decoding),
             "format": self.format,
             "database": None if self.database is None else self.database.checksum,
         }
 
 
 def _has_format(pattern: str, output: str, references: Sequence[str]) -> float:
-    """1 where the output fits the pattern; not where that takes too long to find out."""
+    """1 where the output matches the pattern within the time limit, else 0."""
     del references
     return float(matches_in_time(pattern, output) or False)
 
 
-def _as_it_was(decoding: Decoding) -> dict[str, object]:
-    """All fields, without later ones at their default: a checksum has no part in these."""
+def _decoding_to_json(decoding: Decoding) -> dict[str, object]:
+    """All fields; newer ones only where set, so that checksums of older tasks stay the same."""
     values = dataclasses.asdict(decoding)
-    later = {"no_repeat_ngram_size"}
-    return {n: v for n, v in values.items() if n not in later or v is not None}
+    newer = {"no_repeat_ngram_size"}
+    return {n: v for n, v in values.items() if n not in newer or v is not None}
 
 
 def grouped(pairs: Iterable[Pair]) -> tuple[Example, ...]:
-    """Examples of (fields, references): equal inputs become one, with the references of all.
+    """Examples of (fields, references) pairs; equal inputs are merged, with all references.
 
-    A reference that stands there twice stays there twice.
+    Repeated references are kept.
     """
-    found: dict[tuple[str, ...], tuple[Mapping[str, str], list[str]]] = {}
+    groups: dict[tuple[str, ...], tuple[Mapping[str, str], list[str]]] = {}
     for fields, references in pairs:
-        found.setdefault(text_key(Example(fields, "")), (fields, []))[1].extend(references)
+        groups.setdefault(text_key(Example(fields, "")), (fields, []))[1].extend(references)
     return tuple(
         Example(fields, references[0] if references else "", tuple(references))
-        for fields, references in found.values()
+        for fields, references in groups.values()
     )

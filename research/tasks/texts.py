@@ -1,4 +1,4 @@
-"""Texts that were written for a task, and what they are worth."""
+"""Generated texts and their scores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,12 @@ from research.tasks.metrics.corpus import CORPUS_METRICS, corpus_score
 
 @dataclass(frozen=True)
 class ScoredTexts:
-    """outputs: one for each item. references: the right texts of each, at least one. items: [I] by
-    metric, what each output is worth, 0 to 1; such a metric of all is the mean of its items.
+    """Generated texts of I items, with scores.
+
+    Attributes:
+      outputs: one text per item.
+      references: one or more correct texts per item.
+      items: scores [I] from 0 to 1 by metric; the score of all items is their mean.
     """
 
     outputs: tuple[str, ...]
@@ -21,15 +25,15 @@ class ScoredTexts:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of its metrics."""
+        """Names of the metrics."""
         return (*self.items, *CORPUS_METRICS)
 
     def metrics(self) -> dict[str, float]:
-        """Every metric by name."""
+        """Score by metric."""
         return {name: self.without(name)[0] for name in self.names}
 
     def without(self, metric: str) -> tuple[float, NDArray]:
-        """(the score, [I]: the score without each of the items; the score itself of one alone)."""
+        """The score and the scores [I] with each item left out (of a single item, its score)."""
         if metric in CORPUS_METRICS:
             return corpus_score(metric, self.outputs, self.references)
         values = np.asarray(self.items[metric], float)

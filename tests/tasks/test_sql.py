@@ -70,7 +70,7 @@ def test_heavy_steps_and_rows_are_stopped_too(database: Database, monkeypatch: p
     assert len(database.rows(f"{heavy} SELECT zeroblob(9999) FROM n") or ()) == 99
     monkeypatch.setattr(sql, "MOST_RESULT", 99 * 9999 - 1)
     assert database.rows(f"{heavy} SELECT zeroblob(9999) FROM n") is None
-    monkeypatch.setattr(sql, "MOST_SECONDS", 0.05)
+    monkeypatch.setattr(sql, "MOST_SECONDS", 0.005)
     assert database.rows(f"{heavy} SELECT sum(length(hex(zeroblob(499900 + i)))) FROM n") is None
 
 
@@ -89,7 +89,7 @@ def test_heavy_steps_and_rows_are_stopped_too(database: Database, monkeypatch: p
 def test_a_script_makes_one_database_and_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ):
-    monkeypatch.setattr(sql, "MOST_SECONDS", 0.05)
+    monkeypatch.setattr(sql, "MOST_SECONDS", 0.005)
     file, path = tmp_path / "geo.sql", tmp_path / "other.db"
     file.write_text(script.replace("{path}", str(path)))
     with pytest.raises(InputError, match=said):

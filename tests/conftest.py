@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read once, when huggingface_hub is imported
+
 import jax
 import pytest
 
@@ -20,7 +22,6 @@ PATIENCE = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
 # JAX 0.11.
 QUICKLY = "--xla_cpu_use_fusion_emitters=false" if jax.__version_info__ < (0, 11) else ""
 os.environ["XLA_FLAGS"] = f"{PATIENCE} {QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS") or "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")

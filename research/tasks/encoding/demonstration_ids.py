@@ -1,4 +1,4 @@
-"""The ids of demonstrations: before all rows alike, or before each row its own."""
+"""Token ids of demonstrations: shared by all rows, or chosen per row."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,14 @@ Splits = Sequence[Sequence[Example]]
 
 @dataclass(frozen=True)
 class DemonstrationIds:
-    """opening: ids before all rows. before: for each split, the ids before each of its rows, none
-    where rows have none of their own. count: demonstrations before a row, and added: their tokens,
-    means over the last split where rows differ. further: the ids before the rows of other examples.
+    """Token ids before the rows of each split.
+
+    Attributes:
+      prefix_ids: ids before all rows.
+      before: for each split, the ids before each of its rows; empty where no row has its own.
+      count: demonstrations per row; the mean over the last split where rows differ.
+      added: tokens of the demonstrations per row; likewise.
+      further: function from other examples to the ids before their rows.
     """
 
     prefix_ids: list[int]
@@ -31,17 +36,19 @@ class DemonstrationIds:
 
     @property
     def longest(self) -> int:
-        """Positions of the longest that stands before a row."""
-        return len(self.prefix_ids) + max((len(ids) for of in self.before for ids in of), default=0)
+        """Length of the longest ids before a row."""
+        return len(self.prefix_ids) + max(
+            (len(ids) for rows in self.before for ids in rows), default=0
+        )
 
 
 def demonstration_ids(
     encoder: Encoder, choice: Choice, splits: Splits, seed: int, most: int | None = None
 ) -> DemonstrationIds:
-    """Demonstrations out of the first of the splits, for all of them; at most `most`, or as many
-    as fit beside the longest row: rounds of one per class if they are balanced.
+    """Demonstrations drawn from the first split, for all splits.
 
-    Where rows may be cut, demonstrations leave them half of the room at least.
+    There are at most `most` (rounds of one per class if balanced), or as many as fit beside the
+    longest row. Where rows may be truncated, demonstrations leave at least half of the room.
     """
     train, room = splits[0], encoder.room
     if most == 0:
@@ -49,29 +56,31 @@ def demonstration_ids(
     longest = encoder.longest([*chain(*splits)])
     beside = room - (longest if encoder.too_long == "error" else min(longest, room // 2))
     if choice == "nearest":
-        return _own(encoder, splits, beside, most)
+        return _per_row(encoder, splits, beside, most)
     choose = demonstrations if choice == "balanced" else random_demonstrations
     chosen = choose(encoder, train, beside, seed, most)
-    opening = encoder.prefix_ids(chosen)
-    added = len(opening) - len(encoder.prefix_ids(()))
-    return DemonstrationIds(opening, ((),) * len(splits), len(chosen), added)
+    prefix_ids = encoder.prefix_ids(chosen)
+    added = len(prefix_ids) - len(encoder.prefix_ids(()))
+    return DemonstrationIds(
+        prefix_ids=prefix_ids, before=((),) * len(splits), count=len(chosen), added=added
+    )
 
 
-def _own(encoder: Encoder, splits: Splits, room: int, most: int | None) -> DemonstrationIds:
+def _per_row(encoder: Encoder, splits: Splits, room: int, most: int | None) -> DemonstrationIds:
     """The nearest demonstrations of each row."""
-    train, opening = splits[0], encoder.prefix_ids(())
+    train, prefix_ids = splits[0], encoder.prefix_ids(())
 
     def nearest(room: int, examples: Sequence[Example]) -> list[list[list[int]]]:
         return nearest_demonstrations(encoder, train, examples, room, most)
 
     chosen = [nearest(room, examples) for examples in splits]
-    before = tuple([[*chain(*one)] for one in part] for part in chosen)
-    longest = max(len(ids) for part in before for ids in part) + len(opening)
+    before = tuple([[*chain(*ids)] for ids in split] for split in chosen)
+    longest = max(len(ids) for split in before for ids in split) + len(prefix_ids)
     rows = len(chosen[-1])
     return DemonstrationIds(
-        opening,
-        before,
-        round(sum(map(len, chosen[-1])) / rows),
-        round(sum(map(len, before[-1])) / rows),
-        lambda examples: [[*chain(*one)] for one in nearest(longest, examples)],
+        prefix_ids=prefix_ids,
+        before=before,
+        count=round(sum(map(len, chosen[-1])) / rows),
+        added=round(sum(map(len, before[-1])) / rows),
+        further=lambda examples: [[*chain(*ids)] for ids in nearest(longest, examples)],
     )

@@ -1,4 +1,4 @@
-"""Which examples stand before a row, as demonstrations of the task."""
+"""Choice of the demonstrations before a row."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -15,21 +15,21 @@ Choice = Literal["balanced", "random", "nearest"]
 def demonstrations(
     encoder: Encoder, train: Sequence[Example], room: int, seed: int, most: int | None = None
 ) -> tuple[Example, ...]:
-    """As many demonstrations as fit into an opening of `room` positions, shuffled by the seed.
+    """Balanced demonstrations: as many as fit into `room` positions, shuffled by the seed.
 
-    They are taken from `train` in rounds of one example per class (of one, where the answer is a
-    text), at most `most` rounds. Room is the model's context less `encoder.longest(rows to score)`.
-    An example that takes more than its class's share of the room is passed over. May return none.
+    They are drawn from `train` in at most `most` rounds of one example per class (of one example
+    where the answer is a text). Room is the model's context minus `encoder.longest(rows to score)`.
+    An example longer than its class's share of the room is skipped. May return none.
     """
     left = room - len(encoder.prefix_ids(()))
     share = max(0, left // max(1, len(encoder.labels)))
-    offers = []
+    candidates = []
     for index, label in enumerate(encoder.labels or (None,)):
         ordered = shuffled([e for e in train if label in (None, e.label)], seed, index, 2)
-        # A demonstration takes a position at least, so no more than `share` are ever needed.
-        offers.append(_fitting(encoder, ordered[:share], share))
+        # Each takes at least one position, so at most `share` are needed.
+        candidates.append(_fitting(encoder, ordered[:share], share))
     chosen: list[Example] = []
-    for turn in islice(zip(*offers, strict=False), most):
+    for turn in islice(zip(*candidates, strict=False), most):
         size = sum(size for _, size in turn)
         if size > left:
             break
@@ -41,10 +41,10 @@ def demonstrations(
 def _fitting(
     encoder: Encoder, examples: Sequence[Example], share: int
 ) -> Iterator[tuple[Example, int]]:
-    """The examples that take at most `share` positions as demonstrations, and their sizes."""
-    beginning = len(encoder.prefix_ids(()))
+    """The examples of at most `share` positions as demonstrations, with their sizes."""
+    prefix = len(encoder.prefix_ids(()))
     for example in examples:
-        size = len(encoder.prefix_ids((example,))) - beginning
+        size = len(encoder.prefix_ids((example,))) - prefix
         if size <= share:
             yield example, size
 
@@ -52,13 +52,14 @@ def _fitting(
 def random_demonstrations(
     encoder: Encoder, train: Sequence[Example], room: int, seed: int, most: int | None = None
 ) -> tuple[Example, ...]:
-    """The same, whatever their classes: at most `most` in all, in the order in which they were
-    drawn. What does not fit beside those before it is passed over.
+    """Random demonstrations regardless of class: at most `most`, in the order of the draw.
+
+    An example that does not fit beside the earlier ones is skipped.
     """
     drawn = shuffled(list(train), seed, 0, 4)
     sizes = map(len, encoder.demonstrations(drawn))
     left = room - len(encoder.prefix_ids(()))
-    return tuple(drawn[place] for place in _packed(list(sizes), range(len(drawn)), left, most))
+    return tuple(drawn[i] for i in _packed(list(sizes), range(len(drawn)), left, most))
 
 
 def nearest_demonstrations(
@@ -68,25 +69,25 @@ def nearest_demonstrations(
     room: int,
     most: int | None = None,
 ) -> list[list[list[int]]]:
-    """For each example the ids of the nearest ones of `train`, at most `most`, the nearest last.
+    """For each example, the ids of its at most `most` nearest examples of `train`, nearest last.
 
-    What does not fit beside nearer ones is passed over; room is as for the others.
+    An example that does not fit beside nearer ones is skipped; room is as in `demonstrations`.
     """
-    written = encoder.demonstrations(train)
-    sizes = [len(ids) for ids in written]
+    ids = encoder.demonstrations(train)
+    sizes = [len(row) for row in ids]
     left = room - len(encoder.prefix_ids(()))
-    chosen = (_packed(sizes, places, left, most) for places in by_nearness(train, examples))
-    return [[written[place] for place in reversed(places)] for places in chosen]
+    chosen = (_packed(sizes, order, left, most) for order in by_nearness(train, examples))
+    return [[ids[i] for i in reversed(indices)] for indices in chosen]
 
 
-def _packed(sizes: Sequence[int], places: Iterable[int], room: int, most: int | None) -> list[int]:
-    """Of these places, in their order, at most `most` whose sizes fit the room together."""
+def _packed(sizes: Sequence[int], order: Iterable[int], room: int, most: int | None) -> list[int]:
+    """The first indices of `order`, at most `most`, whose sizes together fit the room."""
     chosen: list[int] = []
     smallest = min(sizes)
-    for place in places:
+    for index in order:
         if len(chosen) == most or room < smallest:
             break
-        if sizes[place] <= room:
-            chosen.append(place)
-            room -= sizes[place]
+        if sizes[index] <= room:
+            chosen.append(index)
+            room -= sizes[index]
     return chosen

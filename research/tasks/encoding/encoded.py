@@ -1,4 +1,4 @@
-"""Token ids of a task: its labels, and the rows to train on and score."""
+"""Token ids of a task: label targets, and rows to train on and score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,14 +7,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# What the score of a text is divided by: nothing, the tokens of its target, or its bytes.
+# Divisor of a text's score: none, the tokens of its target, or its bytes.
 Normalisation = Literal["sum", "tokens", "bytes"]
 
 
 class Labels(NamedTuple):
-    """The candidate targets of a task: tokens [C, L], of which `length` [C] are real.
+    """Candidate targets of a task. On the head route each has one meaningless token.
 
-    By the head's route a class is its place, and there is one token that means nothing.
+    Attributes:
+      tokens: ids [C, L], padded.
+      length: number of tokens [C] without padding.
     """
 
     tokens: NDArray
@@ -22,8 +24,12 @@ class Labels(NamedTuple):
 
 
 class LabelTexts(NamedTuple):
-    """Every text of every label, K of them: their targets as labels of their own, the class that
-    owns each [K], and its size [K] in UTF-8 bytes, without space and end.
+    """All K texts of all labels.
+
+    Attributes:
+      targets: target of each text.
+      owner: class index [K] of each text.
+      size: UTF-8 bytes [K] of each text, without space and end.
     """
 
     targets: Labels
@@ -33,36 +39,44 @@ class LabelTexts(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoded:
-    """Rows of a prompt and the target of the right label, padded with 0 on the right.
+    """Rows of a prompt and its correct target, padded with 0 on the right.
 
-    What stands in the padding means nothing: no result may depend on it. neutral: prompts without
-    an input, by which rows are calibrated; of each, one row for all rows or one for each.
+    No result may depend on the padding.
+
+    Attributes:
+      tokens: ids [I, T] int32.
+      length: tokens [I] int32 of prompt and target.
+      prompt_length: tokens [I] int32 of the prompt; the target is tokens[prompt_length:length].
+      label: class index [I] int32 (0 where there are no labels), or number [I] float32.
+      cut: number of truncated prompts.
+      references: correct texts of each row where the answer is a text.
+      neutral: content-free prompts for calibration; each has one row for all rows, or one per row.
     """
 
-    tokens: NDArray  # [I, T] int32
-    length: NDArray  # [I] int32: tokens of prompt and target
-    prompt_length: NDArray  # [I] int32: tokens of the prompt, so the target is tokens[start:length]
-    label: NDArray  # [I] int32: index into the task's labels, or 0; float32: the right number
-    cut: int  # how many prompts were cut to fit
-    references: tuple[tuple[str, ...], ...] = ()  # of each row, where the answer is a text
+    tokens: NDArray
+    length: NDArray
+    prompt_length: NDArray
+    label: NDArray
+    cut: int
+    references: tuple[tuple[str, ...], ...] = ()
     neutral: tuple["Encoded", ...] = ()
 
     @property
     def longest_target(self) -> int:
-        """Tokens of the longest target."""
+        """Length of the longest target in tokens."""
         return int((self.length - self.prompt_length).max(initial=0))
 
     def head(self, count: int) -> "Encoded":
         """The first `count` rows."""
         rows = {n: getattr(self, n)[:count] for n in ("tokens", "length", "prompt_length", "label")}
-        neutral = tuple(one.head(count) for one in self.neutral)
+        neutral = tuple(rows.head(count) for rows in self.neutral)
         return replace(self, **rows, references=self.references[:count], neutral=neutral)
 
 
 def pad_rows(rows: Sequence[Sequence[int]]) -> tuple[NDArray, NDArray]:
-    """(ids [I, T] int32 padded with 0 on the right, lengths [I] int32)."""
+    """Ids [I, T] int32, padded with 0 on the right, and lengths [I] int32."""
     length = np.array([len(row) for row in rows], np.int32)
     tokens = np.zeros((len(rows), max(map(len, rows), default=0)), np.int32)
-    for place, row in enumerate(rows):
-        tokens[place, : len(row)] = row
+    for index, row in enumerate(rows):
+        tokens[index, : len(row)] = row
     return tokens, length

@@ -1,4 +1,4 @@
-"""How near the texts of train are to others."""
+"""Nearest training examples by TF-IDF similarity."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,38 +8,40 @@ from numpy.typing import NDArray
 from research.common.errors import InputError
 from research.tasks.task import Example, text_key
 
-# Words, single letters included, and punctuation marks: "!" and "?" tell sentiment and questions.
+# Words, single letters included, and punctuation marks: "!" and "?" carry sentiment and questions.
 TOKENS = r"(?u)\w+|[^\w\s]"
-CHUNK = 256  # rows compared at a time: their similarities to all of train are held in memory
+CHUNK = 256  # rows per block, whose similarities to all of train are in memory
 
 
 def nearness(train: Sequence[str]) -> Callable[[Sequence[str]], NDArray]:
-    """The function from texts [I] to their cosines [I, K] with those of `train`, as TF-IDF vectors
-    of words, fitted on `train`. Raises InputError if no text of `train` holds a word.
+    """A function from texts [I] to cosine similarities [I, K] with the texts of `train`.
+
+    Texts are TF-IDF vectors of words, fitted on `train`. Raises InputError if no text of `train`
+    contains a word.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer  # takes seconds to import
 
     vectorizer = TfidfVectorizer(token_pattern=TOKENS, sublinear_tf=True, dtype=np.float32)  # pyright: ignore
     try:
-        known = vectorizer.fit_transform(train).T
+        train_vectors = vectorizer.fit_transform(train).T
     except ValueError as error:
         raise InputError("train", list(train[:3]), "at least one text must hold a word") from error
-    return lambda texts: (vectorizer.transform(texts) @ known).toarray()
+    return lambda texts: (vectorizer.transform(texts) @ train_vectors).toarray()
 
 
 def by_nearness(train: Sequence[Example], examples: Sequence[Example]) -> list[NDArray]:
-    """For each example, the places of all of `train`, the nearest first; of equals the first wins.
+    """For each example, the indices of `train`, nearest first; ties in the order of `train`.
 
-    An example of `train` itself, which has no text twice, is not its own neighbour. Liu et al. 2022
-    (arXiv 2101.06804) choose by sentence embeddings; TF-IDF needs no second model.
-    Raises InputError if no text of `train` holds a word.
+    `train` has no duplicate texts; an example of it is not its own neighbour. Liu et al. 2022
+    (arXiv 2101.06804) use sentence embeddings; TF-IDF needs no second model.
+    Raises InputError if no text of `train` contains a word.
     """
     near = nearness([example.text for example in train])
-    own = {text_key(example): place for place, example in enumerate(train)}
-    found: list[NDArray] = []
+    train_index = {text_key(example): i for i, example in enumerate(train)}
+    neighbours: list[NDArray] = []
     for begin in range(0, len(examples), CHUNK):
         chunk = examples[begin : begin + CHUNK]
-        ranked = np.argsort(-near([one.text for one in chunk]), axis=1, kind="stable")
-        for example, places in zip(chunk, ranked, strict=True):
-            found.append(places[places != own.get(text_key(example), -1)])
-    return found
+        ranked = np.argsort(-near([example.text for example in chunk]), axis=1, kind="stable")
+        for example, indices in zip(chunk, ranked, strict=True):
+            neighbours.append(indices[indices != train_index.get(text_key(example), -1)])
+    return neighbours

@@ -1,4 +1,4 @@
-"""Token ids of examples whose answer is a number."""
+"""Encoder of regression tasks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ from research.tasks.task import Example
 
 @dataclass(frozen=True)
 class NumberEncoder(Encoder):
-    """Rows without targets, whose label is the right number in float32. Raises InputError for a
-    route without a head.
+    """Rows without targets, whose label is a number in float32.
+
+    Raises InputError for a route without a head.
     """
 
     def __post_init__(self) -> None:
@@ -25,7 +26,7 @@ class NumberEncoder(Encoder):
         super().__post_init__()
 
     def label_tokens(self) -> Labels:
-        """Of the one output that a head has."""
+        """A single label: the head has one output."""
         return Labels(np.zeros((1, 1), np.int32), np.ones(1, np.int32))
 
     def _label(self, examples: Sequence[Example]) -> NDArray:

@@ -1,4 +1,4 @@
-"""Token ids of examples whose answer is a text."""
+"""Encoder of generation tasks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +12,14 @@ from research.tasks.task import Example
 
 @dataclass(frozen=True, kw_only=True)
 class TextEncoder(Encoder):
-    """A target is a space and the text, then the ids of its ending, which is tokenized alone: in a
-    causal model the end of the verbalizer, or EOS where that is empty; else EOS.
+    """Rows whose target is a space, the text and the ending, which is tokenized separately.
 
-    most: tokens that a generated text may have, for which every row keeps room.
-    Raises InputError for a route that generates no text, and where EOS is due and there is none.
+    The ending of a causal model is the verbalizer's end, or EOS where that is empty; of other
+    models it is EOS. Raises InputError for a route that generates no text, and where EOS is needed
+    and the tokenizer has none.
+
+    Attributes:
+      most: maximum tokens of a generated text, which every row reserves.
     """
 
     most: int
@@ -31,7 +34,7 @@ class TextEncoder(Encoder):
 
     @property
     def ending(self) -> tuple[int, ...]:
-        """The ids after every target."""
+        """Ids after every target."""
         if self.route == "seq2seq":
             return self.special_tokens.end
         if self.verbalizer.end:
@@ -40,11 +43,11 @@ class TextEncoder(Encoder):
         return (last,) if isinstance(last, int) else ()
 
     def training(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
-        """A row for each reference of each example."""
-        places = [place for place, one in enumerate(examples) for _ in one.references]
-        texts = [text for one in examples for text in one.references]
-        pairs = [replace(examples[i], label=text) for i, text in zip(places, texts, strict=True)]
-        return self.examples(pairs, [before[place] for place in places] if before else ())
+        """One training row per reference of each example."""
+        indices = [i for i, example in enumerate(examples) for _ in example.references]
+        texts = [text for example in examples for text in example.references]
+        pairs = [replace(examples[i], label=text) for i, text in zip(indices, texts, strict=True)]
+        return self.examples(pairs, [before[i] for i in indices] if before else ())
 
     def _demonstration(self, label: str) -> list[int]:
         return self.ids(self.verbalizer.target(label))

@@ -1,4 +1,4 @@
-"""Prompts that are too long for a model, cut to fit it."""
+"""Truncation of prompts that are too long for the model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from research.tasks.prompts.template import Template
 
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """The ids of each text, without special tokens."""
+    """Token ids of each text, without special tokens."""
     if not texts:
         return []
     return tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
@@ -20,38 +20,39 @@ def truncate(
     fields: Sequence[Mapping[str, str]],
     limit: int,
 ) -> list[list[int]]:
-    """The ids of prompts of at most `limit` tokens, the template filled with shorter fields.
+    """Token ids of prompts of at most `limit` tokens.
 
-    Only the fields are cut, from their ends, the longest first. Raises InputError where not even
-    the template fits.
+    Only the fields are truncated, at their ends, the longest field first. Raises InputError where
+    the template alone does not fit.
     """
     current = [dict(values) for values in fields]
     prompts = token_ids(tokenizer, [template.fill(values) for values in current])
     while long := [row for row, ids in enumerate(prompts) if len(ids) > limit]:
         starts = {n: _starts(tokenizer, [current[row][n] for row in long]) for n in template.names}
-        for place, row in enumerate(long):
-            begins = {name: starts[name][place] for name in template.names}
-            kept = _kept(begins, len(prompts[row]) - limit)
-            if kept is None:
+        for index, row in enumerate(long):
+            begins = {name: starts[name][index] for name in template.names}
+            keep = _kept_tokens(begins, len(prompts[row]) - limit)
+            if keep is None:
                 raise _no_room(tokenizer, template, limit)
-            _shorten(current[row], begins, kept)
-        again = token_ids(tokenizer, [template.fill(current[row]) for row in long])
-        for row, ids in zip(long, again, strict=True):
+            _shorten(current[row], begins, keep)
+        shortened = token_ids(tokenizer, [template.fill(current[row]) for row in long])
+        for row, ids in zip(long, shortened, strict=True):
             prompts[row] = ids
     return prompts
 
 
 def _starts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """For each text, the character at which each of its tokens begins."""
+    """For each text, the first character of each of its tokens."""
     encoded = tokenizer(
         list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
     )
     return [[begin for begin, _ in offsets] for offsets in encoded["offset_mapping"]]
 
 
-def _kept(starts: Mapping[str, list[int]], excess: int) -> dict[str, int] | None:
-    """How many tokens each field keeps when `excess` go, one by one from the longest; None where
-    that leaves nothing.
+def _kept_tokens(starts: Mapping[str, list[int]], excess: int) -> dict[str, int] | None:
+    """Tokens to keep of each field when `excess` are removed, one by one from the longest.
+
+    None where nothing is left.
     """
     keep = {name: len(begins) for name, begins in starts.items()}
     if sum(keep.values()) <= excess:
@@ -66,7 +67,7 @@ def _shorten(
 ) -> None:
     for name, begins in starts.items():
         if keep[name] < len(begins):
-            # At least one character goes, so that the loop of the caller ends.
+            # Removes at least one character, so that the caller's loop ends.
             end = min(begins[keep[name]], len(values[name]) - 1)
             values[name] = values[name][:end].rstrip()
 

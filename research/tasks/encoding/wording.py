@@ -1,4 +1,4 @@
-"""The wording of a task: how its rows are asked and its labels are named, as plain data."""
+"""The wording of a task, template and label texts, as plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,9 +15,13 @@ from research.tasks.prompts.verbalizer import Verbalizer
 
 @dataclass(frozen=True)
 class Wording:
-    """template: its text. verbalizer: the text of each label, or several, in the order of the
-    labels. end: of a target. normalisation: of a text's score. Raises InputError where these make
-    no template and no verbalizer.
+    """Template and label texts of a task. Raises InputError for an invalid template or verbalizer.
+
+    Attributes:
+      template: text of the template.
+      verbalizer: one or several texts per label, in the order of the labels.
+      end: text that ends a target.
+      normalisation: divisor of a text's score.
     """
 
     template: str
@@ -38,15 +42,15 @@ class Wording:
         route: Route,
         too_long: Literal["error", "cut"],
     ) -> Encoder:
-        """What writes rows into `positions`, in which the frame too has to find room."""
-        texts = Verbalizer(self.verbalizer, self.end)
-        whole = Encoder(
-            tokenizer,
-            Template(self.template),
-            texts,
-            tuple(self.verbalizer),
-            positions,
-            too_long,
+        """The encoder of rows that fit into `positions` together with the prompt frame."""
+        encoder = Encoder(
+            tokenizer=tokenizer,
+            template=Template(self.template),
+            verbalizer=Verbalizer(self.verbalizer, self.end),
+            labels=tuple(self.verbalizer),
+            room=positions,
+            too_long=too_long,
             route=route,
         )
-        return replace(whole, room=positions - len(whole.prefix_ids(())) - len(whole.suffix_ids))
+        frame = len(encoder.prefix_ids(())) + len(encoder.suffix_ids)
+        return replace(encoder, room=positions - frame)

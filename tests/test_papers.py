@@ -25,7 +25,7 @@ from research.runs.stage_cache import StageCache
 from research.sweeps.dry_run import DryRun, plan_only
 from research.tasks import TASKS
 from tests import checkpoints, films
-from tests.methods.test_published_counts import LORA, LORA_NOMINAL, PROMPTS
+from tests.published_counts import LORA, LORA_NOMINAL, PROMPTS
 from tests.thorough import cases
 from tests.tiny import WORDS
 

@@ -14,7 +14,7 @@ from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.sampling import Regime, draw
 from research.tasks.task import Example, Task
 from tests.films import films
-from tests.reporting.test_robustness import columns
+from tests.reporting.columns import columns
 
 COSTS = {
     "trained_params": 1000,

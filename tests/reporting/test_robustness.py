@@ -10,16 +10,8 @@ from research.reporting.format import MISSING
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.robustness import robustness_tables
 from research.stats.groups import LEAST
+from tests.reporting.columns import columns
 from tests.reporting.conftest import APPROACHES, draw
-
-
-def columns(layout):
-    """{row: {column: text}}"""
-    heads = [" ".join(head) for head in layout.heads]
-    return {
-        name: dict(zip(heads, [entry.text for entry in entries], strict=True))
-        for name, entries in (*layout.rows, *layout.baselines)
-    }
 
 
 def test_runs_of_older_code_tell_what_their_predictions_do(finished):

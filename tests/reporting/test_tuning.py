@@ -12,8 +12,8 @@ from research.reporting.format import MISSING
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.tuning import _counts, _rates, tolerance, tuning, tuning_tables
 from research.stats.search_curves import plateau
+from tests.reporting.columns import columns
 from tests.reporting.conftest import draw
-from tests.reporting.test_robustness import columns
 
 RATES, DEV = (1e-4, 1e-3, 1e-2), np.array([[0.66, 0.66], [0.84, 0.80], [0.78, 0.82]])  # two seeds
 MEANS = [0.66, 0.82, 0.80]

@@ -9,7 +9,7 @@ import pytest
 from research.common.errors import InputError
 from research.tasks.encoding.demonstration_ids import demonstration_ids
 from research.tasks.encoding.nearest import by_nearness
-from tests.tasks.test_encoding import POOL, TOKENIZER, encoder, example
+from tests.tasks.encoders import POOL, TOKENIZER, encoder, example
 
 TRAIN = [
     example("a good film!", "1"),

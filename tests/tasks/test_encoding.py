@@ -2,62 +2,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from tokenizers import normalizers
+from transformers import AutoTokenizer
 
 from research.common.errors import InputError
 from research.tasks.encoding.demonstrations import demonstrations
-from research.tasks.encoding.encoder import Encoder
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example
-
-CORPUS = [
-    "Review: a good film\nSentiment: positive\n",
-    "Review: bad, so bad\nSentiment: negative\n",
-]
-TEMPLATE = Template("Review: {text}\nSentiment:")
-VERBALIZER = Verbalizer({"0": "negative", "1": "positive"})
-
-
-def byte_level(**special: str) -> PreTrainedTokenizerFast:
-    """A tiny tokenizer of the GPT-2 kind, which can write any text."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=275, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
-
-
-def space_first() -> PreTrainedTokenizerFast:
-    """A tokenizer of the first Llama's kind: a space goes before whatever it is given."""
-    letters = sorted(set("".join(CORPUS)) - {" "})
-    vocabulary = {piece: place for place, piece in enumerate(["▁", *letters])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
-
-
-TOKENIZER = byte_level(bos_token="<s>")
-
-
-def encoder(**changes: object) -> Encoder:
-    settings = {
-        "tokenizer": TOKENIZER,
-        "template": TEMPLATE,
-        "verbalizer": VERBALIZER,
-        "labels": ("0", "1"),
-        "room": 60,
-    }
-    return Encoder(**(settings | changes))  # pyright: ignore[reportArgumentType]
-
-
-def example(text: str, label: str = "1") -> Example:
-    return Example({"text": text}, label)
+from tests.tasks.encoders import (
+    POOL,
+    TEMPLATE,
+    TOKENIZER,
+    VERBALIZER,
+    byte_level,
+    encoder,
+    example,
+    space_first,
+)
 
 
 def test_a_row_is_prompt_and_target_and_nothing_else():
@@ -210,9 +172,6 @@ def test_head_keeps_the_first_rows():
 def test_no_examples_give_no_rows():
     encoded = encoder().examples([])
     assert encoded.tokens.shape == (0, 0) and encoded.cut == 0
-
-
-POOL = [example(f"{'so ' * (i % 5)}bad {i}", str(i % 3 % 2)) for i in range(60)]
 
 
 @pytest.mark.parametrize("room", [0, 1, 20, 100, 200, 500, 5000])

@@ -1,7 +1,7 @@
-"""What the examples of a task are like, before anything is trained on them.
+"""Checks of a task's examples before training.
 
-What is asked of them is what data sheets ask (Gebru et al. 2021, arXiv 1803.09010, sections 3.2
-and 3.3): how many of each kind, errors and redundancies, personal data.
+They follow data sheets (Gebru et al. 2021, arXiv 1803.09010, sections 3.2 and 3.3): counts, errors
+and redundancies, personal data.
 """
 
 from collections import Counter, defaultdict
@@ -15,14 +15,19 @@ from research.tasks.data_checks.ngrams import Vocabulary, normal
 from research.tasks.data_checks.personal_data import KINDS
 from research.tasks.task import Example, Task, text_key
 
-SHOWN = 10  # row numbers that are named
+SHOWN = 10  # row numbers that are listed
 GRAM = 8  # words
 MOST = 0.7  # of a text's 8-grams: Chowdhery et al. 2022 (arXiv 2204.02311, section 8)
 
 
 @dataclass(frozen=True)
 class Found:
-    """How many rows of a split something was found in, and the first of them, numbered from 1."""
+    """Rows of a split that a check flags.
+
+    Attributes:
+      count: number of rows.
+      rows: numbers of the first rows, from 1.
+    """
 
     count: int = 0
     rows: tuple[int, ...] = ()
@@ -30,12 +35,18 @@ class Found:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of prompts by the first template, without demonstrations. most: how many there is room
-    for; over: those longer than that.
+    """Prompt lengths in tokens, with the first template and without demonstrations.
+
+    Attributes:
+      median: of the lengths.
+      high: 95th percentile.
+      longest: maximum.
+      most: maximum that fits.
+      over: prompts longer than `most`.
     """
 
     median: float
-    high: float  # 95 % are no longer
+    high: float
     longest: int
     most: int
     over: Found = Found()
@@ -43,12 +54,19 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Part:
-    """What one split is like. labels: how many rows bear each. repeated: rows whose text stood in
-    an earlier one. conflicting: rows whose words stand elsewhere in the task with another label;
-    nearly: the same of nearly the same texts, see `alike`. personal: by kind, see `KINDS`.
+    """Checks of a split.
 
-    Of splits to test on, shared: rows whose text is among those to train on; grams: rows with 8
-    words in a row that stand there too, mostly: of whose 8-grams at least 70 % do.
+    Attributes:
+      rows: number of rows.
+      labels: rows per label.
+      repeated: rows whose text repeats an earlier row.
+      conflicting: rows whose words occur in the task with another label.
+      nearly: rows with a near duplicate (see `alike`) of another label.
+      personal: rows that seem to hold personal data, by kind (see `KINDS`).
+      shared: rows of a test split whose text occurs in train or dev.
+      grams: rows of a test split with an 8-gram of words that occurs in train or dev.
+      mostly: rows of a test split with at least 70 % of their 8-grams in train or dev.
+      lengths: of the prompts.
     """
 
     rows: int
@@ -65,7 +83,13 @@ class Part:
 
 @dataclass(frozen=True)
 class TaskDataReport:
-    """task: its name. checksum: of the task. parts: by the name of the split."""
+    """Checks of a task.
+
+    Attributes:
+      task: name of the task.
+      checksum: of the task.
+      parts: checks by split.
+    """
 
     task: str
     checksum: str

@@ -1,4 +1,4 @@
-"""Which texts of many are nearly the same."""
+"""Near duplicates among many texts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,9 +16,10 @@ CHUNK = 20_000  # pairs compared at a time
 
 
 def alike(texts: Sequence[str]) -> NDArray:
-    """[P, 2] places of texts, first below second, that differ and are nearly the same: of the
-    5-character shingles of their first 1,000 characters, 80 % are in both (Jaccard). Of more than
-    20,000 texts fewer characters are read, so that memory holds them.
+    """Pairs [P, 2] of indices, in increasing order, of different texts that are near duplicates.
+
+    At least 80 % (Jaccard) of the 5-character shingles of their first 1,000 characters are in both.
+    Of more than 20,000 texts fewer characters are compared, to bound memory.
 
     The threshold is that of Lee et al. 2022 (arXiv 2107.06499, section 4.2), who take 5-word
     shingles of web pages; sentences are too short for those. They find pairs by MinHash; here two
@@ -78,7 +79,7 @@ def _parts(pairs: NDArray) -> Iterator[NDArray]:
 
 
 def _likeness(pairs: NDArray, items: NDArray, starts: NDArray, sizes: NDArray) -> NDArray:
-    """[C] the Jaccard index of the sets of each pair."""
+    """Jaccard index [C] of each pair."""
     sides = [_gathered(pairs[:, side], items, starts, sizes) for side in (0, 1)]
     both = np.concatenate(sides)
     both.sort()
@@ -88,7 +89,7 @@ def _likeness(pairs: NDArray, items: NDArray, starts: NDArray, sizes: NDArray) -
 
 
 def _gathered(texts: NDArray, items: NDArray, starts: NDArray, sizes: NDArray) -> NDArray:
-    """The items of these texts, each with the place of its text here in its upper half."""
+    """The items of these texts; the upper 32 bits hold the index of the text."""
     counts = sizes[texts]
     owner = np.repeat(np.arange(len(texts)), counts)
     within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,6 +1,6 @@
-"""Tables of strings: CSV, TSV, JSON lines and Hugging Face datasets, with nothing guessed.
+"""Tables of strings from CSV, TSV, JSON lines and Hugging Face datasets, without type guessing.
 
-Every value is the text that stands in the source: `NA`, `null`, `007` and `1.0` stay what they are.
+Every value keeps its text in the source, including `NA`, `null`, `007` and `1.0`.
 """
 
 import bz2
@@ -25,23 +25,29 @@ _JSON = (".jsonl", ".ndjson", ".json")
 
 @dataclass(frozen=True)
 class StringTable:
-    """Rows of a file or a split; a value is a str, a number, a bool, or None for none."""
+    """Rows of a file or a split.
+
+    Attributes:
+      source: file or split, for messages.
+      columns: names of the columns.
+      rows: value by column; a str, a number, a bool, or None where missing.
+    """
 
     source: str
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]]
 
     def column(self, name: str, floats: bool = False) -> list[str]:
-        """The values of a column as strings; InputError where it lacks some of them.
+        """The values of a column as strings; InputError for a missing value.
 
-        Integers become decimal numbers, booleans `true` and `false`. floats: whether other numbers
-        are taken too, whose text in the source is lost.
+        Integers become decimal numbers, booleans `true` and `false`. `floats` also accepts other
+        numbers, whose text in the source is lost.
         """
         if name not in self.columns:
             raise InputError(f"column of {self.source}", name, choose_from(self.columns, name))
         values = [row.get(name) for row in self.rows]
         kinds = str | int | float if floats else str | int
-        odd = [place for place, value in enumerate(values) if not isinstance(value, kinds)]
+        odd = [row for row, value in enumerate(values) if not isinstance(value, kinds)]
         if odd:
             allowed = (
                 f"{len(odd)} of {len(values)} rows hold no text here, the first is row {odd[0] + 1}"
@@ -57,10 +63,13 @@ def read_file(
     delimiter: str | None = None,
     quoting: bool | None = None,
 ) -> StringTable:
-    """Reads a file, compressed or not; its suffix says what it is, unless a delimiter does.
+    """Reads a file, compressed or not. Raises InputError for a missing or malformed file.
 
-    columns: names for a file without a header. quoting: whether a cell may stand in double quotes
-    (default: yes in CSV, no in TSV). Raises InputError for what is missing or broken.
+    Args:
+      path: its suffix determines the format.
+      columns: names for a file without a header.
+      delimiter: between cells, whatever the suffix.
+      quoting: whether cells may be in double quotes; default yes in CSV, no in TSV.
     """
     file = Path(path).expanduser()
     if not file.is_file():
@@ -74,10 +83,10 @@ def read_file(
     kind = Path(file.stem).suffix if packed else file.suffix
     delimiter = delimiter or _DELIMITERS.get(kind)
     if delimiter is None and kind not in _JSON:
-        known = ", ".join((*_DELIMITERS, *_JSON))
-        raise InputError("file", path, f"its name ends in none of {known}; or give a delimiter")
+        suffixes = ", ".join((*_DELIMITERS, *_JSON))
+        raise InputError("file", path, f"its name ends in none of {suffixes}; or give a delimiter")
     try:
-        # A row ends in \n: other line ends may be part of a text.
+        # Rows end with \n; other line ends may be part of a text.
         opener = _OPENERS[file.suffix] if packed else open
         with opener(file, "rt", encoding="utf-8-sig", newline="\n") as lines:
             if delimiter is None:
@@ -142,7 +151,7 @@ def _json_table(source: str, lines: TextIO) -> StringTable:
         if not text.strip():
             continue
         try:
-            # Numbers keep the form they are written in.
+            # Numbers keep their written form.
             value = parse_json(text, parse_int=str, parse_float=str, parse_constant=str)
         except ValueError as error:
             raise InputError("file", source, f"line {number} is not JSON ({error})") from error
@@ -159,9 +168,14 @@ def read_dataset(
 ) -> dict[str, StringTable]:
     """Reads `columns` of the splits of a dataset of the hub or in a local folder.
 
-    splits: what a split is for -> its name there, such as `validation` or `train[:1000]`. A class
-    index becomes the name of its class. Nothing is written beside a local dataset.
+    A class index becomes the name of its class. Nothing is written beside a local dataset.
     Raises InputError where datasets cannot find or read it.
+
+    Args:
+      path: hub id or folder.
+      config_name: configuration of the dataset.
+      splits: use (train, dev, test) -> name of the split, such as `train[:1000]`.
+      columns: to read.
     """
     import datasets  # takes seconds to import
     from datasets.exceptions import DatasetGenerationError, DatasetsError
@@ -169,7 +183,7 @@ def read_dataset(
     local = Path(path).expanduser().is_dir()
     folder = str(Path(path).expanduser()) if local else path
     with _quiet(datasets), TemporaryDirectory() as scratch:
-        # What comes from the hub stays in the user's cache, where it is looked for next time.
+        # Downloads stay in the user's cache.
         where = {"path": folder, "name": config_name, "cache_dir": scratch if local else None}
         try:
             builder = datasets.load_dataset_builder(**where)
@@ -189,7 +203,7 @@ def _plain_table(source: str, data: Any, wanted: Sequence[str]) -> StringTable:
     columns = {}
     for name in dict.fromkeys(wanted):
         if name not in data.column_names:
-            continue  # it is the table that says what is missing
+            continue  # reported by StringTable.column
         values = data[name][:]
         names = getattr(data.features[name], "names", None)
         if names is not None:  # -1 marks a missing label
@@ -201,11 +215,11 @@ def _plain_table(source: str, data: Any, wanted: Sequence[str]) -> StringTable:
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """No progress bars within."""
-    shown = not datasets.are_progress_bars_disabled()
+    """Disables progress bars."""
+    enabled = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             datasets.enable_progress_bars()

@@ -1,4 +1,4 @@
-"""From the examples of a task to token ids for one model."""
+"""Encoding of a task's examples as token ids."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,28 +18,38 @@ from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example
 
-Before = Sequence[Sequence[int]]  # ids that stand before each row, of its own, or none
+Before = Sequence[Sequence[int]]  # ids before each row; empty where rows have none of their own
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Turns the examples of one task into ids for one model.
+    """Encodes the examples of a task as token ids for a model.
 
-    Prompt and target are tokenized separately, without special tokens, and joined as ids. What
-    surrounds all rows alike, such as a beginning-of-text token, stands in their frame. A causal
-    target ends in the verbalizer's end, a seq2seq one in EOS; in the masked route the end, without
-    white space, stands after the masks; the head's route has no targets.
-    Raises InputError where two texts of labels cannot be told apart by their ids, and for a
-    tokenizer without the special tokens that the route needs.
+    Prompt and target are tokenized separately, without special tokens, and their ids are joined.
+    Ids that surround all rows, such as BOS, belong to the prompt frame. A causal target ends with
+    the verbalizer's end, a seq2seq target with EOS; on the masked route the end, stripped of white
+    space, follows the masks; the head route has no targets.
+    Raises InputError where the ids of a label text are a prefix of another's, and for a tokenizer
+    without the special tokens that the route needs.
+
+    Attributes:
+      tokenizer: of the backbone.
+      template: prompt template.
+      verbalizer: texts of the labels.
+      labels: in the order of the class indices.
+      room: positions of a row: the model's context minus the prompt frame.
+      too_long: "error" rejects prompts that do not fit, "cut" truncates them.
+      separator: text after each demonstration.
+      route: route to a label's score.
     """
 
     tokenizer: Tokenizer
     template: Template
     verbalizer: Verbalizer
     labels: tuple[str, ...]
-    room: int  # positions of a row: the model's context less the frame
+    room: int
     too_long: Literal["error", "cut"] = "error"
-    separator: str = "\n"  # after each demonstration, behind the end of its target
+    separator: str = "\n"
     route: Route = "causal"
 
     def __post_init__(self) -> None:
@@ -49,11 +59,13 @@ class Encoder:
             self._check_targets()
 
     def _check_targets(self) -> None:
-        texts = [(label, text, ids) for label, of in self._targets.items() for text, ids in of]
+        texts = [
+            (label, text, ids) for label, targets in self._targets.items() for text, ids in targets
+        ]
         for label, text, ids in texts:
-            for other, another, longer in texts:
-                begun = longer if self.route == "masked" else longer[: len(ids)]
-                if text != another and begun == ids:
+            for other, other_text, other_ids in texts:
+                start = other_ids if self.route == "masked" else other_ids[: len(ids)]
+                if text != other_text and start == ids:
                     allowed = (
                         f"its {len(ids)} tokens also begin the target of label {other!r}; "
                         "change a text, or the end of the verbalizer to one the tokenizer keeps"
@@ -67,40 +79,40 @@ class Encoder:
 
     @cached_property
     def suffix_ids(self) -> list[int]:
-        """The ids after every prompt, or after the masks that follow it."""
+        """Ids after every prompt, or after the masks that follow it."""
         end = self.verbalizer.end.strip() if self.route == "masked" else ""
         return (self.ids(end) if end else []) + list(self.special_tokens.suffix_ids)
 
     def label_tokens(self) -> Labels:
-        """The targets of all labels that are trained on, in their order."""
+        """The target of each label that is trained on, in the order of the labels."""
         if self.route == "head":
             count = len(self.labels)
             return Labels(np.zeros((count, 1), np.int32), np.ones(count, np.int32))
         return Labels(*pad_rows([self._target(label) for label in self.labels]))
 
     def texts(self) -> LabelTexts:
-        """The targets of all texts, those of a label together; by the head's route classes have
-        no texts.
-        """
+        """The targets of all label texts, grouped by label; on the head route, one per class."""
         if self.route == "head":
             count = len(self.labels)
             return LabelTexts(self.label_tokens(), np.arange(count), np.ones(count, np.int32))
-        owned = [(i, *one) for i, label in enumerate(self.labels) for one in self._targets[label]]
-        targets = Labels(*pad_rows([ids for _, _, ids in owned]))
-        sizes = [len(text.encode()) for _, text, _ in owned]
-        return LabelTexts(targets, np.array([i for i, _, _ in owned]), np.array(sizes))
+        texts = [(i, *pair) for i, label in enumerate(self.labels) for pair in self._targets[label]]
+        return LabelTexts(
+            targets=Labels(*pad_rows([ids for _, _, ids in texts])),
+            owner=np.array([i for i, _, _ in texts]),
+            size=np.array([len(text.encode()) for _, text, _ in texts]),
+        )
 
     def longest(self, examples: Sequence[Example]) -> int:
-        """Positions that the longest of these rows takes with the longest label, nothing cut."""
+        """Positions of the longest untruncated row with its reserved target."""
         prompts = self._prompts([example.fields for example in examples])
         return max(map(len, prompts), default=0) + self._reserved(self._written(examples))
 
     def examples(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
-        """The rows of these examples; each has room for the longest text of a label, and the room
-        is what `before` leaves.
+        """Encodes examples, each with positions reserved for the longest label text.
 
-        Raises InputError for rows that are too long, unless they are to be cut, and where not
-        even the template fits. Only the columns are cut, from their ends, the longest first.
+        `before` adds ids before each row and is not counted in `room`. Raises InputError for rows
+        that are too long, unless `too_long` is "cut", and where the template alone does not fit.
+        Only the columns are truncated, at their ends, the longest first.
         """
         targets = self._written(examples)
         limit = self.room - self._reserved(targets)
@@ -127,8 +139,9 @@ class Encoder:
         return self.examples(examples, before)
 
     def ready(self, prompt: str, before: Before = ((),)) -> Encoded:
-        """Rows of a prompt that is no example's, one after each of `before`; their label means
-        nothing. Raises InputError for a prompt that does not fit.
+        """Rows of a fixed prompt, one after each of `before`; their label has no meaning.
+
+        Raises InputError for a prompt that does not fit.
         """
         (ids,) = token_ids(self.tokenizer, [prompt])
         target = self._target(self.labels[0])
@@ -141,7 +154,7 @@ class Encoder:
         return self._rows([ids] * len(before), [target] * len(before), before)
 
     def _rows(self, prompts: list[list[int]], targets: list[list[int]], before: Before) -> Encoded:
-        """Without labels."""
+        """Rows without labels."""
         if before:
             prompts = [[*ids, *prompt] for ids, prompt in zip(before, prompts, strict=True)]
         rows = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
@@ -158,39 +171,38 @@ class Encoder:
         ]
 
     def prefix_ids(self, demonstrations: Sequence[Example]) -> list[int]:
-        """What begins a text, if the tokenizer has it, then each demonstration and a separator."""
+        """The tokenizer's ids before a text, if any, then the demonstrations with separators."""
         return [*self.special_tokens.prefix_ids, *chain(*self.demonstrations(demonstrations))]
 
     def ids(self, text: str) -> list[int]:
-        """The ids of a text that follows another one.
+        """Token ids of a text that follows another text.
 
-        These are the ids of the text alone, except for tokenizers that put a space of their own
-        at the beginning of whatever they are given.
+        They equal the ids of the text alone, except for tokenizers that prepend a space.
         """
         alone, before, both = token_ids(self.tokenizer, [text, "x", "x" + text])
         return both[len(before) :] if both[: len(before)] == before else alone
 
     @cached_property
     def _targets(self) -> dict[str, list[tuple[str, list[int]]]]:
-        """The texts of each label and the ids that are scored for them, those trained on first."""
+        """(text, ids to score) pairs of each label; the first is trained on."""
         if self.route == "head":
             return {label: [("", [])] for label in self.labels}
         causal, end = self.route == "causal", list(self.special_tokens.end)
-        written = self.verbalizer.target if causal else self.verbalizer.continuation
+        target = self.verbalizer.target if causal else self.verbalizer.continuation
         return {
             label: [
-                (text, self.ids(written(label, place)) + end)
-                for place, text in enumerate(self.verbalizer.all(label))
+                (text, self.ids(target(label, index)) + end)
+                for index, text in enumerate(self.verbalizer.all(label))
             ]
             for label in self.labels
         }
 
     def _target(self, label: str) -> list[int]:
-        """The ids that are trained on."""
+        """Ids of a label's target that is trained on."""
         return self._targets[label][0][1]
 
     def _demonstration(self, label: str) -> list[int]:
-        """The ids of a label's target in a demonstration, whatever the route."""
+        """Ids of a label's target in a demonstration; the same on all routes."""
         return self._demonstration_targets[label]
 
     @cached_property
@@ -198,17 +210,17 @@ class Encoder:
         return {label: self.ids(self.verbalizer.target(label)) for label in self.labels}
 
     def _label(self, examples: Sequence[Example]) -> NDArray:
-        """[I] what is right, as `Encoded` has it."""
-        index = {label: place for place, label in enumerate(self.labels)}
+        """Correct answers [I], as in `Encoded.label`."""
+        index = {label: i for i, label in enumerate(self.labels)}
         return np.array([index.get(example.label, 0) for example in examples], np.int32)
 
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:
-        """The ids of each example's own target."""
+        """Ids of the target of each example."""
         return [self._target(example.label) for example in examples]
 
     def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
-        """The positions that every row keeps for its target: those of the longest label."""
-        del targets  # whichever there are, all labels are scored
+        """Positions reserved in every row for its target: those of the longest label text."""
+        del targets  # every row scores all labels
         return max(len(ids) for texts in self._targets.values() for _, ids in texts)
 
     @cached_property

@@ -1,8 +1,8 @@
-"""Whether a text names what a pronoun stands for, the metric of WSC as T5 casts it."""
+"""Metric of WSC in the format of T5: whether a text names the referent of a pronoun."""
 
 from collections.abc import Sequence
 
-NOT = "not "  # before a reference: the pronoun stands for something else
+NOT = "not "  # before a reference that is not the referent
 
 _ARTICLES = {"a", "an", "the", "this", "that", "these", "those"}
 _POSSESSIVES = {"my", "your", "his", "her", "our", "their", "whose"}

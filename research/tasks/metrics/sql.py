@@ -1,4 +1,4 @@
-"""SQL as the answer: compared as text, and by what it gives in a database of sqlite."""
+"""SQL metrics: text comparison, and comparison of results in an SQLite database."""
 
 import hashlib
 import re
@@ -36,17 +36,18 @@ _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
 def sql_match(output: str, references: Sequence[str]) -> float:
-    """1 where the query is a reference but for white space, a last semicolon and the case of what
-    does not stand in quotes.
+    """1 where the query equals a reference, else 0.
+
+    White space, a final semicolon and the case outside quotes are ignored.
     """
-    return float(_normal(output) in [_normal(one) for one in references])
+    return float(_normal(output) in [_normal(reference) for reference in references])
 
 
 def _normal(query: str) -> tuple[str, ...]:
-    found = _PIECES.findall(query)
-    if found and found[-1] == ";":
-        found.pop()
-    return tuple(piece if piece[0] in "'\"" else piece.lower() for piece in found)
+    pieces = _PIECES.findall(query)
+    if pieces and pieces[-1] == ";":
+        pieces.pop()
+    return tuple(piece if piece[0] in "'\"" else piece.lower() for piece in pieces)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Database:
 
     @classmethod
     def at(cls, path: str | None) -> "Database | None":
-        """The database that a config names, if it names one."""
+        """The database at a path; None for None."""
         return None if path is None else cls(resolve_path(path, "database"))
 
     def __post_init__(self) -> None:
@@ -79,14 +80,15 @@ class Database:
         return hashlib.sha256(Path(self.path).read_bytes()).hexdigest()
 
     def same_result(self, output: str, references: Sequence[str]) -> float:
-        """1 where the query gives the rows that a reference gives; in the same order, where the
-        reference has an ORDER BY. A query that fails gives 0.
+        """1 where the query returns the rows of a reference, else 0.
+
+        The order counts where the reference has an ORDER BY. A query that fails scores 0.
         """
-        found = self.rows(output)
-        return float(found is not None and any(self._equal(found, one) for one in references))
+        rows = self.rows(output)
+        return float(rows is not None and any(self._equal(rows, query) for query in references))
 
     def rows(self, query: str) -> list[tuple] | None:
-        """What the query gives; None where it fails."""
+        """The rows that a query returns; None where it fails."""
         connection = self._opened()
         try:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
@@ -97,28 +99,28 @@ class Database:
             _bounded(connection, MOST_STEPS)
             return _all(connection.execute(query))
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError):
-            return None  # whatever a model may write: a query that fails is an answer, a wrong one
+            return None  # a query that fails is a wrong answer
         finally:
             connection.close()
 
-    def _equal(self, found: list[tuple], reference: str) -> bool:
+    def _equal(self, rows: list[tuple], reference: str) -> bool:
         if reference not in self._expected:
             self._expected[reference] = self.rows(reference)
         expected = self._expected[reference]
         if expected is None:
             return False
         if _ORDERED.search(reference):
-            return found == expected
-        return Counter(found) == Counter(expected)
+            return rows == expected
+        return Counter(rows) == Counter(expected)
 
     @cached_property
     def _expected(self) -> dict[str, list[tuple] | None]:
-        """What the references met so far give."""
+        """Cached rows of the references."""
         return {}
 
     @cached_property
     def _image(self) -> bytes:
-        """The database as it was when first read."""
+        """The database at its first read."""
         script = Path(self.path).suffix == ".sql"
         read_only = f"{Path(self.path).resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(":memory:" if script else read_only, uri=True)) as made:

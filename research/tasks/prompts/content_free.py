@@ -1,4 +1,4 @@
-"""Prompts without an input, which tell how likely a label's text is in itself."""
+"""Content-free prompts, which measure the prior of each label."""
 
 from typing import Literal
 
@@ -12,11 +12,11 @@ CONTENT_FREE = ("N/A", "[MASK]", "")
 
 
 def content_free_prompts(template: Template, prior: Prior) -> tuple[str, ...]:
-    """The prompts by which a prior is measured.
+    """The prompts that measure a prior.
 
-    content_free: the template with each of `CONTENT_FREE` in all of its columns. domain: what
-    stands in the template after its last column, the domain premise of Holtzman et al. 2021
-    (arXiv 2104.08315). Raises InputError where nothing is left of the template.
+    "content_free" fills all columns of the template with each text of `CONTENT_FREE`. "domain" is
+    the template after its last column, the domain premise of Holtzman et al. 2021 (arXiv
+    2104.08315). Raises InputError where the result is empty.
     """
     if prior == "none":
         return ()

@@ -1,4 +1,4 @@
-"""A prompt template: fixed text with the columns of an example between braces."""
+"""Prompt templates: fixed text with the columns of an example in braces."""
 
 import string
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,13 +43,13 @@ class Template:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The columns it uses, each once, in order of appearance."""
+        """The columns used, each once, in order of first use."""
         return tuple(dict.fromkeys(name for _, name in self.pieces if name is not None))
 
     @cached_property
     def ending(self) -> str:
         """The fixed text after the last column."""
-        last = max(place for place, (_, name) in enumerate(self.pieces) if name is not None)
+        last = max(i for i, (_, name) in enumerate(self.pieces) if name is not None)
         return "".join(fixed for fixed, _ in self.pieces[last + 1 :])
 
     def check(self, columns: Iterable[str]) -> None:
@@ -61,9 +61,9 @@ class Template:
                 raise InputError("template", self.text, allowed)
 
     def fill(self, fields: Mapping[str, str]) -> str:
-        """The prompt of one example: values go in verbatim, braces in them mean nothing.
+        """The prompt of an example; values are inserted verbatim, including braces.
 
-        Where the template ends in a column, white space at the end of the prompt is dropped.
+        Trailing white space is removed, which occurs where the template ends in a column.
         """
         self.check(fields)
         filled = [fixed + ("" if name is None else fields[name]) for fixed, name in self.pieces]
@@ -71,7 +71,7 @@ class Template:
 
 
 def plain_templates(columns: Sequence[str], label: str) -> tuple[str, ...]:
-    """Three templates for any task, which say what its columns are called."""
+    """Three default templates, made from the names of the columns."""
     bare = "\n".join(f"{{{column}}}" for column in columns)
     named = "\n".join(f"{column}: {{{column}}}" for column in columns)
     return f"{bare}\n{label}:", f"{named}\n{label}:", f"{named}\nThe {label} is"

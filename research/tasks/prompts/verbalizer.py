@@ -1,4 +1,4 @@
-"""The verbalizer: which texts stand for a label, and how a target is written."""
+"""Verbalizers: the texts of each label, and the format of a target."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from research.common.errors import InputError, choose_from
 class Verbalizer:
     r"""Texts of labels, one or several: `{"0": "negative", "1": ("positive", "great")}`.
 
-    A target is a space, the text and `end`: `" negative\n"`. The end makes it part of the score
-    that the answer stops here, so that "good" is not also the beginning of "good enough". Of
-    several texts the first is trained on and written in demonstrations; all are scored.
-    Raises InputError for a label without a text, an empty text, white space around one, the end
-    within one, or a text that stands twice.
+    A target is a space, the text and `end`: `" negative\n"`. With the end in the score, "good" is
+    not a prefix of "good enough". Of several texts the first is used in training and in
+    demonstrations; all are scored.
+    Raises InputError for a label without a text, an empty text, white space around a text, the end
+    within a text, or a repeated text.
     """
 
     texts: Mapping[str, str | Sequence[str]]
@@ -32,13 +32,13 @@ class Verbalizer:
                 owners[text] = label
 
     def _check_label(self, label: str) -> None:
-        given = self.texts[label]
-        several = isinstance(given, tuple | list) and all(isinstance(text, str) for text in given)
+        texts = self.texts[label]
+        several = isinstance(texts, tuple | list) and all(isinstance(text, str) for text in texts)
         field = f"verbalizer[{label!r}]"
-        if not isinstance(label, str) or not (isinstance(given, str) or several):
-            raise InputError(field, given, "labels and their texts are strings")
-        if not given:
-            raise InputError(field, given, "a label needs a text that is not empty")
+        if not isinstance(label, str) or not (isinstance(texts, str) or several):
+            raise InputError(field, texts, "labels and their texts are strings")
+        if not texts:
+            raise InputError(field, texts, "a label needs a text that is not empty")
 
     def _check_text(self, label: str, text: str) -> None:
         field = f"verbalizer[{label!r}]"
@@ -54,13 +54,13 @@ class Verbalizer:
         if label not in self.texts:
             allowed = f"no text for this label in the verbalizer; {choose_from(self.texts, label)}"
             raise InputError("label", label, allowed)
-        given = self.texts[label]
-        return (given,) if isinstance(given, str) else tuple(given)
+        texts = self.texts[label]
+        return (texts,) if isinstance(texts, str) else tuple(texts)
 
     def target(self, label: str, place: int = 0) -> str:
-        """Space, text number `place`, end: the characters that are trained on and scored."""
+        """Space, text number `place` and end: the characters that are trained on and scored."""
         return self.continuation(label, place) + self.end
 
     def continuation(self, label: str, place: int = 0) -> str:
-        """Space and text, where something else than characters ends a target."""
+        """Space and text without the end."""
         return f" {self.all(label)[place]}"

@@ -22,6 +22,9 @@ from research.models.llama.model import Decoder, DecoderConfig
 from research.models.llama.variants import FAMILIES
 from research.runtime.devices import Devices
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts
+from research.training.fit import fit
+from research.training.loop import FitOptions
+from research.training.member import Outcome
 from research.training.step import Hyper
 
 CONFIG = dict(
@@ -49,6 +52,11 @@ ANSWERER = LabelAnswerer(LabelTexts(LABELS, np.arange(2), np.ones(2, np.int32)))
 WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()])
 FRAME = prompt_frame([3, 4, 8])
 ONE = Devices(count=1)
+
+
+def fit_members(program, members, devices: Devices = ONE, **options) -> list[Outcome]:
+    """`fit` by the accuracy of choosing among `LABELS`."""
+    return fit(program, members, FitOptions(devices, ANSWERER, "accuracy", **options))
 
 
 def predictor(model, devices: Devices = ONE) -> Predictor:

@@ -18,10 +18,10 @@ from research.runtime.executable import Call, compile_ahead, compile_cache_hits,
 from research.tasks.sampling import draw
 from research.training.batches import Shapes, Stream
 from research.training.checkpoint import Checkpoints
-from research.training.loop import Report
+from research.training.fit import fit
+from research.training.loop import FitOptions, Report
 from research.training.member import MemberProgress, Outcome
 from research.training.parallel import step_on
-from research.training.parts import fit_parts
 from research.training.step import Program
 
 
@@ -91,17 +91,17 @@ def _fit(
             write(one.history)
         report(step, progress)
 
-    return fit_parts(
-        _program(stage, context),
-        context.devices,
-        [one.member(index, own) for one, own in zip(work, data, strict=True)],
-        data[0].answerer,
-        run.cell.task_of(stage).metric,
-        Checkpoints(folder / f"stage_{index}", identity),
-        told,
-        _shapes(share, index, context),
-        _ahead(share, work[0], index, context),
+    members = [one.member(index, own) for one, own in zip(work, data, strict=True)]
+    options = FitOptions(
+        devices=context.devices,
+        answerer=data[0].answerer,
+        metric=run.cell.task_of(stage).metric,
+        checkpoints=Checkpoints(folder / f"stage_{index}", identity),
+        report=told,
+        shapes=_shapes(share, index, context),
+        compile_ahead=_ahead(share, work[0], index, context),
     )
+    return fit(_program(stage, context), members, options)
 
 
 def _ahead(

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from research.evaluation.answer_kinds.kind import Answerer
+from research.evaluation.answer_kinds.kind import Answerer, Answers
 from research.evaluation.batch import EncodedPrompts, Rows, batch_rows, bucket, extents
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.method import Leaves, mask, split
@@ -33,61 +33,38 @@ from research.training.step import Program, init_state
 Report = Callable[[int, Sequence[MemberProgress]], None]
 
 
-def fit(
-    program: Program,
-    devices: Devices,
-    members: Sequence[Member],
-    answerer: Answerer,
-    metric: str,
-    checkpoints: Checkpoints | None = None,
-    report: Report = lambda step, progress: None,
-    shapes: Shapes | None = None,
-    ahead: Callable[[Sequence[Call]], None] | None = None,
-) -> list[Outcome]:
-    """Trains all members to the end of the schedule or until dev stops gaining.
+@dataclasses.dataclass(frozen=True)
+class FitOptions:
+    """How members are trained, apart from the program.
 
-    shapes: of their cohort, None if these are all of it. ahead: is given the steps of all widths up
-    to the first evaluation, before the first is done.
-    Resumes from `checkpoints` to the same bits. A member whose loss, in training or on dev, is not
-    finite stops with status `diverged` and keeps the best state it had. `report` is called after
-    the first step and after each evaluation.
+    Attributes:
+        devices: the devices to train and evaluate on.
+        answerer: answers dev, and gives the width of targets.
+        metric: the dev metric that chooses the best state.
+        checkpoints: where training is saved and resumed from; None for nowhere.
+        report: called with the step and the progress of all members after the first step and after
+            each evaluation.
+        shapes: the batch shapes of the members' whole cohort; None if these are all of it.
+        compile_ahead: called with the steps of all widths up to the first evaluation, before the
+            first step; None for no call.
     """
-    shapes = shapes or shapes_of(members, answerer)
-    training = _Training(program, devices, members, answerer, metric, shapes)
-    training.restore(checkpoints)
-    if ahead is not None:
-        ahead(training.calls())
-    first = training.step + 1
-    while not training.done:
-        training.advance()
-        if training.step == first:
-            report(training.step, training.progress)
-        if training.step % program.schedule.eval_every == 0 or training.last:
-            training.evaluate()
-            report(training.step, training.progress)
-        # After the evaluation of this step, which a resumed run would not make up for.
-        if checkpoints is not None and checkpoints.due():
-            training.save(checkpoints)
-    return [
-        Outcome(best, progress)
-        for best, progress in zip(training.best, training.progress, strict=True)
-    ]
+
+    devices: Devices
+    answerer: Answerer
+    metric: str
+    checkpoints: Checkpoints | None = None
+    report: Report = lambda step, progress: None
+    shapes: Shapes | None = None
+    compile_ahead: Callable[[Sequence[Call]], None] | None = None
 
 
-class _Training:
-    """The moving parts of `fit`: a cohort, each member's best leaves and progress."""
+class TrainingLoop:
+    """Training of members that advance together, and the best leaves and progress of each."""
 
-    def __init__(
-        self,
-        program: Program,
-        devices: Devices,
-        members: Sequence[Member],
-        answerer: Answerer,
-        metric: str,
-        shapes: Shapes,
-    ):
-        self.program, self.devices, self.members = program, devices, members
-        self.answerer, self.metric, self.shapes = answerer, metric, shapes
+    def __init__(self, program: Program, members: Sequence[Member], options: FitOptions):
+        self.program, self.members, self.options = program, members, options
+        self.shapes = options.shapes or shapes_of(members, options.answerer)
+        self.predictor = Predictor(program.model, options.devices, program.dtype)
         self.step = 0
         self.progress = [MemberProgress() for _ in members]
         self.losses: list[np.ndarray] = []
@@ -104,8 +81,29 @@ class _Training:
             ]
         )
 
+    def run(self) -> list[Outcome]:
+        """Trains to the end of the schedule, or from the last checkpoint on, see `fit`."""
+        options = self.options
+        self.restore(options.checkpoints)
+        if options.compile_ahead is not None:
+            options.compile_ahead(self.calls())
+        first = self.step + 1
+        while not self.done:
+            self.advance()
+            if self.step == first:
+                options.report(self.step, self.progress)
+            if self.step % self.program.schedule.eval_every == 0 or self.last:
+                self.evaluate()
+                options.report(self.step, self.progress)
+            # After the evaluation of this step, which a resumed run would not make up for.
+            if options.checkpoints is not None and options.checkpoints.due():
+                self.save(options.checkpoints)
+        return [
+            Outcome(best, progress) for best, progress in zip(self.best, self.progress, strict=True)
+        ]
+
     def _start(self, states: list) -> Cohort:
-        return cohort_on(self.program, self.devices, states, self.frozen)
+        return cohort_on(self.program, self.options.devices, states, self.frozen)
 
     @property
     def active(self) -> list[bool]:
@@ -187,7 +185,7 @@ class _Training:
             begun = time.perf_counter() - compile_seconds()
             dev = self._score(member, {**self.frozen[i], **jax.device_put(trained)}, member.dev)
             progress.evaluation_seconds += time.perf_counter() - compile_seconds() - begun
-            score, loss = dev.metrics[self.metric], dev.loss
+            score, loss = dev.metrics[self.options.metric], dev.loss
             if not math.isfinite(loss):
                 progress.status = "diverged"
                 continue
@@ -195,12 +193,10 @@ class _Training:
             if progress.gained(self.step, score, loss, self.program.schedule.patience):
                 self.best[i] = trained
 
-    def _score(self, member: Member, leaves: Leaves, encoded: Encoded):
-        predictor = Predictor(self.program.model, self.devices, self.program.dtype)
+    def _score(self, member: Member, leaves: Leaves, encoded: Encoded) -> Answers:
         weights = AdaptedWeights(member.hyper.methods, leaves)
-        return self.answerer.training_answers(
-            predictor, weights, EncodedPrompts(encoded, member.frame)
-        )
+        prompts = EncodedPrompts(encoded, member.frame)
+        return self.options.answerer.training_answers(self.predictor, weights, prompts)
 
     def save(self, checkpoints: Checkpoints) -> None:
         progress = {

@@ -1,53 +1,19 @@
-"""A cohort in parts of as many members as a device has memory for at once."""
+"""How many members of a cohort fit in device memory at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import jax
 
-from research.evaluation.answer_kinds.kind import Answerer
 from research.methods.method import mask, split
 from research.runtime.devices import Devices, device_memory
-from research.runtime.executable import Call
 from research.runtime.memory import peak_bytes
 from research.training.batches import Shapes
-from research.training.checkpoint import Checkpoints
 from research.training.cohort import cost_alone
-from research.training.loop import Report, fit
-from research.training.member import Member, MemberProgress, Outcome, batch_like, shapes_of
+from research.training.member import Member, batch_like
 from research.training.step import Program, init_state
 
 FREE = 0.9  # a program of 2 to 8 members takes up to a tenth more than as many times one of one
-
-
-def fit_parts(
-    program: Program,
-    devices: Devices,
-    members: Sequence[Member],
-    answerer: Answerer,
-    metric: str,
-    checkpoints: Checkpoints | None = None,
-    report: Report = lambda step, progress: None,
-    shapes: Shapes | None = None,
-    ahead: Callable[[Sequence[Call]], None] | None = None,
-) -> list[Outcome]:
-    """As `fit`, one part after the other where all members at once would not fit in memory."""
-    shapes = shapes or shapes_of(members, answerer)
-    found: list[Outcome] = []
-
-    def told(step: int, progress: Sequence[MemberProgress]) -> None:
-        before = [outcome.progress for outcome in found]
-        later = len(members) - len(before) - len(progress)
-        report(step, [*before, *progress, *(MemberProgress() for _ in range(later))])
-
-    room = fitting(program, devices, members, shapes)
-    sizes = split_members(len(members), room, devices.mesh().size)
-    for size in sizes:
-        part, kept = members[len(found) : len(found) + size], checkpoints
-        if kept is not None and len(sizes) > 1:
-            kept = kept.of_part(len(found), size)
-        found += fit(program, devices, part, answerer, metric, kept, told, shapes, ahead)
-    return found
 
 
 def fitting(

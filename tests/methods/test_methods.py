@@ -18,7 +18,6 @@ from research.methods.method import add, added_to, backbone, mask, split
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
-from research.training.loop import fit
 from research.training.member import Member
 from research.training.optimizer import Schedule
 from research.training.step import Program
@@ -27,11 +26,11 @@ from tests.tiny import (
     ANSWERER,
     FRAME,
     METHODS,
-    ONE,
     WORDS,
     batch,
     decoder,
     encoded,
+    fit_members,
     hyper,
     predictor,
     with_method,
@@ -82,7 +81,7 @@ def test_only_what_the_mask_names_moves(name):
     schedule = Schedule(steps=3, batch_size=8, eval_every=3, warmup=0.0, decay="constant")
     hypers = hyper(method, weight_decay=0.1)
     member = Member(0, hypers, leaves, encoded(12), dev, FRAME)
-    [outcome] = fit(Program(model, schedule), ONE, [member], ANSWERER, "accuracy")
+    [outcome] = fit_members(Program(model, schedule), [member])
 
     assert outcome.trained.keys() == split(leaves, mask((method,), leaves))[0].keys()
     for path, leaf in outcome.trained.items():

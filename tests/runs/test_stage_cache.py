@@ -69,14 +69,14 @@ def runs(config: dict[str, Any], row: str, task: str = "films") -> list[Run]:
 def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, monkeypatch):
     """Two rows, of three trials and of one, begin with one first stage, on two tasks each."""
     trained: list[int] = []
-    fit = model_run.fit_parts
+    fit = model_run.fit
 
-    def counting(program, devices, members, *rest):
+    def counting(program, members, options):
         if program.schedule.steps == 2:
             trained.append(len(members))
-        return fit(program, devices, members, *rest)
+        return fit(program, members, options)
 
-    monkeypatch.setattr(model_run, "fit_parts", counting)
+    monkeypatch.setattr(model_run, "fit", counting)
     plain = config(folder, "full, LoRA", "full, IA3", workers=1)
     sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
     assert trained == [1, 1, 1, 1]  # a task and a seed each

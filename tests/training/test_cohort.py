@@ -14,13 +14,12 @@ from research.methods.method import mask, split
 from research.runtime import executable
 from research.runtime.devices import Devices
 from research.training.cohort import OneByOne, Together, cohort_on
-from research.training.loop import fit
 from research.training.member import Member
 from research.training.optimizer import Schedule
 from research.training.parallel import step_on
 from research.training.step import Program, init_state
 from tests.hlo import collectives
-from tests.tiny import ANSWERER, ONE, batch, decoder
+from tests.tiny import ONE, batch, decoder, fit_members
 from tests.training.members import (
     METHOD,
     MODEL,
@@ -78,10 +77,10 @@ def spread(grid):
 def test_a_member_equals_its_single_run():
     """Bit for bit, though each has its own data and values and one stops early."""
     members = [member(0), member(1, 0.003, alpha=2.0, dropout=0.5), misled(2)]
-    together = fit(PROGRAM, ONE, members, ANSWERER, "accuracy")
+    together = fit_members(PROGRAM, members)
     assert [outcome.progress.steps for outcome in together] == [10, 10, 6]
     for one, outcome in zip(members, together, strict=True):
-        [alone] = fit(PROGRAM, ONE, [one], ANSWERER, "accuracy")
+        [alone] = fit_members(PROGRAM, [one])
         assert_same_leaves(outcome.trained, alone.trained)
         assert outcome.progress.history == alone.progress.history
         assert outcome.progress.best_step == alone.progress.best_step

@@ -12,9 +12,8 @@ from research.methods.method import mask, split
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
-from research.training.loop import fit
 from research.training.member import MemberProgress, Outcome, shapes_of
-from tests.tiny import ANSWERER, ONE, encoded
+from tests.tiny import ANSWERER, ONE, encoded, fit_members
 from tests.training.members import (
     METHOD,
     PROGRAM,
@@ -33,8 +32,8 @@ def cohort():
     return [member(0), member(1, 0.003, alpha=2.0, dropout=0.5), misled(2), broken(3)]
 
 
-def run(devices, *args) -> list[Outcome]:
-    return fit(PROGRAM, devices, cohort(), ANSWERER, "accuracy", *args)
+def run(devices, **options) -> list[Outcome]:
+    return fit_members(PROGRAM, cohort(), devices, **options)
 
 
 def assert_same(left: list[Outcome], right: list[Outcome]) -> None:
@@ -68,8 +67,8 @@ def test_resumed_equals_uninterrupted(whole, tmp_path, last):
     """Killed between two evaluations, right after one, and when all was done."""
     devices, outcomes = whole
     with pytest.raises(Killed):
-        run(devices, Once(tmp_path, last, killed=True))
-    assert_same(run(devices, Once(tmp_path)), outcomes)
+        run(devices, checkpoints=Once(tmp_path, last, killed=True))
+    assert_same(run(devices, checkpoints=Once(tmp_path)), outcomes)
 
 
 def test_resumed_after_an_interrupted_report(whole, tmp_path):
@@ -83,15 +82,15 @@ def test_resumed_after_an_interrupted_report(whole, tmp_path):
 
         checkpoints = Once(tmp_path, at)
         with pytest.raises(Killed):
-            run(devices, checkpoints, report)
+            run(devices, checkpoints=checkpoints, report=report)
         assert checkpoints.saved == [last - 1]
-    assert_same(run(devices, Once(tmp_path)), outcomes)
+    assert_same(run(devices, checkpoints=Once(tmp_path)), outcomes)
 
 
 def test_a_checkpoint_of_another_cohort(tmp_path):
-    run(ONE, Checkpoints(tmp_path, {"runs": ["another"]}, seconds=0.0))
+    run(ONE, checkpoints=Checkpoints(tmp_path, {"runs": ["another"]}, seconds=0.0))
     with pytest.raises(InputError, match="another cohort"):
-        run(ONE, Once(tmp_path))
+        run(ONE, checkpoints=Once(tmp_path))
 
 
 def test_the_state_kept_is_the_best_not_the_last(whole):
@@ -113,7 +112,7 @@ def test_the_state_kept_is_the_best_not_the_last(whole):
 
 def test_a_diverging_member_leaves_the_others_alone(whole):
     devices, outcomes = whole
-    sound = fit(PROGRAM, devices, [*cohort()[:3], member(3)], ANSWERER, "accuracy")
+    sound = fit_members(PROGRAM, [*cohort()[:3], member(3)], devices)
     assert sound[3].progress.status != "diverged"
     assert_same(sound[:3], outcomes[:3])
 
@@ -121,22 +120,14 @@ def test_a_diverging_member_leaves_the_others_alone(whole):
 def test_a_state_that_breaks_in_the_last_step_before_dev_is_not_kept():
     """Its training losses are finite still; its dev scores are not, and 'beat' no score at all."""
     one = member(4, weight_decay=1e38)
-    [outcome] = fit(PROGRAM, ONE, [one], ANSWERER, "accuracy")
+    [outcome] = fit_members(PROGRAM, [one])
     assert (outcome.progress.status, outcome.progress.best_step) == ("diverged", 0)
     assert_same_leaves(outcome.trained, split(one.leaves, mask((METHOD,), one.leaves))[0])
 
 
 def test_reports_after_the_first_step_and_each_evaluation():
     seen = []
-    fit(
-        PROGRAM,
-        ONE,
-        [misled(2)],
-        ANSWERER,
-        "accuracy",
-        None,
-        lambda *args: seen.append(args),
-    )
+    fit_members(PROGRAM, [misled(2)], report=lambda *args: seen.append(args))
     assert [step for step, _ in seen] == [1, 2, 4, 6]
     assert all(len(progress) == 1 for _, progress in seen)
 
@@ -173,8 +164,8 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
     [last] = [step for step in range(10) if row in batch_indices(length, 16, one.seed, step)]
     assert last < 9
 
-    def cost(member, *args):
-        return fit(PROGRAM, ONE, [member], ANSWERER, "accuracy", *args)[0].progress.cost
+    def cost(member, checkpoints=None):
+        return fit_members(PROGRAM, [member], checkpoints=checkpoints)[0].progress.cost
 
     whole = cost(wide)
     # Twice as wide, but in the last of the two layers, which computes targets alone.
@@ -183,8 +174,8 @@ def test_the_cost_is_that_of_the_widest_step(tmp_path):
         cost(wide, Once(tmp_path, at=last + 1, killed=True))
     assert cost(wide, Once(tmp_path)) == whole
     # And for a member of a cohort that is trained elsewhere.
-    alone = [fit(PROGRAM, ONE, [narrow], ANSWERER, "accuracy")]
+    alone = [fit_members(PROGRAM, [narrow])]
     shapes = shapes_of([narrow, wide], ANSWERER)
-    [apart] = fit(PROGRAM, ONE, [narrow], ANSWERER, "accuracy", shapes=shapes)
+    [apart] = fit_members(PROGRAM, [narrow], shapes=shapes)
     assert apart.progress.cost == whole
     assert_same_leaves(apart.trained, alone[0][0].trained)

@@ -15,12 +15,11 @@ from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.lora import LoRA
 from research.methods.method import mask, split
 from research.runtime.devices import Devices, leaf_sharding
-from research.training.loop import fit
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, TrainState, init_state
 from tests.hlo import collectives, size_of
 from tests.thorough import cases
-from tests.tiny import ANSWERER, FRAME, ONE, batch, decoder, hyper, with_method
+from tests.tiny import ANSWERER, FRAME, ONE, batch, decoder, fit_members, hyper, with_method
 from tests.training.members import (
     METHOD,
     MODEL,
@@ -222,7 +221,7 @@ def test_training_on_many_devices_resumes_and_is_scored(devices, tmp_path):
     members = [member(0), misled(2)]
 
     def outcomes(where, checkpoints=None):
-        return fit(PROGRAM, where, members, ANSWERER, "accuracy", checkpoints)
+        return fit_members(PROGRAM, members, where, checkpoints=checkpoints)
 
     with pytest.raises(Killed):
         outcomes(devices, Once(tmp_path, at=8, killed=True))

@@ -6,13 +6,13 @@ import pytest
 
 from research.methods.method import mask, split
 from research.runtime.memory import peak_bytes
+from research.training import fit as training_fit
 from research.training import loop, parts
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import cohort_on
-from research.training.loop import fit
 from research.training.member import shapes_of
-from research.training.parts import fit_parts, fitting, split_members
-from tests.tiny import ANSWERER, ONE
+from research.training.parts import fitting, split_members
+from tests.tiny import ANSWERER, ONE, fit_members
 from tests.training.members import METHOD, PROGRAM, VMAP, Killed, member
 
 
@@ -39,7 +39,7 @@ def members():
 
 @pytest.fixture(scope="module")
 def at_once(members):
-    return fit(PROGRAM, VMAP, members, ANSWERER, "accuracy")
+    return fit_members(PROGRAM, members, VMAP)
 
 
 def test_as_many_are_at_once_as_there_is_memory_for(members, at_once, monkeypatch):
@@ -73,14 +73,13 @@ def test_parts_are_the_same_to_rounding_and_go_on_where_they_were_cut(
         if told[-1][2] == 4:
             raise Killed
 
-    monkeypatch.setattr(parts, "fitting", lambda *settings: 2)
+    monkeypatch.setattr(training_fit, "fitting", lambda *settings: 2)
     monkeypatch.setattr(loop, "cohort_on", started)
     kept = Checkpoints(tmp_path, {"runs": ["three"]}, seconds=0)
-    settings = (PROGRAM, VMAP, members, ANSWERER, "accuracy", kept)
     with pytest.raises(Killed):
-        fit_parts(*settings, cut_short)
+        fit_members(PROGRAM, members, VMAP, checkpoints=kept, report=cut_short)
     assert told[0] == [1, 1, 0] and told[-1][2] == 4
-    found = fit_parts(*settings)
+    found = fit_members(PROGRAM, members, VMAP, checkpoints=kept)
     # Begun, then again, and each once more from its checkpoint.
     assert sizes == [2, 1, 2, 2, 1, 1]
     for one, other in zip(found, at_once, strict=True):

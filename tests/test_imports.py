@@ -1,13 +1,55 @@
-"""The house has one staircase: imports between packages run in one direction."""
+"""Imports run one way: between the packages, and between the parts of each."""
 
 import ast
+from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import research
 
 ORDER = ["common", "runtime", "tasks", "models", "methods", "interop", "evaluation", "training"]
-ORDER += ["contracts", "experiments", "records", "stats", "runs", "sweeps", "serving"]
+ORDER += ["contracts", "experiments", "stats", "records", "runs", "sweeps", "serving"]
 ORDER += ["reporting", "studies"]
+# Within a package: parts of one line do not import one another, and import from lines above alone.
+ORDER_WITHIN = {
+    "tasks": [
+        ["prompts", "metrics"],
+        ["encoding"],
+        ["datasets", "world", "data_checks"],
+    ],
+    "models": [
+        ["checkpoint"],
+        ["layers"],
+        ["bert", "gpt2", "llama", "t5"],
+        ["backbone"],
+    ],
+    "evaluation": [
+        ["batch"],
+        ["routes"],
+        ["decoding"],
+        ["answer_kinds"],
+    ],
+    "runs": [
+        ["data"],
+        ["costs"],
+        ["evaluate"],
+        ["train"],
+    ],
+    "reporting": [
+        ["format", "table"],
+        ["grid"],
+        ["tables"],
+        ["figures"],
+        ["advice", "checks"],
+        ["render"],
+        ["build"],
+    ],
+    "studies": [
+        ["coverage", "scale", "speed"],
+    ],
+}
+MOST_FILES = 20  # of a folder
+REGISTRIES = {"methods"}  # one file for each of what it lists, however many
 ROOT = Path(research.__file__).parent
 
 
@@ -28,15 +70,67 @@ def imported(file: Path) -> set[str]:
     return ours & set(ORDER)
 
 
+def part(names: tuple[str, ...]) -> str:
+    """The part of a package, a folder or a file, that a module is in, by its path there."""
+    return names[0] if names else "__init__"
+
+
+def imports_within(package: str) -> dict[str, dict[str, Path]]:
+    """By part of a package: the other parts that it imports, each with a file that does."""
+    found: dict[str, dict[str, Path]] = defaultdict(dict)
+    for file in sorted((ROOT / package).rglob("*.py")):
+        importer = part(file.relative_to(ROOT / package).with_suffix("").parts)
+        for name in modules(file):
+            root, *names = name.split(".")
+            if root == "research" and names[:1] == [package]:
+                other = part(tuple(names[1:]))
+                if other != importer:
+                    found[importer][other] = file
+    return found
+
+
 def test_imports_run_one_way():
     wrong = []
-    for place, package in enumerate(ORDER):
+    for index, package in enumerate(ORDER):
         for file in (ROOT / package).rglob("*.py"):
-            above = imported(file) - set(ORDER[: place + 1])
+            above = imported(file) - set(ORDER[: index + 1])
             wrong += [f"{file.relative_to(ROOT)} imports {name}" for name in sorted(above)]
     for file in ROOT.glob("*.py"):
         wrong += [f"{file.name} imports {name}" for name in sorted(imported(file))]
     assert not wrong
+
+
+def test_imports_within_a_package_run_one_way():
+    wrong = []
+    for package, floors in ORDER_WITHIN.items():
+        floor = {name: index for index, names in enumerate(floors) for name in names}
+        for name in floor:
+            folder = ROOT / package / name
+            assert (folder / "__init__.py").is_file() or folder.with_suffix(".py").is_file(), folder
+        for importer, others in imports_within(package).items():
+            for other, file in others.items():
+                if floor.get(importer, len(floors)) <= floor.get(other, -1):
+                    wrong.append(f"{file.relative_to(ROOT)} imports {package}.{other}")
+    assert not wrong
+
+
+def test_no_parts_of_a_package_import_in_a_circle():
+    for package in ORDER:
+        sorter = TopologicalSorter(
+            {a: set(others) for a, others in imports_within(package).items()}
+        )
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            raise AssertionError(f"{package}: {' imports '.join(error.args[1])}") from None
+
+
+def test_no_folder_has_more_files_than_a_reader_takes_in():
+    folders = {folder for folder in ROOT.rglob("*") if folder.is_dir()} - {
+        ROOT / name for name in REGISTRIES
+    }
+    sizes = {folder: len([*folder.glob("*.py")]) - 1 for folder in folders}  # but __init__.py
+    assert not {str(folder): size for folder, size in sizes.items() if size > MOST_FILES}
 
 
 def test_every_package_is_in_the_order():

@@ -1,4 +1,4 @@
-"""TODO common/files.py"""
+"""Files that are replaced as a whole: old content or new, never a part."""
 
 import os
 from pathlib import Path

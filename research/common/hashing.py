@@ -1,4 +1,4 @@
-"""TODO common/hashing.py"""
+"""Canonical JSON, and the SHA-256 digests and run ids made from it."""
 
 import hashlib
 import json

@@ -1,0 +1,33 @@
+"""What needs no model imports neither JAX nor transformers, so that it starts at once."""
+
+import os
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import research
+
+HEAVY = ("jax", "transformers", "flax", "datasets", "sklearn")
+LEAN = ("common", "stats", "tasks")
+
+
+def loaded_by(code: str) -> str:
+    """The heavy packages that a process has imported after `code`."""
+    code = f"import sys\n{code}\nprint(*(name for name in {HEAVY!r} if name in sys.modules))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("package", LEAN)
+def test_a_package_without_models_is_lean(package):
+    folder = [f"{research.__path__[0]}/{package}"]
+    modules = [module.name for module in pkgutil.walk_packages(folder, f"research.{package}.")]
+    assert modules
+    assert loaded_by("\n".join(f"import {module}" for module in modules)) == ""
+
+
+def test_a_heavy_import_is_seen():
+    assert "jax" in loaded_by("import research.runtime.devices")

@@ -73,8 +73,8 @@ def adapter(name: str, file: str) -> Source:
 
 def run(folder: str, id: str) -> Source:
     """The backbone of a run, its methods, and the leaves that it trained."""
-    name = record_of(folder, id)["backbone"]["name"]
-    backbone = load_backbone(resolve_path(name, "backbone"))
+    _, reference = record_of(folder, id)
+    backbone = load_backbone(resolve_path(reference.name, "backbone"))
     return backbone, *from_run(folder, id, backbone)
 
 

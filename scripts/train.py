@@ -54,10 +54,10 @@ def main(argv: list[str]) -> None:
     row = (APPROACH.value, TASK.value, REGIME.value, RATE.value, TRIAL.value)
     wanted = RunRequest(*row, SEED.value, ORDER.value, START.value)
     record = train_run(experiment, folder, wanted, SingleRunProgress())
-    id, metric = record["run_id"], record["metric"]
-    print(f"{metric} on dev: {100 * record['metrics']['dev'][metric]:.1f} ({record['status']})")
+    id, score = record.run_id, record.score("dev")
+    print(f"{record.metric} on dev: {100 * (score or 0.0):.1f} ({record.status})")
     print(f"{folder / 'runs' / id}.json has the record")
-    if record["costs"]["trained_params"] and (folder / "trained" / f"{id}.safetensors").exists():
+    if record.costs.trained_params and (folder / "trained" / f"{id}.safetensors").exists():
         print(f"scripts/export.py --results {folder} --run {id} exports what it trained")
 
 

@@ -313,9 +313,9 @@ def test_a_method_and_a_task(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     config = settings(folder) | {"task": {"source": "larger"}, "seeds": 1, "search_seeds": 1}
     config["approaches"] = [eval(row[1], {"trained": trained})]
     records = RunStore(run(config, tmp_path)).all()
-    words = [record for record in records if record["approach"] == "words"]
+    words = [record for record in records if record.approach == "words"]
     rows = load_backbone(config["backbone"]).params["embed/embedding"].size
-    assert len(words) == 3 and {record["costs"]["trained_params"] for record in words} == {rows}
+    assert len(words) == 3 and {record.costs.trained_params for record in words} == {rows}
     assert "larger 4-shot" in (tmp_path / "table.md").read_text()
 
 

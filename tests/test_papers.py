@@ -321,7 +321,7 @@ def on_tiny_files(config: dict[str, Any], folder: Path, *names: str) -> dict[str
 
 def trained_records(folder: Path) -> list[Record]:
     """Those of rows that use the backbone."""
-    return [record for record in RunStore(folder).all() if record["backbone"] is not None]
+    return [record for record in RunStore(folder).all() if record.backbone is not None]
 
 
 @pytest.mark.thorough
@@ -332,9 +332,9 @@ def test_a_step_of_prompt_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     config = on_tiny_files(config_of("lester2021", "base,start"), tmp_path, "wic")
     config |= {"approaches": [config["approaches"][1]], "keep_trained": True}
     [record] = trained_records(films.run(config, tmp_path / "results"))
-    assert record["configuration"]["approach"]["stages"][0]["method"]["start"] == "vocabulary"
-    assert record["costs"]["trained_params"] == 100 * 16
-    found = load_trained(tmp_path / "results", record["run_id"])["soft_prompt:/prompt"]
+    assert record.configuration.approach["stages"][0]["method"]["start"] == "vocabulary"
+    assert record.costs.trained_params == 100 * 16
+    found = load_trained(tmp_path / "results", record.run_id)["soft_prompt:/prompt"]
     params = load_backbone(config["backbone"]).params
     method = SoftPrompt(length=100, common=5000)
     start = add(method, jax.random.PRNGKey(0), params, WORDS)["soft_prompt:/prompt"]
@@ -349,14 +349,14 @@ def test_prompts_for_answers_that_are_written(tmp_path: Path, monkeypatch: pytes
     config = on_tiny_files(config_of("lester2021", "base"), tmp_path, "wsc", "record")
     config |= {"approaches": config["approaches"][:1], "keep_trained": True}
     records = trained_records(films.run(config, tmp_path / "results"))
-    metrics = {record["task"]: record["metrics"]["test"] for record in records}
+    metrics = {record.task: record.metrics["test"] for record in records}
     assert 0 <= metrics["wsc"]["referent"] <= 1 and 0 <= metrics["record"]["f1"] <= 1
     for record in records:
-        assert record["costs"]["trained_params"] == 100 * 16
-        found = load_trained(tmp_path / "results", record["run_id"])["soft_prompt:/prompt"]
+        assert record.costs.trained_params == 100 * 16
+        found = load_trained(tmp_path / "results", record.run_id)["soft_prompt:/prompt"]
         table = load_backbone(config["backbone"]).params["embed/embedding"]
         # None of the words is known to the tokenizer; after them, any token of the table may stand.
-        words = len(TASKS[f"superglue_{record['task']}"](train="", test="").words)
+        words = len(TASKS[f"superglue_{record.task}"](train="", test="").words)
         starts = np.broadcast_to(np.asarray(table)[0], (words, 16))
         np.testing.assert_allclose(np.abs(found[:words] - (1 - 1e-5) * starts), 0.3, rtol=1e-4)
 
@@ -374,8 +374,8 @@ def test_lora_on_texts_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     decoding = {**config["task"]["decoding"], "max_new_tokens": 4, "num_beams": 2}
     config["task"] |= {"folder": str(tmp_path), "decoding": decoding}
     [record] = trained_records(films.run(config, tmp_path / "results"))
-    assert record["costs"]["trained_params"] == 4 * (24 + 3 * 24)
-    assert record["status"] == "finished" and record["metrics"]["test"]["bleu"] >= 0.0
+    assert record.costs.trained_params == 4 * (24 + 3 * 24)
+    assert record.status == "finished" and record.metrics["test"]["bleu"] >= 0.0
 
 
 @pytest.mark.thorough
@@ -397,13 +397,13 @@ def test_lora_with_a_head_starts_from_mnli(
     [record] = trained_records(films.run(config, tmp_path / "results"))
     # Rank 8 beside query and value of a layer of width 24; the head has a layer of its own.
     counts = 2 * 8 * (24 + 24) + 24 * 24 + 24 + outputs * 24 + outputs
-    assert record["costs"]["trained_params"] == counts
+    assert record.costs.trained_params == counts
     [rate] = {trial["learning_rate"] for trial in row["trials"]}
-    assert record["trial"] == {"learning_rate": rate, "weight_decay": 0.1}
-    assert record["metrics"]["test"][record["metric"]] is not None
+    assert record.trial == {"learning_rate": rate, "weight_decay": 0.1}
+    assert record.metrics["test"][record.metric] is not None
     [stage] = (tmp_path / "results/stages").glob("*.safetensors")
     before = load_file(stage)
-    found = load_trained(tmp_path / "results", record["run_id"])
+    found = load_trained(tmp_path / "results", record.run_id)
     assert before["head:/bias"].shape == (3,) and found["head:/bias"].shape == (outputs,)
     factors = [path for path in found if path.startswith("lora:")]
     assert max(np.abs(before[path]).max() for path in factors) > 0.05

@@ -7,21 +7,24 @@ from typing import Any
 
 from research.common.files import write_atomically
 from research.experiments.plan import Run
-from research.records.schema import to_json
-from research.records.tensorboard_log import TensorboardLog
+from research.records.schema import Evaluation, RunRecord, to_json
+from research.records.tensorboard_log import BoardName, TensorboardLog
 
-History = Sequence[Sequence[Any]]  # (step, train loss, dev score, dev loss) per evaluation
-NAMES = ("step", "train_loss", "dev_score", "dev_loss")
+History = Sequence[Sequence[Any]]  # rows as `Evaluation` has them
 
 
 class MetricsLog:
     """Writes the metrics of runs in a results folder, of which each has a file of its own, so that
     threads and processes do not meet.
 
-    A line of JSON for each evaluation, as it is made: the run's id, the stage and `NAMES`; and a
-    last one with the status and the metrics of each split. The first line that a process writes of
-    a run replaces the file, by all lines so far: a resumed run has each line once, and one that a
-    killed process wrote in part is gone. board: None where TensorBoard is not asked for.
+    A line of JSON for each evaluation, as it is made: the run's id, the stage and the fields of
+    `Evaluation`; then a last line with the status and the metrics of each split. The first line
+    that a process writes of a run replaces the file, by all lines so far: a resumed run has each
+    line once, and a line that a killed process wrote in part is gone.
+
+    Attributes:
+        folder: folder of the files.
+        board: the TensorBoard log; None where it is not wanted.
     """
 
     def __init__(self, folder: Path, tensorboard: bool = False):
@@ -34,7 +37,7 @@ class MetricsLog:
         earlier: the histories of the stages before.
         """
         written, index = 0, len(earlier)
-        board = self.board and self.board.open(_about(run), earlier)
+        board = self.board and self.board.open(_board_name(run), earlier)
 
         def write(history: History) -> None:
             nonlocal written
@@ -50,14 +53,13 @@ class MetricsLog:
 
         return write
 
-    def finish(self, record: Mapping[str, Any]) -> None:
+    def finish(self, record: RunRecord) -> None:
         """Writes all lines of a run, the last one included."""
-        id, histories = record["run_id"], record["history"]
-        scores = {split: of for split, of in record["metrics"].items() if of is not None}
-        last = {"run_id": id, "status": record["status"], "metric": record["metric"], **scores}
-        self._replace(id, [*metric_lines(id, histories), last])
+        last = {"run_id": record.run_id, "status": record.status, "metric": record.metric}
+        lines = [*metric_lines(record.run_id, record.history), {**last, **record.metrics}]
+        self._replace(record.run_id, lines)
         if self.board:
-            self.board.finish(record, histories, scores)
+            self.board.finish(record)
 
     def _replace(self, id: str, found: Sequence[Mapping[str, Any]]) -> None:
         write_atomically(self._file(id), _text(found).encode())
@@ -69,7 +71,7 @@ class MetricsLog:
 def metric_lines(id: str, histories: Sequence[History], first: int = 0) -> list[dict[str, Any]]:
     """A mapping for each evaluation of a run's stages, of which the first one here is `first`."""
     return [
-        {"run_id": id, "stage": stage, **dict(zip(NAMES, entry, strict=True))}
+        {"run_id": id, "stage": stage, **dict(zip(Evaluation._fields, entry, strict=True))}
         for stage, history in enumerate(histories, first)
         for entry in history
     ]
@@ -79,12 +81,6 @@ def _text(found: Sequence[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(to_json(line), allow_nan=False) + "\n" for line in found)
 
 
-def _about(run: Run) -> dict[str, Any]:
-    """What a record says of a run that is not yet recorded."""
-    return {
-        "run_id": run.id,
-        "approach": run.cell.approach.name,
-        "task": run.cell.task.name,
-        "regime": str(run.cell.regime),
-        "seed": run.seeds.sample,
-    }
+def _board_name(run: Run) -> BoardName:
+    cell = run.cell
+    return BoardName(cell.approach.name, cell.task.name, str(cell.regime), run.seeds.sample, run.id)

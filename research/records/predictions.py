@@ -244,3 +244,18 @@ def parse_texts(content: bytes, field: str) -> TextPredictions:
     if list(numbers) != [str(item) for item in range(len(numbers))] or not all(known):
         raise InputError(field, numbers[:5], "items are numbered 0, 1, 2, ..., with references")
     return TextPredictions(outputs, known, items)
+
+
+AnyPredictions = Predictions | TextPredictions | NumberPredictions
+
+
+def prediction_class(kind: str) -> type[AnyPredictions]:
+    """The class of stored predictions for an answer kind: label, text or number."""
+    return {"label": Predictions, "text": TextPredictions, "number": NumberPredictions}[kind]
+
+
+def parse_answers(content: bytes, labels: Sequence[str], metric: str, field: str) -> AnyPredictions:
+    """The predictions in a file: classes where there are labels, numbers or texts by the metric."""
+    if labels:
+        return parse_predictions(content, list(labels), field)
+    return (parse_numbers if metric in NUMBER_METRICS else parse_texts)(content, field)

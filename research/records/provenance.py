@@ -6,11 +6,11 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import jax
 
 import research
+from research.records.schema import GitState, Hardware, Provenance
 
 LIBRARIES = (
     "jax",
@@ -29,9 +29,9 @@ LIBRARIES = (
 
 
 @functools.cache
-def provenance() -> dict[str, Any]:
-    """The fields `libraries`, `git` and `hardware` of a run record; this process keeps them."""
-    return {"libraries": libraries(), "git": git_state(), "hardware": hardware()}
+def provenance() -> Provenance:
+    """Libraries, commit and machine of this process, computed once."""
+    return Provenance(libraries(), git_state(), hardware())
 
 
 def libraries() -> dict[str, str | None]:
@@ -39,7 +39,7 @@ def libraries() -> dict[str, str | None]:
     return {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
 
 
-def git_state(package: Path | None = None) -> dict[str, Any] | None:
+def git_state(package: Path | None = None) -> GitState | None:
     """The commit of the code, and whether the package differs from it.
 
     Only the package's own folder counts as dirty: results and notes beside it change no number.
@@ -50,23 +50,24 @@ def git_state(package: Path | None = None) -> dict[str, Any] | None:
     commit = _git(package, "rev-parse", "HEAD")
     if not tracked or not commit:
         return None
-    return {"commit": commit, "dirty": bool(_git(package, "status", "--porcelain", "--", "."))}
+    dirty = bool(_git(package, "status", "--porcelain", "--", "."))
+    return GitState(commit, dirty)
 
 
-def hardware() -> dict[str, Any]:
+def hardware() -> Hardware:
     """Platform, processor, cores, memory in bytes, the JAX devices by kind and count, and what the
     environment asks of XLA, such as deterministic operations on a GPU.
     """
     devices = jax.devices()
-    return {
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "memory_bytes": _memory(),
-        "device_kind": devices[0].device_kind,
-        "device_count": len(devices),
-        "xla_flags": os.environ.get("XLA_FLAGS", "").split(),
-    }
+    return Hardware(
+        platform=platform.platform(),
+        processor=_processor(),
+        cores=os.cpu_count(),
+        memory_bytes=_memory(),
+        device_kind=devices[0].device_kind,
+        device_count=len(devices),
+        xla_flags=tuple(os.environ.get("XLA_FLAGS", "").split()),
+    )
 
 
 def _version(name: str) -> str | None:

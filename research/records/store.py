@@ -1,34 +1,34 @@
-"""The store: one JSON file per run, never half-written, never silently replaced.
+"""Stores runs: one JSON file per run, written atomically and never replaced silently.
 
 Every record is checked when it is read: its name, its settings, its predictions, its numbers.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import record_checksum, run_id, sha256
+from research.records.predictions import AnyPredictions, parse_answers
 from research.records.schema import (
-    WRONG_CONTENT,
-    Kept,
-    Record,
-    check_form,
-    check_metrics,
-    parse_record,
+    UNTESTED,
+    RunRecord,
+    parse_strict_json,
     prediction_file,
-    splits,
-    to_json,
 )
+
+TOLERANCE = 1e-6  # metrics may have been computed in float32
+WRONG_CONTENT = "the content of the run record was changed"
 
 
 class RunStore:
     """The runs of one results folder: `runs/<id>.json` and `predictions/<id>.csv`, and for further
     splits `predictions/<id>.<split>.csv`.
 
-    Raises InputError if a file is in the folder's place.
+    Raises InputError if the folder is a file.
     """
 
     def __init__(self, folder: str | Path):
@@ -37,9 +37,9 @@ class RunStore:
             raise InputError("results", str(self.folder), "a folder is expected, this is a file")
 
     def clear(self) -> None:
-        """Removes what a process that was killed had half written; no other may be at work."""
-        for rest in self.folder.glob("*/.*.tmp"):
-            rest.unlink()
+        """Removes half-written files of a killed process; no other process may be running."""
+        for file in self.folder.glob("*/.*.tmp"):
+            file.unlink()
 
     def has(self, id: str) -> bool:
         """Whether a record of this id is stored."""
@@ -49,114 +49,123 @@ class RunStore:
         """The ids of all stored runs, sorted."""
         return sorted(path.stem for path in (self.folder / "runs").glob("*.json"))
 
-    def all(self) -> list[Record]:
-        """All records, each checked as by `read`, sorted by id."""
+    def all(self) -> list[RunRecord]:
+        """All records, each checked as by `load`, sorted by id."""
         return [self.read(id) for id in self.ids()]
 
-    def read(self, id: str) -> Record:
+    def read(self, id: str) -> RunRecord:
         """The record of a run, checked as by `load`."""
         return self.load(id)[0]
 
-    def load(self, id: str) -> tuple[Record, Kept | None]:
-        """A run's record and its predictions on test, None if its test score was not taken.
+    def load(self, id: str) -> tuple[RunRecord, AnyPredictions | None]:
+        """A run's record and its predictions on test, None if it was not evaluated on test.
 
         The record is checked against its file name, its settings and its predictions. Raises
         InputError naming the file and the field that is wrong.
         """
         path = self._path(id)
-        record = parse_record(path)
-        check_form(record, path)
-        for field, found in (
-            ("run_id", record["run_id"]),
-            ("settings", run_id(record["settings"])),
-        ):
-            if found != id:
-                raise InputError(f"{path}: {field}", found, f"the file is named {id}")
-        predictions = {split: self._read(record, split, path) for split in splits(record)}
-        if record.get("checksum", record_checksum(record)) != record_checksum(record):
-            raise InputError(f"{path}: checksum", record["checksum"], WRONG_CONTENT)
+        content = _read_json(path)
+        record = RunRecord.from_json(_without_checksum(content), str(path))
+        for name, value in (("run_id", record.run_id), ("settings", run_id(record.settings))):
+            if value != id:
+                raise InputError(f"{path}: {name}", value, f"the file is named {id}")
+        _check_splits(record, path)
+        predictions = {split: self._predictions(record, split) for split in record.predictions}
+        if content.get("checksum") != record_checksum(content):
+            raise InputError(f"{path}: checksum", content.get("checksum"), WRONG_CONTENT)
         return record, predictions.get("test")
 
     def write(
-        self,
-        record: Mapping[str, Any],
-        predictions: Kept | None = None,
-        others: Mapping[str, Kept] | None = None,
-    ) -> Record:
+        self, record: RunRecord, predictions: Mapping[str, AnyPredictions] | None = None
+    ) -> RunRecord:
         """Stores a run, the predictions first and the record last; returns the record as stored.
 
-        A non-finite number is stored as null, since JSON has none. `predictions` belong to a record
-        with test metrics and only to such a one; `others` are those on further splits that have
-        metrics. The field `predictions` is filled in here.
+        A non-finite number is stored as null, since JSON has none. `predictions` are those on every
+        split that the record has test metrics of. The record's field `predictions` is filled in.
         Raises InputError if a run of this id exists, unless the record adds the test result to the
         same training.
         """
-        stored = to_json(record)
-        id, path = stored["run_id"], self._path(stored["run_id"])
-        given = {} if predictions is None else {"test": predictions, **(others or {})}
-        contents = {split: found.to_csv() for split, found in given.items()}
-        stored["predictions"] = _references(id, contents)
-        stored["checksum"] = record_checksum(stored)
-        check_form(stored, path)
-        if run_id(stored["settings"]) != id:
-            raise InputError(f"{path}: run_id", id, "not the id of the record's settings")
-        for split, content in contents.items():
-            check_metrics(stored, content, path, split)
+        path = self._path(record.run_id)
+        contents = {split: value.to_csv() for split, value in (predictions or {}).items()}
+        digests = {split: sha256(content) for split, content in contents.items()}
+        content = replace(record, predictions=digests).to_json()
+        content["checksum"] = record_checksum(content)
+        stored = RunRecord.from_json(_without_checksum(content), str(path))
+        if run_id(stored.settings) != stored.run_id:
+            raise InputError(
+                f"{path}: run_id", stored.run_id, "not the id of the record's settings"
+            )
+        _check_splits(stored, path)
+        for split, table in contents.items():
+            check_metrics(stored, table, path, split)
         if path.exists():
-            _check_addition(self.read(id), stored, path)
-        for split, content in contents.items():
-            write_atomically(self.folder / prediction_file(id, split), content)
-        text = json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            _check_addition(self.read(stored.run_id), stored, path)
+        for split, table in contents.items():
+            write_atomically(self.folder / prediction_file(stored.run_id, split), table)
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(path, text.encode())
         return stored
 
     def _path(self, id: str) -> Path:
         return self.folder / "runs" / f"{id}.json"
 
-    def _read(self, record: Record, split: str, path: Path) -> Kept:
+    def _predictions(self, record: RunRecord, split: str) -> AnyPredictions:
         """The predictions on a split, checked against the record."""
-        reference = splits(record)[split]
-        expected = prediction_file(record["run_id"], split)
-        if reference.get("file") != expected:
-            raise InputError(f"{path}: predictions.file", reference.get("file"), f"not {expected}")
+        path, file = self._path(record.run_id), prediction_file(record.run_id, split)
+        field = f"{path}: predictions.{split}"
         try:
-            content = (self.folder / expected).read_bytes()
+            content = (self.folder / file).read_bytes()
         except OSError as error:
-            raise InputError(
-                f"{path}: predictions.file", expected, f"cannot be read: {error}"
-            ) from error
-        if sha256(content) != reference.get("sha256"):
-            raise InputError(
-                f"{path}: predictions.sha256",
-                reference.get("sha256"),
-                f"{WRONG_CONTENT}: {expected} is not the file it was",
-            )
+            raise InputError(field, file, f"cannot be read: {error}") from error
+        digest = record.predictions[split]
+        if sha256(content) != digest:
+            raise InputError(field, digest, f"{WRONG_CONTENT}: {file} has another sha256")
         return check_metrics(record, content, path, split)
 
 
-def _references(id: str, contents: Mapping[str, bytes]) -> dict[str, Any] | None:
-    """The record's field `predictions`: the file of test and its digest, and within `others` those
-    of further splits.
-    """
-    files = {
-        split: {"file": prediction_file(id, split), "sha256": sha256(content)}
-        for split, content in contents.items()
-    }
-    if not files:
-        return None
-    test = files.pop("test")
-    return {**test, "others": files} if files else test
+def check_metrics(record: RunRecord, content: bytes, path: Path, split: str) -> AnyPredictions:
+    """The predictions in `content`; raises InputError unless they give the stored metrics."""
+    file = str(path.parent.parent / prediction_file(record.run_id, split))
+    predictions = parse_answers(content, record.labels, record.metric, file)
+    stored, recomputed = record.metrics[split], predictions.metrics()
+    for name in sorted({record.metric} | (recomputed.keys() & stored.keys())):
+        value, expected = stored.get(name), recomputed.get(name)
+        if expected is None:
+            raise InputError(f"{path}: metric", name, f"allowed are {', '.join(recomputed)}")
+        if value is None or not abs(value - expected) <= TOLERANCE:
+            allowed = f"{WRONG_CONTENT}: its predictions give {expected:.6f}"
+            raise InputError(f"{path}: metrics.{split}.{name}", value, allowed)
+    return predictions
 
 
-def _check_addition(old: Record, new: Record, path: Path) -> None:
-    """A stored run may gain its test result, and nothing else."""
-    if old["metrics"].get("test") is not None:
-        raise InputError(str(path), old["run_id"], "the run is stored with its test score already")
-    if new["metrics"].get("test") is None:
-        raise InputError(str(path), old["run_id"], "the run is stored already")
-    if old["metrics"].get("dev") != new["metrics"].get("dev"):
-        raise InputError(
-            f"{path}: metrics.dev",
-            new["metrics"].get("dev"),
-            f"the stored training of this run has {old['metrics'].get('dev')}",
-        )
+def _read_json(path: Path) -> Any:
+    try:
+        return parse_strict_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), str(error), "a run record in JSON is expected") from error
+
+
+def _without_checksum(content: Any) -> Any:
+    if not isinstance(content, dict):
+        return content
+    return {name: value for name, value in content.items() if name != "checksum"}
+
+
+def _check_splits(record: RunRecord, path: Path) -> None:
+    """Raises InputError unless the splits with test metrics are those with predictions."""
+    differing = (record.metrics.keys() - set(UNTESTED)) ^ record.predictions.keys()
+    if differing:
+        names = " and ".join(f"metrics.{split}" for split in sorted(differing))
+        allowed = f"predictions and {names} come together"
+        raise InputError(f"{path}: predictions", dict(record.predictions), allowed)
+
+
+def _check_addition(old: RunRecord, new: RunRecord, path: Path) -> None:
+    """Raises InputError unless `new` adds the test result to the stored run."""
+    if old.tested:
+        raise InputError(str(path), old.run_id, "the run is stored with its test score already")
+    if not new.tested:
+        raise InputError(str(path), old.run_id, "the run is stored already")
+    if old.metrics.get("dev") != new.metrics.get("dev"):
+        allowed = f"the stored training of this run has {old.metrics.get('dev')}"
+        raise InputError(f"{path}: metrics.dev", new.metrics.get("dev"), allowed)

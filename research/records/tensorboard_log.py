@@ -8,13 +8,24 @@ import importlib.util
 import math
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from research.common.errors import InputError
+from research.records.schema import RunRecord
 
 TAGS = ("train/loss", "dev/score", "dev/loss")  # of what follows the step in a history
+
+
+class BoardName(NamedTuple):
+    """What identifies a run on the board: approach, task, regime, seed and run id."""
+
+    approach: str
+    task: str
+    regime: str
+    seed: int
+    run_id: str
 
 
 class TensorboardLog:
@@ -31,44 +42,42 @@ class TensorboardLog:
         self.folder = folder
         self._writers: dict[str, Any] = {}
 
-    def open(self, run: Mapping[str, Any], earlier: Sequence[Any]) -> Callable[[Any], None]:
+    def open(self, run: BoardName, earlier: Sequence[Any]) -> Callable[[Any], None]:
         """What is to be called with the history of a run's stage whenever it may have grown."""
         written, begun = 0, sum(history[-1][0] for history in earlier if history)
 
         def write(history: Sequence[Any]) -> None:
             nonlocal written
-            if run["run_id"] not in self._writers:
+            if run.run_id not in self._writers:
                 self._start(run, earlier)
-            writer = self._writers[run["run_id"]]
+            writer = self._writers[run.run_id]
             _add(writer, history[written:], begun)
             writer.flush()
             written = len(history)
 
         return write
 
-    def finish(
-        self, record: Mapping[str, Any], histories: Sequence[Any], scores: Mapping[str, Any]
-    ) -> None:
-        """Adds the metrics of each split, after whatever of the histories is not yet there."""
-        if record["run_id"] not in self._writers:
-            self._start(record, histories)
-        writer = self._writers.pop(record["run_id"])
-        end = sum(history[-1][0] for history in histories if history)
-        for split, metrics in scores.items():
+    def finish(self, record: RunRecord) -> None:
+        """Adds the metrics of each split, after the missing evaluations."""
+        if record.run_id not in self._writers:
+            name = BoardName(*record.cell, record.seed, record.run_id)
+            self._start(name, record.history)
+        writer = self._writers.pop(record.run_id)
+        end = sum(history[-1].step for history in record.history if history)
+        for split, metrics in record.metrics.items():
             for name, value in metrics.items():
                 if value is not None and math.isfinite(value):
                     writer.add_scalar(f"end/{split}/{name}", value, end)
         writer.close()
 
-    def _start(self, run: Mapping[str, Any], histories: Sequence[Any]) -> None:
+    def _start(self, run: BoardName, histories: Sequence[Any]) -> None:
         """A new folder with these histories."""
         from tensorboardX import SummaryWriter  # takes a third of a second to import
 
-        names = [str(run[name]) for name in ("approach", "task", "regime")]
-        names.append(f"seed {run['seed']} {run['run_id']}")
+        names = (run.approach, run.task, run.regime, f"seed {run.seed} {run.run_id}")
         folder = self.folder.joinpath(*(re.sub(r"[^\w.+-]+", "_", name) for name in names))
         shutil.rmtree(folder, ignore_errors=True)
-        writer = self._writers[run["run_id"]] = SummaryWriter(str(folder))
+        writer = self._writers[run.run_id] = SummaryWriter(str(folder))
         begun = 0
         for history in histories:
             _add(writer, history, begun)

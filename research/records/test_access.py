@@ -1,41 +1,91 @@
-"""The lock on test: which choices of a cell have seen it, and when.
+"""The log of test evaluations: which choices of a cell were evaluated on test, and when.
 
-`test_looks.jsonl` lies beside runs/, a line for each choice, chained by checksums: a line cannot be
-changed or taken out from between others unnoticed, and the deletion of runs does not delete it.
+`test_access.jsonl` lies beside runs/, with a line for each choice. The lines are chained by
+checksums, so a changed or removed line is noticed, and deleting runs does not delete the log.
 """
 
 import datetime
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from research.common.config import build
 from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import canonical, record_checksum, run_id
 from research.common.json_io import parse_json
-from research.experiments.plan import Run
-from research.records.schema import Record
-from research.records.trial_selection import CellKey, cell_of
-from research.tasks.task import Task, examples_to_json
-from research.tasks.task import task_checksum as digest
+from research.records.schema import CellKey, RunRecord
 
-TestAccess = dict[str, Any]
-FILE = "test_looks.jsonl"
-# Other seeds of the same choice are no other choice; nor is the same one by newer code, of which
-# the line tells all the same.
-NO_CHOICE = ("seed", "code_version")
-# What makes a look the same as another: a cell, a choice of it and a code version.
-SAME = ("approach", "task", "regime", "task_checksum", "choice", "code_version")
-FIELDS = (*SAME, "test", "trial", "protocol", "when")
+if TYPE_CHECKING:  # JAX and transformers are not needed to read a log
+    from research.experiments.plan import Run
+    from research.tasks.task import Task
+
+FILE = "test_access.jsonl"
+# Another seed or another version of the code does not make another choice.
+NOT_IDENTIFYING = ("seed", "code_version")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The budget of the cell: seeds, search seeds and number of trials."""
+
+    seeds: int
+    search_seeds: int
+    trials: int
+
+
+@dataclass(frozen=True)
+class TestAccess:
+    """One choice of a cell that was evaluated on test.
+
+    Attributes:
+        approach: name of the approach.
+        task: name of the task.
+        regime: the regime.
+        task_checksum: checksum of the task's data.
+        choice: hash of the settings without seed and code version.
+        code_version: version of the code's numbers.
+        trial: the chosen trial.
+        protocol: the budget of the cell.
+        when: time, ISO 8601 in UTC.
+        test: checksum of the test examples; None where it is not known.
+    """
+
+    approach: str
+    task: str
+    regime: str
+    task_checksum: str
+    choice: str
+    code_version: int
+    trial: Mapping[str, Any]
+    protocol: Protocol
+    when: str
+    test: str | None = None
+
+    __test__ = False  # not a test of pytest
+
+    @property
+    def cell(self) -> CellKey:
+        """The cell: approach, task and regime."""
+        return self.approach, self.task, self.regime
+
+    @property
+    def identity(self) -> str:
+        """Equal for two accesses of the same choice by the same version of the code."""
+        fields = (*self.cell, self.task_checksum, self.choice, self.code_version)
+        return canonical(fields)
 
 
 class TestAccessLog:
-    """The looks at test in a results folder. The threads of a sweep share one.
+    """The log of test evaluations of a results folder. The threads of a sweep share one.
 
-    Raises InputError for a file that is not what it was.
+    Raises InputError for a file that was changed.
     """
+
+    __test__ = False  # not a test of pytest
 
     def __init__(self, folder: Path):
         self.path = folder / FILE
@@ -43,134 +93,160 @@ class TestAccessLog:
 
     @property
     def lost(self) -> bool:
-        """Whether test was seen and nothing here tells by which choices, but for the runs."""
-        folder = self.path.parent
-        return not self.path.is_file() and any((folder / "predictions").glob("*.csv"))
+        """Whether the file is missing although runs were evaluated on test."""
+        return not self.path.is_file() and has_predictions(self.path.parent)
 
     def all(self) -> list[TestAccess]:
-        """From the first on; none where there is no file."""
-        if not self.path.is_file():
-            return []
-        found, before = list[TestAccess](), ""
-        for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
-            look = _parsed(line, f"{self.path}: line {number}")
-            if look.get("previous") != before or look.get("checksum") != record_checksum(look):
-                allowed = "a look at test that is not what it was, or not after the one before"
-                raise InputError(f"{self.path}: line {number}", look.get("checksum"), allowed)
-            found.append(look)
-            before = look["checksum"]
-        return found
+        """All entries, the first one first; none where there is no file."""
+        return [access for access, _ in self._entries()]
 
-    def record(self, run: Run) -> None:
-        """Before test is scored for a run: its choice is added, unless it is there."""
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        cell = run.cell
-        seen = {
-            "approach": cell.approach.name,
-            "task": cell.task.name,
-            "regime": str(cell.regime),
-            "trial": dict(run.trial),
-            "settings": run.settings,
-            "configuration": run.configuration,
-            "created": now,
-        }
-        self._add([_access(seen, test_checksum(cell.task))])
+    def record(self, run: "Run") -> None:
+        """Adds the choice of a run, unless it is there; called before the run sees test."""
+        from research.tasks.task import examples_to_json, task_checksum
 
-    def backfill(self, records: Iterable[Record], tasks: Iterable[Task]) -> None:
-        """Adds the looks of stored runs that are not there: of runs older than the file, and where
-        the file was lost. tasks: those at hand, whose test data are known.
+        cell, now = run.cell, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        experiment = cell.experiment
+        access = TestAccess(
+            approach=cell.approach.name,
+            task=cell.task.name,
+            regime=str(cell.regime),
+            task_checksum=cell.task.checksum,
+            choice=_choice(run.settings),
+            code_version=run.settings["code_version"],
+            trial=dict(run.trial),
+            protocol=Protocol(experiment.seeds, experiment.search_seeds, len(cell.trials)),
+            when=now,
+            test=task_checksum(examples_to_json(cell.task.test)),
+        )
+        self._add([access])
+
+    def backfill(self, records: Iterable[RunRecord], tasks: Iterable["Task"]) -> None:
+        """Adds the accesses of stored runs that are missing, as where the file was lost.
+
+        Args:
+            records: records of the folder.
+            tasks: the loaded tasks, whose test data are known.
         """
-        tests = {task.checksum: test_checksum(task) for task in tasks}
+        from research.tasks.task import examples_to_json, task_checksum
+
+        tests = {task.checksum: task_checksum(examples_to_json(task.test)) for task in tasks}
         self._add(accesses_of(records, tests))
 
-    def _add(self, looks: Iterable[TestAccess]) -> None:
+    def _add(self, accesses: Iterable[TestAccess]) -> None:
         with self._lock:
-            known = self._known
-            new = [look for look in looks if _same(look) not in known]
-            new = list({_same(look): look for look in reversed(new)}.values())[::-1]
+            known = self._identities
+            new: dict[str, TestAccess] = {}
+            for access in accesses:
+                if access.identity not in known:
+                    new.setdefault(access.identity, access)
             if not new:
                 return
-            found = self.all()
-            for look in new:
-                look["previous"] = found[-1]["checksum"] if found else ""
-                found.append({**look, "checksum": record_checksum(look)})
-            text = "".join(f"{canonical(look)}\n" for look in found)
-            write_atomically(self.path, text.encode())
-            known.update(map(_same, new))
+            entries = self._entries()
+            lines = self.path.read_bytes().splitlines() if entries else []
+            previous = entries[-1][1] if entries else ""
+            for access in new.values():
+                line = {**asdict(access), "previous": previous}
+                previous = record_checksum(line)
+                lines.append(canonical({**line, "checksum": previous}).encode())
+            write_atomically(self.path, b"".join(line + b"\n" for line in lines))
+            known.update(new)
+
+    def _entries(self) -> list[tuple[TestAccess, str]]:
+        """Each entry and its checksum."""
+        if not self.path.is_file():
+            return []
+        entries, previous = list[tuple[TestAccess, str]](), ""
+        for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
+            source = f"{self.path}: line {number}"
+            fields = _parse_line(line, source)
+            checksum = fields.get("checksum")
+            if fields.get("previous") != previous or checksum != record_checksum(fields):
+                allowed = "the line was changed, or the line before it was changed or removed"
+                raise InputError(source, checksum, allowed)
+            names = fields.keys() - {"previous", "checksum"}
+            access = build(TestAccess, {name: fields[name] for name in names}, source)
+            entries.append((access, str(checksum)))
+            previous = checksum
+        return entries
 
     @cached_property
-    def _known(self) -> set[str]:
-        return set(map(_same, self.all()))
+    def _identities(self) -> set[str]:
+        return {access.identity for access in self.all()}
 
 
-def accesses_of(records: Iterable[Record], tests: Mapping[str, str]) -> list[TestAccess]:
-    """Of the tested runs among these, the oldest first. tests: of test data, by task checksum."""
-    found = []
-    for record in records:
-        if record["metrics"].get("test") is not None:
-            test = tests.get(str(_task_checksum(record["settings"])))
-            found.append(_access(record, test))
-    return sorted(found, key=lambda look: str(look["when"]))
+def has_predictions(folder: Path) -> bool:
+    """Whether a results folder has predictions, so that test was seen."""
+    return any((folder / "predictions").glob("*.csv"))
 
 
-def seen_by_cell(folder: Path, records: Iterable[Record]) -> dict[CellKey, tuple[int, int]]:
-    """See `seen`, of the cells of these records of a folder. The records tell of looks as well, so
-    that they count where the file is lost or older runs have none.
+def accesses_of(records: Iterable[RunRecord], tests: Mapping[str, str]) -> list[TestAccess]:
+    """The accesses of the tested runs among `records`, the oldest first.
+
+    Args:
+        records: records of runs.
+        tests: checksum of the test examples, by checksum of the task.
+    """
+    accesses = [
+        TestAccess(
+            *record.cell,
+            task_checksum=record.data.task_checksum,
+            choice=_choice(record.settings),
+            code_version=record.code_version,
+            trial=record.trial,
+            protocol=Protocol(
+                record.configuration.seeds,
+                record.configuration.search_seeds,
+                len(record.configuration.trials),
+            ),
+            when=record.created,
+            test=tests.get(record.data.task_checksum),
+        )
+        for record in records
+        if record.tested
+    ]
+    return sorted(accesses, key=lambda access: access.when)
+
+
+def count_accesses_by_cell(
+    folder: Path, records: Iterable[RunRecord]
+) -> dict[CellKey, tuple[int, int]]:
+    """See `count_accesses`, for the cells of these records of a folder.
+
+    The records count as well as the log, since the file may be lost.
     """
     records = list(records)
-    looks = [*TestAccessLog(folder).all(), *accesses_of(records, {})]
-    tasks = {cell_of(record): _task_checksum(record["settings"]) for record in records}
-    return {cell: seen(looks, cell, task) for cell, task in tasks.items()}
+    accesses = [*TestAccessLog(folder).all(), *accesses_of(records, {})]
+    checksums = {record.cell: record.data.task_checksum for record in records}
+    return {cell: count_accesses(accesses, cell, checksum) for cell, checksum in checksums.items()}
 
 
-def seen(looks: Iterable[TestAccess], cell: CellKey, task_checksum: str | None) -> tuple[int, int]:
-    """How many choices of a cell saw its test data, and by how many versions of the code.
+def count_accesses(
+    accesses: Iterable[TestAccess], cell: CellKey, task_checksum: str
+) -> tuple[int, int]:
+    """(choices of a cell that were evaluated on its test data, versions of the code that did so).
 
-    task_checksum: of the task as the cell's runs have it. A look at the test data of another
-    version of the task counts if they are the same.
+    An access with another version of the task counts if the test data were the same.
     """
-    own = [look for look in looks if (look["approach"], look["task"], look["regime"]) == cell]
-    same = {look["test"] for look in own if look["task_checksum"] == task_checksum} - {None}
-    own = [look for look in own if look["task_checksum"] == task_checksum or look["test"] in same]
-    return len({look["choice"] for look in own}), len({look["code_version"] for look in own})
+    of_cell = [access for access in accesses if access.cell == cell]
+    tests = {access.test for access in of_cell if access.task_checksum == task_checksum} - {None}
+    counted = [
+        access
+        for access in of_cell
+        if access.task_checksum == task_checksum or access.test in tests
+    ]
+    choices = {access.choice for access in counted}
+    return len(choices), len({access.code_version for access in counted})
 
 
-def test_checksum(task: Task) -> str:
-    """Of the test examples, whatever they are asked with."""
-    return digest(examples_to_json(task.test))
+def _choice(settings: Mapping[str, Any]) -> str:
+    return run_id({k: value for k, value in settings.items() if k not in NOT_IDENTIFYING})
 
 
-def _access(run: Mapping[str, Any], test: str | None) -> TestAccess:
-    """Of a run by its record, or by as much as is known of it before. test: of its test data."""
-    settings, configuration = run["settings"], run["configuration"]
-    choice = {name: value for name, value in settings.items() if name not in NO_CHOICE}
-    return {
-        **{name: run[name] for name in ("approach", "task", "regime", "trial")},
-        "task_checksum": _task_checksum(settings),
-        "choice": run_id(choice),
-        "code_version": settings.get("code_version"),
-        "test": test,
-        "protocol": {
-            **{name: configuration.get(name) for name in ("seeds", "search_seeds")},
-            "trials": len(configuration.get("trials", ())),
-        },
-        "when": run.get("created"),
-    }
-
-
-def _task_checksum(settings: Mapping[str, Any]) -> str | None:
-    return (settings.get("task") or {}).get("checksum")
-
-
-def _same(look: TestAccess) -> str:
-    return canonical([look[name] for name in SAME])
-
-
-def _parsed(line: bytes, where: str) -> TestAccess:
+def _parse_line(line: bytes, source: str) -> Mapping[str, Any]:
     try:
-        look = parse_json(line)
+        fields = parse_json(line)
     except ValueError as error:
-        raise InputError(where, str(error), "a look at test in JSON is expected") from error
-    if not isinstance(look, dict) or not set(FIELDS) <= look.keys():
-        raise InputError(where, look, f"a JSON object with {', '.join(FIELDS)} is expected")
-    return look
+        raise InputError(source, str(error), "a line of JSON is expected") from error
+    if not isinstance(fields, dict):
+        raise InputError(source, fields, "a JSON object is expected")
+    return fields

@@ -1,13 +1,12 @@
 """The tables of a results folder as files.
 
-table.md, table.tex and table.csv; costs.md and costs.tex, the cost store; criteria.md and
-criteria.tex; data.md where there is a data.json; tuning.md and tuning.tex where a search on dev is
-finished; prompts.md and prompts.tex where prompts were searched through; worth.md and worth.tex
-where a task has several numbers of examples; seeds.md and seeds.tex where sources of variance were
-told apart; page.html, with all of them and figures.
+table.md, table.tex and table.csv; costs.md and costs.tex; criteria.md and criteria.tex; data.md
+where there is a data.json; tuning.md and tuning.tex where a search on dev is finished; prompts.md
+and prompts.tex where prompts were searched; data_efficiency.md and data_efficiency.tex where a task
+has several numbers of examples; seeds.md and seeds.tex where there are crossed seeds; page.html,
+with all of them and figures.
 
-They are made from runs/, predictions/, data.json and prices.json alone, and the same of these give
-the same bytes.
+They are built from the runs, data.json and prices.json alone; equal inputs give equal bytes.
 """
 
 import csv
@@ -67,7 +66,7 @@ def build_tables(folder: Path) -> tuple[tuple[Table, ...], dict[str, bytes]]:
         "costs": bill,
         "criteria": criteria_tables(grid),
         "tuning": tuning_tables(grid),
-        "worth": data_efficiency_tables(grid),
+        "data_efficiency": data_efficiency_tables(grid),
         "seeds": variance_tables(grid),
     }
     for name, layouts in several.items():
@@ -83,7 +82,7 @@ def build_tables(folder: Path) -> tuple[tuple[Table, ...], dict[str, bytes]]:
         {
             "Costs": several["costs"],
             "How each approach was tuned": several["tuning"],
-            "What a label is worth": several["worth"],
+            "Data efficiency": several["data_efficiency"],
             "Where the variance comes from": several["seeds"],
             "Prompts": [one for one in (searches,) if one is not None],
             "Data": [one for one in (survey,) if one is not None],
@@ -128,7 +127,7 @@ def table_csv(grid: Grid) -> str:
 def _line(cell: ResultCell, metric: str) -> list[str]:
     score = cell.score(metric)
     approach, task, _ = cell.key
-    used = statistics.median_low(run["n_train"] for run in cell.runs)
+    used = statistics.median_low(run.n_train for run in cell.runs)
     return [
         approach,
         task,
@@ -139,7 +138,7 @@ def _line(cell: ResultCell, metric: str) -> list[str]:
         _number(cell.cost("trained_params"), 0),
         _number(cell.cost("stored_bytes"), 0),
         _number(cell.cost("train_seconds"), 3),
-        " ".join(run["run_id"] for run in cell.runs),
+        " ".join(run.run_id for run in cell.runs),
     ]
 
 

@@ -1,15 +1,26 @@
 """The results of one run, from training and from test, and its record."""
 
 import datetime
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
+from research.common.config import build
 from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.answer_kinds.select import answer_kind
 from research.experiments.plan import CODE_VERSION, Run
-from research.experiments.seeds import Seeds
+from research.records.predictions import AnyPredictions, prediction_class
 from research.records.provenance import provenance
-from research.records.schema import Kept, Record, prediction_class
+from research.records.schema import (
+    BackboneReference,
+    Configuration,
+    Costs,
+    DataChecksums,
+    Forgetting,
+    Notes,
+    RunRecord,
+    StepMemory,
+    to_json,
+)
 from research.runs.robustness import robustness
 from research.tasks.metrics.classification import METRIC_VERSION
 from research.tasks.task import Task
@@ -31,7 +42,7 @@ class Result:
         history: for each stage (step, train loss, dev score, dev loss) of each evaluation.
     """
 
-    status: str
+    status: Literal["finished", "diverged"]
     n_train: int
     metrics: dict[str, dict[str, float] | None]
     costs: dict[str, Any]
@@ -52,65 +63,56 @@ class TestResult(NamedTuple):
         language_model: see `research.runs.forgetting`; None where it was not measured.
     """
 
-    predictions: dict[str, Kept]
+    predictions: dict[str, AnyPredictions]
     costs: dict[str, float]
     notes: dict[str, Any]
     language_model: dict[str, Any] | None
 
 
-def make_record(run: Run, result: Result) -> Record:
-    """The run record, test not yet scored."""
-    task = run.cell.task
-    seeds = {"seeds": asdict(run.seed)} if isinstance(run.seed, Seeds) else {}
-    return {
-        "run_id": run.id,
-        "approach": run.cell.approach.name,
-        "task": task.name,
-        "regime": str(run.cell.regime),
-        "n_train": result.n_train,
-        "trial": dict(run.trial),
-        "seed": run.seeds.sample,
-        **seeds,
-        "metric": task.metric,
-        "labels": list(task.labels),
-        "status": result.status,
-        "metrics": {**result.metrics, "test": None},
-        "costs": result.costs,
-        "notes": result.notes,
-        "data": result.data,
-        "backbone": result.backbone,
-        "cohort": result.cohort,
-        "history": result.history,
-        "settings": run.settings,
-        "configuration": run.configuration,
-        "code_version": CODE_VERSION,
-        "metric_version": METRIC_VERSION,
-        **provenance(),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
+def make_record(run: Run, result: Result) -> RunRecord:
+    """The record of a trained run, not yet evaluated on test."""
+    cell, memory = run.cell, result.costs.get("memory")
+    return RunRecord(
+        run_id=run.id,
+        approach=cell.approach.name,
+        task=cell.task.name,
+        regime=str(cell.regime),
+        n_train=result.n_train,
+        trial=dict(run.trial),
+        seeds=run.seeds,
+        metric=cell.task.metric,
+        labels=tuple(cell.task.labels),
+        status=result.status,
+        metrics={split: values for split, values in result.metrics.items() if values is not None},
+        costs=Costs(**{**result.costs, "memory": StepMemory(**memory) if memory else None}),
+        notes=build(Notes, to_json(result.notes), "notes"),
+        data=DataChecksums(**result.data),
+        backbone=BackboneReference(**result.backbone) if result.backbone else None,
+        cohort=result.cohort,
+        history=result.history,
+        settings=run.settings,
+        configuration=build(Configuration, run.configuration, "configuration"),
+        code_version=CODE_VERSION,
+        metric_version=METRIC_VERSION,
+        provenance=provenance(),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
 
 
-def with_test_scores(
-    record: Record, run: Run, test: TestResult
-) -> tuple[Record, Kept, dict[str, Kept]]:
-    """The record with its test scores, the predictions they come from, and those on the other
-    splits of `Task.tests`.
-    """
-    task = run.cell.task
-    others = dict(test.predictions)
-    metrics = {split: predicted.metrics() for split, predicted in others.items()}
-    complete = {
-        **record,
-        "metrics": {**record["metrics"], **metrics},
-        "costs": {**record["costs"], **test.costs},
-        "notes": {**record["notes"], **test.notes},
-        "robustness": robustness(task, test.predictions),
-        "language_model": test.language_model,
-    }
-    return complete, others.pop("test"), others
+def with_test_result(record: RunRecord, run: Run, test: TestResult) -> RunRecord:
+    """The record completed with the metrics, costs and notes of the evaluation on test."""
+    scores = {split: predicted.metrics() for split, predicted in test.predictions.items()}
+    return replace(
+        record,
+        metrics={**record.metrics, **scores},
+        costs=replace(record.costs, **test.costs),
+        notes=replace(record.notes, **test.notes),
+        robustness=robustness(run.cell.task, test.predictions),
+        forgetting=Forgetting(**test.language_model) if test.language_model else None,
+    )
 
 
-def predictions(task: Task, split: str, answers: Answers) -> Kept:
+def predictions(task: Task, split: str, answers: Answers) -> AnyPredictions:
     """The stored predictions from the answers to a split of `Task.tests`."""
     kind = answer_kind(task)
     return prediction_class(kind.name)(**kind.prediction_fields(task.tests[split], answers))

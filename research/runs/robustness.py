@@ -1,15 +1,14 @@
 """How evenly a tested run does, as its record has it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
 
-from research.records.schema import Kept
+from research.records.predictions import AnyPredictions
+from research.records.schema import Robustness
 from research.stats.groups import agreement, by_length, group_scores
 from research.tasks.task import Task
 
 
-def robustness(task: Task, predictions: Mapping[str, Kept]) -> dict[str, Any]:
+def robustness(task: Task, predictions: Mapping[str, AnyPredictions]) -> Robustness:
     """groups: the mean worth of the answers (the share of right ones where labels are chosen) and
     the number of test items, by label, by length in characters and by the task's own groups; none
     where answers are numbers, which are not right or wrong. paraphrases: how many predictions stay
@@ -25,11 +24,10 @@ def robustness(task: Task, predictions: Mapping[str, Kept]) -> dict[str, Any]:
         "group": task.groups,
     }
     right = test.item_scores(task.metric)
-    return {
-        "groups": {
-            kind: {name: asdict(share) for name, share in group_scores(right, names).items()}
-            for kind, names in named.items()
-            if names and right is not None
-        },
-        "paraphrases": None if other is None else agreement(test.predicted, other.predicted),
+    groups = {
+        kind: group_scores(right, names)
+        for kind, names in named.items()
+        if names and right is not None
     }
+    same = None if other is None else agreement(test.predicted, other.predicted)
+    return Robustness(groups, same)

@@ -8,7 +8,7 @@ from research.interop.peft import load_adapter
 from research.interop.prompt_file import load_prompt
 from research.methods.method import Leaves, Method, added_to, flat
 from research.models.backbone import Backbone
-from research.records.schema import Record
+from research.records.schema import BackboneReference, RunRecord
 from research.records.store import RunStore
 from research.records.weights import load_trained
 from research.training.optimizer import Schedule
@@ -16,17 +16,17 @@ from research.training.optimizer import Schedule
 Source = tuple[tuple[Method, ...], Leaves]
 
 
-def record_of(results: str, id: str) -> Record:
-    """The record of a run; raises InputError where the folder has no such run, or one that used no
-    backbone.
+def record_of(results: str, id: str) -> tuple[RunRecord, BackboneReference]:
+    """The record of a run and its backbone; raises InputError where the folder has no such run, or
+    one that used no backbone.
     """
     store = RunStore(results)
     if not store.has(id):
         raise InputError("run", id, f"{results} has no such run")
     record = store.read(id)
-    if record["backbone"] is None:
+    if record.backbone is None:
         raise InputError("run", id, "it is a baseline, which has no backbone")
-    return record
+    return record, record.backbone
 
 
 def from_run(results: str, id: str, backbone: Backbone) -> Source:
@@ -34,11 +34,11 @@ def from_run(results: str, id: str, backbone: Backbone) -> Source:
 
     Raises InputError for a run whose leaves were not kept, or that started from another backbone.
     """
-    record = record_of(results, id)
-    if record["backbone"]["checksum"] != backbone.checksum:
+    record, reference = record_of(results, id)
+    if reference.checksum != backbone.checksum:
         raise InputError("backbone", backbone.name, f"it is not the one that run {id} started from")
-    approach = Approach.parse(record["configuration"]["approach"], Schedule(), "approach")
-    methods, leaves = approach.at_work(), load_trained(Path(results), id, record.get("trained"))
+    approach = Approach.parse(record.configuration.approach, Schedule(), "approach")
+    methods, leaves = approach.at_work(), load_trained(Path(results), id, record.trained)
     for method in methods:
         if added_to(method, leaves):
             leaves |= flat(method, method.redrawn(backbone.params))

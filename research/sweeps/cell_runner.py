@@ -121,4 +121,4 @@ class CellRun:
         self.progress.finished(self.cell, len(shard.runs))
 
     def _is_tested(self, run: Run) -> bool:
-        return self.store.read(run.id)["metrics"]["test"] is not None
+        return self.store.read(run.id).tested

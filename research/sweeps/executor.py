@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from research.experiments.cohorts import Shard
@@ -12,7 +12,7 @@ from research.records.store import RunStore
 from research.records.weights import save_trained, wording_of
 from research.runs.baseline import baseline_test_result, run_baseline
 from research.runs.context import RunContext
-from research.runs.result import Result, TestResult, make_record, with_test_scores
+from research.runs.result import Result, TestResult, make_record, with_test_result
 from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
 from research.sweeps.progress import Report, reported
 
@@ -77,19 +77,21 @@ class RunExecutor:
             self._remove_checkpoints(work.shard)
         for run in work.runs:
             ordinary = not isinstance(run.seed, Seeds)
-            weights = self.keep(run) if ordinary and run.cell.experiment.keep_trained else {}
-            record = {**self.store.read(run.id), **weights}
-            tested = with_test_scores(record, run, self._test_result(run))
-            self.context.metrics_log.finish(tested[0])
-            self.store.write(*tested)
+            record = self.store.read(run.id)
+            if ordinary and run.cell.experiment.keep_trained:
+                record = replace(record, trained=self.keep(run))
+            test = self._test_result(run)
+            record = with_test_result(record, run, test)
+            self.context.metrics_log.finish(record)
+            self.store.write(record, test.predictions)
 
-    def keep(self, run: Run) -> dict[str, str]:
-        """Writes the trained leaves of a run for export; returns the record's field about them."""
+    def keep(self, run: Run) -> str | None:
+        """Writes the trained leaves of a run for export; returns the sha256 of the file."""
         if not run.approach.stages:
-            return {}
+            return None
         backbone = self.context.backbone.params
         changed = self.context.trained_leaves.read(run.id, backbone).changed
-        return {"trained": save_trained(self.store.folder, run.id, changed, wording_of(run))}
+        return save_trained(self.store.folder, run.id, changed, wording_of(run))
 
     def _run(self, shard: Shard) -> dict[str, Result]:
         """Results by run id."""

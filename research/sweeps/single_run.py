@@ -10,7 +10,7 @@ from research.experiments.cohorts import Shard, shards
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, Run, cells
 from research.experiments.seeds import Seeds
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.records.weights import is_kept
 from research.runs.context import open_context
@@ -55,7 +55,9 @@ class RunRequest:
         return self.seed if seeds == Seeds.alike(self.seed) else seeds
 
 
-def train_run(experiment: Experiment, folder: Path, request: RunRequest, report: Report) -> Record:
+def train_run(
+    experiment: Experiment, folder: Path, request: RunRequest, report: Report
+) -> RunRecord:
     """Trains a run, scores it on train and dev, and keeps its trained leaves; returns its record.
 
     A run with a record and kept leaves is not trained again. Test is left to a sweep.

@@ -108,12 +108,9 @@ def recorded(folder: Path) -> dict[Key, float]:
     """Median seconds of training a run, from the records of a results folder."""
     seconds: dict[Key, list[float]] = defaultdict(list)
     for record in RunStore(folder).all():
-        schedules = [
-            stage["schedule"] for stage in record["configuration"]["approach"].get("stages", ())
-        ]
-        work = tuple((schedule["steps"], schedule["batch_size"]) for schedule in schedules)
-        train_seconds = record["costs"].get("train_seconds")
+        stages = record.configuration.stages
+        work = tuple((stage.steps, stage.batch_size) for stage in stages)
+        train_seconds = record.costs.train_seconds
         if train_seconds is not None:
-            key = (record["approach"], record["task"], record["regime"], work)
-            seconds[key].append(train_seconds)
+            seconds[*record.cell, work].append(train_seconds)
     return {key: statistics.median(values) for key, values in seconds.items()}

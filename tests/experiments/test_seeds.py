@@ -122,21 +122,21 @@ def test_a_sweep_adds_the_crossed_runs_and_changes_no_other(
         if "seeds" in ordinary[id]:
             crossed[id] = ordinary.pop(id)
     for record in ordinary.values():
-        assert record["configuration"].pop("crossed_seeds") == 3
+        assert record.configuration.pop("crossed_seeds") == 3
         record.pop("trained", None)
     assert ordinary == results(swept)
-    assert sorted(record["approach"] for record in crossed.values()).count("LoRA") >= 6
-    tested = [record for record in crossed.values() if record["metrics"]["test"]]
+    assert sorted(record.approach for record in crossed.values()).count("LoRA") >= 6
+    tested = [record for record in crossed.values() if record.tested]
     assert len(tested) == 12 and not any("trained" in record for record in tested)
     table = (tmp_path / "table.csv").read_text()
     assert not any(id in table for id in crossed)
-    assert all(r["run_id"] in table for r in ordinary.values() if r["metrics"]["test"])
+    assert all(r.run_id in table for r in ordinary.values() if r.tested)
     assert sum(line.startswith("| ") for line in (tmp_path / "seeds.md").open()) == 2 + 2
     # Asked for again, nothing is missing.
     before = set(RunStore(tmp_path).ids())
     run(config, tmp_path)
     assert set(RunStore(tmp_path).ids()) == before
-    chosen = {r["trial"]["learning_rate"] for r in by_row(tmp_path)["LoRA"] if r["metrics"]["test"]}
+    chosen = {r.trial["learning_rate"] for r in by_row(tmp_path)["LoRA"] if r.tested}
     assert len(chosen) == 1
 
 

@@ -96,7 +96,7 @@ def test_what_a_run_trained_is_exported(tmp_path, export):
         for name, method in (("LoRA", lora), ("full", {"name": "full"}))
     ]
     results = films.run(config, tmp_path / "results")
-    ids = {record["approach"]: record["run_id"] for record in RunStore(results).all()}
+    ids = {record.approach: record.run_id for record in RunStore(results).all()}
     out = ["--results", results, "--out", tmp_path / "out", "--run"]
     code, said = export(*out, ids["full"])
     assert code == 2 and "--merge is False: it is needed" in said

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,24 +12,24 @@ import pytest
 
 from research.common.errors import InputError
 from research.records.metrics_log import MetricsLog
+from research.records.schema import Evaluation
 from research.records.store import RunStore
 from tests.records.tensorboard_files import expected_scalars, read_by_tensorboard
+from tests.run_records import make_record
 
-STAGES = [
+STAGES: list[list[list[Any]]] = [
     [[30, 0.75, 0.5, 0.7], [60, 0.5, 0.625, 0.6]],
     [[30, 0.25, 0.75, None], [40, 0.125, 0.75, 0.5]],
 ]
-RECORD: dict[str, Any] = {
-    "run_id": "abc",
-    "approach": "soft prompt / LoRA",
-    "task": "films",
-    "regime": "4-shot",
-    "seed": 3,
-    "status": "finished",
-    "metric": "accuracy",
-    "metrics": {"train": None, "dev": {"accuracy": 0.75}, "test": {"accuracy": 0.5}},
-    "history": STAGES,
-}
+RECORD = make_record(
+    seed=3,
+    run_id="abc",
+    approach="soft prompt / LoRA",
+    task="films",
+    regime="4-shot",
+    metrics={"dev": {"accuracy": 0.75}, "test": {"accuracy": 0.5}},
+    history=tuple(tuple(Evaluation(*row) for row in stage) for stage in STAGES),
+)
 RUN: Any = SimpleNamespace(
     id="abc",
     seeds=SimpleNamespace(sample=3),
@@ -75,12 +76,10 @@ def test_lines_come_as_they_are_made_and_once(tmp_path: Path):
     second(STAGES[1][:1])
     second(STAGES[1])
     assert lines(tmp_path) == list(evaluations())
-    before = {**RECORD, "metrics": {**RECORD["metrics"], "test": None}}
+    before = replace(RECORD, metrics={"dev": RECORD.metrics["dev"]})
     for record in (before, RECORD):
         resumed.finish(record)
-        scores = {"dev": {"accuracy": 0.75}, "test": record["metrics"]["test"]}
-        last = {"run_id": "abc", "status": "finished", "metric": "accuracy"}
-        last |= {split: of for split, of in scores.items() if of}
+        last = {"run_id": "abc", "status": "finished", "metric": "accuracy", **record.metrics}
         assert lines(tmp_path) == [*evaluations(), last]
         assert read_by_tensorboard(tmp_path, record) == expected_scalars(record)
     assert expected_scalars(RECORD)["train/loss"][-1] == (100, 0.125)
@@ -91,13 +90,11 @@ def test_every_run_of_a_sweep_has_its_lines_and_no_board_unless_asked(swept: Pat
     assert {path.stem for path in (swept / "metrics").iterdir()} == set(ids)
     assert not (swept / "tensorboard").exists()
     for record in RunStore(swept).all():
-        found = [
-            json.loads(line) for line in (swept / "metrics" / f"{record['run_id']}.jsonl").open()
-        ]
+        found = [json.loads(line) for line in (swept / "metrics" / f"{record.run_id}.jsonl").open()]
         steps = [line["step"] for line in found[:-1]]
-        assert steps == [entry[0] for history in record["history"] for entry in history]
-        assert found[-1]["dev"] == record["metrics"]["dev"]
-        assert found[-1].get("test") == record["metrics"]["test"]
+        assert steps == [entry[0] for history in record.history for entry in history]
+        assert found[-1]["dev"] == record.metrics["dev"]
+        assert found[-1].get("test") == record.metrics.get("test")
 
 
 def test_without_the_library_a_sentence_says_how_to_get_it(

@@ -5,7 +5,9 @@ import subprocess
 import jax
 import pytest
 
+from research.common.config import resolved
 from research.records.provenance import git_state, hardware, libraries, provenance
+from research.records.schema import GitState
 
 
 @pytest.fixture
@@ -24,14 +26,14 @@ def test_a_clean_package_is_not_dirty_and_a_changed_one_is(repository):
     head = ["git", "rev-parse", "HEAD"]
     commit = subprocess.run(head, cwd=repository, capture_output=True, text=True).stdout.strip()
     package = repository / "research"
-    assert git_state(package) == {"commit": commit, "dirty": False}
+    assert git_state(package) == GitState(commit, dirty=False)
     (repository / "results.md").write_text("new")
-    assert git_state(package) == {"commit": commit, "dirty": False}
+    assert git_state(package) == GitState(commit, dirty=False)
     (package / "new.py").write_text("y = 2\n")
-    assert git_state(package) == {"commit": commit, "dirty": True}
+    assert git_state(package) == GitState(commit, dirty=True)
     (package / "new.py").unlink()
     (package / "code.py").write_text("x = 2\n")
-    assert git_state(package) == {"commit": commit, "dirty": True}
+    assert git_state(package) == GitState(commit, dirty=True)
 
 
 def test_code_that_no_repository_tracks_has_no_state(repository, tmp_path_factory):
@@ -50,7 +52,7 @@ def test_no_git_is_no_state(repository, monkeypatch):
 def test_versions_and_hardware_are_json():
     assert libraries()["jax"] == jax.__version__
     found = hardware()
-    assert found["device_count"] == len(jax.devices()) and found["cores"] > 0
-    assert found["memory_bytes"] > 2**20
-    assert found["xla_flags"] == os.environ["XLA_FLAGS"].split() != []
-    assert set(json.loads(json.dumps(provenance()))) == {"libraries", "git", "hardware"}
+    assert found.device_count == len(jax.devices()) and found.cores
+    assert found.memory_bytes and found.memory_bytes > 2**20
+    assert list(found.xla_flags) == os.environ["XLA_FLAGS"].split() != []
+    assert json.loads(json.dumps(resolved(provenance()))).keys() == {"libraries", "git", "hardware"}

@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.records.predictions import Predictions, parse_predictions
+from research.records.schema import SCHEMA_VERSION, Evaluation, RunRecord
 from research.records.store import RunStore, run_id
+from tests.run_records import make_record
 
 LABELS = ("negative", 'a "quoted", label', "two\nlines")
 
@@ -21,34 +24,13 @@ def predictions(seed=0, items=12):
 
 
 def record(seed=0, test=None, dev=0.5, **changes):
-    settings = {"approach": {"name": "LoRA"}, "seed": seed}
-    return {
-        "run_id": run_id(settings),
-        "settings": settings,
-        "configuration": {},
-        "approach": "LoRA",
-        "task": "sentiment",
-        "regime": "16-shot",
-        "n_train": 32,
-        "trial": {"learning_rate": 0.001},
-        "seed": seed,
-        "metric": "accuracy",
-        "labels": list(LABELS),
-        "status": "finished",
-        "metrics": {"train": None, "dev": {"accuracy": dev, "loss": 1.0}, "test": test},
-        "costs": {},
-        "notes": {},
-        "data": {},
-        "backbone": None,
-        "code_version": 1,
-        "predictions": None,
-        **changes,
-    }
+    metrics = {"dev": {"accuracy": dev, "loss": 1.0}, **({"test": test} if test else {})}
+    return make_record(seed, labels=LABELS, metrics=metrics, **changes)
 
 
 def scored(seed=0, **changes):
     answers = predictions(seed)
-    return record(seed, test=answers.metrics(), **changes), answers
+    return record(seed, test=answers.metrics(), **changes), {"test": answers}
 
 
 def edit(path, change):
@@ -76,24 +58,33 @@ def test_settings_json_cannot_hold_are_refused():
 def test_a_run_comes_back_as_it_was_written(tmp_path):
     store = RunStore(tmp_path)
     run, answers = scored()
-    assert not store.has(run["run_id"]) and store.all() == []
+    assert not store.has(run.run_id) and store.all() == []
     stored = store.write(run, answers)
-    assert store.has(run["run_id"])
+    assert store.has(run.run_id)
     assert store.all() == [stored]
-    assert stored["metrics"] == run["metrics"]
-    _, back = store.load(run["run_id"])
+    assert stored.metrics == run.metrics
+    _, back = store.load(run.run_id)
     assert back is not None and back.labels == LABELS
-    np.testing.assert_array_equal(back.gold, answers.gold)
-    np.testing.assert_array_equal(back.predicted, answers.predicted)
-    np.testing.assert_allclose(back.scores, answers.scores, atol=5.1e-5)
+    np.testing.assert_array_equal(back.gold, answers["test"].gold)
+    np.testing.assert_array_equal(back.predicted, answers["test"].predicted)
+    np.testing.assert_allclose(back.scores, answers["test"].scores, atol=5.1e-5)
     assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_numpy_and_non_finite_numbers_become_json(tmp_path):
-    costs = {"step_flops": np.float32(2.0), "train_seconds": float("inf"), "shape": (1, 2)}
-    stored = RunStore(tmp_path).write(record(costs=costs))
-    assert stored["costs"] == {"step_flops": 2.0, "train_seconds": None, "shape": [1, 2]}
-    assert RunStore(tmp_path).read(stored["run_id"]) == stored
+    costs = replace(record().costs, step_flops=np.float32(2.0), train_seconds=float("inf"))
+    history = ((Evaluation(30, float("nan"), np.float64(0.5), 0.7),),)
+    stored = RunStore(tmp_path).write(record(costs=costs, history=history))
+    assert (stored.costs.step_flops, stored.costs.train_seconds) == (2.0, None)
+    assert stored.history == ((Evaluation(30, None, 0.5, 0.7),),)
+    assert RunStore(tmp_path).read(stored.run_id) == stored
+
+
+def test_a_record_of_another_schema_is_refused():
+    content = {**record().to_json(), "schema_version": SCHEMA_VERSION + 1}
+    message = rf"^old.json: schema_version is {SCHEMA_VERSION + 1}: this code reads schema version"
+    with pytest.raises(InputError, match=message):
+        RunRecord.from_json(content, "old.json")
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
@@ -146,31 +137,40 @@ def test_a_garbled_predictions_file_is_named(content, message):
         (lambda r: r["settings"].update(seed=7), "settings"),
         (
             lambda r: r["metrics"]["test"].update(accuracy=0.99),
-            "metrics.test.accuracy.*whose content is not",
+            "metrics.test.accuracy.*content .* was changed",
         ),
         (lambda r: r["metrics"]["test"].update(macro_f1=0.99), "metrics.test.macro_f1"),
         (lambda r: r["metrics"]["test"].pop("accuracy"), "metrics.test.accuracy"),
-        (lambda r: r["metrics"]["test"].update(accuracy="high"), "metrics.test.accuracy"),
-        (lambda r: r["metrics"].update(test=0.5), "metrics.test"),
-        (lambda r: r["metrics"]["dev"].update(accuracy=0.99), "checksum.*whose content is not"),
-        (lambda r: r["predictions"].update(sha256="0" * 64), "predictions.sha256"),
-        (lambda r: r["predictions"].update(file="predictions/other.csv"), "predictions.file"),
-        (lambda r: r.update(predictions=None), "come together"),
+        (
+            lambda r: r["metrics"]["test"].update(accuracy="high"),
+            r"metrics\['test'\]\['accuracy'\]",
+        ),
+        (lambda r: r["metrics"].update(test=0.5), r"metrics\['test'\]"),
+        (
+            lambda r: r["metrics"]["dev"].update(accuracy=0.99),
+            "checksum.*content .* was changed",
+        ),
+        (lambda r: r["predictions"].update(test="0" * 64), "predictions.test.*another sha256"),
+        (lambda r: r.pop("predictions"), "come together"),
         (lambda r: r.update(status="fine"), "status"),
-        (lambda r: r.update(seed="0"), "seed"),
+        (lambda r: r["seeds"].update(sample="0"), "seeds.sample"),
+        (lambda r: r.update(seed=0), "seed.*not a field"),
+        (lambda r: r.update(history=[[[1, 2]]]), "history"),
+        (lambda r: r["configuration"].update(approach={"stages": [{}]}), "stages of an approach"),
+        (lambda r: r.pop("schema_version"), "schema_version is None: this code reads"),
         (lambda r: r.pop("approach"), "approach"),
         (lambda r: r.update(labels=["a", "b", "c"]), "header"),
     ],
 )
 def test_reading_names_the_file_and_the_field_that_is_wrong(tmp_path, change, message):
     store = RunStore(tmp_path)
-    id = store.write(*scored())["run_id"]
+    id = store.write(*scored()).run_id
     edit(tmp_path / "runs" / f"{id}.json", change)
     with pytest.raises(InputError, match=f"(?s){id}.*{message}"):
         store.all()
 
 
-@pytest.mark.parametrize("content", [b"", b'{"run_id": ', b"\xff", b"[]", b"{}"])
+@pytest.mark.parametrize("content", [b"", b'{"run_id": ', b"\xff", b"[]", b"{}", b'{"x": NaN}'])
 def test_a_half_written_or_foreign_file_is_named(tmp_path, content):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "notes.json").write_bytes(content)
@@ -180,10 +180,10 @@ def test_a_half_written_or_foreign_file_is_named(tmp_path, content):
 
 def test_changed_or_missing_predictions_are_noticed(tmp_path):
     store = RunStore(tmp_path)
-    id = store.write(*scored())["run_id"]
+    id = store.write(*scored()).run_id
     path = tmp_path / "predictions" / f"{id}.csv"
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(InputError, match="sha256"):
+    with pytest.raises(InputError, match="another sha256"):
         store.read(id)
     path.unlink()
     with pytest.raises(InputError, match="cannot be read"):
@@ -202,7 +202,7 @@ def test_a_run_may_gain_its_test_result_and_is_never_replaced(tmp_path):
     store.write(run, answers)
     with pytest.raises(InputError, match="test score already"):
         store.write(run, answers)
-    assert store.read(run["run_id"])["metrics"]["test"] == run["metrics"]["test"]
+    assert store.read(run.run_id).metrics == run.metrics
 
 
 def test_what_does_not_fit_together_is_not_written(tmp_path):
@@ -213,7 +213,7 @@ def test_what_does_not_fit_together_is_not_written(tmp_path):
     with pytest.raises(InputError, match="come together"):
         store.write(record(), answers)
     with pytest.raises(InputError, match="metrics.test.accuracy"):
-        store.write({**run, "metrics": {**run["metrics"], "test": {"accuracy": 2.0}}}, answers)
+        store.write(record(test={"accuracy": 2.0}), answers)
     with pytest.raises(InputError, match="run_id"):
         store.write(record(run_id="0" * 16))
     assert store.ids() == [] and not list(tmp_path.rglob("*.csv"))
@@ -255,4 +255,4 @@ def test_two_workers_write_into_one_folder(tmp_path):
         worker.start()
     for worker in workers:
         worker.join()
-    assert sorted(r["seed"] for r in RunStore(tmp_path).all()) == list(range(20))
+    assert sorted(r.seed for r in RunStore(tmp_path).all()) == list(range(20))

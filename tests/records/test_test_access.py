@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,15 @@ import pytest
 
 from research.common.errors import InputError
 from research.records.store import RunStore
-from research.records.test_access import FILE, TestAccessLog, accesses_of, seen, seen_by_cell
+from research.records.test_access import (
+    FILE,
+    Protocol,
+    TestAccess,
+    TestAccessLog,
+    accesses_of,
+    count_accesses,
+    count_accesses_by_cell,
+)
 from research.reporting.build import build_tables, check_tables
 from research.reporting.grid.grid import read_grid
 from scripts import report
@@ -37,17 +46,17 @@ def with_rate(config: dict[str, Any], rate: float) -> dict[str, Any]:
 
 def test_a_sweep_notes_each_cell_once(swept: Path):
     looks = TestAccessLog(swept).all()
-    assert len(looks) == 5 == len({look["approach"] for look in looks})
-    tested = [record for record in RunStore(swept).all() if record["metrics"]["test"]]
+    assert len(looks) == 5 == len({look.approach for look in looks})
+    tested = [record for record in RunStore(swept).all() if record.tested]
     for look in looks:  # once all that dev needs is trained
-        own = [one["created"] for one in tested if one["approach"] == look["approach"]]
-        assert look["when"] >= max(own)
+        own = [record.created for record in tested if record.approach == look.approach]
+        assert look.when >= max(own)
     again = accesses_of(tested, {})
-    assert {look["choice"] for look in again} == {look["choice"] for look in looks}
-    lora = next(look for look in looks if look["approach"] == "LoRA")
-    assert lora["protocol"] == {"seeds": 3, "search_seeds": 2, "trials": 3}
-    assert lora["trial"] in [one["trial"] for one in tested if one["approach"] == "LoRA"]
-    assert all(look["test"] for look in looks) and not TestAccessLog(swept).lost
+    assert {look.choice for look in again} == {look.choice for look in looks}
+    lora = next(look for look in looks if look.approach == "LoRA")
+    assert lora.protocol == Protocol(seeds=3, search_seeds=2, trials=3)
+    assert lora.trial in [one.trial for one in tested if one.approach == "LoRA"]
+    assert all(look.test for look in looks) and not TestAccessLog(swept).lost
     assert "§" not in (swept / "table.md").read_text()
 
 
@@ -68,14 +77,15 @@ def test_a_second_look_with_another_choice_is_marked_though_runs_are_deleted(
     (tmp_path / FILE).unlink()
     assert times(tmp_path) == (1, 1) and TestAccessLog(tmp_path).lost
     run(with_rate(alone, 0.2), tmp_path)
-    [*_, look] = [look for look in TestAccessLog(tmp_path).all() if look["approach"] == "LoRA"]
-    assert look["test"] and not TestAccessLog(tmp_path).lost
+    [*_, look] = [look for look in TestAccessLog(tmp_path).all() if look.approach == "LoRA"]
+    assert look.test and not TestAccessLog(tmp_path).lost
 
 
-def look(**changes: Any) -> dict[str, Any]:
+def look(**changes: Any) -> TestAccess:
+    rest: dict[str, Any] = {"trial": {}, "protocol": Protocol(1, 1, 1), "when": "2026"}
+    rest |= {"task_checksum": "t", "test": "x", "choice": "a", "code_version": 3}
     names = dict(zip(("approach", "task", "regime"), CELL, strict=True))
-    rest = {"task_checksum": "t", "test": "x", "choice": "a", "code_version": 3, "when": "2026"}
-    return {**names, **rest, **changes}
+    return TestAccess(**{**names, **rest, **changes})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +102,7 @@ def look(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_what_counts_as_another_look(others, expected):
-    assert seen([look(), *others], CELL, "t") == expected
+    assert count_accesses([look(), *others], CELL, "t") == expected
 
 
 @pytest.mark.parametrize("damage", ["edited", "taken out", "swapped", "no JSON"])
@@ -120,21 +130,21 @@ def test_a_folder_without_the_file_is_readable_with_a_sentence(
     (tmp_path / FILE).unlink()
     assert check_tables(tmp_path) == []
     assert report.main([str(tmp_path), "--check"]) == 0
-    assert "test_looks.jsonl is not there" in capsys.readouterr().err
+    assert "test_access.jsonl is not there" in capsys.readouterr().err
 
 
 def test_runs_on_hand_count_without_the_file(swept: Path, tmp_path: Path):
     """Two tested choices of a cell are two looks, whatever became of the file."""
-    own = [r for r in RunStore(swept).all() if r["approach"] == "LoRA" and r["metrics"]["test"]]
-    other = {**own[0], "settings": {**own[0]["settings"], "max_dev": 4}}
-    assert seen_by_cell(tmp_path, own)[CELL] == (1, 1)
-    assert seen_by_cell(tmp_path, [*own, other])[CELL] == (2, 1)
+    own = [r for r in RunStore(swept).all() if r.approach == "LoRA" and r.tested]
+    other = replace(own[0], settings={**own[0].settings, "max_dev": 4})
+    assert count_accesses_by_cell(tmp_path, own)[CELL] == (1, 1)
+    assert count_accesses_by_cell(tmp_path, [*own, other])[CELL] == (2, 1)
 
 
 def test_versions_of_the_code_are_counted_and_not_marked(swept: Path, tmp_path: Path):
     shutil.copytree(swept, tmp_path, dirs_exist_ok=True)
-    [record] = [r for r in RunStore(swept).all() if r["approach"] == "LoRA" and r["seed"] == 2]
-    older = {**record, "settings": {**record["settings"], "code_version": 2}}
+    [record] = [r for r in RunStore(swept).all() if r.approach == "LoRA" and r.seed == 2]
+    older = replace(record, code_version=2, created="2026-01-01T00:00:00+00:00")
     looks = TestAccessLog(tmp_path)
     looks.backfill([older, older], [])
     looks.backfill([older], [])

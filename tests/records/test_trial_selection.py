@@ -1,24 +1,16 @@
-import copy
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from research.common.errors import InputError
 from research.records.trial_selection import choose, same_trial, search_runs
+from tests.run_records import make_record
 
 
-def run(rate, seed, score, loss=1.0, status="finished", **changes):
-    return {
-        "approach": "LoRA",
-        "task": "sentiment",
-        "regime": "16-shot",
-        "trial": {"learning_rate": rate},
-        "seed": seed,
-        "metric": "accuracy",
-        "status": status,
-        "metrics": {"dev": {"accuracy": score, "macro_f1": 1 - score, "loss": loss}, "test": None},
-        **changes,
-    }
+def run(rate, seed, score, loss=1.0, **changes):
+    dev = {"accuracy": score, "macro_f1": 1 - score, "loss": loss}
+    return make_record(seed, trial={"learning_rate": rate}, metrics={"dev": dev}, **changes)
 
 
 def grid(scores):
@@ -31,7 +23,7 @@ def test_the_best_mean_over_the_seeds_wins_not_the_best_run():
 
 
 def test_the_headline_metric_decides():
-    records = [{**r, "metric": "macro_f1"} for r in grid({1e-4: [0.7, 0.7], 1e-3: [0.6, 0.6]})]
+    records = [replace(r, metric="macro_f1") for r in grid({1e-4: [0.7, 0.7], 1e-3: [0.6, 0.6]})]
     assert choose(records) == {"learning_rate": 1e-3}
 
 
@@ -52,7 +44,7 @@ def test_a_diverged_run_is_worse_than_any_score():
     lucky = [run(1e-2, 0, 0.9), run(1e-2, 1, 0.99, status="diverged")]
     assert choose(lucky + fine) == {"learning_rate": 1e-4}
     lost = [run(1e-1, seed, 0.99, status="diverged") for seed in range(2)]
-    lost[0]["metrics"]["dev"] = None
+    lost[0] = replace(lost[0], metrics={})
     assert choose(lost + lucky) == {"learning_rate": 1e-2}
     assert choose(lost) == {"learning_rate": 1e-1}
 
@@ -62,8 +54,9 @@ def test_test_scores_play_no_role():
     expected = choose(records)
     for corrupt in ({"accuracy": 1.0, "loss": 0.0}, {"accuracy": "x"}, {}):
         for chosen in range(len(records)):
-            changed = copy.deepcopy(records)
-            changed[chosen]["metrics"]["test"] = corrupt
+            changed = list(records)
+            metrics = {**records[chosen].metrics, "test": corrupt}
+            changed[chosen] = replace(records[chosen], metrics=metrics)
             assert choose(changed) == expected
 
 
@@ -85,7 +78,7 @@ def test_unequal_budgets_are_refused(records, message):
 
 def test_a_finished_run_without_a_dev_score_is_refused():
     records = grid({1e-3: [0.5], 1e-4: [0.5]})
-    records[0]["metrics"]["dev"] = None
+    records[0] = replace(records[0], metrics={})
     with pytest.raises(InputError, match="dev score"):
         choose(records)
     assert choose(records[:1]) == {"learning_rate": 1e-3}  # nothing to choose

@@ -1,13 +1,16 @@
 """A results folder as a sweep leaves it, made of drawn answers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from research.common.hashing import run_id
 from research.records.predictions import Predictions
+from research.records.schema import Costs, DataChecksums, Notes, Order, Robustness
 from research.records.store import RunStore
+from research.stats.groups import group_scores
+from tests.run_records import CONFIGURATION, make_record, stage
 
 SEEDS, SEARCH_SEEDS, ITEMS = 5, 2, 200
 LABELS = ("negative", "positive")
@@ -40,56 +43,58 @@ class Sweep:
 
     def run(self, a, t, r, trial, seed, tested, **change):
         name, skill, trials, trained, shown = APPROACHES[a]
-        settings = {"cell": [a, t, r], "trial": trials[trial], "seed": seed}
-        answers = draw(a, t, r, seed, skill)
-        record = {
-            "settings": {**settings, **change.pop("settings", {})},
-            "configuration": {
-                "name": "demo",
-                "seeds": self.seeds,
-                "search_seeds": min(SEARCH_SEEDS, self.seeds),
-                "trials": trials,
-                "order": {"approach": a, "task": t, "regime": r},
-            },
-            "approach": name,
-            "task": TASKS[t],
-            "regime": REGIMES[r],
-            "n_train": (32, 500)[r],
-            "trial": trials[trial],
-            "seed": seed,
-            "metric": ("accuracy", "macro_f1")[t],
-            "labels": list(LABELS),
-            "status": "finished",
-            "metrics": {
-                "train": None,
-                "dev": {
-                    "accuracy": 0.9 - 0.1 * (not tested),
-                    "macro_f1": 0.5,
-                    "loss": 1.0 - tested,
-                },
-                "test": answers.metrics() if tested else None,
-            },
-            "costs": {
-                "trained_params": trained,
-                "stored_bytes": 4 * trained,
-                "train_seconds": 1.0 + seed + t,
-                "added_tokens": 30 * shown * (1 + r),
-            },
-            "notes": {"demonstrations": shown, "cut": 0},
-            "data": {"task_checksum": TASKS[t]},
-            "backbone": {"name": "org/tiny", "checksum": "abc"},
-            "code_version": 1,
-            "libraries": {"jax": "0.10.2"},
-            **change,
+        metrics = {
+            "dev": {"accuracy": 0.9 - 0.1 * (not tested), "macro_f1": 0.5, "loss": 1.0 - tested}
         }
-        record["run_id"] = run_id(record["settings"])
-        return self.store.write(record, answers if record["metrics"]["test"] else None)
+        answers = draw(a, t, r, seed, skill)
+        if tested:
+            metrics["test"] = answers.metrics()
+        settings = {"cell": [a, t, r], "trial": trials[trial], "seed": seed}
+        stages = (stage("full"),) if trained and a < 4 else ()
+        base = make_record(
+            seed,
+            settings=settings | change.pop("settings", {}),
+            approach=name,
+            task=TASKS[t],
+            regime=REGIMES[r],
+            n_train=(32, 500)[r],
+            trial=trials[trial],
+            metric=("accuracy", "macro_f1")[t],
+            labels=LABELS,
+            metrics=change.pop("metrics", metrics),
+            data=DataChecksums(TASKS[t], "split"),
+            costs=Costs(
+                trained_params=trained,
+                stored_bytes=4 * trained,
+                train_seconds=1.0 + seed + t,
+                added_tokens=30 * shown * (1 + r),
+            ),
+            notes=Notes(n_dev=32, demonstrations=shown),
+            robustness=Robustness(label_groups(answers)) if tested else None,
+            configuration=replace(
+                CONFIGURATION,
+                seeds=self.seeds,
+                search_seeds=min(SEARCH_SEEDS, self.seeds),
+                trials=tuple(trials),
+                order=Order(a, t, r),
+                approach={"baseline": name if a > 3 else None, "stages": stages},
+            ),
+        )
+        parts = {name: change.pop(name) for name in ("costs", "notes") if name in change}
+        changed = {n: replace(getattr(base, n), **values) for n, values in parts.items()}
+        record = replace(base, **changed, **change)
+        return self.store.write(record, {"test": answers} if record.tested else None)
 
     def grid(self):
         for approach, _ in enumerate(APPROACHES):
             for task, _ in enumerate(TASKS):
                 for regime, _ in enumerate(REGIMES):
                     self.cell(approach, task, regime)
+
+
+def label_groups(answers):
+    names = [LABELS[index] for index in answers.gold]
+    return {"label": group_scores(answers.predicted == answers.gold, names)}
 
 
 def draw(approach, task, regime, seed, skill):

@@ -1,29 +1,34 @@
 """Grids of one task made of matrices: what advice is given on, without files."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from research.evaluation.baselines import BASELINES
+from research.records.schema import Costs
 from research.reporting.grid.grid import Grid, ResultCell
+from tests.run_records import make_record
 
 TASK = "films"
+COSTS = Costs(trained_params=0, stored_bytes=0, added_tokens=0, train_seconds=1.0)
 
 
-def cell(name: str, matrix: np.ndarray, regime: str, n_train: int, **costs: float) -> ResultCell:
+def cell(name: str, matrix: np.ndarray, regime: str, n_train: int, **costs: Any) -> ResultCell:
     """A cell whose seeds answered the items as `matrix` [S, I] says."""
     runs = [
-        {
-            "run_id": f"{name} {regime} {seed}",
-            "seed": seed,
-            "metric": "accuracy",
-            "n_train": n_train,
-            "costs": {"stored_bytes": 0, "added_tokens": 0, "train_seconds": 1.0, **costs},
-            "notes": {},
-            "backbone": None,
-            "metrics": {"test": {"accuracy": float(row.mean())}, "ood": {"accuracy": 0.5}},
-        }
+        make_record(
+            seed,
+            run_id=f"{name} {regime} {seed}",
+            approach=name,
+            task=TASK,
+            regime=regime,
+            n_train=n_train,
+            backbone=None,
+            costs=replace(COSTS, **costs),
+            metrics={"test": {"accuracy": float(row.mean())}, "ood": {"accuracy": 0.5}},
+        )
         for seed, row in enumerate(matrix)
     ]
     return ResultCell(
@@ -57,7 +62,6 @@ def grid(approaches: Mapping[str, Any], regimes: Mapping[str, int] | None = None
         columns=tuple((TASK, regime) for regime in regimes),
         cells={one.key: one for one in cells},
         best=frozenset(),
-        older=0,
     )
 
 

@@ -1,6 +1,7 @@
 """Two results folders beside each other, and ours beside a paper's numbers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from scipy import stats
 
 from research.common.errors import InputError
+from research.records.schema import BackboneReference, DataChecksums
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.comparison import compare, comparison_table
 from research.reporting.tables.published import published_table, read_published
@@ -18,6 +20,15 @@ from tests.reporting.grids import answers, grid
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published"
 NAMES = ("ours", "theirs")
+
+
+def change_runs(grid, **changes):
+    """The grid with these fields of all its runs changed."""
+    cells = {
+        key: replace(cell, runs=tuple(replace(run, **changes) for run in cell.runs))
+        for key, cell in grid.cells.items()
+    }
+    return replace(grid, cells=cells)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +64,10 @@ def test_unpaired_where_the_items_differ():
     rng = np.random.default_rng(0)
     first, second = rng.normal(0.6, 0.2, (1, 80)), rng.normal(0.5, 0.3, (1, 50))
     made = [grid({"LoRA": (matrix, {})}) for matrix in (first, second)]
-    for one, checksum in zip(made, "ab", strict=True):
-        for cell in one.cells.values():
-            for run in cell.runs:
-                run |= {"data": {"task_checksum": checksum}, "settings": {}, "trial": {}}
-                run |= {"backbone": None, "code_version": 1}
+    made = [
+        change_runs(one, data=DataChecksums(checksum, "split"))
+        for one, checksum in zip(made, "ab", strict=True)
+    ]
     [pair] = compare(made[0], made[1], NAMES).pairs
     assert pair.how == "unpaired: other items"
     expected = stats.ttest_ind(first[0], second[0], equal_var=False)
@@ -97,9 +107,7 @@ def test_a_paper_s_number_beside_ours(tmp_path):
     path = tmp_path / "paper.json"
     path.write_text(json.dumps(found))
     made = grid({name: (answers(0.9, seed=1), {}) for name in ("LoRA", "head", "other")})
-    for cell in made.cells.values():
-        for run in cell.runs:
-            run["backbone"] = {"name": "tiny"}
+    made = change_runs(made, backbone=BackboneReference("tiny", "abc"))
     layout = published_table(made, read_published(path))
     rows = {row: [entry.text for entry in entries] for row, entries in layout.rows}
     assert list(rows) == ["LoRA, films, 500", "head, films, 500"]

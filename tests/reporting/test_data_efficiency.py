@@ -158,14 +158,14 @@ def test_a_task_with_two_sizes_has_its_tables(finished):
     assert texts["zero-shot prompt, 32 examples"][3] == "<32"
     assert other.heads[0] == ("macro F1", "on test") and other.title.startswith("demo: topic_50%")
     content = build_tables(finished)[1]
-    assert content["worth.md"].count(b"examples for the same score") == 2
-    assert content["worth.tex"].isascii()
+    assert content["data_efficiency.md"].count(b"examples for the same score") == 2
+    assert content["data_efficiency.tex"].isascii()
 
 
 def test_provisional_cells_and_single_sizes_take_no_part(sweep):
     sweep.cell(0, 0, 0)
     sweep.cell(1, 0, 0)
-    assert "worth.md" not in build_tables(sweep.folder)[1]
+    assert "data_efficiency.md" not in build_tables(sweep.folder)[1]
     sweep.cell(0, 0, 1)
     assert data_efficiency_tables(read_grid(sweep.folder)) == []
     sweep.cell(1, 0, 1, skip=lambda trial, seed: seed == 4)

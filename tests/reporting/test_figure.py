@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from research.methods import METHODS
+from research.records.schema import Evaluation, Forgetting
 from research.reporting.figures.axes import linear, logarithmic
 from research.reporting.figures.colors import (
     BASELINE,
@@ -30,6 +31,7 @@ from research.reporting.figures.robustness import forgetting_point, out_of_domai
 from research.reporting.figures.training import dev_curve, training_figures
 from research.reporting.grid.grid import read_grid
 from research.reporting.render.page import WEB
+from tests.run_records import CONFIGURATION, make_record, stage
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def test_points_are_the_cells(grid):
     score = cell.score("accuracy")
     assert (point.x, point.y) == (12288, 100 * score.score)
     assert (point.low, point.high) == (100 * score.low, 100 * score.high)
-    assert point.runs == tuple(run["run_id"] for run in cell.runs)
+    assert point.runs == tuple(run.run_id for run in cell.runs)
     sizes = next(one for one in found["examples"].panels[0].series if one.style.name == "LoRA")
     assert [one.x for one in sizes.points] == [32, 500] and sizes.joined
 
@@ -72,23 +74,27 @@ def test_a_learning_rate_is_a_point_and_the_chosen_one_is_full(grid):
 
 
 def test_a_curve_goes_through_the_stages_and_leaves_other_tasks_out():
-    first, second = [[30, 1.0, 0.5, 1.0], [60, 0.9, None, None]], [[20, 0.5, 0.7, 0.4]]
-    run = {"history": [first, second], "configuration": {}}
-    assert dev_curve(run) == [(30, 0.5), (80, 0.7)]
-    stages = [{"task": "other"}, {"task": None}]
-    assert dev_curve({**run, "configuration": {"approach": {"stages": stages}}}) == [(80, 0.7)]
-    assert dev_curve({"history": [], "configuration": {}}) == []
+    first = (Evaluation(30, 1.0, 0.5, 1.0), Evaluation(60, 0.9, None, None))
+    second = (Evaluation(20, 0.5, 0.7, 0.4),)
+
+    def run(*stages):
+        configuration = replace(CONFIGURATION, approach={"stages": stages})
+        return make_record(history=(first, second)[: len(stages)], configuration=configuration)
+
+    assert dev_curve(run(stage("full"), stage("full"))) == [(30, 0.5), (80, 0.7)]
+    assert dev_curve(run(stage("full", task="other"), stage("full"))) == [(80, 0.7)]
+    assert dev_curve(run()) == []
 
 
 def test_out_of_domain_and_forgetting_are_means_over_the_seeds(grid):
     cell = grid.cell("LoRA", ("sentiment", "500"))
     assert out_of_domain_point(cell) is None and forgetting_point(cell) is None
     runs = [
-        {
-            **run,
-            "metrics": {**run["metrics"], "ood": {"accuracy": 0.7 + seed / 100}},
-            "language_model": {"before": 1.0, "after": 1.0 + seed / 10, "removable": True},
-        }
+        replace(
+            run,
+            metrics={**run.metrics, "ood": {"accuracy": 0.7 + seed / 100}},
+            forgetting=Forgetting(1.0, 1.0 + seed / 10, removable=True),
+        )
         for seed, run in enumerate(cell.runs)
     ]
     told = replace(cell, runs=tuple(runs))
@@ -101,18 +107,19 @@ def test_out_of_domain_and_forgetting_are_means_over_the_seeds(grid):
 
 STAGES = {
     PROMPTS: [],
-    SOFT: [{"method": {"name": "prefix"}}],
-    LORA: [{"methods": [{"name": "head"}, {"name": "lora"}]}],
-    LAYERS: [{"method": {"name": "head"}}],
-    FULL: [{"method": {"name": "full"}}, {"method": {"name": "full"}}],
-    SEVERAL: [{"method": {"name": "full"}}, {"method": {"name": "soft_prompt"}}],
-    OTHER: [{"method": {"name": "mine"}}],
+    SOFT: [stage("prefix")],
+    LORA: [stage("", methods=[{"name": "head"}, {"name": "lora"}])],
+    LAYERS: [stage("head")],
+    FULL: [stage("full"), stage("full")],
+    SEVERAL: [stage("full"), stage("soft_prompt")],
+    OTHER: [stage("mine")],
 }
 
 
 @pytest.mark.parametrize("family", STAGES, ids=lambda family: family.name)
 def test_an_approach_is_of_the_family_of_what_it_trains(family):
-    run = {"configuration": {"approach": {"stages": STAGES[family]}}}
+    configuration = replace(CONFIGURATION, approach={"stages": STAGES[family]})
+    run = make_record(configuration=configuration)
     assert family_of(run) == family
 
 

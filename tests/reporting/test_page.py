@@ -68,13 +68,13 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere(page):
 def test_every_cell_names_its_runs_and_every_run_stands_somewhere(grid, page):
     tips = parsed(page).tips
     for cell in grid.tested():
-        ids = " ".join(run["run_id"] for run in cell.runs)
+        ids = " ".join(run.run_id for run in cell.runs)
         inside = [tip for tip in tips if tip.endswith(f"runs {ids}")]
         # The table of scores; points by parameters, by seconds and by examples.
         assert len(inside) >= 4
     cells = [cell for cell in grid.cells.values() if "LoRA" in cell.key]
     searched = [run for cell in cells for trial in cell.search for run in trial]
-    assert searched and all(any(run["run_id"] in tip for tip in tips) for run in searched)
+    assert searched and all(any(run.run_id in tip for tip in tips) for run in searched)
 
 
 def test_the_scores_are_those_of_the_table(grid, page):

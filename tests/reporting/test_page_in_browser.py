@@ -119,7 +119,7 @@ def test_pointing_at_a_number_or_a_point_shows_its_runs(opened, grid):
     from selenium.webdriver import ActionChains
 
     cell = grid.cell("LoRA", ("sentiment", "16-shot"))
-    ids = " ".join(run["run_id"] for run in cell.runs)
+    ids = " ".join(run.run_id for run in cell.runs)
     row = "[data-row='3']"
     for place in (f"table tr{row} td", f"#parameters {row} .point"):
         assert shown(opened) == ""

@@ -1,12 +1,16 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from research.common.hashing import record_checksum
+from research.records.schema import GitState, Robustness
 from research.reporting.checks.consistency import differing
 from research.reporting.grid.grid import read_grid
+from research.stats.groups import GroupScore
 from scripts.report import main
+from tests.run_records import HARDWARE, PROVENANCE
 
 
 def test_report_writes_the_tables_and_check_reads_them(finished, tmp_path, capsys):
@@ -50,27 +54,35 @@ def test_check_names_what_the_predictions_do_not_give(sweep, capsys):
     folder = sweep.folder
     assert main([str(folder)]) == 0
     one = next(run for run in read_grid(folder).tested()[0].runs)
-    path = folder / "runs" / f"{one['run_id']}.json"
-    shares = {"negative": {"score": 0.123, "count": 1}, "positive": {"score": 0.5, "count": 1}}
-    record = {**one, "robustness": {"groups": {"label": shares}, "paraphrases": None}}
+    path = folder / "runs" / f"{one.run_id}.json"
+    shares = {"negative": GroupScore(0.123, 1), "positive": GroupScore(0.5, 1)}
+    record = replace(one, robustness=Robustness({"label": shares})).to_json()
     path.write_text(json.dumps({**record, "checksum": record_checksum(record)}))
     capsys.readouterr()
     assert main([str(folder), "--check"]) == 1
-    assert f"run {one['run_id']}: label negative is 0.123" in capsys.readouterr().err
+    assert f"run {one.run_id}: label negative is 0.123" in capsys.readouterr().err
 
 
 def test_cells_unlike_their_neighbours_are_named(sweep, capsys):
+    fast = replace(PROVENANCE, hardware=replace(HARDWARE, processor="fast"))
+    dirty = replace(PROVENANCE, git=GitState("abc", True))
     sweep.cell(0, 0, 0, metric_version=2)
     sweep.cell(1, 0, 0)
-    sweep.cell(2, 0, 0, skip=lambda trial, seed: seed == 4, hardware={"processor": "fast"})
+    sweep.cell(
+        2,
+        0,
+        0,
+        skip=lambda trial, seed: seed == 4,
+        provenance=fast,
+    )
     sweep.cell(4, 0, 0)
-    sweep.cell(4, 0, 1, git={"commit": "abc", "dirty": True})
+    sweep.cell(4, 0, 1, provenance=dirty)
     lines = differing(read_grid(sweep.folder))
     where = "in column sentiment, 16-shot"
     assert lines == [
         f"metric version differs {where}, 3 have 1: zero-shot prompt/sentiment/16-shot: 2",
-        f"hardware differs {where}, 3 have None, None, None: LoRA/sentiment/16-shot: "
-        "fast, None, None",
+        f"hardware differs {where}, 3 have a processor, cpu, 1: LoRA/sentiment/16-shot: "
+        "fast, cpu, 1",
         f"seeds differs {where}, 3 have 0 1 2 3 4: LoRA/sentiment/16-shot: 0 1 2 3",
         "code differs in row majority class, 1 have committed code: "
         "majority class/sentiment/500: uncommitted changes",

@@ -145,7 +145,8 @@ def test_check_names_the_files_that_differ(finished, tmp_path):
     assert check_tables(folder) == [
         *("table.md", "table.tex", "table.csv", "costs.md", "costs.tex"),
         *("criteria.md", "criteria.tex"),
-        *("tuning.md", "tuning.tex", "worth.md", "worth.tex", "page.html"),
+        *("tuning.md", "tuning.tex", "data_efficiency.md", "data_efficiency.tex", "page.html"),
+        *("prompts.md", "prompts.tex"),
     ]
     write_tables(folder)
     assert check_tables(folder) == []

@@ -5,16 +5,17 @@ import itertools
 import numpy as np
 import pytest
 
+from research.records.schema import Forgetting, Robustness
 from research.reporting.build import build_tables
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.robustness import robustness_tables
-from research.stats.groups import LEAST
+from research.stats.groups import LEAST, GroupScore
 from tests.reporting.columns import columns
 from tests.reporting.conftest import APPROACHES, draw
 
 
-def test_runs_of_older_code_tell_what_their_predictions_do(finished):
+def test_only_columns_with_values_are_shown(finished):
     grid = read_grid(finished)
     layouts = robustness_tables(grid)
     assert [layout.title.partition(":")[0] for layout in layouts] == [
@@ -46,24 +47,16 @@ def test_agreement_and_the_worst_label_by_hand(finished):
     }
 
 
-def measured(seed, **changes):
+def measured(seed, removable, **changes):
     """The fields of a tested run with everything measured; the seed moves some numbers."""
     groups = {
-        "label": {"negative": {"score": 0.8, "count": 100}, "positive": {"score": 0.7, "count": 9}},
-        "group": {
-            "old": {"score": (0.9, 0.5)[seed % 2], "count": LEAST},
-            "new": {"score": 0.75, "count": 40},
-        },
+        "label": {"negative": GroupScore(0.8, 100), "positive": GroupScore(0.7, 9)},
+        "group": {"old": GroupScore((0.9, 0.5)[seed % 2], LEAST), "new": GroupScore(0.75, 40)},
     }
+    after = 2.5 + 0.1 * (seed % 2)
     return {
-        "robustness": {"groups": groups, "paraphrases": 0.9 + 0.02 * (seed % 2)},
-        "language_model": {
-            "before": 2.0,
-            "after": 2.5 + 0.1 * (seed % 2),
-            "removable": True,
-            "task": 4.125,
-            "as_long": 2.25,
-        },
+        "robustness": Robustness(groups, 0.9 + 0.02 * (seed % 2)),
+        "forgetting": Forgetting(2.0, after, removable=removable, task=4.125, as_long=2.25),
         **changes,
     }
 
@@ -76,12 +69,12 @@ def full(sweep):
     costs = {"switch_seconds": 0.0004, "peak_bytes": 12_300_000, "train_flops": 1.5e15}
     for row, removable in ((0, True), (2, False)):
         for trial, seed in itertools.product(range(1 if row == 0 else 3), range(2)):
-            fields = measured(seed, costs=costs)
-            fields["language_model"]["removable"] = removable
+            fields = measured(seed, removable, costs=costs)
             best = trial == (0 if row == 0 else 1)
-            test = draw(row, 0, 0, seed, APPROACHES[row][1]).metrics() if best else None
+            test = draw(row, 0, 0, seed, APPROACHES[row][1]).metrics()
             train = {**dev, "accuracy": 0.875}
-            fields["metrics"] = {"train": train, "dev": {**dev, "loss": 2.0 - best}, "test": test}
+            fields["metrics"] = {"train": train, "dev": {**dev, "loss": 2.0 - best}}
+            fields["metrics"] |= {"test": test} if best else {}
             sweep.run(row, 0, 0, trial, seed, best, **fields)
     sweep.cell(4, 0, 0)
     return sweep.folder
@@ -114,7 +107,7 @@ def test_all_that_is_measured_is_shown(full):
 
 def test_why_there_is_no_language_model_loss(sweep):
     notes = {"cut_beside_test": {"ood": 2, "paraphrases": 1}}
-    sweep.cell(0, 0, 0, language_model={"undefined": "it has no words"}, notes=notes)
+    sweep.cell(0, 0, 0, forgetting=Forgetting(undefined="it has no words"), notes=notes)
     (layout,) = robustness_tables(read_grid(sweep.folder))
     assert layout.notes[0] == "No held-out loss: it has no words."
     assert layout.notes[1].endswith("in other words, cut to fit: zero-shot prompt 3.")

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from research.reporting.format import MISSING, byte_size, count, percent, seconds
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.scores import score_table
 from research.stats.intervals import Interval
+from tests.run_records import HARDWARE, PROVENANCE
 
 
 def texts(layout):
@@ -89,8 +92,8 @@ def test_fewer_than_five_seeds_are_marked_but_ranked(sweep, seeds, mark):
 
 
 def test_costs_that_were_not_measured_are_a_dash(sweep):
-    sweep.cell(0, 0, 0, costs={"added_tokens": None})
-    assert texts(score_table(read_grid(sweep.folder)))["zero-shot prompt"][1:] == [MISSING] * 4
+    sweep.cell(0, 0, 0, costs={"train_seconds": None})
+    assert texts(score_table(read_grid(sweep.folder)))["zero-shot prompt"][3] == MISSING
 
 
 def test_a_correlation_may_leave_0_to_100(sweep):
@@ -101,8 +104,16 @@ def test_a_correlation_may_leave_0_to_100(sweep):
 
 
 def test_troubles_are_footnotes(sweep):
-    sweep.cell(0, 0, 0, notes={"cut": 3}, libraries={"jax": "0.10.3"})
-    sweep.cell(1, 0, 0, notes={"demonstrations": 8}, hardware={"processor": "another"})
+    newer = replace(PROVENANCE, libraries={"jax": "0.10.3"})
+    other = replace(PROVENANCE, hardware=replace(HARDWARE, processor="another"))
+    sweep.cell(0, 0, 0, notes={"cut": 3}, provenance=newer)
+    sweep.cell(
+        1,
+        0,
+        0,
+        notes={"demonstrations": 8},
+        provenance=other,
+    )
     sweep.cell(2, 0, 0, skip=lambda trial, seed: trial == 2, notes={"demonstrations": 6})
     sweep.run(2, 0, 0, 2, 0, tested=False, status="diverged")
     layout = score_table(read_grid(sweep.folder))

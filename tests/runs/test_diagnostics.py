@@ -67,9 +67,9 @@ def test_notes_of_runs_that_train(config: dict, tmp_path: Path):
     ]
     plain = config | {"seeds": 1, "search_seeds": 1, "regimes": ("10-shot",)}
     sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
-    records = {r["approach"]: r for r in RunStore(tmp_path).all() if r["metrics"]["test"]}
-    notes = {name: record["notes"] for name, record in records.items()}
-    dev = {name: record["metrics"]["dev"]["accuracy"] for name, record in records.items()}
+    records = {r.approach: r for r in RunStore(tmp_path).all() if r.tested}
+    notes = {name: record.notes for name, record in records.items()}
+    dev = {name: record.metrics["dev"]["accuracy"] for name, record in records.items()}
     best = max(0.5, dev["zero-shot"])
     for name in ("idle", "prompt"):
         assert (notes[name]["not_learned"] is None) == (dev[name] > best)

@@ -16,8 +16,8 @@ def swept(config: dict[str, Any], folder: Path, rate: float, **method: Any) -> n
     soft = {"name": "soft_prompt", "length": 3, **method}
     row = {"name": "prompt", "stages": [{"method": soft, "learning_rate": rate}]}
     films.run({**config, "approaches": [row]}, folder)
-    [record] = [one for one in RunStore(folder).all() if one["approach"] == "prompt"]
-    return load_trained(folder, record["run_id"])["soft_prompt:/prompt"]
+    [record] = [one for one in RunStore(folder).all() if one.approach == "prompt"]
+    return load_trained(folder, record.run_id)["soft_prompt:/prompt"]
 
 
 @pytest.mark.thorough

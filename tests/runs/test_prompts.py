@@ -191,7 +191,7 @@ def swept(config: dict[str, Any], roomy: Path, folder: Path, rows: list[dict[str
     config |= {"backbone": str(roomy), "seeds": 2, "search_seeds": 1, "approaches": rows}
     found: dict[str, list[dict[str, Any]]] = {}
     for record in RunStore(run(config, folder)).all():
-        found.setdefault(record["approach"], []).append(record)
+        found.setdefault(record.approach, []).append(record)
     return found
 
 
@@ -202,11 +202,11 @@ def test_a_search_and_its_report(config: dict[str, Any], roomy: Path, tmp_path: 
     readouts = {"name": "readouts", "trials": [{}, {"prior": "content_free"}]}
     rows = swept(config, roomy, tmp_path, [search, readouts])
     searched = rows["searched"]
-    trials = {(r["trial"]["template"], r["trial"]["draw"]) for r in searched}
+    trials = {(r.trial["template"], r.trial["draw"]) for r in searched}
     assert {draw for _, draw in trials} == {0, 1, 2} and (0, 0) in trials
-    drawn = {(r["seed"], r["data"]["split_checksum"]) for r in searched + rows["readouts"]}
+    drawn = {(r.seed, r.data.split_checksum) for r in searched + rows["readouts"]}
     assert len(drawn) == 2
-    assert {r["notes"]["demonstrations"] for r in searched} == {1}
+    assert {r.notes.demonstrations for r in searched} == {1}
     text = (tmp_path / "prompts.md").read_text()
     lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
     assert [(line[0], line[1]) for line in lines] == [
@@ -230,7 +230,7 @@ def test_prompts_of_every_kind_in_a_sweep(config: dict[str, Any], roomy: Path, t
             {"name": "nearest, trained", "stages": stages, **nearest},
         ],
     )
-    assert {r["notes"]["demonstrations"] for r in rows["nearest, trained"]} == {2}
-    assert all(r["status"] == "finished" for name in rows for r in rows[name])
+    assert {r.notes.demonstrations for r in rows["nearest, trained"]} == {2}
+    assert all(r.status == "finished" for name in rows for r in rows[name])
     before, after = (rows[name][0]["metrics"]["dev"] for name in ("nearest", "nearest, trained"))
     assert after["loss"] < before["loss"]

@@ -81,51 +81,51 @@ def results(tiny: Path, folder: Path, losses: list[int]) -> Path:
 
 def records(results: Path, tested: bool = True) -> list[dict[str, Any]]:
     found = RunStore(results).all()
-    return [record for record in found if (record["metrics"]["test"] is not None) == tested]
+    return [record for record in found if (record.tested) == tested]
 
 
 def test_only_tested_runs_meet_what_is_like_test(results: Path):
     assert len(records(results)) == 2 * 5 and records(results, tested=False)
     for record in records(results, tested=False):
-        assert set(record["metrics"]) == {"train", "dev", "test"}
+        assert set(record.metrics) == {"train", "dev", "test"}
         assert not {"robustness", "language_model"} & set(record)
-        assert not list((results / "predictions").glob(f"{record['run_id']}*"))
+        assert not list((results / "predictions").glob(f"{record.run_id}*"))
     for record in records(results):
-        assert set(record["metrics"]) == {"train", "dev", "test", "ood", "paraphrases"}
-        assert len(list((results / "predictions").glob(f"{record['run_id']}*.csv"))) == 3
+        assert set(record.metrics) == {"train", "dev", "test", "ood", "paraphrases"}
+        assert len(list((results / "predictions").glob(f"{record.run_id}*.csv"))) == 3
 
 
 def test_predictions_of_all_splits_are_evidence(results: Path):
-    record = next(r for r in records(results) if r["approach"] == "full")
+    record = next(r for r in records(results) if r.approach == "full")
     for split, items in (("ood", 12), ("paraphrases", 24)):
-        file = results / record["predictions"]["others"][split]["file"]
+        file = results / record.prediction_file(split)
         lines = file.read_text().splitlines()[1:]
         right = [line.split(",")[1] == line.split(",")[2] for line in lines]
         assert len(right) == items
-        assert record["metrics"][split]["accuracy"] == pytest.approx(np.mean(right))
+        assert record.metrics[split]["accuracy"] == pytest.approx(np.mean(right))
     content = file.read_text()
     file.write_text(content.replace("good,bad", "good,good").replace("bad,good", "bad,bad"))
     with pytest.raises(InputError, match="is not the file it was"):
-        RunStore(results).read(record["run_id"])
+        RunStore(results).read(record.run_id)
     file.write_text(content)
 
 
 def test_groups_and_other_words_come_from_the_stored_predictions(results: Path):
     store = RunStore(results)
     for record in records(results):
-        _, predictions = store.load(record["run_id"])
+        _, predictions = store.load(record.run_id)
         assert predictions is not None
         right = predictions.predicted == predictions.gold
         new = np.array([row[3] == "new" for row in rows_of_test()])
-        groups = record["robustness"]["groups"]
+        groups = record.robustness.groups
         assert set(groups) == {"label", "length", "group"}
         assert groups["group"]["new"] == {"score": pytest.approx(right[new].mean()), "count": 8}
         good = predictions.gold == list(predictions.labels).index("good")
         assert groups["label"]["good"]["score"] == pytest.approx(right[good].mean())
-        other = results / record["predictions"]["others"]["paraphrases"]["file"]
+        other = results / record.prediction_file("paraphrases")
         told = [line.split(",")[2] for line in other.read_text().splitlines()[1:]]
         before = np.array([predictions.labels[i] for i in predictions.predicted])
-        assert record["robustness"]["paraphrases"] == agreement(before, np.array(told))
+        assert record.robustness.paraphrases == agreement(before, np.array(told))
 
 
 def test_the_loss_before_is_computed_once_for_all_runs(results: Path, losses: list[int]):
@@ -149,14 +149,14 @@ def test_what_is_left_of_general_ability(results: Path, tiny: Path, folder: Path
     expected = text_loss_of(backbone.model, backbone.params, texts[:48], begin)
     for record in records(results):
         found = record.get("language_model")
-        if record["backbone"] is None:
+        if record.backbone is None:
             assert found is None
-        elif record["approach"] == "zero-shot":
+        elif record.approach == "zero-shot":
             assert found["before"] == found["after"] == pytest.approx(expected, rel=1e-5)
             assert found["removable"]
         else:
             assert found["before"] != found["after"]
-            assert found["removable"] == (record["approach"] == "soft")
+            assert found["removable"] == (record.approach == "soft")
 
 
 def test_the_task_is_compared_with_passages_as_long(results: Path, tiny: Path, folder: Path):
@@ -170,22 +170,22 @@ def test_the_task_is_compared_with_passages_as_long(results: Path, tiny: Path, f
     )
     assert tokenizer.decode(texts.tokens[0, : texts.length[0]]) == task.train[0].fields["text"]
     for record in records(results):
-        if record["backbone"] is not None:
-            assert {"task", "as_long"} < set(record["language_model"])
+        if record.backbone is not None:
+            assert {"task", "as_long"} < set(record.forgetting)
 
 
 def test_what_a_tested_run_costs(results: Path, tiny: Path):
     whole = sum(leaf.size for leaf in load_backbone(str(tiny / "backbone")).params.values())
     for record in records(results):
-        costs = record["costs"]
-        if record["approach"] == "zero-shot":
+        costs = record.costs
+        if record.approach == "zero-shot":
             assert costs["switch_seconds"] == 0.0 and costs["train_flops"] == 0.0
-        elif record["backbone"] is not None:
+        elif record.backbone is not None:
             assert 0 < costs["switch_seconds"] < 1
-            assert costs["train_flops"] == record["notes"]["steps"][0] * costs["step_flops"]
+            assert costs["train_flops"] == record.notes.steps[0] * costs["step_flops"]
             memory = costs["memory"]
             assert costs["peak_bytes"] == peak_bytes(memory) > 4 * whole
-    peaks = {r["approach"]: r["costs"].get("peak_bytes") for r in records(results)}
+    peaks = {r.approach: r.costs.peak_bytes for r in records(results)}
     assert peaks["full"] > peaks["soft"] and peaks["zero-shot"] is None
     assert peak_bytes({"argument_bytes": 5}) is None
 

@@ -81,11 +81,11 @@ def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, mo
     sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
     assert trained == [1, 1, 1, 1]  # a task and a seed each
     assert not (tmp_path / "stages").exists()
-    records = {r["run_id"]: r for r in RunStore(tmp_path).all() if r["backbone"]}
-    assert all(len(record["history"]) == 2 for record in records.values())
+    records = {r.run_id: r for r in RunStore(tmp_path).all() if r.backbone}
+    assert all(len(record.history) == 2 for record in records.values())
     params = sum(leaf.size for leaf in load_backbone(plain["backbone"]).params.values())
-    lora = [r for r in records.values() if r["approach"] == "full, LoRA"]
-    assert {r["costs"]["trained_params"] for r in lora} == {params + 2 * (16 + 16 + 16 + 8)}
+    lora = [r for r in records.values() if r.approach == "full, LoRA"]
+    assert {r.costs.trained_params for r in lora} == {params + 2 * (16 + 16 + 16 + 8)}
     # Alone and without what was shared, a run gives the same numbers.
     [alone] = [one for one in runs(plain, "full, LoRA") if one.trial["learning_rate"] == 0.1]
     single = config(folder, "full, LoRA", workers=1, seeds=1)
@@ -123,11 +123,11 @@ def test_merged_templates_and_another_task(folder, tmp_path):
     names = ("full, templates", "LoRA, merge, prompt", "elsewhere")
     plain = config(folder, *names, seeds=1, keep_trained=True)
     sweep(Experiment.parse(plain), tmp_path, Console(file=io.StringIO()))
-    records = [r for r in RunStore(tmp_path).all() if r["backbone"] and r["task"] == "films"]
-    rows = {name: [r for r in records if r["approach"] == name] for name in names}
+    records = [r for r in RunStore(tmp_path).all() if r.backbone and r.task == "films"]
+    rows = {name: [r for r in records if r.approach == name] for name in names}
     # Two prompts of one trained model: the same steps, other scores.
     one, two = rows["full, templates"]
-    assert one["history"] == two["history"] and one["metrics"]["dev"] != two["metrics"]["dev"]
+    assert one.history == two["history"] and one.metrics["dev"] != two["metrics"]["dev"]
     [merged] = rows["LoRA, merge, prompt"]
     assert merged["costs"]["trained_params"] == 2 * (16 + 16) + 2 * (16 + 8) + 2 * 16
     assert not (tmp_path / "stages").exists() and not (tmp_path / "checkpoints").exists()

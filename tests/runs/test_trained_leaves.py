@@ -97,9 +97,9 @@ def test_a_killed_sweep_tests_with_the_leaves_on_disk(
     again = run(full, tmp_path / "killed")
     assert results(again) == results(whole) and not trained
     for record in by_row(whole)["full"]:
-        file = Path("predictions") / f"{record['run_id']}.csv"
+        file = Path("predictions") / f"{record.run_id}.csv"
         assert (again / file).exists() == (whole / file).exists()
-        if record["metrics"]["test"]:
+        if record.tested:
             assert (again / file).read_bytes() == (whole / file).read_bytes()
 
 

@@ -109,7 +109,7 @@ def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
     config["approaches"] = [{**config["approaches"][2], **read}]
     results = films.run(config, tmp_path / "results")
     store = RunStore(results)
-    id = next(record["run_id"] for record in store.all() if record["approach"] == "LoRA")
+    id = next(record.run_id for record in store.all() if record.approach == "LoRA")
     np.save(tmp_path / "prompt.npy", np.full((4, 16), 0.5, np.float32))
     prompt = {"adapter": str(tmp_path / "prompt.npy"), **TEXTS, "template": "Film: {text}"}
     adapters = {"films": {"results": str(results), "run": id}, "prompt": prompt}

@@ -6,6 +6,7 @@ from typing import Any
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from research.records.schema import RunRecord
 from research.records.store import RunStore
 from tests import checkpoints, films
 
@@ -41,7 +42,7 @@ def trained(name: str, *methods: dict) -> dict:
     return {"name": name, "stages": [{"methods": list(methods)}], "trials": [{}]}
 
 
-def by_row(folder: Path) -> dict[str, dict]:
+def by_row(folder: Path) -> dict[str, RunRecord]:
     """The tested run of each row, which has one seed."""
-    tested = [record for record in RunStore(folder).all() if record["metrics"]["test"]]
-    return {record["approach"]: record for record in tested}
+    tested = [record for record in RunStore(folder).all() if record.tested]
+    return {record.approach: record for record in tested}

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from research.records.schema import RunRecord
 from research.records.store import RunStore
 
 # Costs that no two sweeps have alike.
@@ -26,15 +27,16 @@ def results(folder: Path) -> dict[str, Any]:
     """What must be the same however often a sweep was interrupted, by run id."""
     found = {}
     for record in RunStore(folder).all():
-        kept = {k: v for k, v in record.items() if k not in ("created", "checksum", "git")}
-        costs = {name: cost for name, cost in record["costs"].items() if name not in MEASURED}
-        lines = (folder / "metrics" / f"{record['run_id']}.jsonl").read_text()
-        found[record["run_id"]] = {**kept, "costs": costs, "lines": lines}
+        content = record.to_json()
+        kept = {k: v for k, v in content.items() if k not in ("created", "provenance")}
+        costs = {k: v for k, v in content["costs"].items() if k not in MEASURED}
+        lines = (folder / "metrics" / f"{record.run_id}.jsonl").read_text()
+        found[record.run_id] = {**kept, "costs": costs, "lines": lines}
     return found
 
 
-def by_row(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    rows: dict[str, list[dict[str, Any]]] = {}
+def by_row(folder: Path) -> dict[str, list[RunRecord]]:
+    rows: dict[str, list[RunRecord]] = {}
     for record in RunStore(folder).all():
-        rows.setdefault(record["approach"], []).append(record)
+        rows.setdefault(record.approach, []).append(record)
     return rows

@@ -98,16 +98,16 @@ def test_what_is_written_is_read(made, tmp_path):
 
 def test_records_have_what_the_ledger_asks_for(swept):
     for record in RunStore(swept).all():
-        costs = record["costs"]
-        if record["approach"] == "LoRA":
+        costs = record.costs
+        if record.approach == "LoRA":
             assert costs["memory"]["optimizer_bytes"] == 8 * costs["trained_params"] + 4
             assert costs["added_params"] == costs["trained_params"]
             assert costs["formula_flops"] > 0 and costs["evaluation_seconds"] > 0
-        if record["approach"] in ("LoRA", "zero-shot", "few-shot"):
+        if record.approach in ("LoRA", "zero-shot", "few-shot"):
             # One layer, one key head of width 8, in float32.
             assert costs["cache_bytes"] == round(costs["request_tokens"] * 2 * 8 * 4)
             assert costs["request_tokens"] > 1 + costs["added_tokens"]
-        assert record["notes"]["n_dev"] == 8
+        assert record.notes.n_dev == 8
 
 
 def test_prices_are_kept(tmp_path):

@@ -43,7 +43,7 @@ def records() -> dict[str, list[Record]]:
     """The committed records by approach."""
     found: dict[str, list[Record]] = {}
     for record in RunStore(RESULTS).all():
-        found.setdefault(record["approach"], []).append(record)
+        found.setdefault(record.approach, []).append(record)
     return found
 
 
@@ -53,9 +53,9 @@ def test_a_plan_counts_what_a_sweep_did(quickstart, records):
         own = records[name]
         assert row.runs == row.recorded == len(own)
         if row.sizes:  # without the backbone, the data decide, and there are no cohorts
-            assert row.cohorts == len({record["cohort"] for record in own})
+            assert row.cohorts == len({record.cohort for record in own})
             assert {(one.trained, one.stored_bytes) for one in row.sizes} == {
-                (one["costs"]["trained_params"], one["costs"]["stored_bytes"]) for one in own
+                (one.costs.trained_params, one.costs.stored_bytes) for one in own
             }
         trains = bool(row.sizes) and row.sizes[0].trained > 0
         assert len(row.programs) == int(trains)
@@ -65,8 +65,8 @@ def test_records_on_hand_tell_the_time(quickstart, records):
     """Nine runs in each cell, of two tasks in two regimes."""
     cells: dict[tuple[str, str], list[float]] = {}
     for record in records["LoRA"]:
-        key = record["task"], record["regime"]
-        cells.setdefault(key, []).append(record["costs"]["train_seconds"])
+        key = record.task, record.regime
+        cells.setdefault(key, []).append(record.costs.train_seconds)
     expected = sum(9 * np.median(found) for found in cells.values())
     assert quickstart["LoRA"].seconds == pytest.approx(expected)
 

@@ -77,11 +77,11 @@ def test_a_head_of_one_output_that_the_backbone_came_with(tmp_path: Path):
         *("as it came", "most common target", "target of the nearest input"),
     }
     record = records["as it came"]
-    _, found = RunStore(results).load(record["run_id"])
+    _, found = RunStore(results).load(record.run_id)
     assert isinstance(found, NumberPredictions) and np.ptp(found.predicted) > 0
     assert found.gold.tolist() == [i % 5 / 4 for i in range(20)]
-    assert record["metrics"]["test"] == pytest.approx(found.metrics(), abs=1e-6)
-    assert record["robustness"] == {"groups": {}, "paraphrases": None}
+    assert record.metrics["test"] == pytest.approx(found.metrics(), abs=1e-6)
+    assert record.robustness == {"groups": {}, "paraphrases": None}
     assert records["most common target"]["metrics"]["test"]["pearson"] == 0
     table = (results / "table.md").read_text()
     assert "Pearson's correlation on test in percent" in table and "seeds agree" not in table
@@ -104,7 +104,7 @@ def test_a_head_learns_a_number(tmp_path: Path):
     plain["schedule"] = {"steps": 60, "eval_every": 20}
     records = by_row(films.run(plain, tmp_path / "results"))
     record = records["head + full"]
-    assert record["metrics"]["test"]["pearson"] > 0.9
-    assert record["notes"]["not_learned"] is None
-    losses = [loss for _, loss, *_ in record["history"][0]]
+    assert record.metrics["test"]["pearson"] > 0.9
+    assert record.notes.not_learned is None
+    losses = [loss for _, loss, *_ in record.history[0]]
     assert losses[-1] < 0.25 * losses[0]

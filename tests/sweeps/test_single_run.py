@@ -23,7 +23,7 @@ def train(config: dict[str, Any], folder: Path, shown: list[str], **wanted: Any)
 def untested(record: dict[str, Any]) -> dict[str, Any]:
     """What a record says of its training."""
     names = ("approach", "trial", "seed", "status", "history", "cohort", "settings", "data")
-    dev = {split: record["metrics"][split] for split in ("train", "dev")}
+    dev = {split: record.metrics[split] for split in ("train", "dev")}
     return {name: record[name] for name in names} | {"metrics": dev}
 
 
@@ -35,24 +35,24 @@ def test_a_run_alone_is_the_run_of_a_sweep(
     record = train(config, tmp_path, shown, approach="LoRA", learning_rate=0.1, seed=1)
     assert shown[0] == "LoRA, films, 4-shot: learning_rate 0.1, seed 1, step 1/4"
     assert [line.split("step ")[1][:3] for line in shown] == ["1/4", "2/4", "4/4"]
-    assert record["trial"] == {"learning_rate": 0.1} and record["metrics"]["test"] is None
-    assert untested(record) == untested(RunStore(swept).read(record["run_id"]))
-    kept = load_trained(tmp_path, record["run_id"])
-    assert sum(leaf.size for leaf in kept.values()) == record["costs"]["trained_params"]
+    assert record.trial == {"learning_rate": 0.1} and not record.tested
+    assert untested(record) == untested(RunStore(swept).read(record.run_id))
+    kept = load_trained(tmp_path, record.run_id)
+    assert sum(leaf.size for leaf in kept.values()) == record.costs.trained_params
     assert any(np.any(leaf) for leaf in kept.values())
     with monkeypatch.context() as patch:
         patch.delattr(one_run, "RunExecutor")
         assert train(config, tmp_path, shown, approach="LoRA", trial=1, seed=1) == record
-    file = tmp_path / "runs" / f"{record['run_id']}.json"
+    file = tmp_path / "runs" / f"{record.run_id}.json"
     before = file.read_text()
     assert results(run(config, tmp_path)) == results(swept)
-    chosen = next(r["trial"] for r in by_row(tmp_path)["LoRA"] if r["metrics"]["test"])
-    assert (file.read_text() == before) == (chosen != record["trial"])
+    chosen = next(r.trial for r in by_row(tmp_path)["LoRA"] if r.tested)
+    assert (file.read_text() == before) == (chosen != record.trial)
 
 
 def test_a_seed_that_only_the_chosen_trial_runs_with(swept: Path, config: dict, tmp_path: Path):
     """Its record names the cohort of the later seeds."""
-    [later] = [record for record in by_row(swept)["few-shot"] if record["seed"] == 2]
+    [later] = [record for record in by_row(swept)["few-shot"] if record.seed == 2]
     draw = later["trial"]["draw"]
     record = train(config, tmp_path, [], approach="few-shot", trial=draw, seed=2)
     assert untested(record) == untested(later)

@@ -75,10 +75,10 @@ def test_only_the_chosen_trial_meets_test(swept: Path):
     for row, records in by_row(swept).items():
         chosen = choose(search_runs(records, search_seeds=2))
         for record in records:
-            assert (record["metrics"]["test"] is not None) == (record["trial"] == chosen), row
-            predictions = swept / "predictions" / f"{record['run_id']}.csv"
-            assert predictions.exists() == (record["trial"] == chosen)
-        assert sorted(r["seed"] for r in records if r["trial"] == chosen) == [0, 1, 2]
+            assert (record.tested) == (record.trial == chosen), row
+            predictions = swept / "predictions" / f"{record.run_id}.csv"
+            assert predictions.exists() == (record.trial == chosen)
+        assert sorted(r.seed for r in records if r.trial == chosen) == [0, 1, 2]
 
 
 def test_the_choice_does_not_depend_on_test(config: dict, swept: Path, tiny: Path, tmp_path: Path):
@@ -90,7 +90,7 @@ def test_the_choice_does_not_depend_on_test(config: dict, swept: Path, tiny: Pat
 
     def seen(folder: Path) -> set[str]:
         runs = by_row(folder)["LoRA"]
-        return {json.dumps([r["trial"], r["seed"], r["metrics"]["dev"]]) for r in runs}
+        return {json.dumps([r.trial, r.seed, r.metrics["dev"]]) for r in runs}
 
     assert seen(other) == seen(swept)
 
@@ -178,7 +178,7 @@ def test_records_hold_no_path_of_this_machine(
     config["approaches"] = [config["approaches"][0]]
     stored = contents(run(config, tmp_path))
     assert not [name for name, content in stored.items() if str(tiny).encode() in content]
-    assert all(r["backbone"]["name"] == "$TINY/backbone" for r in by_row(tmp_path)["zero-shot"])
+    assert all(r.backbone.name == "$TINY/backbone" for r in by_row(tmp_path)["zero-shot"])
     assert set(RunStore(tmp_path).ids()) < set(RunStore(swept).ids())
 
 
@@ -188,35 +188,35 @@ def test_a_second_stage_goes_on_from_the_first(config: dict, swept: Path, tmp_pa
     soft = {"method": {"name": "soft_prompt", "length": 2}, "learning_rate": 0.1}
     row = {"name": "both", "stages": [lora, soft], "trials": [{"weight_decay": 0.0}]}
     config["approaches"] = [row]
-    both = {record["seed"]: record for record in by_row(run(config, tmp_path))["both"]}
-    alone = {r["seed"]: r for r in by_row(swept)["LoRA"] if r["trial"] == {"learning_rate": 0.1}}
+    both = {record.seed: record for record in by_row(run(config, tmp_path))["both"]}
+    alone = {r.seed: r for r in by_row(swept)["LoRA"] if r.trial == {"learning_rate": 0.1}}
     assert len(alone) >= 2
     width = load_backbone(config["backbone"]).model.config.width
     for seed, one in alone.items():
-        first, second = both[seed]["history"]
-        assert [first] == one["history"] and len(second) == len(first)
-        added = both[seed]["costs"]["trained_params"] - one["costs"]["trained_params"]
+        first, second = both[seed].history
+        assert [first] == one.history and len(second) == len(first)
+        added = both[seed].costs.trained_params - one.costs.trained_params
         assert added == 2 * width
-        assert both[seed]["costs"]["added_tokens"] == 2
+        assert both[seed].costs.added_tokens == 2
 
 
 @pytest.mark.thorough
 def test_leaves_cut_over_devices_give_the_same_runs(config: dict, swept: Path, tmp_path: Path):
     config["approaches"] = [config["approaches"][2]]
     cut = run({**config, "devices": {"count": 2, "fsdp": 2}}, tmp_path)
-    whole = {record["run_id"]: record for record in by_row(swept)["LoRA"]}
+    whole = {record.run_id: record for record in by_row(swept)["LoRA"]}
     for record in by_row(cut)["LoRA"]:
-        metrics = record["metrics"]["dev"]
-        assert metrics == pytest.approx(whole[record["run_id"]]["metrics"]["dev"], abs=1e-4)
+        metrics = record.metrics["dev"]
+        assert metrics == pytest.approx(whole[record.run_id]["metrics"]["dev"], abs=1e-4)
 
 
 def test_a_run_that_diverges_is_stored_and_not_chosen(config: dict, tmp_path: Path):
     config["approaches"] = [config["approaches"][2]]
     config["approaches"][0]["trials"] = [{"learning_rate": rate} for rate in (1e38, 0.1)]
     records = by_row(run(config, tmp_path))["LoRA"]
-    status = {(r["trial"]["learning_rate"], r["status"]) for r in records}
+    status = {(r.trial["learning_rate"], r.status) for r in records}
     assert status == {(1e38, "diverged"), (0.1, "finished")}
-    assert all((r["metrics"]["test"] is None) == (r["status"] == "diverged") for r in records)
+    assert all((not r.tested) == (r.status == "diverged") for r in records)
 
 
 def test_demonstrations_come_from_train_alone(swept: Path, config: dict):
@@ -235,18 +235,18 @@ def test_demonstrations_come_from_train_alone(swept: Path, config: dict):
         shown.append(data.demonstrations)
         assert len(data.frame.prefix_ids) + data.test.length.max() <= 64
     assert min(shown) >= 2
-    noted = {r["notes"]["demonstrations"] for r in by_row(swept)["few-shot"]}
+    noted = {r.notes.demonstrations for r in by_row(swept)["few-shot"]}
     assert noted <= set(shown)
     assert f"few-shot ({min(noted)}" in (swept / "table.md").read_text()
 
 
 def test_the_records_tell_how_they_came_about(swept: Path, config: dict):
-    record = next(r for r in by_row(swept)["LoRA"] if r["metrics"]["test"])
-    assert record["backbone"]["name"] == config["backbone"]
-    assert record["data"].keys() == {"task_checksum", "split_checksum"}
-    assert record["costs"]["trained_params"] * 4 == record["costs"]["stored_bytes"] > 0
-    assert record["costs"]["step_flops"] > 0 and record["costs"]["train_seconds"] > 0
-    assert record["notes"]["steps"] == [4] and len(record["history"][0]) == 2
-    assert record["libraries"]["jax"] and record["hardware"]["device_count"]
-    assert record["configuration"]["approach"]["stages"][0]["method"]["rank"] == 2
-    assert np.isfinite(list(record["metrics"]["dev"].values())).all()
+    record = next(r for r in by_row(swept)["LoRA"] if r.tested)
+    assert record.backbone.name == config["backbone"]
+    assert record.data.keys() == {"task_checksum", "split_checksum"}
+    assert record.costs.trained_params * 4 == record.costs.stored_bytes > 0
+    assert record.costs.step_flops > 0 and record.costs.train_seconds > 0
+    assert record.notes.steps == [4] and len(record.history[0]) == 2
+    assert record.provenance.libraries["jax"] and record.provenance.hardware.device_count
+    assert record.configuration.approach["stages"][0]["method"]["rank"] == 2
+    assert np.isfinite(list(record.metrics["dev"].values())).all()

@@ -177,8 +177,8 @@ def test_texts_are_cut_on_demand_and_the_table_says_so(long: dict, tmp_path: Pat
     change = in_row(long, trials=[{}])["approaches"][2:]
     long |= {"too_long": "cut", "approaches": change, "seeds": 2, "search_seeds": 1}
     folder = run(long, tmp_path / "results")
-    trained = [record for record in RunStore(folder).all() if record["approach"] == "LoRA"]
-    assert [record["notes"]["cut"] for record in trained] == [3, 3]
+    trained = [record for record in RunStore(folder).all() if record.approach == "LoRA"]
+    assert [record.notes.cut for record in trained] == [3, 3]
     for name in ("table.md", "table.tex"):
         text = (folder / name).read_text()
         assert "Texts cut to fit the context: " in text and "3" in text.split("context: ")[1]
@@ -213,8 +213,8 @@ def test_a_record_that_is_not_what_it_was(
     refused: Callable, config: dict, swept: Path, tmp_path: Path
 ):
     folder = shutil.copytree(swept, tmp_path / "copy")
-    tested = next(r["run_id"] for r in RunStore(folder).all() if r["metrics"]["test"])
-    other = next(r["run_id"] for r in RunStore(folder).all() if not r["metrics"]["test"])
+    tested = next(r.run_id for r in RunStore(folder).all() if r.tested)
+    other = next(r.run_id for r in RunStore(folder).all() if not r.tested)
     record, predictions = folder / "runs" / f"{tested}.json", folder / "predictions"
     content = record.read_text()
     for broken in (content.replace('"accuracy": ', '"accuracy": 0'), content[:-9], "{}"):
@@ -232,10 +232,10 @@ def test_a_damaged_record_is_found_before_what_is_missing_is_run(
 ):
     folder = shutil.copytree(swept, tmp_path / "copy")
     """Also one that the experiment no longer plans: the table is made of all there are."""
-    first, *_, last = sorted(RunStore(folder).all(), key=lambda r: r["approach"])
-    config["approaches"] = [row for row in config["approaches"] if row["name"] != last["approach"]]
-    (folder / "runs" / f"{first['run_id']}.json").unlink()
-    (folder / "runs" / f"{last['run_id']}.json").write_text("{")
+    first, *_, last = sorted(RunStore(folder).all(), key=lambda r: r.approach)
+    config["approaches"] = [row for row in config["approaches"] if row["name"] != last.approach]
+    (folder / "runs" / f"{first.run_id}.json").unlink()
+    (folder / "runs" / f"{last.run_id}.json").write_text("{")
     assert "a run record in JSON is expected" in refused(config, folder)
 
 

@@ -34,7 +34,7 @@ def test_an_encoder_by_masks_and_by_a_head(tmp_path: Path):
     # This checkpoint has no pooler, so a head on the first position has a layer of its own.
     assert counts["full + head"] == whole + width * width + width + 2 * width + 2
     assert records["soft prompt + head"]["costs"]["added_tokens"] == 3
-    assert all(record["metrics"]["test"] for record in records.values())
+    assert all(record.metrics["test"] for record in records.values())
     # What is kept of a run is what it trained, and nothing of a prompt.
     kept = load_trained(tmp_path / "results", records["soft prompt + head"]["run_id"])
     assert kept.keys() == {"soft_prompt:/prompt", "head:/kernel", "head:/bias"}
@@ -60,7 +60,7 @@ def test_a_head_of_another_task_goes_with_its_stage(tmp_path: Path):
     config |= {"stage_tasks": [{**config["task"], **shows}], "keep_trained": True}
     config["regimes"] = ("2-shot",)
     records = by_row(films.run(config, tmp_path / "results"))
-    assert {record["task"] for record in records.values()} == {"films"}
+    assert {record.task for record in records.values()} == {"films"}
     kept = load_trained(tmp_path / "results", records["row"]["run_id"])
     heads = {path: leaf.shape for path, leaf in kept.items() if path.startswith("head:")}
     width = load_backbone(config["backbone"]).model.config.width
@@ -98,7 +98,7 @@ def test_a_head_that_the_backbone_came_with(tmp_path: Path):
             films.run(config, tmp_path / "results")
             store = RunStore(tmp_path / "results")
             record = by_row(tmp_path / "results")["zero-shot"]
-            _, predictions = store.load(record["run_id"])
+            _, predictions = store.load(record.run_id)
             np.testing.assert_allclose(np.exp(predictions.scores).sum(1), 1.0, atol=1e-3)
     with pytest.raises(InputError, match="its head has 3 outputs, the task asks for 2"):
         films.run(config, tmp_path / "other")

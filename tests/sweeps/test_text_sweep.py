@@ -61,19 +61,19 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def runs_of(folder: Path, row: str) -> list[dict]:
-    found = [one for one in RunStore(folder).all() if one["approach"] == row]
-    return [one for one in found if one["metrics"]["test"]]
+    found = [one for one in RunStore(folder).all() if one.approach == row]
+    return [one for one in found if one.tested]
 
 
 def test_training_teaches_to_write(texts: Path):
     before, after = runs_of(texts, "zero-shot"), runs_of(texts, "full")
     assert len(before) == len(after) == 1
     for record in after:
-        metrics = record["metrics"]["test"]
+        metrics = record.metrics["test"]
         assert metrics["exact_match"] >= 0.5 and metrics["format"] == 1.0
-        assert record["metrics"]["dev"]["loss"] < before[0]["metrics"]["dev"]["loss"] / 4
-        assert record["notes"]["not_learned"] is None and record["n_train"] == 16
-    assert all(record["metrics"]["test"]["exact_match"] == 0 for record in before)
+        assert record.metrics["dev"]["loss"] < before[0].metrics["dev"]["loss"] / 4
+        assert record.notes.not_learned is None and record.n_train == 16
+    assert all(record.metrics["test"]["exact_match"] == 0 for record in before)
 
 
 def test_the_table_stands_on_runs_and_texts(texts: Path):
@@ -86,7 +86,7 @@ def test_the_table_stands_on_runs_and_texts(texts: Path):
         "target of the nearest input",
     )
     for cell in grid.tested():
-        recorded = cell.runs[0]["metrics"]["test"]
+        recorded = cell.runs[0].metrics["test"]
         for name in ("exact_match", "f1", "rouge_l", "format", "bleu", "chrf"):
             score = cell.score(name)
             assert score.score == pytest.approx(recorded[name])
@@ -102,15 +102,15 @@ def test_the_table_stands_on_runs_and_texts(texts: Path):
 def test_every_text_is_kept(texts: Path, tmp_path: Path):
     texts = Path(shutil.copytree(texts, tmp_path / "copy"))
     [record] = runs_of(texts, "target of the nearest input")
-    assert "loss" not in record["metrics"]["dev"] and record["labels"] == []
-    _, kept = RunStore(texts).load(record["run_id"])
+    assert "loss" not in record.metrics["dev"] and record.labels == []
+    _, kept = RunStore(texts).load(record.run_id)
     assert isinstance(kept, TextPredictions)
     assert kept.references == tuple((f"it is {label}",) for _, label in films.films(40, 48))
     assert set(kept.outputs) <= {"it is good", "it is bad"}
-    file = texts / record["predictions"]["file"]
+    file = texts / record.predictions["file"]
     file.write_text(file.read_text().replace("it is good", "it is god", 1))
     with pytest.raises(InputError, match="is not the file it was"):
-        RunStore(texts).load(record["run_id"])
+        RunStore(texts).load(record.run_id)
 
 
 @pytest.mark.thorough

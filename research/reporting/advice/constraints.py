@@ -170,4 +170,4 @@ def cells_of(grid: Grid, column: Column) -> list[ResultCell]:
 
 def examples_of(grid: Grid, column: Column) -> int:
     """The most that a cell of the column was trained on."""
-    return max(run["n_train"] for cell in cells_of(grid, column) for run in cell.runs)
+    return max(run.n_train for cell in cells_of(grid, column) for run in cell.runs)

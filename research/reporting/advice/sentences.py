@@ -92,7 +92,7 @@ def _doubts(advice: Advice) -> Iterator[str]:
     if wanted is not None and not advice.sure:
         yield f"No interval lies wholly above {100 * wanted:.1f}, so this is not sure to be met."
     yield from _settling(advice)
-    idle = sum(bool(reason) for reason in cell.numbers("notes", "not_learned"))
+    idle = len(cell.known(lambda run: run.notes.not_learned))
     if idle:
         yield f"{idle} of its {len(cell.runs)} runs were no better on dev than without training."
 

@@ -35,7 +35,7 @@ def advice_table(advice: Advice) -> Table:
     """A line for each approach; the recommended one first, then what is not told from it."""
     rows = tuple((one.cell.key[0], _entries(advice, one)) for one in advice.candidates)
     runs = [one for one in advice.candidates if one.like or one.cell is advice.recommended]
-    ids = "; ".join(f"{o.cell.key[0]}: {' '.join(r['run_id'] for r in o.cell.runs)}" for o in runs)
+    ids = "; ".join(f"{o.cell.key[0]}: {' '.join(r.run_id for r in o.cell.runs)}" for o in runs)
     return Table(
         title=f"{advice.column[0]}, {amount(advice.column[1])}: the evidence",
         heads=HEADS,

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from research.common.errors import InputError
 from research.records.predictions import Predictions
-from research.records.schema import TOLERANCE, splits
-from research.records.store import RunStore
+from research.records.store import TOLERANCE, RunStore
 from research.reporting.grid.grid import Grid, ResultCell
 from research.stats.groups import group_scores
 
@@ -28,7 +27,7 @@ def recompute_runs(folder: Path) -> Recomputed:
     ids = store.ids()
     for id in ids:
         try:
-            files += len(splits(store.read(id)))
+            files += len(store.read(id).predictions)
         except InputError as error:
             damaged.append(str(error))
     return Recomputed(len(ids), files, damaged)
@@ -46,8 +45,9 @@ def recompute_cells(grid: Grid) -> list[str]:
 def _scores(cell: ResultCell) -> list[str]:
     lines = []
     for metric in cell.influence:
-        noted = [run["metrics"]["test"].get(metric) for run in cell.runs]
-        if None in noted:
+        stored = (run.metrics["test"].get(metric) for run in cell.runs)
+        noted = [value for value in stored if value is not None]
+        if len(noted) < len(cell.runs):
             continue
         mean, found = statistics.fmean(noted), cell.score(metric).score
         if not abs(mean - found) <= TOLERANCE:
@@ -58,12 +58,12 @@ def _scores(cell: ResultCell) -> list[str]:
 def _groups(cell: ResultCell) -> list[str]:
     lines = []
     for run, answers in zip(cell.runs, cell.predictions, strict=True):
-        noted = ((run.get("robustness") or {}).get("groups") or {}).get("label")
+        noted = run.robustness.groups.get("label") if run.robustness else None
         if not noted or not isinstance(answers, Predictions):
             continue
-        names = [run["labels"][place] for place in answers.gold]
-        for label, share in group_scores(answers.predicted == answers.gold, names).items():
-            if abs(share.score - noted[label]["score"]) > TOLERANCE:
-                where = f"{', '.join(cell.key)}, run {run['run_id']}"
-                lines.append(f"{where}: label {label} is {noted[label]['score']}, {share.score}")
+        names = [run.labels[index] for index in answers.gold]
+        for label, group in group_scores(answers.predicted == answers.gold, names).items():
+            if abs(group.score - noted[label].score) > TOLERANCE:
+                where = f"{', '.join(cell.key)}, run {run.run_id}"
+                lines.append(f"{where}: label {label} is {noted[label].score}, {group.score}")
     return lines

@@ -5,12 +5,11 @@ The hues are about those of Okabe and Ito (2008), moved until any two families a
 et al. (2009) simulate them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from research.methods import METHODS
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 
@@ -83,20 +82,12 @@ def _family(grid: Grid, row: str) -> MethodFamily:
     return family_of(records[0])
 
 
-def family_of(record: Record) -> MethodFamily:
+def family_of(record: RunRecord) -> MethodFamily:
     """The family of what a run's stages train; a head beside another method does not count."""
-    approach = record["configuration"].get("approach")
-    if not isinstance(approach, Mapping):
-        return OTHER
-    names = distinct(name for stage in approach.get("stages", ()) for name in _methods(stage))
+    names = distinct(name for stage in record.configuration.stages for name in stage.methods)
     names = [name for name in names if name != "head"] or names
     if not names:
         return PROMPTS
     if len(names) > 1:
         return SEVERAL
     return BY_NAME[METHODS[names[0]].family] if names[0] in METHODS else OTHER
-
-
-def _methods(stage: Mapping[str, Any]) -> Sequence[str]:
-    together = stage.get("methods") or [stage.get("method") or {}]
-    return [method.get("name", "") for method in together]

@@ -122,7 +122,7 @@ def _sizes(grid: Grid, row: str, task: str) -> list[Point]:
     found = []
     for cell in cells:
         if cell is not None:
-            used = statistics.median_low(run["n_train"] for run in cell.runs)
+            used = statistics.median_low(run.n_train for run in cell.runs)
             found.append(_point(cell, used, f"{used} examples"))
     return found
 

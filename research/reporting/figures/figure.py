@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.reporting.figures.axes import AxisScale, linear
 from research.reporting.figures.colors import SeriesStyle
 from research.reporting.format import amount
@@ -66,8 +66,8 @@ class Figure:
     panels: tuple[Panel, ...]
 
 
-def ids(runs: Iterable[Record]) -> tuple[str, ...]:
-    return tuple(run["run_id"] for run in runs)
+def ids(runs: Iterable[RunRecord]) -> tuple[str, ...]:
+    return tuple(run.run_id for run in runs)
 
 
 def columns(grid: Grid) -> list[tuple[tuple[str, str], list[ResultCell]]]:
@@ -84,7 +84,7 @@ def title(column: tuple[str, str]) -> str:
 def headline(grid: Grid, task: str) -> str:
     """The name of the task's metric."""
     cells = (cell for key, cell in grid.cells.items() if key[1] == task)
-    name: str = next(cells).records[0]["metric"]
+    name: str = next(cells).records[0].metric
     return NAMES.get(name, name)
 
 

@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Callable, Mapping
 
-from research.records.schema import Record
 from research.reporting.figures.axes import linear
 from research.reporting.figures.colors import SeriesStyle
 from research.reporting.figures.figure import (
@@ -70,11 +69,10 @@ def _panels(
 
 def out_of_domain_point(cell: ResultCell) -> Point | None:
     """The score out of domain at that on test; None where a run has none."""
-    found = [_score(run, "ood") for run in cell.runs]
-    known = [100 * score for score in found if score is not None]
-    if not known or len(known) < len(found):
+    known = [100 * score for score in cell.known(lambda run: run.score("ood"))]
+    if not known or len(known) < len(cell.runs):
         return None
-    inside = 100 * statistics.fmean(run["metrics"]["test"][run["metric"]] for run in cell.runs)
+    inside = _mean_test_score(cell)
     mean = statistics.fmean(known)
     says = f"{mean:.1f} out of domain, {inside:.1f} on test"
     return Point(inside, mean, min(known), max(known), says, ids(cell.runs))
@@ -82,15 +80,16 @@ def out_of_domain_point(cell: ResultCell) -> Point | None:
 
 def forgetting_point(cell: ResultCell) -> Point | None:
     """The rise of the held-out loss at the score on test; None where a run does not tell."""
-    known = [run.get("language_model") or {} for run in cell.runs]
-    if not all(one.get("after") is not None and one.get("before") is not None for one in known):
+    measured = cell.known(lambda run: run.forgetting)
+    rises = [loss.rise for loss in measured if loss.rise is not None]
+    if not rises or len(rises) < len(cell.runs):
         return None
-    rises = [one["after"] - one["before"] for one in known]
-    inside = 100 * statistics.fmean(run["metrics"]["test"][run["metric"]] for run in cell.runs)
-    mean, removable = statistics.fmean(rises), all(one["removable"] for one in known)
+    inside = _mean_test_score(cell)
+    mean, removable = statistics.fmean(rises), all(loss.removable for loss in measured)
     says = f"{mean:+.2f} nats{'' if removable else ', which stays'}, {inside:.1f} on test"
     return Point(inside, mean, min(rises), max(rises), says, ids(cell.runs), hollow=removable)
 
 
-def _score(run: Record, split: str) -> float | None:
-    return (run["metrics"].get(split) or {}).get(run["metric"])
+def _mean_test_score(cell: ResultCell) -> float:
+    """In percent."""
+    return 100 * statistics.fmean(cell.known(lambda run: run.score("test")))

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.records.trial_selection import choose, same_trial
 from research.reporting.figures.axes import linear, logarithmic
 from research.reporting.figures.colors import SeriesStyle, by_family
@@ -108,23 +108,22 @@ def _curve(cell: ResultCell) -> list[Point]:
     for step in sorted({step for curve in curves for step, _ in curve}):
         reached = [[score for at, score in curve if at <= step] for curve in curves]
         if all(reached):
-            says = f"step {step} of {_trial(cell.runs[0]['trial'])}"
+            says = f"step {step} of {_trial(cell.runs[0].trial)}"
             points.append(_spread(step, [scores[-1] for scores in reached], says, cell.runs))
     return points
 
 
-def dev_curve(run: Record) -> list[tuple[int, float]]:
+def dev_curve(run: RunRecord) -> list[tuple[int, float]]:
     """(step, dev score) at the evaluations of a run, its stages one after the other.
 
     Those of stages on another task, and scores that are not finite, are left out.
     """
-    history = run.get("history") or []
-    stages = (run["configuration"].get("approach") or {}).get("stages") or [{}] * len(history)
+    history, stages = run.history, run.configuration.stages
     begins = accumulate((stage[-1][0] if stage else 0 for stage in history), initial=0)
     return [
         (begin + step, score)
         for begin, stage, settings in zip(begins, history, stages, strict=False)
-        if settings.get("task") is None
+        if settings.task is None
         for step, _, score, _ in stage
         if score is not None
     ]
@@ -148,31 +147,30 @@ def _prompts(cell: ResultCell) -> list[Point]:
     return [_tried(100 * place / last, *one) for place, one in enumerate(ranked)]
 
 
-def _trials(cell: ResultCell) -> list[tuple[dict, Sequence[Record], bool]]:
+def _trials(cell: ResultCell) -> list[tuple[Mapping, Sequence[RunRecord], bool]]:
     """Each trial of the search that has dev scores, its runs, and whether it was chosen."""
     if len(cell.search) < 2:
         return []
     chosen = choose(run for trial in cell.search for run in trial)
     return [
-        (runs[0]["trial"], runs, same_trial(runs[0], chosen))
+        (runs[0].trial, runs, same_trial(runs[0], chosen))
         for runs in cell.search
         if _dev_scores(runs)
     ]
 
 
-def _dev_scores(runs: Iterable[Record]) -> list[float]:
+def _dev_scores(runs: Iterable[RunRecord]) -> list[float]:
     """Those that there are; a diverged run has none."""
-    found = [(run["metrics"].get("dev") or {}).get(run["metric"]) for run in runs]
-    return [score for score in found if score is not None]
+    return [score for run in runs if (score := run.score("dev")) is not None]
 
 
-def _tried(x: float, trial: dict, runs: Sequence[Record], chosen: bool) -> Point:
+def _tried(x: float, trial: Mapping, runs: Sequence[RunRecord], chosen: bool) -> Point:
     says = f"{_trial(trial)}{', chosen' if chosen else ''}"
     return _spread(x, _dev_scores(runs), says, runs, hollow=not chosen)
 
 
 def _spread(
-    x: float, found: Sequence[float], says: str, runs: Iterable[Record], hollow: bool = False
+    x: float, found: Sequence[float], says: str, runs: Iterable[RunRecord], hollow: bool = False
 ) -> Point:
     """The mean of scores, from the least to the greatest."""
     mean, low, high = (100 * value for value in (statistics.fmean(found), min(found), max(found)))

@@ -2,44 +2,54 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from research.common.errors import InputError
 from research.common.hashing import canonical
-from research.evaluation.baselines import BASELINES
-from research.records.schema import Kept, Record
-from research.records.test_access import seen_by_cell
-from research.records.trial_selection import CellKey, cell_of, choose, same_trial, search_runs
+from research.records.predictions import AnyPredictions
+from research.records.schema import CellKey, RunRecord
+from research.records.test_access import count_accesses_by_cell
+from research.records.trial_selection import choose, same_trial, search_runs
 from research.reporting.grid.comparable_runs import StoredRun, distinct, read_runs
 from research.stats.best_group import LEVEL, best_group
 from research.stats.intervals import Interval, influences, interval
 from research.tasks.metrics.classification import LOWEST
 
+T = TypeVar("T")
 ENOUGH = 5  # seeds, for intervals that cover as often as they say: see results/statistics/
 
 
 @dataclass(frozen=True)
 class ResultCell:
-    """runs: the tested runs of the chosen trial by seed, none while the search is unfinished.
-    records: all of its runs. influence: [S, I] by metric. predictions: of each of `runs` on test.
-    trials: how many were searched. search: the runs of each that the choice on dev rests on, in the
-    order of the plan, with the same seeds; none while the search is unfinished. planned: how many
-    seeds the protocol asks for. ran, diverged: counts of all runs, those of the search included.
-    prompt_only: whether nothing trains.
+    """An approach on a task in a regime.
+
+    Attributes:
+        key: (approach, task, regime).
+        runs: tested runs of the chosen trial by seed; none while the search is unfinished.
+        records: all runs of the cell.
+        influence: influence values [S, I] by metric.
+        predictions: predictions on test of each of `runs`.
+        trials: number of trials searched.
+        search: the runs that the choice on dev rests on, by trial in the order of the plan, each
+            trial with the same seeds; none while the search is unfinished.
+        planned: number of seeds that the protocol asks for.
+        ran: number of all runs.
+        diverged: number of diverged runs among all runs.
+        prompt_only: whether nothing trains.
     """
 
     key: CellKey
-    runs: tuple[Record, ...]
-    records: tuple[Record, ...]
+    runs: tuple[RunRecord, ...]
+    records: tuple[RunRecord, ...]
     influence: Mapping[str, np.ndarray]
-    predictions: tuple[Kept, ...]
+    predictions: tuple[AnyPredictions, ...]
     trials: int
-    search: tuple[tuple[Record, ...], ...]
+    search: tuple[tuple[RunRecord, ...], ...]
     planned: int
     ran: int
     diverged: int
@@ -48,7 +58,7 @@ class ResultCell:
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of the tested runs, ascending."""
-        return tuple(run["seed"] for run in self.runs)
+        return tuple(run.seed for run in self.runs)
 
     @property
     def complete(self) -> bool:
@@ -63,44 +73,52 @@ class ResultCell:
     @property
     def headline(self) -> str:
         """The name of the task's headline metric."""
-        return self.runs[0]["metric"]
+        return self.runs[0].metric
 
     @property
     def dev(self) -> tuple[float, ...]:
         """The mean dev score of each trial of `search`; none where a run has no such score. A trial
         with a diverged run has the least there is, for the protocol would choose any other.
         """
-        found = []
+        means = []
         for trial in self.search:
-            scores: list[Any] = [(r["metrics"].get("dev") or {}).get(r["metric"]) for r in trial]
-            if any(run["status"] == "diverged" for run in trial):
-                scores = [LOWEST.get(trial[0]["metric"], 0.0)]
-            if None in scores:
+            scores = [score for run in trial if (score := run.score("dev")) is not None]
+            if any(run.diverged for run in trial):
+                means.append(LOWEST.get(trial[0].metric, 0.0))
+            elif len(scores) < len(trial):
                 return ()
-            found.append(statistics.fmean(scores))
-        return tuple(found)
+            else:
+                means.append(statistics.fmean(scores))
+        return tuple(means)
 
     def score(self, metric: str) -> Interval:
         """The mean over the seeds and its interval, as fractions."""
         return interval(self.influence[metric], lowest=LOWEST.get(metric, 0.0))
 
-    def numbers(self, group: str, name: str) -> list[Any]:
-        """A value of `costs` or `notes` of each run, those that are known."""
-        values = [run[group].get(name) for run in self.runs]
-        return [value for value in values if value is not None]
+    def known(self, value: Callable[[RunRecord], T | None]) -> list[T]:
+        """A value of each run, without those that are None."""
+        return [known for run in self.runs if (known := value(run)) is not None]
 
     def cost(self, name: str) -> float | None:
         """The median of a cost over the runs, None if it was not measured."""
-        values = self.numbers("costs", name)
+        values = self.known(lambda run: getattr(run.costs, name))
         return statistics.median(values) if values else None
 
 
 @dataclass(frozen=True)
 class Grid:
-    """All cells of a results folder. rows: approaches, baselines last. columns: (task, regime).
-    best: the cells that cannot be told apart from the best of their column. older: how many runs
-    of older code were left out. crossed: the records of runs whose seeds differ by source, which
-    are in no cell. seen: how many choices of a cell saw test, and by how many versions of the code.
+    """All cells of a results folder.
+
+    Attributes:
+        name: name of the experiment.
+        backbone: name of the backbone; None where no run used one.
+        rows: approaches, baselines last.
+        baselines: the approaches without the backbone.
+        columns: (task, regime).
+        cells: cells by (approach, task, regime).
+        best: the cells that are not significantly different from the best of their column.
+        crossed: runs whose seeds differ by source, which belong to no cell.
+        seen: by cell, how many choices were evaluated on test, by how many versions of the code.
     """
 
     name: str
@@ -110,8 +128,7 @@ class Grid:
     columns: tuple[tuple[str, str], ...]
     cells: Mapping[CellKey, ResultCell]
     best: frozenset[CellKey]
-    older: int
-    crossed: Mapping[CellKey, tuple[Record, ...]] = field(default_factory=dict)
+    crossed: Mapping[CellKey, tuple[RunRecord, ...]] = field(default_factory=dict)
     seen: Mapping[CellKey, tuple[int, int]] = field(default_factory=dict)
 
     def cell(self, row: str, column: tuple[str, str]) -> ResultCell | None:
@@ -130,35 +147,37 @@ def read_grid(folder: Path) -> Grid:
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
-    every, older = read_runs(folder)
-    runs = [run for run in every if "seeds" not in run.record]
+    stored = read_runs(folder)
+    runs = [run for run in stored if not run.record.crossed]
     if not runs:
-        raise InputError("results", str(folder), "it has no run but such with crossed seeds")
+        raise InputError("results", str(folder), "all of its runs have crossed seeds")
     groups: dict[CellKey, list[StoredRun]] = defaultdict(list)
     for run in runs:
-        groups[cell_of(run.record)].append(run)
-    crossed: dict[CellKey, tuple[Record, ...]] = defaultdict(tuple)
-    for run in every:
-        crossed[cell_of(run.record)] += (run.record,) * ("seeds" in run.record)
+        groups[run.record.cell].append(run)
+    crossed: dict[CellKey, tuple[RunRecord, ...]] = defaultdict(tuple)
+    for run in stored:
+        if run.record.crossed:
+            crossed[run.record.cell] += (run.record,)
     cells = {key: _cell(key, group) for key, group in groups.items()}
     records = [run.record for run in runs]
-    columns = distinct((record["task"], record["regime"]) for record in records)
-    baselines = frozenset(record["approach"] for record in records if _is_baseline(record))
+    columns = distinct((record.task, record.regime) for record in records)
+    baselines = frozenset(
+        record.approach for record in records if record.configuration.baseline is not None
+    )
     # By the plan's number first: another task may have begun with another approach.
-    named = sorted({(_row_number(record), record["approach"]) for record in records})
+    named = sorted({(record.configuration.order.approach, record.approach) for record in records})
     rows = distinct(name for _, name in named)
-    names = [record["backbone"]["name"] for record in records if record["backbone"]]
+    names = [record.backbone.name for record in records if record.backbone]
     return Grid(
-        name=records[0]["configuration"].get("name", folder.name),
+        name=records[0].configuration.name,
         backbone=names[0] if names else None,
         rows=tuple(sorted(rows, key=lambda row: row in baselines)),
         baselines=baselines,
         columns=tuple(columns),
         cells=cells,
         best=frozenset(_best(cells, columns)),
-        older=older,
         crossed=crossed,
-        seen=seen_by_cell(folder, records),
+        seen=count_accesses_by_cell(folder, records),
     )
 
 
@@ -166,7 +185,7 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> ResultCell:
     records = [run.record for run in runs]
     search = _search(records)
     chosen = _tested(runs, [run for trial in search for run in trial])
-    by_seed = sorted(chosen, key=lambda run: run.record["seed"])
+    by_seed = sorted(chosen, key=lambda run: run.record.seed)
     found = [run.predictions for run in by_seed if run.predictions is not None]
     names = found[0].names if found else ()
     return ResultCell(
@@ -175,28 +194,29 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> ResultCell:
         records=tuple(records),
         influence={metric: influences(found, metric) for metric in names},
         predictions=tuple(found),
-        trials=len(distinct(canonical(record["trial"]) for record in records)),
+        trials=len(distinct(canonical(record.trial) for record in records)),
         search=search,
-        planned=_largest(records, "seeds") or 1,
+        planned=max(record.configuration.seeds for record in records),
         ran=len(records),
-        diverged=sum(record["status"] == "diverged" for record in records),
+        diverged=sum(record.diverged for record in records),
         prompt_only=all(_is_prompt(record) for record in records),
     )
 
 
-def _search(records: Sequence[Record]) -> tuple[tuple[Record, ...], ...]:
+def _search(records: Sequence[RunRecord]) -> tuple[tuple[RunRecord, ...], ...]:
     """The runs that the choice on dev rests on, by trial; none while one lacks search seeds."""
-    planned = max(len(record["configuration"].get("trials", ())) for record in records)
-    by_trial: dict[str, list[Record]] = defaultdict(list)
-    for record in search_runs(records, _largest(records, "search_seeds")):
-        by_trial[canonical(record["trial"])].append(record)
+    planned = max(len(record.configuration.trials) for record in records)
+    by_trial: dict[str, list[RunRecord]] = defaultdict(list)
+    seeds = max(record.configuration.search_seeds for record in records)
+    for record in search_runs(records, seeds):
+        by_trial[canonical(record.trial)].append(record)
     counts = {len(runs) for runs in by_trial.values()}
     if len(by_trial) < planned or len(counts) > 1:
         return ()
     return tuple(map(tuple, by_trial.values()))
 
 
-def _tested(runs: Sequence[StoredRun], search: Sequence[Record]) -> list[StoredRun]:
+def _tested(runs: Sequence[StoredRun], search: Sequence[RunRecord]) -> list[StoredRun]:
     """The tested runs of the trial that dev chooses."""
     if not search:
         return []
@@ -227,23 +247,6 @@ def _best(
         yield from (cell.key for cell, among in zip(complete, inside, strict=True) if among)
 
 
-def _largest(records: Sequence[Record], name: str) -> int | None:
-    """The largest value of a count in the configurations, None where none has it."""
-    values = [record["configuration"].get(name) for record in records]
-    return max((value for value in values if value is not None), default=None)
-
-
-def _row_number(record: Record) -> int:
-    return record["configuration"].get("order", {}).get("approach", 0)
-
-
-def _is_prompt(record: Record) -> bool:
-    """Whether the approach is the backbone with a prompt and without a stage."""
-    approach = record["configuration"].get("approach")
-    return isinstance(approach, Mapping) and not approach.get("stages") and not _is_baseline(record)
-
-
-def _is_baseline(record: Record) -> bool:
-    approach = record["configuration"].get("approach")
-    named = isinstance(approach, Mapping) and approach.get("baseline") is not None
-    return named or record["approach"] in BASELINES
+def _is_prompt(record: RunRecord) -> bool:
+    """Whether the approach is the backbone with a prompt, without training."""
+    return record.configuration.baseline is None and not record.configuration.stages

@@ -4,22 +4,20 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable
 
-import numpy as np
-
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.reporting.format import byte_size, count
 from research.reporting.grid.grid import ResultCell
-from research.stats.groups import GroupScore, group_scores, seed_agreement, worst
+from research.stats.groups import GroupScore, seed_agreement, worst
 
 
-def _mean(cell: ResultCell, value: Callable[[Record], float | None]) -> float | None:
+def _mean(cell: ResultCell, value: Callable[[RunRecord], float | None]) -> float | None:
     """The mean over the runs, None if one of them has none."""
     values = [value(run) for run in cell.runs]
     return None if None in values else statistics.fmean(values)  # pyright: ignore
 
 
 def _metric(split: str, cell: ResultCell) -> float | None:
-    return _mean(cell, lambda run: (run["metrics"].get(split) or {}).get(cell.headline))
+    return _mean(cell, lambda run: run.score(split))
 
 
 def out_of_domain_score(cell: ResultCell) -> float | None:
@@ -48,22 +46,14 @@ def worst_group(cell: ResultCell) -> str | None:
 
 
 def _groups(cell: ResultCell) -> dict[str, dict[str, GroupScore]]:
-    """The groups of each kind, their scores averaged over the seeds; runs of older code have but
-    the labels, which stand in their predictions.
-    """
-    stored = [(run.get("robustness") or {}).get("groups") for run in cell.runs]
-    if not all(stored):
-        if not cell.runs[0]["labels"]:
-            return {}
-        labels, gold = cell.runs[0]["labels"], cell.predictions[0].gold
-        right = np.stack([one.predicted == one.gold for one in cell.predictions])
-        return {"label": group_scores(right, [labels[place] for place in gold])}
-    found: dict[str, dict[str, GroupScore]] = defaultdict(dict)
-    for kind, groups in stored[0].items():  # pyright: ignore
-        for name, share in groups.items():
-            scores = [groups[kind][name]["score"] for groups in stored]  # pyright: ignore
-            found[kind][name] = GroupScore(statistics.fmean(scores), share["count"])
-    return found
+    """The groups of each kind, their scores averaged over the seeds."""
+    by_run = [run.robustness.groups for run in cell.runs if run.robustness]
+    means: dict[str, dict[str, GroupScore]] = defaultdict(dict)
+    for kind, groups in by_run[0].items() if by_run else ():
+        for name, group in groups.items():
+            mean = statistics.fmean(groups[kind][name].score for groups in by_run)
+            means[kind][name] = GroupScore(mean, group.count)
+    return means
 
 
 def train_dev_difference(cell: ResultCell) -> float | None:
@@ -73,28 +63,27 @@ def train_dev_difference(cell: ResultCell) -> float | None:
 
 
 def train_dev_gap(cell: ResultCell) -> str | None:
-    found = train_dev_difference(cell)
-    return None if found is None else f"{100 * found:+.1f}"
+    difference = train_dev_difference(cell)
+    return None if difference is None else f"{100 * difference:+.1f}"
 
 
 def seeds_agree(cell: ResultCell) -> str | None:
-    share = seed_agreement([one.predicted for one in cell.predictions])
+    share = seed_agreement([answers.predicted for answers in cell.predictions])
     return None if share is None else f"{100 * share:.1f}"
 
 
 def words_agree(cell: ResultCell) -> str | None:
-    share = _mean(cell, lambda run: (run.get("robustness") or {}).get("paraphrases"))
+    share = _mean(cell, lambda run: run.robustness and run.robustness.paraphrases)
     return None if share is None else f"{100 * share:.1f}"
 
 
 def forgetting(cell: ResultCell) -> str | None:
     """How much the loss on held-out text has risen."""
-    found = [run.get("language_model") or {} for run in cell.runs]
-    if not all(one.get("after") is not None and one.get("before") is not None for one in found):
+    rise = _mean(cell, lambda run: run.forgetting and run.forgetting.rise)
+    if rise is None:
         return None
-    rise = statistics.fmean(one["after"] - one["before"] for one in found)
-    stays = "" if all(one["removable"] for one in found) else " (stays)"
-    return f"{rise:+.2f}{stays}"
+    permanent = any(run.forgetting and not run.forgetting.removable for run in cell.runs)
+    return f"{rise:+.2f}{' (stays)' if permanent else ''}"
 
 
 def switching(cell: ResultCell) -> str | None:

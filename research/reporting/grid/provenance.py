@@ -1,31 +1,29 @@
-"""TODO reporting/grid/provenance.py"""
+"""Facts about how a cell was produced, which comparable cells share."""
 
 from collections.abc import Callable, Iterator
 
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import ResultCell
 
-MACHINE = ("processor", "device_kind", "device_count")
+
+def machine(run: RunRecord) -> str:
+    """Processor, kind of device and number of devices of a run."""
+    hardware = run.provenance.hardware
+    return f"{hardware.processor}, {hardware.device_kind}, {hardware.device_count}"
 
 
-def _machine(run: Record) -> str:
-    hardware = run.get("hardware") or {}
-    return ", ".join(str(hardware.get(name)) for name in MACHINE)
+def _state(run: RunRecord) -> str:
+    """Whether the code was that of a commit; nothing can be said without git."""
+    git = run.provenance.git
+    return "uncommitted changes" if git and git.dirty else "committed code"
 
 
-def _state(run: Record) -> str:
-    """Whether the code was that of a commit; of runs without git nothing is said."""
-    return "uncommitted changes" if (run.get("git") or {}).get("dirty") else "committed code"
-
-
-# What is the same for cells that can be compared, by the name of it.
 FACTS: dict[str, Callable[[ResultCell], str]] = {
-    "code version": lambda cell: _all(str(run["code_version"]) for run in cell.runs),
-    # The first version was not noted.
-    "metric version": lambda cell: _all(str(run.get("metric_version", 1)) for run in cell.runs),
+    "code version": lambda cell: _all(str(run.code_version) for run in cell.runs),
+    "metric version": lambda cell: _all(str(run.metric_version) for run in cell.runs),
     "code": lambda cell: _all(map(_state, cell.runs)),
-    "hardware": lambda cell: _all(map(_machine, cell.runs)),
+    "hardware": lambda cell: _all(map(machine, cell.runs)),
     "seeds": lambda cell: " ".join(map(str, cell.seeds)),
 }
 

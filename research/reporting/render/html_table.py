@@ -114,14 +114,14 @@ def plain_table(layout: Table, marks: Marks | None = None) -> HtmlTable:
 
 def _about(cell: ResultCell) -> str:
     """The trial that was chosen, and the runs of all seeds."""
-    trial = cell.runs[0]["trial"]
+    trial = cell.runs[0].trial
     chosen = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in trial.items())
     lines = (", ".join(cell.key), f"chosen: {chosen}" if chosen else "", f"runs {_ids(cell)}")
     return "\n".join(line for line in lines if line)
 
 
 def _ids(cell: ResultCell) -> str:
-    return " ".join(run["run_id"] for run in cell.runs)
+    return " ".join(run.run_id for run in cell.runs)
 
 
 def _order(text: str) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from research.common.errors import InputError
-from research.records.trial_selection import CellKey
+from research.records.schema import CellKey
 from research.reporting.format import percent
 from research.reporting.grid.grid import Grid, ResultCell
 from research.reporting.grid.provenance import FACTS
@@ -76,7 +76,7 @@ def _tested(grid: Grid) -> dict[CellKey, ResultCell]:
 
 def _pair(first: ResultCell, second: ResultCell) -> Pair:
     """Paired on the seeds that both have if they answered the same items, else as two samples."""
-    ids = [[run["run_id"] for run in cell.runs] for cell in (first, second)]
+    ids = [[run.run_id for run in cell.runs] for cell in (first, second)]
     same = all(
         np.array_equal(one.gold, other.gold)
         for one, other in zip(first.predictions[:1], second.predictions[:1], strict=True)
@@ -105,8 +105,8 @@ def _welch(ours: np.ndarray, theirs: np.ndarray) -> tuple[MeanDifference, float]
     return MeanDifference.around(float(ours.mean() - theirs.mean()), total, float(degrees))
 
 
-def _data(cell: ResultCell) -> str | None:
-    return cell.runs[0]["data"].get("task_checksum")
+def _data(cell: ResultCell) -> str:
+    return cell.runs[0].data.task_checksum
 
 
 def _facts(pairs: Sequence[Pair]) -> list[str]:
@@ -121,15 +121,16 @@ def _facts(pairs: Sequence[Pair]) -> list[str]:
 
 
 def _trial(cell: ResultCell) -> str:
-    return str(sorted(cell.runs[0]["trial"].items()))
+    return str(sorted(cell.runs[0].trial.items()))
 
 
 def _settings(cell: ResultCell) -> str:
-    return str(cell.runs[0]["settings"].get("approach"))
+    return str(cell.runs[0].settings.get("approach"))
 
 
 def _backbone(cell: ResultCell) -> str:
-    return str((cell.runs[0]["backbone"] or {}).get("checksum"))
+    backbone = cell.runs[0].backbone
+    return "none" if backbone is None else backbone.checksum
 
 
 def comparison_table(found: Comparison) -> Table:

@@ -9,16 +9,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from research.experiments.prices import Prices
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.reporting.format import MISSING, amount, byte_size, count
 from research.reporting.format import seconds as time
-from research.reporting.grid.derived_costs import (
-    added_params,
-    dev_examples,
-    devices,
-    memory_by_purpose,
-    train_seconds,
-)
 from research.reporting.grid.grid import Grid, ResultCell
 from research.reporting.grid.measures import switching
 from research.reporting.table import Table, TableCell
@@ -70,37 +63,39 @@ def _table(
     )
 
 
-def _middle(cell: ResultCell, value: Callable[[Record], float | None]) -> float | None:
+def _median(cell: ResultCell, value: Callable[[RunRecord], float | None]) -> float | None:
     """The median over the tested runs, None if one of them has none."""
     values = [value(run) for run in cell.runs]
     return None if None in values else statistics.median(values)  # pyright: ignore
 
 
-def _cost(name: str) -> Callable[[Record], float | None]:
-    return lambda run: run["costs"].get(name)
+def _cost(name: str) -> Callable[[RunRecord], float | None]:
+    return lambda run: getattr(run.costs, name)
 
 
-def _text(value: Callable[[Record], float | None], text: Callable[[float], str], cell: ResultCell):
-    found = _middle(cell, value)
+def _text(
+    value: Callable[[RunRecord], float | None], text: Callable[[float], str], cell: ResultCell
+):
+    found = _median(cell, value)
     return None if found is None else text(found)
 
 
-def _part(place: int, run: Record) -> float | None:
-    """A part of the memory, by its place in `Memory`."""
-    found = memory_by_purpose(run)
-    return None if found is None else found[place]
+def _memory(part: str, run: RunRecord) -> float | None:
+    """A part of the memory of the compiled step: weights, optimizer or activations."""
+    memory = run.costs.memory
+    return None if memory is None else getattr(memory, part)
 
 
 def ratio(cell: ResultCell) -> float | None:
     """FLOPs of a step as compiled, over those of the formula."""
-    compiled, formula = (_middle(cell, _cost(name)) for name in ("step_flops", "formula_flops"))
+    compiled, formula = (_median(cell, _cost(name)) for name in ("step_flops", "formula_flops"))
     return compiled / formula if compiled and formula else None
 
 
 def _compiling(cell: ResultCell) -> str | None:
     """The most that one of the runs took: later ones find the programs compiled."""
-    found = cell.numbers("costs", "compile_seconds")
-    return time(max(found)) if found else None
+    known = cell.known(lambda run: run.costs.compile_seconds)
+    return time(max(known)) if known else None
 
 
 def _far(grid: Grid) -> Sequence[str]:
@@ -120,12 +115,12 @@ def _money(prices: Prices) -> list[Column]:
     columns = []
     if (hour := prices.per_hour) is not None:
 
-        def one(run: Record) -> float | None:
-            spent = train_seconds(run)
-            return None if spent is None else hour * spent * devices(run) / HOUR
+        def one(run: RunRecord) -> float | None:
+            seconds = run.costs.all_train_seconds
+            return None if seconds is None else hour * seconds * run.device_count / HOUR
 
         def searched(cell: ResultCell) -> str | None:
-            spent = _middle(cell, one)
+            spent = _median(cell, one)
             return None if spent is None else money(spent * cell.ran)
 
         note = (
@@ -139,9 +134,8 @@ def _money(prices: Prices) -> list[Column]:
         ]
     if (example := prices.per_example) is not None:
 
-        def labels(run: Record) -> float | None:
-            dev = dev_examples(run)
-            return None if dev is None else example * (run["n_train"] + dev)
+        def labels(run: RunRecord) -> float | None:
+            return example * (run.n_train + run.notes.n_dev)
 
         note = f"Labels: {example:g} per example of train and dev; those of test measure alone."
         columns.append(Column("money", "labels", partial(_text, labels, money), note))
@@ -164,7 +158,7 @@ KEPT = (
     Column(
         "added at inference",
         "parameters",
-        partial(_text, added_params, count),
+        partial(_text, _cost("added_params"), count),
         "Added at inference: parameters that stand beside the backbone, so that each request meets "
         "them too; what is merged or trained in place adds none.",
     ),
@@ -203,12 +197,12 @@ TRAINING = (
     Column(
         "memory",
         "weights",
-        partial(_text, partial(_part, 0), byte_size),
+        partial(_text, partial(_memory, "weights"), byte_size),
         "Memory of the compiled step of one run: weights with the batch, the optimizer's state, "
         "and activations with gradients and all else that is alive at once.",
     ),
-    Column("memory", "optimizer", partial(_text, partial(_part, 1), byte_size)),
-    Column("memory", "activations", partial(_text, partial(_part, 2), byte_size)),
+    Column("memory", "optimizer", partial(_text, partial(_memory, "optimizer_bytes"), byte_size)),
+    Column("memory", "activations", partial(_text, partial(_memory, "activations"), byte_size)),
     Column(
         "seconds",
         "training",

@@ -53,7 +53,7 @@ def _data(subject: CriteriaRow) -> str:
     needed = Curve.through(sizes, means).examples(ENOUGH * subject.best)
     if needed == math.inf:
         return f">{sizes[-1]}"
-    if subject.cell.prompt_only and not any(subject.cell.numbers("notes", "demonstrations")):
+    if subject.cell.prompt_only and not any(run.notes.demonstrations for run in subject.cell.runs):
         return "0"
     return f"≤{sizes[0]}" if needed <= sizes[0] else f"{math.ceil(needed)}"
 
@@ -64,11 +64,8 @@ def _compute(subject: CriteriaRow) -> str:
 
 def _complexity(subject: CriteriaRow) -> str:
     cell = subject.cell
-    told = all("not_learned" in run["notes"] for run in cell.runs)
-    idle = sum(bool(reason) for reason in cell.numbers("notes", "not_learned"))
-    if not told and cell.runs[0]["backbone"] is not None and not cell.prompt_only:
-        return f"{cell.trials}; {MISSING}"
-    return f"{cell.trials}; {cell.diverged + idle} of {cell.ran}"
+    not_learned = len(cell.known(lambda run: run.notes.not_learned))
+    return f"{cell.trials}; {cell.diverged + not_learned} of {cell.ran}"
 
 
 def _deployment(subject: CriteriaRow) -> str:
@@ -105,7 +102,7 @@ CRITERIA = (
         "seconds; FLOPs",
         _compute,
         "of training one run, without compiling and without the search.",
-        "FLOPs are counted of compiled training steps, where the runs are new enough",
+        "FLOPs are counted of compiled training steps",
     ),
     Criterion(
         "accuracy",
@@ -119,28 +116,26 @@ CRITERIA = (
         _complexity,
         "how many settings were searched through, and how many of all its runs diverged or, of the "
         "tested ones, were no better on dev than without training.",
-        "the runs are older than the note on whether anything was learned",
     ),
     Criterion(
         "maintenance",
         "bytes a task",
         lambda subject: _cost(subject, "stored_bytes", byte_size),
         "what is stored for each task beside the backbone.",
-        "the runs did not record it",
     ),
     Criterion(
         "adaptability",
         "milliseconds",
         lambda subject: switching(subject.cell) or MISSING,
         "from what a task stores in the host's memory to all of it on the devices.",
-        "there is nothing to put on a device, or the runs are older than this measure",
+        "there is nothing to put on a device",
     ),
     Criterion(
         "deployment",
         "tokens; keys and values",
         _deployment,
         "tokens that it adds to each input; bytes of keys and values of a request, input included.",
-        "the runs are older than this measure, or the row keeps none",
+        "the row keeps no keys and values",
     ),
     Criterion(
         "consistency",
@@ -193,7 +188,7 @@ def _table(grid: Grid, task: str) -> Table:
 def _size(grid: Grid, column: tuple[str, str]) -> int:
     """The most examples that a cell of the column was trained on; -1 where none was tested."""
     cells = (grid.cell(row, column) for row in grid.rows)
-    return max((run["n_train"] for cell in cells if cell for run in cell.runs), default=-1)
+    return max((run.n_train for cell in cells if cell for run in cell.runs), default=-1)
 
 
 def _subjects(

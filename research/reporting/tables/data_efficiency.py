@@ -54,7 +54,7 @@ def _by_size(grid: Grid, row: str, task: str) -> BySize:
     for column in grid.columns:
         cell = grid.cell(row, column)
         if column[0] == task and cell is not None and cell.complete:
-            found.setdefault(statistics.median_low(run["n_train"] for run in cell.runs), cell)
+            found.setdefault(statistics.median_low(run.n_train for run in cell.runs), cell)
     return dict(sorted(found.items()))
 
 

@@ -38,7 +38,7 @@ def stored_data_report(folder: Path, grid: Grid) -> tuple[TaskDataReport, ...]:
     surveys = read_data_report(folder)
     if surveys is None:
         return ()
-    met = {run["data"].get("task_checksum") for cell in grid.cells.values() for run in cell.runs}
+    met = {run.data.task_checksum for cell in grid.cells.values() for run in cell.runs}
     return tuple(one for one in surveys.tasks if one.checksum in met)
 
 

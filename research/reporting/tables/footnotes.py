@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import ENOUGH, Grid, ResultCell
+from research.reporting.grid.provenance import machine
 from research.tasks.metrics.classification import LOWEST
 
 PROVISIONAL, ONE_SEED, SEEN = "†", "‡", "§"
@@ -24,7 +25,6 @@ NAMES = {
     "sql_match": "SQL by match",
     "format": "share in the format",
 }
-MACHINE = ("processor", "device_kind", "device_count")
 
 
 def footnotes(grid: Grid) -> list[str]:
@@ -41,7 +41,6 @@ def footnotes(grid: Grid) -> list[str]:
         _unfinished(grid),
         _costs(grid),
         _mixed(grid),
-        f"Left out: {grid.older} runs of older code versions." if grid.older else "",
     ]
     return [note for note in notes if note]
 
@@ -118,12 +117,12 @@ def _diverged(cell: ResultCell) -> str:
 
 
 def _unlearned(cell: ResultCell) -> str:
-    count = sum(bool(run["notes"].get("not_learned")) for run in cell.runs)
+    count = len(cell.known(lambda run: run.notes.not_learned))
     return f"{count} of {len(cell.runs)}" if count else ""
 
 
 def _cut(cell: ResultCell) -> str:
-    most = max(cell.numbers("notes", "cut"), default=0)
+    most = max((run.notes.cut for run in cell.runs), default=0)
     return f"{most}" if most else ""
 
 
@@ -143,15 +142,13 @@ def _mixed(grid: Grid) -> str:
     """Names the libraries and machines that differ between the tested runs."""
     runs = [run for cell in grid.tested() for run in cell.runs]
     differing = []
-    for name in sorted({name for run in runs for name in run.get("libraries") or {}}):
-        versions = _known((run.get("libraries") or {}).get(name) for run in runs)
+    for name in sorted({name for run in runs for name in run.provenance.libraries}):
+        versions = _known(run.provenance.libraries.get(name) for run in runs)
         if len(versions) > 1:
             differing.append(f"{name} {', '.join(versions)}")
-    machines = {
-        tuple(str((run.get("hardware") or {}).get(name)) for name in MACHINE) for run in runs
-    }
-    if len(machines) > 1:
-        differing.append(f"{len(machines)} kinds of machine, so seconds do not compare")
+    machines = len(set(map(machine, runs)))
+    if machines > 1:
+        differing.append(f"{machines} kinds of machine, so seconds do not compare")
     return f"The runs differ in: {'; '.join(differing)}." if differing else ""
 
 

@@ -41,7 +41,7 @@ class Score:
         said.
         """
         approach, task, _ = cell.key
-        sizes = {run["n_train"] for run in cell.runs}
+        sizes = {run.n_train for run in cell.runs}
         same = task.lower() == self.task.lower() and approach in self.approaches
         return same and cell.headline == self.metric and self.examples in (None, *sizes)
 
@@ -148,7 +148,7 @@ def _spread(score: Score) -> str:
 
 
 def _backbones(cell: ResultCell, score: Score) -> str:
-    ours = (cell.runs[0]["backbone"] or {}).get("name")
+    ours = cell.runs[0].backbone
     if score.backbone is None or ours is None:
         return "not said"
-    return "the same" if ours == score.backbone else f"{ours}, not {score.backbone}"
+    return "the same" if ours.name == score.backbone else f"{ours.name}, not {score.backbone}"

@@ -1,6 +1,6 @@
 """What each approach costs beside its score, and how it holds up: a table per task and regime.
 
-A column appears where a run has something to say on it, so older runs have fewer.
+A column appears where a run has a value for it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -127,23 +127,23 @@ COLUMNS = (
 
 def _plain_text(cells: Iterable[ResultCell]) -> list[str]:
     """Whether the task's text is foreign to the backbone, or why this cannot be said."""
-    found = [run.get("language_model") for cell in cells for run in cell.runs]
-    known = [one for one in found if one and one.get("task") is not None]
-    if known:
-        one = known[0]
-        return [
-            f"Is the text foreign? The loss of the frozen backbone is {one['task']:.2f} nats a "
-            f"token on the task's texts and {one['as_long']:.2f} on held-out text of its own kind, "
-            "in passages as long."
-        ]
-    return [f"No held-out loss: {one['undefined']}." for one in found if one][:1]
+    measured = [loss for cell in cells for loss in cell.known(lambda run: run.forgetting)]
+    notes = [
+        f"Is the text foreign? The loss of the frozen backbone is {loss.task:.2f} nats a "
+        f"token on the task's texts and {loss.as_long:.2f} on held-out text of its own kind, "
+        "in passages as long."
+        for loss in measured
+        if loss.task is not None
+    ]
+    notes += [f"No held-out loss: {loss.undefined}." for loss in measured if loss.undefined]
+    return notes[:1]
 
 
 def _cut(cells: Mapping[str, ResultCell]) -> list[str]:
     """How many texts beside those of test did not fit, by row."""
     found = {}
     for row, cell in cells.items():
-        counts = [sum(cut.values()) for cut in cell.numbers("notes", "cut_beside_test")]
+        counts = [sum(run.notes.cut_beside_test.values()) for run in cell.runs]
         if any(counts):
             found[row] = max(counts)
     told = "; ".join(f"{row} {most}" for row, most in found.items())

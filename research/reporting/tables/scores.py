@@ -82,7 +82,7 @@ def _cost(cells: Sequence[ResultCell], cost: CostColumn) -> TableCell:
 def _name(grid: Grid, row: str) -> str:
     """The row's name; a prompt with demonstrations says how many."""
     tested = [cell for column in grid.columns if (cell := grid.cell(row, column))]
-    shown = [number for cell in tested for number in cell.numbers("notes", "demonstrations")]
+    shown = [run.notes.demonstrations for cell in tested for run in cell.runs]
     if not any(shown):
         return row
     return f"{row} ({RANGE.join(map(str, spread(shown)))} demonstrations)"

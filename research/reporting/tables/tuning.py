@@ -55,16 +55,16 @@ def tuning(cell: ResultCell, within: float) -> Tuning | None:
     if not cell.dev:
         return None
     runs = [run for trial in cell.search for run in trial]
-    trains = any(run["costs"].get("trained_params") for run in runs)
-    told = [run["notes"]["not_learned"] for run in runs if "not_learned" in run["notes"]]
+    trains = any(run.costs.trained_params for run in runs)
+    unlearned = sum(run.notes.not_learned is not None for run in runs)
     rates = _compared(cell)
     scores = [cell.dev[place] for place in rates.values()]
     return Tuning(
         curve=tuple(best_of(cell.dev)),
         plateau=plateau(list(rates), scores, within) if rates else None,
         runs=len(runs),
-        diverged=sum(run["status"] == "diverged" for run in runs) if trains else None,
-        unlearned=sum(map(bool, told)) if told else None,
+        diverged=sum(run.diverged for run in runs) if trains else None,
+        unlearned=unlearned if runs[0].configuration.stages else None,
         gap=train_dev_difference(cell) if cell.runs else None,
     )
 
@@ -79,9 +79,9 @@ def tolerance(cells: Sequence[ResultCell]) -> float:
     tables = []
     for cell in cells:
         tried = [cell.search[place] for place in _compared(cell).values()]
-        sound = [trial for trial in tried if all(run["status"] != "diverged" for run in trial)]
+        sound = [trial for trial in tried if not any(run.diverged for run in trial)]
         if sound:
-            dev = [[run["metrics"]["dev"][run["metric"]] for run in trial] for trial in sound]
+            dev = [[run.score("dev") for run in trial] for trial in sound]
             tables.append(np.array(dev))
     return max(POINT, noise(tables))
 
@@ -90,7 +90,7 @@ def _compared(cell: ResultCell) -> dict[float, int]:
     """The learning rates of a cell that can be compared, and the places of their trials."""
     if not cell.dev:
         return {}
-    return _rates([trial[0]["trial"] for trial in cell.search], int(np.argmax(cell.dev)))
+    return _rates([trial[0].trial for trial in cell.search], int(np.argmax(cell.dev)))
 
 
 def _rates(trials: Sequence[Mapping[str, Any]], best: int) -> dict[float, int]:

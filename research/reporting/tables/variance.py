@@ -6,7 +6,7 @@ Made of the crossed runs of a cell and of its ordinary ones with the same seeds.
 from collections.abc import Sequence
 
 from research.experiments.seeds import Seeds, latin_square
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.records.trial_selection import same_trial
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import Grid, ResultCell
@@ -38,19 +38,15 @@ def variance_tables(grid: Grid) -> list[Table]:
     return [layout]
 
 
-def crossed_scores(cell: ResultCell, crossed: Sequence[Record]) -> dict[Seeds, float]:
+def crossed_scores(cell: ResultCell, crossed: Sequence[RunRecord]) -> dict[Seeds, float]:
     """The headline score on test of each run of the widest whole square, none if there is none."""
-    trial = cell.runs[0]["trial"]
-    runs = {Seeds.alike(run["seed"]): run for run in cell.runs}
-    runs |= {Seeds(**run["seeds"]): run for run in crossed if same_trial(run, trial)}
-    scores = {s: run["metrics"]["test"][cell.headline] for s, run in runs.items() if _tested(run)}
+    trial = cell.runs[0].trial
+    runs = {run.seeds: run for run in cell.runs}
+    runs |= {run.seeds: run for run in crossed if same_trial(run, trial)}
+    scores = {s: score for s, run in runs.items() if (score := run.score("test")) is not None}
     wholes = [latin_square(side) for side in range(3, len(cell.runs) + 1, 2)]
     wholes = [whole for whole in wholes if scores.keys() >= set(whole)]
     return {seeds: scores[seeds] for seeds in wholes[-1]} if wholes else {}
-
-
-def _tested(run: Record) -> bool:
-    return run["metrics"]["test"] is not None
 
 
 def _entries(runs: int, parts: dict[str, Component]) -> tuple[TableCell, ...]:

@@ -1,8 +1,8 @@
 """Runs an experiment: `python scripts/sweep.py --config configs/quickstart.py`.
 
-Runs what is missing in the results folder, prints the comparison table and writes it there. Every
-field of the config is a flag as well, such as `--config.seeds=3`. With `--plan` nothing is run: it
-prints how many runs there would be, what they would train and about how long.
+Executes the runs that are missing in the results folder, then prints and writes the comparison
+table. Every field of the config is a flag, such as `--config.seeds=3`. `--plan` runs nothing: it
+prints the number of runs, their trained parameters and the estimated time.
 """
 
 from absl import app, flags, logging
@@ -16,14 +16,14 @@ from research.runtime.compilation_cache import keep_compiled
 from research.runtime.process import prepare
 from research.sweeps.sweep import sweep
 
-PLAN = flags.DEFINE_bool("plan", False, "Print what would run, and run nothing.")
+PLAN = flags.DEFINE_bool("plan", False, "Print the planned runs without running them.")
 
 
 @exit_on_input_error
 def main(argv: list[str]) -> None:
     del argv
     prepare()
-    # Here, since worker processes import this file as well and have no use for tables.
+    # Imported here because worker processes import this file and make no tables.
     from research.reporting.build import write_tables
     from research.reporting.render.terminal import show
     from research.reporting.tables.dry_run import dry_run_table

@@ -2,10 +2,10 @@
 
     python scripts/train.py --config configs/quickstart.py --approach LoRA --learning_rate 0.01
 
-Shows loss and dev score as it goes, keeps what was trained, and leaves in the results folder the
-record that a sweep would leave, which then finds the run done. `--task`, `--regime`, `--seed` and
-`--trial` (its number) say which run; without them it is the first of each. Where the experiment has
-crossed seeds, `--order` and `--initialisation` are those of their own.
+Prints loss and dev score during training, keeps the trained leaves and writes the record that a
+sweep would write; a later sweep does not train the run again. `--task`, `--regime`, `--seed` and
+`--trial` select the run, by default the first of each. In an experiment with crossed seeds,
+`--order` and `--initialisation` set these seeds apart from `--seed`.
 """
 
 import time
@@ -24,15 +24,17 @@ from research.sweeps.single_run import RunRequest, train_run  # noqa: E402
 APPROACH = flags.DEFINE_string("approach", None, "A row of the experiment.")
 TASK = flags.DEFINE_string("task", None, "A task by name; default: the first.")
 REGIME = flags.DEFINE_string("regime", None, "Such as 16-shot or 500; default: the first.")
-RATE = flags.DEFINE_float("learning_rate", None, "The trial that has it.")
-TRIAL = flags.DEFINE_integer("trial", 0, "Which of the approach's trials, from 0.")
+RATE = flags.DEFINE_float("learning_rate", None, "Learning rate of the trial.")
+TRIAL = flags.DEFINE_integer("trial", 0, "Number of the trial, from 0.")
 SEED = flags.DEFINE_integer("seed", 0, "The seed.")
-ORDER = flags.DEFINE_integer("order", None, "The order's own seed, of a run with crossed seeds.")
-START = flags.DEFINE_integer("initialisation", None, "The initialisation's own seed, likewise.")
+ORDER = flags.DEFINE_integer("order", None, "Seed of the order, in a run with crossed seeds.")
+INITIALISATION = flags.DEFINE_integer(
+    "initialisation", None, "Seed of the initialisation, in a run with crossed seeds."
+)
 
 
 class SingleRunProgress:
-    """Prints lines, and after the first how long the start took."""
+    """Prints progress lines, and after the first the seconds since the start."""
 
     first = True
 
@@ -51,9 +53,17 @@ def main(argv: list[str]) -> None:
     keep_compiled()
     experiment = Experiment.parse(read_config())
     folder = results_folder(experiment.name)
-    row = (APPROACH.value, TASK.value, REGIME.value, RATE.value, TRIAL.value)
-    wanted = RunRequest(*row, SEED.value, ORDER.value, START.value)
-    record = train_run(experiment, folder, wanted, SingleRunProgress())
+    request = RunRequest(
+        approach=APPROACH.value,
+        task=TASK.value,
+        regime=REGIME.value,
+        learning_rate=RATE.value,
+        trial=TRIAL.value,
+        seed=SEED.value,
+        order=ORDER.value,
+        initialisation=INITIALISATION.value,
+    )
+    record = train_run(experiment, folder, request, SingleRunProgress())
     id, score = record.run_id, record.score("dev")
     print(f"{record.metric} on dev: {100 * (score or 0.0):.1f} ({record.status})")
     print(f"{folder / 'runs' / id}.json has the record")

@@ -1,4 +1,4 @@
-"""One run at work: its data, the leaves it has reached and the outcomes of its stages."""
+"""The state of a run: its data, its current leaves and the outcomes of its stages."""
 
 from functools import partial
 
@@ -60,7 +60,7 @@ class RunState:
             self.context.trained_leaves.write(self.run.id, final, self.context.backbone.params)
 
     def stage_data(self, index: int) -> RunData:
-        """What stage `index` trains on, by the route that it has."""
+        """The training data of stage `index`, encoded for its route."""
         stage, route = self.approach.stages[index], self._route(self.training(index))
         if (stage.task, stage.regime, stage.template, route) == (None, None, None, self.route):
             return self.data
@@ -91,12 +91,12 @@ class RunState:
         self._start(index, data)
         rate, decay = np.float32(stage.learning_rate), np.float32(stage.weight_decay)
         return Member(
-            self.run.seeds.order,
-            Hyper(self.training(index), rate, decay),
-            self.leaves,
-            data.train,
-            data.dev,
-            data.frame,
+            seed=self.run.seeds.order,
+            hyper=Hyper(self.training(index), rate, decay),
+            leaves=self.leaves,
+            train=data.train,
+            dev=data.dev,
+            frame=data.frame,
             training=len(stage.methods),
         )
 
@@ -111,7 +111,7 @@ class RunState:
         self.leaves, self.begun = {**self.leaves, **added}, {**self.begun, **added}
 
     def _added(self, index: int, data: RunData) -> Leaves:
-        """What the methods of stage `index` add that is not there yet."""
+        """The leaves that the methods of stage `index` add, if they are new."""
         key, found = jax.random.PRNGKey(self.run.seeds.initialisation), {}
         for method in self.approach.stages[index].methods:
             if not any(path.startswith(f"{method.name}:") for path in self.leaves):
@@ -128,7 +128,7 @@ class RunState:
             jax.eval_shape(partial(merged, self.training(index)), self.leaves)
 
     def keep(self, outcome: Outcome) -> None:
-        """Continues from what the next stage has trained."""
+        """Continues with the trained leaves of the next stage."""
         index, stage = len(self.outcomes), self.approach.stages[len(self.outcomes)]
         # A head that was lent ends with its stage.
         stays = without_head(outcome.trained) if stage.lends_head else outcome.trained
@@ -143,7 +143,7 @@ class RunState:
 
     @property
     def histories(self) -> tuple[list[list[float]], ...]:
-        """Of the stages that are done, see `Progress`."""
+        """The evaluations of the finished stages, see `MemberProgress`."""
         return tuple(outcome.progress.history for outcome in self.outcomes)
 
     def _check_head(self) -> None:

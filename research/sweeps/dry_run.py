@@ -1,4 +1,4 @@
-"""What a sweep would run, train, keep and take, without running anything of it."""
+"""Dry run: what a sweep would run, train and store, and how long it would take."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,16 @@ from research.tasks.task import Outline, Task, TaskSettings
 
 @dataclass(frozen=True)
 class DryRunRow:
-    """An approach over all tasks and regimes. sizes: of its trials, each that differs; none without
-    the backbone, where the data decide. programs: its training steps that compile apart. seconds:
-    of training, at most; `recorded` of the runs by records on hand.
+    """An approach over all tasks and regimes.
+
+    Attributes:
+        approach: name of the approach.
+        runs: number of runs.
+        cohorts: number of cohorts.
+        programs: training steps that are compiled separately.
+        sizes: distinct parameter counts of its trials; empty for a baseline.
+        seconds: maximum seconds of training.
+        recorded: number of runs whose seconds come from stored records.
     """
 
     approach: str
@@ -40,9 +47,16 @@ class DryRunRow:
 
 @dataclass(frozen=True)
 class DryRun:
-    """parameters: of the backbone. flops: operations a second, as a matrix product has them.
-    assumed: the tasks whose texts are not at hand, so that their lengths are a guess. surveys: of
-    the tasks whose examples are at hand.
+    """The plan of a sweep.
+
+    Attributes:
+        name: name of the experiment.
+        backbone: name of the backbone.
+        parameters: number of parameters of the backbone.
+        rows: one for each approach.
+        flops: FLOPs per second of a matrix product on the device.
+        assumed: tasks whose texts are not available, so that their lengths are assumed.
+        surveys: data report of the tasks whose examples are available.
     """
 
     name: str
@@ -84,13 +98,13 @@ def plan_only(experiment: Experiment, folder: Path) -> DryRun:
     parameters = sum(leaf.size for leaf in leaves.values())
     at_hand = [task for task in tasks.values() if isinstance(task, Task)]
     return DryRun(
-        experiment.name,
-        experiment.backbone,
-        parameters,
-        rows,
-        timing.flops,
-        timing.assumed(),
-        check_data(experiment, at_hand, model, tokenizer, folder),
+        name=experiment.name,
+        backbone=experiment.backbone,
+        parameters=parameters,
+        rows=rows,
+        flops=timing.flops,
+        assumed=timing.assumed(),
+        surveys=check_data(experiment, at_hand, model, tokenizer, folder),
     )
 
 
@@ -113,7 +127,13 @@ def _row(name: str, found: Sequence[CellPlan], leaves: Leaves, timing: TimeEstim
     known = sum(cell.size for cell in found if key_of(cell) in timing.recorded)
     runs = sum(cell.size for cell in found)
     return DryRunRow(
-        name, runs, groups, frozenset(programs), tuple(measured.values()), seconds, known
+        approach=name,
+        runs=runs,
+        cohorts=groups,
+        programs=frozenset(programs),
+        sizes=tuple(measured.values()),
+        seconds=seconds,
+        recorded=known,
     )
 
 

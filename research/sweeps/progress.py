@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: runs done, the current cohort, loss, dev score, time left."""
+"""Progress lines of a sweep: runs done, current cohort, loss, dev score, time left."""
 
 import math
 import threading
@@ -34,12 +34,12 @@ class SweepProgress:
         self.lock, self.stopping = threading.Lock(), False
 
     def skip(self, cell: CellPlan) -> None:
-        """Counts a cell that was found done."""
+        """Counts a cell that was done before the sweep."""
         self.done += cell.size
         self.weight_left -= _weight(cell) * cell.size
 
     def start(self, cell: CellPlan) -> None:
-        """Names a cell that begins."""
+        """Shows the name of a cell that begins."""
         self._show(str(cell))
 
     def finished(self, cell: CellPlan, runs: int) -> None:
@@ -50,18 +50,18 @@ class SweepProgress:
             self.weight_left -= _weight(cell) * runs
 
     def stop(self) -> None:
-        """Ends all workers soon."""
+        """Stops all threads at their next report."""
         self.stopping = True
 
     def report(self, line: str) -> None:
-        """Shows how far runs are; where lines stay, not more often than `EVERY` seconds."""
+        """Shows a line; unless on a terminal, at most one every `EVERY` seconds."""
         now = time.monotonic()
         if self.stopping or self.console.is_terminal or now - self.shown >= EVERY:
             self.shown = now
             self._show(line)
 
     def close(self) -> None:
-        """Leaves the line of a terminal clean."""
+        """Clears the line of a terminal."""
         if self.console.is_terminal:
             self.console.file.write("\r\033[K")
 
@@ -87,12 +87,12 @@ class SweepProgress:
 
 
 def reported(runs: Sequence[Run], step: int, members: Sequence[loop.MemberProgress]) -> str:
-    """Runs that train together, after their first step or an evaluation."""
+    """The line about runs that train together, after their first step or an evaluation."""
     last = [member.history[-1] for member in members if member.history]
     loss = min((entry[1] for entry in last), default=math.nan)
     best = max((member.best_score for member in members), default=math.nan)
     stages = runs[0].approach.stages
-    # Which of several stages this is, the loop of one does not know.
+    # With several stages, the training loop does not know which stage this is.
     of = f"/{stages[0].schedule.steps}" if len(stages) == 1 else ""
     begun = f"{runs[0].cell}: {_named(runs)}, step {step}{of}"
     return f"{begun}, loss {loss:.3f}, dev {100 * best:.1f}" if last else begun
@@ -106,7 +106,7 @@ def _named(runs: Sequence[Run]) -> str:
 
 
 def _weight(cell: CellPlan) -> float:
-    """How long a run of the cell takes, roughly, against a trained one."""
+    """Rough duration of a run of the cell, relative to a run that trains."""
     if cell.approach.stages:
         return 1.0
     return 0.01 if cell.approach.baseline is not None else 0.1

@@ -1,4 +1,4 @@
-"""Runs what is missing of an experiment."""
+"""Runs an experiment: executes every run that is missing in its results folder."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -22,16 +22,15 @@ from research.sweeps.worker_count import processes, threads
 
 
 def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
-    """Brings every cell to its end, records in `folder`; shows progress on `console`.
+    """Runs every cell to completion, with records in `folder` and progress on `console`.
 
-    Everything that can be wrong with the input is found before anything is trained.
-    Raises InputError.
+    All input is checked before anything is trained. Raises InputError.
     """
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     context = open_context(experiment, folder)
     plan = list(cells(experiment, tasks, context.backbone.checksum))
     store, looks, progress = RunStore(folder), TestAccessLog(folder), SweepProgress(plan, console)
-    stored = store.all()  # raises for a record that is not what it was
+    stored = store.all()  # raises for a damaged record
     looks.all()
     every = [CellRun(cell, context, store, looks, progress) for cell in plan]
     done = [run for run in every if run.is_done()]
@@ -66,7 +65,7 @@ def _executor(
     context: RunContext,
     progress: SweepProgress,
 ) -> Iterator[tuple[Executor, int]]:
-    """Who does the work, and how many cells are at work at once."""
+    """The executor, and the number of cells that run at the same time."""
     workers = processes(experiment, [run.cell for run in missing], context)
     if workers < 2:
         run_executor = RunExecutor(context, RunStore(folder), progress.report)
@@ -74,7 +73,7 @@ def _executor(
         return
     pool = ProcessPool(experiment, folder, workers, progress.report)
     try:
-        yield pool, workers + 1  # one more, so that none waits for the last run of a search
+        yield pool, workers + 1  # one more, so that no worker waits for the last run of a search
     finally:
         pool.close()
 
@@ -82,7 +81,7 @@ def _executor(
 def _finish(
     runs: Sequence[CellRun], executor: Executor, at_once: int, progress: SweepProgress
 ) -> None:
-    """Finishes the cells in order, so many at a time; the first error ends all."""
+    """Finishes the cells in order, `at_once` at a time; the first error ends the sweep."""
     with ThreadPoolExecutor(at_once) as pool:
         futures = [pool.submit(run.finish, executor) for run in runs]
         try:

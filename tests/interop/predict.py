@@ -10,6 +10,7 @@ from research.methods.full import Full
 from research.methods.head import Head
 from research.methods.ia3 import IA3
 from research.methods.lora import LoRA
+from research.methods.lora_fa import LoRAFA
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 
@@ -22,6 +23,7 @@ def method(kind: str, family: str = "llama"):
     options = dict(rank=3, alpha=5.0, targets=TARGETS.get(family, ("query", "value", "down")))
     known = {"lora": LoRA(**options), "dora": DoRA(**options), "ia3": IA3()}
     known |= {"soft_prompt": SoftPrompt(4), "prefix": PrefixTuning(3)}
+    known |= {"lora_fa": LoRAFA(**options), "pissa": LoRA(**options, start="pissa")}
     known |= {"full": Full(), "head": Head()}
     return tuple(known[name] for name in kind.split(", "))
 

@@ -7,13 +7,16 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from research.methods.adalora import AdaLoRA
 from research.methods.bottleneck import Bottleneck
 from research.methods.ia3 import IA3
 from research.methods.lora import LoRA
-from research.methods.method import add, added_to, mask
+from research.methods.lora_fa import LoRAFA
+from research.methods.method import add, added_to, mask, stored_leaves
 from research.methods.norms import Norms
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
+from research.methods.vera import VeRA
 from research.models import MODELS
 from research.models.backbone import shapes
 from research.models.gpt2.model import GPT2, GPT2Config
@@ -149,3 +152,53 @@ def test_one_adapter_a_layer():
     found = trained(Bottleneck(600, "pfeiffer"), like("t5", **T5_LARGE)) // 2
     assert found == 24 * (2 * 1024 * 600 + 600 + 1024)
     assert int(1000 * found / 406e6) / 10 == 7.2
+
+
+# Kopiczko et al. 2024 (arXiv 2310.11454), table 2: layers, width, rank, the count in millions.
+VERA = {"RoBERTa base": (12, 768, 1024, 0.043), "RoBERTa large": (24, 1024, 256, 0.061)}
+
+
+def square_kernels(layers, width, names=("query", "value")):
+    paths = [f"layers_{i}/attention/{name}/kernel" for i in range(layers) for name in names]
+    return {path: (width, width) for path in paths}
+
+
+@pytest.mark.parametrize("name", VERA)
+def test_vera(name):
+    """Section 3.2: L (D + R) train, and no more is stored: the matrices follow from a seed."""
+    layers, width, rank, printed = VERA[name]
+    kernels, method = square_kernels(layers, width), VeRA(rank=rank)
+    expected = 2 * layers * (width + rank)
+    assert trained(method, kernels) == expected
+    assert round(expected / 1e6, 3) == printed
+    stored = jax.eval_shape(lambda leaves: stored_leaves((method,), leaves), added(method, kernels))
+    assert sum(leaf.size for leaf in stored.values()) == expected
+    assert count(method, kernels) == expected + 2 * width * rank
+
+
+def test_lora_fa_trains_half_of_lora():
+    """Zhang et al. 2023 (arXiv 2308.03303), section 3: of square kernels, one factor of two."""
+    kernels = square_kernels(12, 768)
+    assert trained(LoRAFA(rank=8), kernels) == 294_912 // 2
+    assert count(LoRAFA(rank=8), kernels) == trained(LoRA(rank=8), kernels) == 294_912
+
+
+def test_adalora_has_the_singular_values_beside_the_factors_of_lora():
+    """Zhang et al. 2023 (arXiv 2303.10512), table 1: 0.33M for LoRA of rank 2 on all six kernels
+    of the 12 layers of DeBERTaV3 base; a rank of 2 on average adds a number a rank.
+    """
+    kernels = square_kernels(12, 768, QKVO)
+    for layer in range(12):
+        kernels[f"layers_{layer}/mlp/up/kernel"] = (768, 3072)
+        kernels[f"layers_{layer}/mlp/down/kernel"] = (3072, 768)
+    targets = (*QKVO, "up", "down")
+    lora = trained(LoRA(rank=2, targets=targets), kernels)
+    assert round(lora / 1e6, 2) == 0.33
+    assert trained(AdaLoRA(rank=2, targets=targets), kernels) == lora + 12 * 6 * 2
+
+
+def test_pissa_trains_as_much_as_lora():
+    kernels = square_kernels(2, 64)
+    pissa = LoRA(rank=4, start="pissa")
+    assert trained(pissa, kernels) == trained(LoRA(rank=4), kernels)
+    assert count(pissa, kernels) == 2 * trained(pissa, kernels)

@@ -2,14 +2,19 @@
 
 import copy
 
+import jax
 import numpy as np
 import pytest
 
 from research.interop.peft import load_adapter, save_adapter
+from research.methods.adalora import AdaLoRA
+from research.methods.lora import LoRA
+from research.methods.method import add, added_to
+from research.methods.vera import VeRA
 from tests import checkpoints
 from tests.interop.predict import adapted_logits, method
 from tests.parity.backbones import cases, family, spread
-from tests.tiny import with_method
+from tests.tiny import WORDS, with_method
 
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
@@ -109,6 +114,93 @@ def test_both_ways(loaded, tmp_path, name, kind):
     methods = method(kind, family(backbone))
     assert [one.name for one in found] == [one.name for one in methods]
     assert_ours_loads(tmp_path / "ours", backbone, methods)
+
+
+@pytest.mark.parametrize("kind", ["lora_fa", "pissa"])
+def test_relatives_of_lora_are_written_as_lora(loaded, tmp_path, kind):
+    """PiSSA as LoRA of twice the rank on the unchanged backbone, as PEFT converts it."""
+    backbone = loaded("llama, grouped keys")
+    methods = method(kind)
+    leaves = with_method(methods[0], backbone.params, moved=spread(backbone))
+    save_adapter(tmp_path / "ours", backbone.name, backbone.model, methods, leaves)
+    added = {path: leaf for path, leaf in leaves.items() if ":" in path}
+    assert_equal(backbone, methods, added, peft_models.reloaded(backbone, tmp_path / "ours"))
+    again, read = load_adapter(tmp_path / "ours", backbone.model, backbone.params)
+    assert_equal(backbone, again, read, peft_models.reloaded(backbone, tmp_path / "ours"))
+
+
+def test_pissa_starts_as_in_peft(loaded):
+    """The same update of the kernel, whatever the signs of singular vectors."""
+    backbone = loaded("llama, grouped keys")
+    config = peft_config("lora", backbone, init_lora_weights="pissa")
+    theirs = peft.get_peft_model(peft_models.torch_model(backbone), config).state_dict()
+    start = LoRA(rank=3, alpha=5.0, targets=("query", "value", "down"), start="pissa")
+    leaves = added_to(start, add(start, jax.random.PRNGKey(0), backbone.params, WORDS))
+    for path, leaf in leaves.items():
+        name = backbone.model.KEY_MAP.key(f"{path}/kernel").theirs.removesuffix(".weight")
+        a, b = (theirs[f"base_model.model.{name}.lora_{x}.default.weight"] for x in "AB")
+        ours = np.asarray(leaf["a"] @ leaf["b"])
+        np.testing.assert_allclose(ours, (b @ a).T.numpy(), rtol=0, atol=1e-4, err_msg=path)
+
+
+def their_vera(backbone, leaves):
+    """The matrices and vectors that `leaves` have, in PEFT's VeRA."""
+    targets = ["q_proj", "v_proj", "down_proj"]
+    config = peft.VeraConfig(task_type=peft_models.task_type(backbone), r=3, target_modules=targets)
+    model = peft.get_peft_model(peft_models.torch_model(backbone), config)
+    state = model.state_dict()
+    for name in state:
+        if ".vera_A." in name or ".vera_B." in name:
+            ours = "matrix_a" if ".vera_A." in name else "matrix_b"
+            state[name] = torch.tensor(np.asarray(leaves[f"vera:/{ours}"]).T.copy())
+    for path, leaf in leaves.items():
+        if path.startswith("vera:layers_"):
+            layer, _, vector = path.removeprefix("vera:").rpartition("/")
+            name = backbone.model.KEY_MAP.key(f"{layer}/kernel").theirs.removesuffix(".weight")
+            key = f"base_model.model.{name}.vera_lambda_{vector}.default"
+            assert key in state
+            state[key] = torch.tensor(np.asarray(leaf))
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def their_adalora(backbone, leaves):
+    """The factors that `leaves` have, in PEFT's AdaLoRA, whose scale is alpha / (R + 1e-5)."""
+    config = peft.AdaLoraConfig(
+        task_type=peft_models.task_type(backbone),
+        init_r=3,
+        lora_alpha=5,
+        total_step=10,
+        target_modules=["q_proj", "v_proj", "down_proj"],
+    )
+    model = peft.get_peft_model(peft_models.torch_model(backbone), config)
+    state = model.state_dict()
+    names = {"p": ("lora_A", lambda x: x.T), "values": ("lora_E", lambda x: x[:, None])}
+    names["q"] = ("lora_B", lambda x: x.T)
+    for path, leaf in leaves.items():
+        if path.startswith("adalora:"):
+            layer, _, factor = path.removeprefix("adalora:").rpartition("/")
+            name = backbone.model.KEY_MAP.key(f"{layer}/kernel").theirs.removesuffix(".weight")
+            key = f"base_model.model.{name}.{names[factor][0]}.default"
+            assert key in state
+            state[key] = torch.tensor(names[factor][1](np.asarray(leaf)).copy())
+    model.load_state_dict(state)
+    return model.eval()
+
+
+RELATIVES = {
+    "vera": (VeRA(rank=3, targets=("query", "value", "down")), their_vera),
+    "adalora": (AdaLoRA(rank=3, alpha=5.0, targets=("query", "value", "down")), their_adalora),
+}
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_relatives_of_lora_compute_what_peft_computes(loaded, name):
+    backbone = loaded("llama, grouped keys")
+    own, theirs = RELATIVES[name]
+    leaves = with_method(own, backbone.params, moved=spread(backbone))
+    added = {path: leaf for path, leaf in leaves.items() if ":" in path}
+    assert_equal(backbone, (own,), added, theirs(backbone, added))
 
 
 LORA_OPTIONS = {

@@ -7,14 +7,17 @@ import pytest
 
 from research.common.errors import InputError
 from research.evaluation.batch import Rows, prompt_frame
+from research.methods.adalora import AdaLoRA
 from research.methods.bottleneck import Bottleneck
 from research.methods.dora import DoRA
 from research.methods.head import Head
 from research.methods.ia3 import IA3
 from research.methods.lora import LoRA
+from research.methods.lora_fa import LoRAFA
 from research.methods.method import Words, add
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
+from research.methods.vera import VeRA
 from research.runtime.executable import compiled_cost
 from research.serving.mixed_batch import mixed_scores
 from research.serving.stacked_adapters import Adapter, stack_adapters
@@ -38,6 +41,13 @@ METHODS = {
     "ia3": (IA3(),),
     "dora of 2": (DoRA(2),),
     "dora of 3": (DoRA(3, alpha=5.0),),
+    "pissa of 2": (LoRA(2, alpha=3.0, start="pissa"),),
+    "pissa of 3": (LoRA(3, alpha=3.0, start="pissa"),),
+    "frozen a": (LoRAFA(2),),
+    "adalora of 2": (AdaLoRA(2),),
+    "adalora of 3": (AdaLoRA(3, alpha=5.0),),
+    "vera of 2": (VeRA(2),),
+    "vera of 3": (VeRA(3, projection_seed=1),),
     "bottleneck of 2": (Bottleneck(2, form="pfeiffer"),),
     "bottleneck of 5": (Bottleneck(5, form="pfeiffer"),),
     "soft prompt, ia3, rank 2": (SoftPrompt(2), IA3(), LoRA(2)),
@@ -112,6 +122,13 @@ def test_on_every_family(variant, closing, headed):
     if headed:
         methods = {name: (Head("mean"), *own) for name, own in methods.items()}
     check(model, params, adapters(params, methods, closing, mask=9))
+
+
+@pytest.mark.parametrize("names", [("vera of 2", "vera of 3"), ("pissa of 2", "pissa of 3")])
+def test_adapters_with_frozen_leaves_share_a_batch(names):
+    model, params = decoder(layers=1)
+    together, *_ = check(model, params, adapters(params, {name: METHODS[name] for name in names}))
+    assert len(together.layers.kinds) == 1  # one program for both ranks
 
 
 def test_what_cannot_share_a_batch_is_refused():

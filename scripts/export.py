@@ -1,13 +1,13 @@
-"""Writes what a run trained, or an adapter, as a PEFT folder or as a whole Hugging Face model.
+"""Exports the trained leaves of a run, or an adapter, to PEFT or as a whole Hugging Face model.
 
 python scripts/export.py --results results/mine --run ID --out DIR
 python scripts/export.py --results results/mine --run ID --out DIR --merge --dtype bfloat16
 python scripts/export.py --backbone B --adapter FOLDER --out DIR --merge
 python scripts/export.py --backbone B --adapter PROMPT.npy --out DIR
 
-A run of a sweep with --keep_trained; its ids stand under the table. Or an adapter: a folder as
-PEFT writes it, or a soft prompt [P, D] in a .npy file. --merge writes the whole model, with its
-tokenizer: what a full fine-tuning, or any other training of the backbone's own leaves, needs.
+A run is one of a sweep with --keep_trained; the ids of runs stand under the table. An adapter is
+a folder as PEFT writes it, or a soft prompt [P, D] in a .npy file. --merge writes the whole model
+with its tokenizer; it is needed where leaves of the backbone trained, as in full fine-tuning.
 """
 
 import argparse
@@ -30,7 +30,7 @@ Source = tuple[Backbone, tuple[Method, ...], Leaves]
 
 @exit_on_input_error
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exports what the arguments name; returns the exit code."""
+    """Exports a run or an adapter; returns the exit code."""
     prepare()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -57,12 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _source(options: argparse.Namespace) -> Source:
     pairs = {(options.results, options.run): run, (options.backbone, options.adapter): adapter}
-    whole = [(given, read) for given, read in pairs.items() if all(given)]
-    if len(whole) != 1 or any(any(given) != all(given) for given in pairs):
+    complete = [(pair, read) for pair, read in pairs.items() if all(pair)]
+    if len(complete) != 1 or any(any(pair) != all(pair) for pair in pairs):
         allowed = "either --results and --run, or --backbone and --adapter, are expected"
-        raise InputError("command line", [name for given in pairs for name in given], allowed)
-    [(given, read)] = whole
-    return read(*given)
+        raise InputError("command line", [value for pair in pairs for value in pair], allowed)
+    [(pair, read)] = complete
+    return read(*pair)
 
 
 def adapter(name: str, file: str) -> Source:
@@ -79,7 +79,7 @@ def run(folder: str, id: str) -> Source:
 
 
 def merge(backbone: Backbone, methods: tuple[Method, ...], leaves: Leaves) -> tuple[Model, Leaves]:
-    """(the model, its leaves with the adapter's in them). Raises InputError where there is no way.
+    """(model, its leaves with the adapter merged). Raises InputError for methods that cannot merge.
 
     An encoder with a classification head loses its masked-LM head.
     """

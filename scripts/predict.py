@@ -1,24 +1,25 @@
-"""Answers rows of many tasks by adapters of one backbone, mixed in every batch.
+"""Predicts labels for rows of many tasks with adapters of one backbone, mixed in every batch.
 
 python scripts/predict.py --backbone B --adapters adapters.json < rows.jsonl > answers.jsonl
 python scripts/predict.py --backbone B --adapters adapters.json --rows rows.jsonl
 
-adapters.json names each adapter and says where it is and how its rows are worded:
+adapters.json gives each adapter a name, its source and the wording of its rows:
 
 {"films": {"results": "results/mine", "run": "ID"},
  "mails": {"adapter": "FOLDER or .npy", "template": "{text}\\nTopic:",
            "verbalizer": {"0": ["trade", "business"], "1": "sport"}, "normalisation": "tokens"},
  "plain": {"template": "{text}\\nIt was", "verbalizer": {"good": "good", "bad": "bad"}}}
 
-A run of a sweep with --keep_trained brings its wording; an adapter, from a folder of PEFT or a
-soft prompt in a .npy file, needs one; without either the backbone answers as it is.
+A run of a sweep with --keep_trained brings its wording. An adapter, from a folder of PEFT or a
+soft prompt in a .npy file, needs a template and a verbalizer. Without a run or an adapter the
+unadapted backbone answers.
 
 A row names its adapter and has the columns of the template: {"adapter": "films", "text": "..."}.
-Answers are in the order of the rows: the label, and the score of each label, which is the summed
-log-probability of its text, normalised by its length if that is asked for; several texts add up
-their probabilities. A row that is wrong is an error: before any answer for a file, after those to
-the rows before it for standard input, which may be endless. With --batch_size 1 every row is
-answered at once.
+Answers are in the order of the rows: the label, and the score of each label. The score is the
+summed log-probability of the label's text, normalised by its length if `normalisation` says so;
+the probabilities of several texts are added. An invalid row is an error: with --rows it is
+reported before any answer, with standard input, which may be endless, after the answers to the
+rows before it. With --batch_size 1 every row is answered at once.
 """
 
 import argparse
@@ -51,14 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--adapters", required=True, type=Path, help="JSON, as above")
     parser.add_argument("--rows", type=Path, help="JSON lines; default: standard input")
     parser.add_argument("--batch_size", type=int, default=32, help="rows of a forward pass")
-    parser.add_argument("--too-long", choices=("error", "cut"), default="error")
+    parser.add_argument("--too_long", choices=("error", "cut"), default="error")
     options = parser.parse_args(arguments)
     service = _service(options)
     if options.rows is None:
-        asked: Iterable[Request] = answer_rows(sys.stdin.buffer, service)
+        requests: Iterable[Request] = read_requests(sys.stdin.buffer, service)
     else:
-        asked = list(answer_rows(_lines(options.rows), service))
-    for answer in service.stream(asked):
+        requests = list(read_requests(_lines(options.rows), service))
+    for answer in service.stream(requests):
         print(json.dumps(answer._asdict(), ensure_ascii=False), flush=True)
     return 0
 
@@ -89,8 +90,8 @@ def _service(options: argparse.Namespace) -> Service:
     )
 
 
-def answer_rows(lines: Iterable[bytes], service: Service) -> Iterator[Request]:
-    """The rows of JSON lines. Raises InputError for the first that is wrong, with its number."""
+def read_requests(lines: Iterable[bytes], service: Service) -> Iterator[Request]:
+    """The requests in JSON lines. Raises InputError with the number of the first invalid line."""
     for number, line in enumerate(lines, start=1):
         try:
             if line.strip():
@@ -107,7 +108,7 @@ def _lines(file: Path) -> list[bytes]:
 
 
 def _row(line: bytes) -> tuple[str, dict[str, str]]:
-    """(the name of its adapter, its columns)."""
+    """(name of its adapter, its columns)."""
     try:
         row = parse_json(line)
     except ValueError as error:

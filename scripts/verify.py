@@ -1,9 +1,9 @@
-"""Tries the contracts that any method on any model must keep.
+"""Checks the contracts that any method on any model must keep.
 
 python scripts/verify.py
 python scripts/verify.py --backbone B --method '{"name": "lora", "rank": 4}'
 
-Without --method every registered method is tried, with its defaults, that the backbone takes.
+Without --method it checks every registered method that fits the backbone, with its defaults.
 """
 
 import argparse
@@ -40,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     backbone = load_backbone(resolve_path(options.backbone, "--backbone"))
     console = Console()
     if options.method is not None:
-        return 1 if _try(backbone, _method(options.method), console) else 0
+        return 1 if _check(backbone, _method(options.method), console) else 0
     broken = 0
     for method in METHODS.values():
         try:
-            broken += _try(backbone, method(), console)
+            broken += _check(backbone, method(), console)
         except InputError as error:
-            console.print(f"not tried: {error}")
+            console.print(f"not checked: {error}")
     return 1 if broken else 0
 
 
@@ -58,18 +58,18 @@ def _method(text: str) -> Method:
     return build_named(METHODS, values, "--method", "name")
 
 
-def _try(backbone: Backbone, method: Method, console: Console) -> int:
-    """Prints what each contract says of a method; returns how many are broken."""
+def _check(backbone: Backbone, method: Method, console: Console) -> int:
+    """Prints the verdict of each contract on a method; returns the number of broken ones."""
     methods = (method,)
     if backbone.model.ROUTE == "masked" and not backbone.model.config.masked_lm:
         methods = (Head(), *methods) if not method.is_head else methods
-    route_of(backbone.model, methods)  # raises where there is none
-    subject = ContractCase(backbone.model, backbone.params, methods)
+    route_of(backbone.model, methods)  # raises InputError where labels cannot be scored
+    case = ContractCase(backbone.model, backbone.params, methods)
     table = Table(title=str(method), title_justify="left", show_header=False)
     broken = 0
     for contract in CONTRACTS:
         try:
-            contract(subject)
+            contract(case)
             verdict = "kept"
         except Broken as error:
             broken, verdict = broken + 1, f"BROKEN: {error}"

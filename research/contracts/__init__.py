@@ -1,1 +1,1 @@
-"""Correctness contracts of methods and models; `scripts/verify.py` tries them."""
+"""Correctness contracts of methods and models; `scripts/verify.py` checks them."""

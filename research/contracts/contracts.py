@@ -1,4 +1,4 @@
-"""Contracts that any method on any model must keep; each raises `Broken` where it does not."""
+"""Contracts that any method on any model must keep; a broken one raises `Broken`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,74 +13,74 @@ from research.methods.method import mask, split
 
 
 class Broken(Exception):
-    """What a method or a model does not keep, in a sentence."""
+    """A contract that a method or a model breaks, explained in a sentence."""
 
 
-def starts_as_the_backbone(subject: ContractCase) -> None:
-    """Before the first step the adapted model is the backbone, where the methods promise it."""
-    if all(method.neutral for method in subject.methods):
-        plain = {p: x for p, x in subject.start.items() if ":" not in p or p.startswith("head:")}
-        _equal(subject.scores(subject.start), subject.scores(plain, plain=True))
+def starts_as_the_backbone(case: ContractCase) -> None:
+    """Before the first step the adapted model equals the backbone, if all methods are neutral."""
+    if all(method.neutral for method in case.methods):
+        plain = {p: x for p, x in case.start.items() if ":" not in p or p.startswith("head:")}
+        _equal(case.scores(case.start), case.scores(plain, plain=True))
 
 
-def starts_from_the_seed(subject: ContractCase) -> None:
+def starts_from_the_seed(case: ContractCase) -> None:
     """The same seed gives the same start, in whatever order the leaves come."""
-    turned = dict(reversed(subject.params.items()))
-    for params in (subject.params, turned):
-        again = ContractCase(subject.model, params, subject.methods).start
-        for path, leaf in subject.start.items():
+    turned = dict(reversed(case.params.items()))
+    for params in (case.params, turned):
+        again = ContractCase(case.model, params, case.methods).start
+        for path, leaf in case.start.items():
             if not np.array_equal(leaf, again[path]):
                 raise Broken(f"{path} differs between two starts from one seed")
 
 
-def ignores_padding(subject: ContractCase) -> None:
-    """What stands in the padding, and how much of it there is, changes nothing."""
-    wide = subject.batch(width=WIDTH + 5)
+def ignores_padding(case: ContractCase) -> None:
+    """Neither the tokens in the padding nor its length change the scores."""
+    wide = case.batch(width=WIDTH + 5)
     slots = np.arange(WIDTH + 5)[None]
     filled = wide._replace(tokens=np.where(slots < wide.length[:, None], wide.tokens, 11))
-    expected = subject.scores(subject.moved)
-    _equal(subject.scores(subject.moved, wide), expected)
-    _equal(subject.scores(subject.moved, filled), expected)
+    expected = case.scores(case.moved)
+    _equal(case.scores(case.moved, wide), expected)
+    _equal(case.scores(case.moved, filled), expected)
 
 
-def keeps_rows_apart(subject: ContractCase) -> None:
-    """A row's scores do not depend on the rows beside it, nor on where it stands."""
-    rows = subject.batch()
+def keeps_rows_apart(case: ContractCase) -> None:
+    """The scores of a row depend neither on the other rows of the batch nor on its position."""
+    rows = case.batch()
     turned = Rows(*(np.asarray(field)[::-1] for field in rows))
     other = rows._replace(tokens=np.where(np.arange(SIZE)[:, None] == 0, rows.tokens, 11))
-    expected = subject.scores(subject.moved)
-    _equal(subject.scores(subject.moved, turned)[::-1], expected)
-    _equal(subject.scores(subject.moved, other)[:1], expected[:1])
+    expected = case.scores(case.moved)
+    _equal(case.scores(case.moved, turned)[::-1], expected)
+    _equal(case.scores(case.moved, other)[:1], expected[:1])
 
 
-def uses_all_it_adds(subject: ContractCase) -> None:
-    """The loss has a finite gradient, not zero everywhere, for each leaf that was added."""
-    for path in subject.moved.keys() - subject.params.keys():
-        gradient = subject.gradients[path]
+def uses_all_it_adds(case: ContractCase) -> None:
+    """The gradient of the loss for each added leaf is finite and not zero everywhere."""
+    for path in case.moved.keys() - case.params.keys():
+        gradient = case.gradients[path]
         if not np.isfinite(gradient).all():
             raise Broken(f"the gradient for {path} is not finite")
         if not np.any(gradient):
             raise Broken(f"the gradient for {path} is zero: the leaf changes nothing")
 
 
-def merges_without_a_trace(subject: ContractCase) -> None:
-    """Where what was added can be merged, the merged backbone alone is the adapted model."""
+def merges_without_a_trace(case: ContractCase) -> None:
+    """If the added leaves can be merged, the merged backbone alone equals the adapted model."""
     try:
-        whole = merged(subject.traced, subject.moved)
+        whole = merged(case.traced, case.moved)
     except InputError:
-        return  # what was added stands beside the backbone
-    _equal(subject.scores(whole, plain=True), subject.scores(subject.moved))
+        return  # it cannot be merged
+    _equal(case.scores(whole, plain=True), case.scores(case.moved))
 
 
-def trains_as_a_part_of_the_whole(subject: ContractCase) -> None:
-    """The gradient of the leaves that train is their part of the gradient of all leaves."""
-    trained, frozen = split(subject.moved, mask(subject.methods, subject.moved))
+def trains_as_a_part_of_the_whole(case: ContractCase) -> None:
+    """The gradient for the trained leaves equals their part of the gradient for all leaves."""
+    trained, frozen = split(case.moved, mask(case.methods, case.moved))
     if not trained:
         raise Broken("nothing trains")
-    whole = subject.gradients
-    # Of rounding errors of the whole, such as a gradient that is zero in theory has.
+    whole = case.gradients
+    # Tolerance for gradients that are zero in theory, relative to the largest one.
     least = 1e-6 * max(float(np.abs(gradient).max()) for gradient in whole.values())
-    for path, gradient in subject.gradients_of(trained, frozen).items():
+    for path, gradient in case.gradients_of(trained, frozen).items():
         _equal(gradient, whole[path], f"the gradient for {path}", relative=1e-4, least=least)
 
 
@@ -96,11 +96,11 @@ CONTRACTS: tuple[Callable[[ContractCase], None], ...] = (
 
 
 def _equal(
-    found: Any, expected: Any, what: str = "scores", relative: float = 1e-5, least: float = 1e-5
+    actual: Any, expected: Any, what: str = "scores", relative: float = 1e-5, least: float = 1e-5
 ) -> None:
-    """Raises Broken for arrays further apart than float32 makes sums of their size."""
-    found, expected = np.asarray(found), np.asarray(expected)
-    apart = np.abs(found - expected).max(initial=0.0)
+    """Raises Broken for arrays that differ by more than rounding in float32."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    apart = np.abs(actual - expected).max(initial=0.0)
     allowed = max(least, relative * np.abs(expected).max(initial=0.0))
     if not apart <= allowed:
         raise Broken(f"{what}: {apart:.2g} apart, where {allowed:.2g} is rounding")

@@ -1,4 +1,4 @@
-"""What contracts are tried on: methods on a model, and rows for it."""
+"""A case to check contracts on: methods on a model, and rows for it."""
 
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,7 +15,7 @@ from research.methods.method import Leaves, Method, Words, add
 from research.models.model import Model
 from research.tasks.encoding.encoded import Encoded, Labels
 
-WIDTH, SIZE = 12, 4  # of the rows that a contract is tried on
+WIDTH, SIZE = 12, 4  # of the batch of rows [B, T]
 # Two labels of two and three tokens; the second token of one is the third of the other.
 LABELS = Labels(np.array([[5, 7, 0], [6, 9, 7]], np.int32), np.array([2, 3], np.int32))
 WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()])
@@ -23,7 +23,13 @@ WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()
 
 @dataclass(frozen=True)
 class ContractCase:
-    """Methods that train together on a model with parameters `params`, and rows to try them on."""
+    """Methods that train together on a model, with rows to check them on.
+
+    Attributes:
+        model: the backbone.
+        params: its parameters.
+        methods: the methods.
+    """
 
     model: Model
     params: Leaves
@@ -43,11 +49,11 @@ class ContractCase:
 
     @cached_property
     def moved(self) -> Leaves:
-        """All leaves, those that the methods added moved off their start so that all matter."""
+        """All leaves, with noise on those that the methods added, so that all of them matter."""
         draw = np.random.default_rng(1)
-        own = {p: leaf for p, leaf in self.start.items() if p not in self.params}
-        noise = {p: draw.normal(size=leaf.shape).astype(np.float32) for p, leaf in own.items()}
-        return {**self.start, **{p: leaf + 0.1 * noise[p] for p, leaf in own.items()}}
+        added = {p: leaf for p, leaf in self.start.items() if p not in self.params}
+        noise = {p: draw.normal(size=leaf.shape).astype(np.float32) for p, leaf in added.items()}
+        return {**self.start, **{p: leaf + 0.1 * noise[p] for p, leaf in added.items()}}
 
     @cached_property
     def encoded(self) -> Encoded:
@@ -73,28 +79,32 @@ class ContractCase:
         return prompt_frame([3, 4, 8], closing=() if causal else (5,), mask=4)
 
     def scores(self, leaves: Leaves, rows: Rows | None = None, plain: bool = False) -> NDArray:
-        """[B, C]: label scores under `leaves`; plain: without the methods."""
+        """Label scores [B, C] under `leaves`, with the methods, or without them if `plain`."""
         methods = tuple(m for m in self.traced if m.is_head or not plain)
         batch = self.batch() if rows is None else rows
         return np.asarray(_scores(self.model, methods, leaves, batch, self.frame))
 
     @cached_property
     def gradients(self) -> Leaves:
-        """The gradient of the loss for all leaves, where they have moved."""
+        """The gradient of the loss for all leaves, at `moved`."""
         return self.gradients_of(self.moved, {})
 
     def gradients_of(self, trained: Leaves, frozen: Leaves) -> Leaves:
-        """The gradient of the loss for some leaves, the others held."""
+        """The gradient of the loss for the leaves `trained`, with the others constant."""
         args = (self.traced, trained, frozen, self.batch(), self.frame)
         return _gradients(self.model, *args)
 
 
-@partial(jax.jit, static_argnums=0)
+# Compiling takes most of the time: programs that run a few times need no optimized code.
+QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
 def _scores(model: Model, methods, leaves: Leaves, rows: Rows, frame: PromptFrame) -> jax.Array:
     return label_scores(Adapted(model, methods, leaves), rows, frame, LABELS)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
 def _gradients(model: Model, methods, trained: Leaves, frozen: Leaves, rows, frame) -> Leaves:
     def loss(trained: Leaves) -> jax.Array:
         adapted = Adapted(model, methods, {**frozen, **trained})

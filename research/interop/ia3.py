@@ -1,4 +1,4 @@
-"""IA3 as PEFT keeps it: one vector beside each module, for its inputs or for its outputs."""
+"""IA3 in the format of PEFT: one vector beside each module, for its inputs or for its outputs."""
 
 from collections.abc import Collection, Mapping
 from typing import Any

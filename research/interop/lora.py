@@ -1,4 +1,4 @@
-"""LoRA and DoRA as PEFT keeps them: factors by the modules they stand beside."""
+"""LoRA and DoRA in the format of PEFT: factors by the names of the adapted modules."""
 
 import math
 from collections.abc import Collection, Mapping

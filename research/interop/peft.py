@@ -2,7 +2,7 @@
 
 Each kind is a file here with
     PREFIX, what the names of a classification head's tensors begin with
-    wanted(config, stored, model, shapes) -> {name: shape} that the tensors must have
+    wanted(config, stored, model, shapes) -> {name: expected shape} of the tensors
     read(config, arrays, model, shapes) -> (method, its leaves)
     write(method, leaves, model) -> (fields of adapter_config.json, tensors)
 where shapes are those of the backbone's leaves.
@@ -80,10 +80,10 @@ def save_adapter(
     methods: Sequence[Method],
     leaves: Mapping[str, Any],
 ) -> None:
-    """Writes a folder that `load_adapter` and PEFT load, in float32: all of it, or nothing.
+    """Writes a folder that `load_adapter` and PEFT can load, in float32; atomic.
 
-    leaves: those of the methods; the backbone's may stand among them. Raises InputError if the
-    folder exists and is not empty, and for methods that PEFT cannot express together.
+    Leaves of the backbone are ignored. Raises InputError if the folder exists and is not empty,
+    and for methods that PEFT cannot express together.
     """
     method, head_method = _expressed(methods)
     peft_type = str(method.peft_type)

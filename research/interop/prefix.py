@@ -1,4 +1,4 @@
-"""Prefix tuning as PEFT keeps it: keys and values of all layers in one row a position."""
+"""Prefix tuning in the format of PEFT: keys and values of all layers in one row a position."""
 
 from collections.abc import Collection, Mapping
 from typing import Any

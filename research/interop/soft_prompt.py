@@ -1,4 +1,4 @@
-"""A soft prompt as PEFT keeps it: one table of embeddings."""
+"""A soft prompt in the format of PEFT: one table of embeddings."""
 
 from collections.abc import Collection, Mapping
 from typing import Any

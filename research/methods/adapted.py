@@ -1,4 +1,4 @@
-"""Where a backbone meets its methods: the only place that knows both."""
+"""A backbone with its methods applied: the only module that knows both."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,10 +15,14 @@ from research.models.model import Model
 
 
 class EncoderOutput(NamedTuple):
-    """What an encoder makes of rows with all that stands before them.
+    """Output of an encoder for rows, with the N positions of prompts and rows together.
 
-    hidden: [B, N, D]. valid: [B, N] bool. positions: [B, N]. soft: how many of the N positions are
-    soft prompts, which come first; lead: how many stand before the rows' own.
+    Attributes:
+        hidden: [B, N, D].
+        valid: [B, N] bool, False on padding.
+        positions: [B, N].
+        soft: number of positions of soft prompts, which come first.
+        prompt_embeddings: number of positions before the rows' own tokens.
     """
 
     hidden: jax.Array
@@ -30,11 +34,15 @@ class EncoderOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class Adapted:
-    """A backbone with its methods applied, at compute precision `dtype`.
+    """A backbone with its methods applied.
 
-    leaves: backbone leaves and every method's own, as one flat dict; cast to `dtype` here, so
-    trained leaves may stay in float32. dropout: rate of the model's own dropout while training.
-    remat: see `layers_again`.
+    Attributes:
+        model: the backbone.
+        methods: the methods at work, in order; the first is innermost where several change a layer.
+        leaves: leaves of the backbone and of all methods, in one flat dict.
+        dtype: compute precision; leaves are cast to it here, so trained ones may stay in float32.
+        dropout: rate of the model's own dropout while training.
+        remat: whether activations are computed again for gradients, see `layers_again`.
     """
 
     model: Model
@@ -52,21 +60,26 @@ class Adapted:
     def prefix(
         self, opening: Array, length: Array, key: jax.Array | None = None
     ) -> tuple[tuple[KeyValueMemory, ...], jax.Array]:
-        """What every row of a batch attends to in a causal model, computed once at batch one.
+        """The prefix that all rows of a batch share in a causal model, computed once at batch one.
 
-        opening: [S] tokens (BOS, demonstrations), of which `length` [] are real; soft prompts
-        stand before them, and per-layer prefixes before these. key: a random key while training.
-        Returns (memories, offset): the memories to hand to `rows` and the position [] of a row's
-        first token.
+        Per-layer prefixes come first, then soft prompts, then the opening.
+
+        Args:
+            opening: [S] tokens (BOS, demonstrations).
+            length: [] number of its tokens that are real.
+            key: a random key while training.
+
+        Returns:
+            (memories, offset): memories for `rows`, and the position [] of a row's first token.
         """
         memories, offset = self.layer_prefixes()
-        lead, soft = self.prompt_embeddings(opening)
-        if len(lead) == 0:
+        prompt, soft = self.prompt_embeddings(opening)
+        if len(prompt) == 0:
             return memories, offset
-        slots = jnp.arange(len(lead), dtype=jnp.int32)[None]
+        slots = jnp.arange(len(prompt), dtype=jnp.int32)[None]
         keys = None if key is None else key[None]
         _, memory = self._apply(
-            lead[None], offset + slots, slots < soft + length, memories, keys=keys
+            prompt[None], offset + slots, slots < soft + length, memories, keys=keys
         )
         return (*memories, memory), offset + soft + length
 
@@ -82,9 +95,14 @@ class Adapted:
     ) -> tuple[jax.Array, KeyValueMemory]:
         """(hidden [B, T, D], memory of these positions) for tokens [B, T] after `memories`.
 
-        valid: [B, T] bool, False on padding. cross: what a seq2seq model's encoder offers.
-        keys: [B] one random key per row while training. at: [B, L] slots, where hidden [B, L, D] is
-        wanted of these alone; not of a seq2seq model.
+        Args:
+            tokens: [B, T].
+            valid: [B, T] bool, False on padding.
+            positions: [B, T].
+            memories: from `prefix`.
+            cross: memory of a seq2seq model's encoder.
+            keys: [B] one random key per row while training.
+            at: [B, L] slots to return hidden [B, L, D] for, not for a seq2seq model; None: all.
         """
         also = () if cross is None else (cross,)
         return self._apply(tokens, positions, valid, memories, *also, keys=keys, at=at)
@@ -99,74 +117,77 @@ class Adapted:
         keys: jax.Array | None = None,
         first: bool = False,
     ) -> EncoderOutput:
-        """An encoder's view of rows [B, T], where everything sees everything: soft prompts and
-        the opening [S], of which `length` [] are real, are concatenated to every row.
+        """Encodes rows with bidirectional attention, soft prompts and opening before every row.
 
-        types: [B, T] segments of the tokens, for masked models; what stands before has segment 0.
-        first: whether of these models hidden [B, 1, D] of the first position is all that is wanted.
+        Args:
+            tokens: [B, T].
+            valid: [B, T] bool, False on padding.
+            opening: [S] tokens.
+            length: [] number of its tokens that are real.
+            types: [B, T] segments of the tokens, for masked models; prompts have segment 0.
+            keys: [B] one random key per row while training.
+            first: return only hidden [B, 1, D] of the first position, for masked models.
         """
         size = len(tokens)
-        own, (lead, soft) = (
-            self._apply(tokens, method="embed", keys=keys),
-            self.prompt_embeddings(opening),
-        )
-        before = len(lead)
-        shared = jnp.broadcast_to(lead[None], (size, *lead.shape))
+        row_embeddings = self._apply(tokens, method="embed", keys=keys)
+        prompt, soft = self.prompt_embeddings(opening)
+        before = len(prompt)
+        shared = jnp.broadcast_to(prompt[None], (size, *prompt.shape))
         slots = jnp.arange(before + tokens.shape[1], dtype=jnp.int32)[None]
-        is_lead = jnp.broadcast_to(slots[:, :before] < soft + length, (size, before))
-        everything = jnp.concatenate([is_lead, valid], axis=1)
-        places = jnp.where(slots < before, slots, slots - before + soft + length)
-        embedded = jnp.concatenate([shared, own], axis=1)
+        prompt_valid = jnp.broadcast_to(slots[:, :before] < soft + length, (size, before))
+        all_valid = jnp.concatenate([prompt_valid, valid], axis=1)
+        order = jnp.where(slots < before, slots, slots - before + soft + length)
+        embedded = jnp.concatenate([shared, row_embeddings], axis=1)
         if self.model.ROUTE == "seq2seq":
-            positions = jnp.broadcast_to(places, everything.shape)
-            hidden = self._apply(embedded, positions, everything, method="encode", keys=keys)
-            return EncoderOutput(hidden, everything, positions, soft, before)
+            positions = jnp.broadcast_to(order, all_valid.shape)
+            hidden = self._apply(embedded, positions, all_valid, method="encode", keys=keys)
+            return EncoderOutput(hidden, all_valid, positions, soft, before)
         memories, offset = self.layer_prefixes()
-        positions = jnp.broadcast_to(offset + places, everything.shape)
+        positions = jnp.broadcast_to(offset + order, all_valid.shape)
         segments = None if types is None else jnp.pad(types, ((0, 0), (before, 0)))
         at = jnp.zeros((size, 1), jnp.int32) if first else None
-        hidden = self._apply(embedded, positions, everything, segments, memories, keys=keys, at=at)
-        return EncoderOutput(hidden, everything, positions, soft, before)
+        hidden = self._apply(embedded, positions, all_valid, segments, memories, keys=keys, at=at)
+        return EncoderOutput(hidden, all_valid, positions, soft, before)
 
-    def cross_memory(self, read: EncoderOutput, keys: jax.Array | None = None) -> KeyValueMemory:
-        """What the decoder of a seq2seq model attends to across."""
+    def cross_memory(self, encoded: EncoderOutput, keys: jax.Array | None = None) -> KeyValueMemory:
+        """Keys and values of a seq2seq model's encoder for cross-attention."""
         return self._apply(
-            read.hidden, read.positions, read.valid, method="cross_memories", keys=keys
+            encoded.hidden, encoded.positions, encoded.valid, method="cross_memories", keys=keys
         )
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., V] in float32 for hidden [..., D]."""
         return self._apply(hidden, method="logits")
 
-    def classes(self, read: EncoderOutput) -> jax.Array:
-        """[B, C] in float32: the classification head's logits of the rows read."""
+    def classes(self, encoded: EncoderOutput) -> jax.Array:
+        """[B, C] in float32: the classification head's logits."""
         head, leaf = self._head  # pyright: ignore
         if head.pool == "mean":
-            counted = read.valid & (jnp.arange(read.hidden.shape[1]) >= read.soft)[None]
+            counted = encoded.valid & (jnp.arange(encoded.hidden.shape[1]) >= encoded.soft)[None]
             weights = counted.astype(jnp.float32)[..., None]
-            features = (read.hidden * weights).sum(axis=1) / weights.sum(axis=1)
+            features = (encoded.hidden * weights).sum(axis=1) / weights.sum(axis=1)
         else:
-            features = self._apply(read.hidden, method="features")
+            features = self._apply(encoded.hidden, method="features")
         return head.logits(leaf, features.astype(jnp.float32))
 
     def layer_prefixes(self) -> tuple[tuple[KeyValueMemory, ...], jax.Array]:
-        """(keys and values that methods put before every layer's, how many positions they take)."""
+        """(keys and values that methods put before those of every layer, number of positions)."""
         memories: list[KeyValueMemory] = []
         offset = 0
         for method in self.methods:
-            own = added_to(method, self.leaves).get("", {})
-            if (offered := method.memory(own)) is None:
+            memory = method.memory(added_to(method, self.leaves).get("", {}))
+            if memory is None:
                 continue
-            keys, values = (self._cast(x) for x in offered)
+            keys, values = (self._cast(x) for x in memory)
             layers, length, width = keys.shape
             heads = (1, length, width // self.model.config.head_width, -1)
-            places = offset + jnp.arange(length, dtype=jnp.int32)[None]
+            positions = offset + jnp.arange(length, dtype=jnp.int32)[None]
             memories.append(
                 KeyValueMemory(
                     tuple(keys[i].reshape(heads) for i in range(layers)),
                     tuple(values[i].reshape(heads) for i in range(layers)),
                     jnp.ones((1, length), bool),
-                    places,
+                    positions,
                 )
             )
             offset += length
@@ -184,13 +205,14 @@ class Adapted:
         return (heads[0], added_to(heads[0], self.leaves)[""]) if heads else None
 
     def soft_prompts(self) -> list[jax.Array]:
-        """Embeddings [P, D] of each method's that has some, in their order."""
-        own = (added_to(method, self.leaves).get("", {}) for method in self.methods)
-        soft = [method.prefix(leaf) for method, leaf in zip(self.methods, own, strict=True)]
-        return [self._cast(part) for part in soft if part is not None]
+        """Embeddings [P, D] of each method that has a soft prompt, in the order of the methods."""
+        prompts = [
+            method.prefix(added_to(method, self.leaves).get("", {})) for method in self.methods
+        ]
+        return [self._cast(prompt) for prompt in prompts if prompt is not None]
 
     def prompt_embeddings(self, opening: Array) -> tuple[jax.Array, Array | int]:
-        """(embeddings [P + S, D] of soft prompts and opening, P)."""
+        """(embeddings [P + S, D] of soft prompts and opening [S], P)."""
         parts = self.soft_prompts()
         length = sum(part.shape[0] for part in parts)
         return jnp.concatenate([*parts, self._apply(opening[None], method="embed")[0]]), length
@@ -205,8 +227,8 @@ class Adapted:
         at: jax.Array | None = None,
         method: str = "__call__",
     ) -> Any:
-        chosen: dict[str, Any] = {} if at is None else {"at": at}
+        options: dict[str, Any] = {} if at is None else {"at": at}
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
         adapted = layers_adapted(self.methods, self.leaves, self.dtype, self.dropout, keys)
         with adapted, layers_again(self.remat):
-            return self.model.apply({"params": params}, *args, method=method, **chosen)
+            return self.model.apply({"params": params}, *args, method=method, **options)

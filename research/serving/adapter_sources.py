@@ -1,4 +1,4 @@
-"""Where adapters come from: runs of a results folder, folders of PEFT, soft prompts in files."""
+"""Reads adapters from runs of a results folder, folders of PEFT and soft prompts in files."""
 
 from pathlib import Path
 
@@ -17,8 +17,9 @@ Source = tuple[tuple[Method, ...], Leaves]
 
 
 def record_of(results: str, id: str) -> tuple[RunRecord, BackboneReference]:
-    """The record of a run and its backbone; raises InputError where the folder has no such run, or
-    one that used no backbone.
+    """The record of a run and its backbone.
+
+    Raises InputError for an unknown run, and for one without a backbone.
     """
     store = RunStore(results)
     if not store.has(id):
@@ -30,9 +31,9 @@ def record_of(results: str, id: str) -> tuple[RunRecord, BackboneReference]:
 
 
 def from_run(results: str, id: str, backbone: Backbone) -> Source:
-    """The methods that a run left at work, and the leaves that it trained.
+    """The methods at work at the end of a run, and their leaves.
 
-    Raises InputError for a run whose leaves were not kept, or that started from another backbone.
+    Raises InputError for a run whose leaves were not stored, and for another backbone than its own.
     """
     record, reference = record_of(results, id)
     if reference.checksum != backbone.checksum:
@@ -46,7 +47,7 @@ def from_run(results: str, id: str, backbone: Backbone) -> Source:
 
 
 def from_adapter(file: str, backbone: Backbone) -> Source:
-    """The methods and leaves of a folder as PEFT writes it, or of a prompt in a .npy file."""
+    """The methods and leaves of a folder that PEFT wrote, or of a prompt in a .npy file."""
     if Path(file).suffix == ".npy":
         return load_prompt(file, backbone.params)
     return load_adapter(file, backbone.model, backbone.params, backbone.name)

@@ -1,4 +1,4 @@
-"""An entry of the list of adapters that are served together."""
+"""The specification of an adapter that is served beside others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,11 +26,18 @@ from research.tasks.encoding.wording import Wording
 
 @dataclass(frozen=True)
 class AdapterSpec:
-    """results and run: a run of a results folder, whose wording is known. Or adapter: a folder of
-    PEFT or a .npy file. Or none of them: the backbone itself. template, verbalizer (the text of
-    each label, or several, in their order), end and normalisation: how its rows are worded, see
-    `Wording`.
+    """A run, an adapter, or, with neither, the unadapted backbone; and the wording of its rows.
+
     Raises InputError for half a run, for a run and an adapter, and for parts of a wording.
+
+    Attributes:
+        results: results folder of the run.
+        run: id of the run, whose wording is stored with it.
+        adapter: a folder of PEFT or a .npy file.
+        template: see `Wording`.
+        verbalizer: one or several texts for each label, in the labels' order.
+        end: see `Wording`.
+        normalisation: see `Wording`.
     """
 
     results: str | None = None
@@ -49,10 +56,10 @@ class AdapterSpec:
         if (self.template is None) != (self.verbalizer is None):
             raise InputError("template", self.template, "it and the verbalizer come together")
         for name in ("end", "normalisation"):
-            given = getattr(self, name)
-            if self.template is None and given != getattr(type(self), name):
+            value = getattr(self, name)
+            if self.template is None and value != getattr(type(self), name):
                 raise InputError(
-                    name, given, "a run has its own; it takes a template and verbalizer"
+                    name, value, "a run has its own; it takes a template and verbalizer"
                 )
 
     def served(
@@ -61,13 +68,14 @@ class AdapterSpec:
         tokenizer: Tokenizer,
         too_long: Literal["error", "cut"],
     ) -> ServedAdapter:
-        """The adapter, and what writes rows for it. Raises InputError for what cannot be read, and
-        for an adapter whose wording is not known.
+        """The adapter with its encoder.
+
+        Raises InputError for an adapter that cannot be read, and for an unknown wording.
         """
         methods, leaves = self._source(backbone)
-        own = {path: leaf for path, leaf in backbone.params.items() if path.startswith("head:")}
-        if own and not any(method.is_head for method in methods):
-            methods, leaves = (Head(), *methods), {**own, **leaves}
+        head = {path: leaf for path, leaf in backbone.params.items() if path.startswith("head:")}
+        if head and not any(method.is_head for method in methods):
+            methods, leaves = (Head(), *methods), {**head, **leaves}
         methods = tuple(jax.tree.map(np.float32, method) for method in methods)
         wording = self._wording()
         encoder = wording.encoder(
@@ -93,10 +101,10 @@ class AdapterSpec:
     def _wording(self) -> Wording:
         if self.template is not None and self.verbalizer is not None:
             return Wording(self.template, self.verbalizer, self.end, self.normalisation)
-        kept = None
+        stored = None
         if self.run is not None and self.results is not None:
-            kept = load_wording(Path(resolve_path(self.results, "results")), self.run)
-        if kept is None:
+            stored = load_wording(Path(resolve_path(self.results, "results")), self.run)
+        if stored is None:
             allowed = "the wording is not known: a template and a verbalizer are needed"
             raise InputError("template", None, allowed)
-        return kept
+        return stored

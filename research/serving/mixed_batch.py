@@ -1,4 +1,4 @@
-"""Rows that each name their own adapter, scored in one forward pass of one backbone."""
+"""Scores a batch in one forward pass of one backbone, each row with its own adapter."""
 
 from dataclasses import dataclass
 from operator import itemgetter
@@ -17,7 +17,11 @@ from research.serving.stacked_adapters import PrefixState, StackedAdapters
 
 @dataclass(frozen=True)
 class RowAdapted(Adapted):
-    """An adapted backbone for which what stands before the rows is there already."""
+    """An adapted backbone whose prefix has been computed before.
+
+    Attributes:
+        before: the prefix.
+    """
 
     before: PrefixState | None = None
 
@@ -39,8 +43,13 @@ class RowAdapted(Adapted):
 def mixed_scores(
     model: Model, dtype: Any, params: Leaves, adapters: StackedAdapters, rows: Rows, which: Array
 ) -> jax.Array:
-    """[B, C]: the `label_scores` of row i [B] by adapter number `which[i]`, and -inf for classes
-    that it does not have.
+    """`label_scores` [B, C] of row i with adapter number `which[i]`; -inf for missing classes.
+
+    Args:
+        params: of the backbone.
+        adapters: K adapters.
+        rows: B rows.
+        which: [B] number of each row's adapter.
     """
 
     def scored(row: Rows, k: Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Tasks on one backbone, asked by name: batches of rows in, answers out."""
+"""Serves many adapters of one backbone: batches of requests in, label scores out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -24,7 +24,14 @@ from research.tasks.task import Example
 
 
 class ServedAdapter(NamedTuple):
-    """An adapter, whose labels are `texts`, what writes rows for it, and how they are read."""
+    """An adapter with the encoding of its task.
+
+    Attributes:
+        adapter: the adapter.
+        encoder: writes its rows.
+        texts: texts of its labels.
+        normalisation: of the scores of texts.
+    """
 
     adapter: Adapter
     encoder: Encoder
@@ -33,14 +40,25 @@ class ServedAdapter(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A row: the place of its adapter, and the ids [T] of its prompt."""
+    """A row to score.
+
+    Attributes:
+        which: number of its adapter.
+        ids: [T] token ids of its prompt.
+    """
 
     which: int
     ids: np.ndarray
 
 
 class Response(NamedTuple):
-    """scores: of each label, by `research.evaluation.calibration`; `label` has the largest."""
+    """The prediction for a request.
+
+    Attributes:
+        adapter: name of the adapter.
+        label: the label with the largest score.
+        scores: score of each label, see `pooled_label_scores`.
+    """
 
     adapter: str
     label: str
@@ -48,8 +66,9 @@ class Response(NamedTuple):
 
 
 class Service:
-    """Answers batches of at most `size` rows, each by the adapter that it names, in one forward
-    pass. A batch is padded to `size` rows, so that all batches of a width share compiled code.
+    """Scores batches of at most `size` rows, each with its own adapter, in one forward pass.
+
+    A batch is padded to `size` rows, so that all batches of a width share compiled code.
     """
 
     def __init__(
@@ -66,7 +85,7 @@ class Service:
         mesh = devices.mesh()
         self.served, self.size = served, -(-size // mesh.size) * mesh.size
         self.params = place_leaves(params, mesh)
-        adapters = {name: one.adapter for name, one in served.items()}
+        adapters = {name: entry.adapter for name, entry in served.items()}
         whole = NamedSharding(mesh, P())
         self.bank = jax.device_put(stack_adapters(model, dtype, params, adapters), whole)
         by_row = NamedSharding(mesh, P(("data", "fsdp")))
@@ -74,8 +93,9 @@ class Service:
         self._score = Executable(jax.jit(scores, in_shardings=(None, None, by_row, by_row)))
 
     def request(self, name: str, fields: Mapping[str, str]) -> Request:
-        """A row for the adapter `name`. Raises InputError for a name that no adapter has, for a
-        column that its template misses, and for a prompt that is too long.
+        """A request to the adapter `name` with the columns `fields`.
+
+        Raises InputError for an unknown name, a missing column and a prompt that is too long.
         """
         if name not in self.served:
             raise InputError("adapter", name, choose_from(self.served, name))
@@ -84,29 +104,31 @@ class Service:
         encoded = encoder.examples([Example(fields, encoder.labels[0])])
         return Request(list(self.served).index(name), encoded.tokens[0, : encoded.prompt_length[0]])
 
-    def answers(self, asked: Sequence[Request]) -> list[Response]:
-        """In the order of the rows."""
-        if not asked:
+    def answers(self, requests: Sequence[Request]) -> list[Response]:
+        """The responses, in the order of the requests."""
+        if not requests:
             return []
-        rows, which = self._rows(asked)
+        rows, which = self._rows(requests)
         scores = np.asarray(self._score(self.params, self.bank, rows, which))
-        return [self._answer(row.which, own) for row, own in zip(asked, scores, strict=False)]
+        pairs = zip(requests, scores, strict=False)
+        return [self._answer(row.which, row_scores) for row, row_scores in pairs]
 
     def _answer(self, which: int, scores: np.ndarray) -> Response:
-        """From the scores [K] of texts, of which those of the adapter are the first."""
+        """The response for scores [K] of texts; the first are those of the adapter's labels."""
         name, served = list(self.served.items())[which]
-        own = scores[None, : len(served.texts.owner)]
-        read = pooled_label_scores(own, served.texts, served.normalisation)[0]
-        by_label = dict(zip(served.encoder.labels, map(float, read), strict=True))
+        text_scores = scores[None, : len(served.texts.owner)]
+        label_scores = pooled_label_scores(text_scores, served.texts, served.normalisation)[0]
+        by_label = dict(zip(served.encoder.labels, map(float, label_scores), strict=True))
         return Response(name, max(by_label, key=by_label.__getitem__), by_label)
 
-    def stream(self, asked: Iterable[Request]) -> Iterator[Response]:
-        """The answers to any number of rows. Where reading one raises InputError, those before it
-        are answered first.
+    def stream(self, requests: Iterable[Request]) -> Iterator[Response]:
+        """The responses to any number of requests.
+
+        If an invalid row raises InputError, the rows before it are answered first.
         """
         waiting: list[Request] = []
         try:
-            for row in asked:
+            for row in requests:
                 waiting.append(row)
                 if len(waiting) == self.size:
                     yield from self.answers(waiting)
@@ -116,13 +138,13 @@ class Service:
             raise
         yield from self.answers(waiting)
 
-    def _rows(self, asked: Sequence[Request]) -> tuple[Rows, np.ndarray]:
-        """(`size` rows, the place of each one's adapter)."""
+    def _rows(self, requests: Sequence[Request]) -> tuple[Rows, np.ndarray]:
+        """(`size` rows, number of the adapter of each)."""
         start, which = np.zeros(self.size, np.int32), np.zeros(self.size, np.int32)
-        tokens = np.zeros((self.size, bucket(max(len(row.ids) for row in asked))), np.int32)
-        for place, row in enumerate(asked):
-            tokens[place, : len(row.ids)] = row.ids
-            start[place], which[place] = len(row.ids), row.which
-        nothing = np.zeros(self.size, np.int32)  # no label is known to be right
-        rows = Rows(tokens, start, start, nothing[:, None], nothing, nothing)
+        tokens = np.zeros((self.size, bucket(max(len(row.ids) for row in requests))), np.int32)
+        for index, row in enumerate(requests):
+            tokens[index, : len(row.ids)] = row.ids
+            start[index], which[index] = len(row.ids), row.which
+        unlabelled = np.zeros(self.size, np.int32)
+        rows = Rows(tokens, start, start, unlabelled[:, None], unlabelled, unlabelled)
         return rows, which

@@ -1,4 +1,4 @@
-"""Adapters of one backbone side by side, so that each row of a batch can take its own."""
+"""Stacks adapters of one backbone, so that each row of a batch can use its own."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -19,8 +19,13 @@ from research.tasks.encoding.encoded import Labels
 
 
 class Adapter(NamedTuple):
-    """Methods and the leaves they add, with frame and texts of labels of their task; without
-    methods it is the backbone itself, asked in the task's words.
+    """An adapter of one task; without methods it is the unadapted backbone.
+
+    Attributes:
+        methods: its methods.
+        leaves: the leaves that they added.
+        frame: prefix and suffix of the task's prompts.
+        labels: token ids of the labels' texts.
     """
 
     methods: tuple[Method, ...]
@@ -30,11 +35,13 @@ class Adapter(NamedTuple):
 
 
 class PrefixState(NamedTuple):
-    """What stands before all rows of an adapter.
+    """The prefix of all rows of an adapter.
 
-    memory: keys and values [1, S, G, K] of which the valid are real. offset: [] positions they
-    take. lead: [N, D] embeddings, of which the first `soft` [] are a soft prompt, for models in
-    which everything sees everything; see `Adapted.lead`.
+    Attributes:
+        memory: keys and values [1, S, G, K], of which the valid ones are real.
+        offset: [] positions that they take.
+        lead: [N, D] embeddings before the rows of an encoder, see `Adapted.prompt_embeddings`.
+        soft: [] number of them that are a soft prompt; these come first.
     """
 
     memory: KeyValueMemory | None
@@ -44,10 +51,15 @@ class PrefixState(NamedTuple):
 
 
 class StackedAdapters(NamedTuple):
-    """K adapters side by side; all leaves but those of `layers` begin with K.
+    """K stacked adapters; all arrays but those of `layers` have a first axis K.
 
-    layers: what they change. head: their classification heads, if they have any. frame: without an
-    opening, which is in `before`. classes: [K] labels of each, of all that `labels` has room for.
+    Attributes:
+        layers: the changes to layers.
+        head: the classification heads; None: no adapter has one.
+        before: the prefixes.
+        frame: the frames without prefix ids, which are in `before`.
+        labels: padded to the largest number of labels and tokens.
+        classes: [K] number of labels of each adapter.
     """
 
     layers: GroupedAdapters
@@ -61,31 +73,31 @@ class StackedAdapters(NamedTuple):
 def stack_adapters(
     model: Model, dtype: Any, params: Leaves, adapters: Mapping[str, Adapter]
 ) -> StackedAdapters:
-    """The adapters of a backbone with parameters `params`, in the order given.
+    """Stacks the adapters of a backbone with parameters `params`, in order.
 
-    What is smaller than another's is padded by what changes nothing: ranks, prompts, classes. What
-    stands before the rows of an adapter is computed here, once. Raises InputError for an adapter
-    that has leaves of the backbone or another number of classes than labels, and for one that is
-    scored or closed in another way than the others.
+    Smaller ranks, prompts and numbers of classes are padded without effect on the scores. The
+    prefix of each adapter is computed here, once. Raises InputError for an adapter with leaves of
+    the backbone or with another number of classes than labels, and for adapters that differ in
+    route or in the length of the suffix.
     """
     _check(adapters)
-    every = list(adapters.values())
-    layers = jax.device_put(_stacked_layers(every))
+    entries = list(adapters.values())
+    layers = jax.device_put(_stacked_layers(entries))
     befores = [
         _before(model, dtype, params, layers, np.int32(k), *_whole(one, of_head=False), one.frame)
-        for k, one in enumerate(every)
+        for k, one in enumerate(entries)
     ]
     memories = [before.memory for before in befores if before.memory is not None]
     nothing = jax.tree.map(lambda x: x[:, :0], memories[0]) if memories else None
     befores = [b if b.memory is not None else b._replace(memory=nothing) for b in befores]
-    frames = [one.frame._replace(prefix_ids=np.zeros(0, np.int32)) for one in every]
+    frames = [one.frame._replace(prefix_ids=np.zeros(0, np.int32)) for one in entries]
     return StackedAdapters(
         layers,
         _stacked_heads(adapters),
         jax.tree.map(_side_by_side, *befores),
         jax.tree.map(_side_by_side, *frames),
-        jax.tree.map(_side_by_side, *(one.labels for one in every)),
-        np.array([len(one.labels.length) for one in every], np.int32),
+        jax.tree.map(_side_by_side, *(one.labels for one in entries)),
+        np.array([len(one.labels.length) for one in entries], np.int32),
     )
 
 
@@ -100,8 +112,12 @@ def _before(
     leaves: Leaves,
     frame: PromptFrame,
 ) -> PrefixState:
-    """By adapter k, of which `methods` and `leaves` stand before rows; one program for all that
-    have these in common, whatever they change in layers.
+    """The prefix of adapter k; one program for all adapters with the same `methods`, whatever
+    they change in layers.
+
+    Args:
+        methods: its methods that add to the model as a whole.
+        leaves: their leaves.
     """
     mixture, changed = layers.of(k)
     adapted = Adapted(model, (mixture, *methods), {**params, **changed, **leaves}, dtype)
@@ -126,10 +142,10 @@ def _whole(adapter: Adapter, of_head: bool) -> Added:
     return methods, {p: x for p, x in adapter.leaves.items() if p.startswith(names)}
 
 
-def _stacked_layers(every: Iterable[Adapter]) -> GroupedAdapters:
+def _stacked_layers(entries: Iterable[Adapter]) -> GroupedAdapters:
     """What adapters change in layers; leaves that all layers of one share stand at each of them."""
     adapters: list[Added] = []
-    for adapter in every:
+    for adapter in entries:
         leaves: Leaves = {}
         for method in adapter.methods:
             leaves |= flat(method, added_to_layers(method, adapter.leaves))
@@ -138,7 +154,7 @@ def _stacked_layers(every: Iterable[Adapter]) -> GroupedAdapters:
 
 
 def _stacked_heads(adapters: Mapping[str, Adapter]) -> AdapterGroup | None:
-    """Raises InputError unless all have a head, of one form, or none has."""
+    """The stacked heads. Raises InputError unless all have a head of one form, or none has."""
     stacked = group_adapters([_whole(one, of_head=True) for one in adapters.values()])
     for name, kind in zip(adapters, np.asarray(stacked.kind), strict=True):
         if kind != stacked.kind[0]:
@@ -148,7 +164,7 @@ def _stacked_heads(adapters: Mapping[str, Adapter]) -> AdapterGroup | None:
 
 
 def _check(adapters: Mapping[str, Adapter]) -> None:
-    """Raises InputError for the first adapter that cannot share a batch."""
+    """Raises InputError for the first adapter that cannot share a batch with the others."""
     closing = len(next(iter(adapters.values())).frame.suffix_ids)
     for name, one in adapters.items():
         if any(":" not in path for path in one.leaves):
@@ -164,6 +180,6 @@ def _check(adapters: Mapping[str, Adapter]) -> None:
 
 
 def _side_by_side(*arrays: Array) -> np.ndarray:
-    """[K, ...] of K arrays, each with zeros behind where another is larger."""
+    """K arrays as [K, ...], zero-padded to the largest."""
     shape = tuple(map(max, zip(*(array.shape for array in arrays), strict=True)))
     return np.stack([pad_to(array, shape) for array in arrays])

@@ -19,7 +19,7 @@ from research.runtime.devices import Devices
 from research.serving.adapter_spec import AdapterSpec
 from research.serving.service import Service
 from research.tasks.task import Example
-from scripts.predict import answer_rows, main
+from scripts.predict import main, read_requests
 from tests import films
 from tests.tiny import predictor, with_method
 
@@ -145,7 +145,7 @@ def test_mistakes_in_rows_are_one_sentence(folder):
         "too many values within": b"[" * 100_000,
     }.items():
         with pytest.raises(ValueError, match="^line 1.") as raised:
-            list(answer_rows([line], service))
+            list(read_requests([line], service))
         assert expected in str(raised.value)
 
 

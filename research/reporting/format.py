@@ -1,4 +1,4 @@
-"""TODO reporting/format.py"""
+"""Numbers as text: scores, counts, bytes, seconds."""
 
 import statistics
 from collections.abc import Sequence

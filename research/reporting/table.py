@@ -1,11 +1,16 @@
-"""TODO reporting/table.py"""
+"""A table as plain data, before it is Markdown, LaTeX, HTML or terminal output."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class TableCell:
-    """The text of one cell, and whether it is among the best."""
+    """One cell of a table.
+
+    Attributes:
+        text: What is printed.
+        best: Whether the cell is highlighted as one of the best of its column.
+    """
 
     text: str
     best: bool = False
@@ -13,8 +18,15 @@ class TableCell:
 
 @dataclass(frozen=True)
 class Table:
-    """heads: two lines for each column; the first `scores` are tasks and regimes, the rest costs.
-    rows: a name and an entry per head. baselines: rows apart, below.
+    """A table with its title and footnotes.
+
+    Attributes:
+        title: The caption.
+        heads: Two lines of heading for each column.
+        scores: Number of leading columns that hold scores; the others hold costs.
+        rows: (name, one cell per column) of each row.
+        baselines: Rows of baselines, printed below the others.
+        notes: Footnotes.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""TODO reporting/figures/all.py"""
+"""All figures of a grid, for the page and for print."""
 
 from collections.abc import Mapping
 

@@ -10,12 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from research.runtime.process import prepare
-from research.studies.scale.compiled import FLAG
-from research.studies.scale.figures import by_compiler, by_formula, of_cohorts, of_compiled_cohorts
-from research.studies.scale.page import page
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +19,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     options = parser.parse_args(arguments)
+    import jax  # here: --help needs none of it
+
+    from research.studies.scale.compiled import FLAG
+    from research.studies.scale.figures import (
+        by_compiler,
+        by_formula,
+        of_cohorts,
+        of_compiled_cohorts,
+    )
+    from research.studies.scale.page import page
+
     # Before the first use of a device, or they have no effect.
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}"
     jax.config.update("jax_platforms", "cpu")

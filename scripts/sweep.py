@@ -10,11 +10,7 @@ from rich.console import Console
 
 from research.common.errors import exit_on_input_error
 from research.common.flags import read_config, read_flags, results_folder
-from research.experiments.experiment import Experiment
-from research.experiments.prices import write_prices
-from research.runtime.compilation_cache import keep_compiled
 from research.runtime.process import prepare
-from research.sweeps.sweep import sweep
 
 PLAN = flags.DEFINE_bool("plan", False, "Print the planned runs without running them.")
 
@@ -23,11 +19,15 @@ PLAN = flags.DEFINE_bool("plan", False, "Print the planned runs without running 
 def main(argv: list[str]) -> None:
     del argv
     prepare()
-    # Imported here because worker processes import this file and make no tables.
+    # Imported here because --help and worker processes, which import this file, need none.
+    from research.experiments.experiment import Experiment
+    from research.experiments.prices import write_prices
     from research.reporting.build import write_tables
     from research.reporting.render.terminal import show
     from research.reporting.tables.dry_run import dry_run_table
+    from research.runtime.compilation_cache import keep_compiled
     from research.sweeps.dry_run import plan_only
+    from research.sweeps.sweep import sweep
 
     logging.set_verbosity(logging.WARNING)
     keep_compiled()

@@ -16,10 +16,7 @@ from absl import app, flags, logging  # noqa: E402
 
 from research.common.errors import exit_on_input_error  # noqa: E402
 from research.common.flags import read_config, read_flags, results_folder  # noqa: E402
-from research.experiments.experiment import Experiment  # noqa: E402
-from research.runtime.compilation_cache import keep_compiled  # noqa: E402
 from research.runtime.process import prepare  # noqa: E402
-from research.sweeps.single_run import RunRequest, train_run  # noqa: E402
 
 APPROACH = flags.DEFINE_string("approach", None, "A row of the experiment.")
 TASK = flags.DEFINE_string("task", None, "A task by name; default: the first.")
@@ -49,6 +46,10 @@ class SingleRunProgress:
 def main(argv: list[str]) -> None:
     del argv
     prepare()
+    from research.experiments.experiment import Experiment  # here: --help needs none of it
+    from research.runtime.compilation_cache import keep_compiled
+    from research.sweeps.single_run import RunRequest, train_run
+
     logging.set_verbosity(logging.WARNING)
     keep_compiled()
     experiment = Experiment.parse(read_config())

@@ -10,7 +10,8 @@ import pytest
 import research
 
 HEAVY = ("jax", "transformers", "flax", "datasets", "sklearn")
-LEAN = ("common", "stats", "tasks")
+LEAN = ("common", "stats", "tasks", "records")
+SCRIPTS = ("scale", "sweep", "train")
 
 
 def loaded_by(code: str) -> str:
@@ -18,7 +19,7 @@ def loaded_by(code: str) -> str:
     code = f"import sys\n{code}\nprint(*(name for name in {HEAVY!r} if name in sys.modules))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
-    return done.stdout.strip()
+    return done.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("package", LEAN)
@@ -27,6 +28,24 @@ def test_a_package_without_models_is_lean(package):
     modules = [module.name for module in pkgutil.walk_packages(folder, f"research.{package}.")]
     assert modules
     assert loaded_by("\n".join(f"import {module}" for module in modules)) == ""
+
+
+HELP = """
+import runpy
+sys.argv = ["script", "--help"]
+try:
+    runpy.run_path({script!r}, run_name="__main__")
+except SystemExit:
+    pass
+else:
+    raise AssertionError("the script ran")
+"""
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_is_lean(script):
+    file = f"{research.__path__[0]}/../scripts/{script}.py"
+    assert loaded_by(HELP.format(script=file)) == ""
 
 
 def test_a_heavy_import_is_seen():

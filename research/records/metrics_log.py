@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from research.common.files import write_atomically
-from research.experiments.plan import Run
 from research.records.schema import Evaluation, RunRecord, to_json
 from research.records.tensorboard_log import BoardName, TensorboardLog
+
+if TYPE_CHECKING:
+    from research.experiments.plan import Run
 
 History = Sequence[Sequence[Any]]  # rows as `Evaluation` has them
 
@@ -31,7 +33,7 @@ class MetricsLog:
         self.folder = folder / "metrics"
         self.board = TensorboardLog(folder / "tensorboard") if tensorboard else None
 
-    def live(self, run: Run, earlier: Sequence[History]) -> Callable[[History], None]:
+    def live(self, run: "Run", earlier: Sequence[History]) -> Callable[[History], None]:
         """What is to be called with the history of a run's stage whenever it may have grown.
 
         earlier: the histories of the stages before.
@@ -81,6 +83,6 @@ def _text(found: Sequence[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(to_json(line), allow_nan=False) + "\n" for line in found)
 
 
-def _board_name(run: Run) -> BoardName:
+def _board_name(run: "Run") -> BoardName:
     cell = run.cell
     return BoardName(cell.approach.name, cell.task.name, str(cell.regime), run.seeds.sample, run.id)

@@ -7,8 +7,6 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-import jax
-
 import research
 from research.records.schema import GitState, Hardware, Provenance
 
@@ -58,6 +56,8 @@ def hardware() -> Hardware:
     """Platform, processor, cores, memory in bytes, the JAX devices by kind and count, and what the
     environment asks of XLA, such as deterministic operations on a GPU.
     """
+    import jax  # here: readers of records need none
+
     devices = jax.devices()
     return Hardware(
         platform=platform.platform(),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -13,13 +14,15 @@ from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import sha256
 from research.common.json_io import parse_json
-from research.experiments.plan import Run
 from research.experiments.prompt import Prompt
-from research.methods.method import Leaves
 from research.tasks.encoding.wording import Wording
 
+if TYPE_CHECKING:
+    from research.experiments.plan import Run
+    from research.methods.method import Leaves
 
-def save_trained(folder: Path, id: str, leaves: Leaves, wording: Wording | None = None) -> str:
+
+def save_trained(folder: Path, id: str, leaves: "Leaves", wording: Wording | None = None) -> str:
     """Writes the trained leaves of the run `id` of a results folder, by their paths; returns the
     sha256 of the file.
     """
@@ -30,7 +33,7 @@ def save_trained(folder: Path, id: str, leaves: Leaves, wording: Wording | None 
     return sha256(content)
 
 
-def wording_of(run: Run) -> Wording | None:
+def wording_of(run: "Run") -> Wording | None:
     """How the rows of a run are asked; None where that takes more than a template and the texts of
     labels: demonstrations, prompts without an input, an ensemble, or a text as the answer.
     """
@@ -48,7 +51,7 @@ def is_kept(folder: Path, id: str) -> bool:
     return _file(folder, id).is_file()
 
 
-def load_trained(folder: Path, id: str, digest: str | None = None) -> Leaves:
+def load_trained(folder: Path, id: str, digest: str | None = None) -> "Leaves":
     """The leaves of a run; raises InputError if they were not kept, and where the sha256 of their
     file is not the `digest` of the run's record.
     """

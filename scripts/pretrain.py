@@ -37,15 +37,15 @@ from research.training.optimizer import Schedule
 from research.training.step import Hyper, Program, init_state, train_step
 
 OUT = flags.DEFINE_string("out", None, "Folder to write; must be new or empty.", required=True)
-SEED = flags.DEFINE_integer("seed", 0, "Of text and initial weights.")
+SEED = flags.DEFINE_integer("seed", 0, "Seed of the text and of the initial weights.")
 STEPS = flags.DEFINE_integer("steps", 7000, "Optimizer steps.")
 BATCH = flags.DEFINE_integer("batch", 4, "Rows of documents a step.")
 LENGTH = flags.DEFINE_integer("length", 256, "Tokens in a row of documents; the model's context.")
 SHORT = flags.DEFINE_integer("short_length", 64, "Tokens in a row of documents at first.")
 EXERCISE = flags.DEFINE_integer("exercise_length", 48, "Tokens in a row of exercises, at most.")
 SHARE = flags.DEFINE_float("short_share", 0.65, "Share of the steps with short rows.")
-RATE = flags.DEFINE_float("learning_rate", 3e-3, "Peak.")
-DECAY = flags.DEFINE_float("weight_decay", 0.05, "Of matrices.")
+RATE = flags.DEFINE_float("learning_rate", 3e-3, "Peak learning rate.")
+DECAY = flags.DEFINE_float("weight_decay", 0.05, "Weight decay of matrices.")
 ENTRIES = flags.DEFINE_integer("vocabulary", 1536, "Ids of the tokenizer.")
 WIDTH = flags.DEFINE_integer("width", 96, "Width of the residual stream.")
 LAYERS = flags.DEFINE_integer("layers", 3, "Layers.")
@@ -75,9 +75,9 @@ Half of the steps predict every token of packed documents, half only the answer 
 
 
 def documents(tokenizer: Tokenizer, split: Split, short: int = 0) -> Iterator[Rows]:
-    """Batches of packed documents [B, T]; the first `short` have shorter rows, and as many more.
+    """Batches of packed documents [B, T]; the first `short` have shorter rows, and more of them.
 
-    What stands near is learned first, and faster (Li et al. 2022, arXiv 2108.06084).
+    Short sequences first make training faster (Li et al. 2022, arXiv 2108.06084).
     """
     stream = token_stream(tokenizer, SEED.value, split)
     while True:
@@ -127,8 +127,8 @@ def pretrain(model: Decoder, tokenizer: Tokenizer, console: Console) -> Leaves:
         losses.append(metrics.loss)
         if number % 200 == 199:
             documented, exercised = np.mean(losses[-200::2]), np.mean(losses[-199::2])
-            told = f"documents {documented:.3f}  exercises {exercised:.3f}"
-            console.print(f"step {number + 1}  {told}  {time.perf_counter() - begun:.0f} s")
+            losses_text = f"documents {documented:.3f}  exercises {exercised:.3f}"
+            console.print(f"step {number + 1}  {losses_text}  {time.perf_counter() - begun:.0f} s")
     return state.trained
 
 
@@ -188,8 +188,8 @@ def main(argv: list[str]) -> None:
 
 def _command() -> str:
     """The flags that differ from their defaults, and where to write."""
-    own = flags.FLAGS.get_key_flags_for_module(__name__)
-    changed = [f"--{flag.name}={flag.value}" for flag in own if flag.value != flag.default]
+    defined = flags.FLAGS.get_key_flags_for_module(__name__)
+    changed = [f"--{flag.name}={flag.value}" for flag in defined if flag.value != flag.default]
     return " ".join(["--out=world-1m", *(c for c in changed if not c.startswith("--out="))])
 
 

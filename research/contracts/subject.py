@@ -76,7 +76,7 @@ class ContractCase:
     @cached_property
     def frame(self) -> PromptFrame:
         causal = Adapted(self.model, self.methods, self.start).route == "causal"
-        return prompt_frame([3, 4, 8], closing=() if causal else (5,), mask=4)
+        return prompt_frame([3, 4, 8], suffix_ids=() if causal else (5,), mask=4)
 
     def scores(self, leaves: Leaves, rows: Rows | None = None, plain: bool = False) -> NDArray:
         """Label scores [B, C] under `leaves`, with the methods, or without them if `plain`."""

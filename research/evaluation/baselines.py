@@ -1,6 +1,6 @@
 """Baselines that need no language model: the majority class, and TF-IDF with logistic regression.
 
-A method that does not beat them has learnt nothing that counting words would not give.
+A method that does not beat them has learned no more than word counts tell.
 """
 
 import time
@@ -20,7 +20,14 @@ UNSEEN = 1e-9  # the probability of a class without a training example; a log ne
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained baseline. `scores(texts)` are log-probabilities [I, C]; the rest are its costs."""
+    """A trained classification baseline.
+
+    Attributes:
+        scores: log-probabilities [I, C] of texts.
+        trained_params: number of trained parameters.
+        stored_bytes: bytes to store.
+        seconds: seconds of training.
+    """
 
     scores: Callable[[Sequence[str]], np.ndarray]
     trained_params: int
@@ -34,7 +41,7 @@ class Fitted:
 
 
 def majority_class(texts: Sequence[str], labels: Sequence[int], classes: int) -> Fitted:
-    """Scores every text by the classes' shares in `labels` [I] int; of equals the first wins.
+    """Scores every text by the classes' shares in `labels` [I] int; ties go to the first class.
 
     Nothing is trained; C shares of four bytes are stored.
     """
@@ -51,9 +58,8 @@ def tfidf_logistic_regression(
 ) -> Fitted:
     """Multinomial logistic regression on TF-IDF of single words and pairs of words.
 
-    labels [I] int; the larger `C`, the weaker the L2 penalty (scikit-learn's C).
-    Trained are the weights and biases. Stored are these and the inverse document frequencies, four
-    bytes each, and the words.
+    labels [I] int; the larger `C`, the weaker the L2 penalty (scikit-learn's C). Weights and biases
+    are trained; they and the inverse document frequencies take four bytes each, besides the words.
     Raises InputError if no text holds a word.
     """
     from sklearn.exceptions import ConvergenceWarning  # takes seconds to import
@@ -78,9 +84,9 @@ def tfidf_logistic_regression(
         model.fit(features, np.asarray(labels))
 
     def scores(new: Sequence[str]) -> np.ndarray:
-        known = model.predict_log_proba(vectorizer.transform(new))
+        seen = model.predict_log_proba(vectorizer.transform(new))
         full = np.full((len(new), classes), np.log(UNSEEN))
-        full[:, model.classes_] = known
+        full[:, model.classes_] = seen
         return full
 
     trained = np.size(model.coef_) + np.size(model.intercept_)
@@ -91,8 +97,12 @@ def tfidf_logistic_regression(
 
 @dataclass(frozen=True)
 class Baseline:
-    """How to fit it, `fit(texts, labels, classes, **trial)`, and the trials that dev decides.
-    writes: whether it answers with texts; then it is `fit(texts, targets, **trial)`.
+    """A baseline and its trials, of which the best on dev is taken.
+
+    Attributes:
+        fit: `fit(texts, labels, classes, **trial)`, or `fit(texts, targets, **trial)` if it writes.
+        trials: hyper-parameters to try.
+        writes: True if it answers with texts.
     """
 
     fit: Callable[..., Any]
@@ -111,7 +121,14 @@ def _check(texts: Sequence[str], labels: Sequence[int], classes: int) -> None:
 
 @dataclass(frozen=True)
 class FittedTexts:
-    """A baseline with what it keeps. `write(texts)` is a text for each; the rest are its costs."""
+    """A trained baseline that answers with texts.
+
+    Attributes:
+        write: one text for each text.
+        stored_bytes: bytes to store.
+        seconds: seconds of training.
+        trained_params: number of trained parameters.
+    """
 
     write: Callable[[Sequence[str]], list[str]]
     stored_bytes: int
@@ -120,7 +137,7 @@ class FittedTexts:
 
 
 def most_common_target(texts: Sequence[str], targets: Sequence[str]) -> FittedTexts:
-    """The target that stands most often in training, for every text; of equals the first."""
+    """Answers every text with the most common target of training; ties go to the first."""
     started = time.perf_counter()
     _check_targets(texts, targets)
     [(target, _)] = Counter(targets).most_common(1)
@@ -129,15 +146,16 @@ def most_common_target(texts: Sequence[str], targets: Sequence[str]) -> FittedTe
 
 
 def target_of_nearest(texts: Sequence[str], targets: Sequence[str]) -> FittedTexts:
-    """The target of the training text that is nearest, see `nearness`; of equals the first. Kept
-    are all texts and targets.
+    """Answers with the target of the nearest training text, see `nearness`; ties go to the first.
+
+    All texts and targets are stored.
     """
     started = time.perf_counter()
     _check_targets(texts, targets)
     near = nearness(texts)
 
     def write(new: Sequence[str]) -> list[str]:
-        return [targets[int(place)] for place in np.argmax(near(new), axis=1)]
+        return [targets[int(nearest)] for nearest in np.argmax(near(new), axis=1)]
 
     stored = sum(len(text.encode()) for text in (*texts, *targets))
     return FittedTexts(write, stored, time.perf_counter() - started)
@@ -157,5 +175,5 @@ BASELINES: dict[str, Baseline] = {
     "most common target": Baseline(most_common_target, writes=True),
     "target of the nearest input": Baseline(target_of_nearest, writes=True),
 }
-# Those that answer always the same.
+# Baselines that give every example the same answer.
 CONSTANT = ("majority class", "most common target")

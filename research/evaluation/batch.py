@@ -1,4 +1,4 @@
-"""A batch of rows, what surrounds them, and how encoded examples become one."""
+"""Batches of encoded examples, and the frame of ids around their rows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,13 +11,15 @@ from research.tasks.encoding.encoded import Encoded
 
 
 class Rows(NamedTuple):
-    """Rows of one batch; a row of length 0 is padding and weighs nothing.
+    """Rows of one batch; a row of length 0 is padding and has no weight.
 
-    tokens: [B, T] prompt and target ids, padded on the right.
-    length: [B] real tokens; start: [B] prompt tokens, so the target is `tokens[start:length]`.
-    target: [B, L] the target's ids again, padded on the right. label: [B] the right class, or the
-    right number in float32.
-    place: [B] where the row stands in the whole batch; its random key comes from it.
+    Attributes:
+        tokens: [B, T] prompt and target ids, padded on the right.
+        length: [B] tokens of prompt and target.
+        prompt_length: [B] tokens of the prompt; the target is `tokens[prompt_length:length]`.
+        target: [B, L] the target's ids again, padded on the right.
+        label: [B] the right class, or the right number in float32.
+        row_index: [B] index of the row in the whole batch, from which its random key is derived.
     """
 
     tokens: Array
@@ -29,11 +31,13 @@ class Rows(NamedTuple):
 
 
 class PromptFrame(NamedTuple):
-    """What surrounds every row of a batch.
+    """The ids around every row of a batch.
 
-    opening: [S] ids before each row (BOS or CLS, then demonstrations), of which the first `length`
-    [] are real; one alone is. closing: [E] ids after each row (EOS or SEP; none for a causal
-    model). mask: [] the id of the mask token, where there is one.
+    Attributes:
+        prefix_ids: [S] ids before each row: BOS or CLS, then demonstrations, then padding.
+        prefix_length: [] how many of them are no padding; a single id never is.
+        suffix_ids: [E] ids after each row: EOS or SEP; none for a causal model.
+        mask: [] the id of the mask token, where there is one.
     """
 
     prefix_ids: Array
@@ -71,44 +75,43 @@ def bucket(length: int) -> int:
 
 
 def extents(encoded: Encoded, frame: PromptFrame) -> NDArray:
-    """[I]: how many positions a row takes while training, with what closes it. A target stands
-    behind its prompt where nothing closes that, else apart.
+    """Positions of each row in training, [I], suffix included.
+
+    A target follows its prompt where there is no suffix; else it is apart from the prompt.
     """
-    closing = len(frame.suffix_ids)
-    return encoded.prompt_length + closing if closing else encoded.length
+    suffix = len(frame.suffix_ids)
+    return encoded.prompt_length + suffix if suffix else encoded.length
 
 
-def prompt_width(encoded: Encoded, chosen: np.ndarray, closing: int = 0) -> int:
-    """The padded width for the prompts of the examples `chosen`, which has room left in its bucket
-    for `closing` tokens. It will do wherever targets do not stand behind their prompts.
-    """
-    return bucket(int(encoded.prompt_length[chosen].max(initial=1)) + closing) - closing
+def prompt_width(encoded: Encoded, indices: np.ndarray, suffix: int = 0) -> int:
+    """The padded width of a batch of prompts without targets; its bucket includes the suffix."""
+    return bucket(int(encoded.prompt_length[indices].max(initial=1)) + suffix) - suffix
 
 
-def batch_rows(encoded: Encoded, chosen: np.ndarray, size: int, width: int, targets: int) -> Rows:
-    """The examples `chosen` (indices) as `size` rows of `width` tokens and `targets` target ids.
+def batch_rows(encoded: Encoded, indices: np.ndarray, size: int, width: int, targets: int) -> Rows:
+    """The examples at `indices` as `size` rows of `width` tokens and `targets` target ids.
 
-    A width that holds the prompts alone cuts their targets off `tokens`.
+    A width that holds only the prompts truncates `tokens` before their targets.
     """
     tokens = np.zeros((size, width), np.int32)
     target = np.zeros((size, targets), np.int32)
-    length, start = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    length, prompt_length = np.zeros(size, np.int32), np.zeros(size, np.int32)
     label = np.zeros(size, encoded.label.dtype)
-    for row, item in enumerate(chosen):
+    for row, item in enumerate(indices):
         count, begin = encoded.length[item], encoded.prompt_length[item]
-        own = min(count, width)
-        tokens[row, :own] = encoded.tokens[item, :own]
+        visible = min(count, width)
+        tokens[row, :visible] = encoded.tokens[item, :visible]
         target[row, : count - begin] = encoded.tokens[item, begin:count]
-        length[row], start[row], label[row] = count, begin, encoded.label[item]
-    return Rows(tokens, length, start, target, label, np.arange(size, dtype=np.int32))
+        length[row], prompt_length[row], label[row] = count, begin, encoded.label[item]
+    return Rows(tokens, length, prompt_length, target, label, np.arange(size, dtype=np.int32))
 
 
 def prompt_frame(
-    opening: Sequence[int] = (), closing: Sequence[int] = (), mask: int = 0
+    prefix_ids: Sequence[int] = (), suffix_ids: Sequence[int] = (), mask: int = 0
 ) -> PromptFrame:
-    """A frame with its opening padded to a bucket; one token, the usual BOS, stays one."""
-    size = len(opening) if len(opening) < 2 else bucket(len(opening))
+    """A frame with its prefix padded to a bucket; a single id, the usual BOS, is not padded."""
+    size = len(prefix_ids) if len(prefix_ids) < 2 else bucket(len(prefix_ids))
     padded = np.zeros(size, np.int32)
-    padded[: len(opening)] = opening
-    length = np.array(len(opening), np.int32)
-    return PromptFrame(padded, length, np.array(closing, np.int32), np.array(mask, np.int32))
+    padded[: len(prefix_ids)] = prefix_ids
+    length = np.array(len(prefix_ids), np.int32)
+    return PromptFrame(padded, length, np.array(suffix_ids, np.int32), np.array(mask, np.int32))

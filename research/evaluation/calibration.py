@@ -1,7 +1,7 @@
-"""From the scores of texts to the scores of labels: pure functions of log-probabilities.
+"""Label scores from text scores: pure functions of log-probabilities.
 
-A label's score is the log of the summed probability of its texts, each normalised by its length if
-that is asked for, less the same for prompts without an input.
+A label's score is the log of the summed probability of its texts, optionally normalised by their
+lengths, less the same score after prompts without an input.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,19 @@ from research.tasks.encoding.encoded import LabelTexts, Normalisation
 def pooled_label_scores(
     scores: NDArray, texts: LabelTexts, by: Normalisation = "sum", neutral: Sequence[NDArray] = ()
 ) -> NDArray:
-    """[I, C] from the scores of texts [I, K].
+    """Label scores [I, C] from the scores of texts [I, K].
 
-    neutral: scores [1, K] or [I, K] of each prompt without an input.
+    neutral: scores [1, K] or [I, K] of the texts after each prompt without an input.
     """
     labels = pooled(normalised(scores, texts, by), texts.owner)
-    priors = [pooled(normalised(one, texts, by), texts.owner) for one in neutral]
+    priors = [pooled(normalised(prior, texts, by), texts.owner) for prior in neutral]
     return calibrated(labels, priors) if priors else labels
 
 
 def normalised(scores: NDArray, texts: LabelTexts, by: Normalisation) -> NDArray:
-    """Scores [..., K] for each token of the target or each byte of the text, or their sums as they
-    are. By bytes is what lm-evaluation-harness calls acc_norm.
+    """Scores [..., K] divided by the tokens of the target or the bytes of the text; "sum": as is.
+
+    Division by bytes is acc_norm of lm-evaluation-harness.
     """
     if by == "sum":
         return scores
@@ -35,7 +36,7 @@ def normalised(scores: NDArray, texts: LabelTexts, by: Normalisation) -> NDArray
 
 
 def pooled(scores: NDArray, owner: NDArray) -> NDArray:
-    """[..., C] the log of the summed probability of each class's texts, from [..., K]."""
+    """Log of the summed probability of each class's texts, [..., C] from [..., K]."""
     classes = range(int(owner.max()) + 1)
     return np.stack(
         [np.logaddexp.reduce(scores[..., owner == label], axis=-1) for label in classes], axis=-1
@@ -57,9 +58,9 @@ def calibrated(labels: NDArray, priors: Sequence[NDArray]) -> NDArray:
 def ensembled(members: Sequence[NDArray]) -> NDArray:
     """The log of the mean over members of the labels' probabilities, from label scores [I, C].
 
-    One member is left as it is.
+    The scores of a single member are returned as they are.
     """
     if len(members) == 1:
         return members[0]
-    probabilities = [one - np.logaddexp.reduce(one, axis=-1, keepdims=True) for one in members]
+    probabilities = [m - np.logaddexp.reduce(m, axis=-1, keepdims=True) for m in members]
     return np.logaddexp.reduce(np.stack(probabilities), axis=0) - np.log(np.float32(len(members)))

@@ -27,7 +27,7 @@ from research.tasks.decoding import Decoding
 def generated(
     adapted: Adapted, rows: Rows, frame: PromptFrame, stop: Stop, decoding: Decoding, key: jax.Array
 ) -> Generated:
-    """Texts after the prompts of one batch; row i draws with `fold_in(key, rows.place[i] + 1)`."""
+    """Texts after the prompts of one batch; row i samples with `fold_in(key, row_index[i] + 1)`."""
     cast = {path: jnp.asarray(leaf, adapted.dtype) for path, leaf in adapted.leaves.items()}
     adapted = replace(adapted, leaves=cast)  # once, rather than at every step
     start, real = read_prompts(adapted, rows, frame), jnp.asarray(rows.prompt_length) > 0

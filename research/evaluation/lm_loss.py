@@ -34,7 +34,7 @@ def loss_scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
     return Executable(jax.jit(score, in_shardings=(None, None, by_row, None)))
 
 
-# Routes of backbones for which the probability of plain text, token by token, means nothing.
+# Routes for which the probability of plain text, token by token, is not defined.
 UNDEFINED = {
     "seq2seq": "a T5 fills gaps or answers: it gives plain text no probability",
     "masked": "a masked language model gives plain text no probability",
@@ -43,14 +43,14 @@ UNDEFINED = {
 
 
 def passages(stream: Sequence[int], lengths: Sequence[int]) -> Encoded:
-    """The stream of ids cut into rows of these lengths, one after another, as far as it goes."""
+    """Consecutive rows of these lengths from a stream of ids, as far as it goes."""
     ends = [end for end in np.cumsum(lengths) if end <= len(stream)]
     begins = [0, *ends[:-1]]
     return plain_rows([stream[a:b] for a, b in zip(begins, ends, strict=False)])
 
 
 def plain_rows(texts: Sequence[Sequence[int]]) -> Encoded:
-    """Rows of ids, in which all tokens but a row's first are targets."""
+    """Rows of ids whose tokens are all targets, except the first of each row."""
     tokens, length = pad_rows(texts)
     nothing = np.zeros(len(texts), np.int32)
     return Encoded(tokens, length, np.minimum(length, 1), nothing, cut=0)

@@ -1,4 +1,4 @@
-"""The one scorer: log-probabilities of what stands for a label, by the route the model has.
+"""The scorer: log-probabilities of targets and labels, by the model's route.
 
 Training minimises what scoring measures: `target_logprobs` is the objective's, `label_scores`
 sums the same numbers for every candidate label.
@@ -21,7 +21,7 @@ ROUTES = {"causal": causal, "seq2seq": seq2seq, "masked": masked, "head": head}
 
 
 def route_of(model: Model, methods: Sequence[Method]) -> Route:
-    """How labels are scored. Raises InputError where the model cannot."""
+    """The route of a model with these methods. Raises InputError where there is none."""
     if any(method.is_head for method in methods):
         if model.ROUTE != "masked":
             allowed = "only encoders (bert, roberta) carry a classification head"
@@ -41,19 +41,24 @@ def target_logprobs(
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
-    """(log p [B, L], counted [B, L] bool) of each row's target tokens given all they depend on.
+    """(log p [B, L], counted [B, L] bool) of each row's target tokens given all before them.
 
-    By the head's route there is one column, the right class or number. key: the step's random key
-    while training; row i uses `fold_in(key, rows.place[i] + 1)`. smoothing: of labels, while
-    training.
+    With a head there is one column, the right class or number.
+
+    Args:
+        adapted: the adapted backbone.
+        rows: the batch.
+        frame: the ids around every row.
+        key: the step's random key in training; row i uses `fold_in(key, rows.row_index[i] + 1)`.
+        smoothing: label smoothing in training.
     """
     return ROUTES[adapted.route].target_logprobs(adapted, rows, frame, key, smoothing)
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
-    """[B, C]: the summed log-probability of every label's tokens after each row's prompt; of a
-    task whose answer is a number, that number.
+    """Summed log-probability of every label's tokens after each row's prompt, [B, C].
 
-    A row's own target tokens are not looked at.
+    For a task whose answer is a number it is that number, [B, 1]. The target tokens of the rows
+    are ignored.
     """
     return ROUTES[adapted.route].label_scores(adapted, rows, frame, labels)

@@ -1,4 +1,4 @@
-"""Which examples a step sees: a function of (seed, step) alone, so a resumed run sees the same."""
+"""The examples of a step: a function of (seed, step), so that a resumed run has the same."""
 
 import functools
 from collections.abc import Sequence
@@ -9,13 +9,17 @@ import numpy as np
 
 from research.tasks.sampling import order
 
-# Batches that exchange rows to become of like length; more pad less and mix less.
+# Batches that exchange rows so that lengths are similar; more batches pad less and mix less.
 WINDOW = 8
 
 
 class Stream(NamedTuple):
-    """What a member's batches are drawn from: its seed, the lengths [I] of its examples, and the
-    positions [I] that they take.
+    """The source of a member's batches.
+
+    Attributes:
+        seed: the seed of its order.
+        lengths: [I] tokens of its examples.
+        extents: [I] positions of its examples, see `research.evaluation.batch.extents`.
     """
 
     seed: int
@@ -25,9 +29,11 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True)
 class Shapes:
-    """What the batches of a whole cohort have in common, wherever its members are trained.
+    """The batch shapes of a whole cohort, wherever its members are trained.
 
-    targets: tokens of a target. streams: those that differ among the members'.
+    Attributes:
+        targets: tokens of a target.
+        streams: the different streams of its members.
     """
 
     targets: int
@@ -35,7 +41,7 @@ class Shapes:
 
     @functools.cached_property
     def longest(self) -> int:
-        """Positions of the longest row there is."""
+        """Positions of the longest row of all."""
         return max(int(stream.extents.max()) for stream in self.streams)
 
     def longest_at(self, size: int, step: int) -> int:
@@ -51,18 +57,18 @@ class Shapes:
 
 
 def batch_indices(lengths: np.ndarray, size: int, seed: int, step: int) -> np.ndarray:
-    """The examples [size] of step `step`, given the lengths [I] of all.
+    """Indices [size] of the examples of a step, from the lengths [I] of all examples.
 
-    A stream of reshuffled epochs is cut into windows of a few batches; within a window, rows are
-    sorted by length, so that few FLOPs go into padding, and its batches come in random order.
+    A stream of reshuffled epochs is split into windows of a few batches; within a window, rows are
+    sorted by length, so that few FLOPs go into padding, and its batches have a random order.
     """
     examples = len(lengths)
     batches = max(1, min(WINDOW, examples // size))
     window, turn = divmod(step, batches)
-    places = np.arange(window * batches * size, (window + 1) * batches * size)
-    epochs, within = np.divmod(places, examples)
+    positions = np.arange(window * batches * size, (window + 1) * batches * size)
+    epochs, within = np.divmod(positions, examples)
     orders = {epoch: _epoch(examples, seed, int(epoch)) for epoch in np.unique(epochs)}
-    stream = np.array([orders[epoch][place] for epoch, place in zip(epochs, within, strict=True)])
+    stream = np.array([orders[epoch][index] for epoch, index in zip(epochs, within, strict=True)])
     by_length = stream[np.argsort(lengths[stream], kind="stable")].reshape(batches, size)
     return by_length[order(batches, seed, window, 1)[turn]]
 

@@ -1,6 +1,6 @@
-"""A cohort's checkpoints: trained leaves, optimizer state, step and random key, by Orbax.
+"""Checkpoints of a cohort with Orbax: trained leaves, optimizer state, step and random key.
 
-The backbone is an input: it is named in the metadata with its checksum, never saved again.
+The backbone is an input: the metadata has its checksum, and it is never saved again.
 """
 
 import math
@@ -30,10 +30,11 @@ class Checkpoints:
         self.saved_at = time.monotonic()
 
     def of_part(self, begin: int, size: int) -> "Checkpoints":
-        """Those of so many members, from number `begin` on."""
+        """The checkpoints of `size` members, from number `begin` on."""
         return Checkpoints(self.folder / f"part_{begin}_{size}", self.identity, self.seconds)
 
     def due(self) -> bool:
+        """Whether `seconds` have passed since the last save."""
         return time.monotonic() - self.saved_at >= self.seconds
 
     def save(self, step: int, state: Any, progress: Any) -> None:
@@ -65,7 +66,7 @@ class Checkpoints:
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        """Within, what Orbax raises for broken files is an InputError."""
+        """Raises Orbax's errors about broken files as InputError."""
         try:
             yield
         except InputError:

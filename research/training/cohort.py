@@ -22,9 +22,8 @@ from research.training.step import Hyper, Program, TrainState, train_step
 class Cohort(Protocol):
     """States of N members that advance together.
 
-    `advance` takes a batch, frame and hyper-parameters for each member and returns their losses
-    [N]; members for which `active` is False may stand still. `states` reads all members' states.
-    `calls` tells the step of one member with such rows, where it may be compiled ahead of its time.
+    Attributes:
+        shared_width: True if the batches of all members need the same width.
     """
 
     shared_width: bool
@@ -35,13 +34,21 @@ class Cohort(Protocol):
         frames: Sequence[PromptFrame],
         hypers: Sequence[Hyper],
         active: Sequence[bool],
-    ) -> np.ndarray: ...
+    ) -> np.ndarray:
+        """Takes one step of each member and returns their losses [N]; inactive ones may skip it."""
+        ...
 
-    def states(self) -> list[TrainState]: ...
+    def states(self) -> list[TrainState]:
+        """The states of all members."""
+        ...
 
-    def calls(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> list[Call]: ...
+    def calls(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> list[Call]:
+        """The step of one member with such rows, where it can be compiled ahead."""
+        ...
 
-    def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]: ...
+    def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]:
+        """FLOPs and memory of one member's step with such rows."""
+        ...
 
 
 class OneByOne:
@@ -55,8 +62,8 @@ class OneByOne:
         self.program, self.leaves = program, frozen
         self.step = step_on(program, devices)
         self.members = [self.step.place(state) for state in states]
-        own = {id(leaf): leaf for leaves in frozen for leaf in leaves.values()}
-        placed = {one: self.step.place(leaf, alias=True) for one, leaf in own.items()}
+        distinct = {id(leaf): leaf for leaves in frozen for leaf in leaves.values()}
+        placed = {key: self.step.place(leaf, alias=True) for key, leaf in distinct.items()}
         self.frozen = [{p: placed[id(leaf)] for p, leaf in leaves.items()} for leaves in frozen]
 
     def advance(self, rows, frames, hypers, active) -> np.ndarray:
@@ -84,7 +91,7 @@ class OneByOne:
         return step.compiled(self.members[0], self.frozen[0], rows, frame, hyper)
 
     def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]:
-        """Of one member's step; the executable in use tells it, where that is the plain one."""
+        """Cost of one member's step, from the executable in use where that is the plain one."""
         compiled = self.compiled(rows, frame, hyper)
         if compiled is not None:
             return compiled_cost(compiled)
@@ -137,14 +144,14 @@ class Together:
         return self.step.compiled(self.stacked, self.frozen, *batch)
 
     def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]:
-        """Of one member's step, compiled alone to be counted."""
+        """Cost of one member's step, which is compiled alone for it."""
         state = jax.tree.map(lambda x: x[0], self.stacked)
         return cost_alone(self.program, state, self.leaves, rows, frame, hyper)
 
     def _placed(
         self, rows: Sequence[Rows], frames: Sequence[PromptFrame], hypers: Sequence[Hyper]
     ) -> tuple[Any, Any, Any]:
-        """Those of all members, stacked, where the devices want them."""
+        """The arguments of all members, stacked and placed on the devices."""
         stacked = (_stack(rows), _stack(_alike(frames)), _stack(hypers))
         return jax.device_put(stacked, self.by_member)
 
@@ -152,7 +159,7 @@ class Together:
 def cohort_on(
     program: Program, devices: Devices, states: list[TrainState], frozen: list[Leaves]
 ) -> Cohort:
-    """The members at `states`, each over its frozen leaves, as `devices` wants them run."""
+    """The cohort of members at `states`, each with its frozen leaves, for `devices`."""
     kind = Together if devices.vmapped() else OneByOne
     return kind(program, devices, states, frozen)
 
@@ -180,7 +187,7 @@ def cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
 
 
 def _alike(frames: Sequence[PromptFrame]) -> list[PromptFrame]:
-    """The frames, their openings padded to the longest."""
+    """The frames, with their prefixes padded to the longest."""
     size = max(len(frame.prefix_ids) for frame in frames)
     padded = [np.pad(frame.prefix_ids, (0, size - len(frame.prefix_ids))) for frame in frames]
     return [f._replace(prefix_ids=ids) for f, ids in zip(frames, padded, strict=True)]

@@ -1,4 +1,4 @@
-"""Trains a cohort: steps, dev scores, early stop with the best state kept, checkpoints."""
+"""The training loop: steps, dev scores, early stopping, best states and checkpoints."""
 
 import dataclasses
 import functools
@@ -95,7 +95,7 @@ class TrainingLoop:
             if self.step % self.program.schedule.eval_every == 0 or self.last:
                 self.evaluate()
                 options.report(self.step, self.progress)
-            # After the evaluation of this step, which a resumed run would not make up for.
+            # After the evaluation of this step, which a resumed run would not repeat.
             if options.checkpoints is not None and options.checkpoints.due():
                 self.save(options.checkpoints)
         return [
@@ -134,25 +134,25 @@ class TrainingLoop:
         self._note_cost(self.step - 1)
 
     def calls(self) -> list[Call]:
-        """One of each width that the steps up to the first evaluation have, in the whole cohort."""
-        schedule, one = self.program.schedule, self.members[0]
+        """The steps of each width up to the first evaluation, in the whole cohort."""
+        schedule, first = self.program.schedule, self.members[0]
         steps = range(min(schedule.steps, schedule.eval_every))
         longest = {n for step in steps for n in self.shapes.each_at(schedule.batch_size, step)}
         widest = {bucket(n): n for n in longest}
-        batches = [batch_like(self.program, one, widest[n], self.shapes) for n in sorted(widest)]
-        return [call for b in batches for call in self.cohort.calls(b, one.frame, one.hyper)]
+        batches = [batch_like(self.program, first, widest[n], self.shapes) for n in sorted(widest)]
+        return [call for b in batches for call in self.cohort.calls(b, first.frame, first.hyper)]
 
     def _note_cost(self, step: int) -> None:
-        """Of the widest step that the cohort has had, whichever of its members are trained here."""
-        size, one = self.program.schedule.batch_size, self.members[0]
-        if self.widest >= width_of(self.shapes.longest, one.frame):
+        """Records the cost of the widest step so far of any member of the cohort."""
+        size, first = self.program.schedule.batch_size, self.members[0]
+        if self.widest >= width_of(self.shapes.longest, first.frame):
             return
         longest = self.shapes.longest_at(size, step)
-        width = width_of(longest, one.frame)
+        width = width_of(longest, first.frame)
         if width > self.widest:
             self.widest = width
-            batch = batch_like(self.program, one, longest, self.shapes)
-            cost = self.cohort.cost(batch, one.frame, one.hyper)
+            batch = batch_like(self.program, first, longest, self.shapes)
+            cost = self.cohort.cost(batch, first.frame, first.hyper)
             for progress in self.progress:
                 progress.cost, progress.shape = cost, [width, self.shapes.targets]
 
@@ -169,8 +169,8 @@ class TrainingLoop:
         ]
 
     def evaluate(self) -> None:
-        """Scores dev for every active member; keeps its leaves if they are the best yet."""
-        # One after the other, so that a member's sum is the same among any number of them.
+        """Evaluates active members on dev, and keeps leaves that are the best so far."""
+        # In order, so that a member's sum does not depend on the number of members.
         losses = functools.reduce(np.add, self.losses) / len(self.losses)
         self.losses = []
         states = self.cohort.states()
@@ -180,7 +180,7 @@ class TrainingLoop:
             if not math.isfinite(losses[i]):
                 progress.status = "diverged"
                 continue
-            # Off the training mesh, so that the scorer meets the same kind of array every time.
+            # Off the training mesh, so that the scorer always gets the same kind of array.
             trained = jax.tree.map(np.array, states[i].trained)
             begun = time.perf_counter() - compile_seconds()
             dev = self._score(member, {**self.frozen[i], **jax.device_put(trained)}, member.dev)

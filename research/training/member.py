@@ -1,4 +1,4 @@
-"""A member of a cohort: one run as training meets it, and what its batches are like."""
+"""A member of a cohort: one run in training, its progress and the shapes of its batches."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,17 @@ from research.training.step import Hyper, Program
 
 @dataclass(frozen=True)
 class Member:
-    """One run of a cohort; the last `training` of `hyper.methods` are those that train."""
+    """One run of a cohort.
+
+    Attributes:
+        seed: the seed of batches and dropout.
+        hyper: methods and traced hyper-parameters.
+        leaves: the backbone's leaves and those of the methods.
+        train: the training examples.
+        dev: the dev examples.
+        frame: the ids around every row.
+        training: how many of `hyper.methods`, the last ones, are trained.
+    """
 
     seed: int
     hyper: Hyper
@@ -29,12 +39,20 @@ class Member:
 
 @dataclass
 class MemberProgress:
-    """What a member has reached, in plain numbers, so that a checkpoint can carry it.
+    """The progress of a member in plain numbers, which a checkpoint stores.
 
-    best_loss breaks ties of best_score. history: (step, train loss, dev score, dev loss) at each
-    evaluation. step_seconds: of each step. cost: of a step with the widest batch, see
-    `research.executable.cost`; shape: the width of its rows and of their targets.
-    evaluation_seconds: what scoring dev took, compilation apart.
+    Attributes:
+        steps: steps done.
+        best_step: the step with the best dev score.
+        best_score: the best dev score.
+        best_loss: its dev loss, which breaks ties.
+        without_gain: evaluations since the best one.
+        status: "running", "stopped" or "diverged".
+        history: (step, train loss, dev score, dev loss) of each evaluation.
+        step_seconds: seconds of each step.
+        cost: cost of a step with the widest batch, see `runtime.executable.compiled_cost`.
+        shape: the widths of that batch's rows and targets.
+        evaluation_seconds: seconds of evaluations on dev, without compilation.
     """
 
     steps: int = 0
@@ -50,7 +68,7 @@ class MemberProgress:
     evaluation_seconds: float = 0.0
 
     def gained(self, step: int, score: float, loss: float, patience: int) -> bool:
-        """Notes a dev evaluation; True if it is the best yet."""
+        """Records a dev evaluation; True if it is the best so far."""
         better = (score, -loss) > (self.best_score, -self.best_loss)
         if better:
             self.best_step, self.best_score, self.best_loss = step, score, loss
@@ -62,14 +80,14 @@ class MemberProgress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trained member: its leaves at the best dev score, and how it came there."""
+    """A trained member: its trained leaves at the best dev score, and its progress."""
 
     trained: Leaves
     progress: MemberProgress
 
 
 def shapes_of(members: Sequence[Member], answerer: Answerer) -> Shapes:
-    """Of the members' batches: they share a compiled step, so they share its shapes."""
+    """Batch shapes of members; those who share a compiled step share its shapes."""
     targets = max(answerer.target_width(member.train) for member in members)
     return Shapes(
         targets, [Stream(m.seed, m.train.length, extents(m.train, m.frame)) for m in members]
@@ -77,13 +95,11 @@ def shapes_of(members: Sequence[Member], answerer: Answerer) -> Shapes:
 
 
 def width_of(longest: int, frame: PromptFrame) -> int:
-    """Tokens of the rows of a batch, without what closes them, whose longest takes so many
-    positions.
-    """
+    """Tokens of a batch's rows without the suffix, if the longest row has `longest` positions."""
     return bucket(longest) - len(frame.suffix_ids)
 
 
 def batch_like(program: Program, member: Member, longest: int, shapes: Shapes) -> Rows:
-    """Rows of the shape of a batch whose longest takes so many positions; all are the first."""
+    """The first example repeated, as a batch whose longest row has `longest` positions."""
     size, width = program.schedule.batch_size, width_of(longest, member.frame)
     return batch_rows(member.train, np.zeros(size, int), size, width, shapes.targets)

@@ -17,7 +17,12 @@ from research.methods.patterns import pattern_matches, picked
 
 @dataclass(frozen=True)
 class RateOf:
-    """A group of leaves and how many times the stage's learning rate theirs is."""
+    """Multiplier of the stage's learning rate for some leaves.
+
+    Attributes:
+        leaves: pattern of the leaves' paths.
+        factor: the multiplier.
+    """
 
     leaves: str
     factor: float
@@ -25,17 +30,25 @@ class RateOf:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How one stage trains; everything here is static (a change compiles a new step).
+    """Optimizer and schedule of one stage; all static, so that a change compiles a new step.
 
-    steps: optimizer steps. batch_size: rows a step; accumulate: micro-batches it is cut into.
-    warmup: share of the steps over which the learning rate rises from 0; decay: what it does
-    afterwards, towards 0 at the step after the last. clip: largest global norm of the gradient.
-    rates: learning rates of leaves that a pattern picks; of several that fit, the first counts.
-    label_smoothing: the share of each target that is spread over all tokens, or classes. dropout:
-    rate of the backbone's own dropout, of families that have it here (T5). Of Adafactor,
-    parameter_scale: whether updates are scaled by the leaf's own RMS; factored: whether the second
-    moments of large matrices are.
-    Raises InputError for numbers that make no schedule.
+    Raises InputError for values out of range.
+
+    Attributes:
+        steps: optimizer steps.
+        batch_size: rows of a step.
+        accumulate: micro-batches of a step, whose gradients are added.
+        optimizer: AdamW or Adafactor.
+        warmup: share of the steps over which the learning rate rises from 0.
+        decay: its course afterwards, towards 0 at the step after the last.
+        clip: largest global norm of the gradient; None for no clipping.
+        eval_every: steps between evaluations on dev.
+        patience: evaluations without improvement until training stops.
+        rates: learning-rate multipliers by pattern; the first that matches a leaf counts.
+        label_smoothing: share of each target that is spread over all tokens, or classes.
+        parameter_scale: for Adafactor, whether updates are scaled by the leaf's own RMS.
+        factored: for Adafactor, whether the second moments of large matrices are factored.
+        dropout: rate of the backbone's own dropout, for families that have it here (T5).
     """
 
     steps: int = 100
@@ -65,9 +78,9 @@ class Schedule:
                 raise InputError(name, getattr(self, name), allowed)
         if self.clip is not None and not 0 < self.clip < math.inf:
             raise InputError("clip", self.clip, "a number above 0, or None, is expected")
-        for of in self.rates:
-            if not 0 < of.factor < math.inf:
-                raise InputError("rates.factor", of.factor, "a number above 0 is expected")
+        for rate in self.rates:
+            if not 0 < rate.factor < math.inf:
+                raise InputError("rates.factor", rate.factor, "a number above 0 is expected")
 
 
 def learning_rate_at(schedule: Schedule, peak: ArrayLike, step: ArrayLike) -> jax.Array:
@@ -86,7 +99,7 @@ def learning_rate_at(schedule: Schedule, peak: ArrayLike, step: ArrayLike) -> ja
 def optimizer(
     schedule: Schedule, learning_rate: ArrayLike, weight_decay: ArrayLike
 ) -> optax.GradientTransformation:
-    """The transformation at one learning rate; its state has no hyper-parameters in it.
+    """The transformation at one learning rate; its state holds no hyper-parameters.
 
     AdamW: Loshchilov & Hutter 2019 (arXiv 1711.05101), b1 0.9, b2 0.999, eps 1e-8. Adafactor:
     Shazeer & Stern 2018 (arXiv 1804.04235), factored second moments, no momentum, updates clipped
@@ -112,22 +125,22 @@ def optimizer(
 def rate_factors(
     schedule: Schedule, methods: Iterable[Method], trained: Iterable[str]
 ) -> dict[str, ArrayLike]:
-    """How many times the learning rate that of a leaf is, for those where it is another one.
+    """Learning-rate multipliers of the leaves that have one, by path.
 
-    What the schedule says of a leaf and what the method that added it says are multiplied. Raises
-    InputError for a pattern of the schedule that picks no trained leaf.
+    The multiplier of the schedule and that of the method that added the leaf are multiplied.
+    Raises InputError for a pattern of the schedule that matches no trained leaf.
     """
     paths = list(trained)
-    for of in schedule.rates:
-        picked((of.leaves,), paths, "rates.leaves")
-    found: dict[str, ArrayLike] = {}
+    for rate in schedule.rates:
+        picked((rate.leaves,), paths, "rates.leaves")
+    factors: dict[str, ArrayLike] = {}
     for path in paths:
-        own = [m.rate(path) for m in methods if path.startswith(f"{m.name}:")]
-        of = next((of.factor for of in schedule.rates if pattern_matches(of.leaves, path)), None)
-        for factor in (*own, of):
+        by_method = [m.rate(path) for m in methods if path.startswith(f"{m.name}:")]
+        matching = (rate.factor for rate in schedule.rates if pattern_matches(rate.leaves, path))
+        for factor in (*by_method, next(matching, None)):
             if factor is not None:
-                found[path] = found.get(path, 1.0) * jnp.asarray(factor)
-    return found
+                factors[path] = factors.get(path, 1.0) * jnp.asarray(factor)
+    return factors
 
 
 def _decays(leaves: Leaves) -> dict[str, bool]:

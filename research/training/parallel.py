@@ -1,4 +1,4 @@
-"""One train step, two ways to run it: `jit` over a mesh, or `pmap`; the numbers agree."""
+"""The train step on several devices: `jit` over a mesh, or `pmap`, with equal results."""
 
 import functools
 from functools import partial
@@ -18,11 +18,12 @@ from research.training.step import Hyper, Metrics, Program, TrainState, train_st
 
 
 class MeshStep:
-    """The step under `jit`: rows are cut over all devices, leaves over those of an `fsdp` group.
+    """The step under `jit`: rows are sharded over all devices, leaves over an `fsdp` group.
 
-    So a layer's leaves are gathered where it is computed and its activations stay (Rajbhandari et
-    al. 2019, arXiv 1910.02054, section 5.3; Zhao et al. 2023, arXiv 2304.11277). Of the last layer,
-    which few positions ask, and of the look-up in a table that is cut, XLA may move these instead.
+    So a layer's leaves are gathered where it is computed, and its activations are not moved
+    (Rajbhandari et al. 2019, arXiv 1910.02054, section 5.3; Zhao et al. 2023, arXiv 2304.11277).
+    XLA may move activations instead in the last layer, which has few positions, and in the look-up
+    in a sharded embedding.
     """
 
     def __init__(self, program: Program, mesh: Mesh):
@@ -32,16 +33,16 @@ class MeshStep:
         self.executables: dict[Any, Executable] = {}
 
     def place(self, tree: Any, alias: bool = False) -> Any:
-        """A state or frozen leaves, where the step wants them.
+        """A state or frozen leaves, sharded for the step.
 
-        alias: whether the caller's own buffers will do, as for leaves that no step changes.
+        alias: True to use the caller's own buffers, for leaves that no step changes.
         """
         return jax.tree.map(
             lambda x: jax.device_put(x, leaf_sharding(self.mesh, x), may_alias=alias), tree
         )
 
     def read(self, state: TrainState) -> TrainState:
-        """The state as the caller knows it."""
+        """The state in the form of `init_state`."""
         return state
 
     def compiled(self, *args: Any) -> Any:
@@ -51,8 +52,8 @@ class MeshStep:
     def call(
         self, state: TrainState, frozen: Leaves, rows: Rows, frame: PromptFrame, hyper: Hyper
     ) -> Call:
-        """What a step is. The program puts the batch and hyper-parameters where it wants them;
-        doing so before took 0.8 of 5.1 ms on a CPU.
+        """The call of a step. The program places the batch and hyper-parameters itself; placing
+        them before took 0.8 of 5.1 ms on a CPU.
         """
         return Call(self._executable(state), (state, frozen, rows, frame, hyper))
 
@@ -63,9 +64,9 @@ class MeshStep:
 
     def _executable(self, state: TrainState) -> Executable:
         leaves, structure = jax.tree.flatten(state)
-        kept = tuple(x.sharding for x in leaves)
-        if (structure, kept) not in self.executables:
-            states, whole = jax.tree.unflatten(structure, kept), self.everywhere
+        shardings = tuple(x.sharding for x in leaves)
+        if (structure, shardings) not in self.executables:
+            states, whole = jax.tree.unflatten(structure, shardings), self.everywhere
             by_row = NamedSharding(self.mesh, P(("data", "fsdp")))
             jitted = jax.jit(
                 self.step,
@@ -73,12 +74,12 @@ class MeshStep:
                 in_shardings=(states, None, by_row, whole, whole),
                 out_shardings=(states, whole),
             )
-            self.executables[structure, kept] = Executable(jitted)
-        return self.executables[structure, kept]
+            self.executables[structure, shardings] = Executable(jitted)
+        return self.executables[structure, shardings]
 
 
 class PmapStep:
-    """The step under `pmap`: every device holds the state and takes its share of the rows."""
+    """The step under `pmap`: every device has the state and an equal share of the rows."""
 
     def __init__(self, program: Program, mesh: Mesh):
         self.devices = list(mesh.devices.flat)
@@ -110,9 +111,9 @@ class PmapStep:
 
 @functools.lru_cache
 def step_on(program: Program, devices: Devices) -> MeshStep | PmapStep:
-    """The step as `devices` wants it, one object per program, so that nothing compiles twice.
+    """The step on these devices, one object per program, so that nothing compiles twice.
 
-    Raises InputError if a batch cannot be cut into equal shares.
+    Raises InputError if a batch cannot be split evenly.
     """
     mesh, schedule = devices.mesh(), program.schedule
     if schedule.batch_size % (mesh.size * schedule.accumulate):

@@ -23,9 +23,9 @@ from tests.thorough import cases
 from tests.tiny import LABELS, METHODS, batch, encoded, loss_sum, scored, with_method
 
 FRAMES = {
-    "masked": prompt_frame([3, 4, 8], closing=[7, 5], mask=9),
-    "seq2seq": prompt_frame([3, 4, 8], closing=[2]),
-    "head": prompt_frame([3], closing=[5]),
+    "masked": prompt_frame([3, 4, 8], suffix_ids=[7, 5], mask=9),
+    "seq2seq": prompt_frame([3, 4, 8], suffix_ids=[2]),
+    "head": prompt_frame([3], suffix_ids=[5]),
 }
 VARIANTS = {"bert": "masked", "t5": "seq2seq"}
 # Float32 sums over some ten tokens, of logits below 100.

@@ -55,7 +55,7 @@ def test_the_dropout_of_t5_depends_on_a_rows_key_alone(monkeypatch: pytest.Monke
     @jax.jit
     def losses(rows: Rows, key: jax.Array) -> jax.Array:
         adapted = Adapted(model, (), leaves, dropout=0.5)
-        logprobs, counted = target_logprobs(adapted, rows, prompt_frame(closing=[1]), key)
+        logprobs, counted = target_logprobs(adapted, rows, prompt_frame(suffix_ids=[1]), key)
         return -jnp.where(counted, logprobs, 0.0).sum(axis=1)
 
     key = jax.random.PRNGKey(1)

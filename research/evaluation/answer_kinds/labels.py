@@ -91,7 +91,7 @@ class LabelAnswerer:
         """
         targets, gold = self.texts.targets, prompts.rows.label
         scores = predictor.scores(weights, prompts, targets)
-        neutral = [predictor.scores(weights, one, targets) for one in prompts.neutral()]
+        neutral = [predictor.scores(weights, prior, targets) for prior in prompts.neutral()]
         pooled = pooled_label_scores(scores, self.texts, normalisation, neutral)
         first_texts = np.searchsorted(self.texts.owner, gold)
         return label_answers(pooled, gold, target_loss(scores, first_texts, targets.length))

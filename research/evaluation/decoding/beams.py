@@ -42,22 +42,24 @@ class BeamState(NamedTuple):
 def beam_search(
     adapted: Adapted, start: DecodingStart, real: jax.Array, stop: Stop, decoding: Decoding
 ) -> Generated:
-    """The best text found for each of B rows. real: [B] bool, False for padding."""
+    """The best text for each of B rows. real: [B] bool, False for padding."""
     size, most, count = len(start.token), decoding.max_new_tokens, decoding.num_beams
     kept = max(2, 1 + len(stop.ends)) * count
 
-    def open_ones(state: BeamState) -> jax.Array:
+    def any_open(state: BeamState) -> jax.Array:
         return (state.step < most) & state.open.any()
 
     def advance(state: BeamState) -> BeamState:
         length = state.step + 1
         logits, cache = decode_step(adapted, start, state.cache, state.last.reshape(-1), state.step)
-        found, beam, token = candidates(state.beams, logits, state.step, kept, decoding)
+        extended, beam, token = candidates(state.beams, logits, state.step, kept, decoding)
         ends = stop.at(token) | (length == most)
-        beams, order = best(found._replace(score=jnp.where(ends, -jnp.inf, found.score)), count)
+        beams, order = best(
+            extended._replace(score=jnp.where(ends, -jnp.inf, extended.score)), count
+        )
         new = ends & (jnp.arange(kept) < count)[None] & state.open[:, None]
-        penalised = found.score / length.astype(jnp.float32) ** decoding.length_penalty
-        finished = found._replace(score=jnp.where(new, penalised, -jnp.inf))
+        penalised = extended.score / length.astype(jnp.float32) ** decoding.length_penalty
+        finished = extended._replace(score=jnp.where(new, penalised, -jnp.inf))
         ended, _ = best(concatenated(state.ended, finished), count)
         return BeamState(
             length,
@@ -82,7 +84,7 @@ def beam_search(
         ended=nothing,
         open=real,
     )
-    end = jax.lax.while_loop(open_ones, advance, begun)
+    end = jax.lax.while_loop(any_open, advance, begun)
     first = Hypotheses(*(field[:, 0] for field in end.ended))
     return Generated(first.tokens, first.length, first.score, end.step)
 
@@ -100,15 +102,15 @@ def candidates(
     logprobs = without_repeats(jax.nn.log_softmax(logits), whole, step, barred)
     logprobs = logprobs.reshape(size, count, -1)
     score = (beams.score[..., None] + logprobs).reshape(size, -1)
-    score, place = jax.lax.top_k(score, kept)
-    beam, token = jnp.divmod(place, logprobs.shape[-1])
+    score, index = jax.lax.top_k(score, kept)
+    beam, token = jnp.divmod(index, logprobs.shape[-1])
     tokens = jnp.take_along_axis(beams.tokens, beam[..., None], axis=1)
     tokens = jax.lax.dynamic_update_slice_in_dim(tokens, token[..., None], step, axis=2)
     return Hypotheses(tokens, score, jnp.full(score.shape, step + 1)), beam, token
 
 
 def best(texts: Hypotheses, count: int) -> tuple[Hypotheses, jax.Array]:
-    """(the `count` texts of each row with the best scores, their places [B, count])."""
+    """(the `count` texts of each row with the best scores, their indices [B, count])."""
     score, order = jax.lax.top_k(texts.score, count)
     tokens = jnp.take_along_axis(texts.tokens, order[..., None], axis=1)
     return Hypotheses(tokens, score, jnp.take_along_axis(texts.length, order, axis=1)), order

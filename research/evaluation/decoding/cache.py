@@ -1,4 +1,4 @@
-"""The cache of generation: what is read once, and a buffer for the tokens that come."""
+"""The cache of generation: keys and values of the prompts, and a buffer for new tokens."""
 
 from typing import NamedTuple
 
@@ -12,10 +12,13 @@ from research.models.layers.attention import KeyValueMemory
 
 
 class DecodingStart(NamedTuple):
-    """Where the decoder of each row begins.
+    """The state of the decoder before the first generated token.
 
-    token: [B] what it reads first: the last token of the prompt, or a seq2seq model's start token.
-    position: [B] of that token. memories: what stands before. cross: what the encoder offers.
+    Attributes:
+        token: [B] its first input: the last token of the prompt, or a seq2seq model's start token.
+        position: [B] the position of that token.
+        memories: keys and values of the tokens before it.
+        cross: keys and values of the encoder's output; None for a causal model.
     """
 
     token: jax.Array
@@ -25,16 +28,16 @@ class DecodingStart(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """Keys and values of the tokens read since the start, one [R, N, G, K] per layer each."""
+    """Keys and values of the tokens since the start, one [R, N, G, K] per layer each."""
 
     keys: tuple[jax.Array, ...]
     values: tuple[jax.Array, ...]
 
 
 def read_prompts(adapted: Adapted, rows: Rows, frame: PromptFrame) -> DecodingStart:
-    """The prompts `tokens[:start]` read, but for the last token of a causal model's.
+    """Runs the prompts through the model, except for the last token of a causal model's.
 
-    What stands before all rows alike is computed at batch one. Targets are not looked at.
+    The prefix that all rows share is computed at batch one. Targets are ignored.
     """
     size = len(rows.tokens)
     if adapted.model.ROUTE == "seq2seq":
@@ -57,7 +60,7 @@ def read_prompts(adapted: Adapted, rows: Rows, frame: PromptFrame) -> DecodingSt
 def empty(adapted: Adapted, start: DecodingStart, beams: int, size: int) -> Cache:
     """A cache for `size` tokens of each of `beams` sequences per row of `start`."""
 
-    def one() -> KeyValueMemory:
+    def step_memory() -> KeyValueMemory:
         alone = start.token[:, None]
         valid, positions = jnp.ones(alone.shape, bool), start.position[:, None]
         return adapted.rows(alone, valid, positions, start.memories, start.cross)[1]
@@ -66,23 +69,23 @@ def empty(adapted: Adapted, start: DecodingStart, beams: int, size: int) -> Cach
         rows, _, heads, width = kind.shape
         return jnp.zeros((rows * beams, size, heads, width), kind.dtype)
 
-    memory = jax.eval_shape(one)
+    memory = jax.eval_shape(step_memory)
     return jax.tree.map(slots, Cache(memory.keys, memory.values))
 
 
 def decode_step(
     adapted: Adapted, start: DecodingStart, cache: Cache, token: jax.Array, step: jax.Array
 ) -> tuple[jax.Array, Cache]:
-    """(logits [R, V] of what follows `token` [R], the cache with `token` in slot `step`).
+    """(logits [R, V] of the token after `token` [R], the cache with `token` in slot `step`).
 
-    The R sequences are those of the B rows of `start`, R / B after one another for each.
+    Each of the B rows of `start` has R / B consecutive sequences.
     """
     count, size = len(token), cache.keys[0].shape[1]
     begins = jnp.repeat(start.position, count // len(start.position))[:, None]
     slots = jnp.arange(size, dtype=jnp.int32)[None]
     written = jnp.broadcast_to(slots < step, (count, size))
     before = KeyValueMemory(cache.keys, cache.values, written, begins + slots)
-    hidden, own = adapted.rows(
+    hidden, memory = adapted.rows(
         token[:, None],
         jnp.ones((count, 1), bool),
         begins + step,
@@ -93,4 +96,6 @@ def decode_step(
     def write(whole: jax.Array, new: jax.Array) -> jax.Array:
         return jax.lax.dynamic_update_slice_in_dim(whole, new, step, axis=1)
 
-    return adapted.logits(hidden[:, 0]), jax.tree.map(write, cache, Cache(own.keys, own.values))
+    return adapted.logits(hidden[:, 0]), jax.tree.map(
+        write, cache, Cache(memory.keys, memory.values)
+    )

@@ -1,4 +1,4 @@
-"""What is generated, and where a text stops."""
+"""Generated texts, and the tokens that end them."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,11 @@ from research.methods.method import Array
 
 
 class Stop(NamedTuple):
-    """Which tokens end a text, and what stands behind it.
+    """The tokens that end a text.
 
-    ends: [E] ids; without any, a text has as many tokens as it may have. pad: [] the id of padding.
+    Attributes:
+        ends: [E] ids; without any, every text has the maximum length.
+        pad: [] the id of padding after a text.
     """
 
     ends: Array
@@ -25,10 +27,12 @@ class Stop(NamedTuple):
 class Generated(NamedTuple):
     """Texts, one per row.
 
-    tokens: [B, N] with the end token, padded on the right. length: [B] tokens, the end token
-    included; 0 in a row that is padding. score: [B] the summed log-probability of these tokens
-    under the model itself, whatever the temperature; by beams, over length ** length_penalty.
-    steps: [] how often the decoder ran.
+    Attributes:
+        tokens: [B, N] with the end token, padded on the right.
+        length: [B] tokens, the end token included; 0 in a row that is padding.
+        score: [B] summed log-probability of the tokens under the model itself, whatever the
+            temperature; with beams, divided by length ** length_penalty.
+        steps: [] number of decoder steps.
     """
 
     tokens: Array

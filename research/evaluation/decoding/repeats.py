@@ -1,4 +1,4 @@
-"""Texts in which no n-gram stands twice, as transformers and the authors of LoRA bar them."""
+"""No repeated n-grams in generated texts, as in transformers and the code of LoRA's authors."""
 
 import jax
 import jax.numpy as jnp
@@ -7,14 +7,19 @@ import jax.numpy as jnp
 def without_repeats(
     scores: jax.Array, tokens: jax.Array, step: jax.Array, size: int | None
 ) -> jax.Array:
-    """Scores [R, V] of what follows the first `step` tokens of each text [R, N], -inf for what
-    would make its last `size` tokens stand in it a second time. size: None bars nothing.
+    """Scores [R, V] of the next token of each text, -inf for tokens that would repeat an n-gram.
+
+    Args:
+        scores: [R, V] scores of the next token.
+        tokens: [R, N] the texts, of which the first `step` tokens are generated.
+        step: number of generated tokens.
+        size: n of the n-grams; None allows repetition.
     """
     if size is None:
         return scores
-    places = jnp.arange(tokens.shape[1], dtype=jnp.int32)
-    # Of each place, whether the tokens before it are the last ones of the text.
-    same = jnp.broadcast_to((places >= size - 1) & (places < step), tokens.shape)
+    positions = jnp.arange(tokens.shape[1], dtype=jnp.int32)
+    # Whether the tokens before each position are the last ones of the text.
+    same = jnp.broadcast_to((positions >= size - 1) & (positions < step), tokens.shape)
     for back in range(1, size):
         last = jnp.take(tokens, jnp.maximum(step - back, 0), axis=1)
         same &= jnp.roll(tokens, back, axis=1) == last[:, None]

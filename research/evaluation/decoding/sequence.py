@@ -1,4 +1,4 @@
-"""One text per row: the most probable token at every step, or one that is drawn."""
+"""One text per row: the most probable token at every step, or a sampled one."""
 
 from typing import NamedTuple
 
@@ -14,15 +14,25 @@ from research.tasks.decoding import Decoding
 
 
 class SequenceState(NamedTuple):
-    """Before step `step`: the cache, each row's last token [B] and whether it has ended [B]."""
+    """The state before a step.
+
+    Attributes:
+        step: [] number of steps done.
+        cache: keys and values of the tokens so far.
+        last: [B] each row's last token.
+        ended: [B] bool, whether each row has ended.
+        tokens: [B, N] the texts so far.
+        length: [B] their tokens.
+        score: [B] their summed log-probabilities.
+    """
 
     step: jax.Array
     cache: Cache
     last: jax.Array
     ended: jax.Array
-    tokens: jax.Array  # [B, N]
-    length: jax.Array  # [B]
-    score: jax.Array  # [B]
+    tokens: jax.Array
+    length: jax.Array
+    score: jax.Array
 
 
 def sequences(
@@ -39,7 +49,7 @@ def sequences(
     """
     size, most = len(start.token), decoding.max_new_tokens
 
-    def open_ones(state: SequenceState) -> jax.Array:
+    def any_open(state: SequenceState) -> jax.Array:
         return (state.step < most) & ~state.ended.all()
 
     def advance(state: SequenceState) -> SequenceState:
@@ -47,14 +57,14 @@ def sequences(
         barred = decoding.no_repeat_ngram_size
         left = without_repeats(logits, state.tokens, state.step, barred)
         chosen = next_tokens(left, decoding, keys, state.step)
-        shown = jnp.where(state.ended, stop.pad, chosen)
+        written = jnp.where(state.ended, stop.pad, chosen)
         tokens = jax.lax.dynamic_update_slice_in_dim(
-            state.tokens, shown[:, None], state.step, axis=1
+            state.tokens, written[:, None], state.step, axis=1
         )
         return SequenceState(
             state.step + 1,
             cache,
-            shown,
+            written,
             state.ended | stop.at(chosen),
             tokens,
             state.length + ~state.ended,
@@ -70,7 +80,7 @@ def sequences(
         length=jnp.zeros(size, jnp.int32),
         score=jnp.zeros(size, jnp.float32),
     )
-    end = jax.lax.while_loop(open_ones, advance, begun)
+    end = jax.lax.while_loop(any_open, advance, begun)
     return Generated(end.tokens, end.length, end.score, end.step)
 
 
@@ -85,10 +95,10 @@ def next_tokens(
 
 
 def filtered(logits: jax.Array, decoding: Decoding) -> jax.Array:
-    """Logits [..., V] over the temperature, -inf for tokens that `top_k` or `top_p` leaves out.
+    """Logits [..., V] divided by the temperature, -inf for tokens that `top_k` or `top_p` excludes.
 
-    The greatest is 0, so that no temperature takes it out of range. A token as probable as the
-    last one that stays also stays.
+    The largest is 0, so that no temperature takes it out of range. A token as probable as the
+    least probable included one is included too.
     """
     logits = (logits - logits.max(-1, keepdims=True)) / decoding.temperature
     if decoding.top_k is not None and decoding.top_k < logits.shape[-1]:

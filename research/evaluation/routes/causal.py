@@ -1,9 +1,9 @@
-"""The route of decoders: a target follows its prompt, each token given all before it.
+"""The route of decoders: each target token is predicted from the prompt and the tokens before it.
 
-What stands before every row (demonstrations, soft prompts) is computed once, at batch one. One
-token alone, the usual BOS, is read with every row: the pass that it would need through the model
-was a third of a step's kernels (LoRA on a small model, one core: compiled in 3.6 s, not 7.8, and
-4.8 ms a step, not 5.5).
+The prefix of every row (demonstrations, soft prompts) is computed once, at batch one. A single
+prefix token, the usual BOS, is part of every row instead: its own pass through the model was a
+third of a step's kernels (LoRA on a small model, one core: compiled in 3.6 s, not 7.8, and 4.8 ms
+a step, not 5.5).
 """
 
 import jax
@@ -23,7 +23,7 @@ def target_logprobs(
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
-    memories, offset, rows = _opened(adapted, rows, frame, key)
+    memories, offset, rows = _with_prefix(adapted, rows, frame, key)
     width, targets = rows.tokens.shape[1], rows.target.shape[1]
     slots = jnp.arange(width, dtype=jnp.int32)[None]
     target_slots = jnp.arange(targets, dtype=jnp.int32)[None]
@@ -41,7 +41,7 @@ def target_logprobs(
 
 def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
     """The keys and values of a row's prompt serve all its labels."""
-    memories, offset, rows = _opened(adapted, rows, frame)
+    memories, offset, rows = _with_prefix(adapted, rows, frame)
     (size, width), (classes, targets) = rows.tokens.shape, labels.tokens.shape
     slots = jnp.arange(width, dtype=jnp.int32)[None]
     hidden, prompts = adapted.rows(
@@ -65,24 +65,25 @@ def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Label
 
 
 def rows_have_opening(adapted: Adapted, frame: PromptFrame) -> bool:
-    """Whether the opening is read with every row, as one token that nothing else stands before."""
+    """Whether the prefix is part of every row: a single token, without soft prompts before it."""
     return len(frame.prefix_ids) == 1 and not adapted.soft_prompts()
 
 
-def _opened(
+def _with_prefix(
     adapted: Adapted, rows: Rows, frame: PromptFrame, key: jax.Array | None = None
 ) -> tuple[tuple[KeyValueMemory, ...], jax.Array, Rows]:
-    """(memories, position [] of a row's first token, rows): what stands before every row is in the
-    memories, or in the rows where these have the opening.
+    """(memories, position [] of a row's first token, rows).
+
+    The prefix is in the memories, or in the rows where `rows_have_opening`.
     """
     if not rows_have_opening(adapted, frame):
-        opening_key = None if key is None else jax.random.fold_in(key, 0)
-        memories, offset = adapted.prefix(frame.prefix_ids, frame.prefix_length, opening_key)
+        prefix_key = None if key is None else jax.random.fold_in(key, 0)
+        memories, offset = adapted.prefix(frame.prefix_ids, frame.prefix_length, prefix_key)
         return memories, offset, rows
     memories, offset = adapted.layer_prefixes()
     token = jnp.broadcast_to(frame.prefix_ids, (len(rows.tokens), 1))
     tokens = jnp.concatenate([token, rows.tokens], axis=1)
-    longer = rows._replace(
+    longer_rows = rows._replace(
         tokens=tokens, prompt_length=rows.prompt_length + 1, length=rows.length + 1
     )
-    return memories, offset, longer
+    return memories, offset, longer_rows

@@ -1,7 +1,7 @@
-"""The route of encoders with a head: one score per class, no label texts; or one number.
+"""The route of encoders with a head: one score per class, without label texts; or one number.
 
-A number's log-probability is that of a Gaussian around the output with variance 1/2, less a
-constant: what training minimises is the squared error.
+The log-probability of a number is that of a Gaussian around the output with variance 1/2, less a
+constant, so that training minimises the squared error.
 """
 
 import jax
@@ -30,7 +30,7 @@ def target_logprobs(
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
-    """By the head's route, a number stands for itself: [B, 1]."""
+    """Log-probabilities of the classes [B, C], or the number itself [B, 1]."""
     del labels
     outputs = _outputs(adapted, rows, frame)
     return outputs if _is_number(rows) else jax.nn.log_softmax(outputs)

@@ -1,9 +1,9 @@
-"""The route of encoders with a masked-LM head: a label's tokens, each in place of a mask.
+"""The route of encoders with a masked-LM head: each token of a label is predicted at a mask.
 
-After the prompt stand as many masks as the label has tokens, all at once; the score is the sum of
-the log-probabilities of the label's tokens at their masks: the pseudo-log-likelihood with one mask
-per label token, as Schick & Schuetze 2021 (arXiv 2009.07118, section 3.1) train with. The tokens of
-a label do not see one another, so a label does not gain from pieces that give each other away.
+The prompt is followed by as many masks as the label has tokens; the score is the sum of the
+log-probabilities of the label's tokens at their masks: the pseudo-log-likelihood with one mask per
+label token, the training objective of Schick & Schuetze 2021 (arXiv 2009.07118, section 3.1). The
+tokens of a label do not see one another, so that no token makes another one likelier.
 """
 
 import jax
@@ -38,7 +38,7 @@ def target_logprobs(
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
-    """Labels of one length share a forward pass: row i is read with 1, 2, ... L masks."""
+    """Labels of one length share a forward pass: row i is encoded with 1, 2, ... L masks."""
     size, most = len(rows.tokens), labels.tokens.shape[1]
     counts = jnp.arange(1, most + 1, dtype=jnp.int32)
     logits = _at_masks(
@@ -59,16 +59,18 @@ def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Label
 def _at_masks(
     adapted: Adapted,
     tokens: Array,
-    start: Array,
+    prompt_length: Array,
     frame: PromptFrame,
     count: Array,
     most: int,
     keys: jax.Array | None = None,
 ) -> jax.Array:
     """[B, most, V] logits at the `count` [B] masks after each prompt; junk after these."""
-    written, valid = closed(tokens, start, frame, count, most)
+    written, valid = closed(tokens, prompt_length, frame, count, most)
     types = segments(written, frame, adapted.model.config.types)
-    read = adapted.encode(written, valid, frame.prefix_ids, frame.prefix_length, types, keys)
-    slots = read.prompt_embeddings + start[:, None] + jnp.arange(most, dtype=jnp.int32)[None]
-    slots = jnp.minimum(slots, read.hidden.shape[1] - 1)
-    return adapted.logits(jnp.take_along_axis(read.hidden, slots[..., None], axis=1))
+    output = adapted.encode(written, valid, frame.prefix_ids, frame.prefix_length, types, keys)
+    slots = (
+        output.prompt_embeddings + prompt_length[:, None] + jnp.arange(most, dtype=jnp.int32)[None]
+    )
+    slots = jnp.minimum(slots, output.hidden.shape[1] - 1)
+    return adapted.logits(jnp.take_along_axis(output.hidden, slots[..., None], axis=1))

@@ -1,4 +1,4 @@
-"""The route of T5: an encoder reads the prompt, a decoder gives the target token by token."""
+"""The route of T5: the encoder takes the prompt, the decoder predicts the target."""
 
 import jax
 import jax.numpy as jnp
@@ -40,11 +40,11 @@ def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Label
 def encoded(
     adapted: Adapted, rows: Rows, frame: PromptFrame, keys: jax.Array | None = None
 ) -> KeyValueMemory:
-    """What the encoder offers to the decoder: soft prompts, opening, prompt and closing."""
+    """Cross-attention keys and values: of soft prompts, prefix, prompt and suffix."""
     nothing = jnp.zeros_like(rows.prompt_length)
     tokens, valid = closed(rows.tokens, rows.prompt_length, frame, nothing, 0)
-    read = adapted.encode(tokens, valid, frame.prefix_ids, frame.prefix_length, keys=keys)
-    return adapted.cross_memory(read, keys)
+    output = adapted.encode(tokens, valid, frame.prefix_ids, frame.prefix_length, keys=keys)
+    return adapted.cross_memory(output, keys)
 
 
 def _decoded(
@@ -54,9 +54,9 @@ def _decoded(
     cross: KeyValueMemory,
     keys: jax.Array | None = None,
 ) -> jax.Array:
-    """[B, L, V] logits of each token of `target` [B, L], which the decoder reads shifted by one."""
-    start = jnp.full((len(target), 1), adapted.model.config.start_token, jnp.int32)
-    tokens = jnp.concatenate([start, target[:, :-1]], axis=1)
+    """[B, L, V] logits of each token of `target` [B, L]; the decoder's input is shifted by one."""
+    start_ids = jnp.full((len(target), 1), adapted.model.config.start_token, jnp.int32)
+    tokens = jnp.concatenate([start_ids, target[:, :-1]], axis=1)
     memories, offset = adapted.layer_prefixes()
     positions = offset + jnp.arange(target.shape[1], dtype=jnp.int32)[None]
     positions = jnp.broadcast_to(positions, tokens.shape)

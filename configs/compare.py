@@ -5,7 +5,7 @@
 Every field is a flag, such as `--config.task.train=mine.csv`; docs/approaches.md describes them.
 The defaults compare on SST-2 with a small decoder pretrained on reviews, 16 shots per class and
 1,000 examples; this needs the checkpoint and the data under ADAPTLAB_SHARED, and 70 minutes on two
-busy CPU cores. Scores: results/sst2_reviews-lm/. This backbone is weak (8.7M parameters, 12.7M
+busy CPU cores. Results: results/sst2_reviews-lm/. This backbone is weak (8.7M parameters, 12.7M
 tokens of pretraining): no approach reaches TF-IDF with logistic regression.
 """
 

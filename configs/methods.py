@@ -6,7 +6,7 @@
 words of `novel` do not occur in its pretraining text. Not included: BitFit, since this backbone has
 no biases, and heads, which decoders do not support (see configs/minilm.py). Every row has three
 trials. Each hybrid is followed by its control row, which spends all steps on the first stage; the
-control of "full, then a prompt" is full fine-tuning. Scores: results/methods/.
+control of "full, then a prompt" is full fine-tuning. Results: results/methods/.
 """
 
 from typing import Any

@@ -3,7 +3,7 @@
     python scripts/sweep.py --config configs/minilm.py
 
 Five approaches, with five shots per class and with all training examples, five seeds. Needs the
-checkpoint and the data under ADAPTLAB_SHARED. Scores: results/minilm_banking77_agnews/.
+checkpoint and the data under ADAPTLAB_SHARED. Results: results/minilm_banking77_agnews/.
 
 AG News: 4,990 of the 120,000 training examples are available, and 1,000 of the 7,600 test examples
 are scored. Its texts are long, so it trains for 50 steps and Banking77 for 150: at most a quarter

@@ -17,10 +17,10 @@ MODULE = "classifier"
 
 
 def classes(config: Config, stored: Mapping[str, Tensor], model: Model, prefix: str) -> int:
-    """How many classes the adapter's head has; 0: it has none.
+    """Number of classes of the adapter's head; 0: it has no head.
 
-    prefix: what the names of the module's tensors begin with. Raises InputError for a backbone
-    without what the head reads.
+    `prefix` starts the names of the module's tensors. Raises InputError for a backbone that cannot
+    carry the head.
     """
     present = any(name.startswith(f"{prefix}{MODULE}.") for name in stored)
     if not present and config.get("task_type") != "SEQ_CLS":
@@ -31,7 +31,9 @@ def classes(config: Config, stored: Mapping[str, Tensor], model: Model, prefix: 
         allowed = "the backbone has no pooler, which the adapter's head reads and does not bring"
         raise InputError("modules_to_save", MODULE, allowed)
     kernel = stored.get(prefix + model.KEY_MAP.key("head:/kernel").theirs)
-    return 1 if kernel is None else kernel.shape[0]  # of a head that is missing, any number is
+    return (
+        1 if kernel is None else kernel.shape[0]
+    )  # a missing head is reported later, for any number
 
 
 def wanted(model: Model, count: int, prefix: str) -> dict[str, tuple[int, ...]]:
@@ -53,21 +55,22 @@ def read(arrays: Mapping[str, np.ndarray], model: Model, count: int, prefix: str
 
 def write(method: Any, leaves: Leaves, model: Model, prefix: str) -> dict[str, np.ndarray]:
     """The tensors of a `Head`. Raises InputError for one that no class of transformers has."""
-    own = {path: np.asarray(leaf) for path, leaf in leaves.items() if path.startswith("head:")}
-    keys = _keys(model, len(own["head:/bias"]))
-    given = {path: leaf.shape for path, leaf in own.items()}
-    if method.pool != "first" or given != {key.ours: shape for key, shape in keys}:
+    head = {path: np.asarray(leaf) for path, leaf in leaves.items() if path.startswith("head:")}
+    keys = _keys(model, len(head["head:/bias"]))
+    given_shapes = {path: leaf.shape for path, leaf in head.items()}
+    if method.pool != "first" or given_shapes != {key.ours: shape for key, shape in keys}:
         allowed = (
             "transformers has no such head: BERT's reads the pooler, RoBERTa's has a layer of its "
             "own on the first position"
         )
         raise InputError("head.pool", method.pool, allowed)
     return {
-        prefix + key.theirs: own[key.ours].T if key.transposed else own[key.ours] for key, _ in keys
+        prefix + key.theirs: head[key.ours].T if key.transposed else head[key.ours]
+        for key, _ in keys
     }
 
 
 def _keys(model: Model, count: int) -> list[tuple[Key, tuple[int, ...]]]:
-    """What the leaves of a head for `count` classes are called, and their shapes."""
+    """Names and shapes of the leaves of a head for `count` classes."""
     shapes = model.with_classes(count).head_shapes() if isinstance(model, EncoderModel) else {}
     return [(model.KEY_MAP.key(path), shape) for path, shape in shapes.items()]

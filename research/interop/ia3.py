@@ -21,14 +21,14 @@ def wanted(
 ) -> dict[str, tuple[int, ...]]:
     """The names and shapes that the tensors must have: [1, D_in] for inputs, [D_out, 1] else.
 
-    Raises InputError where options are wrong, or pick no layer.
+    Raises InputError for invalid options, and for options that pick no layer.
     """
-    found: dict[str, tuple[int, ...]] = {}
+    expected: dict[str, tuple[int, ...]] = {}
     for theirs, path in beside(config, stored, model, shapes, lambda module: [_name(module)]):
         width_in, width_out = shapes[f"{path}/kernel"]
         inputs = matches(config, "feedforward_modules", theirs)
-        found[_name(theirs)] = (1, width_in) if inputs else (width_out, 1)
-    return found
+        expected[_name(theirs)] = (1, width_in) if inputs else (width_out, 1)
+    return expected
 
 
 def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[IA3, Leaves]:

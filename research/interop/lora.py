@@ -21,18 +21,18 @@ Arrays = Mapping[str, np.ndarray]
 def wanted(
     config: Config, stored: Collection[str], model: Model, shapes: Shapes
 ) -> dict[str, tuple[int, ...]]:
-    """The names and shapes that the tensors must have, of which there are those of `stored`.
+    """The names and shapes that the tensors must have.
 
-    Raises InputError where options are wrong, or pick no layer.
+    Raises InputError for invalid options, and for options that pick no layer.
     """
     names = partial(_names, dora=config.get("use_dora"))
-    found: dict[str, tuple[int, ...]] = {}
+    expected: dict[str, tuple[int, ...]] = {}
     for theirs, path in beside(config, stored, model, shapes, names):
         rank = numeric_option({"rank": of_pattern(config, "rank_pattern", "r", theirs)}, "rank")
         width_in, width_out = shapes[f"{path}/kernel"]
         sizes = ((rank, width_in), (width_out, rank), (width_out,))
-        found |= zip(names(theirs), sizes, strict=False)  # plain LoRA has no magnitudes
-    return found
+        expected |= zip(names(theirs), sizes, strict=False)  # plain LoRA has no magnitudes
+    return expected
 
 
 def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[LoRA, Leaves]:
@@ -66,10 +66,10 @@ def write(method: LoRA, leaves: Leaves, model: Model) -> tuple[dict[str, Any], A
     for path, key in keys.items():
         theirs = key.theirs.removesuffix(".weight")
         factors = _whole_factors(added_to(method, leaves)[path])
-        own = [factors["a"].T, factors["b"].T]
+        tensors = [factors["a"].T, factors["b"].T]
         if dora:
-            own.append(factors["magnitude"])
-        arrays |= zip(_names(theirs, dora), own, strict=True)
+            tensors.append(factors["magnitude"])
+        arrays |= zip(_names(theirs, dora), tensors, strict=True)
         ranks[theirs] = factors["a"].shape[1]
     double = 2 if method.start == "pissa" else 1
     rank = double * method.rank

@@ -1,4 +1,4 @@
-"""What an adapter_config.json asks for, and what of it is not supported."""
+"""Checks the options of an adapter_config.json."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -81,12 +81,12 @@ def check_options(config: Config, route: str) -> None:
     saved = config.get("modules_to_save") or []
     if not isinstance(saved, list) or not set(saved) <= set(HEADS):
         raise InputError("modules_to_save", saved, "only the classifier can be saved as a whole")
-    known = SILENT | READ[str(kind)] | {"task_type", "modules_to_save"}
+    supported_names = SILENT | READ[str(kind)] | {"task_type", "modules_to_save"}
     for name, value in config.items():
         if name in FIXED:
             supported, allowed = value in FIXED[name], f"only {FIXED[name][0]!r} is supported"
         else:
-            supported, allowed = name in known or not value, "the option is not supported"
+            supported, allowed = name in supported_names or not value, "the option is not supported"
         if not supported:
             raise InputError(name, value, allowed)
 

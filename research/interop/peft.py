@@ -1,7 +1,7 @@
 """Adapters in the format of Hugging Face PEFT: LoRA, DoRA, IA3, prompt tuning, prefix tuning.
 
 Each kind is a file here with
-    PREFIX, what the names of a classification head's tensors begin with
+    PREFIX, the start of the names of a classification head's tensors
     wanted(config, stored, model, shapes) -> {name: expected shape} of the tensors
     read(config, arrays, model, shapes) -> (method, its leaves)
     write(method, leaves, model) -> (fields of adapter_config.json, tensors)
@@ -88,16 +88,16 @@ def save_adapter(
     method, head_method = _expressed(methods)
     peft_type = str(method.peft_type)
     kind = KINDS[peft_type]
-    own: Leaves = {
+    added: Leaves = {
         path: np.asarray(leaf, np.float32) for path, leaf in leaves.items() if ":" in path
     }
-    fields, arrays = kind.write(method, own, model)
+    fields, arrays = kind.write(method, added, model)
     task = TASKS[model.ROUTE][0]
     if head_method is not None:
-        arrays = {**arrays, **head.write(head_method, own, model, kind.PREFIX)}
+        arrays = {**arrays, **head.write(head_method, added, model, kind.PREFIX)}
         fields, task = {**fields, "modules_to_save": [head.MODULE]}, "SEQ_CLS"
-    given = {"base_model_name_or_path": backbone_name, "task_type": task}
-    config = {"peft_type": peft_type, **given, "inference_mode": True, **fields}
+    origin = {"base_model_name_or_path": backbone_name, "task_type": task}
+    config = {"peft_type": peft_type, **origin, "inference_mode": True, **fields}
     with whole_folder(folder) as work:
         (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}

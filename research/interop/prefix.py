@@ -59,8 +59,8 @@ def write(
     method: PrefixTuning, leaves: Leaves, model: Model
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(fields of adapter_config.json, tensors)."""
-    kept = method.stored(added_to(method, leaves)[""])
-    ours = np.stack([np.asarray(kept[name]) for name in ("keys", "values")])
+    stored = method.stored(added_to(method, leaves)[""])
+    ours = np.stack([np.asarray(stored[name]) for name in ("keys", "values")])
     _, depth, length, width = ours.shape
     # An odd number of layers: T5's are then all distinct, see `_places`.
     layers = depth | 1 if model.ROUTE == "seq2seq" else depth

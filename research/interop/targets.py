@@ -23,19 +23,22 @@ def beside(
 ) -> list[tuple[str, str]]:
     """(their module, our path) of the kernels that the options pick.
 
-    names: of the tensors of a module. Which layers stand outside the stacks depends on the head
-    that the adapter's model had: these count where their tensors are stored. Raises InputError
-    where options are wrong, or pick no layer.
+    Layers outside the stacks depend on the head of the adapter's model, so they count only if
+    their tensors are stored. Raises InputError for invalid options, and for options that pick no
+    layer.
+
+    Args:
+        names: tensor names of a module.
     """
-    found = [
+    picked = [
         (theirs, path)
         for theirs, path in modules(model, shapes, stored)
         if targets_module(config, theirs)
         and ("layers_" in path or not set(stored).isdisjoint(names(theirs)))
     ]
-    if not found:
+    if not picked:
         raise InputError("target_modules", config.get("target_modules"), "no layer is so called")
-    return found
+    return picked
 
 
 def modules(

@@ -1,4 +1,4 @@
-"""Bottleneck adapters: a small MLP behind sublayers of the backbone."""
+"""Bottleneck adapters: a small MLP after sublayers of the backbone."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from research.methods.method import (
 from research.methods.norms import Norms
 from research.methods.patterns import picked
 
-# The layers whose output is the sublayer's, before the residual is added.
-BEHIND = {"houlsby": ("attention/out", "cross/out", "mlp/down"), "pfeiffer": ("mlp/down",)}
+# Last layers of the sublayers, before the residual is added.
+AFTER = {"houlsby": ("attention/out", "cross/out", "mlp/down"), "pfeiffer": ("mlp/down",)}
 
 
 @traced_method()
@@ -29,11 +29,16 @@ BEHIND = {"houlsby": ("attention/out", "cross/out", "mlp/down"), "pfeiffer": ("m
 class Bottleneck(Method):
     """`h + f(h W_1 + b_1) W_2 + b_2`, W_1 [D, M] and W_2 [M, D], for a sublayer's output h.
 
-    form: `houlsby`, behind attention and MLP, and the norms train too (Houlsby et al. 2019, arXiv
-    1902.00751, section 2.1), or `pfeiffer`, behind the MLP alone (Pfeiffer et al. 2021, arXiv
-    2005.00247, section 3 and figure 3). size: M. f is GELU, as in the authors' code of the former.
-    W_1 and W_2 start Gaussian with deviation `deviation`, cut at two: 1e-2 as in the paper (the
-    code has 1e-3); b_1 and b_2 at zero. Learning rates: those of Houlsby et al. on GLUE.
+    f is GELU, as in the code of Houlsby et al.; b_1 and b_2 start at zero. Learning rates: those of
+    Houlsby et al. on GLUE.
+
+    Attributes:
+        size: M.
+        form: `houlsby`: after attention and MLP, and the norms train too (Houlsby et al. 2019,
+            arXiv 1902.00751, section 2.1). `pfeiffer`: after the MLP alone (Pfeiffer et al. 2021,
+            arXiv 2005.00247, section 3 and figure 3).
+        deviation: standard deviation of the start of W_1 and W_2, Gaussian and truncated at two
+            deviations: 1e-2 as in the paper (the code has 1e-3).
     """
 
     name: ClassVar[str] = "bottleneck"
@@ -52,7 +57,7 @@ class Bottleneck(Method):
         if not self.deviation >= 0:
             raise InputError("bottleneck.deviation", self.deviation, "a number from 0 is expected")
         kernels = {p.removesuffix("/kernel"): k for p, k in params.items() if p.endswith("/kernel")}
-        present = [p for p in BEHIND[self.form] if any(k.endswith(p) for k in kernels)]
+        present = [p for p in AFTER[self.form] if any(k.endswith(p) for k in kernels)]
         return {
             path: self._mlp(path_key(key, path), kernels[path].shape[1])
             for path in picked(present, kernels, "bottleneck.form")

@@ -1,4 +1,4 @@
-"""DoRA: LoRA on the directions of a kernel's columns, and trained lengths of theirs."""
+"""DoRA: LoRA on the directions of a kernel's columns, with trained column lengths."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,9 +18,9 @@ class DoRA(LoRA):
     """`y = m / |V| x V`, V = W + s A B, where |V| [D_out] are the lengths of V's columns.
 
     Liu et al. 2024 (arXiv 2402.09353), equation 5; the gradient does not go through |V| (section
-    4.3, equation 11). m [D_out] starts as |W|, so step 0 is the backbone. With dropout, both what
-    LoRA adds and what the lengths change read dropout(x), as in the authors' code. Learning rates:
-    LoRA's; the authors' scripts have 1e-4 and 2e-4.
+    4.3, equation 11). m [D_out] starts as |W|, so step 0 is the backbone. Dropout on x applies to
+    both the low-rank update and the change by the lengths, as in the authors' code. Settings are
+    LoRA's. Learning rates: LoRA's; the authors' scripts have 1e-4 and 2e-4.
     """
 
     name: ClassVar[str] = "dora"
@@ -36,9 +36,9 @@ class DoRA(LoRA):
         whole = super().merge(leaf, {"kernel": site.kernel})["kernel"]
         stretch = jnp.expand_dims(_stretch(leaf, whole).astype(x.dtype), range(x.ndim - 1))
         dropped = dropout(x, self.dropout, site.keys)
-        turned = flat_product(dropped, site.kernel)
+        projected = flat_product(dropped, site.kernel)
         added = self._update(leaf, dropped)
-        return site.call(x) + (stretch - 1) * turned + stretch * added
+        return site.call(x) + (stretch - 1) * projected + stretch * added
 
     def merge(self, leaf: Leaves, layer: Leaves) -> Leaves:
         whole = super().merge(leaf, layer)["kernel"]
@@ -47,10 +47,10 @@ class DoRA(LoRA):
 
 
 def _stretch(leaf: Leaves, whole: Array) -> jax.Array:
-    """[D_out] in float32: what the columns of V are multiplied by."""
+    """Factors [D_out] of the columns of V, in float32."""
     return jnp.asarray(leaf["magnitude"], jnp.float32) / jax.lax.stop_gradient(_lengths(whole))
 
 
 def _lengths(kernel: Array) -> jax.Array:
-    """[D_out] in float32, of a kernel [D_in, D_out]."""
+    """Column lengths [D_out] of a kernel [D_in, D_out], in float32."""
     return jnp.sqrt(jnp.square(kernel.astype(jnp.float32)).sum(axis=0))

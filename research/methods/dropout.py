@@ -15,8 +15,8 @@ def dropout(x: jax.Array, rate: float | None, keys: jax.Array | None) -> jax.Arr
     if rate is None or keys is None:
         return x
     keep = 1.0 - jnp.asarray(rate)
-    kept = jax.vmap(lambda key: jax.random.bernoulli(key, keep, x.shape[1:]))(keys)
-    return _scaled(x, kept, keep)
+    retained = jax.vmap(lambda key: jax.random.bernoulli(key, keep, x.shape[1:]))(keys)
+    return _scaled(x, retained, keep)
 
 
 def shared_dropout(x: jax.Array, rate: float, keys: jax.Array | None) -> jax.Array:
@@ -30,9 +30,9 @@ def shared_dropout(x: jax.Array, rate: float, keys: jax.Array | None) -> jax.Arr
     # The last axis may be padded, so it is the first that bits are drawn along.
     *others, _, width = x.shape[1:]
     keep = jnp.asarray(1.0 - rate)
-    kept = jax.vmap(lambda key: jax.random.bernoulli(key, keep, (width, *others)))(keys)
-    return _scaled(x, jnp.moveaxis(kept, 1, -1)[..., None, :], keep)
+    retained = jax.vmap(lambda key: jax.random.bernoulli(key, keep, (width, *others)))(keys)
+    return _scaled(x, jnp.moveaxis(retained, 1, -1)[..., None, :], keep)
 
 
-def _scaled(x: jax.Array, kept: jax.Array, keep: jax.Array) -> jax.Array:
-    return jnp.where(kept, x / keep.astype(x.dtype), jnp.zeros((), x.dtype))
+def _scaled(x: jax.Array, retained: jax.Array, keep: jax.Array) -> jax.Array:
+    return jnp.where(retained, x / keep.astype(x.dtype), jnp.zeros((), x.dtype))

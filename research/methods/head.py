@@ -16,11 +16,14 @@ from research.methods.method import Leaves, Method, Words, pad_to, traced_method
 class Head(Method):
     """`x W + b`, W [D, C] and b [C], on pooled hidden states x [B, D]; C is 1 without labels.
 
-    pool: `first`, the first position as the backbone pools it (Devlin et al. 2019, arXiv
-    1810.04805, section 4.1: BERT's pooler; where there is none, the head has a layer of its own,
-    `tanh(x U + c) W + b`, as in RoBERTa's code), or `mean` over a row's positions (Reimers &
-    Gurevych 2019, arXiv 1908.10084, section 3). W starts Gaussian with deviation 0.02, as in BERT.
-    Learning rates: ours, of a head that trains alone, in results/minilm_banking77_agnews.
+    W starts Gaussian with deviation 0.02, as in BERT. Learning rates: ours, of a head that trains
+    alone, in results/minilm_banking77_agnews.
+
+    Attributes:
+        pool: `first`: the first position as the backbone pools it (Devlin et al. 2019, arXiv
+            1810.04805, section 4.1: BERT's pooler; without one the head has a layer of its own,
+            `tanh(x U + c) W + b`, as in RoBERTa's code). `mean`: over a row's positions (Reimers &
+            Gurevych 2019, arXiv 1908.10084, section 3).
     """
 
     name: ClassVar[str] = "head"

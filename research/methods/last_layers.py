@@ -9,19 +9,23 @@ from research.common.errors import InputError
 from research.methods.method import Method, traced_method
 
 LAYER = r"(|encoder/|decoder/)layers_(\d+)/"
-# What is computed from the last layer's output.
+# Modules after the last layer.
 ABOVE = r"(|encoder/|decoder/)(final_norm|head|pooler)/"
 
 
 @traced_method()
 @dataclass(frozen=True)
 class LastLayers(Method):
-    """Trains the last `last` layers, of encoder and decoder each where there are both, and what is
-    above them; embeddings, and a head tied to them, stay frozen.
+    """Trains the last layers, of encoder and decoder each, and the norm and head above them.
+
+    Embeddings, and a head tied to them, stay frozen.
 
     Source: Lee, Tang & Lin 2019, "What Would Elsa Do? Freezing Layers During Transformer
     Fine-Tuning" (arXiv 1911.03090), section 3. Learning rates: ours, three times those of full
     fine-tuning; where both were tuned (results/), dev chose three to ten times as much.
+
+    Attributes:
+        last: number of layers that train in each stack.
     """
 
     name: ClassVar[str] = "last_layers"
@@ -31,12 +35,12 @@ class LastLayers(Method):
 
     def trains(self, paths: Collection[str]) -> Iterable[str]:
         """Raises InputError unless 1 <= last <= number of layers of the smallest stack."""
-        place = {path: m.groups() for path in paths if (m := re.match(LAYER, path))}
+        layer_of = {path: m.groups() for path in paths if (m := re.match(LAYER, path))}
         depths: dict[str, int] = {}
-        for stack, index in place.values():
+        for stack, index in layer_of.values():
             depths[stack] = max(depths.get(stack, 0), int(index) + 1)
         depth = min(depths.values(), default=0)
         if not 1 <= self.last <= depth:
             raise InputError("last_layers.last", self.last, f"the backbone has {depth} layers")
-        top = {path for path, (stack, i) in place.items() if int(i) >= depths[stack] - self.last}
+        top = {path for path, (stack, i) in layer_of.items() if int(i) >= depths[stack] - self.last}
         return top | {path for path in paths if re.match(ABOVE, path)}

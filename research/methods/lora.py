@@ -120,7 +120,7 @@ class LoRA(Method):
         return {n: x * ratio if n in ("b", "start_b") else x for n, x in wide.items()}
 
     def _update(self, leaf: Leaves, x: jax.Array) -> jax.Array:
-        """[B, T, D_out]: what is added to the output of the layer."""
+        """The low-rank update [B, T, D_out] of the layer's output."""
         added = self._product(leaf, x, "a", "b")
         return added - self._product(leaf, x, "start_a", "start_b") if "start_a" in leaf else added
 

@@ -1,4 +1,4 @@
-"""The interface of a method: what it adds beside the backbone, what trains, what it changes.
+"""The interface of a method: the leaves it adds and trains, and how they change the backbone.
 
 A backbone never knows how it is adapted. All arrays live in one flat dict of leaves
 (`Leaves`): backbone leaves under their own path, a method's leaves under `<name>:<path>`:

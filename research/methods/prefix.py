@@ -17,12 +17,18 @@ class PrefixTuning(Method):
     """`length` keys and values [L, P, G * K] for each of L layers; in T5 for those of the decoder.
 
     Li & Liang 2021 (arXiv 2101.00190), equation 3; in encoders it is P-tuning v2 (Liu et al. 2022,
-    arXiv 2110.07602). Keys and values start Gaussian with deviation 0.02. hidden: M of the MLP of
-    section 4.3, `tanh(E W_1 + b_1) W_2 + b_2` with E [P, D], W_1 [D, M], W_2 [M, 2 * L * G * K],
-    that makes them while training and is then dropped (the authors' code has 512 for GPT-2); E
-    starts Gaussian, the others uniform in +-1/sqrt(their inputs), as there. None: without.
-    The prefix takes the first `length` positions; keys are not rotated. Learning rates: the scripts
-    of P-tuning v2 have 5e-3 to 1e-2; with an MLP, Li & Liang have 5e-5 and 8e-5 (table 6).
+    arXiv 2110.07602). Keys and values start Gaussian with deviation 0.02. The prefix takes the
+    first `length` positions; keys are not rotated.
+
+    Learning rates: the scripts of P-tuning v2 have 5e-3 to 1e-2; with an MLP, Li & Liang have 5e-5
+    and 8e-5 (table 6).
+
+    Attributes:
+        length: P.
+        hidden: M of the MLP of section 4.3, `tanh(E W_1 + b_1) W_2 + b_2` with E [P, D], W_1
+            [D, M], W_2 [M, 2 * L * G * K], that makes keys and values while training and is not
+            stored (the authors' code has 512 for GPT-2); E starts Gaussian, the others uniform in
+            +-1/sqrt(their inputs), as there. None: no MLP.
     """
 
     name: ClassVar[str] = "prefix"
@@ -59,7 +65,7 @@ class PrefixTuning(Method):
     def memory(self, leaf: Leaves) -> tuple[Array, Array]:
         if "keys" in leaf:
             return leaf["keys"], leaf["values"]
-        keys, values = _made(leaf)
+        keys, values = _from_mlp(leaf)
         return keys, values
 
     def stored(self, leaf: Leaves) -> Leaves:
@@ -81,8 +87,8 @@ class PrefixTuning(Method):
         }
 
 
-def _made(leaf: Leaves) -> jax.Array:
-    """[2, L, P, G * K] by the MLP."""
+def _from_mlp(leaf: Leaves) -> jax.Array:
+    """Keys and values [2, L, P, G * K] from the MLP."""
     inner = jnp.tanh(leaf["table"] @ leaf["inner"] + leaf["inner_bias"][None])
     outer = jnp.einsum("pm,mcld->clpd", inner, leaf["outer"])
     return outer + leaf["outer_bias"][:, :, None]

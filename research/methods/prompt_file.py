@@ -1,4 +1,4 @@
-"""Soft prompts in files: as google-research/prompt-tuning, PEFT and our sweeps keep them."""
+"""Reads soft prompts from files of google-research/prompt-tuning, of PEFT and of our runs."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ NAMES = ("soft_prompt:/prompt", "prompt_embeddings")
 def prompt_files(source: Path, field: str) -> tuple[Path, ...]:
     """The files of a soft prompt: one of numpy or safetensors, or those of a PEFT folder.
 
-    Raises InputError for what is not there.
+    Raises InputError for a missing file.
     """
     files = (source / CONFIG, source / WEIGHTS) if source.is_dir() else (source,)
     for file in files:
@@ -29,8 +29,8 @@ def prompt_files(source: Path, field: str) -> tuple[Path, ...]:
 def read_prompt(source: Path, field: str) -> np.ndarray:
     """The soft prompt [P, D] in a file or folder, float32.
 
-    Of what PEFT makes for T5 by default, a prompt for the encoder and one for the decoder, it uses
-    the first alone; so do we. Raises InputError for what holds no prompt; nothing is unpickled.
+    For T5, PEFT stores a prompt for the encoder and one for the decoder, and uses the first alone;
+    so do we. Raises InputError for a file without a prompt; nothing is unpickled.
     """
     *config, file = prompt_files(source, field)
     prompt = read_npy(file, field) if file.suffix == ".npy" else _read_tensor(file, field)
@@ -59,16 +59,16 @@ def read_npy(file: Path, field: str) -> np.ndarray:
 
 
 def check_finite(array: np.ndarray, field: str, source: Path) -> None:
-    """Raises InputError for numbers that are none, or infinite."""
+    """Raises InputError for NaN and infinite numbers."""
     if not np.isfinite(array).all():
         raise InputError(field, str(source), "it has numbers that are not finite")
 
 
 def _read_tensor(file: Path, field: str) -> np.ndarray:
-    found = tensors([file])
-    named = [found[name] for name in NAMES if name in found]
+    stored = tensors([file])
+    named = [stored[name] for name in NAMES if name in stored]
     if len(named) != 1 or len(named[0].shape) != 2:
-        allowed = f"one of the tensors {', '.join(NAMES)} is expected; it has {sorted(found)}"
+        allowed = f"one of the tensors {', '.join(NAMES)} is expected; it has {sorted(stored)}"
         raise InputError(field, str(file), allowed)
     prompt = named[0].read((slice(None), slice(None)), np.float32)
     check_finite(prompt, field, file)

@@ -12,11 +12,14 @@ from research.methods.patterns import picked
 @traced_method()
 @dataclass(frozen=True)
 class Selected(Method):
-    """Trains the backbone leaves that one of `leaves` fits, the whole path or its end.
+    """Trains the backbone leaves that regular expressions pick.
 
-    So `layers_11/.*` is all of layer 11 and `embed/embedding` the table of tokens. The default is
-    attention alone (Touvron et al. 2022, arXiv 2203.09795, section 4). Learning rates: ours, those
-    of full fine-tuning.
+    Learning rates: those of full fine-tuning.
+
+    Attributes:
+        leaves: patterns of whole paths or their ends: `layers_11/.*` is all of layer 11,
+            `embed/embedding` the table of tokens. The default is attention alone (Touvron et al.
+            2022, arXiv 2203.09795, section 4).
     """
 
     name: ClassVar[str] = "selected"

@@ -19,16 +19,23 @@ from research.methods.prompt_file import prompt_files, read_prompt
 class SoftPrompt(Method):
     """`length` trained vectors [P, D] in front of the embedded prefix and row.
 
-    Lester et al. 2021 (arXiv 2104.08691), section 2, and the starts of section 3.2:
-    `vocabulary`: rows of the embedding table, drawn among the first `common` ids (the paper has
-    5,000 of a table sorted by frequency), or among all. `uniform`: in +-0.5 (the authors' code:
-    from 0 to 0.5). `labels`: the mean embedding of each label's tokens, or of each word that a task
-    without labels names, then as `vocabulary`.
-    `text`: the embeddings of a text's tokens, repeated or cut to the length, as in PEFT. `file`: a
-    prompt that was trained before, on another task (SPoT, Vu et al. 2022, arXiv 2110.07904, section
-    2): a .npy file, what a sweep keeps of a run, or a folder of PEFT.
+    Lester et al. 2021 (arXiv 2104.08691), section 2.
+
     Learning rates: up to the 0.3 of the paper's Adafactor; the others are ours, as they were chosen
     in results/quickstart_reference and sst2_reviews-lm.
+
+    Attributes:
+        length: P.
+        start: as in section 3.2. `vocabulary`: random rows of the embedding table. `uniform`: in
+            +-0.5 (the authors' code: from 0 to 0.5). `labels`: the mean embedding of each label's
+            tokens, or of each word that a task without labels names, then as `vocabulary`. `text`:
+            the embeddings of a text's tokens, repeated or cut to the length, as in PEFT. `file`: a
+            prompt trained before on another task (SPoT, Vu et al. 2022, arXiv 2110.07904, section
+            2).
+        common: ids below it are drawn from by `vocabulary` (the paper has 5,000 of a table sorted
+            by frequency); None: all ids.
+        text: the text of the start `text`.
+        file: of the start `file`: a .npy file, the .safetensors of a run or a folder of PEFT.
     """
 
     name: ClassVar[str] = "soft_prompt"
@@ -43,7 +50,7 @@ class SoftPrompt(Method):
     file: str | None = None
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
-        """Raises InputError for numbers that make no prompt, and for no text where one is due."""
+        """Raises InputError for invalid numbers, a missing text and a task without labels."""
         check_whole("soft_prompt.length", self.length, most=LARGEST)
         table = jnp.asarray(params["embed/embedding"])
         if self.start == "file":
@@ -101,5 +108,5 @@ class SoftPrompt(Method):
         return self.common or vocabulary
 
     def _tokens(self, table: jax.Array, words: Words, text: str) -> jax.Array:
-        """[T, D]: the embeddings of a text's tokens."""
+        """Embeddings [T, D] of a text's tokens."""
         return table[jnp.asarray(words.ids(text), jnp.int32)]

@@ -2,6 +2,7 @@
 
 python scripts/report.py results/quickstart
 python scripts/report.py results/quickstart --check
+python scripts/report.py results/quickstart --pack
 python scripts/report.py results/quickstart --against results/other
 python scripts/report.py results/quickstart --advise --examples 100 --bytes 50000 --score 90
 python scripts/report.py results/quickstart --figures
@@ -19,6 +20,7 @@ from rich.console import Console
 from research.common.config import resolved
 from research.common.errors import InputError, exit_on_input_error
 from research.experiments.prices import Prices, write_prices
+from research.records.store import RunStore
 from research.records.test_access import FILE, TestAccessLog
 from research.reporting.advice.constraints import COSTS, Constraints, columns_for
 from research.reporting.advice.recommend import advise
@@ -34,6 +36,7 @@ from research.reporting.tables.comparison import compare, comparison_table
 from research.reporting.tables.criteria import criteria_tables
 from research.reporting.tables.published import published_table, read_published
 from research.runtime.process import prepare
+from research.sweeps.folder_lock import folder_lock
 
 
 @exit_on_input_error
@@ -48,18 +51,31 @@ def main(arguments: list[str] | None = None) -> int:
     if TestAccessLog(folder).lost:
         what = "nothing but the runs tells which choices saw test"
         print(f"{folder / FILE} is not there: {what}", file=sys.stderr)
+    if options.pack:
+        return _pack(folder)
     if options.check:
         return _check(folder)
     if options.against:
         return _against(folder, options.against)
     if options.advise:
         return _advise(folder, options)
-    if (folder / "runs").is_dir():
+    if RunStore(folder).ids():
         write_prices(folder, prices)
     for layout in write_tables(folder):
         show(layout, Console())
     if options.figures:
         write_figures(folder)
+    return 0
+
+
+def _pack(folder: Path) -> int:
+    """Moves records and predictions into one archive, while no sweep is running there."""
+    store = RunStore(folder)
+    if not store.ids():
+        raise InputError("results", str(folder), "a folder with runs is expected")
+    with folder_lock(folder):
+        archive = store.pack()
+    print(f"{archive} has {len(store.ids())} runs")
     return 0
 
 
@@ -130,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("folder", type=Path, metavar="RESULTS", help="folder with runs/")
     add("--check", action="store_true", help="write nothing; name the files that differ")
+    add("--pack", action="store_true", help="move runs/ and predictions/ into runs.tar.xz")
     add("--figures", action="store_true", help="write figures/ as well, PNG and PDF for print")
     add("--advise", action="store_true", help="write nothing; say which approach to take")
     add("--against", type=Path, help="another such folder, or a file of results/published/")

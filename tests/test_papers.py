@@ -18,7 +18,7 @@ from research.methods.head import Head
 from research.methods.method import add
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.records.weights import load_trained
 from research.runs.stage_cache import StageCache
@@ -319,7 +319,7 @@ def on_tiny_files(config: dict[str, Any], folder: Path, *names: str) -> dict[str
     return {**shrunk(config, folder), "tasks": written, "stage_tasks": elsewhere}
 
 
-def trained_records(folder: Path) -> list[Record]:
+def trained_records(folder: Path) -> list[RunRecord]:
     """Those of rows that use the backbone."""
     return [record for record in RunStore(folder).all() if record.backbone is not None]
 

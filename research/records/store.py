@@ -1,6 +1,7 @@
 """Stores runs: one JSON file per run, written atomically and never replaced silently.
 
-Every record is checked when it is read: its name, its settings, its predictions, its numbers.
+Finished folders may be packed into one archive, see `research.records.archive`. Every
+record is checked when it is read: its name, its settings, its predictions, its numbers.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import record_checksum, run_id, sha256
+from research.records.archive import ARCHIVE, archive_bytes, parse_archive, read_archive
 from research.records.predictions import AnyPredictions, parse_answers
 from research.records.schema import (
     UNTESTED,
@@ -28,6 +30,7 @@ class RunStore:
     """The runs of one results folder: `runs/<id>.json` and `predictions/<id>.csv`, and for further
     splits `predictions/<id>.<split>.csv`.
 
+    A file that is missing is looked up in the folder's archive. New runs are written as files.
     Raises InputError if the folder is a file.
     """
 
@@ -43,11 +46,19 @@ class RunStore:
 
     def has(self, id: str) -> bool:
         """Whether a record of this id is stored."""
-        return self._path(id).exists()
+        return self._path(id).exists() or _record_name(id) in read_archive(self.folder)
 
     def ids(self) -> list[str]:
         """The ids of all stored runs, sorted."""
-        return sorted(path.stem for path in (self.folder / "runs").glob("*.json"))
+        archived = {
+            Path(name).stem for name in read_archive(self.folder) if name.startswith("runs/")
+        }
+        return sorted(archived | {path.stem for path in (self.folder / "runs").glob("*.json")})
+
+    def has_predictions(self) -> bool:
+        """Whether predictions of any run are stored."""
+        archived = any(name.startswith("predictions/") for name in read_archive(self.folder))
+        return archived or any((self.folder / "predictions").glob("*.csv"))
 
     def all(self) -> list[RunRecord]:
         """All records, each checked as by `load`, sorted by id."""
@@ -64,7 +75,7 @@ class RunStore:
         InputError naming the file and the field that is wrong.
         """
         path = self._path(id)
-        content = _read_json(path)
+        content = _parse_json(self._content(_record_name(id)), path)
         record = RunRecord.from_json(_without_checksum(content), str(path))
         for name, value in (("run_id", record.run_id), ("settings", run_id(record.settings))):
             if value != id:
@@ -98,7 +109,7 @@ class RunStore:
         _check_splits(stored, path)
         for split, table in contents.items():
             check_metrics(stored, table, path, split)
-        if path.exists():
+        if self.has(stored.run_id):
             _check_addition(self.read(stored.run_id), stored, path)
         for split, table in contents.items():
             write_atomically(self.folder / prediction_file(stored.run_id, split), table)
@@ -107,19 +118,47 @@ class RunStore:
         return stored
 
     def _path(self, id: str) -> Path:
-        return self.folder / "runs" / f"{id}.json"
+        return self.folder / _record_name(id)
+
+    def pack(self) -> Path:
+        """Moves the records and predictions into the archive; returns its path.
+
+        Every run is checked first, and the archive is read back before any file is deleted.
+        """
+        records, archived = self.all(), read_archive(self.folder)
+        names = [_record_name(record.run_id) for record in records]
+        names += [prediction_file(r.run_id, split) for r in records for split in r.predictions]
+        files = {name: self._content(name) for name in names}
+        path = self.folder / ARCHIVE
+        if files != archived:
+            content = archive_bytes(files)
+            _check_same(parse_archive(content, str(path)), files, path)
+            write_atomically(path, content)
+        _check_same(read_archive(self.folder), files, path)
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
+        for folder in (self.folder / "runs", self.folder / "predictions"):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        return path
+
+    def _content(self, name: str) -> bytes:
+        """A file of the folder, or of its archive; raises InputError where neither has it."""
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            archived = read_archive(self.folder)
+            if isinstance(error, FileNotFoundError) and name in archived:
+                return archived[name]
+            raise InputError("file", str(self.folder / name), f"cannot be read: {error}") from error
 
     def _predictions(self, record: RunRecord, split: str) -> AnyPredictions:
         """The predictions on a split, checked against the record."""
         path, file = self._path(record.run_id), prediction_file(record.run_id, split)
-        field = f"{path}: predictions.{split}"
-        try:
-            content = (self.folder / file).read_bytes()
-        except OSError as error:
-            raise InputError(field, file, f"cannot be read: {error}") from error
-        digest = record.predictions[split]
+        content, digest = self._content(file), record.predictions[split]
         if sha256(content) != digest:
-            raise InputError(field, digest, f"{WRONG_CONTENT}: {file} has another sha256")
+            allowed = f"{WRONG_CONTENT}: {file} has another sha256"
+            raise InputError(f"{path}: predictions.{split}", digest, allowed)
         return check_metrics(record, content, path, split)
 
 
@@ -138,11 +177,20 @@ def check_metrics(record: RunRecord, content: bytes, path: Path, split: str) -> 
     return predictions
 
 
-def _read_json(path: Path) -> Any:
+def _record_name(id: str) -> str:
+    return f"runs/{id}.json"
+
+
+def _parse_json(content: bytes, path: Path) -> Any:
     try:
-        return parse_strict_json(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return parse_strict_json(content)
+    except ValueError as error:
         raise InputError(str(path), str(error), "a run record in JSON is expected") from error
+
+
+def _check_same(archived: Mapping[str, bytes], files: Mapping[str, bytes], path: Path) -> None:
+    if archived != files:
+        raise InputError("archive", str(path), "it differs from the files, so none is deleted")
 
 
 def _without_checksum(content: Any) -> Any:

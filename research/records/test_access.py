@@ -18,6 +18,7 @@ from research.common.files import write_atomically
 from research.common.hashing import canonical, record_checksum, run_id
 from research.common.json_io import parse_json
 from research.records.schema import CellKey, RunRecord
+from research.records.store import RunStore
 
 if TYPE_CHECKING:  # JAX and transformers are not needed to read a log
     from research.experiments.plan import Run
@@ -94,7 +95,7 @@ class TestAccessLog:
     @property
     def lost(self) -> bool:
         """Whether the file is missing although runs were evaluated on test."""
-        return not self.path.is_file() and has_predictions(self.path.parent)
+        return not self.path.is_file() and RunStore(self.path.parent).has_predictions()
 
     def all(self) -> list[TestAccess]:
         """All entries, the first one first; none where there is no file."""
@@ -172,11 +173,6 @@ class TestAccessLog:
     @cached_property
     def _identities(self) -> set[str]:
         return {access.identity for access in self.all()}
-
-
-def has_predictions(folder: Path) -> bool:
-    """Whether a results folder has predictions, so that test was seen."""
-    return any((folder / "predictions").glob("*.csv"))
 
 
 def accesses_of(records: Iterable[RunRecord], tests: Mapping[str, str]) -> list[TestAccess]:

@@ -232,5 +232,5 @@ def test_prompts_of_every_kind_in_a_sweep(config: dict[str, Any], roomy: Path, t
     )
     assert {r.notes.demonstrations for r in rows["nearest, trained"]} == {2}
     assert all(r.status == "finished" for name in rows for r in rows[name])
-    before, after = (rows[name][0]["metrics"]["dev"] for name in ("nearest", "nearest, trained"))
+    before, after = (rows[name][0].metrics["dev"] for name in ("nearest", "nearest, trained"))
     assert after["loss"] < before["loss"]

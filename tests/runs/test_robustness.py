@@ -11,13 +11,14 @@ from research.common.errors import InputError
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.experiments.experiment import Experiment
 from research.models.backbone import load_backbone, load_tokenizer
+from research.records.schema import RunRecord, prediction_file
 from research.records.store import RunStore
 from research.reporting.build import check_tables
 from research.runs.costs.measured import switch_seconds
 from research.runs.held_out_text import as_long, own_text, read_held_out, task_text
 from research.runtime.devices import Devices
 from research.runtime.memory import peak_bytes
-from research.stats.groups import agreement
+from research.stats.groups import GroupScore, agreement
 from tests.films import WORDS, films, run, settings, write_csv
 from tests.tiny import text_loss_of
 
@@ -79,16 +80,16 @@ def results(tiny: Path, folder: Path, losses: list[int]) -> Path:
         return run(prepared(tiny, folder), folder / "results")
 
 
-def records(results: Path, tested: bool = True) -> list[dict[str, Any]]:
+def records(results: Path, tested: bool = True) -> list[RunRecord]:
     found = RunStore(results).all()
-    return [record for record in found if (record.tested) == tested]
+    return [record for record in found if record.tested == tested]
 
 
 def test_only_tested_runs_meet_what_is_like_test(results: Path):
     assert len(records(results)) == 2 * 5 and records(results, tested=False)
     for record in records(results, tested=False):
-        assert set(record.metrics) == {"train", "dev", "test"}
-        assert not {"robustness", "language_model"} & set(record)
+        assert set(record.metrics) == {"train", "dev"}
+        assert record.robustness is None and record.forgetting is None
         assert not list((results / "predictions").glob(f"{record.run_id}*"))
     for record in records(results):
         assert set(record.metrics) == {"train", "dev", "test", "ood", "paraphrases"}
@@ -98,14 +99,14 @@ def test_only_tested_runs_meet_what_is_like_test(results: Path):
 def test_predictions_of_all_splits_are_evidence(results: Path):
     record = next(r for r in records(results) if r.approach == "full")
     for split, items in (("ood", 12), ("paraphrases", 24)):
-        file = results / record.prediction_file(split)
+        file = results / prediction_file(record.run_id, split)
         lines = file.read_text().splitlines()[1:]
         right = [line.split(",")[1] == line.split(",")[2] for line in lines]
         assert len(right) == items
         assert record.metrics[split]["accuracy"] == pytest.approx(np.mean(right))
     content = file.read_text()
     file.write_text(content.replace("good,bad", "good,good").replace("bad,good", "bad,bad"))
-    with pytest.raises(InputError, match="is not the file it was"):
+    with pytest.raises(InputError, match="has another sha256"):
         RunStore(results).read(record.run_id)
     file.write_text(content)
 
@@ -114,15 +115,15 @@ def test_groups_and_other_words_come_from_the_stored_predictions(results: Path):
     store = RunStore(results)
     for record in records(results):
         _, predictions = store.load(record.run_id)
-        assert predictions is not None
+        assert predictions is not None and record.robustness is not None
         right = predictions.predicted == predictions.gold
         new = np.array([row[3] == "new" for row in rows_of_test()])
         groups = record.robustness.groups
         assert set(groups) == {"label", "length", "group"}
-        assert groups["group"]["new"] == {"score": pytest.approx(right[new].mean()), "count": 8}
+        assert groups["group"]["new"] == GroupScore(pytest.approx(right[new].mean()), 8)
         good = predictions.gold == list(predictions.labels).index("good")
-        assert groups["label"]["good"]["score"] == pytest.approx(right[good].mean())
-        other = results / record.prediction_file("paraphrases")
+        assert groups["label"]["good"].score == pytest.approx(right[good].mean())
+        other = results / prediction_file(record.run_id, "paraphrases")
         told = [line.split(",")[2] for line in other.read_text().splitlines()[1:]]
         before = np.array([predictions.labels[i] for i in predictions.predicted])
         assert record.robustness.paraphrases == agreement(before, np.array(told))
@@ -148,15 +149,14 @@ def test_what_is_left_of_general_ability(results: Path, tiny: Path, folder: Path
     begin = np.asarray(backbone.params["embed/embedding"])[[tokenizer.bos_token_id]]
     expected = text_loss_of(backbone.model, backbone.params, texts[:48], begin)
     for record in records(results):
-        found = record.get("language_model")
-        if record.backbone is None:
-            assert found is None
-        elif record.approach == "zero-shot":
-            assert found["before"] == found["after"] == pytest.approx(expected, rel=1e-5)
-            assert found["removable"]
-        else:
-            assert found["before"] != found["after"]
-            assert found["removable"] == (record.approach == "soft")
+        losses = record.forgetting
+        assert (losses is None) == (record.backbone is None)
+        if losses is not None and record.approach == "zero-shot":
+            assert losses.before == losses.after == pytest.approx(expected, rel=1e-5)
+            assert losses.removable
+        elif losses is not None:
+            assert losses.before != losses.after
+            assert losses.removable == (record.approach == "soft")
 
 
 def test_the_task_is_compared_with_passages_as_long(results: Path, tiny: Path, folder: Path):
@@ -171,7 +171,7 @@ def test_the_task_is_compared_with_passages_as_long(results: Path, tiny: Path, f
     assert tokenizer.decode(texts.tokens[0, : texts.length[0]]) == task.train[0].fields["text"]
     for record in records(results):
         if record.backbone is not None:
-            assert {"task", "as_long"} < set(record.forgetting)
+            assert record.forgetting and record.forgetting.task and record.forgetting.as_long
 
 
 def test_what_a_tested_run_costs(results: Path, tiny: Path):
@@ -179,12 +179,12 @@ def test_what_a_tested_run_costs(results: Path, tiny: Path):
     for record in records(results):
         costs = record.costs
         if record.approach == "zero-shot":
-            assert costs["switch_seconds"] == 0.0 and costs["train_flops"] == 0.0
+            assert costs.switch_seconds == 0.0 and costs.train_flops == 0.0
         elif record.backbone is not None:
-            assert 0 < costs["switch_seconds"] < 1
-            assert costs["train_flops"] == record.notes.steps[0] * costs["step_flops"]
-            memory = costs["memory"]
-            assert costs["peak_bytes"] == peak_bytes(memory) > 4 * whole
+            assert costs.switch_seconds and 0 < costs.switch_seconds < 1
+            assert costs.train_flops == record.notes.steps[0] * (costs.step_flops or 0)
+            assert costs.memory and costs.peak_bytes
+            assert costs.peak_bytes == peak_bytes(vars(costs.memory)) > 4 * whole  # pyright: ignore
     peaks = {r.approach: r.costs.peak_bytes for r in records(results)}
     assert peaks["full"] > peaks["soft"] and peaks["zero-shot"] is None
     assert peak_bytes({"argument_bytes": 5}) is None

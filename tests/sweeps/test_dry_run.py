@@ -11,7 +11,7 @@ from rich.console import Console
 
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
-from research.records.schema import Record
+from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.reporting.render.terminal import show
 from research.reporting.tables.dry_run import dry_run_table, duration
@@ -39,9 +39,9 @@ def quickstart() -> dict[str, DryRunRow]:
 
 
 @pytest.fixture(scope="module")
-def records() -> dict[str, list[Record]]:
+def records() -> dict[str, list[RunRecord]]:
     """The committed records by approach."""
-    found: dict[str, list[Record]] = {}
+    found: dict[str, list[RunRecord]] = {}
     for record in RunStore(RESULTS).all():
         found.setdefault(record.approach, []).append(record)
     return found

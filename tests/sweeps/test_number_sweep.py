@@ -8,6 +8,7 @@ import pytest
 from research.common.errors import InputError
 from research.models.backbone import load_backbone, save_backbone
 from research.records.predictions import NumberPredictions, parse_numbers
+from research.records.schema import Robustness
 from research.records.store import RunStore
 from research.stats.intervals import influences, variance
 from tests import films
@@ -81,8 +82,8 @@ def test_a_head_of_one_output_that_the_backbone_came_with(tmp_path: Path):
     assert isinstance(found, NumberPredictions) and np.ptp(found.predicted) > 0
     assert found.gold.tolist() == [i % 5 / 4 for i in range(20)]
     assert record.metrics["test"] == pytest.approx(found.metrics(), abs=1e-6)
-    assert record.robustness == {"groups": {}, "paraphrases": None}
-    assert records["most common target"]["metrics"]["test"]["pearson"] == 0
+    assert record.robustness == Robustness()
+    assert records["most common target"].metrics["test"]["pearson"] == 0
     table = (results / "table.md").read_text()
     assert "Pearson's correlation on test in percent" in table and "seeds agree" not in table
     with pytest.raises(InputError, match="its head has 2 outputs, the task asks for 1"):

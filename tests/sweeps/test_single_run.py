@@ -9,6 +9,7 @@ import pytest
 import research.sweeps.single_run as one_run
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
+from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.records.weights import load_trained
 from research.sweeps.single_run import RunRequest, train_run
@@ -20,11 +21,11 @@ def train(config: dict[str, Any], folder: Path, shown: list[str], **wanted: Any)
     return train_run(Experiment.parse(config), folder, RunRequest(**wanted), shown.append)
 
 
-def untested(record: dict[str, Any]) -> dict[str, Any]:
+def untested(record: RunRecord) -> dict[str, Any]:
     """What a record says of its training."""
-    names = ("approach", "trial", "seed", "status", "history", "cohort", "settings", "data")
+    names = ("approach", "trial", "seeds", "status", "history", "cohort", "settings", "data")
     dev = {split: record.metrics[split] for split in ("train", "dev")}
-    return {name: record[name] for name in names} | {"metrics": dev}
+    return {name: getattr(record, name) for name in names} | {"metrics": dev}
 
 
 def test_a_run_alone_is_the_run_of_a_sweep(
@@ -53,7 +54,7 @@ def test_a_run_alone_is_the_run_of_a_sweep(
 def test_a_seed_that_only_the_chosen_trial_runs_with(swept: Path, config: dict, tmp_path: Path):
     """Its record names the cohort of the later seeds."""
     [later] = [record for record in by_row(swept)["few-shot"] if record.seed == 2]
-    draw = later["trial"]["draw"]
+    draw = later.trial["draw"]
     record = train(config, tmp_path, [], approach="few-shot", trial=draw, seed=2)
     assert untested(record) == untested(later)
 

@@ -130,7 +130,7 @@ def test_a_kill_between_records_changes_nothing(
 
 def test_a_lost_record_comes_back_and_the_others_stay(swept: Path, config: dict, tmp_path: Path):
     shutil.copytree(swept, tmp_path, dirs_exist_ok=True)
-    lost = by_row(swept)["LoRA"][0]["run_id"]
+    lost = by_row(swept)["LoRA"][0].run_id
     before = {path.name: path.read_bytes() for path in (tmp_path / "runs").iterdir()}
     (tmp_path / "runs" / f"{lost}.json").unlink()
     (tmp_path / "runs" / f".{lost}.json.1.tmp").write_text("{")
@@ -194,7 +194,7 @@ def test_a_second_stage_goes_on_from_the_first(config: dict, swept: Path, tmp_pa
     width = load_backbone(config["backbone"]).model.config.width
     for seed, one in alone.items():
         first, second = both[seed].history
-        assert [first] == one.history and len(second) == len(first)
+        assert (first,) == one.history and len(second) == len(first)
         added = both[seed].costs.trained_params - one.costs.trained_params
         assert added == 2 * width
         assert both[seed].costs.added_tokens == 2
@@ -207,7 +207,7 @@ def test_leaves_cut_over_devices_give_the_same_runs(config: dict, swept: Path, t
     whole = {record.run_id: record for record in by_row(swept)["LoRA"]}
     for record in by_row(cut)["LoRA"]:
         metrics = record.metrics["dev"]
-        assert metrics == pytest.approx(whole[record.run_id]["metrics"]["dev"], abs=1e-4)
+        assert metrics == pytest.approx(whole[record.run_id].metrics["dev"], abs=1e-4)
 
 
 def test_a_run_that_diverges_is_stored_and_not_chosen(config: dict, tmp_path: Path):
@@ -242,11 +242,11 @@ def test_demonstrations_come_from_train_alone(swept: Path, config: dict):
 
 def test_the_records_tell_how_they_came_about(swept: Path, config: dict):
     record = next(r for r in by_row(swept)["LoRA"] if r.tested)
-    assert record.backbone.name == config["backbone"]
-    assert record.data.keys() == {"task_checksum", "split_checksum"}
+    assert record.backbone and record.backbone.name == config["backbone"]
+    assert record.data.task_checksum and record.data.split_checksum
     assert record.costs.trained_params * 4 == record.costs.stored_bytes > 0
-    assert record.costs.step_flops > 0 and record.costs.train_seconds > 0
-    assert record.notes.steps == [4] and len(record.history[0]) == 2
+    assert record.costs.step_flops and record.costs.train_seconds
+    assert record.notes.steps == (4,) and len(record.history[0]) == 2
     assert record.provenance.libraries["jax"] and record.provenance.hardware.device_count
     assert record.configuration.approach["stages"][0]["method"]["rank"] == 2
     assert np.isfinite(list(record.metrics["dev"].values())).all()

@@ -224,7 +224,7 @@ def test_a_record_that_is_not_what_it_was(
     assert f"run_id is '{other}': the file is named {tested}." in refused(config, folder)
     record.write_text(content)
     (predictions / f"{tested}.csv").write_text("item,gold,predicted\n")
-    assert "content is not" in refused(config, folder)
+    assert "content of the run record was changed" in refused(config, folder)
 
 
 def test_a_damaged_record_is_found_before_what_is_missing_is_run(
@@ -243,7 +243,7 @@ def test_a_damaged_record_is_found_before_what_is_missing_is_run(
     ("flag", "said"),
     [
         ("--config.schedule.stepz=5", 'Did you mean "steps" instead of "stepz"?'),
-        (f"--config.task={NO_FILES}", "file is 'no.csv': no such file."),
+        (f"--config.task={NO_FILES}", "file is 'no.csv': no such file"),
     ],
 )
 def test_the_command_line(flag: str, said: str, tmp_path: Path):

@@ -28,19 +28,19 @@ def test_an_encoder_by_masks_and_by_a_head(tmp_path: Path):
     every = load_backbone(config["backbone"])
     width = every.model.config.width
     whole = sum(leaf.size for leaf in every.params.values())
-    counts = {name: records[name]["costs"]["trained_params"] for name in records}
+    counts = {name: records[name].costs.trained_params for name in records}
     assert counts["zero-shot"] == 0
     assert counts["soft prompt + head"] == 3 * width + 2 * width + 2
     # This checkpoint has no pooler, so a head on the first position has a layer of its own.
     assert counts["full + head"] == whole + width * width + width + 2 * width + 2
-    assert records["soft prompt + head"]["costs"]["added_tokens"] == 3
+    assert records["soft prompt + head"].costs.added_tokens == 3
     assert all(record.metrics["test"] for record in records.values())
     # What is kept of a run is what it trained, and nothing of a prompt.
-    kept = load_trained(tmp_path / "results", records["soft prompt + head"]["run_id"])
+    kept = load_trained(tmp_path / "results", records["soft prompt + head"].run_id)
     assert kept.keys() == {"soft_prompt:/prompt", "head:/kernel", "head:/bias"}
     assert sum(leaf.size for leaf in kept.values()) == counts["soft prompt + head"]
     with pytest.raises(InputError, match="its trained leaves were not kept"):
-        load_trained(tmp_path / "results", records["zero-shot"]["run_id"])
+        load_trained(tmp_path / "results", records["zero-shot"].run_id)
 
 
 @pytest.mark.thorough
@@ -61,7 +61,7 @@ def test_a_head_of_another_task_goes_with_its_stage(tmp_path: Path):
     config["regimes"] = ("2-shot",)
     records = by_row(films.run(config, tmp_path / "results"))
     assert {record.task for record in records.values()} == {"films"}
-    kept = load_trained(tmp_path / "results", records["row"]["run_id"])
+    kept = load_trained(tmp_path / "results", records["row"].run_id)
     heads = {path: leaf.shape for path, leaf in kept.items() if path.startswith("head:")}
     width = load_backbone(config["backbone"]).model.config.width
     assert heads == {"head:/kernel": (width, 2), "head:/bias": (2,)}
@@ -75,9 +75,9 @@ def test_t5_reads_the_prompt_and_writes_the_label(tmp_path: Path):
     ]
     config = prepared(tmp_path, "t5", ("eos",), approaches)
     records = by_row(films.run(config, tmp_path / "results"))
-    losses = {name: records[name]["metrics"]["dev"]["loss"] for name in records}
+    losses = {name: records[name].metrics["dev"]["loss"] for name in records}
     assert np.isfinite(list(losses.values())).all() and len(set(losses.values())) == len(losses)
-    assert records["few-shot"]["notes"]["demonstrations"] == 2
+    assert records["few-shot"].notes.demonstrations == 2
     assert not (tmp_path / "results/trained").exists()
 
 

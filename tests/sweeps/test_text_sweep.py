@@ -9,6 +9,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.records.predictions import TextPredictions
+from research.records.schema import prediction_file
 from research.records.store import RunStore
 from research.reporting.build import check_tables
 from research.reporting.grid.grid import Grid, read_grid
@@ -102,14 +103,14 @@ def test_the_table_stands_on_runs_and_texts(texts: Path):
 def test_every_text_is_kept(texts: Path, tmp_path: Path):
     texts = Path(shutil.copytree(texts, tmp_path / "copy"))
     [record] = runs_of(texts, "target of the nearest input")
-    assert "loss" not in record.metrics["dev"] and record.labels == []
+    assert "loss" not in record.metrics["dev"] and record.labels == ()
     _, kept = RunStore(texts).load(record.run_id)
     assert isinstance(kept, TextPredictions)
     assert kept.references == tuple((f"it is {label}",) for _, label in films.films(40, 48))
     assert set(kept.outputs) <= {"it is good", "it is bad"}
-    file = texts / record.predictions["file"]
+    file = texts / prediction_file(record.run_id, "test")
     file.write_text(file.read_text().replace("it is good", "it is god", 1))
-    with pytest.raises(InputError, match="is not the file it was"):
+    with pytest.raises(InputError, match="has another sha256"):
         RunStore(texts).load(record.run_id)
 
 

@@ -140,7 +140,7 @@ FITS = dict(length=6, width=64, dtype="bfloat16", drops=False, device=H100)
         ({"device": SimpleNamespace(platform="cpu")}, False),
         ({"device": None}, False),  # the one that the tests run on
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, bool) else " ".join(value) or "plain",
 )
 def test_it_is_taken_where_the_kernel_runs(changed, taken, monkeypatch):
     one = {**FITS, **changed}

@@ -11,7 +11,7 @@ import research
 
 HEAVY = ("jax", "transformers", "flax", "datasets", "sklearn")
 LEAN = ("common", "stats", "tasks", "records")
-SCRIPTS = ("scale", "sweep", "train")
+SCRIPTS = ("report", "scale", "sweep", "train")
 
 
 def loaded_by(code: str) -> str:

@@ -1,45 +1,25 @@
-"""The data report of an experiment: a survey of each task, kept in data.json beside the runs."""
+"""Checks the data of an experiment before training."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from research.common.config import build, resolved
-from research.common.files import write_atomically
-from research.common.json_io import read_json
 from research.common.tokenizer import Tokenizer
 from research.evaluation.answer_kinds.select import answer_kind
 from research.experiments.experiment import Experiment
 from research.models.model import Model
+from research.records.data_report import DataReport, read_data_report
 from research.runs.data import room
 from research.tasks.data_checks import (
     Found,
     Lengths,
-    TaskDataReport,
-    report_summary,
     task_data_report,
-    warnings,
 )
 from research.tasks.data_checks.checks import SHOWN
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.encoding.truncation import token_ids
 from research.tasks.task import Task
-
-FILE = "data.json"
-
-
-@dataclass(frozen=True)
-class DataReport:
-    """backbone: whose tokens lengths are counted in; None where none was at hand. max_tokens: the
-    experiment's. tasks: a survey of each.
-    """
-
-    backbone: str | None
-    max_tokens: int | None
-    tasks: tuple[TaskDataReport, ...]
 
 
 def check_data(
@@ -65,28 +45,6 @@ def check_data(
             known[task.checksum] = task_data_report(task, lengths)
         found.append(known[task.checksum])
     return DataReport(backbone, experiment.max_tokens, tuple(found))
-
-
-def read_data_report(folder: Path) -> DataReport | None:
-    """What the folder has, None without a data.json. Raises InputError for a damaged one."""
-    file = folder / FILE
-    if not file.is_file():
-        return None
-    return build(DataReport, read_json(file), str(file))
-
-
-def write_data_report(folder: Path, surveys: DataReport) -> None:
-    """Writes data.json, whole or not at all."""
-    text = json.dumps(resolved(surveys), indent=1, ensure_ascii=False)
-    write_atomically(folder / FILE, f"{text}\n".encode())
-
-
-def lines(surveys: DataReport) -> list[str]:
-    """A line for each task, and one for each warning."""
-    told = []
-    for one in surveys.tasks:
-        told += [report_summary(one), *(f"  warning: {warning}" for warning in warnings(one))]
-    return told
 
 
 def _route(experiment: Experiment, model: Model) -> Route:

@@ -15,9 +15,10 @@ from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, cells
 from research.methods.method import Leaves
 from research.models.backbone import load_model, load_tokenizer, model_of
+from research.records.data_report import DataReport
 from research.runs.costs.flops import rate
 from research.runs.costs.parameter_counts import ParameterCounts, backbone_shapes, parameter_counts
-from research.sweeps.data_report import DataReport, check_data
+from research.sweeps.data_report import check_data
 from research.sweeps.time_estimate import TimeEstimate, key_of, recorded
 from research.tasks.task import Outline, Task, TaskSettings
 

@@ -9,11 +9,12 @@ from rich.console import Console
 
 from research.experiments.experiment import Experiment
 from research.experiments.plan import cells
+from research.records.data_report import report_lines, write_data_report
 from research.records.store import RunStore
 from research.records.test_access import TestAccessLog
 from research.runs.context import RunContext, open_context
 from research.sweeps.cell_runner import CellRun
-from research.sweeps.data_report import check_data, lines, write_data_report
+from research.sweeps.data_report import check_data
 from research.sweeps.executor import Executor, LocalExecutor, RunExecutor
 from research.sweeps.folder_lock import folder_lock
 from research.sweeps.process_pool import ProcessPool
@@ -45,7 +46,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
                 experiment, tasks.values(), context.backbone.model, context.tokenizer, folder
             )
             write_data_report(folder, looked)
-            for line in lines(looked):
+            for line in report_lines(looked):
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
             for run in every:
                 context.stage_cache.expect(run.stages)

@@ -2,8 +2,8 @@
 
 import shutil
 
+from research.records.data_report import DataReport, write_data_report
 from research.reporting.build import build_tables, check_tables, write_tables
-from research.sweeps.data_report import DataReport, write_data_report
 from research.tasks.data_checks import Found, Lengths, Part, TaskDataReport
 
 CARDS = {"card numbers": Found(2, (3, 70))}

@@ -14,9 +14,10 @@ from research.experiments.experiment import Experiment
 from research.experiments.prices import Prices, read_prices, write_prices
 from research.models.backbone import load_tokenizer
 from research.models.llama.model import Decoder
+from research.records.data_report import read_data_report, report_lines, write_data_report
 from research.records.store import RunStore
 from research.sweeps import data_report
-from research.sweeps.data_report import check_data, lines, read_data_report, write_data_report
+from research.sweeps.data_report import check_data
 from research.sweeps.sweep import sweep
 from research.tasks.data_checks import Found
 from tests.films import films
@@ -78,7 +79,7 @@ def test_it_is_shown_before_the_first_run(config, swept, tmp_path):
     sweep(Experiment.parse(config), folder, console)
     stored = read_data_report(folder)
     assert stored is not None
-    assert console.file.getvalue().splitlines()[: len(lines(stored))] == lines(stored)  # pyright: ignore
+    assert console.file.getvalue().splitlines()[: len(report_lines(stored))] == report_lines(stored)  # pyright: ignore
 
 
 def test_a_damaged_report_is_a_sentence(tmp_path):

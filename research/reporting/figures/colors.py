@@ -8,7 +8,6 @@ et al. (2009) simulate them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from research.methods import METHODS
 from research.records.schema import RunRecord
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
@@ -90,4 +89,6 @@ def family_of(record: RunRecord) -> MethodFamily:
         return PROMPTS
     if len(names) > 1:
         return SEVERAL
+    from research.methods import METHODS  # needs JAX, which --help should not load
+
     return BY_NAME[METHODS[names[0]].family] if names[0] in METHODS else OTHER

@@ -6,10 +6,10 @@ It is made from data.json alone, which a sweep writes before anything is trained
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from research.records.data_report import FILE, read_data_report
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
-from research.sweeps.data_report import FILE, read_data_report
 from research.tasks.data_checks import Found, Part, TaskDataReport, warnings
 
 NOTES = (

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from research.records.data_report import report_lines
 from research.reporting.format import MISSING, RANGE, byte_size, spread
 from research.reporting.table import Table, TableCell
 from research.runs.costs.parameter_counts import ParameterCounts
-from research.sweeps.data_report import lines
 from research.sweeps.dry_run import DryRun, DryRunRow
 from research.sweeps.time_estimate import ASSUMED
 
@@ -72,7 +72,7 @@ def _notes(forecast: DryRun) -> list[str]:
     if forecast.assumed:
         names = ", ".join(forecast.assumed)
         notes.append(f"Texts not at hand are taken to have {ASSUMED} tokens: {names}.")
-    return [*notes, *lines(forecast.surveys)]
+    return [*notes, *report_lines(forecast.surveys)]
 
 
 def percent_of(number: float) -> str:

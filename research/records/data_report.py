@@ -1,0 +1,52 @@
+"""Reads and writes the data report of a results folder, `data.json`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from research.common.config import build, resolved
+from research.common.files import write_atomically
+from research.common.json_io import read_json
+from research.tasks.data_checks import TaskDataReport, report_summary, warnings
+
+FILE = "data.json"
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """The checks of an experiment's data.
+
+    Attributes:
+        backbone: name of the backbone whose tokenizer counts lengths; None without a tokenizer.
+        max_tokens: the experiment's limit on tokens per row; None for none.
+        tasks: the report of each task.
+    """
+
+    backbone: str | None
+    max_tokens: int | None
+    tasks: tuple[TaskDataReport, ...]
+
+
+def read_data_report(folder: Path) -> DataReport | None:
+    """The report of a results folder; None where it has none.
+
+    Raises InputError for a damaged file.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    return build(DataReport, read_json(file), str(file))
+
+
+def write_data_report(folder: Path, report: DataReport) -> None:
+    """Writes data.json atomically."""
+    text = json.dumps(resolved(report), indent=1, ensure_ascii=False)
+    write_atomically(folder / FILE, f"{text}\n".encode())
+
+
+def report_lines(report: DataReport) -> list[str]:
+    """A line for each task and one for each warning."""
+    lines = []
+    for task in report.tasks:
+        lines += [report_summary(task), *(f"  warning: {text}" for text in warnings(task))]
+    return lines

@@ -48,8 +48,7 @@ COLUMNS = (
 
 
 def build_tables(folder: Path) -> tuple[tuple[Table, ...], dict[str, bytes]]:
-    """The layouts of scores and of searches, for the terminal, and the content of each file by
-    name.
+    """The tables for the terminal (scores, prompt searches), and the content of each file by name.
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
@@ -81,9 +80,9 @@ def build_tables(folder: Path) -> tuple[tuple[Table, ...], dict[str, bytes]]:
         table,
         {
             "Costs": several["costs"],
-            "How each approach was tuned": several["tuning"],
+            "Tuning": several["tuning"],
             "Data efficiency": several["data_efficiency"],
-            "Where the variance comes from": several["seeds"],
+            "Variance by source": several["seeds"],
             "Prompts": [one for one in (searches,) if one is not None],
             "Data": [one for one in (survey,) if one is not None],
         },
@@ -96,7 +95,7 @@ def build_tables(folder: Path) -> tuple[tuple[Table, ...], dict[str, bytes]]:
 
 
 def write_tables(folder: Path) -> tuple[Table, ...]:
-    """Writes the files into the results folder, each of them whole or not at all."""
+    """Writes the files of a results folder, each atomically."""
     layouts, files = build_tables(folder)
     for name, content in files.items():
         write_atomically(folder / name, content)
@@ -104,7 +103,7 @@ def write_tables(folder: Path) -> tuple[Table, ...]:
 
 
 def check_tables(folder: Path) -> list[str]:
-    """The names of the files that are missing or differ from what the runs give."""
+    """The names of files that are missing or differ from the tables built from the runs."""
     _, files = build_tables(folder)
     return [
         name
@@ -114,7 +113,7 @@ def check_tables(folder: Path) -> list[str]:
 
 
 def table_csv(grid: Grid) -> str:
-    """One line per cell and metric; scores as fractions, seconds in the median of the runs."""
+    """A line for each cell and metric; scores are fractions, costs medians over the runs."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

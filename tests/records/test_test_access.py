@@ -71,7 +71,7 @@ def test_a_second_look_with_another_choice_is_marked_though_runs_are_deleted(
     run(with_rate(alone, 0.2), tmp_path)
     assert times(tmp_path) == (2, 1)
     table = (tmp_path / "table.md").read_text()
-    assert "§ test seen more than once" in table and "LoRA, films, 4-shot 2 times" in table
+    assert "§ Evaluated on test more than once" in table and "LoRA, films, 4-shot 2 times" in table
     assert "‡§" in table and r"\S{}" in (tmp_path / "table.tex").read_text()
     # The file lost, its runs still tell of their own look; and a sweep begins it anew.
     (tmp_path / FILE).unlink()
@@ -151,5 +151,5 @@ def test_versions_of_the_code_are_counted_and_not_marked(swept: Path, tmp_path: 
     assert len(looks.all()) == 6 == len(TestAccessLog(tmp_path).all())
     assert json.loads((tmp_path / FILE).read_text().splitlines()[-1])["code_version"] == 2
     table = build_tables(tmp_path)[1]["table.md"].decode()
-    assert "Test seen by several versions of the code: LoRA, films, 4-shot by 2." in table
+    assert "Evaluated on test by several versions of the code: LoRA, films, 4-shot by 2." in table
     assert "§" not in table

@@ -46,15 +46,17 @@ def test_paired_where_both_answered_the_same_items(finished, other):
     found = compare(ours, theirs, NAMES)
     pairs = {pair.first.key: pair for pair in found.pairs}
     same = pairs["LoRA", "sentiment", "500"]
-    assert same.how == "the same runs" and same.gap == MeanDifference(0, 0, 0) and not same.beyond
+    assert (
+        same.how == "the same runs" and same.gap == MeanDifference(0, 0, 0) and not same.significant
+    )
     worse = pairs["LoRA", "sentiment", "16-shot"]
     first, second = (one.influence["accuracy"] for one in (worse.first, worse.second))
-    assert worse.gap.mean == pytest.approx((first - second).mean()) and worse.beyond
-    assert worse.how == "paired on 5 seeds and the items"
+    assert worse.gap.mean == pytest.approx((first - second).mean()) and worse.significant
+    assert worse.how == "paired, 5 seeds and the items"
     assert found.only[1] == (("ours alone", "topic_50%", "16-shot"),)
     assert len(found.only[0]) == len(ours.tested()) - 2
     text = "\n".join(comparison_table(found).notes)
-    assert "1 of 2 differences are beyond noise" in text
+    assert "1 of 2 differences are significant" in text
     assert "Only in theirs: on topic_50%, 16-shot: ours alone." in text
     assert "chosen trial (1 of 2)" in text
 
@@ -121,7 +123,7 @@ def test_a_paper_s_number_beside_ours(tmp_path):
         assert mean == 15.0
         widths[row] = high - low
     assert widths["head, films, 500"] > 2 * widths["LoRA, films, 500"]
-    assert "taken as exact" in layout.notes[1]
+    assert "treated as exact" in layout.notes[1]
 
 
 def test_the_committed_numbers_can_be_read(finished, tmp_path):
@@ -133,7 +135,7 @@ def test_the_committed_numbers_can_be_read(finished, tmp_path):
     base = [s for s in hu.scores if s.task == "cola" and s.backbone == "FacebookAI/roberta-base"]
     assert {s.score: s.printed for s in base} == {0.636: None, 0.634: 0.012}
     assert {s.metric for s in base} == {"matthews"}
-    with pytest.raises(InputError, match="no approach and task of ours is among its numbers"):
+    with pytest.raises(InputError, match="it has no number for our approaches and tasks"):
         published_table(read_grid(finished), hu)
     (tmp_path / "broken.json").write_text("{}")
     with pytest.raises(InputError, match=r"a file of results/published/ is expected \(KeyError"):

@@ -51,14 +51,14 @@ def test_all_that_is_known_is_shown(folder):
         "trained parameters": "1.0 k",
         "stored per task": "4.0 kB",
         "added at inference parameters": "1.0 k",
-        "a request tokens": "40",
-        "a request keys and values": "46.5 kB",
+        "per request tokens": "40",
+        "per request keys and values": "46.5 kB",
         "switching milliseconds": MISSING,
     }
     assert training["LoRA"] == {
-        "FLOPs a step compiled": "300.0 M",
-        "FLOPs a step by formula": "120.0 M",
-        "FLOPs a step ratio": "2.50",
+        "FLOPs per step compiled": "300.0 M",
+        "FLOPs per step by formula": "120.0 M",
+        "FLOPs per step ratio": "2.50",
         "memory weights": "2.0 MB",  # 2,000,000 - 8004
         "memory optimizer": "8.0 kB",
         "memory activations": "8.0 MB",
@@ -68,7 +68,7 @@ def test_all_that_is_known_is_shown(folder):
     }
     assert set(training["majority class"].values()) == {MISSING, "3.0"}
     last = cost_tables(read_grid(folder), Prices())[-1]
-    assert last.notes[-1].endswith("more than 2 times: LoRA, sentiment, 16-shot 2.50.")
+    assert last.notes[-1].endswith("by more than a factor of 2: LoRA, sentiment, 16-shot 2.50.")
 
 
 def test_money_by_hand(folder):

@@ -15,7 +15,7 @@ def figures(layout, row):
 
 def test_every_row_has_nine_figures_or_a_reason(finished):
     layouts = criteria_tables(read_grid(finished))
-    assert [layout.title.split(" on ")[1] for layout in layouts] == [
+    assert [layout.title.split("criteria, ")[1] for layout in layouts] == [
         "sentiment, 500 examples",
         "topic_50%, 500 examples",
     ]

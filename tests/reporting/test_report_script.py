@@ -101,7 +101,7 @@ def test_advice_and_comparisons_are_printed(sweep, capsys):
     out = capsys.readouterr().out
     assert "take LoRA" in out and "3 such tasks: 147.5 kB" in out and "nine criteria" in out
     assert main([folder, "--against", folder]) == 0
-    assert "0 of 6 differences are beyond noise" in capsys.readouterr().out
+    assert "0 of 6 differences are significant" in capsys.readouterr().out
 
 
 def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, capsys):

@@ -25,7 +25,7 @@ def test_only_columns_with_values_are_shown(finished):
         "topic_50%, 500 examples",
     ]
     for layout in layouts:
-        assert layout.heads == (("worst", "group"), ("seeds", "agree"))
+        assert layout.heads == (("worst", "group"), ("agreement", "of seeds"))
         assert len(layout.rows) == 4 and len(layout.baselines) == 2
     assert [bool(layout.notes) for layout in layouts] == [False, False, False, True]
 
@@ -43,7 +43,7 @@ def test_agreement_and_the_worst_label_by_hand(finished):
     shown = columns(robustness_tables(grid)[0])["LoRA"]
     assert shown == {
         "worst group": f"{100 * min(by_label):.1f} (label {name})",
-        "seeds agree": f"{100 * agree:.1f}",
+        "agreement of seeds": f"{100 * agree:.1f}",
     }
 
 
@@ -84,25 +84,25 @@ def test_all_that_is_measured_is_shown(full):
     (layout,) = robustness_tables(read_grid(full))
     shown = columns(layout)
     zero, lora, majority = (shown[n] for n in ("zero-shot prompt", "LoRA", "majority class"))
-    assert zero | {"seeds agree": "", "train-dev gap": ""} == {
+    assert zero | {"agreement of seeds": "", "train-dev gap": ""} == {
         "worst group": "70.0 (group old)",  # the mean of .9 and .5; nine positives are too few
         "train-dev gap": "",
-        "seeds agree": "",
-        "other words agree": "91.0",
+        "agreement of seeds": "",
+        "agreement of paraphrases": "91.0",
         "held-out loss": "+0.55",
         "switching milliseconds": "0.40",
         "peak memory": "12.3 MB",
         "training FLOPs": "1.5 P",
     }
     assert zero["train-dev gap"] == "+12.5"
-    assert lora["held-out loss"] == "+0.55 (stays)"
+    assert lora["held-out loss"] == "+0.55 (permanent)"
     assert majority["held-out loss"] == majority["peak memory"] == MISSING
     notes = " ".join(layout.notes)
-    assert "is 4.12 nats a token on the task's texts and 2.25 on held-out text" in notes
-    assert "Out of domain" not in notes and "(stays): the backbone itself is changed" in notes
+    assert "is 4.12 nats per token on the task's inputs, and 2.25 on held-out text" in notes
+    assert "Out of domain" not in notes and "(permanent): the backbone itself was changed" in notes
     content = build_tables(full)[1]
-    assert b"## sentiment, 16-shot: what each costs" in content["table.md"]
-    assert b"+0.55 (stays)" in content["table.tex"] and content["table.tex"].isascii()
+    assert b"## sentiment, 16-shot: robustness and costs" in content["table.md"]
+    assert b"+0.55 (permanent)" in content["table.tex"] and content["table.tex"].isascii()
 
 
 def test_why_there_is_no_language_model_loss(sweep):
@@ -110,5 +110,5 @@ def test_why_there_is_no_language_model_loss(sweep):
     sweep.cell(0, 0, 0, forgetting=Forgetting(undefined="it has no words"), notes=notes)
     (layout,) = robustness_tables(read_grid(sweep.folder))
     assert layout.notes[0] == "No held-out loss: it has no words."
-    assert layout.notes[1].endswith("in other words, cut to fit: zero-shot prompt 3.")
+    assert layout.notes[1].endswith("paraphrases truncated to fit: zero-shot prompt 3.")
     assert not any("held-out" in head for head in layout.heads)

@@ -61,10 +61,10 @@ def test_the_table_of_a_finished_sweep(finished):
 def test_footnotes_say_how_the_numbers_came_about(finished):
     notes = "\n".join(score_table(read_grid(finished)).notes)
     assert "accuracy (sentiment) and macro F1 (topic_50%) on test in percent" in notes
-    assert "mean over seeds and, in brackets, the 95 % interval over seeds and test items." in notes
-    assert "Bold: the group that cannot be told apart from the best" in notes
+    assert "mean over seeds with the 95 % interval over seeds and test items in brackets." in notes
+    assert "Bold: not significantly different from the best" in notes
     assert "3 for LoRA, full fine-tuning" in notes and "1 for zero-shot prompt" in notes
-    for absent in ("†", "‡", "Diverged", "cut", "Unfinished", "differ in", "Left out"):
+    for absent in ("†", "‡", "Diverged", "truncated", "Unfinished", "differ in", "Left out"):
         assert absent not in notes
 
 
@@ -77,7 +77,7 @@ def test_what_is_missing_is_a_dash_and_what_is_provisional_is_marked(sweep):
     assert "†" not in zero[0] and zero[1].endswith(" †‡")
     assert lora[0].endswith(" †") and lora[1] == MISSING
     notes = "\n".join(layout.notes)
-    assert "† provisional" in notes and "‡ one seed: the interval covers the test items" in notes
+    assert "† Provisional" in notes and "‡ One seed: the interval covers the test items" in notes
 
 
 @pytest.mark.parametrize(("seeds", "mark"), [(1, " †‡"), (4, " †"), (5, "]")])
@@ -88,7 +88,7 @@ def test_fewer_than_five_seeds_are_marked_but_ranked(sweep, seeds, mark):
     layout = score_table(read_grid(sweep.folder))
     assert all(row[0].endswith(mark) for row in texts(layout).values())
     assert [entries[0].best for _, entries in layout.rows] == [False, True]
-    assert ("† provisional: fewer than 5 seeds" in "\n".join(layout.notes)) == (seeds < 5)
+    assert ("† Provisional: fewer than 5 seeds" in "\n".join(layout.notes)) == (seeds < 5)
 
 
 def test_costs_that_were_not_measured_are_a_dash(sweep):
@@ -100,7 +100,7 @@ def test_a_correlation_may_leave_0_to_100(sweep):
     sweep.cell(4, 0, 0, metric="matthews")
     [scores, *_] = score_table(read_grid(sweep.folder)).notes
     assert "Matthews' correlation on test in percent" in scores
-    assert scores.endswith("test items; correlations are from -100 to 100.")
+    assert scores.endswith("in brackets; correlations range from -100 to 100.")
 
 
 def test_troubles_are_footnotes(sweep):
@@ -118,8 +118,8 @@ def test_troubles_are_footnotes(sweep):
     sweep.run(2, 0, 0, 2, 0, tested=False, status="diverged")
     layout = score_table(read_grid(sweep.folder))
     notes = "\n".join(layout.notes)
-    assert "Diverged runs, of all of a cell's runs: LoRA, sentiment, 16-shot 1 of 8." in notes
-    assert "Texts cut to fit the context: zero-shot prompt, sentiment, 16-shot 3." in notes
+    assert "Diverged runs, among all runs of a cell: LoRA, sentiment, 16-shot 1 of 8." in notes
+    assert "Texts truncated to fit the context: zero-shot prompt, sentiment, 16-shot 3." in notes
     assert "Unfinished: LoRA, sentiment, 16-shot." in notes
     assert "jax 0.10.2, 0.10.3; 2 kinds of machine" in notes
 

@@ -81,7 +81,7 @@ def test_a_diverged_rate_is_the_worst_and_makes_no_noise(searched):
 
 def test_the_table(searched):
     (layout,) = tuning_tables(read_grid(searched.folder))
-    assert layout.title == "sentiment, 16-shot: how each was tuned"
+    assert layout.title == "sentiment, 16-shot: tuning"
     shown = columns(layout)
     assert shown["few-shot prompt"] == {
         "trials ": "2",
@@ -112,8 +112,8 @@ def test_the_table(searched):
         }
     )
     near = f"{100 * tolerance_of(searched):.1f}"
-    assert layout.notes[0] == f"Plateau: within {near} points of the best rate."
-    assert not any("least or the greatest tried:" in note for note in layout.notes)
+    assert layout.notes[0] == f"Tolerance of the plateau: {near} points."
+    assert not any("lowest or highest tried:" in note for note in layout.notes)
 
 
 def tolerance_of(sweep):
@@ -125,7 +125,7 @@ def test_a_best_rate_at_the_end_is_told(sweep):
         for seed in range(2):
             run(sweep, trial, seed, 0.9 - 0.1 * trial)
     (layout,) = tuning_tables(read_grid(sweep.folder))
-    assert layout.notes[1] == "The best rate is the least or the greatest tried: LoRA (0.0001)."
+    assert layout.notes[1] == "The best rate is the lowest or highest tried: LoRA (0.0001)."
     assert columns(layout)["LoRA"]["runs not learned"] == "0 of 6"
 
 
@@ -133,7 +133,7 @@ def test_all_searches_have_a_place_in_files(finished, sweep):
     grid, (_, files) = read_grid(finished), build_tables(finished)
     layouts = tuning_tables(grid)
     assert [len(layout.rows) + len(layout.baselines) for layout in layouts] == [6] * 4
-    assert files["tuning.md"].count(b"how each was tuned") == 4
+    assert files["tuning.md"].count(b": tuning") == 4
     assert [len(layout.notes) > 2 for layout in layouts] == [False, False, False, True]
     assert files["tuning.tex"].isascii() and b"$\\geq$" in files["tuning.tex"]
     sweep.cell(2, 0, 0, skip=lambda trial, seed: trial == 2)

@@ -85,7 +85,7 @@ def test_a_head_of_one_output_that_the_backbone_came_with(tmp_path: Path):
     assert record.robustness == Robustness()
     assert records["most common target"].metrics["test"]["pearson"] == 0
     table = (results / "table.md").read_text()
-    assert "Pearson's correlation on test in percent" in table and "seeds agree" not in table
+    assert "Pearson's correlation on test in percent" in table and "agreement" not in table
     with pytest.raises(InputError, match="its head has 2 outputs, the task asks for 1"):
         films.run(plain, tmp_path / "other")
 

@@ -1,4 +1,4 @@
-"""Cells that came about otherwise than those beside them: where a table compares unlike things."""
+"""Finds cells that were produced under different conditions than others of their column or row."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,8 @@ from research.reporting.grid.provenance import FACTS
 def differing(grid: Grid) -> list[str]:
     """A sentence for each fact and column, and each fact and row, in which cells differ.
 
-    Named are those that differ from what most have; which is right is for the reader to say. A row
-    is looked at only for what no column tells already.
+    The sentence names the cells that differ from the majority. Rows are reported only for cells
+    that no column has named.
     """
     lines, named = [], set()
     for column in grid.columns:
@@ -28,7 +28,7 @@ def differing(grid: Grid) -> list[str]:
 
 
 def _odd(cells: Sequence[ResultCell], where: str) -> Iterator[tuple[str, list[ResultCell], str]]:
-    """(fact, the cells that are not as most are, the sentence)."""
+    """(fact, cells that differ from the majority, sentence) for each fact that differs."""
     for fact, value in FACTS.items():
         groups: dict[str, list[ResultCell]] = defaultdict(list)
         for cell in cells:
@@ -37,9 +37,13 @@ def _odd(cells: Sequence[ResultCell], where: str) -> Iterator[tuple[str, list[Re
             continue
         usual = max(groups, key=lambda text: len(groups[text]))
         others = {text: group for text, group in groups.items() if text != usual}
-        told = "; ".join(
+        differing = "; ".join(
             f"{', '.join('/'.join(cell.key) for cell in group)}: {text}"
             for text, group in others.items()
         )
         odd = [cell for group in others.values() for cell in group]
-        yield fact, odd, f"{fact} differs in {where}, {len(groups[usual])} have {usual}: {told}"
+        yield (
+            fact,
+            odd,
+            f"{fact} differs in {where}, {len(groups[usual])} have {usual}: {differing}",
+        )

@@ -1,4 +1,4 @@
-"""Whether what is stored is what the stored predictions give: every run, every cell."""
+"""Recomputes every run and cell from the stored predictions."""
 
 import statistics
 from pathlib import Path
@@ -12,8 +12,12 @@ from research.stats.groups import group_scores
 
 
 class Recomputed(NamedTuple):
-    """runs, files: how many records and files of predictions were read. damaged: a sentence for
-    each run whose record, predictions or metrics are not what they were.
+    """The result of reading every run.
+
+    Attributes:
+        runs: number of records.
+        files: number of files of predictions.
+        damaged: a sentence for each run whose record, predictions or metrics were changed.
     """
 
     runs: int
@@ -22,7 +26,7 @@ class Recomputed(NamedTuple):
 
 
 def recompute_runs(folder: Path) -> Recomputed:
-    """Reads every run: its digests, and each split's metrics anew from its predictions."""
+    """Reads every run, verifies its checksums and recomputes the metrics of each split."""
     store, files, damaged = RunStore(folder), 0, []
     ids = store.ids()
     for id in ids:
@@ -34,10 +38,9 @@ def recompute_runs(folder: Path) -> Recomputed:
 
 
 def recompute_cells(grid: Grid) -> list[str]:
-    """A sentence for each cell whose scores, or whose scores by label, are not those of its runs.
+    """A sentence for each cell whose scores, or scores by label, differ from its records.
 
-    The table's scores come from the predictions; here they are compared with what each run noted
-    when it was made.
+    The table's scores come from the predictions; the records hold those of the time of the run.
     """
     return [line for cell in grid.tested() for line in (*_scores(cell), *_groups(cell))]
 
@@ -49,9 +52,9 @@ def _scores(cell: ResultCell) -> list[str]:
         noted = [value for value in stored if value is not None]
         if len(noted) < len(cell.runs):
             continue
-        mean, found = statistics.fmean(noted), cell.score(metric).score
-        if not abs(mean - found) <= TOLERANCE:
-            lines.append(f"{', '.join(cell.key)}: {metric} is {mean:.6f} by its runs, {found:.6f}")
+        stored, score = statistics.fmean(noted), cell.score(metric).score
+        if not abs(stored - score) <= TOLERANCE:
+            lines.append(f"{', '.join(cell.key)}: {metric} is {score:.6f}, stored {stored:.6f}")
     return lines
 
 

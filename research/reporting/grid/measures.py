@@ -1,4 +1,4 @@
-"""What the runs of a cell say beside their score, as texts; None where they say nothing."""
+"""Measures of a cell beside its score, as texts; None where they were not measured."""
 
 import statistics
 from collections import defaultdict
@@ -83,7 +83,7 @@ def forgetting(cell: ResultCell) -> str | None:
     if rise is None:
         return None
     permanent = any(run.forgetting and not run.forgetting.removable for run in cell.runs)
-    return f"{rise:+.2f}{' (stays)' if permanent else ''}"
+    return f"{rise:+.2f}{' (permanent)' if permanent else ''}"
 
 
 def switching(cell: ResultCell) -> str | None:

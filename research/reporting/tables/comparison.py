@@ -1,4 +1,4 @@
-"""Two results folders, cell by cell: which differences are beyond noise."""
+"""Compares two results folders cell by cell and tests the differences."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,15 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Pair:
-    """The same approach, task and regime in both. gap: the first's score less the second's. p: of
-    no difference. how: what the test pairs. beyond: whether p falls, corrected for all pairs.
+    """The same approach, task and regime in both folders.
+
+    Attributes:
+        first: cell of the first folder.
+        second: cell of the second folder.
+        gap: score of the first minus score of the second.
+        p: p value of no difference.
+        how: how the test pairs the runs.
+        significant: whether the difference is significant, corrected for all pairs.
     """
 
     first: ResultCell
@@ -29,13 +36,19 @@ class Pair:
     gap: MeanDifference
     p: float
     how: str
-    beyond: bool = False
+    significant: bool = False
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """pairs: in the order of the first. only: what the first, and the second, has alone. unlike:
-    keys of both whose scores are of different metrics. facts: in what the pairs differ besides.
+    """The comparison of two results folders.
+
+    Attributes:
+        names: names of the two folders.
+        pairs: cells of both, in the order of the first.
+        only: cells that only the first, and only the second, has.
+        unlike: cells of both whose metrics differ.
+        facts: further differences between the pairs, such as code versions.
     """
 
     names: tuple[str, str]
@@ -46,7 +59,7 @@ class Comparison:
 
 
 def compare(first: Grid, second: Grid, names: tuple[str, str]) -> Comparison:
-    """Every cell that both have tested; raises InputError where there is none."""
+    """Compares the cells that both have tested; raises InputError where there are none."""
     ours, theirs = _tested(first), _tested(second)
     shared = [key for key in ours if key in theirs]
     if not shared:
@@ -58,7 +71,7 @@ def compare(first: Grid, second: Grid, names: tuple[str, str]) -> Comparison:
     return Comparison(
         names,
         tuple(
-            Pair(**{**vars(pair), "beyond": falls})
+            Pair(**{**vars(pair), "significant": falls})
             for pair, falls in zip(pairs, fallen, strict=True)
         ),
         (
@@ -75,11 +88,11 @@ def _tested(grid: Grid) -> dict[CellKey, ResultCell]:
 
 
 def _pair(first: ResultCell, second: ResultCell) -> Pair:
-    """Paired on the seeds that both have if they answered the same items, else as two samples."""
+    """Paired on the common seeds where both answered the same items, else unpaired."""
     ids = [[run.run_id for run in cell.runs] for cell in (first, second)]
     same = all(
-        np.array_equal(one.gold, other.gold)
-        for one, other in zip(first.predictions[:1], second.predictions[:1], strict=True)
+        np.array_equal(ours.gold, theirs.gold)
+        for ours, theirs in zip(first.predictions[:1], second.predictions[:1], strict=True)
     ) and _data(first) == _data(second)
     seeds = [seed for seed in first.seeds if seed in second.seeds]
     if same and seeds:
@@ -88,7 +101,7 @@ def _pair(first: ResultCell, second: ResultCell) -> Pair:
             for cell in (first, second)
         )
         gap, p = MeanDifference.of(ours - theirs)
-        how = "the same runs" if ids[0] == ids[1] else f"paired on {len(seeds)} seeds and the items"
+        how = "the same runs" if ids[0] == ids[1] else f"paired, {len(seeds)} seeds and the items"
         return Pair(first, second, gap, p, how)
     gap, p = _welch(*(cell.influence[cell.headline] for cell in (first, second)))
     how = "unpaired: no seed in common" if same else "unpaired: other items"
@@ -96,8 +109,8 @@ def _pair(first: ResultCell, second: ResultCell) -> Pair:
 
 
 def _welch(ours: np.ndarray, theirs: np.ndarray) -> tuple[MeanDifference, float]:
-    """Of two influence matrices that share nothing: their two-way variances add up, with degrees of
-    freedom after Welch (1947). Where they share items it says too little rather than too much.
+    """The difference of two independent influence matrices: the sum of their two-way variances,
+    with degrees of freedom after Welch (1947). It is conservative where they share items.
     """
     (v, f), (w, g) = variance(ours), variance(theirs)
     total = float(v + w)
@@ -110,14 +123,14 @@ def _data(cell: ResultCell) -> str:
 
 
 def _facts(pairs: Sequence[Pair]) -> list[str]:
-    """In what the runs of the pairs differ, and in how many."""
-    found = []
+    """Facts in which the runs of pairs differ, and in how many pairs."""
+    differing = []
     others = {"backbone": _backbone, "settings": _settings, "chosen trial": _trial}
     for name, value in {**FACTS, **others}.items():
         count = sum(value(pair.first) != value(pair.second) for pair in pairs)
         if count:
-            found.append(f"{name} ({count} of {len(pairs)})")
-    return found
+            differing.append(f"{name} ({count} of {len(pairs)})")
+    return differing
 
 
 def _trial(cell: ResultCell) -> str:
@@ -133,46 +146,47 @@ def _backbone(cell: ResultCell) -> str:
     return "none" if backbone is None else backbone.checksum
 
 
-def comparison_table(found: Comparison) -> Table:
-    """A line for each cell that both have, in the order of the first."""
-    heads = (*found.names, "difference", "beyond noise", "test")
+def comparison_table(comparison: Comparison) -> Table:
+    """A row for each cell of both folders, in the order of the first."""
+    heads = (*comparison.names, "difference", "significant", "test")
     return Table(
-        title=f"{found.names[0]} against {found.names[1]}",
+        title=f"{comparison.names[0]} against {comparison.names[1]}",
         heads=tuple((head, "") for head in heads),
         scores=len(heads),
-        rows=tuple((", ".join(pair.first.key), _entries(pair)) for pair in found.pairs),
+        rows=tuple((", ".join(pair.first.key), _entries(pair)) for pair in comparison.pairs),
         baselines=(),
-        notes=tuple(_notes(found)),
+        notes=tuple(_notes(comparison)),
     )
 
 
 def _entries(pair: Pair) -> tuple[TableCell, ...]:
     scores = (percent(cell.score(cell.headline)) for cell in (pair.first, pair.second))
-    beyond = "yes" if pair.beyond else "no"
-    return tuple(map(TableCell, (*scores, pair.gap.text(), beyond, pair.how)))
+    significant = "yes" if pair.significant else "no"
+    return tuple(map(TableCell, (*scores, pair.gap.text(), significant, pair.how)))
 
 
-def _notes(found: Comparison) -> Iterator[str]:
-    beyond = sum(pair.beyond for pair in found.pairs)
+def _notes(comparison: Comparison) -> Iterator[str]:
+    significant = sum(pair.significant for pair in comparison.pairs)
     yield (
-        f"{beyond} of {len(found.pairs)} differences are beyond noise (t tests, Holm-corrected, "
-        "5 %). Difference: the first less the second, in points, with its own 95 % interval."
+        f"{significant} of {len(comparison.pairs)} differences are significant (t tests, "
+        "Holm-corrected, 5 %). Difference: first minus second, in points, with its own 95 % "
+        "interval."
     )
     yield (
-        "Paired: of runs with the same seed on the same test items. Unpaired: the two-way variances"
-        " of both add up (Welch's degrees of freedom)."
+        "Paired: runs with the same seed on the same test items. Unpaired: sum of the two-way "
+        "variances of both, with Welch's degrees of freedom."
     )
-    if found.facts:
-        yield f"The pairs differ in more than chance: {', '.join(found.facts)}."
-    for name, keys in zip(found.names, found.only, strict=True):
+    if comparison.facts:
+        yield f"The pairs also differ in: {', '.join(comparison.facts)}."
+    for name, keys in zip(comparison.names, comparison.only, strict=True):
         if keys:
             yield f"Only in {name}: {_named(keys)}."
-    if found.unlike:
-        yield f"Scored by different metrics, so left out: {_named(found.unlike)}."
+    if comparison.unlike:
+        yield f"Left out, since their metrics differ: {_named(comparison.unlike)}."
 
 
 def _named(keys: Sequence[CellKey]) -> str:
-    """The approaches that have the same columns stand together."""
+    """The cells in words; approaches with the same columns are named together."""
     columns: dict[str, list[str]] = defaultdict(list)
     for approach, *column in keys:
         columns[approach].append(", ".join(column))

@@ -1,8 +1,4 @@
-"""The cost ledger: what each approach takes to train, to keep and to answer with.
-
-A table per task and regime, from records alone; `—` where older code did not write something that
-does not follow from the rest either.
-"""
+"""Cost tables: cost of storage, inference and training of each approach, by task and regime."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -17,19 +13,20 @@ from research.reporting.grid.measures import switching
 from research.reporting.table import Table, TableCell
 from research.reporting.tables.robustness import Column
 
-# Attention scores, which the formula leaves out, are as many operations as all kernels only in rows
-# six times as long as the model is wide; what differs by more than twice is counted otherwise.
+# The formula leaves out attention scores, which take as many operations as all kernels only in rows
+# six times as long as the model is wide. A larger ratio points to another way of counting.
 FAR = 2.0
 HOUR = 3600
 
 
 def cost_tables(grid: Grid, prices: Prices) -> list[Table]:
-    """Two tables for each task and regime with tested runs: what is kept and what a request takes,
-    and what training takes. The notes of either stand below its last.
+    """Two tables for each task and regime with tested runs: storage and inference, and training.
+
+    Notes are below the last table of each kind.
     """
     parts = (
-        ("what is kept and what a request takes", KEPT, []),
-        ("what training takes", (*TRAINING, *_money(prices)), _far(grid)),
+        ("cost of storage and inference", STORAGE, []),
+        ("cost of training", (*TRAINING, *_money(prices)), _far(grid)),
     )
     shown = [where for where in grid.columns if any(grid.cell(row, where) for row in grid.rows)]
     return [
@@ -52,14 +49,14 @@ def _table(
         row: tuple(TableCell(column.text(cell) or MISSING) for column in columns)
         for row, cell in cells.items()
     }
-    told = [column.note for column in columns if column.note]
+    column_notes = [column.note for column in columns if column.note]
     return Table(
         title=f"{where[0]}, {amount(where[1])}: {what}",
         heads=tuple((column.head, column.unit) for column in columns),
         scores=0,
         rows=tuple(line for line in lines.items() if line[0] not in grid.baselines),
         baselines=tuple(line for line in lines.items() if line[0] in grid.baselines),
-        notes=() if others is None else (*told, *others),
+        notes=() if others is None else (*column_notes, *others),
     )
 
 
@@ -87,57 +84,57 @@ def _memory(part: str, run: RunRecord) -> float | None:
 
 
 def ratio(cell: ResultCell) -> float | None:
-    """FLOPs of a step as compiled, over those of the formula."""
+    """Compiled FLOPs of a step divided by those of the formula."""
     compiled, formula = (_median(cell, _cost(name)) for name in ("step_flops", "formula_flops"))
     return compiled / formula if compiled and formula else None
 
 
 def _compiling(cell: ResultCell) -> str | None:
-    """The most that one of the runs took: later ones find the programs compiled."""
+    """The maximum over the runs: later runs find the programs compiled."""
     known = cell.known(lambda run: run.costs.compile_seconds)
     return time(max(known)) if known else None
 
 
 def _far(grid: Grid) -> Sequence[str]:
-    """Which rows' FLOPs are not those of the formula."""
-    found = {cell.key: value for cell in grid.tested() if (value := ratio(cell))}
+    """A note on the cells whose compiled FLOPs differ much from the formula."""
+    ratios = {cell.key: value for cell in grid.tested() if (value := ratio(cell))}
     far = [
         f"{', '.join(key)} {value:.2f}"
-        for key, value in found.items()
+        for key, value in ratios.items()
         if not 1 / FAR <= value <= FAR
     ]
-    told = f"FLOPs as compiled and by formula differ by more than {FAR:.0f} times: "
-    return [f"{told}{'; '.join(far)}."] if far else []
+    note = f"Compiled and analytic FLOPs differ by more than a factor of {FAR:.0f}: "
+    return [f"{note}{'; '.join(far)}."] if far else []
 
 
 def _money(prices: Prices) -> list[Column]:
-    """The columns of what has a price."""
+    """The columns of costs in money."""
     columns = []
     if (hour := prices.per_hour) is not None:
 
-        def one(run: RunRecord) -> float | None:
+        def one_run(run: RunRecord) -> float | None:
             seconds = run.costs.all_train_seconds
             return None if seconds is None else hour * seconds * run.device_count / HOUR
 
-        def searched(cell: ResultCell) -> str | None:
-            spent = _median(cell, one)
+        def all_runs(cell: ResultCell) -> str | None:
+            spent = _median(cell, one_run)
             return None if spent is None else money(spent * cell.ran)
 
         note = (
-            f"Money: {hour:g} per device hour for training, scoring dev and compiling; of one run, "
-            "and of all runs that chose and tested it (their number times the median). Scoring "
-            "prompts alone is not timed."
+            f"Money: {hour:g} per device hour of training, scoring dev and compilation, for one "
+            "run and for all runs of the cell (their number times the median). Scoring a prompt "
+            "without training is not timed."
         )
         columns += [
-            Column("money", "one run", partial(_text, one, money), note),
-            Column("money", "all runs", searched),
+            Column("money", "one run", partial(_text, one_run, money), note),
+            Column("money", "all runs", all_runs),
         ]
     if (example := prices.per_example) is not None:
 
         def labels(run: RunRecord) -> float | None:
             return example * (run.n_train + run.notes.n_dev)
 
-        note = f"Labels: {example:g} per example of train and dev; those of test measure alone."
+        note = f"Labels: {example:g} per training and dev example; test examples are not counted."
         columns.append(Column("money", "labels", partial(_text, labels, money), note))
     return columns
 
@@ -147,59 +144,59 @@ def money(amount: float) -> str:
     return f"{amount:.3g}" if amount < 1 else f"{amount:,.2f}"
 
 
-KEPT = (
+STORAGE = (
     Column(
         "trained",
         "parameters",
         partial(_text, _cost("trained_params"), count),
-        "All are medians over the tested runs.",
+        "Medians over the tested runs.",
     ),
     Column("stored", "per task", partial(_text, _cost("stored_bytes"), byte_size)),
     Column(
         "added at inference",
         "parameters",
         partial(_text, _cost("added_params"), count),
-        "Added at inference: parameters that stand beside the backbone, so that each request meets "
-        "them too; what is merged or trained in place adds none.",
+        "Added at inference: parameters beside the backbone that every request uses. Merged "
+        "adapters and backbone parameters trained in place add none.",
     ),
     Column(
-        "a request",
+        "per request",
         "tokens",
         partial(_text, _cost("request_tokens"), lambda tokens: f"{tokens:.0f}"),
-        "A request: positions before the answer, demonstrations and soft prompts among them, and "
-        "the bytes of their keys and values; an encoder alone keeps none.",
+        "Per request: tokens before the answer, including demonstrations and soft prompts, and "
+        "bytes of their keys and values. An encoder-only model caches none.",
     ),
-    Column("a request", "keys and values", partial(_text, _cost("cache_bytes"), byte_size)),
+    Column("per request", "keys and values", partial(_text, _cost("cache_bytes"), byte_size)),
     Column(
         "switching",
         "milliseconds",
         switching,
-        "Switching to the task: from what it stores in the host's memory to all of it on the "
+        "Switching to the task: time to move its stored parameters from host memory to the "
         "devices.",
     ),
 )
 
 TRAINING = (
     Column(
-        "FLOPs a step",
+        "FLOPs per step",
         "compiled",
         partial(_text, _cost("step_flops"), count),
-        "FLOPs of the widest step of the last stage, as XLA counts them in the compiled program, "
-        "and by formula: two for each weight and token that meets it, as many for each gradient "
-        "that is asked for (Kaplan et al. 2020); without attention scores, norms, the optimizer.",
+        "FLOPs of the widest step of the last stage: counted by XLA in the compiled program, and "
+        "by formula, 2 per weight and token, and as many for each gradient computed (Kaplan et al. "
+        "2020), without attention scores, norms and the optimizer.",
     ),
-    Column("FLOPs a step", "by formula", partial(_text, _cost("formula_flops"), count)),
+    Column("FLOPs per step", "by formula", partial(_text, _cost("formula_flops"), count)),
     Column(
-        "FLOPs a step",
+        "FLOPs per step",
         "ratio",
-        lambda cell: None if (found := ratio(cell)) is None else f"{found:.2f}",
+        lambda cell: None if (value := ratio(cell)) is None else f"{value:.2f}",
     ),
     Column(
         "memory",
         "weights",
         partial(_text, partial(_memory, "weights"), byte_size),
-        "Memory of the compiled step of one run: weights with the batch, the optimizer's state, "
-        "and activations with gradients and all else that is alive at once.",
+        "Memory of one run's compiled step: weights with the batch; optimizer state; activations, "
+        "gradients and other temporaries.",
     ),
     Column("memory", "optimizer", partial(_text, partial(_memory, "optimizer_bytes"), byte_size)),
     Column("memory", "activations", partial(_text, partial(_memory, "activations"), byte_size)),
@@ -207,8 +204,8 @@ TRAINING = (
         "seconds",
         "training",
         partial(_text, _cost("train_seconds"), time),
-        "Seconds: of all steps, of scoring dev between them, and the most that compiling took for "
-        "one of the runs, since later ones find the programs compiled.",
+        "Seconds: all training steps; scoring dev between them; compilation, the maximum over "
+        "runs, since later runs find the programs in the cache.",
     ),
     Column("seconds", "scoring dev", partial(_text, _cost("evaluation_seconds"), time)),
     Column("seconds", "compiling", _compiling),

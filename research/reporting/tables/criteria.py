@@ -1,5 +1,5 @@
-"""The nine criteria by which prompt tuning and fine-tuning are usually compared with adjectives, as
-measured figures.
+"""Nine criteria that comparisons of prompt tuning and fine-tuning usually describe in words, as
+measured numbers.
 """
 
 import math
@@ -26,8 +26,12 @@ ENOUGH = 0.95  # of the best score of the task
 
 @dataclass(frozen=True)
 class CriteriaRow:
-    """An approach on a task. cell: that of the most examples. scores: the mean score by the number
-    of examples, ascending. best: the best mean score of any approach with any number.
+    """An approach on a task.
+
+    Attributes:
+        cell: the cell with the most training examples.
+        scores: mean score by number of training examples, ascending.
+        best: the best mean score of any approach with any number of examples.
     """
 
     cell: ResultCell
@@ -37,8 +41,14 @@ class CriteriaRow:
 
 @dataclass(frozen=True)
 class Criterion:
-    """name: the criterion. unit: of its figure. text: the figure of a subject, `MISSING` in place
-    of what was not measured. note: how it is defined. missing: why it may not be measured.
+    """One criterion.
+
+    Attributes:
+        name: name of the criterion.
+        unit: unit of its value.
+        text: the value of a row, with `MISSING` for what was not measured.
+        note: its definition.
+        missing: why a value can be missing.
     """
 
     name: str
@@ -93,79 +103,80 @@ CRITERIA = (
         "data",
         "examples",
         _data,
-        f"how many examples to train on it takes for {100 * ENOUGH:.0f} % of the best score of the "
-        "task, straight lines between the numbers that were run; ≤ and >: at the least number "
-        "already, not at the most. Examples of dev are not counted.",
+        f"training examples needed for {100 * ENOUGH:.0f} % of the task's best score, by linear "
+        "interpolation between the sizes that were run. ≤: reached at the smallest size; >: not "
+        "reached at the largest. Dev examples are not counted.",
     ),
     Criterion(
         "compute",
         "seconds; FLOPs",
         _compute,
-        "of training one run, without compiling and without the search.",
-        "FLOPs are counted of compiled training steps",
+        "of training one run, without compilation and without the search.",
+        "FLOPs are counted for training steps only",
     ),
     Criterion(
         "accuracy",
         "score on test",
         lambda subject: percent(subject.cell.score(subject.cell.headline)),
-        "the headline metric in percent, with its 95 % interval over seeds and test items.",
+        "the main metric in percent, with the 95 % interval over seeds and test items.",
     ),
     Criterion(
         "complexity",
-        "settings; failed",
+        "trials; failed",
         _complexity,
-        "how many settings were searched through, and how many of all its runs diverged or, of the "
-        "tested ones, were no better on dev than without training.",
+        "number of trials searched; number of runs that diverged or, among the tested runs, were "
+        "no better on dev than without training.",
     ),
     Criterion(
         "maintenance",
-        "bytes a task",
+        "bytes per task",
         lambda subject: _cost(subject, "stored_bytes", byte_size),
-        "what is stored for each task beside the backbone.",
+        "bytes stored per task beside the backbone.",
     ),
     Criterion(
         "adaptability",
         "milliseconds",
         lambda subject: switching(subject.cell) or MISSING,
-        "from what a task stores in the host's memory to all of it on the devices.",
-        "there is nothing to put on a device",
+        "time to move a task's stored parameters from host memory to the devices.",
+        "nothing is moved to a device",
     ),
     Criterion(
         "deployment",
         "tokens; keys and values",
         _deployment,
-        "tokens that it adds to each input; bytes of keys and values of a request, input included.",
-        "the row keeps no keys and values",
+        "tokens added to each input; bytes of keys and values per request, input included.",
+        "no keys and values are cached",
     ),
     Criterion(
         "consistency",
-        "agree; SD",
+        "agreement; SD",
         _consistency,
-        "share of test items with the same answer over all pairs of seeds, in percent; standard "
+        "share of test items with the same answer, over all pairs of seeds, in percent; standard "
         "deviation of the score over seeds, in points.",
-        "it takes two seeds",
+        "it needs two seeds",
     ),
     Criterion(
         "generality",
-        "elsewhere; forgotten",
+        "out of domain; forgetting",
         _generality,
-        "score out of domain and its difference from that on test; rise of the loss on held-out "
-        "text of the backbone's own kind, in nats a token (stays: taking the adapter away does not "
-        "undo it).",
-        "no out-of-domain examples (`ood`) or no held-out text (`held_out`) were given, or the "
-        "row has no language model",
+        "score out of domain and its difference from the test score; increase of the loss on "
+        "held-out text like the backbone's pretraining data, in nats per token (permanent: "
+        "removing the adapter does not undo it).",
+        "no out-of-domain examples (`ood`) or no held-out text (`held_out`), or no language model",
     ),
 )
 
 
 def criteria_tables(grid: Grid, tasks: Collection[str] | None = None) -> list[Table]:
-    """A table for each task with tested runs, or of those given: a row for each approach, a column
-    for each criterion; what the criteria mean is told once, at the end of the last.
+    """A table for each task with tested runs, or for `tasks`: a row for each approach, a column for
+    each criterion. The definitions are notes of the last table.
     """
     tested = distinct(cell.key[1] for cell in grid.tested())
     layouts = [_table(grid, task) for task in tested if tasks is None or task in tasks]
-    told = tuple(f"{one.name.capitalize()}: {one.note}" for one in CRITERIA)
-    last = [replace(layout, notes=(*layout.notes, *told)) for layout in layouts[-1:]]
+    definitions = tuple(
+        f"{criterion.name.capitalize()}: {criterion.note}" for criterion in CRITERIA
+    )
+    last = [replace(layout, notes=(*layout.notes, *definitions)) for layout in layouts[-1:]]
     return [*layouts[:-1], *last]
 
 
@@ -173,11 +184,11 @@ def _table(grid: Grid, task: str) -> Table:
     sizes = {column: _size(grid, column) for column in grid.columns if column[0] == task}
     column = max(sizes, key=lambda column: sizes[column])
     subjects = _subjects(grid, sizes, column)
-    texts = {row: [one.text(subject) for one in CRITERIA] for row, subject in subjects.items()}
-    rows = [(row, tuple(map(TableCell, of))) for row, of in texts.items()]
+    texts = {row: [c.text(subject) for c in CRITERIA] for row, subject in subjects.items()}
+    rows = [(row, tuple(map(TableCell, values))) for row, values in texts.items()]
     return Table(
-        title=f"{grid.name}: nine criteria on {task}, {amount(column[1])}",
-        heads=tuple((one.name, one.unit) for one in CRITERIA),
+        title=f"{grid.name}: nine criteria, {task}, {amount(column[1])}",
+        heads=tuple((criterion.name, criterion.unit) for criterion in CRITERIA),
         scores=5,
         rows=tuple(row for row in rows if row[0] not in grid.baselines),
         baselines=tuple(row for row in rows if row[0] in grid.baselines),
@@ -186,7 +197,7 @@ def _table(grid: Grid, task: str) -> Table:
 
 
 def _size(grid: Grid, column: tuple[str, str]) -> int:
-    """The most examples that a cell of the column was trained on; -1 where none was tested."""
+    """The largest number of training examples in the column; -1 where no cell was tested."""
     cells = (grid.cell(row, column) for row in grid.rows)
     return max((run.n_train for cell in cells if cell for run in cell.runs), default=-1)
 
@@ -194,22 +205,22 @@ def _size(grid: Grid, column: tuple[str, str]) -> int:
 def _subjects(
     grid: Grid, sizes: Mapping[tuple[str, str], int], column: tuple[str, str]
 ) -> dict[str, CriteriaRow]:
-    found, scores = {}, {}
+    largest, scores = {}, {}
     for row in grid.rows:
-        cells = {size: grid.cell(row, of) for of, size in sizes.items()}
-        known = {size: cell for size, cell in sorted(cells.items()) if cell is not None}
-        scores[row] = {size: cell.score(cell.headline).score for size, cell in known.items()}
-        found[row] = grid.cell(row, column)
-    best = max(max(of.values()) for of in scores.values() if of)
-    return {row: CriteriaRow(cell, scores[row], best) for row, cell in found.items() if cell}
+        cells = {size: grid.cell(row, where) for where, size in sizes.items()}
+        tested = {size: cell for size, cell in sorted(cells.items()) if cell is not None}
+        scores[row] = {size: cell.score(cell.headline).score for size, cell in tested.items()}
+        largest[row] = grid.cell(row, column)
+    best = max(max(by_size.values()) for by_size in scores.values() if by_size)
+    return {row: CriteriaRow(cell, scores[row], best) for row, cell in largest.items() if cell}
 
 
 def _missing(texts: Mapping[str, list[str]]) -> list[str]:
-    """Where a figure is missing, and why."""
+    """Notes on missing values and their reasons."""
     notes = []
-    for place, one in enumerate(CRITERIA):
-        rows = [row for row, of in texts.items() if MISSING in of[place]]
+    for index, criterion in enumerate(CRITERIA):
+        rows = [row for row, values in texts.items() if MISSING in values[index]]
         if rows:
             where = "all rows" if len(rows) == len(texts) else ", ".join(rows)
-            notes.append(f"{MISSING} in {one.name}: {one.missing} ({where}).")
+            notes.append(f"{MISSING} in {criterion.name}: {criterion.missing} ({where}).")
     return notes

@@ -1,4 +1,4 @@
-"""The score against the number of examples, and how many examples do as well: tables of a task."""
+"""Data efficiency: how many examples an approach needs for the score of another one."""
 
 import itertools
 import math
@@ -15,20 +15,21 @@ from research.reporting.tables.footnotes import NAMES
 from research.stats.data_efficiency import Equivalent, Learner, equivalent, saved
 
 NEEDED = (
-    "A row is an approach with a number of examples to train on or to show; a column, how many "
-    "another one needs for the same score (Le Scao and Rush 2021): the mean scores over the seeds "
-    "at the sizes that were run, straight lines between them, never falling. < and >: beyond these "
-    "sizes. Examples of dev are not counted.",
-    "[from, to]: where a paired t test over seeds and items cannot tell the two apart at 5 %; "
-    "without: they differ even at the nearest size. Scores mostly rise fastest at first, where a "
-    "straight line asks for too many examples. The interval does not cover that: more sizes do.",
-    "Cells with fewer seeds than the protocol has, and approaches with one size, take no part.",
+    "Each row is an approach with a number of training examples; each column is the number that "
+    "another approach needs for the same score (Le Scao and Rush 2021), from mean scores over "
+    "seeds with linear, non-decreasing interpolation between the sizes that were run. < and >: "
+    "outside these sizes. Dev examples are not counted.",
+    "[from, to]: sizes at which the two are not significantly different (paired t test over seeds "
+    "and items, 5 %); no interval: they differ even at the nearest size. Scores usually rise "
+    "fastest at small sizes, where linear interpolation overestimates the number of examples. The "
+    "interval does not cover this error; more sizes reduce it.",
+    "Cells with fewer seeds than planned and approaches with one size are left out.",
 )
 ONE_SEED = "One seed: the intervals cover the test items only."
 SAVED = (
-    "How many examples fewer the row needs than the column, mean over the scores that both reach "
-    "with the sizes that were run ± half of the 95 % interval over seeds and test items. A dash: "
-    "there are no such scores, or no more than noise apart.",
+    "How many fewer examples the row needs than the column: mean over the scores that both reach "
+    "with the sizes that were run, ± half of the 95 % interval over seeds and test items. Dash: no "
+    "such scores, or no significant range of them.",
 )
 
 
@@ -37,11 +38,11 @@ Line = tuple[str, str, tuple[str, ...]]  # row of the grid, its name in the tabl
 
 
 def data_efficiency_tables(grid: Grid) -> list[Table]:
-    """For each task with several sizes: how many examples do as well, and how many are saved."""
+    """For each task with several sizes: examples needed for equal scores, and examples saved."""
     layouts = []
     for task in distinct(task for task, _ in grid.columns):
-        found = {row: _by_size(grid, row, task) for row in grid.rows}
-        cells = {row: by_size for row, by_size in found.items() if len(by_size) > 1}
+        by_row = {row: _by_size(grid, row, task) for row in grid.rows}
+        cells = {row: by_size for row, by_size in by_row.items() if len(by_size) > 1}
         learners = _learners(cells)
         if len(learners) > 1:
             layouts += [_needed(grid, task, cells, learners), *_saved(grid, task, learners)]
@@ -104,11 +105,11 @@ def _text(found: Equivalent, sizes: Sequence[int]) -> str:
 
 
 def _saved(grid: Grid, task: str, learners: Mapping[str, Learner]) -> list[Table]:
-    """One table, of the rows that share scores with another; none where no two do."""
+    """One table of the rows that share scores with another row; none where no two rows do."""
     pairs = {
         (a, b): saved(learners[a], learners[b]) for a, b in itertools.permutations(learners, 2)
     }
-    known = {pair: f"{one[0]:+.0f} ± {one[1]:.0f}" for pair, one in pairs.items() if one}
+    known = {pair: f"{s[0]:+.0f} ± {s[1]:.0f}" for pair, s in pairs.items() if s}
     sharing = [row for row in learners if any(row in pair for pair in known)]
     if not sharing:
         return []

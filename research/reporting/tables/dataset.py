@@ -1,6 +1,6 @@
-"""The data report of a results folder: data.md, and what of it stands under the table.
+"""The data report as a table, data.md, and its warnings below the score table.
 
-It is made from data.json alone, which a sweep writes before anything is trained.
+It is built from data.json, which a sweep writes before training.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,25 +13,25 @@ from research.reporting.table import Table, TableCell
 from research.tasks.data_checks import Found, Part, TaskDataReport, warnings
 
 NOTES = (
-    "Rows are numbered from 1 in each split; of many the first are named. Case and white space do "
-    "not count; for words, 8-grams and likeness, punctuation does not either.",
-    "repeated: the text stood in an earlier row of the split. other label: the same words stand in "
-    "a row of any split with another label; nearly: of two texts that differ, 80 % of the "
-    "5-character shingles of their beginnings are in both (Jaccard, as Lee et al. 2022 have it for "
-    "5-word shingles of whole texts).",
-    "in train: rows to test on whose text is in train or dev, where draws leave it out; 8-grams: "
-    "rows that share one with train or dev, mostly: at least 70 % of theirs (Chowdhery et al. "
-    "2022).",
-    "Personal data are looked for by their form: e-mail addresses, phone numbers with a country "
-    "code or in the groups 3-3-4, card numbers of 13 to 19 digits whose check digit is right "
-    "(Luhn). Some of it will be none, and names and addresses are not looked for.",
-    "Tokens: of prompts by the first template, without demonstrations; too long: for what the "
-    "backbone has room for beside the label.",
+    "Rows are numbered from 1 in each split; only the first rows are listed. Case and white space "
+    "are ignored; for words, 8-grams and similarity, punctuation too.",
+    "Repeated: the text occurs in an earlier row of the split. Other label: the same words occur "
+    "in a row of any split with another label. Nearly: different texts of which 80 % of the "
+    "5-character shingles at the beginning are shared (Jaccard, as Lee et al. 2022 for 5-word "
+    "shingles of whole texts).",
+    "In train: test rows whose text is in train or dev; sampling leaves it out there. 8-grams: "
+    "rows that share an 8-gram with train or dev; mostly: at least 70 % of their 8-grams "
+    "(Chowdhery et al. 2022).",
+    "Personal data are detected by form: e-mail addresses, phone numbers with a country code or in "
+    "groups 3-3-4, card numbers of 13 to 19 digits with a valid check digit (Luhn). False "
+    "positives are possible; names and postal addresses are not detected.",
+    "Tokens: prompts with the first template, without demonstrations. Too long: longer than fits "
+    "in the context beside the label.",
 )
 
 
 def stored_data_report(folder: Path, grid: Grid) -> tuple[TaskDataReport, ...]:
-    """Those of the folder's data.json that are of the data that the runs met; none without one.
+    """The reports in the folder's data.json about the data of its runs; none without the file.
 
     Raises InputError for a damaged file.
     """
@@ -43,20 +43,20 @@ def stored_data_report(folder: Path, grid: Grid) -> tuple[TaskDataReport, ...]:
 
 
 def data_warnings(surveys: Sequence[TaskDataReport]) -> list[str]:
-    """A footnote for each task whose data call for one."""
+    """A footnote for each task with warnings."""
     told = [(one.task, "; ".join(warnings(one))) for one in surveys]
     return [f"Data of {task}, see {FILE}: {text}." for task, text in told if text]
 
 
 def dataset_tables(surveys: Sequence[TaskDataReport], name: str) -> Table:
-    """A row for each split of each task."""
+    """A table with a row for each split of each task."""
     rows = [
         (f"{one.task}, {split}", tuple(TableCell(text(part)) for _, _, text in COLUMNS))
         for one in surveys
         for split, part in one.parts.items()
     ]
     return Table(
-        title=f"{name}: the data",
+        title=f"{name}: data",
         heads=tuple((head, unit) for head, unit, _ in COLUMNS),
         scores=0,
         rows=tuple(rows),
@@ -66,7 +66,7 @@ def dataset_tables(surveys: Sequence[TaskDataReport], name: str) -> Table:
 
 
 def _rows(surveys: Sequence[TaskDataReport]) -> list[str]:
-    """Where the rows are that warnings count."""
+    """The numbers of the rows that warnings count."""
     found = []
     for one in surveys:
         for split, part in one.parts.items():

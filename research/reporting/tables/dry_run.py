@@ -1,4 +1,4 @@
-"""The forecast of an experiment as a table."""
+"""The dry run of an experiment as a table."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,7 +24,7 @@ HEADS = (
 
 
 def dry_run_table(forecast: DryRun) -> Table:
-    """A line per approach, their total, and what the numbers rest on."""
+    """A row for each approach, the total, and notes."""
     name, backbone = forecast.name, forecast.backbone
     return Table(
         title=f"{name}: the plan for {backbone} of {forecast.parameters:,} parameters",
@@ -52,7 +52,7 @@ def _line(row: DryRunRow) -> tuple[str, ...]:
 
 
 def _total(rows: Sequence[DryRunRow]) -> tuple[str, ...]:
-    """Programs that several approaches share count once."""
+    """The total over approaches; shared programs count once."""
     programs = frozenset().union(*(row.programs for row in rows))
     counts = _counts(sum(r.runs for r in rows), sum(r.cohorts for r in rows), len(programs))
     return (*counts, "", "", "", "", duration(sum(row.seconds for row in rows)))
@@ -61,22 +61,22 @@ def _total(rows: Sequence[DryRunRow]) -> tuple[str, ...]:
 def _notes(forecast: DryRun) -> list[str]:
     recorded = sum(row.recorded for row in forecast.rows)
     notes = [
-        "trained: parameters, those of a classification head apart; share: of all parameters. "
-        "A program is a training step, compiled once for each width of rows.",
-        "Training is an estimate for all steps, without compiling, scoring and early stopping: "
-        f"operations at the {forecast.flops / 1e9:,.0f} GFLOP/s of a matrix product on one device "
-        "here.",
+        "Trained: parameters without a classification head; share: of all parameters. Programs: "
+        "compiled training steps, one for each width of rows.",
+        "Training time is an estimate for all steps, without compilation, scoring and early "
+        f"stopping, at {forecast.flops / 1e9:,.0f} GFLOP/s, the speed of a matrix product on one "
+        "device here.",
     ]
     if recorded:
-        notes.append(f"For {recorded} of the runs, the seconds are those of records on hand.")
+        notes.append(f"For {recorded} of the runs, times are those of stored records.")
     if forecast.assumed:
         names = ", ".join(forecast.assumed)
-        notes.append(f"Texts not at hand are taken to have {ASSUMED} tokens: {names}.")
+        notes.append(f"Assumed length of texts that are not downloaded, {ASSUMED} tokens: {names}.")
     return [*notes, *report_lines(forecast.surveys)]
 
 
 def percent_of(number: float) -> str:
-    """Three digits of it, as many decimals as that takes."""
+    """A percentage with three significant digits."""
     digits = np.format_float_positional(number, precision=3, fractional=False, trim="-")
     return f"{digits} %"
 

@@ -1,4 +1,4 @@
-"""What a reader of the table must know: how the numbers came about, and what went wrong."""
+"""Footnotes of the score table: how the numbers were produced, and which runs have problems."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from research.reporting.grid.provenance import machine
 from research.tasks.metrics.classification import LOWEST
 
 PROVISIONAL, ONE_SEED, SEEN = "†", "‡", "§"
-# Headlines that are written otherwise than they are named.
+# Metrics as they are written in tables.
 NAMES = {
     "macro_f1": "macro F1",
     "matthews": "Matthews' correlation",
@@ -17,27 +17,27 @@ NAMES = {
     "bleu": "BLEU",
     "chrf": "chrF",
     "rouge_l": "ROUGE-L",
-    "f1": "F1 of words",
-    "referent": "right referents",
+    "f1": "word F1",
+    "referent": "referent accuracy",
     "pearson": "Pearson's correlation",
     "spearman": "Spearman's correlation",
-    "sql_execution": "SQL by execution",
-    "sql_match": "SQL by match",
-    "format": "share in the format",
+    "sql_execution": "SQL execution accuracy",
+    "sql_match": "SQL exact match",
+    "format": "share in the required format",
 }
 
 
 def footnotes(grid: Grid) -> list[str]:
-    """Sentences below the table, the weightiest first; those without a cause are left out."""
+    """Sentences below the table, the most important first; empty ones are left out."""
     notes = [
         _scores(grid),
         _marks(grid),
         _test_accesses(grid),
         _best(grid),
         _trials(grid),
-        _counted(grid, "Diverged runs, of all of a cell's runs: ", _diverged),
-        _counted(grid, "Tested runs no better on dev than without training: ", _unlearned),
-        _counted(grid, "Texts cut to fit the context: ", _cut),
+        _counted(grid, "Diverged runs, among all runs of a cell: ", _diverged),
+        _counted(grid, "Tested runs no better on dev than without training: ", _not_learned),
+        _counted(grid, "Texts truncated to fit the context: ", _truncated),
         _unfinished(grid),
         _costs(grid),
         _mixed(grid),
@@ -54,10 +54,10 @@ def _scores(grid: Grid) -> str:
         for name, tasks in names.items()
     )
     correlations = any(cell.headline in LOWEST for cell in grid.tested())
-    beyond = "; correlations are from -100 to 100" if correlations else ""
+    beyond = "; correlations range from -100 to 100" if correlations else ""
     return (
-        f"Scores: {metrics or 'none yet'} on test in percent; mean over seeds and, in brackets, "
-        f"the 95 % interval over seeds and test items{beyond}."
+        f"Scores: {metrics or 'none yet'} on test in percent, mean over seeds with the 95 % "
+        f"interval over seeds and test items in brackets{beyond}."
     )
 
 
@@ -65,21 +65,21 @@ def _marks(grid: Grid) -> str:
     cells = grid.tested()
     provisional = any(cell.provisional for cell in cells)
     alone = any(len(cell.runs) == 1 for cell in cells)
-    one = f"{PROVISIONAL} provisional: fewer than {ENOUGH} seeds, or fewer than the protocol has."
-    two = f"{ONE_SEED} one seed: the interval covers the test items only."
-    return " ".join(note for note, holds in ((one, provisional), (two, alone)) if holds)
+    few = f"{PROVISIONAL} Provisional: fewer than {ENOUGH} seeds, or fewer than planned."
+    one = f"{ONE_SEED} One seed: the interval covers the test items only."
+    return " ".join(note for note, holds in ((few, provisional), (one, alone)) if holds)
 
 
 def _test_accesses(grid: Grid) -> str:
-    """Which cells have met test with more than one choice, and how many times."""
+    """Cells of which more than one choice was evaluated on test, and how many."""
     seen = [(_where(cell), *grid.seen.get(cell.key, (1, 1))) for cell in grid.tested()]
     again = [f"{where} {choices} times" for where, choices, _ in seen if choices > 1]
     newer = [f"{where} by {versions}" for where, _, versions in seen if versions > 1]
     marked = (
-        f"{SEEN} test seen more than once, with another trial or other settings: "
-        f"{'; '.join(again)}. What is shown may be the better of these looks."
+        f"{SEEN} Evaluated on test more than once, with different trials or settings: "
+        f"{'; '.join(again)}. The score shown may be the better of several."
     )
-    counted = f"Test seen by several versions of the code: {'; '.join(newer)}."
+    counted = f"Evaluated on test by several versions of the code: {'; '.join(newer)}."
     return " ".join(note for note, found in ((marked, again), (counted, newer)) if found)
 
 
@@ -87,15 +87,15 @@ def _best(grid: Grid) -> str:
     if not grid.best:
         return ""
     return (
-        "Bold: the group that cannot be told apart from the best of its column (paired t tests "
-        "over seeds and items, corrected for all pairs and columns, 5 % for the whole table), some "
-        "for no other reason than that their seeds differ much; cells with fewer seeds than the "
-        "protocol has take no part."
+        "Bold: not significantly different from the best of the column (paired t tests over seeds "
+        "and items, corrected for all pairs and columns, 5 % for the whole table). A cell can be "
+        "bold merely because its variance over seeds is high. Cells with fewer seeds than planned "
+        "are not compared."
     )
 
 
 def _trials(grid: Grid) -> str:
-    """The budget of each row: how many trials dev decided between."""
+    """The budget of each row: the number of trials compared on dev."""
     rows = defaultdict(list)
     for row in grid.rows:
         counts = {cell.trials for key, cell in grid.cells.items() if key[0] == row}
@@ -104,7 +104,9 @@ def _trials(grid: Grid) -> str:
         budget = f"{next(iter(rows))} for every row"
     else:
         budget = "; ".join(f"{count} for {', '.join(names)}" for count, names in rows.items())
-    return f"Trials: {budget}. The trial with the best mean dev score of a cell was tested, once."
+    return (
+        f"Trials: {budget}. In each cell, only the trial with the best mean dev score was tested."
+    )
 
 
 def _counted(grid: Grid, title: str, count: Callable[[ResultCell], str]) -> str:
@@ -116,14 +118,14 @@ def _diverged(cell: ResultCell) -> str:
     return f"{cell.diverged} of {cell.ran}" if cell.diverged else ""
 
 
-def _unlearned(cell: ResultCell) -> str:
+def _not_learned(cell: ResultCell) -> str:
     count = len(cell.known(lambda run: run.notes.not_learned))
     return f"{count} of {len(cell.runs)}" if count else ""
 
 
-def _cut(cell: ResultCell) -> str:
+def _truncated(cell: ResultCell) -> str:
     most = max((run.notes.cut for run in cell.runs), default=0)
-    return f"{most}" if most else ""
+    return str(most) if most else ""
 
 
 def _unfinished(grid: Grid) -> str:
@@ -133,13 +135,13 @@ def _unfinished(grid: Grid) -> str:
 
 def _costs(grid: Grid) -> str:
     return (
-        "Costs: medians over the runs; a range where the cells of a row differ, for seconds their "
-        "median. Seconds to train leave compilation out. Tokens are added to each input."
+        "Costs: medians over runs; a range where the cells of a row differ, and for seconds the "
+        "median. Training seconds exclude compilation. Added tokens are per input."
     )
 
 
 def _mixed(grid: Grid) -> str:
-    """Names the libraries and machines that differ between the tested runs."""
+    """The libraries and machines that differ between the tested runs."""
     runs = [run for cell in grid.tested() for run in cell.runs]
     differing = []
     for name in sorted({name for run in runs for name in run.provenance.libraries}):
@@ -148,8 +150,8 @@ def _mixed(grid: Grid) -> str:
             differing.append(f"{name} {', '.join(versions)}")
     machines = len(set(map(machine, runs)))
     if machines > 1:
-        differing.append(f"{machines} kinds of machine, so seconds do not compare")
-    return f"The runs differ in: {'; '.join(differing)}." if differing else ""
+        differing.append(f"{machines} kinds of machine, so times are not comparable")
+    return f"Runs differ in: {'; '.join(differing)}." if differing else ""
 
 
 def _known(values: Iterable[str | None]) -> list[str]:

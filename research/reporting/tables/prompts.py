@@ -1,4 +1,4 @@
-"""What a search through prompts came to on dev: its spread, and where it levels off."""
+"""Tables of prompt searches: dev scores of the trials, and the expected best of k."""
 
 import statistics
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from research.stats.search_curves import enough, expected_best
 
 
 def prompt_search_tables(grid: Grid) -> Table | None:
-    """A line for each cell of a prompt alone that had several trials; None where there is none."""
+    """A row for each cell without training that had several trials; None where there are none."""
     keys = [(row, *column) for row in grid.rows for column in grid.columns]
     cells = [grid.cells[key] for key in keys if key in grid.cells]
     cells = [cell for cell in cells if cell.prompt_only and len(cell.dev) > 1]
@@ -27,11 +27,11 @@ def prompt_search_tables(grid: Grid) -> Table | None:
         rows=tuple((", ".join(cell.key), _entries(cell, powers)) for cell in cells),
         baselines=(),
         notes=(
-            "Scores: the headline metric on dev in percent, means over the search seeds; SD: over "
-            "the trials. Each trial is another prompt, scored on the same examples.",
-            "Best of k: the expected best dev score of k of the trials, in a random order. "
-            "Plateau: the least k for which it is within a point of the best of all. The best "
-            "score on dev is optimistic: it was chosen for it.",
+            "Scores: the main metric on dev in percent, mean over the search seeds; SD: over the "
+            "trials. Each trial is a different prompt, scored on the same examples.",
+            "Best of k: expected best dev score of k randomly chosen trials. Plateau: the smallest "
+            "k whose expected best is within a point of the best of all trials. The best dev score "
+            "is optimistic, since it was selected.",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Numbers of papers, from `results/published/`, beside ours."""
+"""Compares our scores with numbers of papers, from `results/published/`."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -22,9 +22,17 @@ METRICS = {"acc": "accuracy", "f1-macro": "macro_f1"}
 
 @dataclass(frozen=True)
 class Score:
-    """A number of a paper, as a fraction. approaches: our rows that it is of. examples: to train
-    on, None where a paper says no number. runs: the score of each run, where the paper has them.
-    printed: the spread that stands beside it, of a kind that papers rarely define.
+    """A published score.
+
+    Attributes:
+        task: name of the task.
+        approaches: our rows that it corresponds to.
+        metric: name of the metric.
+        score: the score, as a fraction.
+        examples: number of training examples; None where the paper does not state it.
+        backbone: name of the backbone; None where it is not known.
+        runs: score of each run, where the paper has them.
+        printed: the spread printed beside the score, rarely defined in papers.
     """
 
     task: str
@@ -37,9 +45,7 @@ class Score:
     printed: float | None = None
 
     def is_of(self, cell: ResultCell) -> bool:
-        """Whether a cell is of the same approach and task, and of as many examples if that is
-        said.
-        """
+        """Whether a cell has the same approach, task, metric and, where stated, examples."""
         approach, task, _ = cell.key
         sizes = {run.n_train for run in cell.runs}
         same = task.lower() == self.task.lower() and approach in self.approaches
@@ -48,7 +54,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Published:
-    """paper: its title, authors and year in short."""
+    """The scores of a paper; `paper` is its authors, title and number in short."""
 
     paper: str
     scores: tuple[Score, ...]
@@ -84,7 +90,7 @@ def _scores(task: str, values: dict[str, Any]) -> Iterator[Score]:
 
 
 def published_table(grid: Grid, published: Published) -> Table:
-    """A line for each of our cells that the paper has a number for.
+    """A row for each of our cells with a published score.
 
     Raises InputError where there is none.
     """
@@ -93,9 +99,9 @@ def published_table(grid: Grid, published: Published) -> Table:
     ]
     if not pairs:
         theirs = ", ".join(dict.fromkeys(score.task for score in published.scores))
-        allowed = f"no approach and task of ours is among its numbers, which are on {theirs}"
+        allowed = f"it has no number for our approaches and tasks; its tasks are {theirs}"
         raise InputError("against", published.paper, allowed)
-    heads = ("ours", "the paper's", "its spread", "difference", "beyond noise", "backbone")
+    heads = ("ours", "published", "spread", "difference", "significant", "backbone")
     metrics = ", ".join(sorted({NAMES.get(score.metric, score.metric) for _, score in pairs}))
     return Table(
         title=f"{grid.name} against {published.paper}",
@@ -104,11 +110,11 @@ def published_table(grid: Grid, published: Published) -> Table:
         rows=tuple(_rows(pairs)),
         baselines=(),
         notes=(
-            f"Scores: {metrics} in percent; the difference is ours less the paper's, in points, "
-            "with a 95 % interval. Beyond noise: corrected for all rows (Holm), at 5 %.",
-            "Where the paper prints one number without its runs, that number is taken as exact, "
-            "since a printed spread is of no known kind: the interval is of our noise only, and a "
-            "difference is called beyond noise too easily.",
+            f"Scores: {metrics} in percent. Difference: ours minus the published score, in points, "
+            "with a 95 % interval. Significant: at 5 %, Holm-corrected over all rows.",
+            "A published number without its runs is treated as exact, since printed spreads are "
+            "rarely defined. The interval then covers our variance only, so the test is too "
+            "liberal.",
         ),
     )
 
@@ -129,8 +135,8 @@ def _rows(pairs: Sequence[tuple[ResultCell, Score]]) -> Iterator[tuple[str, tupl
 
 
 def _test(cell: ResultCell, score: Score) -> tuple[MeanDifference, float]:
-    """Ours less the paper's; of its runs the variance over seeds counts, its items are not known to
-    be ours.
+    """Our score minus the published one. The variance of published runs is that over seeds, since
+    their test items may differ from ours.
     """
     v, degrees = map(float, variance(cell.influence[cell.headline]))
     mean = cell.score(cell.headline).score - score.score
@@ -150,5 +156,5 @@ def _spread(score: Score) -> str:
 def _backbones(cell: ResultCell, score: Score) -> str:
     ours = cell.runs[0].backbone
     if score.backbone is None or ours is None:
-        return "not said"
-    return "the same" if ours.name == score.backbone else f"{ours.name}, not {score.backbone}"
+        return "not stated"
+    return "same" if ours.name == score.backbone else f"{ours.name}, not {score.backbone}"

@@ -1,4 +1,4 @@
-"""What each approach costs beside its score, and how it holds up: a table per task and regime.
+"""Robustness tables: costs and robustness of each approach, by task and regime.
 
 A column appears where a run has a value for it.
 """
@@ -24,8 +24,13 @@ from research.reporting.table import Table, TableCell
 
 @dataclass(frozen=True)
 class Column:
-    """head, unit: of the column. text: what stands in a cell's line, None if nothing is known.
-    note: what a reader must know of it.
+    """A column of a table.
+
+    Attributes:
+        head: first line of its head.
+        unit: second line of its head.
+        text: the text for a cell; None where nothing is known.
+        note: its footnote.
     """
 
     head: str
@@ -35,9 +40,7 @@ class Column:
 
 
 def robustness_tables(grid: Grid) -> list[Table]:
-    """A table for each task and regime with tested runs; what the columns mean is told once, at
-    the end of the last.
-    """
+    """A table for each task and regime with tested runs. The definitions are notes of the last."""
     shown = [column for column in grid.columns if any(grid.cell(row, column) for row in grid.rows)]
     layouts = [_table(grid, *column) for column in shown]
     told = [column for column in COLUMNS if any(map(column.text, grid.tested()))]
@@ -56,12 +59,12 @@ def _table(grid: Grid, task: str, regime: str) -> Table:
         for place, row in enumerate(cells)
     ]
     return Table(
-        title=f"{task}, {amount(regime)}: what each costs and how it holds up",
+        title=f"{task}, {amount(regime)}: robustness and costs",
         heads=tuple((COLUMNS[column].head, COLUMNS[column].unit) for column in kept),
         scores=0,
         rows=tuple(row for row in rows if row[0] not in grid.baselines),
         baselines=tuple(row for row in rows if row[0] in grid.baselines),
-        notes=(*_plain_text(cells.values()), *_cut(cells)),
+        notes=(*_plain_text(cells.values()), *_truncated(cells)),
     )
 
 
@@ -70,68 +73,68 @@ COLUMNS = (
         "out of",
         "domain",
         out_of_domain,
-        "Out of domain: the score on the test split of another domain, and its difference from "
-        "that on test, in percent and points.",
+        "Out of domain: score on the test split of another domain in percent, and its difference "
+        "from the test score in points.",
     ),
     Column(
         "worst",
         "group",
         worst_group,
-        "Worst group: the lowest share of right answers in percent, by label, by length (thirds of "
-        "the test items) and by the task's groups, among groups of 10 items or more; means over "
-        "the seeds. The worst of many small groups is low by chance alone.",
+        "Worst group: lowest accuracy in percent among groups of 10 or more test items, by label, "
+        "by length (thirds of the test items) and by the task's groups; mean over seeds. The worst "
+        "of many small groups is low by chance alone.",
     ),
     Column(
         "train-dev",
         "gap",
         train_dev_gap,
-        "Train-dev gap: the score on as many training as dev examples less that on dev, in points.",
+        "Train-dev gap: score on as many training as dev examples minus the dev score, in points.",
     ),
     Column(
-        "seeds",
-        "agree",
+        "agreement",
+        "of seeds",
         seeds_agree,
-        "Seeds agree: the share of test items with the same prediction, over all pairs of seeds, "
-        "in percent.",
+        "Agreement of seeds: share of test items with the same prediction, over all pairs of "
+        "seeds, in percent.",
     ),
     Column(
-        "other words",
-        "agree",
+        "agreement",
+        "of paraphrases",
         words_agree,
-        "Other words agree: the share of test items with the same prediction when paraphrased.",
+        "Agreement of paraphrases: share of test items with the same prediction when paraphrased.",
     ),
     Column(
         "held-out",
         "loss",
         forgetting,
-        "Held-out loss: by how many nats a token the loss on held-out text of the backbone's own "
-        "kind has risen, with all that the approach adds at work; (stays): the backbone itself is "
-        "changed, otherwise the loss returns to what it was when the adapter is taken away.",
+        "Held-out loss: increase, in nats per token, of the loss on held-out text like the "
+        "backbone's pretraining data, with the adapter active. (permanent): the backbone itself "
+        "was changed; otherwise removing the adapter restores the loss.",
     ),
     Column(
         "switching",
         "milliseconds",
         switching,
-        "Switching: from what the task stores in the host's memory to all of it on the devices.",
+        "Switching: time to move the task's stored parameters from host memory to the devices.",
     ),
     Column(
         "peak",
         "memory",
         peak_memory,
-        "Peak memory: what the compiled step of one training run needs at once, the backbone with "
-        "it. FLOPs: of all training steps, as if every batch were as wide as the widest.",
+        "Peak memory: of the compiled training step of one run, including the backbone. FLOPs: of "
+        "all training steps, as if every batch were as wide as the widest.",
     ),
     Column("training", "FLOPs", flops),
 )
 
 
 def _plain_text(cells: Iterable[ResultCell]) -> list[str]:
-    """Whether the task's text is foreign to the backbone, or why this cannot be said."""
+    """How well the backbone predicts the task's text, or why this is undefined."""
     measured = [loss for cell in cells for loss in cell.known(lambda run: run.forgetting)]
     notes = [
-        f"Is the text foreign? The loss of the frozen backbone is {loss.task:.2f} nats a "
-        f"token on the task's texts and {loss.as_long:.2f} on held-out text of its own kind, "
-        "in passages as long."
+        f"Domain of the text: the loss of the unadapted backbone is {loss.task:.2f} nats per "
+        f"token on the task's inputs, and {loss.as_long:.2f} on held-out text like its pretraining "
+        "data, in passages of the same length."
         for loss in measured
         if loss.task is not None
     ]
@@ -139,12 +142,11 @@ def _plain_text(cells: Iterable[ResultCell]) -> list[str]:
     return notes[:1]
 
 
-def _cut(cells: Mapping[str, ResultCell]) -> list[str]:
-    """How many texts beside those of test did not fit, by row."""
-    found = {}
-    for row, cell in cells.items():
-        counts = [sum(run.notes.cut_beside_test.values()) for run in cell.runs]
-        if any(counts):
-            found[row] = max(counts)
-    told = "; ".join(f"{row} {most}" for row, most in found.items())
-    return [f"Texts out of domain or in other words, cut to fit: {told}."] if told else []
+def _truncated(cells: Mapping[str, ResultCell]) -> list[str]:
+    """How many texts of further test splits were truncated, by row."""
+    most = {
+        row: max(sum(run.notes.cut_beside_test.values()) for run in cell.runs)
+        for row, cell in cells.items()
+    }
+    counts = "; ".join(f"{row} {count}" for row, count in most.items() if count)
+    return [f"Out-of-domain texts or paraphrases truncated to fit: {counts}."] if counts else []

@@ -1,4 +1,4 @@
-"""From the grid of cells to the texts of a table, whatever it is written as."""
+"""The score table: scores by task and regime, then the costs of each row."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from research.reporting.tables.footnotes import ONE_SEED, PROVISIONAL, SEEN, foo
 
 
 def score_table(grid: Grid) -> Table:
-    """The table of a grid: scores of each task and regime, then the costs of each row."""
+    """The score table of a grid."""
     backbone = f" with {_short(grid.backbone)}" if grid.backbone else ""
     rows = [(row, (_name(grid, row), _entries(grid, row))) for row in grid.rows]
     return Table(
@@ -39,8 +39,14 @@ def score_table(grid: Grid) -> Table:
 
 @dataclass(frozen=True)
 class CostColumn:
-    """head, unit: of the column. name: in the record's costs. text: how a number reads. summary:
-    what stands for the cells of a row.
+    """A column of costs.
+
+    Attributes:
+        head: first line of its head.
+        unit: second line of its head.
+        name: field of `Costs`.
+        text: formats a number.
+        summary: summarises the cells of a row.
     """
 
     head: str
@@ -59,9 +65,9 @@ COSTS = (
 
 
 def _entries(grid: Grid, row: str) -> tuple[TableCell, ...]:
-    found = [grid.cell(row, column) for column in grid.columns]
-    scores = [TableCell(MISSING) if cell is None else _score(grid, cell) for cell in found]
-    tested = [cell for cell in found if cell is not None]
+    cells = [grid.cell(row, column) for column in grid.columns]
+    scores = [TableCell(MISSING) if cell is None else _score(grid, cell) for cell in cells]
+    tested = [cell for cell in cells if cell is not None]
     return (*scores, *(_cost(tested, cost) for cost in COSTS))
 
 

@@ -1,7 +1,7 @@
-"""How each approach was tuned: what fewer trials would have found, and what came of all of them.
+"""Tuning tables: expected results of fewer trials, plateaus of learning rates and failed runs.
 
-A table per task and regime. Its numbers come from the search on dev alone, all trials of a cell
-with the same seeds, but for the train-dev gap, which is of the tested runs.
+One table per task and regime. Numbers come from the search on dev, in which all trials of a cell
+have the same seeds; the train-dev gap is that of the tested runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,26 +18,32 @@ from research.stats.search_curves import POINT, Plateau, best_of, noise, plateau
 
 RATE = "learning_rate"
 NOTES = (
-    "Plateau: the learning rates around the best whose mean dev score is as near to its as each "
-    "table says, within a point or, where that is more, one standard error of a difference between "
-    "two rates (over the seeds of the search, all rows of the table together). Straight lines "
-    "between rates; ≥: it reaches the least or the greatest rate tried.",
-    "Best of k: the expected best dev score, in percent, of k of the trials at random, each drawn "
-    "once (Dodge et al. 2019, by the unbiased estimator of Tang et al. 2020); that of all trials "
-    "is optimistic, for it was chosen. A trial with a diverged run counts as the least score.",
-    "Diverged, not learned: of the runs of the search, which has the same seeds for every trial; "
-    "not learned: no better on dev than without training.",
-    "Train-dev gap: of the tested runs, the score on as many training as dev examples less that on "
-    "dev, in points.",
+    "Plateau: learning rates around the best whose mean dev score is within the tolerance of the "
+    "best: one point or, where larger, one standard error of a difference between two rates (over "
+    "the seeds of the search, pooled over the rows of a table). Linear interpolation between "
+    "rates; ≥: the plateau reaches the lowest or highest rate tried.",
+    "Best of k: expected best dev score, in percent, of k trials drawn at random without "
+    "replacement (Dodge et al. 2019, with the unbiased estimator of Tang et al. 2020). The value "
+    "for all trials is optimistic, since it was selected. A trial with a diverged run counts as "
+    "the lowest score.",
+    "Diverged, not learned: among the runs of the search. Not learned: no better on dev than "
+    "without training.",
+    "Train-dev gap: score of the tested runs on as many training as dev examples minus the dev "
+    "score, in points.",
 )
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What the search of a cell came to. curve: the expected best dev score of 1, 2, ... and of all
-    trials. plateau: of learning rates, None where none were compared. runs: of the search; of
-    these, how many diverged, None where nothing trains, and how many learned nothing, None where
-    the records do not say. gap: the score on train less that on dev, over the tested runs.
+    """Results of the search of a cell.
+
+    Attributes:
+        curve: expected best dev score of 1, 2, ..., and all trials.
+        plateau: plateau of learning rates; None where none were compared.
+        runs: number of runs of the search.
+        diverged: number of diverged runs; None where nothing trains.
+        unlearned: number of runs no better than without training; None where no stage trains.
+        gap: score on train minus score on dev, over the tested runs.
     """
 
     curve: tuple[float, ...]
@@ -49,8 +55,11 @@ class Tuning:
 
 
 def tuning(cell: ResultCell, within: float) -> Tuning | None:
-    """None while the search is unfinished or where it has no dev scores. within: as `tolerance` has
-    it, so far below the best a rate may be that does as well.
+    """Results of a finished search; None while it is unfinished or has no dev scores.
+
+    Args:
+        cell: the cell.
+        within: tolerance below the best dev score, see `tolerance`.
     """
     if not cell.dev:
         return None
@@ -70,11 +79,11 @@ def tuning(cell: ResultCell, within: float) -> Tuning | None:
 
 
 def tolerance(cells: Sequence[ResultCell]) -> float:
-    """How far below the best dev score a learning rate may be and still count as good: one standard
-    error of a difference of two rates, a point at least.
+    """Tolerance below the best dev score within which a learning rate counts as good: one standard
+    error of a difference between two rates, at least one point.
 
-    It is that of all cells of a task and regime together, for each of them has few trials and
-    seeds, and a noisy approach must not get a wide plateau for its noise.
+    It is pooled over all cells of a task and regime: each has few trials and seeds, and a high
+    variance must not widen the plateau of an approach.
     """
     tables = []
     for cell in cells:
@@ -87,15 +96,15 @@ def tolerance(cells: Sequence[ResultCell]) -> float:
 
 
 def _compared(cell: ResultCell) -> dict[float, int]:
-    """The learning rates of a cell that can be compared, and the places of their trials."""
+    """The learning rates of a cell that can be compared, with the index of their trials."""
     if not cell.dev:
         return {}
     return _rates([trial[0].trial for trial in cell.search], int(np.argmax(cell.dev)))
 
 
 def _rates(trials: Sequence[Mapping[str, Any]], best: int) -> dict[float, int]:
-    """The learning rates that were tried with all else as in the best trial, and the places of
-    their trials; {} where no rate varies, or several do, or only other things beside it.
+    """The learning rates tried with all other values as in the best trial, with the index of their
+    trials; {} unless exactly one learning rate varies.
     """
     names = {name for trial in trials for name in trial if name.rpartition(".")[2] == RATE}
     varied = [name for name in names if len({trial.get(name) for trial in trials}) > 1]
@@ -112,8 +121,8 @@ def _rates(trials: Sequence[Mapping[str, Any]], best: int) -> dict[float, int]:
 
 
 def tuning_tables(grid: Grid) -> list[Table]:
-    """A table for each task and regime with a finished search; what the columns mean is told once,
-    at the end of the last.
+    """A table for each task and regime with a finished search. The definitions are notes of the
+    last table.
     """
     layouts = []
     for column in grid.columns:
@@ -133,7 +142,7 @@ def _table(
     rows = [(row, _entries(one, counts)) for row, one in found.items()]
     task, regime = column
     return Table(
-        title=f"{task}, {amount(regime)}: how each was tuned",
+        title=f"{task}, {amount(regime)}: tuning",
         heads=(
             ("trials", ""),
             *(("best of", str(k)) for k in counts),
@@ -151,7 +160,7 @@ def _table(
 
 
 def _counts(most: int) -> list[int]:
-    """All numbers of trials, or powers of two and the greatest where there are many."""
+    """All numbers of trials, or powers of two and the largest where there are many."""
     if most <= 6:
         return list(range(1, most + 1))
     return [2**i for i in range((most - 1).bit_length())] + [most]
@@ -176,9 +185,9 @@ def _entries(one: Tuning, counts: Sequence[int]) -> tuple[TableCell, ...]:
 
 
 def _plateaus(found: Mapping[str, Tuning], within: float) -> tuple[str, ...]:
-    """How near the best a plateau is, and where the best rate is the last that was tried."""
+    """Notes on the tolerance, and on best rates at the end of the range."""
     known = {row: one.plateau for row, one in found.items() if one.plateau}
-    near = f"Plateau: within {100 * within:.1f} points of the best rate."
+    near = f"Tolerance of the plateau: {100 * within:.1f} points."
     ends = [f"{row} ({flat.best:g})" for row, flat in known.items() if flat.at_end]
-    last = f"The best rate is the least or the greatest tried: {', '.join(ends)}."
+    last = f"The best rate is the lowest or highest tried: {', '.join(ends)}."
     return tuple(note for note, holds in ((near, known), (last, ends)) if holds)

@@ -1,6 +1,6 @@
-"""How much a score varies by the sample, the order and the initialisation: a table.
+"""Variance table: variance of a score by sample, order and initialisation.
 
-Made of the crossed runs of a cell and of its ordinary ones with the same seeds.
+It uses the crossed runs of a cell and its ordinary runs with the same seeds.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from research.stats.variance_components import REST, SOURCES, Component, compone
 
 
 def variance_tables(grid: Grid) -> list[Table]:
-    """A table with a line for each tested cell that has a whole square of runs, if there is one."""
+    """A table with a row for each tested cell with a complete square of runs, if there is any."""
     wanted = [cell for cell in grid.tested() if grid.crossed.get(cell.key)]
     found = {", ".join(cell.key): crossed_scores(cell, grid.crossed[cell.key]) for cell in wanted}
     if not any(found.values()):
@@ -23,7 +23,7 @@ def variance_tables(grid: Grid) -> list[Table]:
     parts = {name: components(scores) for name, scores in found.items() if scores}
     lacking = [name for name in found if name not in parts]
     layout = Table(
-        title=f"{grid.name}: what a score varies with",
+        title=f"{grid.name}: variance by source",
         heads=(
             ("", "runs"),
             *(("SD by", name) for name in (*SOURCES, REST)),
@@ -39,7 +39,7 @@ def variance_tables(grid: Grid) -> list[Table]:
 
 
 def crossed_scores(cell: ResultCell, crossed: Sequence[RunRecord]) -> dict[Seeds, float]:
-    """The headline score on test of each run of the widest whole square, none if there is none."""
+    """The test score of each run of the largest complete square; none where there is none."""
     trial = cell.runs[0].trial
     runs = {run.seeds: run for run in cell.runs}
     runs |= {run.seeds: run for run in crossed if same_trial(run, trial)}
@@ -56,7 +56,7 @@ def _entries(runs: int, parts: dict[str, Component]) -> tuple[TableCell, ...]:
 
 
 def _share(part: Component) -> str:
-    """`62 % [10, 95]`; nothing where all runs score the same."""
+    """`62 % [10, 95]`; a dash where all runs have the same score."""
     if part.share != part.share:
         return MISSING
     mark = " *" if part.negative else ""
@@ -65,20 +65,20 @@ def _share(part: Component) -> str:
 
 def _notes(parts: Sequence[dict[str, Component]]) -> list[str]:
     notes = [
-        "SD: of a run's score on the test items at hand, in points, as one source alone makes it "
-        "vary. Sample: which examples train and dev have. Order: of batches, with dropout, and of "
-        "demonstrations. Initialisation: of what a method adds. Interaction: what only "
-        "combinations of sources explain.",
-        "Share: of the variance of all together, with its 95 % interval (generalised confidence "
-        "intervals from the mean squares of a Latin square of seeds). An interval from 0 says that "
-        "the source is not told from none; with 9 runs hardly any is, with 25 the larger ones are. "
-        "A source without a part in a row, as the initialisation has none where nothing is added, "
-        "is estimated as the others are: what it gets is chance.",
+        "SD: standard deviation of a run's score on these test items due to one source, in points. "
+        "Sample: the train and dev examples. Order: order of batches, dropout, and demonstrations. "
+        "Initialisation: of the parameters that a method adds. Interaction: variance explained "
+        "only by combinations of sources.",
+        "Share: share of the total variance, with its 95 % interval (generalised confidence "
+        "intervals from the mean squares of a Latin square of seeds). An interval that starts at 0 "
+        "means that the source is not significant; with 9 runs hardly any is, with 25 the larger "
+        "ones are. A source that plays no part in a row, such as the initialisation where nothing "
+        "is added, is estimated all the same: its share is chance.",
     ]
     if any(part.negative for found in parts for part in found.values()):
-        notes.append("*: the estimate is negative, which variances are not, and set to 0.")
+        notes.append("*: the estimate is negative and set to 0.")
     return notes
 
 
 def _unfinished(lacking: Sequence[str]) -> list[str]:
-    return [f"Runs are missing: {'; '.join(lacking)}."] if lacking else []
+    return [f"Missing runs: {'; '.join(lacking)}."] if lacking else []

@@ -129,13 +129,14 @@ class SoftPromptNote:
     """The trained soft prompt compared with the token embeddings.
 
     Attributes:
-        nearest: for each vector the tokens with the largest cosine.
+        nearest: for each vector the tokens with the largest cosine; None for a row of the table
+            that is no token.
         cosine: their cosines.
         norms: norm of each vector.
         vocabulary_norms: 5th, 50th and 95th percentile of the norms of token embeddings.
     """
 
-    nearest: tuple[tuple[str, ...], ...]
+    nearest: tuple[tuple[str | None, ...], ...]
     cosine: tuple[tuple[float, ...], ...]
     norms: tuple[float, ...]
     vocabulary_norms: tuple[float, ...]

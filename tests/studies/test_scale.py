@@ -90,19 +90,19 @@ jax.config.update("jax_num_cpu_devices", 8)
 from research.methods import METHODS
 from research.models.llama.model import Decoder
 from research.models.llama.config import DecoderConfig
-from research.studies.scale.compiled import told
-from research.studies.scale.memory import HELD, memory, temporary
-from research.studies.scale.flops import operations
-from research.studies.scale.configuration import Setting
+from research.studies.scale.compiled import compiler_report
+from research.studies.scale.memory import HELD, step_memory, temporary
+from research.studies.scale.flops import flops_per_token
+from research.studies.scale.configuration import StepConfiguration
 
 model = Decoder(DecoderConfig(512, 128, 4, 4, 2, 32, 352, 512))
 for name, fields, data, remat in json.load(sys.stdin):
     method = METHODS[name](**fields)
-    one = Setting(model, method, 2, 128, data=data, remat=remat, dtype="float32")
-    parts = memory(one)
-    flops = operations(one)["remat" if remat else "step"] * one.rows * one.tokens
+    one = StepConfiguration(model, method, 2, 128, data=data, remat=remat, dtype="float32")
+    parts = step_memory(one)
+    flops = flops_per_token(one)["remat" if remat else "step"] * one.rows * one.tokens
     held = sum(parts[name] for name in HELD)
-    print(json.dumps([held, temporary(parts), flops, told(one)]))
+    print(json.dumps([held, temporary(parts), flops, compiler_report(one)]))
 """
 COMPILED = [
     ("full", {}, 1, False),

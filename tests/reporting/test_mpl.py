@@ -31,7 +31,7 @@ def test_report_writes_them_when_asked(finished, tmp_path):
     folder = shutil.copytree(finished, tmp_path / "copy")
     assert main([str(folder), "--figures"]) == 0
     names = {path.name for path in (folder / "figures").iterdir()}
-    plots = ("parameters", "examples", "seconds", "rates")
+    plots = ("parameters", "examples", "seconds", "rates", "prompts")
     assert names == {f"{name}.{form}" for name in plots for form in ("png", "pdf")}
     (folder / "figures" / "rates.pdf").unlink()
     assert main([str(folder), "--check"]) == 0  # figures take no part

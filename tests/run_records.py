@@ -5,17 +5,19 @@ from typing import Any
 
 from research.common.hashing import run_id
 from research.experiments.seeds import Seeds
-from research.records.schema import (
-    BackboneReference,
+from research.records.configuration import (
     Configuration,
-    Costs,
-    DataChecksums,
     Hardware,
-    Notes,
     Order,
     Provenance,
-    RunRecord,
 )
+from research.records.measurements import (
+    BackboneReference,
+    Costs,
+    DataChecksums,
+    Notes,
+)
+from research.records.schema import RunRecord
 
 CONFIGURATION = Configuration(
     name="demo",

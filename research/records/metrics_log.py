@@ -1,4 +1,4 @@
-"""Metrics of runs while they train: `metrics/<id>.jsonl`, and TensorBoard where it is asked for."""
+"""Metrics of runs during training: `metrics/<id>.jsonl`, and optionally TensorBoard."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from research.common.files import write_atomically
-from research.records.schema import Evaluation, RunRecord, to_json
+from research.records.measurements import Evaluation
+from research.records.schema import RunRecord, to_json
 from research.records.tensorboard_log import BoardName, TensorboardLog
 
 if TYPE_CHECKING:
@@ -16,8 +17,7 @@ History = Sequence[Sequence[Any]]  # rows as `Evaluation` has them
 
 
 class MetricsLog:
-    """Writes the metrics of runs in a results folder, of which each has a file of its own, so that
-    threads and processes do not meet.
+    """Writes the metrics of runs to a results folder, one file per run.
 
     A line of JSON for each evaluation, as it is made: the run's id, the stage and the fields of
     `Evaluation`; then a last line with the status and the metrics of each split. The first line
@@ -34,9 +34,11 @@ class MetricsLog:
         self.board = TensorboardLog(folder / "tensorboard") if tensorboard else None
 
     def live(self, run: "Run", earlier: Sequence[History]) -> Callable[[History], None]:
-        """What is to be called with the history of a run's stage whenever it may have grown.
+        """A function to call with the history of a run's stage whenever it may have grown.
 
-        earlier: the histories of the stages before.
+        Args:
+            run: the run.
+            earlier: histories of the stages before.
         """
         written, index = 0, len(earlier)
         board = self.board and self.board.open(_board_name(run), earlier)
@@ -63,15 +65,15 @@ class MetricsLog:
         if self.board:
             self.board.finish(record)
 
-    def _replace(self, id: str, found: Sequence[Mapping[str, Any]]) -> None:
-        write_atomically(self._file(id), _text(found).encode())
+    def _replace(self, id: str, lines: Sequence[Mapping[str, Any]]) -> None:
+        write_atomically(self._file(id), _text(lines).encode())
 
     def _file(self, id: str) -> Path:
         return self.folder / f"{id}.jsonl"
 
 
 def metric_lines(id: str, histories: Sequence[History], first: int = 0) -> list[dict[str, Any]]:
-    """A mapping for each evaluation of a run's stages, of which the first one here is `first`."""
+    """A mapping for each evaluation of a run's stages; `first` is the number of the first stage."""
     return [
         {"run_id": id, "stage": stage, **dict(zip(Evaluation._fields, entry, strict=True))}
         for stage, history in enumerate(histories, first)
@@ -79,8 +81,8 @@ def metric_lines(id: str, histories: Sequence[History], first: int = 0) -> list[
     ]
 
 
-def _text(found: Sequence[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps(to_json(line), allow_nan=False) + "\n" for line in found)
+def _text(lines: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(to_json(line), allow_nan=False) + "\n" for line in lines)
 
 
 def _board_name(run: "Run") -> BoardName:

@@ -1,6 +1,6 @@
-"""What one run predicted on every test item, and the CSV file that keeps it.
+"""Predictions of a run on the test items, and their CSV files.
 
-The file is the evidence behind a score: intervals and paired tests are computed from it.
+Intervals and paired tests are computed from these files.
 """
 
 import csv
@@ -19,18 +19,21 @@ from research.tasks.texts import ScoredTexts
 
 DECIMALS = 4
 LEADING = ["item", "gold", "predicted"]
-# With more classes than these, a file holds two scores a row: all would be megabytes a run.
+# With more classes, a file holds two scores per row; all scores would be megabytes per run.
 MOST_SCORES = 16
 TWO = ("score of gold", "score of predicted")
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Classes as indices into `labels`: gold [I], predicted [I]; scores [I, C], higher is likelier.
+    """Predicted classes.
 
-    A prediction of -1 is no answer, an empty cell in the file. Read back from a file of more than
-    `MOST_SCORES` classes, scores are [I, 2]: of the right class, and of the predicted one if
-    there is an answer.
+    Attributes:
+        labels: names of the classes.
+        gold: [I], right classes as indices into `labels`.
+        predicted: [I], predicted classes; -1 for no answer, an empty cell in the file.
+        scores: [I, C], higher is likelier. Read from a file with more than `MOST_SCORES` classes
+            they are [I, 2]: of the right class and of the predicted one, if there is an answer.
     """
 
     labels: tuple[str, ...]
@@ -44,7 +47,7 @@ class Predictions:
         return tuple(METRICS)
 
     def item_scores(self, metric: str) -> np.ndarray:
-        """[I] of each answer, whatever the metric of them all: whether it is right."""
+        """[I]: whether each answer is right, for every metric."""
         del metric
         return self.predicted == self.gold
 
@@ -54,7 +57,7 @@ class Predictions:
         return {n: float(m(self.predicted, self.gold, classes)) for n, m in METRICS.items()}
 
     def without(self, metric: str) -> tuple[float, np.ndarray]:
-        """(the score, [I]: the score without each of the items; the score itself of one alone).
+        """(score, scores [I] without each item; with a single item, its own score).
 
         A metric of `METRICS` counts pairs of gold and predicted, so two items with the same pair
         leave the same score and one deletion per pair is enough.
@@ -71,8 +74,8 @@ class Predictions:
         return float(whole), np.stack(without)[inverse]
 
     def to_csv(self) -> bytes:
-        """Header `item,gold,predicted,<label>...`, or `TWO` for the labels where there are many;
-        class names, and scores to four decimals.
+        """Header `item,gold,predicted,<label>...`, with `TWO` in place of many labels; class names,
+        and scores with four decimals.
         """
         shape = (len(self.gold), len(self.labels))
         if self.predicted.shape != self.gold.shape or self.scores.shape != shape:
@@ -125,7 +128,7 @@ def parse_predictions(content: bytes, labels: list[str], field: str) -> Predicti
 
 
 def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
-    """The rows as CSV in UTF-8 that end in a line feed, cells in quotes where they need to."""
+    """Rows as CSV in UTF-8, lines ending in a line feed, cells quoted where needed."""
     lines = []
     for row in rows:
         line = io.StringIO()
@@ -144,7 +147,12 @@ HEADER = ["item", "gold", "predicted"]
 
 @dataclass(frozen=True)
 class NumberPredictions:
-    """gold: [I] the right numbers, predicted: [I] the run's."""
+    """Predicted numbers.
+
+    Attributes:
+        gold: [I], right numbers.
+        predicted: [I], predicted numbers.
+    """
 
     gold: np.ndarray
     predicted: np.ndarray
@@ -155,7 +163,7 @@ class NumberPredictions:
         return tuple(NUMBER_METRICS)
 
     def item_scores(self, metric: str) -> None:
-        """A number is not right or wrong."""
+        """None: a number is not right or wrong."""
         del metric
 
     def metrics(self) -> dict[str, float]:
@@ -163,11 +171,11 @@ class NumberPredictions:
         return {name: self.without(name)[0] for name in self.names}
 
     def without(self, metric: str) -> tuple[float, np.ndarray]:
-        """(the score, [I]: the score without each of the items; the score itself of one alone)."""
+        """(score, scores [I] without each item; with a single item, its own score)."""
         return NUMBER_METRICS[metric](self.predicted, self.gold)
 
     def to_csv(self) -> bytes:
-        """Header `item,gold,predicted`; numbers with all their digits."""
+        """Header `item,gold,predicted`; numbers with all digits."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(HEADER)
@@ -195,22 +203,24 @@ TEXT_LEADING = ["item", "output", "references"]
 
 @dataclass(frozen=True)
 class TextPredictions(ScoredTexts):
-    """Texts beside their references and what each is worth. BLEU and chrF are computed from the
-    texts whenever they are asked for; what needs a database or a format was measured once.
+    """Generated texts with their references and metrics per item.
+
+    BLEU and chrF are computed from the texts on request; metrics that need a database or a format
+    are stored.
     """
 
     @property
     def gold(self) -> np.ndarray:
-        """[I]: what identifies an item, its references."""
-        return np.array([json.dumps(one) for one in self.references])
+        """[I]: the references, which identify an item."""
+        return np.array([json.dumps(references) for references in self.references])
 
     @property
     def predicted(self) -> np.ndarray:
-        """[I]: the texts."""
+        """[I]: the generated texts."""
         return np.array(self.outputs)
 
     def item_scores(self, metric: str) -> np.ndarray:
-        """[I] of each answer by this metric, or by ROUGE-L where it measures only all together."""
+        """[I]: score of each answer; by ROUGE-L where the metric is defined on the corpus only."""
         return self.items.get(metric, self.items["rouge_l"])
 
     def to_csv(self) -> bytes:
@@ -219,8 +229,8 @@ class TextPredictions(ScoredTexts):
         rows: list[list[object]] = [[*TEXT_LEADING, *self.items]]
         answers = zip(self.outputs, self.references, values, strict=True)
         for item, (output, references, measured) in enumerate(answers):
-            known = json.dumps(references, ensure_ascii=False)
-            rows.append([item, output, known, *(repr(float(value)) for value in measured)])
+            encoded = json.dumps(references, ensure_ascii=False)
+            rows.append([item, output, encoded, *(repr(float(value)) for value in measured)])
         return csv_bytes(rows)
 
 
@@ -237,13 +247,13 @@ def parse_texts(content: bytes, field: str) -> TextPredictions:
         raise InputError(field, header, allowed)
     try:
         numbers, outputs, references, *values = zip(*rows[1:], strict=True)
-        known = tuple(tuple(map(str, parse_json(one))) for one in references)
-        items = {name: np.array(of, float) for name, of in zip(names, values, strict=True)}
+        parsed = tuple(tuple(map(str, parse_json(text))) for text in references)
+        items = {name: np.array(v, float) for name, v in zip(names, values, strict=True)}
     except (TypeError, ValueError) as error:
         raise InputError(field, str(error), "a row that is not a prediction") from error
-    if list(numbers) != [str(item) for item in range(len(numbers))] or not all(known):
+    if list(numbers) != [str(item) for item in range(len(numbers))] or not all(parsed):
         raise InputError(field, numbers[:5], "items are numbered 0, 1, 2, ..., with references")
-    return TextPredictions(outputs, known, items)
+    return TextPredictions(outputs, parsed, items)
 
 
 AnyPredictions = Predictions | TextPredictions | NumberPredictions

@@ -1,4 +1,4 @@
-"""Where a number comes from: the libraries, the commit and the machine a run was made with."""
+"""Provenance of a run: library versions, commit and machine."""
 
 import functools
 import os
@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import research
-from research.records.schema import GitState, Hardware, Provenance
+from research.records.configuration import GitState, Hardware, Provenance
 
 LIBRARIES = (
     "jax",
@@ -53,9 +53,7 @@ def git_state(package: Path | None = None) -> GitState | None:
 
 
 def hardware() -> Hardware:
-    """Platform, processor, cores, memory in bytes, the JAX devices by kind and count, and what the
-    environment asks of XLA, such as deterministic operations on a GPU.
-    """
+    """The machine, its JAX devices, and the environment's XLA flags, which can change numbers."""
     import jax  # here: readers of records need none
 
     devices = jax.devices()
@@ -78,7 +76,7 @@ def _version(name: str) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints, None if there is no git or it refuses."""
+    """The output of git, None without git or where it fails."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
@@ -89,7 +87,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def _processor() -> str:
-    """The model name on Linux, what the platform module knows elsewhere."""
+    """The model name on Linux, elsewhere the name by the platform module."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

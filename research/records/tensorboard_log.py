@@ -1,7 +1,7 @@
 """Metrics of runs for `tensorboard --logdir results/NAME/tensorboard`, by tensorboardX.
 
-tensorboardX writes event files with numpy and protobuf alone; TensorBoard's own package brings a
-web server along, and those of PyTorch and Flax bring PyTorch and TensorFlow.
+tensorboardX needs only numpy and protobuf; other writers depend on a web server, PyTorch or
+TensorFlow.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from research.common.errors import InputError
 from research.records.schema import RunRecord
 
-TAGS = ("train/loss", "dev/score", "dev/loss")  # of what follows the step in a history
+TAGS = ("train/loss", "dev/score", "dev/loss")  # of the values after the step
 
 
 class BoardName(NamedTuple):
@@ -31,7 +31,7 @@ class BoardName(NamedTuple):
 class TensorboardLog:
     """A folder of event files for each run: approach/task/regime/seed and id.
 
-    Steps go on over the stages. What was there of a run is replaced when it starts or resumes.
+    Steps continue over the stages. Existing files of a run are replaced when it starts or resumes.
     Raises InputError if tensorboardX is not installed.
     """
 
@@ -43,7 +43,7 @@ class TensorboardLog:
         self._writers: dict[str, Any] = {}
 
     def open(self, run: BoardName, earlier: Sequence[Any]) -> Callable[[Any], None]:
-        """What is to be called with the history of a run's stage whenever it may have grown."""
+        """A function to call with the history of a run's stage whenever it may have grown."""
         written, begun = 0, sum(history[-1][0] for history in earlier if history)
 
         def write(history: Sequence[Any]) -> None:
@@ -71,7 +71,7 @@ class TensorboardLog:
         writer.close()
 
     def _start(self, run: BoardName, histories: Sequence[Any]) -> None:
-        """A new folder with these histories."""
+        """Opens a new folder with these histories."""
         from tensorboardX import SummaryWriter  # takes a third of a second to import
 
         names = (run.approach, run.task, run.regime, f"seed {run.seed} {run.run_id}")

@@ -135,10 +135,10 @@ class TestAccessLog:
 
     def _add(self, accesses: Iterable[TestAccess]) -> None:
         with self._lock:
-            known = self._identities
+            stored = self._identities
             new: dict[str, TestAccess] = {}
             for access in accesses:
-                if access.identity not in known:
+                if access.identity not in stored:
                     new.setdefault(access.identity, access)
             if not new:
                 return
@@ -150,7 +150,7 @@ class TestAccessLog:
                 previous = record_checksum(line)
                 lines.append(canonical({**line, "checksum": previous}).encode())
             write_atomically(self.path, b"".join(line + b"\n" for line in lines))
-            known.update(new)
+            stored.update(new)
 
     def _entries(self) -> list[tuple[TestAccess, str]]:
         """Each entry and its checksum."""

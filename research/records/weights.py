@@ -37,13 +37,15 @@ def wording_of(run: "Run") -> Wording | None:
     """How the rows of a run are asked; None where that takes more than a template and the texts of
     labels: demonstrations, prompts without an input, an ensemble, or a text as the answer.
     """
-    task, own = run.cell.task, run.approach
-    plain = Prompt(template=own.template, draw=own.draw, normalisation=own.normalisation)
-    if not task.labels or plain.prompt != own.prompt:
+    task, approach = run.cell.task, run.approach
+    plain = Prompt(
+        template=approach.template, draw=approach.draw, normalisation=approach.normalisation
+    )
+    if not task.labels or plain.prompt != approach.prompt:
         return None
     texts = {label: task.verbalizer.all(label) for label in task.labels}
-    template, end = task.templates[own.template].text, task.verbalizer.end
-    return Wording(template, texts, end, own.normalisation)
+    template, end = task.templates[approach.template].text, task.verbalizer.end
+    return Wording(template, texts, end, approach.normalisation)
 
 
 def is_kept(folder: Path, id: str) -> bool:
@@ -58,8 +60,8 @@ def load_trained(folder: Path, id: str, digest: str | None = None) -> "Leaves":
     file = _present(folder, id)
     try:
         with file.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if digest not in (None, found):
+            digest_of_file = hashlib.file_digest(opened, "sha256").hexdigest()
+        if digest not in (None, digest_of_file):
             raise InputError("run", id, f"{file} is not the file it was")
         return dict(load_file(file))
     except SafetensorError as error:

@@ -8,20 +8,19 @@ from research.common.config import build
 from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.answer_kinds.select import answer_kind
 from research.experiments.plan import CODE_VERSION, Run
-from research.records.predictions import AnyPredictions, prediction_class
-from research.records.provenance import provenance
-from research.records.schema import (
+from research.records.configuration import Configuration
+from research.records.measurements import (
     BackboneReference,
-    Configuration,
     Costs,
     DataChecksums,
     Evaluation,
     Forgetting,
     Notes,
-    RunRecord,
     StepMemory,
-    to_json,
 )
+from research.records.predictions import AnyPredictions, prediction_class
+from research.records.provenance import provenance
+from research.records.schema import RunRecord, to_json
 from research.runs.robustness import robustness
 from research.tasks.metrics.classification import METRIC_VERSION
 from research.tasks.task import Task

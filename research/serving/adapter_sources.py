@@ -8,7 +8,8 @@ from research.interop.peft import load_adapter
 from research.interop.prompt_file import load_prompt
 from research.methods.method import Leaves, Method, added_to, flat
 from research.models.backbone import Backbone
-from research.records.schema import BackboneReference, RunRecord
+from research.records.measurements import BackboneReference
+from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.records.weights import load_trained
 from research.training.optimizer import Schedule

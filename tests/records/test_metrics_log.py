@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from research.common.errors import InputError
+from research.records.measurements import Evaluation
 from research.records.metrics_log import MetricsLog
-from research.records.schema import Evaluation
 from research.records.store import RunStore
 from tests.records.tensorboard_files import expected_scalars, read_by_tensorboard
 from tests.run_records import make_record

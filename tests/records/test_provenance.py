@@ -6,8 +6,8 @@ import jax
 import pytest
 
 from research.common.config import resolved
+from research.records.configuration import GitState
 from research.records.provenance import git_state, hardware, libraries, provenance
-from research.records.schema import GitState
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 
 from research.common.errors import InputError
 from research.common.files import write_atomically
+from research.records.measurements import Evaluation, Notes, SoftPromptNote
 from research.records.predictions import Predictions, parse_predictions
-from research.records.schema import SCHEMA_VERSION, Evaluation, RunRecord
+from research.records.schema import SCHEMA_VERSION, RunRecord
 from research.records.store import RunStore, run_id
 from tests.run_records import make_record
 
@@ -74,7 +75,10 @@ def test_a_run_comes_back_as_it_was_written(tmp_path):
 def test_numpy_and_non_finite_numbers_become_json(tmp_path):
     costs = replace(record().costs, step_flops=np.float32(2.0), train_seconds=float("inf"))
     history = ((Evaluation(30, float("nan"), np.float64(0.5), 0.7),),)
-    stored = RunStore(tmp_path).write(record(costs=costs, history=history))
+    diverged = SoftPromptNote(((None,),), ((float("nan"),),), (float("inf"),), (1.0, 2.0, 3.0))
+    notes = Notes(n_dev=32, prompt=diverged)
+    stored = RunStore(tmp_path).write(record(costs=costs, history=history, notes=notes))
+    assert stored.notes.prompt == SoftPromptNote(((None,),), ((None,),), (None,), (1.0, 2.0, 3.0))
     assert (stored.costs.step_flops, stored.costs.train_seconds) == (2.0, None)
     assert stored.history == ((Evaluation(30, None, 0.5, 0.7),),)
     assert RunStore(tmp_path).read(stored.run_id) == stored

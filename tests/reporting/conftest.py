@@ -6,8 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from research.records.configuration import Order
+from research.records.measurements import (
+    Costs,
+    DataChecksums,
+    Notes,
+    Robustness,
+)
 from research.records.predictions import Predictions
-from research.records.schema import Costs, DataChecksums, Notes, Order, Robustness
 from research.records.store import RunStore
 from research.stats.groups import group_scores
 from tests.run_records import CONFIGURATION, make_record, stage

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.baselines import BASELINES
-from research.records.schema import Costs
+from research.records.measurements import Costs
 from research.reporting.grid.grid import Grid, ResultCell
 from tests.run_records import make_record
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from research.common.errors import InputError
-from research.records.schema import BackboneReference, DataChecksums
+from research.records.measurements import BackboneReference, DataChecksums
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.comparison import compare, comparison_table
 from research.reporting.tables.published import published_table, read_published

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from research.methods import METHODS
-from research.records.schema import Evaluation, Forgetting
+from research.records.measurements import Evaluation, Forgetting
 from research.reporting.figures.axes import linear, logarithmic
 from research.reporting.figures.colors import (
     BASELINE,

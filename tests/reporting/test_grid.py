@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
+from research.records.measurements import BackboneReference, DataChecksums
 from research.records.predictions import Predictions
-from research.records.schema import BackboneReference, DataChecksums, prediction_file
+from research.records.schema import prediction_file
 from research.reporting.grid.grid import read_grid
 from research.stats.intervals import influences, interval
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from research.common.hashing import record_checksum
-from research.records.schema import GitState, Robustness
+from research.records.configuration import GitState
+from research.records.measurements import Robustness
 from research.reporting.checks.consistency import differing
 from research.reporting.grid.grid import read_grid
 from research.stats.groups import GroupScore

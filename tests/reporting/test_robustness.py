@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from research.records.schema import Forgetting, Robustness
+from research.records.measurements import Forgetting, Robustness
 from research.reporting.build import build_tables
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import read_grid

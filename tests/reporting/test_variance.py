@@ -46,7 +46,7 @@ def test_crossed_runs_are_in_their_own_table_and_in_no_cell(sweep):
     deviations = [100 * part.variance**0.5 for part in parts]
     assert [entry.text for entry in entries[1:5]] == [f"{one:.1f}" for one in deviations]
     assert entries[6].text.startswith(f"{100 * parts[0].share:.0f} % [")
-    assert layout.notes[-1] == "Runs are missing: few-shot prompt, sentiment, 16-shot."
+    assert layout.notes[-1] == "Missing runs: few-shot prompt, sentiment, 16-shot."
     assert any("set to 0" in note for note in layout.notes) == any(p.negative for p in parts)
     assert after["seeds.tex"].isascii()
 

@@ -1,4 +1,4 @@
-"""From runs to the cells of a table: an approach on a task in a regime, as chosen on dev."""
+"""The grid of cells of a table: an approach on a task in a regime, with the trial chosen on dev."""
 
 import statistics
 from collections import defaultdict
@@ -21,7 +21,7 @@ from research.stats.intervals import Interval, influences, interval
 from research.tasks.metrics.classification import LOWEST
 
 T = TypeVar("T")
-ENOUGH = 5  # seeds, for intervals that cover as often as they say: see results/statistics/
+ENOUGH = 5  # seeds; with fewer, intervals cover less than stated, see results/statistics/
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class ResultCell:
 
     @property
     def complete(self) -> bool:
-        """Whether no seed of the protocol is missing."""
+        """Whether no planned seed is missing."""
         return len(self.runs) >= self.planned
 
     @property
     def provisional(self) -> bool:
-        """Whether seeds of the protocol are missing, or are too few for the interval to hold."""
+        """Whether planned seeds are missing, or seeds are too few for the interval to be valid."""
         return not self.complete or len(self.runs) < ENOUGH
 
     @property
@@ -77,8 +77,8 @@ class ResultCell:
 
     @property
     def dev(self) -> tuple[float, ...]:
-        """The mean dev score of each trial of `search`; none where a run has no such score. A trial
-        with a diverged run has the least there is, for the protocol would choose any other.
+        """The mean dev score of each trial of `search`; none where a run has no dev score. A trial
+        with a diverged run gets the lowest score, since selection would prefer any other.
         """
         means = []
         for trial in self.search:
@@ -133,17 +133,17 @@ class Grid:
 
     def cell(self, row: str, column: tuple[str, str]) -> ResultCell | None:
         """The cell, None if it has no tested runs."""
-        found = self.cells.get((row, *column))
-        return found if found and found.runs else None
+        cell = self.cells.get((row, *column))
+        return cell if cell and cell.runs else None
 
     def tested(self) -> list[ResultCell]:
         """The cells with tested runs, row by row."""
-        found = [self.cell(row, column) for row in self.rows for column in self.columns]
-        return [cell for cell in found if cell is not None]
+        cells = [self.cell(row, column) for row in self.rows for column in self.columns]
+        return [cell for cell in cells if cell is not None]
 
 
 def read_grid(folder: Path) -> Grid:
-    """The grid of a results folder, rebuilt from runs/ and predictions/ alone.
+    """The grid of a results folder, built from its records and predictions.
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
@@ -186,14 +186,14 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> ResultCell:
     search = _search(records)
     chosen = _tested(runs, [run for trial in search for run in trial])
     by_seed = sorted(chosen, key=lambda run: run.record.seed)
-    found = [run.predictions for run in by_seed if run.predictions is not None]
-    names = found[0].names if found else ()
+    predictions = [run.predictions for run in by_seed if run.predictions is not None]
+    names = predictions[0].names if predictions else ()
     return ResultCell(
         key=key,
         runs=tuple(run.record for run in by_seed),
         records=tuple(records),
-        influence={metric: influences(found, metric) for metric in names},
-        predictions=tuple(found),
+        influence={metric: influences(predictions, metric) for metric in names},
+        predictions=tuple(predictions),
         trials=len(distinct(canonical(record.trial) for record in records)),
         search=search,
         planned=max(record.configuration.seeds for record in records),
@@ -204,7 +204,7 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> ResultCell:
 
 
 def _search(records: Sequence[RunRecord]) -> tuple[tuple[RunRecord, ...], ...]:
-    """The runs that the choice on dev rests on, by trial; none while one lacks search seeds."""
+    """The runs that the choice on dev rests on, by trial; none while search runs are missing."""
     planned = max(len(record.configuration.trials) for record in records)
     by_trial: dict[str, list[RunRecord]] = defaultdict(list)
     seeds = max(record.configuration.search_seeds for record in records)
@@ -229,7 +229,7 @@ def _best(
 ) -> Iterator[CellKey]:
     """The best group of each column among its complete cells, compared on the seeds they share.
 
-    The columns share the level of 5 % (Bonferroni), so that it is that of the whole table.
+    The columns share the level of 5 % (Bonferroni): it holds for the whole table.
     """
     compared = []
     for column in columns:

@@ -78,7 +78,7 @@ def words_agree(cell: ResultCell) -> str | None:
 
 
 def forgetting(cell: ResultCell) -> str | None:
-    """How much the loss on held-out text has risen."""
+    """Increase of the loss on held-out text."""
     rise = _mean(cell, lambda run: run.forgetting and run.forgetting.rise)
     if rise is None:
         return None

@@ -46,7 +46,7 @@ class Criterion:
     Attributes:
         name: name of the criterion.
         unit: unit of its value.
-        text: the value of a row, with `MISSING` for what was not measured.
+        text: the value of a row, with `MISSING` for a value that was not measured.
         note: its definition.
         missing: why a value can be missing.
     """

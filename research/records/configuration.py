@@ -1,0 +1,122 @@
+"""Parts of a run record: configuration, and the code and machine of the run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from research.common.errors import InputError
+
+
+@dataclass(frozen=True)
+class Order:
+    """Position of the run's approach, task and regime in the experiment."""
+
+    approach: int
+    task: int
+    regime: int
+
+
+@dataclass(frozen=True)
+class StageSummary:
+    """The part of a stage's configuration that tables need.
+
+    Attributes:
+        methods: names of the methods trained together.
+        steps: training steps at most.
+        batch_size: rows of a batch.
+        task: another task that the stage trains on; None for the run's own.
+    """
+
+    methods: tuple[str, ...]
+    steps: int
+    batch_size: int
+    task: str | None = None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The complete configuration of the experiment for this run, defaults included.
+
+    Attributes:
+        approach: configuration of the approach with the trial's values.
+        trials: all trials of the cell.
+        seeds: number of seeds that the chosen trial is run with.
+        search_seeds: number of seeds that every trial is run with.
+        crossed_seeds: side of the Latin square of crossed seeds, 0 for none.
+    """
+
+    name: str
+    backbone: str
+    seeds: int
+    search_seeds: int
+    max_dev: int
+    too_long: str
+    precision: str
+    max_tokens: int | None
+    held_out: str | None
+    devices: Mapping[str, Any]
+    task: Mapping[str, Any]
+    approach: Mapping[str, Any]
+    trials: tuple[Mapping[str, Any], ...]
+    order: Order
+    crossed_seeds: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            self.stages  # noqa: B018
+        except (KeyError, TypeError) as error:
+            raise InputError("approach", self.approach, "stages of an approach") from error
+
+    @property
+    def baseline(self) -> str | None:
+        """Name of the baseline; None for an approach with the backbone."""
+        return self.approach.get("baseline")
+
+    @cached_property
+    def stages(self) -> tuple[StageSummary, ...]:
+        """The stages of the approach."""
+        return tuple(map(_stage, self.approach.get("stages", ())))
+
+
+def _stage(stage: Mapping[str, Any]) -> StageSummary:
+    methods = stage["methods"] if stage.get("methods") else [stage["method"]]
+    schedule = stage["schedule"]
+    names = tuple(method["name"] for method in methods)
+    return StageSummary(names, schedule["steps"], schedule["batch_size"], stage.get("task"))
+
+
+@dataclass(frozen=True)
+class GitState:
+    """The commit of the code, and whether the package differs from it."""
+
+    commit: str
+    dirty: bool
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The machine of a run, its JAX devices, and the environment's XLA flags."""
+
+    platform: str
+    processor: str
+    cores: int | None
+    memory_bytes: int | None
+    device_kind: str
+    device_count: int
+    xla_flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Library versions, commit and machine of a run.
+
+    Attributes:
+        libraries: version by library; None for one that is not installed.
+        git: state of the repository; None where the code is in none.
+        hardware: the machine.
+    """
+
+    libraries: Mapping[str, str | None]
+    git: GitState | None
+    hardware: Hardware

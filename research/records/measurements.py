@@ -1,0 +1,206 @@
+"""Parts of a run record: evaluations, costs, notes and further results."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from research.stats.groups import GroupScore
+
+
+class Evaluation(NamedTuple):
+    """One evaluation during training.
+
+    Attributes:
+        step: number of training steps of the stage so far.
+        train_loss: mean training loss since the evaluation before; None where it is not finite.
+        dev_score: the task's metric on dev.
+        dev_loss: loss on dev.
+    """
+
+    step: int
+    train_loss: float | None
+    dev_score: float | None
+    dev_loss: float | None
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """Memory of the compiled training step, in bytes, of the stage that needs most.
+
+    Attributes:
+        argument_bytes: weights, optimizer state and batch.
+        output_bytes: outputs of the step.
+        temporary_bytes: activations, gradients and other temporaries.
+        alias_bytes: outputs that reuse the memory of arguments.
+        optimizer_bytes: the optimizer state among the arguments.
+    """
+
+    optimizer_bytes: int
+    argument_bytes: int | None = None
+    output_bytes: int | None = None
+    temporary_bytes: int | None = None
+    alias_bytes: int | None = None
+
+    @property
+    def weights(self) -> int | None:
+        """Bytes of the weights, with the batch, which is small beside them."""
+        if self.argument_bytes is None:
+            return None
+        return self.argument_bytes - self.optimizer_bytes
+
+    @property
+    def activations(self) -> int | None:
+        """Bytes of activations, gradients and all else that the step needs at once."""
+        outputs, temporaries, aliases = self.output_bytes, self.temporary_bytes, self.alias_bytes
+        if outputs is None or temporaries is None or aliases is None:
+            return None
+        return outputs + temporaries - aliases
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of a run. A cost is None where it was not measured or does not apply.
+
+    Attributes:
+        trained_params: number of parameters that training changes.
+        stored_bytes: bytes to keep per task beside the backbone, in float32.
+        added_tokens: tokens added to each input.
+        train_seconds: all training steps, without compilation and evaluation.
+        evaluation_seconds: scoring dev during training.
+        compile_seconds: compilation, shared by the runs of the shard.
+        compile_cache_hits: programs found in the compilation cache.
+        sweep_seconds: the whole shard from start to end.
+        switch_seconds: moving the stored leaves from host memory to the devices.
+        added_params: parameters beside the backbone at inference.
+        step_flops: FLOPs of the widest step of the last stage, counted by XLA.
+        train_flops: FLOPs of all training steps, as if every batch were the widest.
+        formula_flops: FLOPs of the same step by formula.
+        peak_bytes: peak memory of the compiled step of one run.
+        memory: the parts of that peak.
+        request_tokens: tokens before the answer, mean over the test items.
+        cache_bytes: keys and values of a request, mean over the test items.
+    """
+
+    trained_params: int
+    stored_bytes: int
+    added_tokens: int
+    train_seconds: float | None = None
+    evaluation_seconds: float | None = None
+    compile_seconds: float | None = None
+    compile_cache_hits: int | None = None
+    sweep_seconds: float | None = None
+    switch_seconds: float | None = None
+    added_params: int | None = None
+    step_flops: float | None = None
+    train_flops: float | None = None
+    formula_flops: float | None = None
+    peak_bytes: int | None = None
+    memory: StepMemory | None = None
+    request_tokens: float | None = None
+    cache_bytes: int | None = None
+
+    @property
+    def all_train_seconds(self) -> float | None:
+        """Seconds of training, of scoring dev and of compilation, as far as they are known."""
+        if self.train_seconds is None:
+            return None
+        return self.train_seconds + (self.evaluation_seconds or 0) + (self.compile_seconds or 0)
+
+
+@dataclass(frozen=True)
+class SoftPromptNote:
+    """The trained soft prompt compared with the token embeddings; None for non-finite numbers.
+
+    Attributes:
+        nearest: for each vector the tokens with the largest cosine; None for an id without a token.
+        cosine: their cosines.
+        norms: norm of each vector.
+        vocabulary_norms: 5th, 50th and 95th percentile of the norms of token embeddings.
+    """
+
+    nearest: tuple[tuple[str | None, ...], ...]
+    cosine: tuple[tuple[float | None, ...], ...]
+    norms: tuple[float | None, ...]
+    vocabulary_norms: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Facts about the data and the training of a run.
+
+    Attributes:
+        n_dev: number of dev examples.
+        dropped: training examples left out since their text is in dev or test.
+        demonstrations: demonstrations in each prompt.
+        cut: texts truncated to fit the context.
+        cut_beside_test: the same for further test splits, by split.
+        steps: steps of each stage until training stopped.
+        best_step: the step of each stage whose parameters were kept.
+        not_learned: a sentence where the dev score is no better than without training.
+        prompt: description of the trained soft prompt.
+    """
+
+    n_dev: int
+    dropped: int = 0
+    demonstrations: int = 0
+    cut: int = 0
+    cut_beside_test: Mapping[str, int] = field(default_factory=dict)
+    steps: tuple[int, ...] = ()
+    best_step: tuple[int, ...] = ()
+    not_learned: str | None = None
+    prompt: SoftPromptNote | None = None
+
+
+@dataclass(frozen=True)
+class DataChecksums:
+    """Checksums of the task's data and of the run's train and dev examples."""
+
+    task_checksum: str
+    split_checksum: str
+
+
+@dataclass(frozen=True)
+class BackboneReference:
+    """Name of a backbone and checksum of its files."""
+
+    name: str
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """How evenly a run does over the test items.
+
+    Attributes:
+        groups: score of each group of test items, by kind of group and name.
+        paraphrases: share of predictions that stay the same on paraphrased inputs.
+    """
+
+    groups: Mapping[str, Mapping[str, GroupScore]] = field(default_factory=dict)
+    paraphrases: float | None = None
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """Losses on plain text, in nats per token; or the reason why there are none.
+
+    Attributes:
+        before: loss of the unadapted backbone on held-out text.
+        after: loss of the adapted backbone on the same text.
+        removable: whether removing the method's own parameters restores the backbone.
+        task: loss of the unadapted backbone on the task's inputs.
+        as_long: its loss on held-out passages of the same lengths.
+        undefined: why no loss is defined.
+    """
+
+    before: float | None = None
+    after: float | None = None
+    removable: bool | None = None
+    task: float | None = None
+    as_long: float | None = None
+    undefined: str | None = None
+
+    @property
+    def rise(self) -> float | None:
+        """By how much the loss on held-out text has risen; None where it was not measured."""
+        return None if self.before is None or self.after is None else self.after - self.before

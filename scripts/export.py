@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from research.common.errors import InputError, exit_on_input_error
 from research.common.paths import resolve_path
 from research.interop.peft import save_adapter
-from research.methods.merging import merged
 from research.methods.method import Leaves, Method
+from research.methods.shared.merging import merged
 from research.models.backbone import DTYPES, Backbone, load_backbone, load_tokenizer, save_backbone
 from research.models.bert.model import EncoderModel
 from research.models.model import Model

@@ -46,7 +46,7 @@ class SingleRunProgress:
 def main(argv: list[str]) -> None:
     del argv
     prepare()
-    from research.experiments.experiment import Experiment  # here: --help needs none of it
+    from research.experiments.experiment import Experiment
     from research.runtime.compilation_cache import keep_compiled
     from research.sweeps.single_run import RunRequest, train_run
 

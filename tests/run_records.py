@@ -5,18 +5,8 @@ from typing import Any
 
 from research.common.hashing import run_id
 from research.experiments.seeds import Seeds
-from research.records.configuration import (
-    Configuration,
-    Hardware,
-    Order,
-    Provenance,
-)
-from research.records.measurements import (
-    BackboneReference,
-    Costs,
-    DataChecksums,
-    Notes,
-)
+from research.records.configuration import Configuration, Hardware, Order, Provenance
+from research.records.measurements import BackboneReference, Costs, DataChecksums, Notes
 from research.records.schema import RunRecord
 
 CONFIGURATION = Configuration(

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from research.experiments.experiment import Experiment
 from research.methods.head import Head
-from research.methods.method import add
+from research.methods.shared.leaves import add
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone
 from research.records.schema import RunRecord

@@ -14,8 +14,9 @@ from research.methods.adapted import Adapted
 from research.methods.full import Full
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
-from research.methods.method import Leaves, Method, Words, add
+from research.methods.method import Leaves, Method, Words
 from research.methods.prefix import PrefixTuning
+from research.methods.shared.leaves import add
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
 from research.models.llama.model import Decoder, DecoderConfig

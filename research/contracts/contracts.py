@@ -8,8 +8,8 @@ import numpy as np
 from research.common.errors import InputError
 from research.contracts.subject import SIZE, WIDTH, ContractCase
 from research.evaluation.batch import Rows
-from research.methods.merging import merged
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
+from research.methods.shared.merging import merged
 
 
 class Broken(Exception):

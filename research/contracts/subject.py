@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from research.evaluation.batch import PromptFrame, Rows, batch_rows, prompt_frame
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.methods.adapted import Adapted
-from research.methods.method import Leaves, Method, Words, add
+from research.methods.method import Leaves, Method, Words
+from research.methods.shared.leaves import add
 from research.models.model import Model
 from research.tasks.encoding.encoded import Encoded, Labels
 

@@ -22,7 +22,8 @@ from research.evaluation.generation import check_generation, generator, no_texts
 from research.evaluation.label_scoring import label_scorer
 from research.evaluation.lm_loss import loss_scorer
 from research.methods.adapted import Adapted
-from research.methods.method import Leaves, Method, adding
+from research.methods.method import Leaves, Method
+from research.methods.shared.leaves import adding
 from research.models.model import Model
 from research.runtime.devices import Devices, place_leaves
 from research.runtime.executable import Call

@@ -8,7 +8,8 @@ import numpy as np
 from research.interop.options import Config
 from research.interop.targets import PREFIX, beside, endings, matches, modules
 from research.methods.ia3 import IA3
-from research.methods.method import Leaves, added_to
+from research.methods.method import Leaves
+from research.methods.shared.leaves import added_to
 from research.models.backbone import shapes as shapes_of
 from research.models.checkpoint.weights import Shapes
 from research.models.model import Model

@@ -11,7 +11,8 @@ from research.interop.options import Config, numeric_option
 from research.interop.targets import PREFIX, beside, endings, modules, of_pattern
 from research.methods.dora import DoRA
 from research.methods.lora import LoRA
-from research.methods.method import Leaves, added_to
+from research.methods.method import Leaves
+from research.methods.shared.leaves import added_to
 from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
 

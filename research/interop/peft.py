@@ -23,8 +23,9 @@ from research.interop import head, ia3, lora, prefix, soft_prompt
 from research.interop.options import TASKS, check_options
 from research.methods import METHODS
 from research.methods.head import Head
-from research.methods.method import Leaves, Method, backbone
-from research.methods.prompt_file import CONFIG, WEIGHTS, check_finite
+from research.methods.method import Leaves, Method
+from research.methods.shared.leaves import backbone
+from research.methods.shared.prompt_file import CONFIG, WEIGHTS, check_finite
 from research.models.checkpoint.files import whole_folder
 from research.models.checkpoint.tensors import Tensor, tensors
 from research.models.checkpoint.weights import Problem, misfits, problem_summary

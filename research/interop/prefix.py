@@ -7,8 +7,9 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.interop.options import Config, numeric_option
-from research.methods.method import Leaves, added_to
+from research.methods.method import Leaves
 from research.methods.prefix import PrefixTuning
+from research.methods.shared.leaves import added_to
 from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from research.common.errors import InputError
 from research.methods.method import Leaves
-from research.methods.prompt_file import read_npy
+from research.methods.shared.prompt_file import read_npy
 from research.methods.soft_prompt import SoftPrompt
 
 

@@ -9,19 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from research.common.errors import LARGEST, InputError, check_whole
-from research.methods.dropout import dropout
 from research.methods.lora import check_dropout
-from research.methods.method import (
-    Array,
-    LayerCall,
-    Leaves,
-    Method,
-    Words,
-    pad_to,
-    path_key,
-    traced_method,
-)
-from research.methods.patterns import kernels_by_layer, target_layers
+from research.methods.method import Array, LayerCall, Leaves, Method, Words, traced_method
+from research.methods.shared.dropout import dropout
+from research.methods.shared.leaves import pad_to, path_key
+from research.methods.shared.patterns import kernels_by_layer, target_layers
 from research.models.layers.attention import flat_product
 
 DEVIATION = 0.02  # of the start of P and Q, as in the authors' code
@@ -45,7 +37,7 @@ class AdaLoRA(Method):
         alpha: numerator of the scale s.
         dropout: rate of dropout on x before P while training; None: no dropout.
         targets: patterns of the adapted layers' paths; None: query and value, or `qkv`.
-        orthogonality: weight of the penalty; the authors' scripts have 0.1 to 0.5.
+        orthogonality: weight of the penalty; published scripts have 0.1 to 0.3.
     """
 
     name: ClassVar[str] = "adalora"

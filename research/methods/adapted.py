@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax.traverse_util import unflatten_dict
 
 from research.methods.interception import layers_adapted
-from research.methods.method import Array, Leaves, Method, added_to, backbone
+from research.methods.method import Array, Leaves, Method
+from research.methods.shared.leaves import added_to, backbone
 from research.models.layers.attention import KeyValueMemory
 from research.models.layers.remat import layers_again
 from research.models.model import Model

@@ -8,17 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from research.common.errors import LARGEST, InputError, check_whole
-from research.methods.method import (
-    LayerCall,
-    Leaves,
-    Method,
-    Words,
-    pad_to,
-    path_key,
-    traced_method,
-)
+from research.methods.method import LayerCall, Leaves, Method, Words, traced_method
 from research.methods.norms import Norms
-from research.methods.patterns import picked
+from research.methods.shared.leaves import pad_to, path_key
+from research.methods.shared.patterns import picked
 
 # Last layers of the sublayers, before the residual is added.
 AFTER = {"houlsby": ("attention/out", "cross/out", "mlp/down"), "pfeiffer": ("mlp/down",)}

@@ -6,9 +6,9 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from research.methods.dropout import dropout
 from research.methods.lora import LoRA
 from research.methods.method import Array, LayerCall, Leaves, Words, traced_method
+from research.methods.shared.dropout import dropout
 from research.models.layers.attention import flat_product
 
 

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.methods.method import Leaves, Method, Words, pad_to, traced_method
+from research.methods.method import Leaves, Method, Words, traced_method
+from research.methods.shared.leaves import pad_to
 
 
 @traced_method()

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from research.methods.method import LayerCall, Leaves, Method, Words, traced_method
-from research.methods.patterns import pattern_matches
+from research.methods.shared.patterns import pattern_matches
 
 
 @traced_method()

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from research.methods.dropout import shared_dropout
-from research.methods.method import LayerCall, Leaves, Method, added_to_layers, path_key
+from research.methods.method import LayerCall, Leaves, Method
+from research.methods.shared.dropout import shared_dropout
+from research.methods.shared.leaves import added_to_layers, path_key
 from research.models.layers.dropout import Dropout
 
 

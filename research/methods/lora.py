@@ -9,18 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from research.common.errors import LARGEST, InputError, check_whole
-from research.methods.dropout import dropout
-from research.methods.method import (
-    Array,
-    LayerCall,
-    Leaves,
-    Method,
-    Words,
-    pad_to,
-    path_key,
-    traced_method,
+from research.methods.method import Array, LayerCall, Leaves, Method, Words, traced_method
+from research.methods.shared.dropout import dropout
+from research.methods.shared.leaves import pad_to, path_key
+from research.methods.shared.patterns import (
+    kernels_by_layer,
+    pattern_matches,
+    picked,
+    target_layers,
 )
-from research.methods.patterns import kernels_by_layer, pattern_matches, picked, target_layers
 from research.models.layers.attention import flat_product
 
 

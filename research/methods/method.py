@@ -8,14 +8,12 @@ A backbone never knows how it is adapted. All arrays live in one flat dict of le
     soft_prompt:/prompt                     that a soft prompt adds to the model as a whole
 """
 
-import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import jax
-import numpy as np
 from jax.typing import ArrayLike
 
 from research.models.checkpoint.weights import Array, Leaves
@@ -166,111 +164,3 @@ def traced_method(*traced: str) -> Callable[[type], type]:
         return jax.tree_util.register_dataclass(cls, data_fields=list(traced), meta_fields=static)
 
     return register
-
-
-def pad_to(array: Array, shape: tuple[int, ...]) -> np.ndarray:
-    """The array zero-padded at the end of each axis to a larger `shape`."""
-    larger = np.zeros(shape, array.dtype)
-    larger[tuple(map(slice, array.shape))] = array
-    return larger
-
-
-def path_key(key: jax.Array, path: str) -> jax.Array:
-    """A random key that depends on the path alone, not on the order of leaves."""
-    return jax.random.fold_in(key, zlib.crc32(path.encode()))
-
-
-def add(method: Method, key: jax.Array, params: Leaves, words: Words) -> Leaves:
-    """The leaves that `method` adds, flat: `<name>:<module path>/<leaf name>`."""
-    return flat(method, method.init(path_key(key, method.name), backbone(params), words))
-
-
-def flat(method: Method, added: Mapping[str, Leaves]) -> Leaves:
-    """Leaves {module path: {leaf name: array}} of a method as one flat dict."""
-    return {
-        f"{method.name}:{path}/{leaf}": array
-        for path, leaves in added.items()
-        for leaf, array in leaves.items()
-    }
-
-
-def added_to(method: Method, leaves: Leaves) -> dict[str, Leaves]:
-    """The inverse of `flat`: {module path: {leaf name: array}} of this method's leaves."""
-    added: dict[str, Leaves] = {}
-    for path, array in leaves.items():
-        if path.startswith(f"{method.name}:"):
-            module, _, leaf = path.removeprefix(f"{method.name}:").rpartition("/")
-            added.setdefault(module, {})[leaf] = array
-    return added
-
-
-def added_to_layers(method: Method, leaves: Leaves) -> dict[str, Leaves]:
-    """{layer path: {leaf name: array}}: as each layer sees the method's leaves, those of the
-    model as a whole among them.
-    """
-    added = added_to(method, leaves)
-    shared = added.pop("", {})
-    return {path: {**shared, **leaf} for path, leaf in added.items()}
-
-
-def adding(methods: Iterable[Method], leaves: Leaves) -> tuple[Method, ...]:
-    """The methods that added leaves.
-
-    The others change what trains, and nothing of the computation: a fully fine-tuned backbone
-    runs by the program of the frozen one.
-    """
-    return tuple(method for method in methods if added_to(method, leaves))
-
-
-def backbone(leaves: Leaves) -> Leaves:
-    """The leaves that no method added."""
-    return {path: array for path, array in leaves.items() if ":" not in path}
-
-
-def without_head(leaves: Leaves) -> Leaves:
-    """All leaves but those of a classification head."""
-    return {path: array for path, array in leaves.items() if not path.startswith("head:")}
-
-
-def mask(methods: Iterable[Method], leaves: Leaves) -> dict[str, bool]:
-    """True for the leaves that train: backbone leaves that a method trains, and the methods' own
-    leaves but for those that they freeze.
-
-    The one mask: it decides what is differentiated, has optimizer state, is clipped, decayed,
-    counted and saved.
-    """
-    trained: set[str] = set()
-    backbone_paths = list(backbone(leaves))
-    for method in methods:
-        trained.update(method.trains(backbone_paths))
-        method_paths = [path for path in leaves if path.startswith(f"{method.name}:")]
-        trained.update(set(method_paths).difference(method.freezes(method_paths)))
-    return {path: path in trained for path in leaves}
-
-
-def split(leaves: Leaves, trained: dict[str, bool]) -> tuple[Leaves, Leaves]:
-    """(trained, frozen); `{**frozen, **trained}` is the inverse."""
-    return (
-        {path: array for path, array in leaves.items() if trained[path]},
-        {path: array for path, array in leaves.items() if not trained[path]},
-    )
-
-
-def stored_leaves(methods: Iterable[Method], leaves: Leaves) -> Leaves:
-    """The leaves that are stored after training, of the methods' own among `leaves`."""
-    stored: Leaves = {}
-    for method in methods:
-        added = added_to(method, leaves)
-        stored |= flat(method, {path: method.stored(leaf) for path, leaf in added.items()})
-    return stored
-
-
-def stored_frozen(methods: Iterable[Method], leaves: Leaves, trained: dict[str, bool]) -> Leaves:
-    """The methods' own leaves that do not train and yet have to be stored."""
-    frozen: Leaves = {}
-    for method in methods:
-        method_paths = [path for path in leaves if path.startswith(f"{method.name}:")]
-        if not all(trained[path] for path in method_paths):
-            stored = stored_leaves((method,), leaves)
-            frozen |= {path: array for path, array in stored.items() if not trained[path]}
-    return frozen

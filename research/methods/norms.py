@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from research.methods.method import Method, traced_method
-from research.methods.patterns import picked
+from research.methods.shared.patterns import picked
 
 
 @traced_method()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from research.methods.full import Full
 from research.methods.method import Method, traced_method
-from research.methods.patterns import picked
+from research.methods.shared.patterns import picked
 
 
 @traced_method()

@@ -11,7 +11,7 @@ import numpy as np
 from research.common.errors import LARGEST, InputError, check_whole
 from research.common.paths import resolve_path
 from research.methods.method import Array, Leaves, Method, Words, traced_method
-from research.methods.prompt_file import prompt_files, read_prompt
+from research.methods.shared.prompt_file import prompt_files, read_prompt
 
 
 @traced_method()

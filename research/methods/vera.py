@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from research.common.errors import LARGEST, InputError, check_whole
-from research.methods.dropout import dropout
 from research.methods.lora import check_dropout
-from research.methods.method import LayerCall, Leaves, Method, Words, pad_to, traced_method
-from research.methods.patterns import kernels_by_layer, target_layers
+from research.methods.method import LayerCall, Leaves, Method, Words, traced_method
+from research.methods.shared.dropout import dropout
+from research.methods.shared.leaves import pad_to
+from research.methods.shared.patterns import kernels_by_layer, target_layers
 from research.models.layers.attention import flat_product
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from research.common.files import write_atomically
 from research.records.measurements import Evaluation
 from research.records.schema import RunRecord, to_json
-from research.records.tensorboard_log import BoardName, TensorboardLog
+from research.records.tensorboard_log import RunLabel, TensorboardLog
 
 if TYPE_CHECKING:
     from research.experiments.plan import Run
@@ -41,7 +41,7 @@ class MetricsLog:
             earlier: histories of the stages before.
         """
         written, index = 0, len(earlier)
-        board = self.board and self.board.open(_board_name(run), earlier)
+        board = self.board and self.board.open(_run_label(run), earlier)
 
         def write(history: History) -> None:
             nonlocal written
@@ -85,6 +85,6 @@ def _text(lines: Sequence[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(to_json(line), allow_nan=False) + "\n" for line in lines)
 
 
-def _board_name(run: "Run") -> BoardName:
+def _run_label(run: "Run") -> RunLabel:
     cell = run.cell
-    return BoardName(cell.approach.name, cell.task.name, str(cell.regime), run.seeds.sample, run.id)
+    return RunLabel(cell.approach.name, cell.task.name, str(cell.regime), run.seeds.sample, run.id)

@@ -15,12 +15,7 @@ from research.common.files import write_atomically
 from research.common.hashing import record_checksum, run_id, sha256
 from research.records.archive import ARCHIVE, archive_bytes, parse_archive, read_archive
 from research.records.predictions import AnyPredictions, parse_answers
-from research.records.schema import (
-    UNTESTED,
-    RunRecord,
-    parse_strict_json,
-    prediction_file,
-)
+from research.records.schema import UNTESTED, RunRecord, parse_strict_json, prediction_file
 
 TOLERANCE = 1e-6  # metrics may have been computed in float32
 WRONG_CONTENT = "the content of the run record was changed"

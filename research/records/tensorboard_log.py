@@ -18,7 +18,7 @@ from research.records.schema import RunRecord
 TAGS = ("train/loss", "dev/score", "dev/loss")  # of the values after the step
 
 
-class BoardName(NamedTuple):
+class RunLabel(NamedTuple):
     """What identifies a run on the board: approach, task, regime, seed and run id."""
 
     approach: str
@@ -42,7 +42,7 @@ class TensorboardLog:
         self.folder = folder
         self._writers: dict[str, Any] = {}
 
-    def open(self, run: BoardName, earlier: Sequence[Any]) -> Callable[[Any], None]:
+    def open(self, run: RunLabel, earlier: Sequence[Any]) -> Callable[[Any], None]:
         """A function to call with the history of a run's stage whenever it may have grown."""
         written, begun = 0, sum(history[-1][0] for history in earlier if history)
 
@@ -60,7 +60,7 @@ class TensorboardLog:
     def finish(self, record: RunRecord) -> None:
         """Adds the metrics of each split, after the missing evaluations."""
         if record.run_id not in self._writers:
-            name = BoardName(*record.cell, record.seed, record.run_id)
+            name = RunLabel(*record.cell, record.seed, record.run_id)
             self._start(name, record.history)
         writer = self._writers.pop(record.run_id)
         end = sum(history[-1].step for history in record.history if history)
@@ -70,7 +70,7 @@ class TensorboardLog:
                     writer.add_scalar(f"end/{split}/{name}", value, end)
         writer.close()
 
-    def _start(self, run: BoardName, histories: Sequence[Any]) -> None:
+    def _start(self, run: RunLabel, histories: Sequence[Any]) -> None:
         """Opens a new folder with these histories."""
         from tensorboardX import SummaryWriter  # takes a third of a second to import
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from research.common.files import write_atomically
 from research.experiments.prices import read_prices
-from research.reporting.grid.grid import Grid, ResultCell, read_grid
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid, read_grid
 from research.reporting.render.markdown_latex import to_latex, to_markdown
 from research.reporting.render.page import build_page
 from research.reporting.table import Table

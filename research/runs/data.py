@@ -105,7 +105,7 @@ def run_data(
     # A domain premise stands alone: it has no demonstrations in the paper's code either.
     bare = encoder.prefix_ids(()) if prompt.prior == "domain" else before.prefix_ids
 
-    def cutting(examples: Sequence[Example]) -> Encoded:
+    def encode_truncated(examples: Sequence[Example]) -> Encoded:
         write = replace(encoder, too_long="cut").examples
         return _rows(write, encoder, prompt, examples, before.further(examples))
 
@@ -120,7 +120,7 @@ def run_data(
         Words(tuple(map(task.verbalizer.continuation, task.labels or task.words)), encoder.ids),
         before.count,
         before.added,
-        cutting,
+        encode_truncated,
     )
 
 

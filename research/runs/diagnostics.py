@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.common.tokenizer import Tokenizer
-from research.methods.method import Array, Leaves, Method, added_to
+from research.methods.method import Array, Leaves, Method
+from research.methods.shared.leaves import added_to
 
 
 def not_learned(metric: str, score: float, others: Mapping[str, float]) -> str | None:

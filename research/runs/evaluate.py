@@ -101,7 +101,7 @@ class RunEvaluator:
         metric, data = self.task.metric, self.work.data
         others = self.kind.constant_scores(data.train, data.dev)
         if self.work.route != "head":
-            others["the backbone as it came"] = self._score("dev", trained=False).metrics[metric]
+            others["the unadapted backbone"] = self._score("dev", trained=False).metrics[metric]
         notes: dict[str, Any] = {"not_learned": not_learned(metric, dev[metric], others)}
         return notes | described(self.work.methods(), self.work.leaves, self.context.tokenizer)
 
@@ -113,20 +113,20 @@ class RunEvaluator:
         return sum(prompt.added for prompt in self.work.prompts) + self.work.taken + again
 
     def _score(self, split: str, trained: bool = True) -> Answers:
-        """By the leaves reached, or by the backbone as it came. split: train (as many rows as dev
+        """By the leaves reached, or by the unadapted backbone. split: train (as many rows as dev
         has), dev, or one of `Task.tests`.
         """
         return self.predictor(trained).answers(self._rows(split))
 
     def predictor(self, trained: bool = True) -> PromptPredictor:
-        """By the leaves reached, or by the backbone as it came."""
+        """By the leaves reached, or by the unadapted backbone."""
         reached = AdaptedWeights(self.work.methods(), self.work.leaves)
         weights = reached if trained else self._untrained()
         asis, how = not (trained and self.work.approach.stages), self.work.approach.normalisation
         return PromptPredictor(self.context, self.kind, self.work.prompts, how, weights, asis)
 
     def _untrained(self) -> AdaptedWeights:
-        """The backbone as it came. Methods that change nothing before they train stay, so that what
+        """The unadapted backbone. Methods that change nothing before they train stay, so that what
         they are scored by is not compiled again without them.
         """
         methods, params = self.work.methods(), self.context.backbone.params

@@ -5,7 +5,8 @@ from typing import Any
 from research.evaluation.batch import EncodedPrompts, prompt_frame
 from research.evaluation.lm_loss import UNDEFINED
 from research.evaluation.predictor import AdaptedWeights
-from research.methods.method import Leaves, backbone
+from research.methods.method import Leaves
+from research.methods.shared.leaves import backbone
 from research.runs.context import RunContext
 from research.runs.held_out_text import PASSAGE, as_long, own_text, task_text
 from research.tasks.encoding.encoded import Encoded
@@ -23,10 +24,10 @@ def measure_forgetting(
 ) -> dict[str, Any] | None:
     """Losses on plain text in nats a token; None where the experiment names no held-out text.
 
-    before, after: on held-out text, of the backbone as it came and of `weights`, with all that
+    before, after: on held-out text, of the unadapted backbone and of `weights`, with all that
     their methods do at work (a soft prompt stands before each passage), without the task's prompt.
     removable: whether taking the methods' own leaves away gives the first again, so that what was
-    lost comes back whenever the task is not served. task, as_long: of the backbone as it came, on
+    lost comes back whenever the task is not served. task, as_long: of the unadapted backbone, on
     the task's inputs and on held-out passages of the same lengths. undefined: why there is none.
     changed: the leaves that training changed. room: positions that are left for a row.
     """

@@ -12,8 +12,9 @@ from research.experiments.plan import Run
 from research.experiments.prompt import Prompt
 from research.experiments.stage import Stage
 from research.methods.head import Head
-from research.methods.merging import merged
-from research.methods.method import Leaves, Method, add, mask, stored_frozen, without_head
+from research.methods.method import Leaves, Method
+from research.methods.shared.leaves import add, mask, stored_frozen, without_head
+from research.methods.shared.merging import merged
 from research.runs.context import RunContext
 from research.runs.data import RunData, room, run_data
 from research.runs.trained_leaves import FinalLeaves

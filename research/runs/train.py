@@ -86,7 +86,7 @@ def _fit(
     folder = checkpoint_folder(share, context)
     live = [context.metrics_log.live(one.run, one.histories) for one in work]
 
-    def told(step: int, progress: Sequence[MemberProgress]) -> None:
+    def report_progress(step: int, progress: Sequence[MemberProgress]) -> None:
         for write, one in zip(live, progress, strict=True):
             write(one.history)
         report(step, progress)
@@ -97,7 +97,7 @@ def _fit(
         answerer=data[0].answerer,
         metric=run.cell.task_of(stage).metric,
         checkpoints=Checkpoints(folder / f"stage_{index}", identity),
-        report=told,
+        report=report_progress,
         shapes=_shapes(share, index, context),
         compile_ahead=_ahead(share, work[0], index, context),
     )

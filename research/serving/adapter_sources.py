@@ -6,7 +6,8 @@ from research.common.errors import InputError
 from research.experiments.approach import Approach
 from research.interop.peft import load_adapter
 from research.interop.prompt_file import load_prompt
-from research.methods.method import Leaves, Method, added_to, flat
+from research.methods.method import Leaves, Method
+from research.methods.shared.leaves import added_to, flat
 from research.models.backbone import Backbone
 from research.records.measurements import BackboneReference
 from research.records.schema import RunRecord

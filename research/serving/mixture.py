@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.methods.method import Array, LayerCall, Leaves, Method, added_to, traced_method
+from research.methods.method import Array, LayerCall, Leaves, Method, traced_method
+from research.methods.shared.leaves import added_to
 
 Added = tuple[tuple[Method, ...], Leaves]  # methods and the leaves they add
 

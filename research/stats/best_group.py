@@ -1,4 +1,4 @@
-"""Which approaches cannot be told apart from the best of a column."""
+"""Approaches of a column that are not significantly different from the best."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -12,8 +12,8 @@ LEVEL = 0.05  # how often a table may leave one out that is as good as the best 
 
 
 def best_group(cells: Sequence[np.ndarray], level: float = LEVEL) -> list[bool]:
-    """Which cells cannot be told apart from the best: the best one, and those whose test against it
-    does not fall.
+    """Whether each cell is in the best group: the best cell, and those whose test against it does
+    not reject equality.
 
     cells: K influence matrices [S, I], the same seeds and items. Any of K might have come out best,
     so a test is one of all pairs and falls at level / (K (K - 1) / 2); the next one, as in Holm's
@@ -26,8 +26,9 @@ def best_group(cells: Sequence[np.ndarray], level: float = LEVEL) -> list[bool]:
 
 
 def not_different_from(cells: Sequence[np.ndarray], one: int, level: float = LEVEL) -> list[bool]:
-    """Which cells cannot be told apart from the cell `one`, itself among them; as many pairs are
-    counted as for the best.
+    """Whether each cell is not significantly different from the cell `one`, itself among them.
+
+    The correction counts as many pairs as for the best cell.
     """
     stacked = np.stack(cells)
     others = [i for i in range(len(cells)) if i != one]

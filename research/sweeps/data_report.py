@@ -11,11 +11,7 @@ from research.experiments.experiment import Experiment
 from research.models.model import Model
 from research.records.data_report import DataReport, read_data_report
 from research.runs.data import room
-from research.tasks.data_checks import (
-    Found,
-    Lengths,
-    task_data_report,
-)
+from research.tasks.data_checks import Found, Lengths, task_data_report
 from research.tasks.data_checks.checks import SHOWN
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.encoding.truncation import token_ids

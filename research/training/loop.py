@@ -13,7 +13,8 @@ import numpy as np
 from research.evaluation.answer_kinds.kind import Answerer, Answers
 from research.evaluation.batch import EncodedPrompts, Rows, batch_rows, bucket, extents
 from research.evaluation.predictor import AdaptedWeights, Predictor
-from research.methods.method import Leaves, mask, split
+from research.methods.method import Leaves
+from research.methods.shared.leaves import mask, split
 from research.runtime.devices import Devices
 from research.runtime.executable import Call, compile_seconds
 from research.tasks.encoding.encoded import Encoded

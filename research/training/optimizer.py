@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from research.common.errors import LARGEST, InputError, check_whole
 from research.methods.method import Leaves, Method
-from research.methods.patterns import pattern_matches, picked
+from research.methods.shared.patterns import pattern_matches, picked
 
 
 @dataclass(frozen=True)

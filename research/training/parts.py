@@ -5,7 +5,7 @@ from functools import partial
 
 import jax
 
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.runtime.devices import Devices, device_memory
 from research.runtime.memory import peak_bytes
 from research.training.batches import Shapes

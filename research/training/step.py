@@ -12,7 +12,8 @@ from research.common.errors import InputError
 from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
-from research.methods.method import Leaves, Method, added_to
+from research.methods.method import Leaves, Method
+from research.methods.shared.leaves import added_to
 from research.models.model import Model
 from research.training.optimizer import Schedule, learning_rate_at, optimizer, rate_factors
 

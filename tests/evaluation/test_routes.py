@@ -14,7 +14,8 @@ from research.evaluation.calibration import pooled_label_scores
 from research.evaluation.scoring import ROUTES, target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.head import Head
-from research.methods.method import Words, add
+from research.methods.method import Words
+from research.methods.shared.leaves import add
 from research.models.backbone import load_backbone
 from research.tasks.encoding.encoded import Labels, LabelTexts
 from tests import checkpoints

@@ -9,7 +9,7 @@ import pytest
 import research
 from research.interop.peft import load_adapter, save_adapter
 from research.methods.lora import LoRA
-from research.methods.merging import merged
+from research.methods.shared.merging import merged
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore

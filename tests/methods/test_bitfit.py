@@ -6,8 +6,8 @@ import pytest
 
 from research.common.errors import InputError
 from research.methods.bitfit import BitFit
-from research.methods.merging import merged
-from research.methods.method import mask
+from research.methods.shared.leaves import mask
+from research.methods.shared.merging import merged
 from research.models import MODELS
 from research.models.backbone import load_backbone, save_backbone, shapes
 from tests import checkpoints

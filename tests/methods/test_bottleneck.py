@@ -7,7 +7,8 @@ from scipy.special import erf
 
 from research.common.errors import InputError
 from research.methods.bottleneck import Bottleneck
-from research.methods.method import LayerCall, add, added_to, mask
+from research.methods.method import LayerCall
+from research.methods.shared.leaves import add, added_to, mask
 from tests import checkpoints
 from tests.tiny import WORDS, decoder
 

@@ -9,7 +9,7 @@ from research.common.errors import InputError
 from research.evaluation.batch import Rows, prompt_frame
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
-from research.methods.dropout import shared_dropout
+from research.methods.shared.dropout import shared_dropout
 from research.training.optimizer import Schedule
 from research.training.step import Program
 from tests import checkpoints, tiny

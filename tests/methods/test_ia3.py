@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from research.methods.ia3 import IA3
-from research.methods.method import LayerCall, add, added_to
+from research.methods.method import LayerCall
+from research.methods.shared.leaves import add, added_to
 from tests import checkpoints
 from tests.tiny import WORDS
 

@@ -11,7 +11,8 @@ import pytest
 from research.common.errors import InputError
 from research.methods.dora import DoRA
 from research.methods.lora import LoRA, RankOf
-from research.methods.method import LayerCall, add, added_to
+from research.methods.method import LayerCall
+from research.methods.shared.leaves import add, added_to
 from tests.tiny import WORDS, decoder
 
 KEY = jax.random.PRNGKey(0)

@@ -9,7 +9,8 @@ from research.common.errors import InputError
 from research.methods.adalora import AdaLoRA
 from research.methods.lora import LoRA
 from research.methods.lora_fa import LoRAFA
-from research.methods.method import LayerCall, Method, add, added_to, added_to_layers, mask
+from research.methods.method import LayerCall, Method
+from research.methods.shared.leaves import add, added_to, added_to_layers, mask
 from research.methods.vera import VeRA
 from tests.tiny import WORDS, decoder
 

@@ -11,7 +11,7 @@ from research.methods.adalora import AdaLoRA
 from research.methods.full import Full
 from research.methods.lora import LoRA
 from research.methods.lora_fa import LoRAFA
-from research.methods.method import (
+from research.methods.shared.leaves import (
     add,
     added_to,
     added_to_layers,

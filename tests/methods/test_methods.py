@@ -13,9 +13,9 @@ from research.evaluation.predictor import AdaptedWeights
 from research.methods.adapted import Adapted
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
-from research.methods.merging import merged
-from research.methods.method import add, added_to, backbone, mask, split
 from research.methods.prefix import PrefixTuning
+from research.methods.shared.leaves import add, added_to, backbone, mask, split
+from research.methods.shared.merging import merged
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
 from research.training.member import Member

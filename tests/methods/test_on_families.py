@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from research.methods import METHODS
-from research.methods.method import add, mask
+from research.methods.shared.leaves import add, mask
 from tests import checkpoints
 from tests.tiny import WORDS
 

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from research.common.errors import InputError
 from research.interop.peft import save_adapter
-from research.methods.method import add
+from research.methods.shared.leaves import add
 from research.methods.soft_prompt import SoftPrompt
 from research.records.weights import save_trained
 from tests.tiny import WORDS, decoder

@@ -6,8 +6,8 @@ import pytest
 
 from research.common.errors import InputError
 from research.methods.adapted import Adapted
-from research.methods.method import add, added_to
 from research.methods.prefix import PrefixTuning
+from research.methods.shared.leaves import add, added_to
 from research.methods.soft_prompt import SoftPrompt
 from tests.tiny import WORDS, batch, decoder, scored, with_method
 

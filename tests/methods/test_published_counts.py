@@ -12,9 +12,9 @@ from research.methods.bottleneck import Bottleneck
 from research.methods.ia3 import IA3
 from research.methods.lora import LoRA
 from research.methods.lora_fa import LoRAFA
-from research.methods.method import add, added_to, mask, stored_leaves
 from research.methods.norms import Norms
 from research.methods.prefix import PrefixTuning
+from research.methods.shared.leaves import add, added_to, mask, stored_leaves
 from research.methods.soft_prompt import SoftPrompt
 from research.methods.vera import VeRA
 from research.models import MODELS

@@ -4,9 +4,9 @@ import pytest
 
 from research.common import user_regex
 from research.common.errors import InputError
-from research.methods.method import mask
 from research.methods.norms import Norms
 from research.methods.selected import Selected
+from research.methods.shared.leaves import mask
 from tests import checkpoints
 from tests.tiny import decoder
 

@@ -9,7 +9,7 @@ import pytest
 from research.interop.peft import load_adapter, save_adapter
 from research.methods.adalora import AdaLoRA
 from research.methods.lora import LoRA
-from research.methods.method import add, added_to
+from research.methods.shared.leaves import add, added_to
 from research.methods.vera import VeRA
 from tests import checkpoints
 from tests.interop.predict import adapted_logits, method

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from tests.interop.predict import method
 from tests.parity.backbones import cases, family, spread
 from tests.tiny import loss_sum, with_method

@@ -10,7 +10,7 @@ import pytest
 from flax.traverse_util import unflatten_dict
 
 from research.methods import adapted
-from research.methods.dropout import shared_dropout
+from research.methods.shared.dropout import shared_dropout
 from research.models.backbone import load_backbone
 from research.models.t5.config import T5Config
 from tests import checkpoints

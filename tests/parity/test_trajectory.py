@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from research.methods.lora import LoRA
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.models.backbone import load_backbone, save_backbone
 from research.training.optimizer import Schedule
 from research.training.step import Hyper, Program, init_state, train_step

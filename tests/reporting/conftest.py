@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 
 from research.records.configuration import Order
-from research.records.measurements import (
-    Costs,
-    DataChecksums,
-    Notes,
-    Robustness,
-)
+from research.records.measurements import Costs, DataChecksums, Notes, Robustness
 from research.records.predictions import Predictions
 from research.records.store import RunStore
 from research.stats.groups import group_scores

@@ -8,7 +8,8 @@ import numpy as np
 
 from research.evaluation.baselines import BASELINES
 from research.records.measurements import Costs
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from tests.run_records import make_record
 
 TASK = "films"

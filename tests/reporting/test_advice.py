@@ -42,8 +42,10 @@ def test_the_cheapest_of_those_that_are_as_good():
     like = {one.cell.key[0] for one in found.candidates if one.like}
     assert like == {"soft prompt", "LoRA", "full fine-tuning", "unstable"}
     text = said(found)
-    assert "take soft prompt, 90.0 [" in text and "not told apart from 3 others" in text
-    assert "The cheapest of these is unstable; it may score as much as" in text
+    assert (
+        "take soft prompt, 90.0 [" in text and "not significantly different from 3 others" in text
+    )
+    assert "The cheapest of these is unstable; it may score up to" in text
     assert "If added tokens matter most: LoRA (0)." in text
 
 
@@ -65,18 +67,20 @@ def test_what_the_user_can_afford_and_needs(wanted, expected):
 
 def test_a_score_that_is_surely_met_and_one_that_is_not():
     text = said(advice(score=0.65))
-    assert "whose interval lies above 65.0" in text
-    assert "not told apart from 1 other, 3 surely score more" in text  # `unstable` is like it
+    assert "an interval above 65.0" in text
+    assert (
+        "not significantly different from 1 other, 3 significantly better" in text
+    )  # `unstable` is like it
     found = advice(score=0.9)
     assert name(found) == "soft prompt" and not found.sure
-    assert "No interval lies wholly above 90.0" in said(found)
+    assert "No interval lies above 90.0" in said(found)
 
 
 def test_what_cannot_be_told_from_a_constant_answer_is_not_recommended():
     made = {name: (answers(0.5 + 0.01 * i, 0.1, seed=i), {}) for i, name in enumerate("abc")}
     found = advice({**made, "majority class": (answers(0.5, seed=9), {})})
     assert found.recommended is None and found.constant is not None
-    assert "c (52.0 [" in said(found) and "nothing has learned the task" in said(found)
+    assert "c (52.0 [" in said(found) and "no approach has learned the task" in said(found)
     assert name(advice({**made, "good": (answers(0.8), {})})) == "good"
 
 
@@ -86,8 +90,8 @@ def test_where_nothing_keeps_the_bounds():
     assert found.nearest.cell.key[0] == "unstable"
     text = said(found)
     assert "Nearest: unstable, score at least 85.0 missed by 10.0 points." in text
-    assert "Binding: bytes stored at most 3.0 kB; without it: soft prompt (90.0)" in text
-    assert "Binding: score at least 85.0; without it: unstable (75.0)" in text
+    assert "Binding constraint: bytes stored at most 3.0 kB; without it: soft prompt (90.0)" in text
+    assert "Binding constraint: score at least 85.0; without it: unstable (75.0)" in text
     far = advice(score=0.99, stored_bytes=0)
     assert "No bound binds alone" not in said(far)  # zero-shot lacks the score alone
     assert "without any single one there is still nothing" in said(
@@ -103,19 +107,19 @@ def test_the_table_has_every_approach_and_the_runs_of_what_is_left():
     assert [row for row, _ in table.rows][0] == "soft prompt"
     assert {row for row, _ in table.rows} == set(MADE)
     verdicts = {row: entries[2].text for row, entries in table.rows}
-    assert verdicts["LoRA"] == "not told apart" and verdicts["zero-shot prompt"] == "worse"
+    assert verdicts["LoRA"] == "not different" and verdicts["zero-shot prompt"] == "worse"
     [gap] = [one.gap for one in found.candidates if one.cell.key[0] == "zero-shot prompt"]
     assert gap.mean == pytest.approx(-0.2) and gap.low < -0.2 < gap.high
     assert "soft prompt 500 4" in table.notes[0] and "zero-shot prompt 500" not in table.notes[0]
     missed = advice_table(advice(added_tokens=10))
-    assert dict(missed.rows)["soft prompt"][2].text == "misses added tokens"
+    assert dict(missed.rows)["soft prompt"][2].text == "violates added tokens"
 
 
 def test_one_seed_tells_nothing_of_seeds():
     made = {name: (matrix[:1], costs) for name, (matrix, costs) in MADE.items()}
     made["LoRA"] = (answers(0.88, seeds=1), made["LoRA"][1])
     text = said(advice(made))
-    assert "with one seed nothing is known" in text and "Provisional" in text
+    assert "one seed does not show the variance" in text and "Provisional" in text
 
 
 def test_the_column_is_that_of_the_examples_at_hand():

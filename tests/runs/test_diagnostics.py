@@ -11,7 +11,7 @@ from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.predictor import AdaptedWeights
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.records.store import RunStore
 from research.reporting.build import write_tables
 from research.runs.context import open_context
@@ -24,10 +24,10 @@ from research.training.member import MemberProgress, Outcome
 
 
 def test_a_score_no_better_than_without_training_is_said():
-    others = {"the majority class": 0.5, "the backbone as it came": 0.75}
+    others = {"the majority class": 0.5, "the unadapted backbone": 0.75}
     assert not_learned("accuracy", 0.76, others) is None
     said = not_learned("accuracy", 0.75, others)
-    assert said == "accuracy on dev is 0.750, and 0.750 with the backbone as it came"
+    assert said == "accuracy on dev is 0.750, and 0.750 with the unadapted backbone"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from research.experiments.approach import Approach
 from research.methods.full import Full
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.methods.soft_prompt import SoftPrompt
 from research.runs.costs.flops import step_flops
 from research.runs.costs.parameter_counts import backbone_shapes, parameter_counts

@@ -72,7 +72,7 @@ def ask(config: dict[str, Any], context: RunContext):
 
 
 def read(work: RunState, split: str = "test") -> LabelAnswers:
-    """By the backbone as it came."""
+    """By the unadapted backbone."""
     context, how = work.context, work.approach.normalisation
     weights = AdaptedWeights((), context.backbone.params)
     reading = PromptPredictor(

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from research.methods.method import flat
+from research.methods.shared.leaves import flat
 from research.models.backbone import load_backbone
 from research.records.store import RunStore
 from research.records.weights import load_trained

@@ -14,8 +14,9 @@ from research.methods.head import Head
 from research.methods.ia3 import IA3
 from research.methods.lora import LoRA
 from research.methods.lora_fa import LoRAFA
-from research.methods.method import Words, add
+from research.methods.method import Words
 from research.methods.prefix import PrefixTuning
+from research.methods.shared.leaves import add
 from research.methods.soft_prompt import SoftPrompt
 from research.methods.vera import VeRA
 from research.runtime.executable import compiled_cost

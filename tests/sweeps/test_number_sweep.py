@@ -61,7 +61,7 @@ def config(folder: Path, approaches: list) -> dict:
 
 
 def test_a_head_of_one_output_that_the_backbone_came_with(tmp_path: Path):
-    plain = config(tmp_path, [{"name": "as it came", "trials": [{"template": 0}]}])
+    plain = config(tmp_path, [{"name": "unadapted", "trials": [{"template": 0}]}])
     body = load_backbone(plain["backbone"])
     for outputs in (1, 2):
         model = body.model.with_classes(outputs)
@@ -75,9 +75,9 @@ def test_a_head_of_one_output_that_the_backbone_came_with(tmp_path: Path):
             results = films.run(plain, tmp_path / "results")
     records = by_row(results)
     assert records.keys() == {
-        *("as it came", "most common target", "target of the nearest input"),
+        *("unadapted", "most common target", "target of the nearest input"),
     }
-    record = records["as it came"]
+    record = records["unadapted"]
     _, found = RunStore(results).load(record.run_id)
     assert isinstance(found, NumberPredictions) and np.ptp(found.predicted) > 0
     assert found.gold.tolist() == [i % 5 / 4 for i in range(20)]

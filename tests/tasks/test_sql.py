@@ -89,7 +89,7 @@ def test_heavy_steps_and_rows_are_stopped_too(database: Database, monkeypatch: p
 def test_a_script_makes_one_database_and_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ):
-    monkeypatch.setattr(sql, "MOST_SECONDS", 0.005)
+    monkeypatch.setattr(sql, "MOST_SECONDS", 0.05)
     file, path = tmp_path / "geo.sql", tmp_path / "other.db"
     file.write_text(script.replace("{path}", str(path)))
     with pytest.raises(InputError, match=said):

@@ -72,7 +72,7 @@ def test_an_extraction_says_what_the_record_says():
     draw = Draw(0, "test")
     for _ in range(50):
         drawn = draw_record(draw, draw.pick(("hotels", "staff", "films")))
-        told, written = drawn.told(draw), drawn.written()
+        told, written = drawn.sentence(draw), drawn.written()
         assert all(str(value) in told for value in drawn.row.values())
         assert all(f"{column}: {value}" in written for column, value in drawn.row.items())
 
@@ -89,7 +89,7 @@ def test_a_story_holds_its_answers():
     draw = Draw(0, "test")
     for _ in range(50):
         tale = story(draw)
-        assert all(answer in tale.told() for _, answer in tale.questions())
+        assert all(answer in tale.text() for _, answer in tale.questions())
 
 
 def test_shares_do_not_overlap():

@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from research.methods.lora import LoRA
-from research.methods.method import Leaves, add
+from research.methods.method import Leaves
+from research.methods.shared.leaves import add
 from research.runtime.devices import Devices
 from research.tasks.encoding.encoded import Encoded
 from research.training.checkpoint import Checkpoints

@@ -10,7 +10,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.evaluation.batch import prompt_frame
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.runtime import executable
 from research.runtime.devices import Devices
 from research.training.cohort import OneByOne, Together, cohort_on

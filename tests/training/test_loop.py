@@ -8,7 +8,7 @@ import pytest
 from research.common.errors import InputError
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.predictor import AdaptedWeights, Predictor
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints

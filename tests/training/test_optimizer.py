@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.training.optimizer import Schedule, learning_rate_at, optimizer
 from research.training.parallel import step_on
 from research.training.step import init_state

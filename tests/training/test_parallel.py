@@ -13,7 +13,7 @@ from research.common.errors import InputError
 from research.evaluation.batch import EncodedPrompts, prompt_frame
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.lora import LoRA
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.runtime.devices import Devices, leaf_sharding
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Metrics, Program, TrainState, init_state

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.runtime.memory import peak_bytes
 from research.training import fit as training_fit
 from research.training import loop, parts

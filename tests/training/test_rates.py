@@ -9,7 +9,7 @@ import pytest
 from research.common.config import build
 from research.common.errors import InputError
 from research.methods.lora import LoRA
-from research.methods.method import add, mask, split
+from research.methods.shared.leaves import add, mask, split
 from research.training.optimizer import RateOf, Schedule, rate_factors
 from research.training.step import Program, init_state, train_step
 from tests.tiny import FRAME, WORDS, batch, decoder, hyper

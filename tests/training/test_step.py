@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from research.evaluation.batch import Rows
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.training.optimizer import Schedule, optimizer
 from research.training.step import Program, init_state, train_step
 from tests.thorough import cases

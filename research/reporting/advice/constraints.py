@@ -1,4 +1,4 @@
-"""What the user has, can afford and needs, and how far a cell is from it."""
+"""Constraints of the user, and by how much a cell violates them."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from research.common.errors import InputError, check_whole, choose_from
 from research.reporting.format import byte_size, count, seconds
+from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import out_of_domain_score
 
 # The costs that "cheap" can mean, by their names in the records.
@@ -22,13 +23,22 @@ COSTS = {
 
 @dataclass(frozen=True)
 class Constraints:
-    """None: it does not matter. examples: to train on. stored_bytes: per task. train_seconds: of
-    one run. added_tokens: to each input. cache_bytes: of the keys and values of a request. score:
-    the least mean score on test, and out_of_domain on another domain, as fractions. tasks: how many
-    of this kind share the backbone. tolerance: so much below the best is as good, as a fraction.
-    prefer: costs, the weightiest first; the cheapest is that with the least of the first, among
-    equals of the second, and so on.
-    Raises InputError for numbers that make no sense.
+    """Constraints on an approach. None: no constraint.
+
+    Attributes:
+        examples: most training examples.
+        stored_bytes: most bytes stored per task.
+        train_seconds: most seconds of training for one run.
+        added_tokens: most tokens added to each input.
+        cache_bytes: most bytes of keys and values of a request.
+        score: least mean score on test, as a fraction.
+        out_of_domain: least mean score on the out-of-domain split, as a fraction.
+        tasks: number of such tasks that share the backbone.
+        tolerance: difference from the best mean that does not matter, as a fraction.
+        prefer: costs in order of weight; the cheapest approach has the least of the first, among
+            equals the least of the second, and so on.
+
+    Raises InputError for numbers out of range.
     """
 
     examples: int | None = None
@@ -59,7 +69,7 @@ class Constraints:
                 raise InputError("prefer", name, choose_from(COSTS, name))
 
     def price(self, cell: ResultCell) -> tuple[float, ...]:
-        """Sorts the cheaper cell first; what was not measured is dear."""
+        """Sort key, the cheaper cell first; a cost that was not measured sorts last."""
         costs = [cell.cost(name) for name in self.prefer]
         return tuple(math.inf if cost is None else cost for cost in costs)
 

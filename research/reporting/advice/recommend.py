@@ -15,7 +15,8 @@ from research.reporting.advice.constraints import (
     cells_of,
     examples_of,
 )
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.stats.best_group import LEVEL, not_different_from
 from research.stats.intervals import MeanDifference
 from research.stats.power import Spread
@@ -23,10 +24,17 @@ from research.stats.power import Spread
 
 @dataclass(frozen=True)
 class Candidate:
-    """An approach beside the recommended one. missed: bounds that it does not keep. gap: its score
-    less that of the recommended one. like: whether it keeps all bounds and cannot be told apart
-    from the recommended one. seeds, items: how many of either would tell them apart four times in
-    five, if the gap is what it was found to be; None where that is too many.
+    """An approach compared with the recommended one.
+
+    Attributes:
+        cell: its cell of the table.
+        missed: constraints that it violates.
+        gap: its score minus that of the recommended approach.
+        like: whether it satisfies the constraints and is not significantly different from the
+            recommended approach.
+        seeds: number of seeds that would show the measured difference with a power of 80 %; None
+            where that is too many.
+        items: the same for test items.
     """
 
     cell: ResultCell
@@ -39,12 +47,20 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Advice:
-    """For one task and regime. recommended: None where nothing keeps the bounds, or nothing that
-    does is told apart from the constant answer. pool: what it is the cheapest of. sure: whether
-    these were taken since their intervals lie above the score that is wanted. constant: the
-    baseline that answers always the same, if the best that keeps the bounds is not told from it.
-    candidates: all approaches, the recommended one first. without: for each bound, what would keep
-    all others.
+    """A recommendation for one task and regime.
+
+    Attributes:
+        column: (task, regime).
+        examples: number of training examples.
+        constraints: constraints of the user.
+        recommended: None where no approach satisfies the constraints, or none that does is
+            significantly better than a constant answer.
+        pool: approaches of which the recommended one is the cheapest.
+        sure: whether the pool holds the approaches whose intervals lie above the required score.
+        constant: the baseline with a constant answer, if the best approach within the constraints
+            is not significantly better.
+        candidates: all approaches, the recommended one first.
+        without: for each constraint, the approaches that violate it alone.
     """
 
     column: Column
@@ -59,7 +75,7 @@ class Advice:
 
     @property
     def nearest(self) -> Candidate:
-        """What misses the fewest bounds, and these by the least."""
+        """The approach that violates the fewest constraints, and those by the least."""
 
         def far(one: Candidate) -> tuple[int, float, float]:
             score = one.cell.score(one.cell.headline).score
@@ -69,13 +85,15 @@ class Advice:
 
 
 def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
-    """What to take for the task and regime of a column.
+    """Recommends an approach for the task and regime of a column.
 
-    Taken is the cheapest of those that cannot be told apart from the best that keeps all bounds
-    (tests corrected for all pairs) and whose mean is within the tolerance of it, for what is merely
-    unstable cannot be told apart from anything. If a score is wanted and intervals lie above it, it
-    is the cheapest of these instead. What is not told apart from a constant answer is never taken.
-    Raises InputError for bounds on what no run has measured.
+    It is the cheapest approach that satisfies the constraints, is not significantly worse than the
+    best of these (tests corrected for all pairs), and has a mean within the tolerance of the best.
+    The tolerance keeps high variance alone from making a cheap approach the recommendation. If a
+    score is required and intervals lie above it, the cheapest of those is recommended instead. An
+    approach that is not significantly better than a constant answer is never recommended.
+
+    Raises InputError for a constraint on a cost that no run has measured.
     """
     cells, bounds = cells_of(grid, column), bounds_of(constraints)
     for bound in bounds:
@@ -96,7 +114,9 @@ def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
 def _pool(
     able: Sequence[ResultCell], cells: Sequence[ResultCell], constraints: Constraints
 ) -> tuple[list[ResultCell], bool, ResultCell | None]:
-    """(what may be taken, whether it surely has the score, the constant that nothing is above)."""
+    """(candidates, whether their intervals lie above the required score, the constant baseline that
+    none is better than).
+    """
     constant = [cell for cell in cells if cell.key[0] in CONSTANT]
     compared = [*(cell for cell in able if cell not in constant), *constant]
     trying = len(compared) - len(constant)
@@ -105,7 +125,7 @@ def _pool(
     matrices = _matched(compared)
     means = [float(matrix.mean()) for matrix in matrices]
     best = int(np.argmax(means[:trying]))
-    known = [True] * trying  # to be another than the constant
+    known = [True] * trying  # significantly different from every constant baseline
     for place in range(trying, len(compared)):
         like = not_different_from(matrices, place, LEVEL)
         if like[best] or means[place] > means[best]:
@@ -128,8 +148,8 @@ def _candidates(
     taken: ResultCell | None,
     missed: dict[tuple[str, str, str], tuple[Bound, ...]],
 ) -> tuple[Candidate, ...]:
-    """The taken one first, then what it is not told from, what it is told from, the others; each
-    by its score.
+    """The recommended approach, those not significantly different, those that are, and those that
+    violate a constraint; each group by score.
     """
     if taken is None:
         found = [Candidate(cell, missed[cell.key]) for cell in cells]

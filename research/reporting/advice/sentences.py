@@ -6,12 +6,12 @@ from research.reporting.advice.constraints import COSTS, points
 from research.reporting.advice.recommend import Advice, Candidate
 from research.reporting.advice.table import format_cost, format_difference
 from research.reporting.format import amount, percent
-from research.reporting.grid.grid import ResultCell
+from research.reporting.grid.cell import ResultCell
 from research.stats.power import MOST_SEEDS
 
 
 def sentences(advice: Advice) -> list[str]:
-    """The answer, why, what else it may be, and what would settle it."""
+    """The recommendation, its reason, the alternatives, and the runs that would decide."""
     task, regime = advice.column
     where = f"{task}, {amount(regime)} ({advice.examples} to train on)"
     if advice.recommended is None:
@@ -24,36 +24,42 @@ def sentences(advice: Advice) -> list[str]:
 
 
 def _conclusion(advice: Advice) -> str:
-    """How it stands among the others that keep the bounds."""
-    rivals = sum(one.like for one in advice.candidates[1:])
+    """Comparison with the other approaches that satisfy the constraints."""
+    similar = sum(one.like for one in advice.candidates[1:])
     able = [one for one in advice.candidates[1:] if not one.missed and not one.like]
     better = sum(one.gap is not None and one.gap.mean > 0 for one in able)
-    words = [f"not told apart from {rivals} other{'s' if rivals > 1 else ''}"] if rivals else []
+    words = []
+    if similar:
+        others = f"{similar} other{'s' if similar > 1 else ''}"
+        words.append(f"not significantly different from {others}")
     if better:
-        words.append(f"{better} surely score more")
-    return ", ".join(words) or "told apart from all others"
+        words.append(f"{better} significantly better")
+    return ", ".join(words) or "significantly different from all others"
 
 
 def _rule(advice: Advice) -> str:
     constraints, pool = advice.constraints, advice.pool
     within = points(constraints.tolerance)
     if advice.sure:
-        group = f"whose interval lies above {100 * (constraints.score or 0):.1f}"
+        condition = f"an interval above {100 * (constraints.score or 0):.1f}"
     else:
-        group = f"within {within} of the best mean that no test tells from the best"
+        condition = f"a mean within {within} of the best and no significant difference from it"
     if len(pool) == 1:
-        return f"Why: it is the only one {group}."
+        return f"Reason: it is the only approach with {condition}."
     order = ", then ".join(COSTS[name][0] for name in constraints.prefer)
     names = ", ".join(cell.key[0] for cell in pool if cell is not advice.recommended)
-    return f"Why: of {len(pool)} {group} it is the cheapest ({order}); besides: {names}."
+    return (
+        f"Reason: it is the cheapest ({order}) of {len(pool)} approaches with {condition}. "
+        f"The others: {names}."
+    )
 
 
 def _others(advice: Advice) -> Iterator[str]:
-    """What it cannot be told from, and who is cheapest in another sense."""
+    """Approaches that are not significantly different, and the cheapest by other costs."""
     like = [one for one in advice.candidates[1:] if one.like]
     if like:
         names = "; ".join(f"{one.cell.key[0]} {format_difference(one)}" for one in like)
-        yield f"Not told apart, with their scores less its own in points: {names}."
+        yield f"Not significantly different, with the difference of scores in points: {names}."
         yield from _cheaper(advice, like)
     for name, (words, _) in COSTS.items():
         known = [cell for cell in advice.pool if cell.cost(name) is not None]
@@ -64,18 +70,18 @@ def _others(advice: Advice) -> Iterator[str]:
 
 
 def _cheaper(advice: Advice, like: Sequence[Candidate]) -> Iterator[str]:
-    """The cheapest of what the tests leave, if it is not the recommended one, and its risk."""
+    """The cheapest of them, if it is cheaper than the recommended approach, and its risk."""
     price, taken = advice.constraints.price, advice.recommended
     least = min(like, key=lambda one: price(one.cell))
     if taken is not None and least.gap and price(least.cell) < price(taken):
         yield (
-            f"The cheapest of these is {least.cell.key[0]}; it may score as much as "
+            f"The cheapest of these is {least.cell.key[0]}; it may score up to "
             f"{points(max(-least.gap.low, 0.0))} less."
         )
 
 
 def _many(advice: Advice) -> Iterator[str]:
-    """What many tasks take together."""
+    """Costs of many tasks together."""
     tasks, cell = advice.constraints.tasks, advice.recommended
     if tasks > 1 and cell is not None:
         stored, seconds = cell.cost("stored_bytes"), cell.cost("train_seconds")
@@ -90,7 +96,7 @@ def _doubts(advice: Advice) -> Iterator[str]:
         return
     wanted = advice.constraints.score
     if wanted is not None and not advice.sure:
-        yield f"No interval lies wholly above {100 * wanted:.1f}, so this is not sure to be met."
+        yield f"No interval lies above {100 * wanted:.1f}, so this score is not certain."
     yield from _settling(advice)
     idle = len(cell.known(lambda run: run.notes.not_learned))
     if idle:
@@ -98,22 +104,22 @@ def _doubts(advice: Advice) -> Iterator[str]:
 
 
 def _settling(advice: Advice) -> Iterator[str]:
-    """How many seeds would tell it from rivals that are further away than the tolerance."""
+    """Number of seeds that would separate it from approaches beyond the tolerance."""
     near, seeds = advice.constraints.tolerance, min(len(one.cell.runs) for one in advice.candidates)
     far = [one for one in advice.candidates[1:] if one.like and one.gap]
     far = [one for one in far if one.gap and abs(one.gap.mean) > near]
     if not far:
         return
     if seeds == 1:
-        yield "More runs: with one seed nothing is known of how seeds vary; five are the least."
+        yield "More runs: one seed does not show the variance over seeds; use at least five."
         return
     known, all_of = [one.seeds for one in far if one.seeds], len(far)
-    told = []
+    parts = []
     if known:
-        told = [f"{max(known)} seeds instead of {seeds} would tell {len(known)} of {all_of}"]
+        parts = [f"{max(known)} seeds instead of {seeds} would separate {len(known)} of {all_of}"]
     if len(known) < all_of:
-        told.append(f"not even {MOST_SEEDS} would tell {all_of - len(known)} of {all_of}")
-    yield f"More runs, for rivals more than {points(near)} away: {'; '.join(told)}."
+        parts.append(f"{MOST_SEEDS} seeds would not separate {all_of - len(known)} of {all_of}")
+    yield f"More runs, for differences of more than {points(near)}: {'; '.join(parts)}."
 
 
 def _constant(advice: Advice) -> list[str]:
@@ -121,23 +127,24 @@ def _constant(advice: Advice) -> list[str]:
         return []
     best = next(one.cell for one in advice.candidates if one.cell.key[0] != advice.constant.key[0])
     return [
-        f"The best that keeps the bounds, {best.key[0]} ({percent(best.score(best.headline))}), "
-        f"cannot be told from answering always the same ({advice.constant.key[0]}, "
-        f"{percent(advice.constant.score(best.headline))}): on these runs nothing has learned "
-        "the task. More examples, other prompts or settings, or another backbone come first."
+        f"The best approach within the constraints, {best.key[0]} "
+        f"({percent(best.score(best.headline))}), is not significantly better than a constant "
+        f"answer ({advice.constant.key[0]}, {percent(advice.constant.score(best.headline))}): "
+        "no approach has learned the task. Try more examples, other prompts or settings, or "
+        "another backbone first."
     ]
 
 
 def _binding(advice: Advice) -> list[str]:
     near = advice.nearest
     missed = "; ".join(bound.missed(near.cell) for bound in near.missed)
-    lines = [f"Nothing that was run keeps all bounds. Nearest: {near.cell.key[0]}, {missed}."]
+    lines = [f"No approach satisfies all constraints. Nearest: {near.cell.key[0]}, {missed}."]
     for bound, cells in advice.without:
         if cells:
             names = _few(cells)
-            lines.append(f"Binding: {bound.name} {bound.limit}; without it: {names}.")
+            lines.append(f"Binding constraint: {bound.name} {bound.limit}; without it: {names}.")
     if len(lines) == 1:
-        lines.append("No bound binds alone: without any single one there is still nothing.")
+        lines.append("Without any single constraint there is still no such approach.")
     return lines
 
 

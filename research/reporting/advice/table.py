@@ -1,9 +1,9 @@
-"""The evidence behind an advice, as a table."""
+"""The table behind a recommendation."""
 
 from research.reporting.advice.constraints import COSTS
 from research.reporting.advice.recommend import Advice, Candidate
 from research.reporting.format import MISSING, amount, percent
-from research.reporting.grid.grid import ResultCell
+from research.reporting.grid.cell import ResultCell
 from research.reporting.table import Table, TableCell
 from research.stats.power import MOST_SEEDS, MOST_TIMES
 
@@ -12,27 +12,27 @@ HEADS = (
     ("score", "on test"),
     ("against the", "recommended"),
     ("", "verdict"),
-    ("seeds", "to tell"),
-    ("items", "to tell"),
+    ("seeds", "needed"),
+    ("items", "needed"),
     *((COSTS[name][0].partition(" ")[0], COSTS[name][0].partition(" ")[2]) for name in SHOWN),
 )
 NOTES = (
     "Against the recommended: the difference of the mean scores in points and its own 95 % "
     "interval, paired on seeds and test items; verdicts are corrected for all pairs, so one may "
-    "be 'not told apart' though its interval leaves out 0.",
-    "To tell: how many seeds (on these items) or test items (with these seeds) would tell it from "
-    "the recommended four times in five if the difference is what it was found to be, from the "
-    "variance components (Brennan 2001; noncentral t, Cohen 1988; see research/reporting/power.py)."
-    f" >: beyond {MOST_SEEDS} seeds or {MOST_TIMES} times the items. A difference that noise has "
-    "made looks easier to find than it is.",
-    "Bytes are stored per task, tokens added to each input. Costs: medians over the runs, of one "
-    "run; seconds leave compilation and the search out. Examples of dev, on which settings were "
-    "chosen, are not counted.",
+    "be 'not different' though its interval excludes 0.",
+    "Needed: number of seeds (on these items) or test items (with these seeds) that would show the "
+    "measured difference with a power of 80 %, from the variance components (Brennan 2001; "
+    "noncentral t, Cohen 1988; see research/stats/power.py). "
+    f">: more than {MOST_SEEDS} seeds or {MOST_TIMES} times the items. A difference made by noise "
+    "seems easier to detect than it is.",
+    "Bytes are stored per task; tokens are added to each input. Costs are medians over the runs; "
+    "seconds exclude compilation and the search. Dev examples, which select the settings, are not "
+    "counted.",
 )
 
 
 def advice_table(advice: Advice) -> Table:
-    """A line for each approach; the recommended one first, then what is not told from it."""
+    """One row per approach, in the order of `Advice.candidates`."""
     rows = tuple((one.cell.key[0], _entries(advice, one)) for one in advice.candidates)
     runs = [one for one in advice.candidates if one.like or one.cell is advice.recommended]
     ids = "; ".join(f"{o.cell.key[0]}: {' '.join(r.run_id for r in o.cell.runs)}" for o in runs)
@@ -55,7 +55,7 @@ def _entries(advice: Advice, one: Candidate) -> tuple[TableCell, ...]:
 
 
 def format_difference(one: Candidate) -> str:
-    """Its score less that of the recommended one, with the interval."""
+    """Difference from the recommended approach, with its interval."""
     return MISSING if one.gap is None else one.gap.text()
 
 
@@ -63,11 +63,11 @@ def _verdict(advice: Advice, one: Candidate) -> str:
     if one.cell is advice.recommended:
         return "recommended"
     if one.missed:
-        return "misses " + ", ".join(bound.name for bound in one.missed)
+        return "violates " + ", ".join(bound.name for bound in one.missed)
     if advice.recommended is None:
         return MISSING
     if one.like:
-        return "not told apart"
+        return "not different"
     return "better" if one.gap and one.gap.mean > 0 else "worse"
 
 
@@ -80,6 +80,6 @@ def _needed(one: Candidate) -> tuple[str, str]:
 
 
 def format_cost(cell: ResultCell, name: str) -> str:
-    """One of `COSTS`."""
+    """A cost of `COSTS`, as text."""
     value = cell.cost(name)
     return MISSING if value is None else COSTS[name][1](value)

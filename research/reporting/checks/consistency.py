@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import FACTS
 
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from research.common.errors import InputError
 from research.records.predictions import Predictions
 from research.records.store import TOLERANCE, RunStore
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.stats.groups import group_scores
 
 

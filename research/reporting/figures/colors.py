@@ -89,6 +89,6 @@ def family_of(record: RunRecord) -> MethodFamily:
         return PROMPTS
     if len(names) > 1:
         return SEVERAL
-    from research.methods import METHODS  # needs JAX, which --help should not load
+    from research.methods import METHODS
 
     return BY_NAME[METHODS[names[0]].family] if names[0] in METHODS else OTHER

@@ -19,8 +19,9 @@ from research.reporting.figures.figure import (
     title,
 )
 from research.reporting.format import count, percent, seconds
+from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.grid import Grid
 
 INSTANT = 0.01  # seconds: nothing that anybody waits for
 INTERVALS = "Scores on test with 95 % intervals over seeds and test items."

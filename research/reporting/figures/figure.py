@@ -7,7 +7,8 @@ from research.records.schema import RunRecord
 from research.reporting.figures.axes import AxisScale, linear
 from research.reporting.figures.colors import SeriesStyle
 from research.reporting.format import amount
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.tables.footnotes import NAMES
 
 

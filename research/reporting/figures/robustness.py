@@ -16,7 +16,8 @@ from research.reporting.figures.figure import (
     ids,
     title,
 )
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 
 SEEDS = "Means over the seeds, bars from the least to the greatest of them."
 

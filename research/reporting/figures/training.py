@@ -20,7 +20,8 @@ from research.reporting.figures.figure import (
     scores,
     title,
 )
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 
 RATE = "learning_rate"
 CROWD = 10  # so many lines in one panel can be followed; more are parted by family

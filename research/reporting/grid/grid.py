@@ -1,108 +1,19 @@
 """The grid of cells of a table: an approach on a task in a regime, with the trial chosen on dev."""
 
-import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
 
 from research.common.errors import InputError
 from research.common.hashing import canonical
-from research.records.predictions import AnyPredictions
 from research.records.schema import CellKey, RunRecord
 from research.records.test_access import count_accesses_by_cell
 from research.records.trial_selection import choose, same_trial, search_runs
+from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import StoredRun, distinct, read_runs
 from research.stats.best_group import LEVEL, best_group
-from research.stats.intervals import Interval, influences, interval
-from research.tasks.metrics.classification import LOWEST
-
-T = TypeVar("T")
-ENOUGH = 5  # seeds; with fewer, intervals cover less than stated, see results/statistics/
-
-
-@dataclass(frozen=True)
-class ResultCell:
-    """An approach on a task in a regime.
-
-    Attributes:
-        key: (approach, task, regime).
-        runs: tested runs of the chosen trial by seed; none while the search is unfinished.
-        records: all runs of the cell.
-        influence: influence values [S, I] by metric.
-        predictions: predictions on test of each of `runs`.
-        trials: number of trials searched.
-        search: the runs that the choice on dev rests on, by trial in the order of the plan, each
-            trial with the same seeds; none while the search is unfinished.
-        planned: number of seeds that the protocol asks for.
-        ran: number of all runs.
-        diverged: number of diverged runs among all runs.
-        prompt_only: whether nothing trains.
-    """
-
-    key: CellKey
-    runs: tuple[RunRecord, ...]
-    records: tuple[RunRecord, ...]
-    influence: Mapping[str, np.ndarray]
-    predictions: tuple[AnyPredictions, ...]
-    trials: int
-    search: tuple[tuple[RunRecord, ...], ...]
-    planned: int
-    ran: int
-    diverged: int
-    prompt_only: bool
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds of the tested runs, ascending."""
-        return tuple(run.seed for run in self.runs)
-
-    @property
-    def complete(self) -> bool:
-        """Whether no planned seed is missing."""
-        return len(self.runs) >= self.planned
-
-    @property
-    def provisional(self) -> bool:
-        """Whether planned seeds are missing, or seeds are too few for the interval to be valid."""
-        return not self.complete or len(self.runs) < ENOUGH
-
-    @property
-    def headline(self) -> str:
-        """The name of the task's headline metric."""
-        return self.runs[0].metric
-
-    @property
-    def dev(self) -> tuple[float, ...]:
-        """The mean dev score of each trial of `search`; none where a run has no dev score. A trial
-        with a diverged run gets the lowest score, since selection would prefer any other.
-        """
-        means = []
-        for trial in self.search:
-            scores = [score for run in trial if (score := run.score("dev")) is not None]
-            if any(run.diverged for run in trial):
-                means.append(LOWEST.get(trial[0].metric, 0.0))
-            elif len(scores) < len(trial):
-                return ()
-            else:
-                means.append(statistics.fmean(scores))
-        return tuple(means)
-
-    def score(self, metric: str) -> Interval:
-        """The mean over the seeds and its interval, as fractions."""
-        return interval(self.influence[metric], lowest=LOWEST.get(metric, 0.0))
-
-    def known(self, value: Callable[[RunRecord], T | None]) -> list[T]:
-        """A value of each run, without those that are None."""
-        return [known for run in self.runs if (known := value(run)) is not None]
-
-    def cost(self, name: str) -> float | None:
-        """The median of a cost over the runs, None if it was not measured."""
-        values = self.known(lambda run: getattr(run.costs, name))
-        return statistics.median(values) if values else None
+from research.stats.intervals import influences
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from research.records.schema import RunRecord
 from research.reporting.format import byte_size, count
-from research.reporting.grid.grid import ResultCell
+from research.reporting.grid.cell import ResultCell
 from research.stats.groups import GroupScore, seed_agreement, worst
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from research.records.schema import RunRecord
+from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import ResultCell
 
 
 def machine(run: RunRecord) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from research.common.errors import InputError
 from research.records.schema import CellKey
 from research.reporting.format import percent
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import FACTS
 from research.reporting.table import Table, TableCell
 from research.stats.intervals import MeanDifference, variance

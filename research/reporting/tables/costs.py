@@ -8,7 +8,8 @@ from research.experiments.prices import Prices
 from research.records.schema import RunRecord
 from research.reporting.format import MISSING, amount, byte_size, count
 from research.reporting.format import seconds as time
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import switching
 from research.reporting.table import Table, TableCell
 from research.reporting.tables.robustness import Column

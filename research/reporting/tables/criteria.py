@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from research.reporting.format import MISSING, amount, byte_size, count, percent, seconds
+from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import (
     flops,
     forgetting,

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from research.reporting.format import MISSING, percent
+from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
 from research.reporting.tables.footnotes import NAMES
 from research.stats.data_efficiency import Equivalent, Learner, equivalent, saved

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from research.reporting.grid.cell import ENOUGH, ResultCell
 from research.reporting.grid.comparable_runs import distinct
-from research.reporting.grid.grid import ENOUGH, Grid, ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import machine
 from research.tasks.metrics.classification import LOWEST
 

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Sequence
 
 from research.reporting.format import MISSING
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
 from research.stats.search_curves import enough, expected_best
 

@@ -9,7 +9,8 @@ from typing import Any
 from research.common.errors import InputError
 from research.common.json_io import parse_json
 from research.reporting.format import MISSING, percent
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
 from research.reporting.tables.comparison import LEVEL
 from research.reporting.tables.footnotes import NAMES

@@ -15,7 +15,8 @@ from research.reporting.format import (
     seconds,
     spread,
 )
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
 from research.reporting.tables.footnotes import ONE_SEED, PROVISIONAL, SEEN, footnotes
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from research.reporting.format import MISSING, amount
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import train_dev_difference
 from research.reporting.table import Table, TableCell
 from research.stats.search_curves import POINT, Plateau, best_of, noise, plateau

@@ -9,7 +9,8 @@ from research.experiments.seeds import Seeds, latin_square
 from research.records.schema import RunRecord
 from research.records.trial_selection import same_trial
 from research.reporting.format import MISSING
-from research.reporting.grid.grid import Grid, ResultCell
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
 from research.stats.variance_components import REST, SOURCES, Component, components
 

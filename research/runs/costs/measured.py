@@ -8,7 +8,8 @@ from typing import Any
 
 import jax
 
-from research.methods.method import Leaves, Method, backbone, stored_leaves
+from research.methods.method import Leaves, Method
+from research.methods.shared.leaves import backbone, stored_leaves
 from research.runs.costs.analytic import optimizer_bytes
 from research.runtime.devices import Devices, leaf_sharding
 from research.runtime.memory import peak_bytes

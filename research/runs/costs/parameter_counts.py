@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from research.experiments.approach import Approach
-from research.methods.merging import merged
-from research.methods.method import Leaves, Method, Words, add, mask, stored_frozen, without_head
+from research.methods.method import Leaves, Method, Words
+from research.methods.shared.leaves import add, mask, stored_frozen, without_head
+from research.methods.shared.merging import merged
 from research.models.backbone import shapes
 from research.models.model import Model
 from research.runs.costs.measured import stored

@@ -93,7 +93,9 @@ def coverage(
 ) -> dict[str, Any]:
     """How often 95 % intervals of the score have the truth, and how wide they are in the mean.
 
-    draws: of ours; others: on so many of them, those of `rivals.INTERVALS` too.
+    Args:
+        draws: number of simulated cells for our interval.
+        others: number of these on which `alternatives.INTERVALS` are computed too.
     """
     rng = generator(world.accuracy, world.over_seeds, world.hard, seeds, items)
     hits, widths = defaultdict(list), defaultdict(list)
@@ -120,8 +122,11 @@ def groups(
     """How often a best group of a table leaves out a cell that is as good as the best, and which
     share of the worse cells they leave out.
 
-    draws: of ours; others: on so many of them, the groups of `rivals.GROUPS` too. columns: of each
-    table, with seeds and items of their own; ours share the level, the others' do not.
+    Args:
+        draws: number of simulated columns for our test.
+        others: number of these on which `alternatives.GROUPS` are computed too.
+        columns: columns of each table, with seeds and items of their own; our test shares the
+            level among them, the others do not.
     """
     rng = generator(*(value for world in worlds for value in (world.accuracy, world.over_seeds)))
     accuracies = np.array([world.accuracy for world in worlds])

@@ -10,7 +10,8 @@ import numpy as np
 from jax.sharding import AbstractMesh
 
 from research.evaluation.batch import Rows
-from research.methods.method import Leaves, Method, Words, add, mask, split
+from research.methods.method import Leaves, Method, Words
+from research.methods.shared.leaves import add, mask, split
 from research.models.backbone import shapes
 from research.runtime.devices import leaf_sharding
 from research.training.optimizer import Schedule

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.interop.peft import save_adapter
-from research.methods.method import Method, Words, add
+from research.methods.method import Method, Words
+from research.methods.shared.leaves import add
 from research.models.backbone import load_backbone, random_params, save_backbone
 from research.studies.speed.shapes import SHAPES
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from research.methods.full import Full
-from research.methods.method import mask, split
+from research.methods.shared.leaves import mask, split
 from research.models.layers import flash_attention
 from research.studies.speed.our_inputs import DEVICES, CaseInputs, batch_of, chosen_rows
 from research.studies.speed.profile import profiled

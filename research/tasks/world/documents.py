@@ -75,14 +75,14 @@ def answers(draw: Draw) -> list[Item]:
     """A story and questions about it."""
     tale, pattern = stories.story(draw), draw.pick(QUESTIONS)
     first, *others = draw.sample(tale.questions(), 2 + draw.below(4))
-    items = [_item("{}\n" + pattern, tale.told(), first[0], answer=first[1])]
+    items = [_item("{}\n" + pattern, tale.text(), first[0], answer=first[1])]
     return items + [_item(pattern, question, answer=answer) for question, answer in others]
 
 
 def summaries(draw: Draw) -> list[Item]:
     """Two stories, each with its summary."""
     pattern, tales = draw.pick(SUMMARIES), [stories.story(draw) for _ in range(2)]
-    return [_item(pattern, tale.told(), answer=tale.summary()) for tale in tales]
+    return [_item(pattern, tale.text(), answer=tale.summary()) for tale in tales]
 
 
 def extractions(draw: Draw) -> list[Item]:
@@ -90,7 +90,7 @@ def extractions(draw: Draw) -> list[Item]:
     pattern, table = draw.pick(EXTRACTIONS), draw.pick(tuple(records.COLUMNS))
     style = draw.pick(("lines", "lines", "json"))
     rows = [records.draw_record(draw, table) for _ in range(1 + draw.below(4))]
-    return [_item(pattern, row.told(draw), answer=row.written(style)) for row in rows]
+    return [_item(pattern, row.sentence(draw), answer=row.written(style)) for row in rows]
 
 
 def queries(draw: Draw) -> list[Item]:
@@ -105,7 +105,7 @@ def queries(draw: Draw) -> list[Item]:
 def narrative(draw: Draw) -> list[Item]:
     """Plain text."""
     if draw.chance(0.5):
-        return [Item(stories.story(draw).told(), "")]
+        return [Item(stories.story(draw).text(), "")]
     return [Item(" ".join(article(draw).fields["text"] for _ in range(4)), "")]
 
 

@@ -38,7 +38,7 @@ class Record:
     table: str
     row: Row
 
-    def told(self, draw: Draw) -> str:
+    def sentence(self, draw: Draw) -> str:
         """The row as an English sentence, its columns in any order."""
         pattern = draw.pick(TOLD[self.table])
         return sentence(pattern.format(**self.row))

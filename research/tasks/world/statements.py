@@ -27,7 +27,7 @@ def statement(draw: Draw, share: Share = "all", longer: bool = False) -> Example
     claimed = draw.below(2)
     follows = draw.chance((2 - claimed) / 3)
     opposition = draw.pick(part(OPPOSITIONS, share))
-    slots, text = _told(draw, opposition[claimed if follows else 1 - claimed])
+    slots, text = _statement(draw, opposition[claimed if follows else 1 - claimed])
     if longer:
         text = f"{slots['friend']} likes {draw.pick(TOWNS)}. {text}"
     if draw.chance(0.1):
@@ -41,19 +41,19 @@ def statement(draw: Draw, share: Share = "all", longer: bool = False) -> Example
 def consequence(draw: Draw) -> tuple[str, str]:
     """A statement and a claim that follows from it."""
     state = draw.pick(draw.pick(OPPOSITIONS))
-    slots, text = _told(draw, state)
+    slots, text = _statement(draw, state)
     return text, sentence(draw.pick(state.claims).format(**slots))
 
 
-def _told(draw: Draw, state: State) -> tuple[dict[str, str], str]:
+def _statement(draw: Draw, state: State) -> tuple[dict[str, str], str]:
     """What the slots are filled with, and a sentence that tells of the state."""
     slots: dict[str, str] = {}
 
-    def told() -> str:
+    def phrase() -> str:
         slots.update(_slots(draw))
         return draw.pick(state.told).format(**slots)
 
-    clause = draw.owned(told)
+    clause = draw.owned(phrase)
     return slots, sentence(draw.pick(SOURCES).format(**slots) + clause)
 
 

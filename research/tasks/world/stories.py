@@ -40,7 +40,7 @@ class Story:
     def pronoun(self) -> str:
         return "she" if self.person in WOMEN else "he"
 
-    def told(self) -> str:
+    def text(self) -> str:
         """The story in six or seven sentences."""
         weather, aside, end = self.frame
         friend = self.friend

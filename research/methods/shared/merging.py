@@ -1,7 +1,8 @@
 """Merges the leaves that methods added into the layers that they change."""
 
 from research.common.errors import InputError
-from research.methods.method import Leaves, Method, added_to, added_to_layers, backbone
+from research.methods.method import Leaves, Method
+from research.methods.shared.leaves import added_to, added_to_layers, backbone
 
 NOT_MERGEABLE = "what it adds stands beside the backbone and cannot be merged into it"
 

@@ -1,0 +1,1 @@
+"""What several methods use: leaves, dropout, patterns, files of prompts, merging."""

@@ -60,6 +60,9 @@ def test_logits_of_real_models(checkpoint, name):
 def test_what_we_save_is_the_same_model_to_transformers(checkpoint, tmp_path, variant):
     source = checkpoint(variant)
     backbone, reference = load_backbone(str(source)), theirs(source)
+    for module in reference.modules():  # GPT-2's order of operations is not saved: it only rounds
+        if hasattr(module, "reorder_and_upcast_attn"):
+            module.reorder_and_upcast_attn = False
     save_backbone(tmp_path / "float32", backbone.model, backbone.params)
     given = checkpoints.inputs(backbone.model)
     with torch.no_grad():

@@ -94,7 +94,7 @@ def test_where_nothing_keeps_the_bounds():
     assert "Binding constraint: score at least 85.0; without it: unstable (75.0)" in text
     far = advice(score=0.99, stored_bytes=0)
     assert "No bound binds alone" not in said(far)  # zero-shot lacks the score alone
-    assert "without any single one there is still nothing" in said(
+    assert "Without any single constraint there is still no such approach" in said(
         advice({"LoRA": MADE["LoRA"]}, score=0.99, stored_bytes=0)
     )
     with pytest.raises(InputError, match="bytes cached is 'at most 9 B': no run on films"):

@@ -181,7 +181,7 @@ def test_texts_are_cut_on_demand_and_the_table_says_so(long: dict, tmp_path: Pat
     assert [record.notes.cut for record in trained] == [3, 3]
     for name in ("table.md", "table.tex"):
         text = (folder / name).read_text()
-        assert "Texts cut to fit the context: " in text and "3" in text.split("context: ")[1]
+        assert "Texts truncated to fit the context: " in text and "3" in text.split("context: ")[1]
 
 
 def tensors(folder: Path) -> Path:

@@ -76,9 +76,9 @@ def test_twenty_steps_of_adamw(loaded, tmp_path, name, kind):
     if name in ("gpt2", "t5 1.1"):
         backbone = with_livelier_units(backbone, tmp_path / "livelier")
     methods, leaves = method(kind, family(backbone)), dict(backbone.params)
-    if name == "reviews-lm":
-        # A head of its first layer sees one position alone: the gradient of its queries is all but
-        # nothing, and AdamW would scale its rounding error up.
+    if kind == "lora" and name in ("reviews-lm", "t5 1.1"):
+        # The gradient of some queries of the first (decoder) layer is nearly zero: a change of 1e-7
+        # of all leaves moves them by 0.2 % in 20 steps of AdamW, more than the two sides differ.
         methods = (LoRA(rank=3, alpha=5.0, targets=("value", "down")),)
     if "full" not in kind:
         for one in methods:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import research
 
-ORDER = ["common", "runtime", "tasks", "models", "methods", "interop", "evaluation", "training"]
-ORDER += ["contracts", "experiments", "stats", "records", "runs", "sweeps", "serving"]
+ORDER = ["common", "stats", "runtime", "tasks", "models", "methods", "interop", "evaluation"]
+ORDER += ["training", "contracts", "experiments", "records", "runs", "sweeps", "serving"]
 ORDER += ["reporting", "studies"]
 # Within a package: parts of one line do not import one another, and import from lines above alone.
 ORDER_WITHIN = {

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from research.common.errors import InputError
@@ -41,8 +42,9 @@ def test_crossed_runs_are_in_their_own_table_and_in_no_cell(sweep):
     cell = grid.cell("LoRA", ("sentiment", "16-shot"))
     assert cell is not None and name == "LoRA, sentiment, 16-shot" and entries[0].text == "9"
     records = [*cell.runs[:3], *grid.crossed[cell.key]]
-    scores = {record.seeds: record.metrics["test"]["accuracy"] for record in records}
-    parts = list(components(scores).values())
+    levels = [(r.seeds.sample, r.seeds.order, r.seeds.initialisation) for r in records]
+    scores = [record.metrics["test"]["accuracy"] for record in records]
+    parts = list(components(np.array(levels), np.array(scores)).values())
     deviations = [100 * part.variance**0.5 for part in parts]
     assert [entry.text for entry in entries[1:5]] == [f"{one:.1f}" for one in deviations]
     assert entries[6].text.startswith(f"{100 * parts[0].share:.0f} % [")

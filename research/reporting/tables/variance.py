@@ -3,7 +3,9 @@
 It uses the crossed runs of a cell and its ordinary runs with the same seeds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from research.experiments.seeds import Seeds, latin_square
 from research.records.schema import RunRecord
@@ -21,7 +23,7 @@ def variance_tables(grid: Grid) -> list[Table]:
     found = {", ".join(cell.key): crossed_scores(cell, grid.crossed[cell.key]) for cell in wanted}
     if not any(found.values()):
         return []
-    parts = {name: components(scores) for name, scores in found.items() if scores}
+    parts = {name: _components(scores) for name, scores in found.items() if scores}
     lacking = [name for name in found if name not in parts]
     layout = Table(
         title=f"{grid.name}: variance by source",
@@ -48,6 +50,12 @@ def crossed_scores(cell: ResultCell, crossed: Sequence[RunRecord]) -> dict[Seeds
     wholes = [latin_square(side) for side in range(3, len(cell.runs) + 1, 2)]
     wholes = [whole for whole in wholes if scores.keys() >= set(whole)]
     return {seeds: scores[seeds] for seeds in wholes[-1]} if wholes else {}
+
+
+def _components(scores: Mapping[Seeds, float]) -> dict[str, Component]:
+    """The variance components of the scores of a complete square."""
+    levels = [[getattr(seeds, source) for source in SOURCES] for seeds in scores]
+    return components(np.array(levels), np.array(list(scores.values())))
 
 
 def _entries(runs: int, parts: dict[str, Component]) -> tuple[TableCell, ...]:

@@ -30,7 +30,7 @@ def classes(config: Config, stored: Mapping[str, Tensor], model: Model, prefix: 
     if model.config.family == "bert" and not model.config.pooler:
         allowed = "the backbone has no pooler, which the adapter's head reads and does not bring"
         raise InputError("modules_to_save", MODULE, allowed)
-    kernel = stored.get(prefix + model.KEY_MAP.key("head:/kernel").theirs)
+    kernel = stored.get(prefix + model.KEY_MAP.key("head:/kernel").tensor)
     return (
         1 if kernel is None else kernel.shape[0]
     )  # a missing head is reported later, for any number
@@ -39,7 +39,7 @@ def classes(config: Config, stored: Mapping[str, Tensor], model: Model, prefix: 
 def wanted(model: Model, count: int, prefix: str) -> dict[str, tuple[int, ...]]:
     """The names and shapes that the tensors must have."""
     return {
-        prefix + key.theirs: shape[::-1] if key.transposed else shape
+        prefix + key.tensor: shape[::-1] if key.transposed else shape
         for key, shape in _keys(model, count)
     }
 
@@ -48,8 +48,8 @@ def read(arrays: Mapping[str, np.ndarray], model: Model, count: int, prefix: str
     """The leaves of a `Head` that pools the first position."""
     leaves: Leaves = {}
     for key, _ in _keys(model, count):
-        array = arrays[prefix + key.theirs]
-        leaves[key.ours] = array.T if key.transposed else array
+        array = arrays[prefix + key.tensor]
+        leaves[key.leaf] = array.T if key.transposed else array
     return leaves
 
 
@@ -58,14 +58,14 @@ def write(method: Any, leaves: Leaves, model: Model, prefix: str) -> dict[str, n
     head = {path: np.asarray(leaf) for path, leaf in leaves.items() if path.startswith("head:")}
     keys = _keys(model, len(head["head:/bias"]))
     given_shapes = {path: leaf.shape for path, leaf in head.items()}
-    if method.pool != "first" or given_shapes != {key.ours: shape for key, shape in keys}:
+    if method.pool != "first" or given_shapes != {key.leaf: shape for key, shape in keys}:
         allowed = (
             "transformers has no such head: BERT's reads the pooler, RoBERTa's has a layer of its "
             "own on the first position"
         )
         raise InputError("head.pool", method.pool, allowed)
     return {
-        prefix + key.theirs: head[key.ours].T if key.transposed else head[key.ours]
+        prefix + key.tensor: head[key.leaf].T if key.transposed else head[key.leaf]
         for key, _ in keys
     }
 

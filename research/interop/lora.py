@@ -65,7 +65,7 @@ def write(method: LoRA, leaves: Leaves, model: Model) -> tuple[dict[str, Any], A
     keys = {path: model.KEY_MAP.key(f"{path}/kernel") for path in added_to(method, leaves)}
     arrays, ranks, dora = {}, {}, isinstance(method, DoRA)
     for path, key in keys.items():
-        theirs = key.theirs.removesuffix(".weight")
+        theirs = key.tensor.removesuffix(".weight")
         factors = _whole_factors(added_to(method, leaves)[path])
         tensors = [factors["a"].T, factors["b"].T]
         if dora:

@@ -51,7 +51,7 @@ def modules(
     bare = base and stored and not any(name.startswith(PREFIX + base) for name in stored)
     for path in paths:
         if path.endswith("/kernel"):
-            theirs = model.KEY_MAP.key(path).theirs.removesuffix(".weight")
+            theirs = model.KEY_MAP.key(path).tensor.removesuffix(".weight")
             yield theirs.removeprefix(base if bare else ""), path.removesuffix("/kernel")
 
 

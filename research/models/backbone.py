@@ -1,7 +1,7 @@
 """A pretrained model and its tokenizer, from and to folders in Hugging Face format."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,49 +22,47 @@ from research.models.checkpoint.files import (
     weight_files,
     whole_folder,
 )
+from research.models.checkpoint.folder import find_file, find_folder
 from research.models.checkpoint.weights import Leaves, read_weights, tensor_names, write_shards
 from research.models.model import Model
 
 if TYPE_CHECKING:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-HUB_FILES = [
-    "config.json",
-    "model.safetensors",
-    "model-*.safetensors",
-    "model.safetensors.index.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "tokenizer.model",
-    "spiece.model",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-]
 DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained model."""
+    """A pretrained model.
+
+    Attributes:
+        name: a folder or hub id.
+        model: the Flax module.
+        params: its leaves; with `head:...` if the checkpoint has a classification head.
+        context: maximum number of positions; None for no limit.
+        checksum: sha256 over config.json, the safetensors files and tokenizer.json.
+    """
 
     name: str
     model: Model
-    params: Leaves  # `head:...` too, if the checkpoint has a classification head
-    context: int | None  # positions; None if any number works
-    checksum: str  # sha256 over config.json, the safetensors files and tokenizer.json
+    params: Leaves
+    context: int | None
+    checksum: str
 
 
 def load_backbone(name: str, dtype: Any = jnp.float32, mesh: Mesh | None = None) -> Backbone:
-    """The model in a folder, or under a hub id, with parameters as `dtype`.
+    """The model in a folder or under a hub id.
 
-    mesh: of axes data and fsdp; every device gets its part of the parameters as they are read.
-    Raises InputError for a name that leads nowhere, a model type or option that is not supported
-    and weights that do not fit the config.
+    Args:
+        name: the folder or hub id.
+        dtype: type of the parameters.
+        mesh: with axes data and fsdp; each device gets only its part of the parameters.
+
+    Raises InputError for a name that is neither, a model type or option that is not supported and
+    weights that do not fit the config.
     """
-    folder = _folder(name)
+    folder = find_folder(name)
     model = model_of(_config(folder), folder)
     params = read_weights(folder, model.KEY_MAP, _stored(model), jnp.dtype(dtype), mesh)
     files = [folder / "config.json", *weight_files(folder), folder / "tokenizer.json"]
@@ -72,18 +70,24 @@ def load_backbone(name: str, dtype: Any = jnp.float32, mesh: Mesh | None = None)
 
 
 def load_model(name: str) -> Model:
-    """The model in a folder, or under a hub id, as its config.json has it; no weights are fetched.
+    """The model in a folder or under a hub id, from its config.json, without weights.
 
     Raises InputError as `load_backbone` does.
     """
-    folder = _folder(name, ["config.json"])
+    folder = find_folder(name, ["config.json"])
     weights = any((folder / file).is_file() for file in (SINGLE, INDEX))
     return model_of(_config(folder), folder if weights else None)
 
 
 def model_of(fields: Mapping[str, Any], folder: Path | None = None) -> Model:
-    """From the fields of a config.json and the tensors in a folder; without these, it has what the
-    class in its `architectures` has. Raises InputError for what is not supported.
+    """The model of a config.json's fields.
+
+    Args:
+        fields: the fields of a config.json.
+        folder: of the checkpoint, whose tensors tell which heads the model has; None to take the
+            class in `architectures` for it.
+
+    Raises InputError for a setting that is not supported.
     """
     kind = fields.get("model_type")
     if not isinstance(kind, str) or kind not in MODELS:
@@ -100,10 +104,17 @@ def save_backbone(
     dtype: Any = jnp.float32,
     shard_bytes: int = 5 * 10**9,
 ) -> None:
-    """Writes a folder that `load_backbone` and `transformers` load: all of it, or nothing.
+    """Writes a folder that `load_backbone` and transformers can load: all of it, or nothing.
 
-    dtype: float32, float16 or bfloat16. shard_bytes: the most of weights in one file. Raises
-    InputError if the folder exists and is not empty, or if `params` are not exactly the leaves of
+    Args:
+        folder: to write; it must be empty or not exist.
+        model: the Flax module.
+        params: its leaves, with those of its classification head if it has one.
+        tokenizer: None to write none.
+        dtype: float32, float16 or bfloat16.
+        shard_bytes: maximum bytes of weights in one file.
+
+    Raises InputError if the folder is not empty, or if `params` are not exactly the leaves of
     `model` and of its classification head.
     """
     dtype = jnp.dtype(dtype)
@@ -111,7 +122,7 @@ def save_backbone(
         raise InputError("dtype", dtype.name, f"allowed are {', '.join(DTYPES)}")
     _check_leaves(params, _stored(model))
     with whole_folder(folder) as work:
-        # RoBERTa's positions start after its padding token, so the config's own ids go last.
+        # The config's ids overwrite the tokenizer's: RoBERTa's positions depend on its padding id.
         fields = {**_special_tokens(tokenizer), **model.to_hf(), "dtype": dtype.name}
         (work / "config.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
         write_shards(work, model.KEY_MAP, params, dtype, shard_bytes)
@@ -122,12 +133,11 @@ def save_backbone(
 def load_tokenizer(name: str, model: Model) -> Tokenizer:
     """The fast tokenizer of a folder or hub id.
 
-    Raises InputError where there is no tokenizer.json, or where it has ids that `model` cannot
-    embed.
+    Raises InputError if there is no tokenizer.json, or if it has ids that `model` cannot embed.
     """
-    folder = _folder(name)
+    folder = find_folder(name)
     why = "a fast tokenizer is needed; AutoTokenizer.from_pretrained and save_pretrained make one"
-    _present(folder, "tokenizer.json", why)
+    find_file(folder, "tokenizer.json", why)
     try:
         tokenizer = _tokenizer_class(folder).from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # `tokenizers` raises bare Exception
@@ -140,40 +150,20 @@ def load_tokenizer(name: str, model: Model) -> Tokenizer:
 
 
 def random_params(model: Model, key: jax.Array) -> Leaves:
-    """Fresh float32 parameters of a model."""
+    """Randomly initialized float32 parameters of a model."""
     tokens = jnp.zeros((1, 1), jnp.int32)
     params = model.init(key, tokens, tokens, jnp.ones((1, 1), bool))["params"]
     return cast(Leaves, flatten_dict(params, sep="/"))
 
 
 def shapes(model: Model) -> dict[str, tuple[int, ...]]:
-    """The shape of every leaf of a model, without a classification head's."""
+    """The shape of every leaf of a model, without those of a classification head."""
     leaves = jax.eval_shape(lambda: random_params(model, jax.random.key(0)))
     return {path: leaf.shape for path, leaf in leaves.items()}
 
 
-def _folder(name: str, files: Sequence[str] = HUB_FILES) -> Path:
-    """The folder `name`, or the local copy of these files of the hub's repository `name`."""
-    if name and Path(name).is_dir():
-        return Path(name)
-    import huggingface_hub
-
-    try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(files)))
-    except (OSError, ValueError) as error:  # what all errors of huggingface_hub derive from
-        reason = str(error).strip().split("\n")[0]
-        allowed = f"no such folder here, and the hub gave none ({type(error).__name__}: {reason})"
-        raise InputError("backbone", name, allowed) from error
-
-
 def _config(folder: Path) -> dict[str, Any]:
-    return read_json(_present(folder, "config.json", "a model's folder has one"))
-
-
-def _present(folder: Path, file: str, why: str) -> Path:
-    if not (folder / file).is_file():
-        raise InputError("backbone", str(folder), f"it has no {file}; {why}")
-    return folder / file
+    return read_json(find_file(folder, "config.json", "a model's folder has one"))
 
 
 def _stored(model: Model) -> dict[str, tuple[int, ...]]:
@@ -181,24 +171,24 @@ def _stored(model: Model) -> dict[str, tuple[int, ...]]:
 
 
 def _check_leaves(params: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]]) -> None:
-    given = {path: tuple(leaf.shape) for path, leaf in params.items()}
-    wrong = sorted(set(given.items()) ^ set(expected.items()))
+    actual = {path: tuple(leaf.shape) for path, leaf in params.items()}
+    wrong = sorted(set(actual.items()) ^ set(expected.items()))
     if wrong:
         allowed = "exactly the model's leaves, with their shapes, are expected"
         raise InputError("params", [path for path, _ in wrong], allowed)
 
 
 def _tokenizer_class(folder: Path) -> "type[PreTrainedTokenizerFast] | type[AutoTokenizer]":
-    """Of what the folder says it has; AutoTokenizer is left to find out what is no plain one.
+    """PreTrainedTokenizerFast if the folder names it, else AutoTokenizer.
 
-    It takes 3 s where PyTorch is installed, which it imports; the class takes 0.01 s.
+    AutoTokenizer takes 3 s where PyTorch is installed, which it imports; the class takes 0.01 s.
     """
     import transformers
 
     config = folder / "tokenizer_config.json"
-    said = read_json(config).get("tokenizer_class") if config.is_file() else None
+    name = read_json(config).get("tokenizer_class") if config.is_file() else None
     # Transformers 5 writes another name of the class.
-    plain = said in ("PreTrainedTokenizerFast", transformers.PreTrainedTokenizerFast.__name__)
+    plain = name in ("PreTrainedTokenizerFast", transformers.PreTrainedTokenizerFast.__name__)
     return transformers.PreTrainedTokenizerFast if plain else transformers.AutoTokenizer
 
 

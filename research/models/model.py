@@ -1,4 +1,4 @@
-"""What every backbone offers, whatever its family."""
+"""The interface of all model families."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Literal
@@ -14,35 +14,44 @@ Route = Literal["causal", "seq2seq", "masked"]
 
 
 class Model(nn.Module):
-    """A language model that computes in the precision of the parameters it is given.
+    """A language model that computes in the precision of its parameters.
 
-    Norms, positions, softmax and logits are in float32 whatever that precision is. A family sets
-    `ROUTE`, how a target is predicted: `causal` after the prompt, `seq2seq` by a decoder that reads
-    the encoded prompt, `masked` in place of mask tokens. `config` has `vocab_size`, `context` (the
-    most positions, None if any number works), `head_width` (of an attention head) and `to_hf()`,
-    the fields of a config.json. The table of token embeddings is the leaf `embed/embedding`, layer
-    i is the module `layers_{i}` of its stack.
-
-    A family's `setup` makes `table`, the `token_table`, and where it is not tied `head`, the
-    `output_head`. Besides the methods here, `causal` models have
-        __call__(inputs, positions, valid, memories=(), at=None) -> (hidden [B, T, D], Memory)
-    `masked` ones
-        __call__(inputs, positions, valid, types=None, memories=(), at=None) -> hidden [B, T, D]
-        features(hidden [B, T, D]) -> [B, D], what a classification head reads
-    and `seq2seq` ones
+    Norms, positions, softmax and logits are in float32 at any precision. The table of token
+    embeddings is the leaf `embed/embedding`; layer i is the module `layers_{i}` of its stack. A
+    family's `setup` makes `table`, the `token_table`, and `head`, the `output_head`, if it is not
+    tied. Besides the methods here, `causal` models have
+        __call__(inputs, positions, valid, memories=(), at=None) -> (hidden, KeyValueMemory)
+    `masked` models have
+        __call__(inputs, positions, valid, types=None, memories=(), at=None) -> hidden
+        features(hidden) -> [B, D], the inputs of a classification head
+    and `seq2seq` models have
         encode(inputs, positions, valid, memories=()) -> hidden [B, S, D]
-        offered(hidden [B, S, D], positions, valid) -> Memory for the decoder's cross-attention
-        __call__(inputs, positions, valid, memories=(), cross=None) -> (hidden [B, T, D], Memory)
-    inputs: [B, T] tokens or [B, T, D] embeddings. positions: [B, T] int32. valid: [B, T] bool,
-    False on padding, which nothing attends to. memories: what stands before, see `Memory`. at:
-    [B, L] slots; with it the hidden states are [B, L, D], of these, and the last layer computes no
-    others: of a decoder of six layers that reads one slot a row, a seventh less work.
+        cross_memories(hidden, positions, valid) -> KeyValueMemory for the cross-attention
+        __call__(inputs, positions, valid, memories=(), cross=None) -> (hidden, KeyValueMemory)
+
+    Their arguments are
+        inputs: [B, T] tokens or [B, T, D] embeddings.
+        positions: [B, T] int32.
+        valid: [B, T] bool, False on padding, which nothing attends to.
+        memories: keys and values of earlier positions.
+        at: [B, L] slots. The hidden states are then [B, L, D] instead of [B, T, D], and the last
+            layer computes only these: a seventh less work in a decoder of six layers that reads one
+            slot per row.
+
+    Attributes:
+        ROUTE: how a target is predicted: `causal` after the prompt, `seq2seq` by a decoder that
+            reads the encoded prompt, `masked` in place of mask tokens.
+        DROPS: whether all places of the family's dropout are implemented, see `Dropout`.
+        KEY_MAP: names of the leaves in checkpoints.
+        CONFIG: the class of `config`.
+        config: with `vocab_size`, `context` (maximum number of positions, None for no limit),
+            `head_width` (of an attention head) and `to_hf()`, the fields of a config.json.
     """
 
     ROUTE: ClassVar[Route]
-    DROPS: ClassVar[bool] = False  # whether all places of its dropout are there, see `Dropout`
+    DROPS: ClassVar[bool] = False
     KEY_MAP: ClassVar[KeyMap]
-    CONFIG: ClassVar[Any]  # the class of `config`
+    CONFIG: ClassVar[Any]
 
     config: Any
 
@@ -50,31 +59,32 @@ class Model(nn.Module):
     def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "Model":
         """From the fields of a config.json and the names of the checkpoint's tensors.
 
-        Raises InputError for whatever would change the computation and is not supported.
+        Raises InputError for a setting of the computation that is not supported.
         """
         del names
         return cls(cls.CONFIG.from_hf(config))
 
     def to_hf(self) -> dict[str, Any]:
-        """The inverse of `from_hf`: all fields of a config.json that change the computation."""
+        """The fields of a config.json that change the computation, the inverse of `from_hf`."""
         return self.config.to_hf()
 
     def embed(self, tokens: Array) -> Array:
-        """[B, T, D] embeddings of tokens [B, T], without those of positions and segments; a soft
-        prompt stands beside these.
+        """Embeddings [B, T, D] of tokens [B, T], without those of positions and segments.
+
+        A soft prompt is concatenated with these.
         """
         return self.table(tokens)
 
     def embedded(self, inputs: Array) -> Array:
-        """[B, T, D] of tokens [B, T] or embeddings [B, T, D], in the precision of the table."""
+        """Embeddings [B, T, D] of tokens [B, T] or of embeddings, in the table's precision."""
         if jnp.issubdtype(inputs.dtype, jnp.integer):
             inputs = self.embed(inputs)
         return inputs.astype(self.table.embedding.dtype)
 
     def logits(self, hidden: Array) -> Array:
-        """[..., V] in float32, for hidden states [..., D] after the final norm."""
+        """Logits [..., V] in float32, for hidden states [..., D] after the final norm."""
         return by_table(hidden, self.table.embedding) if self.config.tied else self.head(hidden)
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the leaves `head:...` of a classification head that a checkpoint has."""
+        """Shapes of the leaves `head:...`, a checkpoint's classification head."""
         return {}

@@ -25,7 +25,7 @@ def computed(folder: Path, variant: str) -> dict[str, np.ndarray]:
     grads = {name: leaf.grad for name, leaf in reference.named_parameters()}
     norms = []
     for path in sorted(leaves):
-        grad = grads[model.KEY_MAP.key(path).theirs]
+        grad = grads[model.KEY_MAP.key(path).tensor]
         norms.append(0.0 if grad is None else grad.double().norm().item())
     return {
         f"{variant}/logits": sampled(logits.detach().numpy(), given),

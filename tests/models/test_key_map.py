@@ -110,7 +110,7 @@ def test_a_copy_of_what_the_model_lacks_is_surplus(tmp_path):
 
 
 def test_a_leaf_without_a_name_is_refused():
-    assert KEY_MAP.key("layers_12/norm/scale").theirs == "net.layers.12.norm.weight"
+    assert KEY_MAP.key("layers_12/norm/scale").tensor == "net.layers.12.norm.weight"
     assert KEY_MAP.key("head:/kernel") == Key("score.weight", "head:/kernel", True)
     with pytest.raises(InputError, match="layers_x/norm/scale"):
         KEY_MAP.key("layers_x/norm/scale")

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.models.layers.attention import Source, attend, rotate, rotation_at
+from research.models.layers.attention import Source, attend
+from research.models.layers.rope import rotate, rotation_at
 
 
 def test_rotation_is_a_complex_product():

@@ -137,7 +137,7 @@ def test_pissa_starts_as_in_peft(loaded):
     start = LoRA(rank=3, alpha=5.0, targets=("query", "value", "down"), start="pissa")
     leaves = added_to(start, add(start, jax.random.PRNGKey(0), backbone.params, WORDS))
     for path, leaf in leaves.items():
-        name = backbone.model.KEY_MAP.key(f"{path}/kernel").theirs.removesuffix(".weight")
+        name = backbone.model.KEY_MAP.key(f"{path}/kernel").tensor.removesuffix(".weight")
         a, b = (theirs[f"base_model.model.{name}.lora_{x}.default.weight"] for x in "AB")
         ours = np.asarray(leaf["a"] @ leaf["b"])
         np.testing.assert_allclose(ours, (b @ a).T.numpy(), rtol=0, atol=1e-4, err_msg=path)
@@ -156,7 +156,7 @@ def their_vera(backbone, leaves):
     for path, leaf in leaves.items():
         if path.startswith("vera:layers_"):
             layer, _, vector = path.removeprefix("vera:").rpartition("/")
-            name = backbone.model.KEY_MAP.key(f"{layer}/kernel").theirs.removesuffix(".weight")
+            name = backbone.model.KEY_MAP.key(f"{layer}/kernel").tensor.removesuffix(".weight")
             key = f"base_model.model.{name}.vera_lambda_{vector}.default"
             assert key in state
             state[key] = torch.tensor(np.asarray(leaf))
@@ -180,7 +180,7 @@ def their_adalora(backbone, leaves):
     for path, leaf in leaves.items():
         if path.startswith("adalora:"):
             layer, _, factor = path.removeprefix("adalora:").rpartition("/")
-            name = backbone.model.KEY_MAP.key(f"{layer}/kernel").theirs.removesuffix(".weight")
+            name = backbone.model.KEY_MAP.key(f"{layer}/kernel").tensor.removesuffix(".weight")
             key = f"base_model.model.{name}.{names[factor][0]}.default"
             assert key in state
             state[key] = torch.tensor(names[factor][1](np.asarray(leaf)).copy())

@@ -1,19 +1,19 @@
-"""What checkpoints of BERT and RoBERTa call the leaves of an encoder."""
+"""Names of an encoder's leaves in checkpoints of BERT and RoBERTa."""
 
 from research.models.checkpoint.key_map import Key, KeyMap
 
 
-def _linear(theirs: str, ours: str) -> tuple[Key, Key]:
-    kernel = Key(f"{theirs}.weight", f"{ours}/kernel", True)
-    return kernel, Key(f"{theirs}.bias", f"{ours}/bias")
+def _linear(tensor: str, leaf: str) -> tuple[Key, Key]:
+    kernel = Key(f"{tensor}.weight", f"{leaf}/kernel", True)
+    return kernel, Key(f"{tensor}.bias", f"{leaf}/bias")
 
 
-def _norm(theirs: str, ours: str) -> tuple[Key, Key]:
-    return Key(f"{theirs}.weight", f"{ours}/scale"), Key(f"{theirs}.bias", f"{ours}/bias")
+def _norm(tensor: str, leaf: str) -> tuple[Key, Key]:
+    return Key(f"{tensor}.weight", f"{leaf}/scale"), Key(f"{tensor}.bias", f"{leaf}/bias")
 
 
 def _stack(base: str, pooler: str) -> tuple[Key, ...]:
-    """The keys of everything but the heads, whose names begin with `base`."""
+    """The keys of everything but the heads; the tensors' names begin with `base`."""
     embeddings, layer = f"{base}embeddings", f"{base}encoder.layer.{{i}}"
     return (
         Key(f"{embeddings}.word_embeddings.weight", "embed/embedding"),
@@ -44,7 +44,7 @@ BERT = KeyMap(
         "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     },
-    # Counted positions, and the head that told whether two sentences belong together.
+    # A counter of positions, and the head for next-sentence prediction.
     ignored=(
         "bert.embeddings.position_ids",
         "cls.seq_relationship.weight",

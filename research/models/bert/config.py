@@ -1,14 +1,14 @@
-"""What a config.json of BERT or RoBERTa means, and what of it is not supported."""
+"""The config of a BERT or RoBERTa encoder, from and to a config.json."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check_field, check_fixed
+from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 from research.models.layers.mlp import ACTIVATIONS
 
-# Our field and what a Hugging Face config.json calls it.
+# Our name of a field and its name in a Hugging Face config.json.
 NAMES = {
     "vocab_size": "vocab_size",
     "width": "hidden_size",
@@ -22,8 +22,8 @@ NAMES = {
 }
 SIZES = ("vocab_size", "width", "layers", "heads", "hidden", "rows", "types")
 
-# Fields that would change the computation, and the values under which they do not. Dropout is not
-# among them: it is a matter of the method that trains.
+# Fields that would change the computation, and the supported values. Dropout is not among them: it
+# is a setting of the training method.
 FIXED: dict[str, tuple[Any, ...]] = {
     "position_embedding_type": ("absolute", None),
     "is_decoder": (False, None),
@@ -35,7 +35,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
 
 CLASS_PREFIX = {"bert": "Bert", "roberta": "Roberta"}  # of the classes in transformers
 
-# What a class of transformers has beside the layers. RoBERTa classifies without a pooler.
+# Parts beside the layers, by class of transformers. RoBERTa classifies without a pooler.
 PARTS: dict[str, frozenset[str]] = {
     "BertModel": frozenset({"pooler"}),
     "BertForMaskedLM": frozenset({"masked_lm"}),
@@ -49,26 +49,43 @@ PARTS: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Sizes and switches of an encoder. Raises InputError for values that do not fit together."""
+    """Sizes and switches of an encoder. Raises InputError for values that do not fit together.
 
-    family: str  # bert or roberta
+    Attributes:
+        family: bert or roberta.
+        vocab_size: number of tokens.
+        width: of the hidden states, D.
+        layers: number of layers.
+        heads: number of attention heads, H.
+        hidden: width inside the MLP.
+        rows: of the position table.
+        offset: the row of the first position.
+        types: number of token types (segments).
+        activation: of the MLP, a name in `ACTIVATIONS`.
+        norm_eps: epsilon of the norms.
+        masked_lm: whether there is a head that predicts masked tokens.
+        pooler: whether there is a pooler.
+        classes: of the classification head; 0 without one.
+    """
+
+    family: str
     vocab_size: int
     width: int
     layers: int
     heads: int
     hidden: int
-    rows: int  # of the table of positions
-    offset: int = 0  # the row of the first position
+    rows: int
+    offset: int = 0
     types: int = 2
     activation: str = "gelu"
     norm_eps: float = 1e-12
-    masked_lm: bool = False  # whether there is a head that predicts masked tokens
+    masked_lm: bool = False
     pooler: bool = False
-    classes: int = 0  # of the classification head; 0 if there is none
+    classes: int = 0
 
     def __post_init__(self):
-        for ours in SIZES:
-            check_field(NAMES[ours], getattr(self, ours), int)
+        for field in SIZES:
+            check_field(NAMES[field], getattr(self, field), int)
         check_field("layer_norm_eps", self.norm_eps, float)
         if self.width % self.heads:
             allowed = f"a multiple of num_attention_heads ({self.heads}) is expected"
@@ -86,23 +103,24 @@ class EncoderConfig:
     ) -> "EncoderConfig":
         """From the fields of a config.json; missing ones take the defaults of transformers.
 
-        parts: which of masked_lm, pooler and classes the checkpoint has, by default those that
-        `architectures` has. Raises InputError for a missing size and for whatever would change the
-        computation in a way that is not supported.
+        Args:
+            config: the fields of a config.json.
+            parts: which of masked_lm, pooler and classes the checkpoint has; None for the parts of
+                the class that `architectures` names.
+
+        Raises InputError for a missing size and for a setting of the computation that is not
+        supported.
         """
         check_fixed(config, FIXED)
-        given = {ours: config[name] for ours, name in NAMES.items() if config.get(name) is not None}
-        for ours in SIZES[:-1]:
-            if ours not in given:
-                raise InputError(NAMES[ours], None, "config.json must have it")
+        values = config_values(config, NAMES, SIZES[:-1])
         family = config["model_type"]
-        usual = _parts(config, family)
-        parts = usual if parts is None else parts
+        class_parts = _parts(config, family)
+        parts = class_parts if parts is None else parts
         if "masked_lm" in parts:
             check_fixed(config, {"tie_word_embeddings": (True,)})
         return cls(
             family,
-            **given,
+            **values,
             offset=_pad(config) + 1 if family == "roberta" else 0,
             masked_lm="masked_lm" in parts,
             pooler="pooler" in parts,
@@ -111,21 +129,22 @@ class EncoderConfig:
 
     @property
     def head_width(self) -> int:
-        """Of every attention head."""
+        """The width of an attention head, K."""
         return self.width // self.heads
 
     @property
     def context(self) -> int:
-        """The most positions."""
+        """The maximum number of positions."""
         return self.rows - self.offset
 
     def to_hf(self) -> dict[str, Any]:
         """The fields of a config.json.
 
-        Raises InputError for classes of a BERT without a pooler, which transformers has not.
+        Raises InputError for a classification head without a pooler, which transformers lacks for
+        BERT.
         """
         head = "ForMaskedLM" if self.masked_lm else "Model"
-        fields = {name: getattr(self, ours) for ours, name in NAMES.items()}
+        fields = {name: getattr(self, field) for field, name in NAMES.items()}
         if self.classes:
             if self.family == "bert" and not self.pooler:
                 allowed = "a BERT without a pooler has no classification head in transformers"
@@ -145,17 +164,17 @@ class EncoderConfig:
 
 
 def _parts(config: Mapping[str, Any], family: str) -> frozenset[str]:
-    """What the class in `architectures` has; without one, what the bare model has."""
+    """The parts of the class that `architectures` names; of the bare model if it names none."""
     prefix = CLASS_PREFIX[family]
-    known = [name for name in PARTS if name.startswith(prefix)]
-    named = config.get("architectures") or [f"{prefix}Model"]
-    if not isinstance(named, list) or len(named) != 1 or named[0] not in known:
-        raise InputError("architectures", named, f"one of {', '.join(known)} is expected")
-    return PARTS[named[0]]
+    supported = [name for name in PARTS if name.startswith(prefix)]
+    names = config.get("architectures") or [f"{prefix}Model"]
+    if not isinstance(names, list) or len(names) != 1 or names[0] not in supported:
+        raise InputError("architectures", names, f"one of {', '.join(supported)} is expected")
+    return PARTS[names[0]]
 
 
 def _pad(config: Mapping[str, Any]) -> int:
-    """The padding token of a RoBERTa, after whose id its positions start; 1 by default."""
+    """The id of RoBERTa's padding token, after which positions start; 1 by default."""
     pad = config.get("pad_token_id", 1)
     if isinstance(pad, bool) or not isinstance(pad, int) or pad < 0:
         raise InputError("pad_token_id", pad, "positions start after it, so an id is expected")
@@ -163,7 +182,7 @@ def _pad(config: Mapping[str, Any]) -> int:
 
 
 def _classes(config: Mapping[str, Any]) -> int:
-    """How many classes config.json names: 2, the default of transformers, if it is silent."""
+    """The number of classes in a config.json; without one 2, the default of transformers."""
     labels, number = config.get("id2label"), config.get("num_labels")
     if labels is not None and (not isinstance(labels, Mapping) or not labels):
         raise InputError("id2label", labels, "an object with one entry per class is expected")

@@ -24,8 +24,8 @@ from research.models.layers.attention import (
 from research.models.layers.mlp import ACTIVATIONS, MLP
 from research.models.model import Model, Route
 
-# What not every checkpoint has, and a leaf that tells.
-EVIDENCE = {
+# Parts that not every checkpoint has, and a leaf of each.
+PART_LEAVES = {
     "masked_lm": "head/dense/kernel",
     "pooler": "{pooler}/kernel",
     "classes": "head:/kernel",
@@ -45,7 +45,7 @@ class Block(nn.Module):
     def __call__(
         self, hidden: Array, visible: Array, memories: Sequence[Source], at: Array | None
     ) -> Array:
-        """[B, T, D]; [B, L, D] of the slots `at` [B, L], if there are any."""
+        """Hidden states [B, T, D], or [B, L, D] of the slots `at` [B, L]."""
         config = self.config
         attention = Attention(
             config.width,
@@ -64,15 +64,15 @@ class Block(nn.Module):
 
 
 class MaskedHead(nn.Module):
-    """Logits from hidden states, by the table of token embeddings."""
+    """The masked-LM head: logits by products with the token embeddings."""
 
     config: EncoderConfig
 
     @nn.compact
     def __call__(self, hidden: Array, table: Array) -> Array:
-        """[..., V] in float32, for `hidden` [..., D] and `table` [V, D]."""
+        """Logits [..., V] in float32, for `hidden` [..., D] and `table` [V, D]."""
         config = self.config
-        # RoBERTa's head has the exact GELU, whatever its layers have.
+        # RoBERTa's head uses the exact GELU, whatever the activation of its layers.
         activation = ACTIVATIONS[config.activation if config.family == "bert" else "gelu"]
         hidden = activation(linear(config.width, name="dense")(hidden))
         hidden = _norm(config, "norm")(hidden)
@@ -82,18 +82,18 @@ class MaskedHead(nn.Module):
 
 
 class EncoderModel(Model):
-    """A model in which every position sees every other; see `Model`."""
+    """A model in which every position attends to every other; see `Model`."""
 
     config: EncoderConfig
 
     ROUTE: ClassVar[Route] = "masked"
-    POOLER: ClassVar[str]  # its leaf
+    POOLER: ClassVar[str]  # name of the pooler's module
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> Self:
         stored = {cls.KEY_MAP.name(name) for name in names}
-        leaves = {part: leaf.format(pooler=cls.POOLER) for part, leaf in EVIDENCE.items()}
-        parts = {part for part, leaf in leaves.items() if cls.KEY_MAP.key(leaf).theirs in stored}
+        leaves = {part: leaf.format(pooler=cls.POOLER) for part, leaf in PART_LEAVES.items()}
+        parts = {part for part, leaf in leaves.items() if cls.KEY_MAP.key(leaf).tensor in stored}
         return cls(EncoderConfig.from_hf(config, parts if stored else None))
 
     def setup(self):
@@ -117,40 +117,44 @@ class EncoderModel(Model):
         memories: Sequence[KeyValueMemory] = (),
         at: Array | None = None,
     ) -> Array:
-        """Hidden states [B, T, D] after the last layer; of the slots `at` [B, L] alone, if there
-        are any.
+        """Hidden states [B, T, D] after the last layer, or [B, L, D] with `at`.
 
-        inputs: [B, T] tokens or [B, T, D] embeddings, as `embed` gives. positions: [B, T] int32,
-        from 0; padding may have any. valid: [B, T] bool, False on padding, which nothing attends
-        to. types: [B, T] int32, which segment a token is in, None for the first. Every position
-        sees every valid position of the inputs and of the memories.
+        Every position attends to every valid position of the inputs and of the memories.
+
+        Args:
+            inputs: [B, T] tokens or [B, T, D] embeddings of `embed`.
+            positions: [B, T] int32, from 0; those of padding are ignored.
+            valid: [B, T] bool, False on padding, which nothing attends to.
+            types: [B, T] int32, the segment of each token; None for the first segment.
+            memories: keys and values of earlier positions.
+            at: [B, L] slots whose hidden states are wanted; None for all.
         """
-        places = jnp.where(valid, positions, 0) + self.config.offset
-        segments = jnp.zeros_like(places) if types is None else types
+        rows = jnp.where(valid, positions, 0) + self.config.offset
+        segments = jnp.zeros_like(rows) if types is None else types
         hidden = self.embed_norm(
-            self.embedded(inputs) + self.types(segments) + self.positions(places)
+            self.embedded(inputs) + self.types(segments) + self.positions(rows)
         )
         for index, layer in enumerate(self.layers):
             sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
-            here = at if index == len(self.layers) - 1 else None
-            hidden = layer(hidden, valid[:, None], sources, here)
+            slots = at if index == len(self.layers) - 1 else None
+            hidden = layer(hidden, valid[:, None], sources, slots)
         if self.is_initializing():
             self._make_heads(hidden)
         return hidden
 
     def logits(self, hidden: Array) -> Array:
-        """[..., V] in float32. Raises ValueError where `config.masked_lm` is False."""
+        """Logits [..., V] in float32. Raises ValueError if `config.masked_lm` is False."""
         if not self.config.masked_lm:
             raise ValueError("the checkpoint has no masked-LM head to give logits")
         return self.head(hidden, self.table.embedding)
 
     def features(self, hidden: Array) -> Array:
-        """[B, D], the first position of hidden states [B, T, D]; BERT pools it, RoBERTa never."""
+        """[B, D] of hidden states [B, T, D]: the first position, after BERT's pooler if any."""
         pooled = self.config.pooler and self.config.family == "bert"
         return jnp.tanh(self.pooler(hidden[:, 0])) if pooled else hidden[:, 0]
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the leaves `head:...` of a classification head that a checkpoint has."""
+        """Shapes of the leaves `head:...`, a checkpoint's classification head."""
         width, classes = self.config.width, self.config.classes
         if not classes:
             return {}
@@ -160,8 +164,9 @@ class EncoderModel(Model):
         return shapes
 
     def with_classes(self, classes: int) -> Self:
-        """The same model with a classification head in its checkpoint, in place of a masked-LM
-        head, as transformers has no class for both; 0: without.
+        """The same model with a classification head of `classes` outputs in its checkpoint.
+
+        The head replaces a masked-LM head, since transformers has no class with both. 0 removes it.
         """
         masked_lm = self.config.masked_lm and not classes
         return type(self)(replace(self.config, classes=classes, masked_lm=masked_lm), parent=None)
@@ -174,14 +179,14 @@ class EncoderModel(Model):
 
 
 class Bert(EncoderModel):
-    """BERT; see `Encoder`."""
+    """BERT; see `EncoderModel`."""
 
     KEY_MAP: ClassVar[KeyMap] = BERT
     POOLER: ClassVar[str] = "pooler"
 
 
 class Roberta(EncoderModel):
-    """RoBERTa, whose checkpoints may have a pooler that nothing reads; see `Encoder`."""
+    """RoBERTa, whose checkpoints may have an unused pooler; see `EncoderModel`."""
 
     KEY_MAP: ClassVar[KeyMap] = ROBERTA
     POOLER: ClassVar[str] = "spare_pooler"

@@ -1,14 +1,33 @@
-"""Checks of the fields of a config.json."""
+"""Reading and checking the fields of a config.json."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any
 
 from research.common.errors import InputError
 
 
+def config_values(
+    config: Mapping[str, Any], names: Mapping[str, str], required: Iterable[str]
+) -> dict[str, Any]:
+    """The values of a config.json by our names; absent and null fields are left out.
+
+    Args:
+        config: the fields of a config.json.
+        names: each of our names and the field's name in config.json.
+        required: our names of fields that must be there.
+
+    Raises InputError for a required field that is absent or null.
+    """
+    values = {field: config[name] for field, name in names.items() if config.get(name) is not None}
+    for field in required:
+        if field not in values:
+            raise InputError(names[field], None, "config.json must have it")
+    return values
+
+
 def check_field(name: str, value: Any, kind: Any) -> None:
-    """Raises InputError unless `value` is a bool, or an int or float above 0, as `kind` says."""
+    """Raises InputError unless `value` is of type `kind`: a bool, or an int or float above 0."""
     if kind is bool:
         if not isinstance(value, bool):
             raise InputError(name, value, "true or false is expected")
@@ -18,7 +37,10 @@ def check_field(name: str, value: Any, kind: Any) -> None:
 
 
 def check_fixed(config: Mapping[str, Any], fixed: Mapping[str, tuple[Any, ...]]) -> None:
-    """Raises InputError for a field with another value than `fixed` lists; none need be there."""
+    """Raises InputError for a field of `config` whose value is not among those in `fixed`.
+
+    A field that is absent passes.
+    """
     for name, allowed in fixed.items():
         if name in config and config[name] not in allowed:
             raise InputError(name, config[name], f"only {allowed[0]!r} is supported")

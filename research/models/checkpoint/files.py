@@ -13,9 +13,9 @@ from research.common.json_io import read_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
-# Weights that are never loaded, most of them pickles, what has to be installed to convert them and
-# the option with which `from_pretrained` reads them, None where it does not.
-OTHERS: dict[str, tuple[str, str | None]] = {
+# Patterns of weight files that are never loaded, most of them pickles; the packages that convert
+# them; and the option with which `from_pretrained` reads them, None if it does not.
+OTHER_FORMATS: dict[str, tuple[str, str | None]] = {
     "pytorch_model*.bin": ("PyTorch is", ""),
     "tf_model*.h5": ("transformers 4 with TensorFlow and PyTorch are", ", from_tf=True"),
     "flax_model*.msgpack": ("transformers 4 with Flax and PyTorch are", ", from_flax=True"),
@@ -33,12 +33,12 @@ def weight_files(folder: Path) -> list[Path]:
             raise InputError("weights", str(folder / INDEX), "it must have a weight_map")
         return [folder / str(name) for name in sorted(set(weight_map.values()))]
     allowed = f"a folder with {SINGLE} or {INDEX} is expected"
-    raise InputError("weights", str(folder), allowed + _way_out(folder))
+    raise InputError("weights", str(folder), allowed + _conversion_advice(folder))
 
 
 @contextmanager
 def whole_folder(folder: str | Path) -> Iterator[Path]:
-    """A work folder that becomes `folder` at the end: all of it, or nothing.
+    """A temporary folder that becomes `folder` at the end: all of it, or nothing.
 
     Raises InputError if the folder exists and is not empty.
     """
@@ -55,7 +55,7 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
 
 
 def files_checksum(files: Iterable[Path]) -> str:
-    """sha256 over names and contents of those that are there, wherever their folder is."""
+    """sha256 over the names and contents of the files that exist, without their folder's path."""
     digest = hashlib.sha256()
     for file in files:
         if file.is_file():
@@ -66,10 +66,14 @@ def files_checksum(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _way_out(folder: Path) -> str:
-    """How to make safetensors of the other weights in a folder; nothing if it has none."""
-    found = ((file, *way) for pattern, way in OTHERS.items() for file in folder.glob(pattern))
-    file, library, option = next(found, (None, None, None))
+def _conversion_advice(folder: Path) -> str:
+    """How to convert weights of another format in a folder; empty if there are none."""
+    files = (
+        (file, *conversion)
+        for pattern, conversion in OTHER_FORMATS.items()
+        for file in folder.glob(pattern)
+    )
+    file, library, option = next(files, (None, None, None))
     if file is None:
         return ""
     if option is None:
@@ -86,9 +90,9 @@ def _way_out(folder: Path) -> str:
 
 
 def _architecture(folder: Path) -> str:
-    """The class of transformers that a checkpoint is of, as its config.json has it."""
+    """The class of transformers that a checkpoint's config.json names."""
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-    named = config.get("architectures")
-    if isinstance(named, list) and named and str(named[0]).isidentifier():
-        return str(named[0])
+    names = config.get("architectures")
+    if isinstance(names, list) and names and str(names[0]).isidentifier():
+        return str(names[0])
     return "AutoModelForSeq2SeqLM" if config.get("is_encoder_decoder") else "AutoModelForCausalLM"

@@ -1,4 +1,4 @@
-"""What Hugging Face checkpoints of a family call our leaves."""
+"""Names of leaves in the Hugging Face checkpoints of a model family."""
 
 import re
 from collections.abc import Mapping
@@ -9,25 +9,35 @@ from research.common.errors import InputError
 
 
 class Key(NamedTuple):
-    """What Hugging Face calls one of our leaves; `{i}` stands for a layer's number."""
+    """A leaf and its tensor in a checkpoint; `{i}` stands for a layer's number.
 
-    theirs: str
-    ours: str
-    transposed: bool = False  # torch keeps a linear layer's weight as [out, in]
+    Attributes:
+        tensor: name of the tensor.
+        leaf: path of the leaf.
+        transposed: whether the tensor is the leaf's transpose, as a linear layer's weight
+            [out, in] in PyTorch.
+    """
 
-    def named(self, path: str) -> "Key | None":
-        """This key for the leaf at `path`, with its layer's number; None if it is another's."""
-        match = re.fullmatch(_pattern(self.ours), path)
-        return match and Key(self.theirs.format(**match.groupdict()), path, self.transposed)
+    tensor: str
+    leaf: str
+    transposed: bool = False
+
+    def at_layer(self, path: str) -> "Key | None":
+        """This key with the layer's number in `path`; None if `path` is another leaf."""
+        match = re.fullmatch(_pattern(self.leaf), path)
+        return match and Key(self.tensor.format(**match.groupdict()), path, self.transposed)
 
 
 class KeyMap(NamedTuple):
-    """How a family of models names its tensors.
+    """The tensors of a model family's checkpoints.
 
-    copies: {tied tensor: original}; a copy may stand beside the original, if it is equal, or
-    instead of it. Where a model has a leaf for the copy, it is not tied. ignored: tensors that the
-    model does not read, such as buffers that it computes and heads for other objectives. base: what
-    the names of a model with a head begin with, and those of the bare model do not.
+    Attributes:
+        keys: of all leaves.
+        copies: {tied tensor: original}. A checkpoint may hold the copy beside an equal original, or
+            instead of it. A copy that is a leaf of the model is not tied.
+        ignored: names of tensors that the model does not read, such as buffers that it computes and
+            heads for other objectives.
+        base: prefix of the names in a model with a head, absent in the bare model.
     """
 
     keys: tuple[Key, ...]
@@ -37,13 +47,13 @@ class KeyMap(NamedTuple):
 
     def key(self, path: str) -> Key:
         """The key of the leaf at `path`, with its layer's number. Raises InputError if none."""
-        named = (key.named(path) for key in self.keys)
-        if found := next(filter(None, named), None):
-            return found
+        keys = (key.at_layer(path) for key in self.keys)
+        if key := next(filter(None, keys), None):
+            return key
         raise InputError("leaf", path, "it has no name in Hugging Face checkpoints of this model")
 
     def name(self, stored: str) -> str:
-        """Our spelling of the name that a checkpoint gives a tensor; unknown ones stay as they are.
+        """The name in `keys` of the tensor `stored` in a checkpoint; an unknown name is unchanged.
 
         Old checkpoints call the weight and bias of a layer norm gamma and beta.
         """
@@ -52,11 +62,11 @@ class KeyMap(NamedTuple):
         return next(filter(self._knows, spellings), stored)
 
     def ignores(self, name: str) -> bool:
-        """Whether a tensor is one that the model does not read."""
+        """Whether `name` is a tensor that the model does not read."""
         return any(re.fullmatch(_pattern(ignored), name) for ignored in self.ignored)
 
     def _knows(self, name: str) -> bool:
-        keys = any(re.fullmatch(_pattern(key.theirs), name) for key in self.keys)
+        keys = any(re.fullmatch(_pattern(key.tensor), name) for key in self.keys)
         return keys or name in self.copies or self.ignores(name)
 
 

@@ -1,4 +1,4 @@
-"""Tensors of safetensors files, read in parts: memory holds little more than what is asked for."""
+"""Tensors of safetensors files, read in blocks so that peak memory is little above the result."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -11,31 +11,38 @@ from safetensors import SafetensorError, safe_open
 from research.common.errors import InputError
 
 BLOCK = 8 << 20  # bytes of a file that are read at a time
-ALIGNED = 64  # bytes; where an array begins so that JAX takes it over on CPU and copies nothing
+ALIGNED = 64  # bytes; JAX uses an array with this alignment on CPU without a copy
 
 Part = tuple[slice, ...]  # one slice without a step per axis
 
 
 class Tensor(NamedTuple):
-    """A tensor in a file; none of its values are in memory."""
+    """A tensor in a file; its values are not in memory.
+
+    Attributes:
+        file: a safetensors file.
+        name: the tensor's name in the file.
+        shape: the tensor's shape.
+        kind: the type's name in safetensors, such as BF16.
+    """
 
     file: Path
-    name: str  # as the file has it
+    name: str
     shape: tuple[int, ...]
-    kind: str  # as safetensors has it, such as BF16
+    kind: str
 
     def read(self, part: Part, dtype: Any, transposed: bool = False) -> np.ndarray:
         """A part of the tensor, or of its transpose, as `dtype`; see `ALIGNED`."""
         wanted = part[::-1] if transposed else part
         sizes = [len(range(*cut.indices(n))) for cut, n in zip(wanted, self.shape, strict=True)]
-        found = _empty(sizes[::-1] if transposed else sizes, np.dtype(dtype))
-        rows_first = found.T if transposed else found
+        array = _empty(sizes[::-1] if transposed else sizes, np.dtype(dtype))
+        rows_first = array.T if transposed else array
         for rows, block in self._blocks(wanted):
             rows_first[rows] = block
-        return found
+        return array
 
     def equals(self, other: "Tensor") -> bool:
-        """Whether two tensors of one shape hold the same numbers."""
+        """Whether two tensors of equal shape have equal values."""
         whole = (slice(None),) * len(self.shape)
         return all(
             np.array_equal(block, other._stored((rows, *whole[1:])))
@@ -43,7 +50,7 @@ class Tensor(NamedTuple):
         )
 
     def _blocks(self, part: Part) -> Iterator[tuple[slice, np.ndarray]]:
-        """`part` in blocks of about BLOCK bytes, each with the rows of `part` that it holds."""
+        """`part` in blocks of about BLOCK bytes, each with its rows of `part`."""
         first, last, _ = part[0].indices(self.shape[0])
         row_bytes = 4 * math.prod(self.shape[1:])
         step = max(1, BLOCK // max(1, row_bytes))
@@ -53,17 +60,17 @@ class Tensor(NamedTuple):
             yield slice(start - first, stop - first), block
 
     def _stored(self, part: Part) -> np.ndarray:
-        """A part as the file has it. The file is mapped meanwhile only: its pages are memory."""
+        """A part in the file's type. The file is mapped only meanwhile: its pages take memory."""
         with safe_open(self.file, framework="numpy") as opened:
             return opened.get_slice(self.name)[part]
 
 
 def tensors(files: Iterable[Path]) -> dict[str, Tensor]:
-    """The tensors of some files by name.
+    """The tensors of safetensors files by name.
 
-    Raises InputError for a file that is missing or damaged, or holds what another one does.
+    Raises InputError for a file that is missing or damaged, and for a tensor in two files.
     """
-    found: dict[str, Tensor] = {}
+    by_name: dict[str, Tensor] = {}
     for file in files:
         if not file.is_file():
             raise InputError("weights", str(file), "the index names it, but it is not there")
@@ -73,11 +80,11 @@ def tensors(files: Iterable[Path]) -> dict[str, Tensor]:
         except (SafetensorError, OSError) as error:
             allowed = f"it is damaged, or no safetensors file: {error}"
             raise InputError("weights", str(file), allowed) from error
-        if twice := sorted(found.keys() & slices.keys()):
+        if twice := sorted(by_name.keys() & slices.keys()):
             raise InputError("weights", str(file), f"another shard holds {', '.join(twice)} too")
         for name, tensor in slices.items():
-            found[name] = Tensor(file, name, tuple(tensor.get_shape()), tensor.get_dtype())
-    return found
+            by_name[name] = Tensor(file, name, tuple(tensor.get_shape()), tensor.get_dtype())
+    return by_name
 
 
 def _empty(shape: Iterable[int], dtype: np.dtype) -> np.ndarray:

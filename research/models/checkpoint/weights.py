@@ -1,4 +1,4 @@
-"""Hugging Face safetensors <-> leaves; every tensor of a checkpoint is accounted for."""
+"""Reads and writes leaves as Hugging Face safetensors; every tensor is accounted for."""
 
 import json
 import re
@@ -21,63 +21,65 @@ from research.runtime.devices import leaf_sharding
 Array = jax.Array | np.ndarray
 Leaves = dict[str, Array]  # by slash path
 Shapes = Mapping[str, tuple[int, ...]]
-Problem = tuple[str, str]  # what is wrong, and with which tensor
+Problem = tuple[str, str]  # (description, name of the tensor)
 
 FLOATS = ("F32", "F16", "BF16")
 
 
-def tensor_names(folder: Path, layout: KeyMap) -> list[str]:
-    """The names of a checkpoint's tensors, as the layout spells them."""
-    return [layout.name(stored) for stored in tensors(weight_files(folder))]
+def tensor_names(folder: Path, key_map: KeyMap) -> list[str]:
+    """The names of a checkpoint's tensors, as the key map spells them."""
+    return [key_map.name(stored) for stored in tensors(weight_files(folder))]
 
 
 def read_weights(
-    folder: Path, layout: KeyMap, shapes: Shapes, dtype: Any, mesh: Mesh | None = None
+    folder: Path, key_map: KeyMap, shapes: Shapes, dtype: Any, mesh: Mesh | None = None
 ) -> Leaves:
     """The leaves named in `shapes`, as `dtype`, from a folder's safetensors file or shards.
 
-    With a mesh, each device gets its part of every leaf and no other. One tensor at a time is
-    read. Raises InputError for a file that cannot be read, and one InputError that lists every
-    tensor that is missing, surplus, of another shape or type than wanted, or tied and yet
-    different.
+    With a mesh, each device gets only its part of every leaf. Tensors are read one at a time.
+    Raises InputError for a file that cannot be read, and one InputError that lists every tensor
+    that is missing, surplus, of another shape or type than expected, or tied to an unequal one.
     """
-    found, problems = _found(folder, layout)
-    keys = [layout.key(path) for path in shapes]
-    own = {key.theirs for key in keys}
-    pairs = layout.copies.items()
-    copies = {copy: whole for copy, whole in pairs if whole in own and copy not in own}
-    known = own | copies.keys()
-    problems += [("surplus", n) for n in found if n not in known and not layout.ignores(n)]
+    stored, problems = _checkpoint_tensors(folder, key_map)
+    keys = [key_map.key(path) for path in shapes]
+    expected = {key.tensor for key in keys}
+    copies = {
+        copy: original
+        for copy, original in key_map.copies.items()
+        if original in expected and copy not in expected
+    }
+    used = expected | copies.keys()
+    problems += [("surplus", n) for n in stored if n not in used and not key_map.ignores(n)]
     sources: dict[Key, list[Tensor]] = {}
     for key in keys:
-        tied = [copy for copy, whole in copies.items() if whole == key.theirs]
-        sources[key] = [found[name] for name in (key.theirs, *tied) if name in found]
-        problems += [] if sources[key] else [("missing", key.theirs)]
-        wanted = shapes[key.ours][::-1] if key.transposed else shapes[key.ours]
+        tied = [copy for copy, original in copies.items() if original == key.tensor]
+        sources[key] = [stored[name] for name in (key.tensor, *tied) if name in stored]
+        problems += [] if sources[key] else [("missing", key.tensor)]
+        wanted = shapes[key.leaf][::-1] if key.transposed else shapes[key.leaf]
         problems += [p for tensor in sources[key] for p in misfits(tensor, wanted)]
     if not problems:
         problems += [p for equals in sources.values() for p in _unequal(equals)]
     if problems:
         raise InputError("weights", str(folder), problem_summary(problems))
-    return {key.ours: _leaf(equals[0], key, dtype, mesh) for key, equals in sources.items()}
+    return {key.leaf: _leaf(equals[0], key, dtype, mesh) for key, equals in sources.items()}
 
 
-def write_weights(file: Path, layout: KeyMap, leaves: Mapping[str, Any], dtype: Any) -> None:
+def write_weights(file: Path, key_map: KeyMap, leaves: Mapping[str, Any], dtype: Any) -> None:
     """Writes leaves as one safetensors file with Hugging Face names, as `dtype`."""
     stored = {}
     for path, leaf in leaves.items():
-        key = layout.key(path)
+        key = key_map.key(path)
         array = np.asarray(leaf).astype(dtype, copy=False)
-        stored[key.theirs] = np.ascontiguousarray(array.T if key.transposed else array)
+        stored[key.tensor] = np.ascontiguousarray(array.T if key.transposed else array)
     save_file(stored, file, metadata={"format": "pt"})
 
 
 def write_shards(
-    folder: Path, layout: KeyMap, leaves: Mapping[str, Any], dtype: Any, shard_bytes: int
+    folder: Path, key_map: KeyMap, leaves: Mapping[str, Any], dtype: Any, shard_bytes: int
 ) -> None:
-    """`write_weights` as files of at most `shard_bytes`, with an index if there are several.
+    """Writes leaves as files of at most `shard_bytes`, with an index if there are several.
 
-    A leaf that is larger than that is a file of its own.
+    A leaf that is larger has its own file.
     """
     shards: list[dict[str, Any]] = [{}]
     filled = total = 0
@@ -89,30 +91,30 @@ def write_shards(
         shards[-1][path] = leaf
         filled, total = filled + size, total + size
     if len(shards) == 1:
-        return write_weights(folder / SINGLE, layout, leaves, dtype)
+        return write_weights(folder / SINGLE, key_map, leaves, dtype)
     weight_map = {}
     for number, shard in enumerate(shards, start=1):
         name = f"model-{number:05}-of-{len(shards):05}.safetensors"
-        write_weights(folder / name, layout, shard, dtype)
-        weight_map |= {layout.key(path).theirs: name for path in shard}
+        write_weights(folder / name, key_map, shard, dtype)
+        weight_map |= {key_map.key(path).tensor: name for path in shard}
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
-def _found(folder: Path, layout: KeyMap) -> tuple[dict[str, Tensor], list[Problem]]:
-    """A checkpoint's tensors by the layout's names, and those that a name has too many."""
-    found: dict[str, Tensor] = {}
+def _checkpoint_tensors(folder: Path, key_map: KeyMap) -> tuple[dict[str, Tensor], list[Problem]]:
+    """A checkpoint's tensors by their names in the key map; a problem for each second spelling."""
+    by_name: dict[str, Tensor] = {}
     problems: list[Problem] = []
     for stored, tensor in tensors(weight_files(folder)).items():
-        name = layout.name(stored)
-        if name in found:
-            problems.append((f"another spelling of {found[name].name}", stored))
-        found[name] = tensor
-    return found, problems
+        name = key_map.name(stored)
+        if name in by_name:
+            problems.append((f"another spelling of {by_name[name].name}", stored))
+        by_name[name] = tensor
+    return by_name, problems
 
 
 def misfits(tensor: Tensor, wanted: tuple[int, ...]) -> list[Problem]:
-    """What is wrong with a tensor that should have the shape `wanted`."""
+    """Problems of a tensor that should be floats of the shape `wanted`."""
     problems: list[Problem] = []
     if tensor.shape != wanted:
         problems.append((f"of shape {tensor.shape} instead of {wanted}", tensor.name))
@@ -122,7 +124,7 @@ def misfits(tensor: Tensor, wanted: tuple[int, ...]) -> list[Problem]:
 
 
 def _unequal(tied: list[Tensor]) -> list[Problem]:
-    """A problem for each tensor that differs from the first, which it is tied to."""
+    """A problem for each tensor that differs from the first, to which it is tied."""
     return [
         (f"not equal to {tied[0].name}, to which the config ties it", tensor.name)
         for tensor in tied[1:]
@@ -138,7 +140,7 @@ def _leaf(tensor: Tensor, key: Key, dtype: Any, mesh: Mesh | None) -> jax.Array:
     parts: dict[str, np.ndarray] = {}
 
     def part(index: Any) -> np.ndarray:
-        """Read once, however many devices have a copy of it."""
+        """This part of the leaf, read only once for all devices that hold it."""
         if str(index) not in parts:
             parts[str(index)] = tensor.read(index, dtype, key.transposed)
         return parts[str(index)]

@@ -1,14 +1,14 @@
-"""What a config.json of GPT-2 means, and what of it is not supported."""
+"""The config of a GPT-2, from and to a config.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check_field, check_fixed
+from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 from research.models.layers.mlp import ACTIVATIONS
 
-# Our field and what a Hugging Face config.json calls it.
+# Our name of a field and its name in a Hugging Face config.json.
 NAMES = {
     "vocab_size": "vocab_size",
     "width": "n_embd",
@@ -22,9 +22,9 @@ NAMES = {
 }
 SIZES = ("vocab_size", "width", "layers", "heads", "context")  # config.json must have them
 
-# Fields that would change the computation, and the values under which they do not. Two others
-# change nothing here: `reorder_and_upcast_attn` asks for scores in float32, which they always are,
-# and dropout is a matter of the method that trains.
+# Fields that would change the computation, and the supported values. Two others change nothing
+# here: `reorder_and_upcast_attn` asks for scores in float32, which is always the case here, and
+# dropout is a setting of the training method.
 FIXED: dict[str, tuple[Any, ...]] = {
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False, None),
@@ -36,7 +36,19 @@ FIXED: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class GPT2Config:
-    """Sizes and switches of a GPT-2. Raises InputError for values that do not fit together."""
+    """Sizes and switches of a GPT-2. Raises InputError for values that do not fit together.
+
+    Attributes:
+        vocab_size: number of tokens.
+        width: of the hidden states, D.
+        layers: number of layers.
+        heads: number of attention heads, H.
+        hidden: width inside the MLP.
+        context: maximum number of positions.
+        activation: of the MLP, a name in `ACTIVATIONS`.
+        norm_eps: epsilon of the norms.
+        tied: whether the token embeddings are also the output layer.
+    """
 
     vocab_size: int
     width: int
@@ -49,8 +61,8 @@ class GPT2Config:
     tied: bool = True
 
     def __post_init__(self):
-        for ours in (*SIZES, "hidden"):
-            check_field(NAMES[ours], getattr(self, ours), int)
+        for field in (*SIZES, "hidden"):
+            check_field(NAMES[field], getattr(self, field), int)
         check_field("layer_norm_epsilon", self.norm_eps, float)
         check_field("tie_word_embeddings", self.tied, bool)
         if self.width % self.heads:
@@ -62,31 +74,29 @@ class GPT2Config:
 
     @property
     def head_width(self) -> int:
-        """Of every attention head."""
+        """The width of an attention head, K."""
         return self.width // self.heads
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> "GPT2Config":
         """From the fields of a config.json; missing ones take the defaults of transformers.
 
-        Raises InputError for a missing size and for whatever would change the computation in a
-        way that is not supported.
+        Raises InputError for a missing size and for a setting of the computation that is not
+        supported.
         """
         check_fixed(config, FIXED)
-        given = {ours: config[name] for ours, name in NAMES.items() if config.get(name) is not None}
-        if config.get("n_ctx") is not None:  # how the first checkpoints call it
-            given.setdefault("context", config["n_ctx"])
-        for ours in SIZES:
-            if ours not in given:
-                raise InputError(NAMES[ours], None, "config.json must have it")
-            check_field(NAMES[ours], given[ours], int)
-        given.setdefault("hidden", 4 * given["width"])
-        return cls(**given)
+        if config.get("n_positions") is None:  # the first checkpoints name it n_ctx
+            config = {**config, "n_positions": config.get("n_ctx")}
+        values = config_values(config, NAMES, SIZES)
+        for field in SIZES:
+            check_field(NAMES[field], values[field], int)
+        values.setdefault("hidden", 4 * values["width"])
+        return cls(**values)
 
     def to_hf(self) -> dict[str, Any]:
         """The fields of a config.json."""
         return {
             "architectures": ["GPT2LMHeadModel"],
             "model_type": "gpt2",
-            **{name: getattr(self, ours) for ours, name in NAMES.items()},
+            **{name: getattr(self, field) for field, name in NAMES.items()},
         }

@@ -22,7 +22,7 @@ from research.models.layers.attention import (
 from research.models.layers.mlp import ACTIVATIONS, MLP
 from research.models.model import Model, Route
 
-# The checkpoint's layers are Conv1D modules, whose weights are [in, out] as our kernels are.
+# The checkpoint's layers are Conv1D modules, whose weights are [in, out] like our kernels.
 KEYS = (
     Key("transformer.wte.weight", "embed/embedding"),
     Key("transformer.wpe.weight", "positions/embedding"),
@@ -46,19 +46,19 @@ KEYS = (
 KEY_MAP = KeyMap(
     KEYS,
     copies={"lm_head.weight": "transformer.wte.weight"},
-    # The causal mask, and what masked scores are set to.
+    # The causal mask, and the value of masked scores.
     ignored=("transformer.h.{i}.attn.bias", "transformer.h.{i}.attn.masked_bias"),
     base="transformer.",
 )
 
 
 def norm(config: GPT2Config, name: str | None = None) -> nn.LayerNorm:
-    """A layer norm whose variance is taken from the mean, as PyTorch does."""
+    """A layer norm that computes the variance as the mean squared deviation, as PyTorch does."""
     return nn.LayerNorm(config.norm_eps, use_fast_variance=False, name=name)
 
 
 class Block(nn.Module):
-    """One layer: attention, then the MLP, each after a norm and beside a residual."""
+    """One layer: attention, then the MLP, each after a norm and with a residual."""
 
     config: GPT2Config
 
@@ -66,8 +66,9 @@ class Block(nn.Module):
     def __call__(
         self, hidden: Array, visible: Array, memories: Sequence[Source], at: Array | None
     ) -> tuple[Array, Array, Array]:
-        """(hidden [B, T, D], keys [B, T, H, K], values [B, T, H, K]); hidden [B, L, D] of the slots
-        `at` [B, L], if there are any.
+        """(hidden [B, T, D], keys [B, T, H, K], values [B, T, H, K]).
+
+        With `at` [B, L] the hidden states are [B, L, D], of these slots.
         """
         config = self.config
         attention = Attention(
@@ -114,26 +115,30 @@ class GPT2(Model):
         memories: Sequence[KeyValueMemory] = (),
         at: Array | None = None,
     ) -> tuple[Array, KeyValueMemory]:
-        """(hidden [B, T, D] after the final norm, what these T positions offer to later ones).
+        """(hidden [B, T, D] after the final norm, keys and values of these positions).
 
-        inputs: [B, T] tokens or [B, T, D] embeddings, without those of positions. positions:
-        [B, T] int32; a row with a valid one from `context` on is all NaN. valid: [B, T] bool,
-        False on padding, which nothing attends to. Position t sees every valid position of every
-        memory and the valid inputs up to t, by their order. at: [B, L] slots, the only ones of
-        which the hidden states [B, L, D] are wanted.
+        Position t attends to every valid position of every memory and to the valid inputs up to t,
+        by their order.
+
+        Args:
+            inputs: [B, T] tokens or [B, T, D] embeddings, without those of positions.
+            positions: [B, T] int32; a row with a valid position beyond the context is all NaN.
+            valid: [B, T] bool, False on padding, which nothing attends to.
+            memories: keys and values of earlier positions.
+            at: [B, L] slots whose hidden states [B, L, D] are wanted; None for all.
         """
         # Padding may have any position; NaN there would spread, since 0 * NaN is NaN.
         learned = self.positions(jnp.where(valid, positions, 0))
         hidden = self.embedded(inputs) + learned
         visible = causal(valid)
-        own: list[tuple[Array, Array]] = []
+        keys_and_values: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):
             sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
-            here = at if index == len(self.layers) - 1 else None
-            hidden, keys, values = layer(hidden, take_positions(visible, here), sources, here)
-            own.append((keys, values))
+            slots = at if index == len(self.layers) - 1 else None
+            hidden, keys, values = layer(hidden, take_positions(visible, slots), sources, slots)
+            keys_and_values.append((keys, values))
         hidden = self.final_norm(hidden)
         if self.is_initializing() and not self.config.tied:
             self.head(hidden)
-        all_keys, all_values = zip(*own, strict=True)
+        all_keys, all_values = zip(*keys_and_values, strict=True)
         return hidden, KeyValueMemory(all_keys, all_values, valid, positions)

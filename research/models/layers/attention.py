@@ -1,4 +1,4 @@
-"""Layers that families share: rotary positions and attention over memories."""
+"""Layers that model families share: embeddings, output heads and attention over memories."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,9 +12,8 @@ from jax import Array
 from research.models.layers.dropout import Dropout
 from research.models.layers.flash_attention import flash, suits
 from research.models.layers.norm import rms_norm
+from research.models.layers.rope import Rotation, rotate
 from research.models.layers.softmax_attention import Source, attend, soft_cap
-
-Rotation = tuple[Array, Array]  # cosine and sine, each [B, T, 1, K / 2] in float32
 
 INITIAL = nn.initializers.normal(0.02)  # as in `LlamaConfig`
 
@@ -22,10 +21,10 @@ INITIAL = nn.initializers.normal(0.02)  # as in `LlamaConfig`
 def flat_product(inputs: Array, kernel: Array, *dimensions: Any, **options: Any) -> Array:
     """[..., F] of inputs [..., D] and a kernel [D, F], as a product of two matrices.
 
-    So is the kernel's gradient then, whose operands XLA would otherwise compute a second time,
-    transposed: a third of a step that trains everything.
+    Then the kernel's gradient is such a product too. Otherwise XLA computes its operands a second
+    time, transposed, which takes a third of a step that trains all parameters.
     """
-    del dimensions  # of `nn.Dense`: the last of the inputs, the first of the kernel
+    del dimensions  # of `nn.Dense`: the last of the inputs and the first of the kernel
     flat = inputs.reshape(-1, inputs.shape[-1])
     product = jax.lax.dot_general(flat, kernel, (((1,), (0,)), ((), ())), **options)
     return product.reshape(*inputs.shape[:-1], kernel.shape[-1])
@@ -40,73 +39,55 @@ def token_table(config: Any) -> nn.Embed:
 
 
 def output_head(config: Any) -> nn.Dense:
-    """A layer that gives the logits of all tokens in float32, where the table does not."""
+    """The output layer of a model without tied embeddings: logits of all tokens in float32."""
     float32_out = partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
     return linear(config.vocab_size, use_bias=False, dot_general=float32_out)
 
 
 def by_table(hidden: Array, table: Array) -> Array:
-    """[..., V] in float32: products of hidden states [..., D] with the rows of a table [V, D]."""
+    """[..., V] in float32: products of hidden states [..., D] with the rows of `table` [V, D]."""
     return jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
 
 
 class KeyValueMemory(NamedTuple):
-    """What positions already computed offer to later ones.
+    """Keys and values of earlier positions, a KV cache.
 
     A memory with b rows serves B rows: row i reads memory row i // (B // b).
+
+    Attributes:
+        keys: one [b, S, G, K] per layer, already rotated.
+        values: one [b, S, G, K] per layer.
+        valid: [b, S] bool, False on padding.
+        positions: [b, S] int32.
     """
 
-    keys: tuple[Array, ...]  # one [b, S, G, K] per layer, rotated already
-    values: tuple[Array, ...]  # one [b, S, G, K] per layer
-    valid: Array  # [b, S] bool
-    positions: Array  # [b, S] int32
+    keys: tuple[Array, ...]
+    values: tuple[Array, ...]
+    valid: Array
+    positions: Array
 
 
 def take_positions(x: Array, at: Array | None) -> Array:
-    """Of `x` [B, T, ...] the slots `at` [B, L]: [B, L, ...]. All of it for None."""
+    """The slots `at` [B, L] of `x` [B, T, ...]: [B, L, ...]; `x` itself for None."""
     if at is None:
         return x
     return jnp.take_along_axis(x, at.reshape(*at.shape, *(1,) * (x.ndim - 2)), axis=1)
-
-
-def rotation_at(positions: Array, frequencies: Array) -> Rotation:
-    """Angles `position * frequency` of positions [B, T], for the K / 2 pairs of a head.
-
-    Su et al. 2021 (arXiv 2104.09864), equation 15.
-    """
-    angles = positions.astype(jnp.float32)[..., None, None] * frequencies[None, None, None]
-    cosine, sine = jnp.cos(angles), jnp.sin(angles)
-    # By a divisor that is 1 but for rounding: XLA computes a cosine again wherever it is read, for
-    # every head of every layer, which was 10 % of a step, and a quotient once.
-    one = cosine**2 + sine**2
-    return cosine / one, sine / one
-
-
-def rotate(heads: Array, rotation: Rotation) -> Array:
-    """Rotates pair (i, i + R / 2) of the first R numbers of every head of [B, T, H, K].
-
-    That is the half-split order of HF. R is twice the number of angles in `rotation`.
-    """
-    cosine, sine = rotation
-    width = 2 * cosine.shape[-1]
-    first, second = jnp.split(heads[..., :width].astype(jnp.float32), 2, axis=-1)
-    turned = [first * cosine - second * sine, second * cosine + first * sine]
-    rotated = jnp.concatenate(turned, axis=-1).astype(heads.dtype)
-    if width == heads.shape[-1]:
-        return rotated
-    return jnp.concatenate([rotated, heads[..., width:]], axis=-1)
 
 
 class Attention(nn.Module):
     """Grouped-query attention over memories and its own inputs.
 
     Attributes:
-        bias: whether query, key and value have one.
-        out_bias: whether the output has one.
+        width: of the output, D.
+        heads: number of query heads, H.
+        kv_heads: number of key and value heads, G.
+        head_width: dimensions of a head, K.
+        bias: whether query, key and value have a bias.
+        out_bias: whether the output has a bias.
         fused: whether one layer `qkv` computes query, key and value.
         head_norm: epsilon of an RMS norm over each query and key head; None for no norm.
         norm_offset: added to the scales of these norms.
-        scale: of the scores; None for K^-1/2.
+        scale: factor of the scores; None for K^-1/2.
         score_cap: limit of the scaled scores, by `soft_cap`; None for no limit.
     """
 
@@ -147,9 +128,14 @@ class Attention(nn.Module):
     ) -> tuple[Array, Array, Array]:
         """(output [B, T, D], keys [B, T, G, K], values [B, T, G, K]).
 
-        visible: [B, T, T], or [B, 1, T] where every query sees the same. bias: as in `Source`.
-        at: [B, L] slots of which the output [B, L, D] is wanted, with `visible`, and that of
-        `memories`, for these alone.
+        Args:
+            hidden: [B, T, D] inputs.
+            visible: [B, T, T] mask, or [B, 1, T] if it is the same for every query.
+            memories: keys and values of earlier positions.
+            rotation: of the positions; None for no rotary positions.
+            bias: of the scores, as in `Source`.
+            at: [B, L] slots whose output [B, L, D] is wanted; `visible` and the masks of `memories`
+                are then those of these slots.
         """
         if self.fused:
             ends = (self.heads * self.head_width, (self.heads + self.kv_heads) * self.head_width)
@@ -165,8 +151,8 @@ class Attention(nn.Module):
         if self.head_norm is not None:
             query, keys = self.query_norm(query), self.key_norm(keys)
         if rotation is not None:
-            here = (take_positions(rotation[0], at), take_positions(rotation[1], at))
-            query, keys = rotate(query, here), rotate(keys, rotation)
+            of_queries = (take_positions(rotation[0], at), take_positions(rotation[1], at))
+            query, keys = rotate(query, of_queries), rotate(keys, rotation)
         return self._attended(query, [*memories, Source(keys, values, visible, bias)]), keys, values
 
     def project_memory(self, inputs: Array) -> tuple[Array, Array]:
@@ -174,7 +160,7 @@ class Attention(nn.Module):
         return self._heads(self.key(inputs)), self._heads(self.value(inputs))
 
     def cross(self, hidden: Array, source: Source) -> Array:
-        """Output [B, T, D] of `hidden` [B, T, D] over what another sequence offers."""
+        """Cross-attention: the output [B, T, D] of `hidden` [B, T, D] over another sequence."""
         return self._attended(self._heads(self.query(hidden)), [source])
 
     def _heads(self, flat: Array) -> Array:
@@ -194,6 +180,6 @@ class Attention(nn.Module):
 
 
 def causal(valid: Array) -> Array:
-    """[B, T, T]: position t sees the valid positions of [B, T] up to itself, by their order."""
+    """[B, T, T] mask: position t attends to the valid positions of [B, T] up to itself."""
     order = jnp.arange(valid.shape[1])
     return (order[None, :] <= order[:, None])[None] & valid[:, None, :]

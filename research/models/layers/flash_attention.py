@@ -1,4 +1,4 @@
-"""Attention by cuDNN's fused kernel, which keeps no scores (Dao et al. 2022, arXiv 2205.14135)."""
+"""Attention by cuDNN's fused kernel, which stores no scores (Dao et al. 2022, arXiv 2205.14135)."""
 
 import os
 import re
@@ -12,8 +12,8 @@ from jax import Array
 
 from research.models.layers.softmax_attention import OnScores, Source
 
-WIDEST = 128  # numbers of a head, on every GPU that has the kernel
-OLDEST = 8.0  # compute capability: Ampere
+MAX_HEAD_WIDTH = 128  # supported on every GPU that has the kernel
+MIN_CAPABILITY = 8.0  # compute capability of Ampere
 
 
 def suits(
@@ -25,16 +25,18 @@ def suits(
 ) -> bool:
     """Whether `flash` can and should replace `attend` for these arguments.
 
-    The kernel needs a GPU of NVIDIA, Ampere or later, numbers of two bytes, heads whose width is a
-    multiple of 8, and for its gradients an even number of queries. It drops no weights and applies
-    no function to the scores. Few queries, such as a last layer at one slot a row, have few scores
-    to keep. Where XLA is told to be deterministic it loses the kernel that it has compiled
-    (openxla/xla 46500).
+    The kernel needs an NVIDIA GPU, Ampere or later, a type of two bytes, heads whose width is a
+    multiple of 8, and for its gradients an even number of queries. It has no dropout and applies no
+    function to the scores. With one query per row, as in a last layer at one slot, there are few
+    scores to store. With XLA's deterministic operations it is not used, since XLA then loses the
+    compiled kernel (openxla/xla 46500).
 
     Args:
-        drops: whether weights are dropped.
+        query: [B, T, H, K].
+        sources: as of `attend`.
+        drops: whether dropout is applied to the weights.
         on_scores: as of `attend`.
-        device: None for the first there is.
+        device: of the computation; None for the first device.
     """
     device = jax.devices()[0] if device is None else device
     _, length, _, width = query.shape
@@ -45,7 +47,7 @@ def suits(
         and not _deterministic()
         and all(x.dtype in (jnp.bfloat16, jnp.float16) for x in (query, *_keys_and_values(sources)))
         and width % 8 == 0
-        and width <= WIDEST
+        and width <= MAX_HEAD_WIDTH
         and length > 0
         and length % 2 == 0
     )
@@ -57,10 +59,10 @@ def flash(
     scale: float,
     implementation: Literal["xla", "cudnn"] = "cudnn",
 ) -> Array:
-    """[B, T, H, K]: what `attend` gives, with biases rounded to the queries' precision.
+    """The output [B, T, H, K] of `attend`, with biases rounded to the queries' precision.
 
-    All sources are joined to one, a memory's rows repeated for the rows that it serves. What no
-    query sees fills them up to an even number of positions.
+    All sources are concatenated, with a memory's rows repeated for the rows that it serves, and
+    padded with a masked position to an even number.
     """
     rows, length = query.shape[:2]
     keys, values = (jnp.concatenate(x, 1) for x in zip(*_by_row(sources, rows), strict=True))
@@ -75,15 +77,16 @@ def flash(
 
 
 def _runs_kernel(device: Any) -> bool:
-    capability = str(getattr(device, "compute_capability", ""))  # AMD's are no numbers
-    known = device.platform == "gpu" and re.fullmatch(r"\d+\.\d+", capability)
-    return bool(known) and float(capability) >= OLDEST
+    capability = str(getattr(device, "compute_capability", ""))
+    # AMD's compute capability is not a number.
+    nvidia = device.platform == "gpu" and re.fullmatch(r"\d+\.\d+", capability)
+    return bool(nvidia) and float(capability) >= MIN_CAPABILITY
 
 
 def _deterministic() -> bool:
-    """Whether XLA's flags ask for deterministic operations on a GPU; of two the last counts."""
-    given = re.findall(r"--xla_gpu_deterministic_ops(\S*)", os.environ.get("XLA_FLAGS", ""))
-    return bool(given) and given[-1].lower() in ("", "=true", "=1")
+    """Whether XLA's flags ask for deterministic operations on a GPU; the last flag counts."""
+    flags = re.findall(r"--xla_gpu_deterministic_ops(\S*)", os.environ.get("XLA_FLAGS", ""))
+    return bool(flags) and flags[-1].lower() in ("", "=true", "=1")
 
 
 def _keys_and_values(sources: Sequence[Source]) -> list[Array]:
@@ -91,11 +94,11 @@ def _keys_and_values(sources: Sequence[Source]) -> list[Array]:
 
 
 def _by_row(sources: Sequence[Source], rows: int) -> list[tuple[Array, Array]]:
-    return [(_repeated(one.keys, rows), _repeated(one.values, rows)) for one in sources]
+    return [(_repeated(source.keys, rows), _repeated(source.values, rows)) for source in sources]
 
 
 def _repeated(x: Array, rows: int) -> Array:
-    """[rows, ...] of [b, ...], each row for the rows / b that it serves."""
+    """[rows, ...]: each row of [b, ...] repeated for the rows / b rows that it serves."""
     return jnp.repeat(x, rows // len(x), axis=0)
 
 
@@ -105,7 +108,7 @@ def _by_query(visible: Array, rows: int, length: int) -> Array:
 
 
 def _bias(source: Source, query: Array) -> Array:
-    """[B, H, T, S]; zeros where a source has none."""
+    """A source's bias [B, H, T, S]; zeros if it has none."""
     rows, length, heads, _ = query.shape
     if source.bias is None:
         return jnp.zeros((rows, heads, length, source.keys.shape[1]), query.dtype)
@@ -113,9 +116,9 @@ def _bias(source: Source, query: Array) -> Array:
 
 
 def _attention(scale: float, implementation: Literal["xla", "cudnn"]) -> Callable[..., Array]:
-    """Of (mask, query, keys, values, and a bias or none), each with as many rows as the others.
+    """A function of (mask, query, keys, values) and possibly a bias, all with equal rows.
 
-    Its backward pass computes the forward pass again, so that nothing but these is kept.
+    Its backward pass computes the forward pass again, so only the arguments are stored.
     """
 
     def run(mask: Array, *floats: Array) -> Array:
@@ -132,28 +135,28 @@ def _attention(scale: float, implementation: Literal["xla", "cudnn"]) -> Callabl
     def forward(*args: Array) -> tuple[Array, tuple[Array, ...]]:
         return attention(*args), args
 
-    def backward(kept: tuple[Array, ...], gradient: Array) -> tuple[Any, ...]:
-        return (None, *_all_rows(back)(gradient, *kept))
+    def backward(args: tuple[Array, ...], gradient: Array) -> tuple[Any, ...]:
+        return (None, *_all_rows(back)(gradient, *args))
 
     attention.defvjp(forward, backward)
     return attention
 
 
 def _all_rows(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` of arrays [B, ...] that a `vmap` calls once, with the rows of all its members.
+    """`function` of arrays [B, ...]; under `vmap` it is called once with the rows of all members.
 
-    JAX's own rules for cuDNN's calls refuse a mask that heads share (its pull request 34920).
+    JAX's batching rules for cuDNN's calls refuse a mask that heads share (JAX pull request 34920).
     """
     mapped = jax.custom_batching.custom_vmap(function)
 
     @mapped.def_vmap
     def rule(size: int, batched: Sequence[bool], *args: Array) -> tuple[Any, Any]:
         spread = [
-            x if known else jnp.broadcast_to(x, (size, *x.shape))
-            for x, known in zip(args, batched, strict=True)
+            x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
+            for x, is_batched in zip(args, batched, strict=True)
         ]
-        found = _all_rows(function)(*(x.reshape(-1, *x.shape[2:]) for x in spread))
-        apart = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), found)
-        return apart, jax.tree.map(lambda _: True, found)
+        output = _all_rows(function)(*(x.reshape(-1, *x.shape[2:]) for x in spread))
+        by_member = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), output)
+        return by_member, jax.tree.map(lambda _: True, output)
 
     return mapped

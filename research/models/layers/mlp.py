@@ -1,4 +1,4 @@
-"""The MLPs of all families, and their activations."""
+"""The MLP of all model families, and its activations."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ from research.models.layers.dropout import Dropout
 def gelu(x: Array) -> Array:
     """The exact GELU of Hendrycks and Gimpel 2016 (arXiv 1606.08415), by erf in float32.
 
-    `nn.gelu` has erfc, whose two branches took 5 % of a step of MiniLM on two cores.
+    `nn.gelu` uses erfc, whose two branches took 5 % of a step of MiniLM on two cores.
     """
     wide = x.astype(jnp.float32)
     return (wide * (0.5 + 0.5 * jax.lax.erf(wide * 0.5**0.5))).astype(x.dtype)
@@ -36,6 +36,12 @@ class MLP(nn.Module):
     """`down(activation(up(x)))`; gated: `down(activation(gate(x)) * up(x))`.
 
     The gated form is Shazeer 2020 (arXiv 2002.05202), equation 6.
+
+    Attributes:
+        hidden: width between the layers.
+        activation: a function of `ACTIVATIONS`.
+        gated: whether there is a layer `gate`.
+        bias: whether the layers have a bias.
     """
 
     hidden: int

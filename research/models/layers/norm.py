@@ -10,6 +10,10 @@ class OffsetRMSNorm(nn.Module):
     """An RMS norm whose output is multiplied by `offset + scale`, in float32.
 
     Gemma's offset is 1, so weight decay pulls its factors to 1 (Gemma Team 2024, arXiv 2403.08295).
+
+    Attributes:
+        epsilon: added to the mean square.
+        offset: added to the scale.
     """
 
     epsilon: float

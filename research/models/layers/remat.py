@@ -1,4 +1,4 @@
-"""Layers whose inner activations are computed again for their gradients, instead of being kept."""
+"""Gradient checkpointing: a layer's inner activations are recomputed for its gradients."""
 
 import contextlib
 import re
@@ -12,8 +12,9 @@ LAYER = re.compile(r"(encoder/|decoder/)?layers_\d+")
 
 @contextlib.contextmanager
 def layers_again(wanted: bool = True) -> Iterator[None]:
-    """Within, if `wanted`, a call of a layer keeps its inputs and outputs alone (Chen et al. 2016,
-    arXiv 1604.06174, section 4.1); the numbers stay the same.
+    """Within this context, if `wanted`, a layer stores only its inputs and outputs.
+
+    Chen et al. 2016 (arXiv 1604.06174), section 4.1. The numbers stay the same.
     """
     inside = False
 

@@ -1,17 +1,19 @@
-"""Frequencies of rotary positions, and how a config.json spells them."""
+"""Rotary positions: frequencies, from and to a config.json, and the rotation of heads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import pi
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+from jax import Array
 
 from research.common.errors import InputError, choose_from
 from research.models.checkpoint.config_fields import check_field
 
-# Our field and what a Hugging Face config.json calls it.
+Rotation = tuple[Array, Array]  # cosine and sine, each [B, T, 1, K / 2] in float32
+
+# Our name of a field and its name in a Hugging Face config.json.
 NAMES = {
     "theta": "rope_theta",
     "factor": "factor",
@@ -26,91 +28,136 @@ FLAGS = ("rope_type", "type", "partial_rotary_factor")
 
 @dataclass(frozen=True)
 class Rope:
-    """Base of the frequencies, and how they are stretched to a longer context.
+    """The frequencies of rotary positions, and their scaling to a longer context.
 
     `linear` divides all by `factor` (Chen et al. 2023, arXiv 2306.15595). `llama3` divides those
-    of pairs that turn less than `low` times within `original` positions, keeps those that turn
-    more than `high` times and blends in between (Grattafiori et al. 2024, arXiv 2407.21783).
-    Raises InputError for values that do not fit together.
+    of pairs that turn less than `low` times within `original` positions, leaves those that turn
+    more than `high` times unchanged and interpolates in between (Grattafiori et al. 2024, arXiv
+    2407.21783). Raises InputError for values that do not fit together.
+
+    Attributes:
+        theta: base of the frequencies.
+        kind: the scaling, a key of `KINDS`.
+        factor: divisor of the frequencies.
+        low: number of turns below which a frequency is divided.
+        high: number of turns above which a frequency is unchanged.
+        original: number of positions before scaling.
     """
 
     theta: float = 10000.0
     kind: str = "default"
     factor: float = 1.0
-    low: float = 1.0  # turns
-    high: float = 4.0  # turns
-    original: int = 8192  # positions
+    low: float = 1.0
+    high: float = 4.0
+    original: int = 8192
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise InputError("rope_type", self.kind, choose_from(KINDS, str(self.kind)))
-        for ours in KINDS[self.kind]:
-            check_field(NAMES[ours], getattr(self, ours), int if ours == "original" else float)
+        for field in KINDS[self.kind]:
+            check_field(NAMES[field], getattr(self, field), int if field == "original" else float)
         if self.high <= self.low:
             allowed = f"a number above low_freq_factor ({self.low}) is expected"
             raise InputError("high_freq_factor", self.high, allowed)
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> "Rope":
-        """From a config.json: `rope_parameters` in transformers 5, two fields before.
+        """From a config.json: `rope_parameters`, or `rope_scaling` and `rope_theta` before
+        transformers 5.
 
-        Raises InputError for a kind or field that is not supported, and where two places differ.
+        Raises InputError for a kind or field that is not supported, and if both are there and
+        differ.
         """
-        places = [p for p in ("rope_parameters", "rope_scaling") if config.get(p) not in (None, {})]
-        found = [_read(place, config[place], config) for place in places]
-        if len(set(found)) > 1:
+        objects = ("rope_parameters", "rope_scaling")
+        ropes = [
+            _read(name, config[name], config)
+            for name in objects
+            if config.get(name) not in (None, {})
+        ]
+        if len(set(ropes)) > 1:
             allowed = "it is expected to say the same as rope_parameters"
             raise InputError("rope_scaling", config["rope_scaling"], allowed)
-        return found[0] if found else _read("rope_parameters", {}, config)
+        return ropes[0] if ropes else _read("rope_parameters", {}, config)
 
     def to_hf(self) -> dict[str, Any]:
-        """The fields of a config.json, where transformers 4 and 5 look for them."""
-        numbers = {NAMES[ours]: getattr(self, ours) for ours in KINDS[self.kind]}
+        """The fields of a config.json, for transformers 4 and 5."""
+        numbers = {NAMES[field]: getattr(self, field) for field in KINDS[self.kind]}
         fields = {"rope_type": self.kind, **numbers}
         older = {} if self.kind == "default" else {"rope_scaling": fields}
         return {"rope_theta": self.theta, "rope_parameters": fields, **older}
 
-    def frequencies(self, width: int) -> jax.Array:
-        """Angle per position [K / 2] of each pair of a head: theta^(-2i / K), stretched."""
+    def frequencies(self, width: int) -> Array:
+        """Angle per position [K / 2] of each pair of a head: theta^(-2i / K), scaled."""
         exponents = jnp.arange(0, width, 2, dtype=jnp.float32) / width
         plain = 1.0 / float(self.theta) ** exponents
         if self.kind == "default":
             return plain
         if self.kind == "linear":
             return plain / self.factor
-        turns = self.original * plain / (2 * pi)
-        kept = jnp.clip((turns - self.low) / (self.high - self.low), 0.0, 1.0)
-        return plain * (kept + (1 - kept) / self.factor)
+        rotations = self.original * plain / (2 * pi)
+        unscaled = jnp.clip((rotations - self.low) / (self.high - self.low), 0.0, 1.0)
+        return plain * (unscaled + (1 - unscaled) / self.factor)
 
 
-def _read(place: str, rope: Any, config: Mapping[str, Any]) -> Rope:
-    """What the object at `place` says; the rest of the config may complete it, not contradict."""
+def rotation_at(positions: Array, frequencies: Array) -> Rotation:
+    """Cosines and sines of the angles `position * frequency` at positions [B, T].
+
+    Su et al. 2021 (arXiv 2104.09864), equation 15; one frequency per pair of a head.
+    """
+    angles = positions.astype(jnp.float32)[..., None, None] * frequencies[None, None, None]
+    cosine, sine = jnp.cos(angles), jnp.sin(angles)
+    # Dividing by cos^2 + sin^2, which is 1 up to rounding, makes XLA compute cosines and sines only
+    # once. Otherwise it computes them in every head of every layer: 10 % of a step.
+    square_sum = cosine**2 + sine**2
+    return cosine / square_sum, sine / square_sum
+
+
+def rotate(heads: Array, rotation: Rotation) -> Array:
+    """Rotates the pairs (i, i + R / 2) of the first R dimensions of every head of [B, T, H, K].
+
+    This is the half-split order of Hugging Face. R is twice the number of angles in `rotation`.
+    """
+    cosine, sine = rotation
+    width = 2 * cosine.shape[-1]
+    first, second = jnp.split(heads[..., :width].astype(jnp.float32), 2, axis=-1)
+    halves = [first * cosine - second * sine, second * cosine + first * sine]
+    rotated = jnp.concatenate(halves, axis=-1).astype(heads.dtype)
+    if width == heads.shape[-1]:
+        return rotated
+    return jnp.concatenate([rotated, heads[..., width:]], axis=-1)
+
+
+def _read(owner: str, rope: Any, config: Mapping[str, Any]) -> Rope:
+    """The Rope in the object `owner` of a config.json; fields outside it may complete it."""
     if not isinstance(rope, Mapping):
-        raise InputError(place, rope, "an object with rope_type and rope_theta is expected")
+        raise InputError(owner, rope, "an object with rope_type and rope_theta is expected")
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in KINDS:
-        raise InputError(f"{place}.rope_type", kind, choose_from(KINDS, str(kind)))
+        raise InputError(f"{owner}.rope_type", kind, choose_from(KINDS, str(kind)))
     for name, value in rope.items():
         if name not in (*FLAGS, *NAMES.values()):
-            raise InputError(f"{place}.{name}", value, "no such field is supported")
+            raise InputError(f"{owner}.{name}", value, "no such field is supported")
     if rope.get("partial_rotary_factor") not in (1.0, None):
         factor = rope["partial_rotary_factor"]
-        raise InputError(f"{place}.partial_rotary_factor", factor, "only 1.0 is supported")
-    numbers = {ours: _number(place, NAMES[ours], rope, config) for ours in KINDS[kind]}
+        raise InputError(f"{owner}.partial_rotary_factor", factor, "only 1.0 is supported")
+    numbers = {field: _number(owner, NAMES[field], rope, config) for field in KINDS[kind]}
     return Rope(kind=kind, **numbers)
 
 
-def _number(place: str, name: str, rope: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
-    """The field `name`, inside the object or, for two of them, outside. InputError if none."""
+def _number(owner: str, name: str, rope: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
+    """The field `name`, in the object or, for two of the fields, beside it.
+
+    Raises InputError if it is missing, or if both are there and differ.
+    """
     outside = config.get(name) if name in (NAMES["theta"], NAMES["original"]) else None
-    given = [value for value in (rope.get(name), outside) if value is not None]
-    if len(given) == 2 and given[0] != given[1]:
-        raise InputError(name, outside, f"{place} says {given[0]!r}, and both must be equal")
+    values = [value for value in (rope.get(name), outside) if value is not None]
+    if len(values) == 2 and values[0] != values[1]:
+        raise InputError(name, outside, f"{owner} says {values[0]!r}, and both must be equal")
     defaults = {
         NAMES["theta"]: Rope.theta,
         NAMES["original"]: config.get("max_position_embeddings"),
     }
-    value = given[0] if given else defaults.get(name)
+    value = values[0] if values else defaults.get(name)
     if value is None:
-        raise InputError(f"{place}.{name}", None, "this rope_type needs it")
+        raise InputError(f"{owner}.{name}", None, "this rope_type needs it")
     return value

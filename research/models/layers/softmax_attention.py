@@ -1,4 +1,4 @@
-"""Attention of queries over everything that several sources offer, as one softmax."""
+"""Attention over several sources of keys and values, with one softmax over all of them."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,22 +17,30 @@ OnScores = Callable[[Array], Array] | None
 class Source(NamedTuple):
     """Keys and values that one layer's queries attend to.
 
-    visible and bias have b rows, or B where they differ between the rows that a memory serves.
+    `visible` and `bias` have b rows, or B rows if they differ between the rows that a memory
+    serves.
+
+    Attributes:
+        keys: [b, S, G, K].
+        values: [b, S, G, K].
+        visible: bool mask [b, T, S], or [b, 1, S] if it is the same for all queries.
+        bias: [b, H, T, S] float32, added to the scores.
     """
 
-    keys: Array  # [b, S, G, K]
-    values: Array  # [b, S, G, K]
-    visible: Array  # bool, [b, T, S], or [b, 1, S] where all queries see the same
-    bias: Array | None = None  # [b, H, T, S] float32, added to the scores
+    keys: Array
+    values: Array
+    visible: Array
+    bias: Array | None = None
 
 
-# Added to the scores of what is not visible: none of float32's scores changes it.
+# Added to masked scores. Adding any float32 score to it leaves it unchanged.
 UNSEEN = -1e30
 
 
 def soft_cap(scores: Array, cap: float) -> Array:
-    """Scores kept between -cap and cap by `cap * tanh(scores / cap)` (Gemma Team 2024, arXiv
-    2408.00118, section 2).
+    """Scores limited to (-cap, cap) by `cap * tanh(scores / cap)`.
+
+    Gemma Team 2024 (arXiv 2408.00118), section 2.
     """
     return cap * jnp.tanh(scores / cap)
 
@@ -46,34 +54,39 @@ def attend(
 ) -> Array:
     """[B, T, H, K]: `query` [B, T, H, K] attends to all sources, with one softmax in float32.
 
+    Grouped heads as in Ainslie et al. 2023 (arXiv 2305.13245): H / G queries share a key head.
+    A query with all positions masked gets the mean of the values, which is finite. The sum of the
+    weighted values is divided, not each weight, as in Dao et al. 2022 (arXiv 2205.14135).
+
+    The operands of every product have the layout [b, G, rows, columns], so neither pass copies an
+    array as large as the scores, which took half of the time on a CPU.
+
     Args:
+        query: [B, T, H, K].
+        sources: keys and values, each with b rows.
+        scale: factor of the scores.
         drop: applied to the weights [B, G, H / G, T, S] of the softmax.
         on_scores: applied elementwise to the scaled products of queries and keys, in float32,
             before biases and masks are added.
 
-    Grouped heads as in Ainslie et al. 2023 (arXiv 2305.13245): H / G queries share a key head.
-    A query that sees nothing gets the mean of the values: arbitrary, but finite. The sum of the
-    weighted values is divided, not each weight, as in Dao et al. 2022 (arXiv 2205.14135). Raises
-    ValueError for a source whose rows do not divide B.
-
-    Every product is one of matrices that lie as they are wanted, [b, G, rows, columns], so that
-    neither pass copies anything as large as the scores: on a CPU that was half of the time here.
+    Raises ValueError for a source whose rows do not divide B.
     """
     scores = [_scores(query * scale, source, on_scores) for source in sources]
-    highest = [_by_row(one.max(axis=-1, initial=UNSEEN)) for one in scores]
-    peak = jax.lax.stop_gradient(reduce(jnp.maximum, highest))
-    weights = [jnp.exp(one - _by_memory(peak, len(one))[..., None]) for one in scores]
-    total = reduce(jnp.add, (_by_row(one.sum(axis=-1)) for one in weights))
-    kept = weights if drop is None else _dropped(weights, drop)
-    pairs = zip(kept, sources, strict=True)
-    summed = [_weighted(one.astype(query.dtype), source.values) for one, source in pairs]
+    maxima = [_by_row(x.max(axis=-1, initial=UNSEEN)) for x in scores]
+    peak = jax.lax.stop_gradient(reduce(jnp.maximum, maxima))
+    weights = [jnp.exp(x - _by_memory(peak, len(x))[..., None]) for x in scores]
+    total = reduce(jnp.add, (_by_row(x.sum(axis=-1)) for x in weights))
+    dropped = weights if drop is None else _dropped(weights, drop)
+    pairs = zip(dropped, sources, strict=True)
+    summed = [_weighted(x.astype(query.dtype), source.values) for x, source in pairs]
     attended = reduce(jnp.add, summed) * (1 / total)[..., None].astype(query.dtype)
     return jnp.moveaxis(attended, 3, 1).reshape(query.shape)
 
 
 def _scores(query: Array, source: Source, on_scores: OnScores) -> Array:
-    """[b, G, B / b, H / G, T, S] in float32; the queries are grouped by memory row, nothing
-    repeated.
+    """Scores [b, G, B / b, H / G, T, S] in float32.
+
+    The queries are grouped by memory row, so no key is repeated.
     """
     (rows, length, heads, width), (served, size, groups, _) = query.shape, source.keys.shape
     if rows % served:
@@ -89,7 +102,7 @@ def _scores(query: Array, source: Source, on_scores: OnScores) -> Array:
     ).reshape(*grouped.shape[:-1], size)
     if on_scores is not None:
         scores = on_scores(scores)
-    # A sum, not a choice, so that nothing is left to do in the backward pass.
+    # A sum instead of `where` on the scores: its backward pass does no work.
     hidden = jnp.where(source.visible, 0.0, UNSEEN)[:, None, None]
     scores = scores + _by_memory(hidden, served)
     if source.bias is not None:
@@ -99,21 +112,21 @@ def _scores(query: Array, source: Source, on_scores: OnScores) -> Array:
 
 
 def _weighted(weights: Array, values: Array) -> Array:
-    """[B, G, H / G, T, K]: the sum of `values` [b, S, G, K] under [b, G, B / b, H / G, T, S]."""
+    """[B, G, H / G, T, K]: sums of `values` [b, S, G, K] by weights [b, G, B / b, H / G, T, S]."""
     summed = jnp.einsum("bgms,bgsk->bgmk", _flat(weights), jnp.moveaxis(values, 2, 1))
     return _by_row(summed.reshape(*weights.shape[:-1], values.shape[-1]))
 
 
 def _dropped(weights: Sequence[Array], drop: Callable[[Array], Array]) -> list[Array]:
-    """The weights of all sources after `drop`, which sees them as one."""
-    ends = list(accumulate(one.shape[-1] for one in weights))
-    dropped = drop(jnp.concatenate([_by_row(one) for one in weights], axis=-1))
-    apart = jnp.split(dropped, ends[:-1], axis=-1)
-    return [_by_memory(one, len(other)) for one, other in zip(apart, weights, strict=True)]
+    """The weights of all sources after `drop`, which is applied to them concatenated."""
+    ends = list(accumulate(x.shape[-1] for x in weights))
+    dropped = drop(jnp.concatenate([_by_row(x) for x in weights], axis=-1))
+    by_source = jnp.split(dropped, ends[:-1], axis=-1)
+    return [_by_memory(x, len(before)) for x, before in zip(by_source, weights, strict=True)]
 
 
 def _by_memory(x: Array, served: int) -> Array:
-    """[b, G, B / b, ...] of [B, G, ...]; [b or 1, G, 1, ...] of what has b rows or one."""
+    """[b, G, B / b, ...] of an array [B, G, ...]; [b or 1, G, 1, ...] of one with b or 1 rows."""
     rows = min(served, len(x))
     return jnp.moveaxis(x.reshape(rows, len(x) // rows, *x.shape[1:]), 1, 2)
 

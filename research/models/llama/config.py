@@ -5,12 +5,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check_field, check_fixed
+from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 from research.models.layers.mlp import ACTIVATIONS
 from research.models.layers.rope import Rope
 from research.models.llama.variants import FAMILIES
 
-# Our field and what a Hugging Face config.json calls it.
+# Our name of a field and its name in a Hugging Face config.json.
 NAMES = {
     "vocab_size": "vocab_size",
     "width": "hidden_size",
@@ -25,6 +25,7 @@ NAMES = {
     "attention_bias": "attention_bias",
     "mlp_bias": "mlp_bias",
 }
+REQUIRED = ("vocab_size", "width", "layers", "heads", "hidden", "context")
 
 # Fields of `DecoderConfig` that a model type fixes; a config.json does not name them.
 SWITCHES = (
@@ -38,7 +39,7 @@ SWITCHES = (
     "partial_rotary",
 )
 
-# Fields that would change the computation, and the values under which they do not.
+# Fields that would change the computation, and the supported values.
 FIXED: dict[str, tuple[Any, ...]] = {
     "hidden_act": ("silu",),
     "pretraining_tp": (1, None),
@@ -62,16 +63,17 @@ class DecoderConfig:
         layers: number of layers.
         heads: number of query heads, H.
         kv_heads: number of key and value heads, G.
-        head_width: numbers of a head, K.
+        head_width: dimensions of a head, K.
         hidden: width inside the MLP.
-        context: most positions.
+        context: maximum number of positions.
         rope: frequencies of the rotary positions.
         norm_eps: epsilon of the norms.
         tied: whether the embeddings of tokens are also the output layer.
         attention_bias: whether query, key and value have biases.
         mlp_bias: whether the layers of the MLP have biases.
-        model_type: that of a config.json.
-        window: positions, its own included, that a query sees in the layers `windowed`.
+        model_type: the field of a config.json.
+        window: number of positions, its own included, that a query attends to in the layers
+            `windowed`.
         windowed: indices of the layers with a window.
         activation: of the MLP, a name in `ACTIVATIONS`.
         out_bias: whether the output of attention has a bias; None for `attention_bias`.
@@ -80,7 +82,7 @@ class DecoderConfig:
         post_norms: whether the outputs of attention and MLP have norms as well (Gemma 2).
         score_cap: limit of the attention scores by `soft_cap` (Gemma 2); None for no limit.
         query_scale: factor of the attention scores; None for K^-1/2.
-        partial_rotary: share of a head's numbers that the rotary positions rotate (Phi).
+        partial_rotary: share of a head's dimensions that the rotary positions rotate (Phi).
     """
 
     vocab_size: int
@@ -116,7 +118,7 @@ class DecoderConfig:
             if field.name in NAMES:
                 check_field(NAMES[field.name], getattr(self, field.name), field.type)
         check_fixed(self._named(), FAMILIES[self.model_type].fixed)
-        self._check_windows()
+        FAMILIES[self.model_type].check_windows(self.window, self.windowed, self.layers)
         if self.width % self.heads:
             allowed = f"a multiple of num_attention_heads ({self.heads}) is expected"
             raise InputError("hidden_size", self.width, allowed)
@@ -131,26 +133,24 @@ class DecoderConfig:
     def from_hf(cls, config: Mapping[str, Any]) -> "DecoderConfig":
         """From the fields of a config.json; missing ones take the defaults of its model type.
 
-        Raises InputError for a missing size and for whatever would change the computation in a
-        way that is not supported.
+        Raises InputError for a missing size and for a setting of the computation that is not
+        supported.
         """
         kind = config.get("model_type", "llama")
         if kind not in FAMILIES:
             raise InputError("model_type", kind, choose_from(FAMILIES, str(kind)))
         config = {**FAMILIES[kind].defaults, **config}
         check_fixed(config, {**FIXED, **FAMILIES[kind].fixed})
-        given = {ours: config[name] for ours, name in NAMES.items() if config.get(name) is not None}
-        for ours in ("vocab_size", "width", "layers", "heads", "hidden", "context"):
-            if ours not in given:
-                raise InputError(NAMES[ours], config.get(NAMES[ours]), "config.json must have it")
-            check_field(NAMES[ours], given[ours], int)
-        given.setdefault("kv_heads", given["heads"])
-        given.setdefault("head_width", given["width"] // given["heads"])
-        window, windowed = FAMILIES[kind].windows_of(config, given["layers"])
+        values = config_values(config, NAMES, REQUIRED)
+        for field in REQUIRED:
+            check_field(NAMES[field], values[field], int)
+        values.setdefault("kv_heads", values["heads"])
+        values.setdefault("head_width", values["width"] // values["heads"])
+        window, windowed = FAMILIES[kind].windows_of(config, values["layers"])
         rope = Rope.from_hf(config)
         switches = FAMILIES[kind].switches
         return cls(
-            **given, **switches, rope=rope, model_type=kind, window=window, windowed=windowed
+            **values, **switches, rope=rope, model_type=kind, window=window, windowed=windowed
         )
 
     @property
@@ -160,7 +160,7 @@ class DecoderConfig:
 
     @property
     def rotary_width(self) -> int:
-        """Numbers of a head that the rotary positions rotate."""
+        """Dimensions of a head that the rotary positions rotate."""
         return int(self.head_width * self.partial_rotary)
 
     def to_hf(self) -> dict[str, Any]:
@@ -181,7 +181,7 @@ class DecoderConfig:
         }
 
     def _named(self) -> dict[str, Any]:
-        return {name: getattr(self, ours) for ours, name in NAMES.items()}
+        return {name: getattr(self, field) for field, name in NAMES.items()}
 
     def _check_switches(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -193,15 +193,3 @@ class DecoderConfig:
         if self.partial_rotary > 1 or self.rotary_width % 2 or not self.rotary_width:
             allowed = f"a share of {self.head_width} that is an even number above 0 is expected"
             raise InputError("partial_rotary", self.partial_rotary, allowed)
-
-    def _check_windows(self) -> None:
-        every = tuple(range(self.layers))
-        if self.window is not None:
-            check_field("sliding_window", self.window, int)
-        if (self.window is None) != (self.windowed == ()):
-            raise InputError("windowed", self.windowed, "layers go with a window, and it with them")
-        if self.windowed != tuple(layer for layer in every if layer in self.windowed):
-            raise InputError("windowed", self.windowed, "layers in rising order are expected")
-        allowed = {"none": [()], "all": [(), every]}.get(FAMILIES[self.model_type].windows)
-        if allowed is not None and self.windowed not in allowed:
-            raise InputError("windowed", self.windowed, f"{self.model_type} cannot have these")

@@ -1,4 +1,4 @@
-"""Decoders like Llama (Touvron et al. 2023, arXiv 2302.13971), and what Mistral and Qwen change.
+"""Llama (Touvron et al. 2023, arXiv 2302.13971) and its variants.
 
 Mistral (Jiang et al. 2023, arXiv 2310.06825) has a sliding window, Qwen2 (Yang et al. 2024, arXiv
 2407.10671) biases of query, key and value, Qwen3 (Yang et al. 2025, arXiv 2505.09388) norms of
@@ -17,16 +17,15 @@ from research.models.checkpoint.weights import Key, KeyMap
 from research.models.layers.attention import (
     Attention,
     KeyValueMemory,
-    Rotation,
     Source,
     causal,
     output_head,
-    rotation_at,
     take_positions,
     token_table,
 )
 from research.models.layers.mlp import ACTIVATIONS, MLP
 from research.models.layers.norm import rms_norm
+from research.models.layers.rope import Rotation, rotation_at
 from research.models.llama.config import DecoderConfig
 from research.models.model import Model, Route
 
@@ -66,7 +65,7 @@ KEY_MAP = KeyMap(
 
 
 class Block(nn.Module):
-    """One layer: attention, then the MLP, each after a norm and beside a residual."""
+    """One layer: attention, then the MLP, each after a norm and with a residual."""
 
     config: DecoderConfig
 
@@ -79,8 +78,9 @@ class Block(nn.Module):
         memories: Sequence[Source],
         at: Array | None,
     ) -> tuple[Array, Array, Array]:
-        """(hidden [B, T, D], keys [B, T, G, K], values [B, T, G, K]); hidden [B, L, D] of the slots
-        `at` [B, L], if there are any.
+        """(hidden [B, T, D], keys [B, T, G, K], values [B, T, G, K]).
+
+        With `at` [B, L] the hidden states are [B, L, D], of these slots.
         """
         config = self.config
         attention = Attention(
@@ -135,42 +135,54 @@ class Decoder(Model):
         memories: Sequence[KeyValueMemory] = (),
         at: Array | None = None,
     ) -> tuple[Array, KeyValueMemory]:
-        """(hidden [B, T, D] after the final norm, what these T positions offer to later ones).
+        """(hidden [B, T, D] after the final norm, keys and values of these positions).
 
-        inputs: [B, T] tokens or [B, T, D] embeddings. positions: [B, T] int32, for the rotary
-        embedding and windows. valid: [B, T] bool, False on padding, which nothing attends to.
-        Position t sees every valid position of every memory and the valid inputs up to t, by their
-        order; where a layer has a window, only those less than the window before its own position.
-        at: [B, L] slots, the only ones of which the hidden states [B, L, D] are wanted.
+        Position t attends to every valid position of every memory and to the valid inputs up to t,
+        by their order. In a layer with a window it attends only to positions less than the window
+        before its own.
+
+        Args:
+            inputs: [B, T] tokens or [B, T, D] embeddings.
+            positions: [B, T] int32, for the rotary embedding and windows.
+            valid: [B, T] bool, False on padding, which nothing attends to.
+            memories: keys and values of earlier positions.
+            at: [B, L] slots whose hidden states [B, L, D] are wanted; None for all.
         """
         hidden = self.embedded(inputs)
         rotation = rotation_at(positions, self.config.rope.frequencies(self.config.rotary_width))
-        everything = causal(valid)
-        own: list[tuple[Array, Array]] = []
+        causal_mask = causal(valid)
+        keys_and_values: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):
-            here = at if index == len(self.layers) - 1 else None
-            asking = take_positions(positions, here)
-            visible = self._near(take_positions(everything, here), asking, positions, index)
+            slots = at if index == len(self.layers) - 1 else None
+            queries = take_positions(positions, slots)
+            visible = self._in_window(take_positions(causal_mask, slots), queries, positions, index)
             sources = []
             for m in memories:
-                remembered = self._near(m.valid[:, None], asking, m.positions, index)
-                sources.append(Source(m.keys[index], m.values[index], remembered))
-            hidden, keys, values = layer(hidden, rotation, visible, sources, here)
-            own.append((keys, values))
+                visible_memory = self._in_window(m.valid[:, None], queries, m.positions, index)
+                sources.append(Source(m.keys[index], m.values[index], visible_memory))
+            hidden, keys, values = layer(hidden, rotation, visible, sources, slots)
+            keys_and_values.append((keys, values))
         hidden = self.final_norm(hidden)
         if self.is_initializing() and not self.config.tied:
             self.head(hidden)
-        all_keys, all_values = zip(*own, strict=True)
+        all_keys, all_values = zip(*keys_and_values, strict=True)
         return hidden, KeyValueMemory(all_keys, all_values, valid, positions)
 
-    def _near(self, visible: Array, positions: Array, others: Array, layer: int) -> Array:
-        """Of `visible` [b, T or 1, S] what the layer's window leaves to queries at [B, T].
+    def _in_window(self, visible: Array, queries: Array, keys: Array, layer: int) -> Array:
+        """The mask `visible` [b, T or 1, S], restricted to the layer's window.
 
-        others: [b, S] positions of what is seen. [B, T, S] where there is a window.
+        Args:
+            visible: the mask without the window.
+            queries: [B, T] positions.
+            keys: [b, S] positions.
+            layer: index of the layer.
+
+        Returns:
+            [B, T, S], or `visible` itself in a layer without a window.
         """
         window = self.config.window
         if window is None or layer not in self.config.windowed:
             return visible
-        served = len(positions) // len(others)
-        visible, others = (jnp.repeat(x, served, axis=0) for x in (visible, others))
-        return visible & (positions[:, :, None] - others[:, None] < window)
+        served = len(queries) // len(keys)
+        visible, keys = (jnp.repeat(x, served, axis=0) for x in (visible, keys))
+        return visible & (queries[:, :, None] - keys[:, None] < window)

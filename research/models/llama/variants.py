@@ -1,4 +1,4 @@
-"""The model types of the Llama family: what their config.json leaves unsaid."""
+"""The model types of the Llama family: defaults and switches that a config.json omits."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,13 +11,13 @@ KINDS = ("full_attention", "sliding_attention")  # of layers, without and with a
 
 
 class Variant(NamedTuple):
-    """A model type of the family, as its class in transformers computes it.
+    """A model type of the family, with the settings of its class in transformers.
 
     Attributes:
         architecture: name of that class.
         windows: which layers may have a sliding window.
-        defaults: values of fields that a config.json lacks, where they differ from `LlamaConfig`.
-        fixed: fields that the class does not read, with the values that say what it computes.
+        defaults: defaults of config.json's fields that differ from `LlamaConfig`.
+        fixed: fields that the class does not read, with the values that match its computation.
         switches: fields of `DecoderConfig` that the class fixes; others have Llama's values.
     """
 
@@ -30,7 +30,7 @@ class Variant(NamedTuple):
     def windows_of(
         self, config: Mapping[str, Any], layers: int
     ) -> tuple[int | None, tuple[int, ...]]:
-        """(the window, the layers that have it), for a config.json completed by `defaults`."""
+        """(window, layers with a window) in a config.json completed by `defaults`."""
         window = config.get("sliding_window")
         if self.windows == "any":
             used = config.get("use_sliding_window", False)
@@ -44,7 +44,7 @@ class Variant(NamedTuple):
     def windows_to_hf(
         self, window: int | None, windowed: tuple[int, ...], layers: int
     ) -> dict[str, Any]:
-        """The fields of a config.json that say so."""
+        """The fields of a config.json for this window."""
         if self.windows == "none":
             return {}
         if self.windows == "all":
@@ -53,9 +53,24 @@ class Variant(NamedTuple):
         used = window is not None
         return {"use_sliding_window": used, "sliding_window": window, "layer_types": kinds}
 
+    def check_windows(self, window: int | None, windowed: tuple[int, ...], layers: int) -> None:
+        """Raises InputError unless layers of this model type can have this window."""
+        all_layers = tuple(range(layers))
+        if window is not None:
+            check_field("sliding_window", window, int)
+        if (window is None) != (windowed == ()):
+            allowed = "a window needs layers that have it, and such layers need a window"
+            raise InputError("windowed", windowed, allowed)
+        if windowed != tuple(layer for layer in all_layers if layer in windowed):
+            raise InputError("windowed", windowed, "layers in rising order are expected")
+        choices = {"none": [()], "all": [(), all_layers]}.get(self.windows)
+        if choices is not None and windowed not in choices:
+            allowed = f"{self.architecture} cannot have a window in these layers"
+            raise InputError("windowed", windowed, allowed)
+
 
 def _sliding_layers(config: Mapping[str, Any], window: Any, layers: int) -> tuple[int, ...]:
-    """Those that `layer_types` names; without it, those from `max_window_layers` on."""
+    """Layers with a window by `layer_types`; without it, all from `max_window_layers` on."""
     kinds, first = config.get("layer_types"), config["max_window_layers"]
     if kinds is None:
         if isinstance(first, bool) or not isinstance(first, int) or first < 0:

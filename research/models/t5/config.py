@@ -1,4 +1,4 @@
-"""What a config.json of the T5 family means, and what of it is not supported."""
+"""The config of the T5 family, from and to a config.json."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from research.common.errors import InputError, choose_from
-from research.models.checkpoint.config_fields import check_field, check_fixed
+from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 
-# Our field and what a Hugging Face config.json calls it.
+# Our name of a field and its name in a Hugging Face config.json.
 NAMES = {
     "vocab_size": "vocab_size",
     "width": "d_model",
@@ -27,8 +27,8 @@ NAMES = {
 }
 SIZES = ("vocab_size", "width", "layers", "heads", "head_width", "hidden")
 
-# Fields that would change the computation, and the values under which they do not. Dropout is a
-# matter of the method that trains.
+# Fields that would change the computation, and the supported values. Dropout is a setting of the
+# training method.
 FIXED: dict[str, tuple[Any, ...]] = {
     "is_encoder_decoder": (True, None),
     "is_decoder": (False, None),
@@ -36,7 +36,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "quantization_config": (None,),
 }
 
-# The MLPs: whether `feed_forward_proj` is gated, and its activation by the name in transformers.
+# `feed_forward_proj`: whether the MLP is gated, and its activation by the name in transformers.
 MLPS = {"relu": (False, "relu"), "gated-gelu": (True, "gelu_new")}
 MLP_DEFAULTS = {"t5": "relu", "mt5": "gated-gelu"}
 
@@ -45,30 +45,44 @@ MLP_DEFAULTS = {"t5": "relu", "mt5": "gated-gelu"}
 class T5Config:
     """Sizes and switches of a T5. Raises InputError for values that do not fit together.
 
-    tied: whether the table of embeddings is the head too. scaled: whether the head reads hidden
-    states times D^-1/2, as in T5 1.0.
+    Attributes:
+        vocab_size: number of tokens.
+        width: of the hidden states, D.
+        layers: number of layers of the encoder.
+        decoder_layers: number of layers of the decoder.
+        heads: number of attention heads, H.
+        head_width: dimensions of a head, K.
+        hidden: width inside the MLP.
+        buckets: number of buckets of offsets between positions.
+        max_distance: offset from which on all positions share a bucket.
+        norm_eps: epsilon of the norms.
+        gated: whether the MLP is gated.
+        tied: whether the token embeddings are also the output layer.
+        scaled: whether logits are multiplied by D^-1/2, as in T5 1.0.
+        start_token: first input of the decoder.
+        context: None, since any number of positions works.
     """
 
     vocab_size: int
     width: int
-    layers: int  # of the encoder
+    layers: int
     decoder_layers: int
     heads: int
     head_width: int
     hidden: int
-    buckets: int = 32  # of offsets between positions
-    max_distance: int = 128  # positions from here on share a bucket
+    buckets: int = 32
+    max_distance: int = 128
     norm_eps: float = 1e-6
     gated: bool = False
     tied: bool = True
     scaled: bool = True
-    start_token: int = 0  # what the decoder reads first
+    start_token: int = 0
 
-    context: ClassVar[None] = None  # any number of positions works
+    context: ClassVar[None] = None
 
     def __post_init__(self):
-        for ours in (*SIZES, "decoder_layers", "buckets", "max_distance"):
-            check_field(NAMES[ours], getattr(self, ours), int)
+        for field in (*SIZES, "decoder_layers", "buckets", "max_distance"):
+            check_field(NAMES[field], getattr(self, field), int)
         check_field(NAMES["norm_eps"], self.norm_eps, float)
         check_field(NAMES["scaled"], self.scaled, bool)
         start = self.start_token
@@ -86,33 +100,38 @@ class T5Config:
     def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "T5Config":
         """From the fields of a config.json; missing ones take the defaults of transformers.
 
-        names: the checkpoint's tensors. transformers 5 writes every config as tied, and what tells
-        T5 1.1 from 1.0 there is that its outputs are not scaled and that it has a head. Raises
-        InputError for a missing size and for whatever would change the computation in a way that
-        is not supported.
+        transformers 5 writes every config as tied. There T5 1.1 differs from 1.0 in that its
+        outputs are not scaled and that it has a head.
+
+        Args:
+            config: the fields of a config.json.
+            names: names of the checkpoint's tensors.
+
+        Raises InputError for a missing size and for a setting of the computation that is not
+        supported.
         """
         check_fixed(config, FIXED)
-        given = {ours: config[name] for ours, name in NAMES.items() if config.get(name) is not None}
-        for ours in SIZES:
-            if ours not in given:
-                raise InputError(NAMES[ours], None, "config.json must have it")
-        given.setdefault("decoder_layers", given["layers"])
-        if config.get("pad_token_id") is not None:  # where T5 begins unless it is told otherwise
-            given.setdefault("start_token", config["pad_token_id"])
+        values = config_values(config, NAMES, SIZES)
+        values.setdefault("decoder_layers", values["layers"])
+        if config.get("pad_token_id") is not None:  # the default of `decoder_start_token_id`
+            values.setdefault("start_token", config["pad_token_id"])
         tie = config.get("tie_word_embeddings")
         tie = True if tie is None else tie
         check_field("tie_word_embeddings", tie, bool)
-        multilingual = config.get("model_type") == "mt5"  # its outputs are never scaled
-        given["scaled"] = not multilingual and given.get("scaled", tie)
-        given["tied"] = tie and (given["scaled"] or "lm_head.weight" not in names)
-        return cls(gated=_gated(config), **given)
+        multilingual = config.get("model_type") == "mt5"  # never scales its outputs
+        values["scaled"] = not multilingual and values.get("scaled", tie)
+        values["tied"] = tie and (values["scaled"] or "lm_head.weight" not in names)
+        return cls(gated=_gated(config), **values)
 
     def offset_buckets(self, causal: bool) -> np.ndarray:
         """[2 M + 1] int: the bucket of each offset, key minus query, from -M to M = max_distance.
 
-        Raffel et al. 2020 (arXiv 1910.10683), section 2.1: near offsets have a bucket each, those
-        further off share ever larger ones. causal: no bucket is spent on later keys; else half of
-        them are. In numpy and float32, so that no compiler moves the edge of a bucket.
+        Raffel et al. 2020 (arXiv 1910.10683), section 2.1: each small offset has its own bucket,
+        larger offsets share buckets of growing size. Computed by numpy in float32, so that no
+        compiler moves the edge of a bucket.
+
+        Args:
+            causal: True for no buckets of later keys; False for half of all.
         """
         offsets = np.arange(-self.max_distance, self.max_distance + 1)
         count = self.buckets if causal else self.buckets // 2
@@ -128,7 +147,7 @@ class T5Config:
         """The fields of a config.json.
 
         Versions of transformers before 5 take `scale_decoder_outputs` from `tie_word_embeddings`,
-        which agrees with it in every T5 that was published.
+        which is equal in every published T5.
         """
         return {
             "architectures": ["T5ForConditionalGeneration"],
@@ -136,12 +155,12 @@ class T5Config:
             "is_encoder_decoder": True,
             "feed_forward_proj": "gated-gelu" if self.gated else "relu",
             "tie_word_embeddings": self.tied,
-            **{name: getattr(self, ours) for ours, name in NAMES.items()},
+            **{name: getattr(self, field) for field, name in NAMES.items()},
         }
 
 
 def _gated(config: Mapping[str, Any]) -> bool:
-    """Whether the MLP is gated; what transformers derives from its name has to agree."""
+    """Whether the MLP is gated. Raises InputError if fields that transformers derives differ."""
     default = MLP_DEFAULTS[config.get("model_type", "t5")]
     name = config.get("feed_forward_proj", default)
     if name not in list(MLPS):

@@ -82,7 +82,7 @@ class TrainingUnfused(Training):
     """Attention without the fused kernel of a GPU."""
 
     def __init__(self, *settings: Any):
-        flash_attention.OLDEST = float("inf")
+        flash_attention.MIN_CAPABILITY = float("inf")
         super().__init__(*settings)
 
 

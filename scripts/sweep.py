@@ -26,12 +26,14 @@ def main(argv: list[str]) -> None:
     from research.reporting.render.terminal import show
     from research.reporting.tables.dry_run import dry_run_table
     from research.runtime.compilation_cache import keep_compiled
+    from research.runtime.threads import use_threads
     from research.sweeps.dry_run import plan_only
     from research.sweeps.sweep import sweep
 
     logging.set_verbosity(logging.WARNING)
-    keep_compiled()
     experiment = Experiment.parse(read_config())
+    use_threads(experiment.devices.threads)
+    keep_compiled()
     folder = results_folder(experiment.name)
     if PLAN.value:
         show(dry_run_table(plan_only(experiment, folder)), Console())

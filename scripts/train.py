@@ -48,11 +48,13 @@ def main(argv: list[str]) -> None:
     prepare()
     from research.experiments.experiment import Experiment
     from research.runtime.compilation_cache import keep_compiled
+    from research.runtime.threads import use_threads
     from research.sweeps.single_run import RunRequest, train_run
 
     logging.set_verbosity(logging.WARNING)
-    keep_compiled()
     experiment = Experiment.parse(read_config())
+    use_threads(experiment.devices.threads)
+    keep_compiled()
     folder = results_folder(experiment.name)
     request = RunRequest(
         approach=APPROACH.value,

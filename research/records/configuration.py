@@ -96,7 +96,18 @@ class GitState:
 
 @dataclass(frozen=True)
 class Hardware:
-    """The machine of a run, its JAX devices, and the environment's XLA flags."""
+    """The machine of a run, its JAX devices, and the environment's XLA flags.
+
+    Attributes:
+        platform: operating system and architecture.
+        processor: model name of the processor.
+        cores: number of cores of the machine.
+        memory_bytes: memory of the machine.
+        device_kind: kind of the JAX devices.
+        device_count: number of JAX devices.
+        xla_flags: the flags in the environment variable XLA_FLAGS.
+        threads: number of threads that the run computed with on CPU; None on another device.
+    """
 
     platform: str
     processor: str
@@ -105,6 +116,7 @@ class Hardware:
     device_kind: str
     device_count: int
     xla_flags: tuple[str, ...] = ()
+    threads: int | None = None
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,10 @@ def git_state(package: Path | None = None) -> GitState | None:
 
 
 def hardware() -> Hardware:
-    """The machine, its JAX devices, and the environment's XLA flags, which can change numbers."""
+    """The machine, its JAX devices, and what else of them can change numbers."""
     import jax  # here: readers of records need none
+
+    from research.runtime.threads import thread_count
 
     devices = jax.devices()
     return Hardware(
@@ -65,6 +67,7 @@ def hardware() -> Hardware:
         device_kind=devices[0].device_kind,
         device_count=len(devices),
         xla_flags=tuple(os.environ.get("XLA_FLAGS", "").split()),
+        threads=thread_count(),
     )
 
 

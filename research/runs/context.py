@@ -19,6 +19,7 @@ from research.runs.memo import Memo
 from research.runs.stage_cache import StageCache
 from research.runs.trained_leaves import TrainedLeaves
 from research.runtime.devices import Devices
+from research.runtime.threads import use_threads
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class RunContext:
 
 def open_context(experiment: Experiment, folder: Path) -> RunContext:
     """Loads the resources of the runs of a results folder. Raises InputError."""
+    use_threads(experiment.devices.threads)
     path = resolve_path(experiment.backbone, "config.backbone")
     mesh = experiment.devices.mesh() if experiment.devices.fsdp > 1 else None
     backbone = replace(load_backbone(path, mesh=mesh), name=experiment.backbone)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jax
 
+from research.runtime.threads import planned_threads
+
 
 def keep_compiled() -> None:
     """Makes JAX keep what it compiles in the user's cache folder, unless it was told where.
@@ -19,19 +21,12 @@ def keep_compiled() -> None:
 
 
 def compiled_folder() -> Path:
-    """Of this machine's processor and so many of its cores: a program on CPU is made for both, and
-    JAX would not tell such programs apart.
+    """The folder for this processor and this number of threads: a program on CPU is compiled for
+    both, and JAX's cache does not distinguish them.
     """
-    made_for = f"{_processor()} {len(cores())}"
+    made_for = f"{_processor()} {planned_threads()}"
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "adaptlab" / "compiled" / hashlib.sha256(made_for.encode()).hexdigest()[:8]
-
-
-def cores() -> list[int]:
-    """The cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def _processor() -> str:

@@ -9,16 +9,27 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.common.errors import InputError
+from research.common.errors import InputError, check_whole
+
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
 class Devices:
-    """mode: `jit` on a mesh, or `pmap`. count: how many devices (None: all), over which the rows of
-    a batch are cut. fsdp: over how many of them the leaves are cut as well. members: how the runs
-    of a cohort share them: `host` calls one after the other, `vmap` runs all as one program, `auto`
-    is host on CPU and vmap elsewhere. remat: whether layers are computed again for their gradients,
-    which takes less memory and up to a third more operations.
+    """The devices of an experiment and how runs use them.
+
+    Attributes:
+        mode: `jit` on a mesh, or `pmap`.
+        count: number of devices, over which the rows of a batch are split; None for all.
+        fsdp: number of devices over which the leaves are split as well.
+        members: how the runs of a cohort share the devices: `host` calls one after the other,
+            `vmap` runs all as one program, `auto` is host on CPU and vmap elsewhere.
+        remat: whether layers are computed again for their gradients, which takes less memory and up
+            to a third more operations.
+        threads: number of CPU threads that a run computes with, in a worker process or in a single
+            one. The last bits of results depend on it, see `research.runtime.threads`.
+
+    Raises InputError for a number of threads that is out of range.
     """
 
     mode: Literal["jit", "pmap"] = "jit"
@@ -26,6 +37,10 @@ class Devices:
     fsdp: int = 1
     members: Literal["auto", "host", "vmap"] = "auto"
     remat: bool = False
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_whole("threads", self.threads, most=MOST_THREADS)
 
     def mesh(self) -> Mesh:
         """The (data, fsdp) mesh. Raises InputError if devices are too few or do not divide."""

@@ -1,4 +1,4 @@
-"""The worker processes of a sweep on CPU, each pinned to a core.
+"""The worker processes of a sweep on CPU, each pinned to cores of its own.
 
 A process on its own core does 1.3 to 1.6 times as many steps as a thread, because threads share
 XLA's one thread pool.
@@ -19,7 +19,8 @@ import jax
 from research.common.errors import InputError
 from research.experiments.cohorts import Shard
 from research.experiments.experiment import Experiment
-from research.runtime.compilation_cache import compiled_folder, cores
+from research.runtime.compilation_cache import compiled_folder
+from research.runtime.threads import cores
 from research.sweeps.executor import ShardWork
 from research.sweeps.messages import (
     Command,
@@ -69,11 +70,11 @@ class ProcessPool:
             jax_settings=_jax_settings(),
             lock_folder=Path(self.lock_folder.name),
         )
-        spawn, free = multiprocessing.get_context("spawn"), cores()
+        spawn = multiprocessing.get_context("spawn")
         self.processes = []
         for worker in range(workers):
             here, there = spawn.Pipe()
-            arguments = (there, free[worker % len(free)])
+            arguments = (there, cores_of(worker, experiment.devices.threads))
             self.processes.append(spawn.Process(target=serve_commands, args=arguments, daemon=True))
             self.processes[-1].start()
             there.close()
@@ -169,10 +170,16 @@ class ProcessPool:
 def _jax_settings() -> dict[str, Any]:
     """The JAX settings of this process, for its workers.
 
-    The default folder of compiled programs is left out: workers have one of their own, because
-    their programs are compiled for one core.
+    A default folder of compiled programs is left out: it may be for another number of threads.
     """
     settings = dict(jax.config.values)
-    if settings["jax_compilation_cache_dir"] == str(compiled_folder()):
+    folder = settings["jax_compilation_cache_dir"]
+    if folder is not None and Path(folder).parent == compiled_folder().parent:
         settings["jax_compilation_cache_dir"] = None
     return settings
+
+
+def cores_of(worker: int, threads: int) -> list[int]:
+    """The cores that a worker is pinned to, as many as its threads where there are enough."""
+    available = cores()
+    return [available[(worker * threads + i) % len(available)] for i in range(threads)]

@@ -1,4 +1,4 @@
-"""A worker process of a sweep, with its own run context, pinned to one core."""
+"""A worker process of a sweep, with its own run context, pinned to cores of its own."""
 
 import multiprocessing
 import os
@@ -6,6 +6,7 @@ import pickle
 import signal
 import threading
 import traceback
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 import jax
@@ -16,6 +17,7 @@ from research.runs.context import open_context
 from research.runtime.compilation_cache import keep_compiled
 from research.runtime.compile_lock import set_lock_folder
 from research.runtime.process import prepare
+from research.runtime.threads import use_threads
 from research.sweeps.executor import RunExecutor
 from research.sweeps.messages import (
     CellIndex,
@@ -29,7 +31,7 @@ from research.sweeps.messages import (
 )
 
 
-def serve_commands(connection: Connection, core: int) -> None:
+def serve_commands(connection: Connection, cores: Sequence[int]) -> None:
     """Executes the commands that come through `connection`, after a `WorkerInit`.
 
     Sends `ProgressLine`s and a `CommandDone` for each command. An error is sent as `WorkerFailed`
@@ -37,7 +39,7 @@ def serve_commands(connection: Connection, core: int) -> None:
     """
     prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep ends its workers itself
-    os.sched_setaffinity(0, {core})  # before JAX starts its threads
+    os.sched_setaffinity(0, cores)  # before JAX starts its threads
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         plan, executor = _set_up(connection.recv(), connection)
@@ -65,6 +67,7 @@ def _set_up(
     for name, value in init.jax_settings.items():
         if jax.config.values[name] != value:
             jax.config.update(name, value)
+    use_threads(init.experiment.devices.threads)
     keep_compiled()
     set_lock_folder(init.lock_folder)
     experiment = init.experiment

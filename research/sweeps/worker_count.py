@@ -9,7 +9,7 @@ from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan
 from research.runs.context import RunContext
 from research.runs.costs.flops import rough_flops
-from research.runtime.compilation_cache import cores
+from research.runtime.threads import cores
 
 # Measured on two cores: a process starts five seconds later than a thread and is then about 1.4
 # times as fast.
@@ -32,8 +32,9 @@ def processes(experiment: Experiment, missing: Sequence[CellPlan], context: RunC
     """The number of worker processes for the missing cells; below 2, this process runs them.
 
     Processes are for one CPU device where the members of a cohort run one after the other and the
-    system can pin processes to cores. By default there is one per core, as far as the memory
-    allows (1 GiB and eight times the backbone for each), and none for a few seconds of work.
+    system can pin processes to cores. By default there is one per core (fewer if a run computes
+    with several threads), as far as the memory allows (1 GiB and eight times the backbone for
+    each), and none for a few seconds of work.
     """
     on_one_cpu = jax.default_backend() == "cpu" and context.devices.mesh().size == 1
     if not missing or not on_one_cpu or context.devices.vmapped():
@@ -47,7 +48,7 @@ def processes(experiment: Experiment, missing: Sequence[CellPlan], context: RunC
     parameters = sum(leaf.size for leaf in leaves)
     if sum(_flops(cell, parameters) for cell in missing) < WORTHWHILE * RATE:
         return 1
-    return min(len(cores()), _memory_bytes() // worker_bytes)
+    return min(len(cores()) // context.devices.threads, _memory_bytes() // worker_bytes)
 
 
 def _flops(cell: CellPlan, parameters: int) -> float:

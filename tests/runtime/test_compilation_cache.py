@@ -49,10 +49,10 @@ def test_the_user_may_say_where(tmp_path: Path):
     assert not (tmp_path / "no").exists()
 
 
-def test_programs_for_other_cores_are_kept_apart(monkeypatch: pytest.MonkeyPatch):
+def test_programs_for_other_threads_are_kept_apart(monkeypatch: pytest.MonkeyPatch):
     here = compiled_folder()
     assert compiled_folder() == here
-    monkeypatch.setattr("research.runtime.compilation_cache.cores", lambda: [0, 1, 2, 3, 4, 5, 6])
+    monkeypatch.setenv("PJRT_NPROC", "77")
     assert compiled_folder() != here
     monkeypatch.undo()
     monkeypatch.setattr("research.runtime.compilation_cache._processor", lambda: "another")

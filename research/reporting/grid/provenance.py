@@ -8,9 +8,11 @@ from research.reporting.grid.comparable_runs import distinct
 
 
 def machine(run: RunRecord) -> str:
-    """Processor, kind of device and number of devices of a run."""
+    """Processor, kind of device, number of devices and of CPU threads of a run."""
     hardware = run.provenance.hardware
-    return f"{hardware.processor}, {hardware.device_kind}, {hardware.device_count}"
+    machine = f"{hardware.processor}, {hardware.device_kind}, {hardware.device_count}"
+    # One thread is the default, with which all runs compute unless they are told otherwise.
+    return machine if hardware.threads in (None, 1) else f"{machine}, {hardware.threads} threads"
 
 
 def _state(run: RunRecord) -> str:

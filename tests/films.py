@@ -15,6 +15,7 @@ from research.models.backbone import random_params, save_backbone
 from research.models.llama.model import Decoder, DecoderConfig
 from research.reporting.build import write_tables
 from research.sweeps.sweep import sweep
+from tests.tasks.encoders import put_first
 
 WORDS = {
     "good": ("great", "lovely", "fine", "bright", "warm"),
@@ -39,7 +40,7 @@ def write_csv(path: Path, rows: list[tuple[str, str]]) -> str:
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level tokenizer that knows the films."""
+    """A byte-level tokenizer that knows the films, and puts BOS before a text."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -50,6 +51,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     bpe.train_from_iterator([f"{text}\nVerdict: {end}\n" for text, end in films(0, 40)], trainer)
+    put_first(bpe, "<s>")
     return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>")
 
 

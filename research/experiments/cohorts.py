@@ -85,7 +85,7 @@ def stage_settings(run: Run, index: int) -> dict[str, Any]:
         "backbone": cell.backbone_checksum,
         "too_long": experiment.too_long,
         "precision": experiment.precision,
-        **experiment.cut_at,
+        **experiment.input_settings,
         # Every method at work in the end takes positions from the texts.
         "positions": sum(method.positions for method in approach.at_work()),
     }

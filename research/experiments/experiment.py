@@ -10,6 +10,7 @@ from research.experiments.approach import BASELINE_ROWS, Approach
 from research.experiments.prices import Prices
 from research.runtime.devices import Devices
 from research.tasks import TASKS
+from research.tasks.encoding.special_tokens import Bos
 from research.tasks.sampling import Regime
 from research.tasks.task import TaskSettings
 from research.training.optimizer import Schedule
@@ -39,6 +40,8 @@ class Experiment:
         max_tokens: maximum tokens of a row, without those that methods add; None for as many as
             the context holds.
         too_long: whether a text that does not fit is an error or is cut.
+        bos: whether BOS stands before every row of a decoder: as the tokenizer puts it before a
+            text, always or never.
         precision: dtype of the computation; trained leaves stay float32.
         held_out: a text file like the pretraining data, or `world`, on which forgetting is measured
             after test; not part of a run's id.
@@ -69,6 +72,7 @@ class Experiment:
     max_dev: int = 256
     max_tokens: int | None = None
     too_long: Literal["error", "cut"] = "error"
+    bos: Bos = "tokenizer"
     precision: Literal["float32", "bfloat16"] = "float32"
     held_out: str | None = None
     devices: Devices = Devices()
@@ -150,9 +154,10 @@ class Experiment:
         return (*self.tasks, *self.stage_tasks)
 
     @property
-    def cut_at(self) -> dict[str, int]:
-        """max_tokens by name if it is set; part of the settings of a run."""
-        return {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
+    def input_settings(self) -> dict[str, int | str]:
+        """max_tokens and bos by name where they are set; part of the settings of a run."""
+        settings = {"max_tokens": (self.max_tokens, None), "bos": (self.bos, "tokenizer")}
+        return {name: value for name, (value, default) in settings.items() if value != default}
 
     @property
     def crossed_at(self) -> dict[str, int]:

@@ -146,7 +146,7 @@ class Run:
             "backbone": self.cell.backbone_checksum,
             "too_long": experiment.too_long,
             "precision": experiment.precision,
-            **experiment.cut_at,
+            **experiment.input_settings,
         }
 
     @property
@@ -162,6 +162,7 @@ class Run:
             **experiment.crossed_at,
             "precision": experiment.precision,
             "max_tokens": experiment.max_tokens,
+            "bos": experiment.bos,
             "held_out": experiment.held_out,
             "devices": resolved(experiment.devices),
             "task": resolved(self.cell.task_settings),

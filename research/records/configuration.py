@@ -44,6 +44,7 @@ class Configuration:
         seeds: number of seeds that the chosen trial is run with.
         search_seeds: number of seeds that every trial is run with.
         crossed_seeds: side of the Latin square of crossed seeds, 0 for none.
+        bos: whether BOS stands before rows, see `Experiment`.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Configuration:
     trials: tuple[Mapping[str, Any], ...]
     order: Order
     crossed_seeds: int = 0
+    bos: str = "tokenizer"
 
     def __post_init__(self) -> None:
         try:

@@ -20,11 +20,13 @@ class DataReport:
         backbone: name of the backbone whose tokenizer counts lengths; None without a tokenizer.
         max_tokens: the experiment's limit on tokens per row; None for none.
         tasks: the report of each task.
+        bos: whether BOS stands before rows, see `Experiment`.
     """
 
     backbone: str | None
     max_tokens: int | None
     tasks: tuple[TaskDataReport, ...]
+    bos: str = "tokenizer"
 
 
 def read_data_report(folder: Path) -> DataReport | None:

@@ -138,6 +138,7 @@ class Notes:
         best_step: the step of each stage whose parameters were kept.
         not_learned: a sentence where the dev score is no better than without training.
         prompt: description of the trained soft prompt.
+        bos: whether BOS stands before each row; None where the backbone is no decoder.
     """
 
     n_dev: int
@@ -149,6 +150,7 @@ class Notes:
     best_step: tuple[int, ...] = ()
     not_learned: str | None = None
     prompt: SoftPromptNote | None = None
+    bos: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def wording_of(run: "Run") -> Wording | None:
         return None
     texts = {label: task.verbalizer.all(label) for label in task.labels}
     template, end = task.templates[approach.template].text, task.verbalizer.end
-    return Wording(template, texts, end, approach.normalisation)
+    return Wording(template, texts, end, approach.normalisation, run.cell.experiment.bos)
 
 
 def is_kept(folder: Path, id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
@@ -27,8 +28,9 @@ UNBOUNDED = 512
 @dataclass(frozen=True)
 class RunData:
     """neutral: the frame of prompts without an input. answerer: how rows are answered.
-    demonstrations: how many stand before a row. added: their tokens. cutting: encodes further
-    examples for the same prompt, too long ones cut to fit.
+    demonstrations: how many stand before a row. added: their tokens. bos: whether BOS stands
+    before a row, None where the backbone is no decoder. truncated: encodes further examples for
+    the same prompt, too long ones cut to fit.
     """
 
     split: Split
@@ -41,6 +43,7 @@ class RunData:
     words: Words
     demonstrations: int
     added: int
+    bos: bool | None
     truncated: Callable[[Sequence[Example]], Encoded]
 
     def rows(self, split: str) -> Encoded:
@@ -96,7 +99,8 @@ def run_data(
     split = draw(task, regime, run.seeds.sample, run.cell.experiment.max_dev)
     too_long = run.cell.experiment.too_long
     kind = answer_kind(task)
-    encoder = kind.encoder(tokenizer, template, room=room, too_long=too_long, route=route)
+    options: dict[str, Any] = {"too_long": too_long, "route": route, "bos": run.cell.experiment.bos}
+    encoder = kind.encoder(tokenizer, template, room=room, **options)
     encoder = replace(encoder, room=room - len(encoder.suffix_ids))
     splits, seed = (split.train, split.dev, task.test), DRAWS * run.seeds.order + prompt.draw
     most = None if prompt.demonstrations == "fit" else prompt.demonstrations
@@ -120,6 +124,7 @@ def run_data(
         Words(tuple(map(task.verbalizer.continuation, task.labels or task.words)), encoder.ids),
         before.count,
         before.added,
+        bool(encoder.special_tokens.prefix_ids) if route == "causal" else None,
         encode_truncated,
     )
 

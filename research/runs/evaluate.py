@@ -45,6 +45,7 @@ class RunEvaluator:
             costs=self._costs(),
             notes={
                 "demonstrations": data.demonstrations,
+                "bos": data.bos,
                 "cut": max(prompt.cut for prompt in self.work.prompts),
                 "dropped": data.split.dropped,
                 "n_dev": len(data.split.dev),
@@ -70,7 +71,13 @@ class RunEvaluator:
         cut = {split: rows[0].cut for split, rows in self._beside_test.items()}
         weights = AdaptedWeights(methods, state.leaves)
         forgetting = measure_forgetting(
-            self.context, state.route, weights, state.changed, state.room, self.task
+            self.context,
+            state.route,
+            weights,
+            state.changed,
+            state.room,
+            self.task,
+            state.run.cell.experiment.bos,
         )
         return TestResult(
             predictions=by_split,

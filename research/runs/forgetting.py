@@ -10,7 +10,7 @@ from research.methods.shared.leaves import backbone
 from research.runs.context import RunContext
 from research.runs.held_out_text import PASSAGE, as_long, own_text, task_text
 from research.tasks.encoding.encoded import Encoded
-from research.tasks.encoding.special_tokens import Route, special_tokens
+from research.tasks.encoding.special_tokens import Bos, Route, special_tokens
 from research.tasks.task import Task
 
 
@@ -21,6 +21,7 @@ def measure_forgetting(
     changed: Leaves,
     room: int,
     task: Task,
+    bos: Bos = "tokenizer",
 ) -> dict[str, Any] | None:
     """Losses on plain text in nats a token; None where the experiment names no held-out text.
 
@@ -29,13 +30,14 @@ def measure_forgetting(
     removable: whether taking the methods' own leaves away gives the first again, so that what was
     lost comes back whenever the task is not served. task, as_long: of the unadapted backbone, on
     the task's inputs and on held-out passages of the same lengths. undefined: why there is none.
-    changed: the leaves that training changed. room: positions that are left for a row.
+    changed: the leaves that training changed. room: positions that are left for a row. bos:
+    whether BOS stands before each passage.
     """
     if context.held_out is None:
         return None
     if route in UNDEFINED:
         return {"undefined": UNDEFINED[route]}
-    stream, opening = context.held_out, special_tokens(route, context.tokenizer).prefix_ids
+    stream, opening = context.held_out, special_tokens(route, context.tokenizer, bos).prefix_ids
     size = min(PASSAGE, room - len(opening))
     frame, frozen = prompt_frame(opening), AdaptedWeights((), context.backbone.params)
 

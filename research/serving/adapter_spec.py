@@ -21,6 +21,7 @@ from research.serving.adapter_sources import Source, from_adapter, from_run
 from research.serving.service import ServedAdapter
 from research.serving.stacked_adapters import Adapter
 from research.tasks.encoding.encoded import Normalisation
+from research.tasks.encoding.special_tokens import Bos
 from research.tasks.encoding.wording import Wording
 
 
@@ -38,6 +39,7 @@ class AdapterSpec:
         verbalizer: one or several texts for each label, in the labels' order.
         end: see `Wording`.
         normalisation: see `Wording`.
+        bos: see `Wording`.
     """
 
     results: str | None = None
@@ -47,6 +49,7 @@ class AdapterSpec:
     verbalizer: Mapping[str, str | tuple[str, ...]] | None = None
     end: str = "\n"
     normalisation: Normalisation = "sum"
+    bos: Bos = "tokenizer"
 
     def __post_init__(self) -> None:
         if (self.results is None) != (self.run is None):
@@ -55,7 +58,7 @@ class AdapterSpec:
             raise InputError("adapter", self.adapter, "either an adapter or a run, not both")
         if (self.template is None) != (self.verbalizer is None):
             raise InputError("template", self.template, "it and the verbalizer come together")
-        for name in ("end", "normalisation"):
+        for name in ("end", "normalisation", "bos"):
             value = getattr(self, name)
             if self.template is None and value != getattr(type(self), name):
                 raise InputError(
@@ -100,7 +103,7 @@ class AdapterSpec:
 
     def _wording(self) -> Wording:
         if self.template is not None and self.verbalizer is not None:
-            return Wording(self.template, self.verbalizer, self.end, self.normalisation)
+            return Wording(self.template, self.verbalizer, self.end, self.normalisation, self.bos)
         stored = None
         if self.run is not None and self.results is not None:
             stored = load_wording(Path(resolve_path(self.results, "results")), self.run)

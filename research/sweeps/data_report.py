@@ -1,7 +1,9 @@
 """Checks the data of an experiment before training."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +29,9 @@ def check_data(
 ) -> DataReport:
     """The surveys of the tasks; those of the folder, where it has them of the same data."""
     tasks, backbone = tuple(tasks), experiment.backbone if tokenizer else None
+    report = DataReport(backbone, experiment.max_tokens, (), experiment.bos)
     stored = read_data_report(folder)
-    if stored and stored == DataReport(backbone, experiment.max_tokens, stored.tasks):
+    if stored and stored == replace(report, tasks=stored.tasks):
         known = {one.checksum: one for one in stored.tasks}
     else:
         known = {}
@@ -37,10 +40,11 @@ def check_data(
     for task in tasks:
         if task.checksum not in known:
             route = _route(experiment, model)
-            lengths = {} if tokenizer is None else _lengths(task, tokenizer, room_left, route)
+            options = {"room": room_left, "route": route, "bos": experiment.bos}
+            lengths = {} if tokenizer is None else _lengths(task, tokenizer, **options)
             known[task.checksum] = task_data_report(task, lengths)
         found.append(known[task.checksum])
-    return DataReport(backbone, experiment.max_tokens, tuple(found))
+    return replace(report, tasks=tuple(found))
 
 
 def _route(experiment: Experiment, model: Model) -> Route:
@@ -49,9 +53,9 @@ def _route(experiment: Experiment, model: Model) -> Route:
     return "head" if heads or model.ROUTE == "masked" else model.ROUTE
 
 
-def _lengths(task: Task, tokenizer: Tokenizer, room: int, route: Route) -> Mapping[str, Lengths]:
+def _lengths(task: Task, tokenizer: Tokenizer, room: int, **options: Any) -> Mapping[str, Lengths]:
     """Of each split; what fits leaves out the frame and the longest label, as `run_data` does."""
-    encoder = answer_kind(task).encoder(tokenizer, 0, room=room, too_long="cut", route=route)
+    encoder = answer_kind(task).encoder(tokenizer, 0, room=room, too_long="cut", **options)
     around = len(encoder.prefix_ids(())) + len(encoder.suffix_ids) + encoder.longest(())
     fill, parts = task.templates[0].fill, {**task.splits, **task.tests}
     return {

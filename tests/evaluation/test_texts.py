@@ -31,12 +31,14 @@ def writing(end: str, ending: tuple[int, ...] = ()) -> TextAnswerer:
     shown = grouped([({"text": "a"}, ["b"])])
     task = TextTask("t", (), (Template("{text}:"),), FreeText(end=end), shown, shown)
     tokenizer = films.tokenizer()
-    return TextAnswerer(task, tokenizer, ending or tuple(tokenizer.encode(end)))
+    return TextAnswerer(
+        task, tokenizer, ending or tuple(tokenizer.encode(end, add_special_tokens=False))
+    )
 
 
 def test_what_ends_a_text():
     eos = films.tokenizer().eos_token_id
-    [line] = films.tokenizer().encode("\n")
+    [line] = films.tokenizer().encode("\n", add_special_tokens=False)
     assert writing("\n")._ends == (line, eos)
     assert writing("", (eos,))._ends == (eos,)
     # No token of an ending of several ends a text alone.
@@ -56,4 +58,4 @@ def test_what_ends_a_text():
 )
 def test_what_is_read_of_it(end, written, read):
     one = writing(end, (1,) if not end else ())
-    assert one._decoded(np.array(one.tokenizer.encode(written))) == read
+    assert one._decoded(np.array(one.tokenizer.encode(written, add_special_tokens=False))) == read

@@ -157,7 +157,7 @@ OF_STAGE = {"merge": True, "template": 1, "task": "films", "regime": "3-shot", "
 OF_APPROACH = {"name": "LoRA 2", "template": 1, "demonstrations": 1, "draw": 1}
 OF_APPROACH |= {"normalisation": "bytes", "prior": "domain"}
 OF_EXPERIMENT = {"regimes": ("3-shot",), "max_dev": 4, "too_long": "cut", "precision": "bfloat16"}
-OF_EXPERIMENT |= {"max_tokens": 40}
+OF_EXPERIMENT |= {"max_tokens": 40, "bos": "never"}
 
 
 def test_no_field_is_forgotten_here():

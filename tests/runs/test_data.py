@@ -1,12 +1,21 @@
 """How much room the rows of a run have."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
 from research.experiments.plan import cells
+from research.runs.context import open_context
 from research.runs.data import room, run_data
+from research.runs.evaluate import RunEvaluator
+from research.runs.held_out_text import own_text
+from research.runs.result import make_record
+from research.runs.state import RunState
 from tests import films
+from tests.tiny import text_loss_of
 
 
 @pytest.mark.parametrize(
@@ -39,3 +48,26 @@ def test_rows_of_at_most_so_many_tokens(config: dict):
     assert longest(max_tokens=whole - 2, too_long="cut") == whole - 2
     with pytest.raises(InputError, match="too_long is 'error': .* longer than the"):
         longest(max_tokens=whole - 2)
+
+
+@pytest.mark.parametrize("bos, stands", [("tokenizer", True), ("never", False)])
+def test_the_record_says_whether_bos_stands(tiny: Path, config: dict, bos: str, stands: bool):
+    """The same for rows, demonstrations and plain text, whose loss is another."""
+    held_out = tiny / "plain.txt"
+    held_out.write_text("a warm film and a grim one " * 200)
+    experiment = Experiment.parse(config | {"bos": bos, "held_out": str(held_out)})
+    tasks = {task.name: task.load() for task in experiment.tasks}
+    context = open_context(experiment, tiny / bos)
+    run = next(cells(experiment, tasks, context.backbone.checksum)).search()[0]
+    evaluator = RunEvaluator(RunState(run, context))
+    prefix = [context.tokenizer.bos_token_id] * stands
+    assert evaluator.work.data.frame.prefix_ids.tolist() == prefix
+    record = make_record(run, evaluator.result())
+    assert record.notes.bos is stands and record.configuration.bos == bos
+    forgetting = evaluator.test_result().language_model
+    assert forgetting is not None
+    passages = [ids.tolist() for ids in own_text(context.held_out or [], 64 - stands).tokens]
+    before = np.asarray(context.backbone.params["embed/embedding"])[prefix]
+    model, params = context.backbone.model, context.backbone.params
+    expected = text_loss_of(model, params, passages, before)
+    assert forgetting["before"] == pytest.approx(expected, rel=1e-5)

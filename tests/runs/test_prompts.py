@@ -111,7 +111,10 @@ def lengths(work: RunState, by: str) -> list[float]:
         return [len(text) for text in WRITTEN]
     if by == "sum":
         return [1.0] * len(WRITTEN)
-    return [len(work.context.tokenizer(f" {text}\n")["input_ids"]) for text in WRITTEN]
+    return [
+        len(work.context.tokenizer(f" {text}\n", add_special_tokens=False)["input_ids"])
+        for text in WRITTEN
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from research.records.schema import RunRecord
 from research.records.store import RunStore
 from tests import checkpoints, films
+from tests.tasks.encoders import put_first
 
 SPECIAL = {"bos": "<s>", "eos": "</s>", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 
@@ -19,6 +20,8 @@ def write_tokenizer(folder: Path, **special: str) -> None:
     words += [word for group in films.WORDS.values() for word in group]
     backend = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    if "bos" in special:
+        put_first(backend, special["bos"])
     named = {f"{name}_token": token for name, token in special.items()}
     PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", **named).save_pretrained(
         folder

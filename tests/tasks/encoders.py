@@ -1,6 +1,14 @@
 """A tiny task, its tokenizers and its encoder."""
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
 
 from research.tasks.encoding.encoder import Encoder
@@ -16,15 +24,28 @@ TEMPLATE = Template("Review: {text}\nSentiment:")
 VERBALIZER = Verbalizer({"0": "negative", "1": "positive"})
 
 
-def byte_level(**special: str) -> PreTrainedTokenizerFast:
-    """A tiny tokenizer of the GPT-2 kind, which can write any text."""
+def byte_level(before_texts: bool = True, **special: str) -> PreTrainedTokenizerFast:
+    """A tiny tokenizer of the GPT-2 kind, which can write any text; it puts BOS before it, if any.
+
+    `before_texts` is False where it does not, though there is a BOS.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=275, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.add_special_tokens([*special.values()])
+    bos = special.get("bos_token")
+    if bos and before_texts:
+        put_first(tokenizer, bos)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+
+
+def put_first(tokenizer: Tokenizer, token: str) -> None:
+    """Lets the tokenizer put a special token before every text."""
+    ids = [(token, tokenizer.token_to_id(token))]
+    tokenizer.post_processor = processors.TemplateProcessing(f"{token} $A", special_tokens=ids)
 
 
 def space_first() -> PreTrainedTokenizerFast:

@@ -98,7 +98,7 @@ def test_labels_with_the_same_ids_are_refused():
 def test_too_long_rows_are_an_error_that_counts():
     rows = [example("xyz " * 20), example("good"), example("xyz " * 30)]
     made = encoder()
-    longest = len(TOKENIZER(TEMPLATE.fill(rows[2].fields))["input_ids"])
+    longest = len(TOKENIZER(TEMPLATE.fill(rows[2].fields), add_special_tokens=False)["input_ids"])
     limit = 60 - made.label_tokens()[1].max()
     message = f"2 of 3 prompts are longer than the {limit} tokens .* longest has {longest}; 'cut'"
     with pytest.raises(InputError, match=message):
@@ -142,7 +142,7 @@ def test_the_longest_column_is_cut_first():
 
 
 def test_a_template_that_cannot_fit_is_an_error():
-    size = len(TOKENIZER(TEMPLATE.fill({"text": ""}))["input_ids"])
+    size = len(TOKENIZER(TEMPLATE.fill({"text": ""}), add_special_tokens=False)["input_ids"])
     room = size + encoder().label_tokens()[1].max()
     with pytest.raises(
         InputError, match=f"it takes {size} tokens without any text, and {size} are"
@@ -267,3 +267,36 @@ def test_a_ready_prompt_stands_after_ids_of_each_row():
     with_ids = made.examples([example("good"), example("bad")], ids)
     plain = made.examples([example("good"), example("bad")])
     np.testing.assert_array_equal(with_ids.prompt_length - plain.prompt_length, list(map(len, ids)))
+
+
+@pytest.mark.parametrize("bos, stands", [("tokenizer", None), ("always", True), ("never", False)])
+@pytest.mark.parametrize("before_texts", [True, False])
+def test_bos_stands_where_the_tokenizer_puts_it_or_as_is_set(bos, stands, before_texts: bool):
+    """GPT-2, SmolLM2 and Pythia have a BOS, and their tokenizers never put it."""
+    tokenizer = byte_level(before_texts, bos_token="<s>")
+    made = encoder(tokenizer=tokenizer, bos=bos)
+    expected = [tokenizer.bos_token_id] if (before_texts if stands is None else stands) else []
+    assert made.prefix_ids(()) == expected
+    shots = made.prefix_ids([example("a good film")])
+    assert shots[: len(expected)] == expected and shots.count(tokenizer.bos_token_id) == len(
+        expected
+    )
+
+
+def test_bos_is_checked():
+    with pytest.raises(InputError, match="bos is 'yes': allowed are always, never, tokenizer"):
+        encoder(bos="yes").prefix_ids(())
+    with pytest.raises(InputError, match="tokenizer is .*: it has no bos token"):
+        encoder(tokenizer=byte_level(), bos="always").prefix_ids(())
+    with pytest.raises(InputError, match="bos is 'never': only decoders have a choice"):
+        encoder(tokenizer=byte_level(eos_token="</s>"), route="seq2seq", bos="never")
+
+
+@pytest.mark.parametrize(
+    "name, token", [("reviews-lm", None), ("tinystories-656k", "<|start_story|>")]
+)
+def test_real_tokenizers_are_followed(shared: Path, name: str, token: str | None):
+    tokenizer = AutoTokenizer.from_pretrained(shared / "models" / name)
+    ids = encoder(tokenizer=tokenizer).prefix_ids(())
+    assert tokenizer.convert_ids_to_tokens(ids) == ([] if token is None else [token])
+    assert ids == tokenizer("x")["input_ids"][: len(ids)]

@@ -9,6 +9,7 @@ from research.common.errors import InputError
 from research.common.paths import resolve_path
 from research.tasks.task import Task, text_key
 from research.tasks.world import RECIPES, WorldTask, task
+from research.tasks.world.packing import PLAIN
 
 CHECKSUMS = {
     "sentiment": "79f39bedc2546fdf",
@@ -72,14 +73,17 @@ def test_rows_are_short(tasks, name, split, tokenizer):
             template.fill(example.fields) + task.verbalizer.target(example.label)
             for example in task.splits[split]
         ]
-        lengths = [len(ids) for ids in tokenizer(rows)["input_ids"]]
+        lengths = [len(ids) for ids in tokenizer(rows, **PLAIN)["input_ids"]]
         assert max(lengths) <= most, rows[lengths.index(max(lengths))]
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_labels_are_short_and_distinct(tasks, name, tokenizer):
     task = tasks[name]
-    ids = [tuple(tokenizer(task.verbalizer.target(label))["input_ids"]) for label in task.labels]
+    ids = [
+        tuple(tokenizer(task.verbalizer.target(label), **PLAIN)["input_ids"])
+        for label in task.labels
+    ]
     assert len(set(ids)) == len(ids)
     assert max(map(len, ids)) <= 2  # with the end of the target
 

@@ -13,7 +13,7 @@ from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.models.backbone import load_backbone, load_tokenizer
 from research.tasks.world import VERSION
-from research.tasks.world.packing import document_rows, exercise_rows, token_stream
+from research.tasks.world.packing import PLAIN, document_rows, exercise_rows, token_stream
 
 FOLDER = Path(resolve_path("world-1m", "backbone"))
 BAND = 0.1  # nats between the README's held-out loss, of 128 rows, and that of 16 rows
@@ -56,22 +56,23 @@ def test_the_readme_counts_the_parameters(backbone):
 def test_special_tokens(tokenizer):
     ids = (tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id)
     assert ids == (0, 1, 2)
-    assert min(tokenizer("good")["input_ids"]) > 2  # none is added
+    ids = tokenizer("good")["input_ids"]
+    assert ids[0] == tokenizer.bos_token_id and min(ids[1:]) > 2  # as documents begin
 
 
 def test_digits_and_line_ends_stand_alone(tokenizer):
-    tokens = tokenizer.convert_ids_to_tokens(tokenizer("in 1984\n\nin\n")["input_ids"])
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer("in 1984\n\nin\n", **PLAIN)["input_ids"])
     assert tokens == ["in", "Ġ", "1", "9", "8", "4", "Ċ", "Ċ", "in", "Ċ"]
 
 
 @pytest.mark.parametrize("text", ["Zindle vorp!", "naïve café 東京 🙂", "  two\t\n"])
 def test_any_text_comes_back(tokenizer, text):
-    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    assert tokenizer.decode(tokenizer(text, **PLAIN)["input_ids"]) == text
 
 
 def test_prompt_and_target_are_tokenized_as_in_the_corpus(tokenizer):
-    apart = [tokenizer(text)["input_ids"] for text in ("Verdict:", " good\n")]
-    assert apart[0] + apart[1] == tokenizer("Verdict: good\n")["input_ids"]
+    apart = [tokenizer(text, **PLAIN)["input_ids"] for text in ("Verdict:", " good\n")]
+    assert apart[0] + apart[1] == tokenizer("Verdict: good\n", **PLAIN)["input_ids"]
 
 
 def test_the_held_out_loss_is_that_of_the_readme(backbone, tokenizer):

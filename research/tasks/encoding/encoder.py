@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_rows
-from research.tasks.encoding.special_tokens import Route, SpecialTokens, special_tokens
+from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, special_tokens
 from research.tasks.encoding.truncation import token_ids, truncate
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -41,6 +41,7 @@ class Encoder:
       too_long: "error" rejects prompts that do not fit, "cut" truncates them.
       separator: text after each demonstration.
       route: route to a label's score.
+      bos: whether BOS stands before a causal row.
     """
 
     tokenizer: Tokenizer
@@ -51,6 +52,7 @@ class Encoder:
     too_long: Literal["error", "cut"] = "error"
     separator: str = "\n"
     route: Route = "causal"
+    bos: Bos = "tokenizer"
 
     def __post_init__(self) -> None:
         if self.too_long not in ("error", "cut"):
@@ -75,7 +77,7 @@ class Encoder:
     @cached_property
     def special_tokens(self) -> SpecialTokens:
         """The special tokens around rows and targets."""
-        return special_tokens(self.route, self.tokenizer)
+        return special_tokens(self.route, self.tokenizer, self.bos)
 
     @cached_property
     def suffix_ids(self) -> list[int]:

@@ -1,12 +1,16 @@
 """Special tokens of each route to a label's score."""
 
 from dataclasses import dataclass
-from typing import Literal
+from itertools import takewhile
+from typing import Any, Literal, cast, get_args
 
-from research.common.errors import InputError
+from research.common.errors import InputError, choose_from
 from research.common.tokenizer import Tokenizer
 
 Route = Literal["causal", "seq2seq", "masked", "head"]
+
+# Whether BOS stands before a causal row: as the tokenizer does with a text, or set by the user.
+Bos = Literal["tokenizer", "always", "never"]
 
 
 @dataclass(frozen=True)
@@ -26,17 +30,19 @@ class SpecialTokens:
     mask: int
 
 
-def special_tokens(route: Route, tokenizer: Tokenizer) -> SpecialTokens:
-    """The special tokens of a route. Raises InputError for a tokenizer that lacks one.
+def special_tokens(route: Route, tokenizer: Tokenizer, bos: Bos = "tokenizer") -> SpecialTokens:
+    """The special tokens of a route.
 
-    causal: BOS, if the tokenizer has it, before the row. seq2seq: EOS after the prompt and after
-    the target. masked and head: CLS before and SEP after the prompt.
+    causal: before the row the ids that the tokenizer puts before a text, or as `bos` says.
+    seq2seq: EOS after the prompt and after the target. masked and head: CLS before and SEP after
+    the prompt. Raises InputError for a tokenizer that lacks one, and for `bos` on another route.
     """
+    if bos not in get_args(Bos):
+        raise InputError("bos", bos, choose_from(get_args(Bos), str(bos)))
     if route == "causal":
-        first = tokenizer.bos_token_id
-        return SpecialTokens(
-            prefix_ids=(first,) if isinstance(first, int) else (), suffix_ids=(), end=(), mask=0
-        )
+        return SpecialTokens(_causal_prefix(tokenizer, bos), suffix_ids=(), end=(), mask=0)
+    if bos != "tokenizer":
+        raise InputError("bos", bos, "only decoders have a choice; 'tokenizer' is expected")
     if route == "seq2seq":
         end = _id(tokenizer, "eos")
         return SpecialTokens(prefix_ids=(), suffix_ids=(end,), end=(end,), mask=0)
@@ -44,6 +50,16 @@ def special_tokens(route: Route, tokenizer: Tokenizer) -> SpecialTokens:
     return SpecialTokens(
         prefix_ids=(_id(tokenizer, "cls"),), suffix_ids=(_id(tokenizer, "sep"),), end=(), mask=mask
     )
+
+
+def _causal_prefix(tokenizer: Tokenizer, bos: Bos) -> tuple[int, ...]:
+    if bos == "never":
+        return ()
+    if bos == "always":
+        return (_id(tokenizer, "bos"),)
+    encoded = cast(Any, tokenizer("x", return_special_tokens_mask=True, verbose=False))
+    ids = zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)
+    return tuple(id for id, _ in takewhile(lambda pair: pair[1], ids))
 
 
 def _id(tokenizer: Tokenizer, name: str) -> int:

@@ -8,7 +8,7 @@ from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Normalisation
 from research.tasks.encoding.encoder import Encoder
-from research.tasks.encoding.special_tokens import Route
+from research.tasks.encoding.special_tokens import Bos, Route
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 
@@ -22,12 +22,14 @@ class Wording:
       verbalizer: one or several texts per label, in the order of the labels.
       end: text that ends a target.
       normalisation: divisor of a text's score.
+      bos: whether BOS stands before a causal row.
     """
 
     template: str
     verbalizer: Mapping[str, str | tuple[str, ...]]
     end: str = "\n"
     normalisation: Normalisation = "sum"
+    bos: Bos = "tokenizer"
 
     def __post_init__(self) -> None:
         Template(self.template)
@@ -51,6 +53,7 @@ class Wording:
             room=positions,
             too_long=too_long,
             route=route,
+            bos=self.bos,
         )
         frame = len(encoder.prefix_ids(())) + len(encoder.suffix_ids)
         return replace(encoder, room=positions - frame)

@@ -15,9 +15,10 @@ DOCUMENTS = 6000  # of the corpus; more of them change no merge worth having
 def train_tokenizer(seed: int, entries: int, context: int) -> "PreTrainedTokenizerFast":
     """A tokenizer with `entries` ids: <pad> 0, <s> 1, </s> 2; digits and line ends stand alone.
 
-    It adds no special token by itself. context: the model's positions, for the record.
+    It puts <s> before a text, as documents have it in pretraining. context: the model's positions,
+    for the record.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
@@ -36,6 +37,9 @@ def train_tokenizer(seed: int, entries: int, context: int) -> "PreTrainedTokeniz
         show_progress=False,  # pyright: ignore
     )
     tokenizer.train_from_iterator(islice(corpus(seed), DOCUMENTS), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(  # pyright: ignore
+        single=f"{BEGIN} $A", special_tokens=[(BEGIN, SPECIALS.index(BEGIN))]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=BEGIN,

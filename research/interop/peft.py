@@ -25,10 +25,10 @@ from research.methods import METHODS
 from research.methods.head import Head
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import backbone
-from research.methods.shared.prompt_file import CONFIG, WEIGHTS, check_finite
+from research.methods.shared.prompt_file import CONFIG, WEIGHTS
 from research.models.checkpoint.files import whole_folder
-from research.models.checkpoint.tensors import Tensor, tensors
-from research.models.checkpoint.weights import Problem, misfits, problem_summary
+from research.models.checkpoint.tensors import NotFinite, Tensor, tensors
+from research.models.checkpoint.weights import NOT_FINITE, Problem, misfits, problem_summary
 from research.models.model import Model
 
 # The modules that read and write adapters, by PEFT's `peft_type`; see `Method.peft_type`.
@@ -65,9 +65,7 @@ def load_adapter(
         origin = config.get("base_model_name_or_path")
         allowed = f"{error.allowed}; the adapter is for {origin!r}, the backbone is {name!r}"
         raise InputError(error.field, error.value, allowed) from error
-    arrays = {key: _read(tensor) for key, tensor in stored.items()}
-    for array in arrays.values():
-        check_finite(array, "adapter", folder)
+    arrays = _arrays(folder, stored)
     method, leaves = kind.read(config, arrays, model, shapes)
     methods: tuple[Method, ...] = (method, Head()) if classes else (method,)
     leaves |= head.read(arrays, model, classes, kind.PREFIX)
@@ -129,5 +127,15 @@ def _check(folder: Path, stored: Mapping[str, Tensor], wanted: Mapping[str, tupl
         raise InputError("adapter", str(folder), problem_summary(problems))
 
 
-def _read(tensor: Tensor) -> np.ndarray:
-    return tensor.read((slice(None),) * len(tensor.shape), np.float32)
+def _arrays(folder: Path, stored: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """The tensors as float32. Raises one InputError for all that have numbers not finite."""
+    arrays: dict[str, np.ndarray] = {}
+    problems: list[Problem] = []
+    for name, tensor in stored.items():
+        try:
+            arrays[name] = tensor.read((slice(None),) * len(tensor.shape), np.float32)
+        except NotFinite:
+            problems.append((NOT_FINITE, name))
+    if problems:
+        raise InputError("adapter", str(folder), problem_summary(problems))
+    return arrays

@@ -195,7 +195,7 @@ def test_a_projected_prefix_is_refused(made):
 def test_numbers_that_are_none_are_refused(made):
     folder, model, params, _ = made(SoftPrompt(2))
     write_tensors(folder, {"prompt_embeddings": np.full((2, 16), np.nan, np.float32)})
-    with pytest.raises(InputError, match="it has numbers that are not finite"):
+    with pytest.raises(InputError, match="1 with numbers that are not finite: prompt_embeddings"):
         load_adapter(folder, model, params)
 
 

@@ -123,6 +123,42 @@ def test_a_tied_head_may_stand_beside_or_instead_of_the_embedding_if_it_is_equal
     assert "of shape (2, 16) instead of (23, 16): lm_head.weight" in complaint(model, folder)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_tensors_with_numbers_that_are_not_finite_are_named(stored, value):
+    model, _, folder = stored()
+
+    def change(tensors):
+        for layer in (0, 1):
+            tensors[f"model.layers.{layer}.mlp.up_proj.weight"][5, 7] = value
+        tensors["model.norm.weight"][-1] = value
+
+    edit(folder, change)
+    told = complaint(model, folder)
+    assert "3 with numbers that are not finite: " in told
+    assert "model.norm.weight" in told and "model.layers.{0,1}.mlp.up_proj.weight" in told
+
+
+def test_a_number_that_the_type_cannot_hold_is_not_finite(stored):
+    model, _, folder = stored()
+    edit(folder, lambda tensors: tensors["model.norm.weight"].fill(1e5))
+    read(model, folder)
+    with pytest.raises(InputError, match="1 with numbers that are not finite: model.norm.weight"):
+        read(model, folder, np.float16)
+
+
+def test_a_tied_head_that_is_not_finite_is_named_for_that(stored):
+    model, _, folder = stored()
+
+    def change(tensors):
+        tensors["model.embed_tokens.weight"][0, 0] = np.nan
+        tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
+
+    edit(folder, change)
+    assert "1 with numbers that are not finite: model.embed_tokens.weight" in complaint(
+        model, folder
+    )
+
+
 def test_an_untied_head_must_be_there(stored):
     model, _, folder = stored(tied=False)
     edit(folder, lambda tensors: tensors.pop("lm_head.weight"))

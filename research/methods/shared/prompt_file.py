@@ -6,7 +6,7 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.common.json_io import read_json
-from research.models.checkpoint.tensors import tensors
+from research.models.checkpoint.tensors import NotFinite, tensors
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # The tensor with the prompt, as a sweep keeps it and as PEFT does.
@@ -54,14 +54,9 @@ def read_npy(file: Path, field: str) -> np.ndarray:
         raise InputError(field, str(file), "an array of numbers with two axes is expected")
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite then
         prompt = prompt.astype(np.float32)
-    check_finite(prompt, field, file)
+    if not np.isfinite(prompt).all():
+        raise InputError(field, str(file), "it has numbers that are not finite")
     return prompt
-
-
-def check_finite(array: np.ndarray, field: str, source: Path) -> None:
-    """Raises InputError for NaN and infinite numbers."""
-    if not np.isfinite(array).all():
-        raise InputError(field, str(source), "it has numbers that are not finite")
 
 
 def _read_tensor(file: Path, field: str) -> np.ndarray:
@@ -70,6 +65,7 @@ def _read_tensor(file: Path, field: str) -> np.ndarray:
     if len(named) != 1 or len(named[0].shape) != 2:
         allowed = f"one of the tensors {', '.join(NAMES)} is expected; it has {sorted(stored)}"
         raise InputError(field, str(file), allowed)
-    prompt = named[0].read((slice(None), slice(None)), np.float32)
-    check_finite(prompt, field, file)
-    return prompt
+    try:
+        return named[0].read((slice(None), slice(None)), np.float32)
+    except NotFinite as error:
+        raise InputError(field, str(file), f"{error} has numbers that are not finite") from error

@@ -16,6 +16,10 @@ ALIGNED = 64  # bytes; JAX uses an array with this alignment on CPU without a co
 Part = tuple[slice, ...]  # one slice without a step per axis
 
 
+class NotFinite(ValueError):
+    """The tensor of this name has numbers that are NaN or infinite."""
+
+
 class Tensor(NamedTuple):
     """A tensor in a file; its values are not in memory.
 
@@ -32,20 +36,26 @@ class Tensor(NamedTuple):
     kind: str
 
     def read(self, part: Part, dtype: Any, transposed: bool = False) -> np.ndarray:
-        """A part of the tensor, or of its transpose, as `dtype`; see `ALIGNED`."""
+        """A part of the tensor, or of its transpose, as `dtype`; see `ALIGNED`.
+
+        Raises NotFinite for numbers that are NaN or infinite, in the file or as `dtype`.
+        """
         wanted = part[::-1] if transposed else part
         sizes = [len(range(*cut.indices(n))) for cut, n in zip(wanted, self.shape, strict=True)]
         array = _empty(sizes[::-1] if transposed else sizes, np.dtype(dtype))
         rows_first = array.T if transposed else array
         for rows, block in self._blocks(wanted):
-            rows_first[rows] = block
+            with np.errstate(over="ignore"):  # what `dtype` cannot hold is infinite then
+                rows_first[rows] = block
+            if not np.isfinite(rows_first[rows]).all():
+                raise NotFinite(self.name)
         return array
 
     def equals(self, other: "Tensor") -> bool:
         """Whether two tensors of equal shape have equal values."""
         whole = (slice(None),) * len(self.shape)
         return all(
-            np.array_equal(block, other._stored((rows, *whole[1:])))
+            np.array_equal(block, other._stored((rows, *whole[1:])), equal_nan=True)
             for rows, block in self._blocks(whole)
         )
 

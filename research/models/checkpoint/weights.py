@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from research.common.errors import InputError
 from research.models.checkpoint.files import INDEX, SINGLE, weight_files
 from research.models.checkpoint.key_map import Key, KeyMap
-from research.models.checkpoint.tensors import Tensor, tensors
+from research.models.checkpoint.tensors import NotFinite, Tensor, tensors
 from research.runtime.devices import leaf_sharding
 
 Array = jax.Array | np.ndarray
@@ -24,6 +24,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 Problem = tuple[str, str]  # (description, name of the tensor)
 
 FLOATS = ("F32", "F16", "BF16")
+NOT_FINITE = "with numbers that are not finite"  # a problem
 
 
 def tensor_names(folder: Path, key_map: KeyMap) -> list[str]:
@@ -37,8 +38,9 @@ def read_weights(
     """The leaves named in `shapes`, as `dtype`, from a folder's safetensors file or shards.
 
     With a mesh, each device gets only its part of every leaf. Tensors are read one at a time.
-    Raises InputError for a file that cannot be read, and one InputError that lists every tensor
-    that is missing, surplus, of another shape or type than expected, or tied to an unequal one.
+    Raises InputError for a file that cannot be read, one InputError that lists every tensor that
+    is missing, surplus, of another shape or type than expected, or tied to an unequal one, and one
+    that lists every tensor with numbers that are not finite.
     """
     stored, problems = _checkpoint_tensors(folder, key_map)
     keys = [key_map.key(path) for path in shapes]
@@ -59,9 +61,15 @@ def read_weights(
         problems += [p for tensor in sources[key] for p in misfits(tensor, wanted)]
     if not problems:
         problems += [p for equals in sources.values() for p in _unequal(equals)]
+    leaves: Leaves = {}
+    for key, equals in () if problems else sources.items():
+        try:
+            leaves[key.leaf] = _leaf(equals[0], key, dtype, mesh)
+        except NotFinite as error:
+            problems.append((NOT_FINITE, str(error)))
     if problems:
         raise InputError("weights", str(folder), problem_summary(problems))
-    return {key.leaf: _leaf(equals[0], key, dtype, mesh) for key, equals in sources.items()}
+    return leaves
 
 
 def write_weights(file: Path, key_map: KeyMap, leaves: Mapping[str, Any], dtype: Any) -> None:

@@ -5,12 +5,24 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from research.common.errors import InputError
 
 
 def sha256(content: bytes) -> str:
     """The hexadecimal digest that the run record keeps of its predictions."""
     return hashlib.sha256(content).hexdigest()
+
+
+def arrays_digest(arrays: Mapping[str, Any], text: str = "") -> str:
+    """The digest of arrays, with their names, types and shapes, and of a text beside them."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"\n{name} {array.dtype} {np.shape(arrays[name])}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8))
+    return digest.hexdigest()
 
 
 def canonical(value: Any) -> str:

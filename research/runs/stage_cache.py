@@ -8,13 +8,10 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save
 
 from research.common.errors import InputError
-from research.common.files import write_atomically
+from research.runs.array_file import read_arrays, write_arrays
 from research.training.member import MemberProgress, Outcome
 
 
@@ -67,17 +64,15 @@ class StageCache:
     def read(self, id: str) -> Outcome:
         """Raises InputError for a damaged file."""
         try:
-            with safe_open(self._file(id), framework="numpy") as file:
-                progress = json.loads(file.metadata()["progress"])
-            return Outcome(dict(load_file(self._file(id))), MemberProgress(**progress))
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            arrays, metadata = read_arrays(self._file(id))
+            return Outcome({**arrays}, MemberProgress(**json.loads(metadata["progress"])))
+        except (KeyError, TypeError, ValueError) as error:
             allowed = f"the file is damaged ({error}); delete it and the stage is trained again"
             raise InputError("stage", str(self._file(id)), allowed) from error
 
     def write(self, id: str, outcome: Outcome) -> None:
-        arrays = {path: np.ascontiguousarray(leaf) for path, leaf in outcome.trained.items()}
-        metadata = {"progress": json.dumps(asdict(outcome.progress))}
-        write_atomically(self._file(id), save(arrays, metadata=metadata))
+        progress = json.dumps(asdict(outcome.progress))
+        write_arrays(self._file(id), outcome.trained, {"progress": progress})
 
     def _file(self, id: str) -> Path:
         return self.folder / f"{id}.safetensors"

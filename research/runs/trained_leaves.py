@@ -5,13 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save
-
 from research.common.errors import InputError
-from research.common.files import write_atomically
 from research.methods.method import Leaves
+from research.runs.array_file import read_arrays, write_arrays
 
 
 class FinalLeaves(NamedTuple):
@@ -43,26 +39,23 @@ class TrainedLeaves:
     def write(self, id: str, final: FinalLeaves, backbone: Leaves) -> None:
         """Stores the leaves of run `id`; those of the backbone are only named."""
         own = {p: leaf for p, leaf in final.leaves.items() if leaf is not backbone.get(p)}
-        arrays = {p: np.ascontiguousarray(leaf) for p, leaf in {**own, **final.changed}.items()}
         metadata = {
             "leaves": json.dumps(list(final.leaves)),
             "changed": json.dumps(list(final.changed)),
         }
-        write_atomically(self._file(id), save(arrays, metadata=metadata))
+        write_arrays(self._file(id), {**own, **final.changed}, metadata)
 
     def read(self, id: str, backbone: Leaves) -> FinalLeaves:
         """The leaves of run `id`. Raises InputError for a damaged file."""
         file = self._file(id)
         try:
-            with safe_open(file, framework="numpy") as opened:
-                metadata = opened.metadata()
-            arrays = load_file(file)
+            arrays, metadata = read_arrays(file)
             leaves = {
                 path: arrays[path] if path in arrays else backbone[path]
                 for path in json.loads(metadata["leaves"])
             }
             changed: Leaves = {path: arrays[path] for path in json.loads(metadata["changed"])}
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             allowed = f"the file is damaged ({error}); delete it and the run is trained again"
             raise InputError("run", str(file), allowed) from error
         return FinalLeaves(leaves, changed)

@@ -14,6 +14,7 @@ import jax
 from jax.sharding import SingleDeviceSharding
 
 from research.common.errors import InputError
+from research.common.hashing import arrays_digest, canonical
 
 if TYPE_CHECKING:
     from orbax.checkpoint import v1 as ocp
@@ -41,6 +42,7 @@ class Checkpoints:
         """Saves a tree of arrays and `progress`, plain data, as step `step`."""
         with self._checkpointer() as checkpointer:
             metadata = {"identity": self.identity, "progress": _finite(progress)}
+            metadata["digest"] = _digest(state, metadata["progress"])
             checkpointer.save(step, state, force=True, overwrite=True, custom_metadata=metadata)
         self.saved_at = time.monotonic()
 
@@ -62,7 +64,10 @@ class Checkpoints:
             abstract = jax.tree.map(
                 lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like
             )
-            return checkpointer.load(step, abstract), _infinite(metadata["progress"])
+            state = checkpointer.load(step, abstract)
+            if metadata["digest"] != _digest(state, metadata["progress"]):
+                raise ValueError("its numbers are not those that were saved")
+            return state, _infinite(metadata["progress"])
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
@@ -82,6 +87,13 @@ class Checkpoints:
         return ocp.training.Checkpointer(
             str(self.folder.absolute()), preservation_policy=newest, cleanup_tmp_directories=True
         )
+
+
+def _digest(state: Any, progress: Any) -> str:
+    """Of all arrays and of the plain data, so that a changed bit is noticed."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(state)
+    arrays = {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+    return arrays_digest(arrays, canonical(progress))
 
 
 _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}

@@ -137,3 +137,17 @@ def test_damaged_leaves_are_named(tmp_path: Path, content: bytes):
     (tmp_path / "abc.safetensors").write_bytes(content)
     with pytest.raises(InputError, match="run is .*abc.safetensors.*delete it"):
         TrainedLeaves(tmp_path).read("abc", {})
+
+
+def test_a_changed_bit_is_noticed(tmp_path: Path):
+    """Any bit of the arrays, and of the texts beside them."""
+    files, final = TrainedLeaves(tmp_path), FinalLeaves({"lora:/a": np.ones(2, np.float32)}, {})
+    files.write("abc", final, {})
+    file = tmp_path / "abc.safetensors"
+    whole = file.read_bytes()
+    for byte in (whole.index(b"lora:/a"), len(whole) - 5, len(whole) - 1):
+        for bit in range(8):
+            changed = bytes([whole[byte] ^ 1 << bit])
+            file.write_bytes(whole[:byte] + changed + whole[byte + 1 :])
+            with pytest.raises(InputError, match="run is .*abc.safetensors.*delete it"):
+                files.read("abc", {})

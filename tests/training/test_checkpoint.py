@@ -93,3 +93,36 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damaged):
         file.write_bytes(file.read_bytes()[:9])
     with pytest.raises(InputError, match="checkpoint is .*run': it is damaged; delete it"):
         Checkpoints(tmp_path / "run", IDENTITY).restore(tree(0))
+
+
+def test_a_changed_bit_is_noticed(tmp_path):
+    """Either nothing that is read changed, or the checkpoint is damaged: no other numbers."""
+    checkpoints = Checkpoints(tmp_path / "run", IDENTITY)
+    checkpoints.save(4, tree(7), PROGRESS)
+    saved = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(tree(7))]
+    draw, noticed = np.random.default_rng(0), 0
+    for file in sorted(path for path in (tmp_path / "run").rglob("*") if path.is_file()):
+        whole = file.read_bytes()
+        for byte in draw.integers(0, len(whole), 4) if whole else ():
+            changed = bytes([whole[byte] ^ 1 << int(draw.integers(8))])
+            file.write_bytes(whole[:byte] + changed + whole[byte + 1 :])
+            try:
+                state, progress = checkpoints.restore(tree(0))
+            except InputError as error:
+                assert "delete it" in str(error) or "another cohort" in str(error)
+                noticed += 1
+            else:
+                assert progress == PROGRESS
+                assert [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state)] == saved
+        file.write_bytes(whole)
+    assert noticed > 5
+
+
+def test_progress_is_under_the_digest(tmp_path):
+    Checkpoints(tmp_path / "run", IDENTITY).save(4, tree(7), PROGRESS)
+    [file] = [
+        f for f in (tmp_path / "run").rglob("*") if f.is_file() and b"running" in f.read_bytes()
+    ]
+    file.write_bytes(file.read_bytes().replace(b"0.30000000000000004", b"0.40000000000000004"))
+    with pytest.raises(InputError, match="it is damaged; delete it"):
+        Checkpoints(tmp_path / "run", IDENTITY).restore(tree(0))

@@ -24,8 +24,8 @@ from research.models.llama.variants import FAMILIES
 from research.runtime.devices import Devices
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts
 from research.training.fit import fit
-from research.training.loop import FitOptions
 from research.training.member import Outcome
+from research.training.options import FitOptions
 from research.training.step import Hyper
 
 CONFIG = dict(

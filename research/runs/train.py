@@ -19,8 +19,8 @@ from research.tasks.sampling import draw
 from research.training.batches import Shapes, Stream
 from research.training.checkpoint import Checkpoints
 from research.training.fit import fit
-from research.training.loop import FitOptions, Report
 from research.training.member import MemberProgress, Outcome
+from research.training.options import FitOptions, Report
 from research.training.parallel import step_on
 from research.training.step import Program
 

@@ -1,4 +1,4 @@
-"""The examples of a step: a function of (seed, step), so that a resumed run has the same."""
+"""The examples of a step, as a function of (seed, step), so that a resumed run has the same."""
 
 import functools
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 from research.tasks.sampling import order
 
-# Batches that exchange rows so that lengths are similar; more batches pad less and mix less.
+# Number of batches among which rows are sorted by length; more batches pad less and mix less.
 WINDOW = 8
 
 
@@ -17,9 +17,9 @@ class Stream(NamedTuple):
     """The source of a member's batches.
 
     Attributes:
-        seed: the seed of its order.
-        lengths: [I] tokens of its examples.
-        extents: [I] positions of its examples, see `research.evaluation.batch.extents`.
+        seed: the seed of the order of examples.
+        lengths: [I] tokens of the examples.
+        extents: [I] positions of the examples, see `research.evaluation.batch.extents`.
     """
 
     seed: int
@@ -29,11 +29,11 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True)
 class Shapes:
-    """The batch shapes of a whole cohort, wherever its members are trained.
+    """The batch shapes of a whole cohort, whose members may train in several processes.
 
     Attributes:
         targets: tokens of a target.
-        streams: the different streams of its members.
+        streams: the distinct streams of the members.
     """
 
     targets: int
@@ -41,7 +41,7 @@ class Shapes:
 
     @functools.cached_property
     def longest(self) -> int:
-        """Positions of the longest row of all."""
+        """Positions of the longest row of all members."""
         return max(int(stream.extents.max()) for stream in self.streams)
 
     def longest_at(self, size: int, step: int) -> int:
@@ -59,18 +59,18 @@ class Shapes:
 def batch_indices(lengths: np.ndarray, size: int, seed: int, step: int) -> np.ndarray:
     """Indices [size] of the examples of a step, from the lengths [I] of all examples.
 
-    A stream of reshuffled epochs is split into windows of a few batches; within a window, rows are
-    sorted by length, so that few FLOPs go into padding, and its batches have a random order.
+    A stream of reshuffled epochs is split into windows of a few batches. Within a window, rows are
+    sorted by length to reduce padding, and the batches are shuffled.
     """
     examples = len(lengths)
     batches = max(1, min(WINDOW, examples // size))
-    window, turn = divmod(step, batches)
+    window, index = divmod(step, batches)
     positions = np.arange(window * batches * size, (window + 1) * batches * size)
     epochs, within = np.divmod(positions, examples)
     orders = {epoch: _epoch(examples, seed, int(epoch)) for epoch in np.unique(epochs)}
-    stream = np.array([orders[epoch][index] for epoch, index in zip(epochs, within, strict=True)])
+    stream = np.array([orders[epoch][i] for epoch, i in zip(epochs, within, strict=True)])
     by_length = stream[np.argsort(lengths[stream], kind="stable")].reshape(batches, size)
-    return by_length[order(batches, seed, window, 1)[turn]]
+    return by_length[order(batches, seed, window, 1)[index]]
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,6 +1,6 @@
 """Checkpoints of a cohort with Orbax: trained leaves, optimizer state, step and random key.
 
-The backbone is an input: the metadata has its checksum, and it is never saved again.
+The backbone is not saved: the metadata has its checksum.
 """
 
 import math
@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 
 
 class Checkpoints:
-    """The newest checkpoint of one cohort in `folder`, written at most every `seconds`.
+    """The newest checkpoint of one cohort, written at most every `seconds`.
 
-    A save is complete or absent: a run killed while writing resumes from the one before.
+    A save is complete or absent: a run killed while writing resumes from the checkpoint before.
+
+    Args:
+        folder: of the checkpoints.
+        identity: plain data that must be equal when training resumes.
+        seconds: between two saves.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], seconds: float = 30.0):
@@ -31,7 +36,7 @@ class Checkpoints:
         self.saved_at = time.monotonic()
 
     def of_part(self, begin: int, size: int) -> "Checkpoints":
-        """The checkpoints of `size` members, from number `begin` on."""
+        """The checkpoints of `size` members from index `begin` on."""
         return Checkpoints(self.folder / f"part_{begin}_{size}", self.identity, self.seconds)
 
     def due(self) -> bool:
@@ -39,7 +44,7 @@ class Checkpoints:
         return time.monotonic() - self.saved_at >= self.seconds
 
     def save(self, step: int, state: Any, progress: Any) -> None:
-        """Saves a tree of arrays and `progress`, plain data, as step `step`."""
+        """Saves a tree of arrays and plain data `progress` as step `step`."""
         with self._checkpointer() as checkpointer:
             metadata = {"identity": self.identity, "progress": _finite(progress)}
             metadata["digest"] = _digest(state, metadata["progress"])
@@ -47,7 +52,7 @@ class Checkpoints:
         self.saved_at = time.monotonic()
 
     def restore(self, like: Any) -> tuple[Any, Any] | None:
-        """(state, progress) as last saved, shaped like `like`; None if nothing was saved.
+        """(state, progress) of the last save, with the shapes of `like`; None without a save.
 
         Raises InputError if the checkpoint is of another cohort, or damaged.
         """
@@ -71,7 +76,7 @@ class Checkpoints:
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        """Raises Orbax's errors about broken files as InputError."""
+        """Raises Orbax's errors for broken files as InputError."""
         try:
             yield
         except InputError:
@@ -100,7 +105,7 @@ _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 def _finite(tree: Any) -> Any:
-    """JSON has no infinities: they become the strings of `_NUMBERS`."""
+    """The tree with infinities and NaN, which JSON lacks, as the strings of `_NUMBERS`."""
     return jax.tree.map(
         lambda x: str(x) if isinstance(x, float) and not math.isfinite(x) else x, tree
     )

@@ -43,16 +43,19 @@ class Cohort(Protocol):
         ...
 
     def calls(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> list[Call]:
-        """The step of one member with such rows, where it can be compiled ahead."""
+        """The call of one member's step, to compile it ahead; empty where that is not possible."""
         ...
 
     def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]:
-        """FLOPs and memory of one member's step with such rows."""
+        """FLOPs and memory of one member's step on these rows."""
         ...
 
 
 class OneByOne:
-    """The host calls the shared executable for each member in turn: bit-equal to single runs."""
+    """The host calls the shared executable for one member after another.
+
+    Bit-equal to single runs.
+    """
 
     shared_width = False
 
@@ -84,14 +87,14 @@ class OneByOne:
         return [self.step.call(self.members[0], self.frozen[0], rows, frame, hyper)]
 
     def compiled(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> Any:
-        """The executable of a member's step, None where it is not the plain one."""
+        """The executable of a member's step; None on several devices or with micro-batches."""
         step, accumulate = self.step, self.program.schedule.accumulate
         if not isinstance(step, MeshStep) or step.mesh.size > 1 or accumulate > 1:
             return None
         return step.compiled(self.members[0], self.frozen[0], rows, frame, hyper)
 
     def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]:
-        """Cost of one member's step, from the executable in use where that is the plain one."""
+        """Cost of one member's step, from the executable in use where `compiled` has it."""
         compiled = self.compiled(rows, frame, hyper)
         if compiled is not None:
             return compiled_cost(compiled)
@@ -100,9 +103,10 @@ class OneByOne:
 
 
 class Together:
-    """Members are vmapped over the frozen leaves they share, and spread over the devices.
+    """Members are vmapped over their shared frozen leaves and distributed over the devices.
 
-    Equal to single runs to rounding (1e-5 after one step). No communication between devices.
+    Equal to single runs up to rounding (1e-5 after one step). Without communication between
+    devices.
     """
 
     shared_width = True
@@ -135,7 +139,7 @@ class Together:
         return [jax.tree.map(lambda x, i=i: x[i], self.stacked) for i in range(self.count)]
 
     def calls(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> list[Call]:
-        return []  # one process has all members, so none compiles beside it
+        return []  # one process has all members, so there is no other worker to compile
 
     def compiled(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> Any:
         """The executable of all members' step."""
@@ -144,7 +148,7 @@ class Together:
         return self.step.compiled(self.stacked, self.frozen, *batch)
 
     def cost(self, rows: Rows, frame: PromptFrame, hyper: Hyper) -> dict[str, float | None]:
-        """Cost of one member's step, which is compiled alone for it."""
+        """Cost of one member's step, compiled separately."""
         state = jax.tree.map(lambda x: x[0], self.stacked)
         return cost_alone(self.program, state, self.leaves, rows, frame, hyper)
 
@@ -152,14 +156,14 @@ class Together:
         self, rows: Sequence[Rows], frames: Sequence[PromptFrame], hypers: Sequence[Hyper]
     ) -> tuple[Any, Any, Any]:
         """The arguments of all members, stacked and placed on the devices."""
-        stacked = (_stack(rows), _stack(_alike(frames)), _stack(hypers))
+        stacked = (_stack(rows), _stack(_padded(frames)), _stack(hypers))
         return jax.device_put(stacked, self.by_member)
 
 
 def cohort_on(
     program: Program, devices: Devices, states: list[TrainState], frozen: list[Leaves]
 ) -> Cohort:
-    """The cohort of members at `states`, each with its frozen leaves, for `devices`."""
+    """The cohort of members with these states and frozen leaves on `devices`."""
     kind = Together if devices.vmapped() else OneByOne
     return kind(program, devices, states, frozen)
 
@@ -168,8 +172,8 @@ def cohort_on(
 def mapped_step(
     program: Program, by_member: NamedSharding, shared: tuple[tuple[str, bool], ...]
 ) -> Executable:
-    """The step over members, one object for all cohorts, so that nothing compiles twice."""
-    axes = (0, {path: None if is_so else 0 for path, is_so in shared}, 0, 0, 0)
+    """The vmapped step, one object for all cohorts, so that nothing compiles twice."""
+    axes = (0, {path: None if is_shared else 0 for path, is_shared in shared}, 0, 0, 0)
     mapped = jax.vmap(partial(train_step, program), in_axes=axes)
     return Executable(jax.jit(mapped, donate_argnums=0, out_shardings=by_member))
 
@@ -180,14 +184,14 @@ def _alone(program: Program) -> Executable:
 
 
 def cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
-    """Cost of a step without micro-batches: XLA counts a loop's body once."""
+    """Cost of a step without micro-batches, since XLA counts a loop's body only once."""
     whole = replace(program, schedule=replace(program.schedule, accumulate=1))
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), args)
     return compiled_cost(_alone(whole).compiled(*shapes))
 
 
-def _alike(frames: Sequence[PromptFrame]) -> list[PromptFrame]:
-    """The frames, with their prefixes padded to the longest."""
+def _padded(frames: Sequence[PromptFrame]) -> list[PromptFrame]:
+    """The frames with their prefixes padded to one length."""
     size = max(len(frame.prefix_ids) for frame in frames)
     padded = [np.pad(frame.prefix_ids, (0, size - len(frame.prefix_ids))) for frame in frames]
     return [f._replace(prefix_ids=ids) for f, ids in zip(frames, padded, strict=True)]

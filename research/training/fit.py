@@ -1,10 +1,11 @@
-"""Trains the members of a cohort, as many at once as fit in memory."""
+"""Trains the members of a cohort, as many at a time as fit in memory."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from research.training.loop import FitOptions, TrainingLoop
+from research.training.loop import TrainingLoop
 from research.training.member import Member, MemberProgress, Outcome, shapes_of
+from research.training.options import FitOptions
 from research.training.parts import fitting, split_members
 from research.training.step import Program
 
@@ -12,15 +13,15 @@ from research.training.step import Program
 def fit(program: Program, members: Sequence[Member], options: FitOptions) -> list[Outcome]:
     """Trains all members to the end of the schedule or until dev stops improving.
 
-    Where not all of them fit in device memory, they are trained in parts, one after the other.
-    Training resumes from the checkpoints to the same bits. A member whose loss, in training or on
-    dev, is not finite stops with status `diverged` and keeps the best state it had.
+    Members that do not fit in device memory together are trained in parts, one part after another.
+    Training resumed from a checkpoint is bit-identical. A member whose training or dev loss is not
+    finite stops with status `diverged` and keeps its best state so far.
     """
     shapes = options.shapes or shapes_of(members, options.answerer)
     outcomes: list[Outcome] = []
 
     def report(step: int, progress: Sequence[MemberProgress]) -> None:
-        """Reports all members: those of earlier parts, of this one, and of later ones."""
+        """Reports all members, those of earlier and later parts included."""
         earlier = [outcome.progress for outcome in outcomes]
         later = len(members) - len(earlier) - len(progress)
         options.report(step, [*earlier, *progress, *(MemberProgress() for _ in range(later))])

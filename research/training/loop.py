@@ -4,21 +4,20 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from research.evaluation.answer_kinds.kind import Answerer, Answers
+from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.batch import EncodedPrompts, Rows, batch_rows, bucket, extents
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.method import Leaves
 from research.methods.shared.leaves import mask, split
-from research.runtime.devices import Devices
 from research.runtime.executable import Call, compile_seconds
 from research.tasks.encoding.encoded import Encoded
-from research.training.batches import Shapes, batch_indices
+from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
 from research.training.cohort import Cohort, cohort_on
 from research.training.member import (
@@ -29,38 +28,12 @@ from research.training.member import (
     shapes_of,
     width_of,
 )
+from research.training.options import FitOptions
 from research.training.step import Program, init_state
-
-Report = Callable[[int, Sequence[MemberProgress]], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class FitOptions:
-    """How members are trained, apart from the program.
-
-    Attributes:
-        devices: the devices to train and evaluate on.
-        answerer: answers dev, and gives the width of targets.
-        metric: the dev metric that chooses the best state.
-        checkpoints: where training is saved and resumed from; None for nowhere.
-        report: called with the step and the progress of all members after the first step and after
-            each evaluation.
-        shapes: the batch shapes of the members' whole cohort; None if these are all of it.
-        compile_ahead: called with the steps of all widths up to the first evaluation, before the
-            first step; None for no call.
-    """
-
-    devices: Devices
-    answerer: Answerer
-    metric: str
-    checkpoints: Checkpoints | None = None
-    report: Report = lambda step, progress: None
-    shapes: Shapes | None = None
-    compile_ahead: Callable[[Sequence[Call]], None] | None = None
 
 
 class TrainingLoop:
-    """Training of members that advance together, and the best leaves and progress of each."""
+    """Trains members that advance together; it holds each member's best leaves and progress."""
 
     def __init__(self, program: Program, members: Sequence[Member], options: FitOptions):
         self.program, self.members, self.options = program, members, options
@@ -83,7 +56,7 @@ class TrainingLoop:
         )
 
     def run(self) -> list[Outcome]:
-        """Trains to the end of the schedule, or from the last checkpoint on, see `fit`."""
+        """Trains to the end of the schedule, from the last checkpoint if any; see `fit`."""
         options = self.options
         self.restore(options.checkpoints)
         if options.compile_ahead is not None:
@@ -96,7 +69,7 @@ class TrainingLoop:
             if self.step % self.program.schedule.eval_every == 0 or self.last:
                 self.evaluate()
                 options.report(self.step, self.progress)
-            # After the evaluation of this step, which a resumed run would not repeat.
+            # After this step's evaluation, since a resumed run does not repeat it.
             if options.checkpoints is not None and options.checkpoints.due():
                 self.save(options.checkpoints)
         return [
@@ -132,10 +105,10 @@ class TrainingLoop:
             if running:
                 progress.steps = self.step
                 progress.step_seconds.append(seconds)
-        self._note_cost(self.step - 1)
+        self._record_cost(self.step - 1)
 
     def calls(self) -> list[Call]:
-        """The steps of each width up to the first evaluation, in the whole cohort."""
+        """Calls of the step for each batch width of the cohort up to the first evaluation."""
         schedule, first = self.program.schedule, self.members[0]
         steps = range(min(schedule.steps, schedule.eval_every))
         longest = {n for step in steps for n in self.shapes.each_at(schedule.batch_size, step)}
@@ -143,8 +116,8 @@ class TrainingLoop:
         batches = [batch_like(self.program, first, widest[n], self.shapes) for n in sorted(widest)]
         return [call for b in batches for call in self.cohort.calls(b, first.frame, first.hyper)]
 
-    def _note_cost(self, step: int) -> None:
-        """Records the cost of the widest step so far of any member of the cohort."""
+    def _record_cost(self, step: int) -> None:
+        """Records the cost of the cohort's widest step so far."""
         size, first = self.program.schedule.batch_size, self.members[0]
         if self.widest >= width_of(self.shapes.longest, first.frame):
             return
@@ -170,8 +143,8 @@ class TrainingLoop:
         ]
 
     def evaluate(self) -> None:
-        """Evaluates active members on dev, and keeps leaves that are the best so far."""
-        # In order, so that a member's sum does not depend on the number of members.
+        """Evaluates active members on dev and keeps each member's best leaves."""
+        # Summed in order, so that a member's sum does not depend on the number of members.
         losses = functools.reduce(np.add, self.losses) / len(self.losses)
         self.losses = []
         states = self.cohort.states()
@@ -181,7 +154,7 @@ class TrainingLoop:
             if not math.isfinite(losses[i]):
                 progress.status = "diverged"
                 continue
-            # Off the training mesh, so that the scorer always gets the same kind of array.
+            # Copied off the training mesh, so that the scorer always gets the same kind of array.
             trained = jax.tree.map(np.array, states[i].trained)
             begun = time.perf_counter() - compile_seconds()
             dev = self._score(member, {**self.frozen[i], **jax.device_put(trained)}, member.dev)
@@ -191,7 +164,7 @@ class TrainingLoop:
                 progress.status = "diverged"
                 continue
             progress.history.append([self.step, float(losses[i]), score, loss])
-            if progress.gained(self.step, score, loss, self.program.schedule.patience):
+            if progress.record_dev(self.step, score, loss, self.program.schedule.patience):
                 self.best[i] = trained
 
     def _score(self, member: Member, leaves: Leaves, encoded: Encoded) -> Answers:

@@ -25,7 +25,7 @@ class Member:
         train: the training examples.
         dev: the dev examples.
         frame: the ids around every row.
-        training: how many of `hyper.methods`, the last ones, are trained.
+        training: number of methods that train, the last ones of `hyper.methods`.
     """
 
     seed: int
@@ -39,13 +39,13 @@ class Member:
 
 @dataclass
 class MemberProgress:
-    """The progress of a member in plain numbers, which a checkpoint stores.
+    """The progress of a member as plain numbers, stored in checkpoints.
 
     Attributes:
         steps: steps done.
         best_step: the step with the best dev score.
         best_score: the best dev score.
-        best_loss: its dev loss, which breaks ties.
+        best_loss: the dev loss at that step, which breaks ties.
         without_gain: evaluations since the best one.
         status: "running", "stopped" or "diverged".
         history: (step, train loss, dev score, dev loss) of each evaluation.
@@ -67,8 +67,8 @@ class MemberProgress:
     shape: list[int] = field(default_factory=list)
     evaluation_seconds: float = 0.0
 
-    def gained(self, step: int, score: float, loss: float, patience: int) -> bool:
-        """Records a dev evaluation; True if it is the best so far."""
+    def record_dev(self, step: int, score: float, loss: float, patience: int) -> bool:
+        """Records a dev evaluation. Returns whether it is the best so far."""
         better = (score, -loss) > (self.best_score, -self.best_loss)
         if better:
             self.best_step, self.best_score, self.best_loss = step, score, loss
@@ -80,14 +80,19 @@ class MemberProgress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trained member: its trained leaves at the best dev score, and its progress."""
+    """The outcome of a member's training.
+
+    Attributes:
+        trained: the trained leaves at the best dev score.
+        progress: the member's progress.
+    """
 
     trained: Leaves
     progress: MemberProgress
 
 
 def shapes_of(members: Sequence[Member], answerer: Answerer) -> Shapes:
-    """Batch shapes of members; those who share a compiled step share its shapes."""
+    """The batch shapes of members that share a compiled step."""
     targets = max(answerer.target_width(member.train) for member in members)
     return Shapes(
         targets, [Stream(m.seed, m.train.length, extents(m.train, m.frame)) for m in members]
@@ -95,11 +100,11 @@ def shapes_of(members: Sequence[Member], answerer: Answerer) -> Shapes:
 
 
 def width_of(longest: int, frame: PromptFrame) -> int:
-    """Tokens of a batch's rows without the suffix, if the longest row has `longest` positions."""
+    """Tokens of a batch's rows without the suffix, for a longest row of `longest` positions."""
     return bucket(longest) - len(frame.suffix_ids)
 
 
 def batch_like(program: Program, member: Member, longest: int, shapes: Shapes) -> Rows:
-    """The first example repeated, as a batch whose longest row has `longest` positions."""
+    """A batch of the first example repeated, padded as for a longest row of `longest` positions."""
     size, width = program.schedule.batch_size, width_of(longest, member.frame)
     return batch_rows(member.train, np.zeros(size, int), size, width, shapes.targets)

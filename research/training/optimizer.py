@@ -32,23 +32,23 @@ class RateOf:
 class Schedule:
     """Optimizer and schedule of one stage; all static, so that a change compiles a new step.
 
-    Raises InputError for values out of range.
-
     Attributes:
-        steps: optimizer steps.
-        batch_size: rows of a step.
-        accumulate: micro-batches of a step, whose gradients are added.
+        steps: number of optimizer steps.
+        batch_size: rows per step.
+        accumulate: micro-batches per step, whose gradients are summed.
         optimizer: AdamW or Adafactor.
-        warmup: share of the steps over which the learning rate rises from 0.
-        decay: its course afterwards, towards 0 at the step after the last.
-        clip: largest global norm of the gradient; None for no clipping.
+        warmup: share of the steps over which the learning rate rises linearly from 0.
+        decay: decay of the learning rate after warmup, to 0 at the step after the last.
+        clip: maximum global norm of the gradient; None for no clipping.
         eval_every: steps between evaluations on dev.
         patience: evaluations without improvement until training stops.
-        rates: learning-rate multipliers by pattern; the first that matches a leaf counts.
-        label_smoothing: share of each target that is spread over all tokens, or classes.
+        rates: learning-rate multipliers by pattern; the first pattern that matches a leaf counts.
+        label_smoothing: share of each target that is spread over all tokens or classes.
         parameter_scale: for Adafactor, whether updates are scaled by the leaf's own RMS.
         factored: for Adafactor, whether the second moments of large matrices are factored.
-        dropout: rate of the backbone's own dropout, for families that have it here (T5).
+        dropout: rate of the backbone's own dropout, for families that implement it (T5).
+
+    Raises InputError for values out of range.
     """
 
     steps: int = 100
@@ -84,27 +84,27 @@ class Schedule:
 
 
 def learning_rate_at(schedule: Schedule, peak: ArrayLike, step: ArrayLike) -> jax.Array:
-    """`peak` times the unit schedule at `step` [] (0-based), so the peak may be traced."""
-    rising = max(1, round(schedule.warmup * schedule.steps))
-    falling = schedule.steps - rising + 1
-    unit = {
+    """The learning rate at `step` [] (from 0): `peak`, which may be traced, times the schedule."""
+    warmup_steps = max(1, round(schedule.warmup * schedule.steps))
+    decay_steps = schedule.steps - warmup_steps + 1
+    decay = {
         "constant": optax.constant_schedule(1.0),
-        "linear": optax.linear_schedule(1.0, 0.0, falling),
-        "cosine": optax.cosine_decay_schedule(1.0, falling),
+        "linear": optax.linear_schedule(1.0, 0.0, decay_steps),
+        "cosine": optax.cosine_decay_schedule(1.0, decay_steps),
     }[schedule.decay]
-    ramp = jnp.minimum(1.0, (step + 1) / rising)
-    return jnp.asarray(peak) * ramp * unit(jnp.maximum(step + 1 - rising, 0))
+    warmup = jnp.minimum(1.0, (step + 1) / warmup_steps)
+    return jnp.asarray(peak) * warmup * decay(jnp.maximum(step + 1 - warmup_steps, 0))
 
 
 def optimizer(
     schedule: Schedule, learning_rate: ArrayLike, weight_decay: ArrayLike
 ) -> optax.GradientTransformation:
-    """The transformation at one learning rate; its state holds no hyper-parameters.
+    """The gradient transformation at one learning rate; its state holds no hyper-parameters.
 
     AdamW: Loshchilov & Hutter 2019 (arXiv 1711.05101), b1 0.9, b2 0.999, eps 1e-8. Adafactor:
     Shazeer & Stern 2018 (arXiv 1804.04235), factored second moments, no momentum, updates clipped
-    at RMS 1 and scaled by the leaf's own RMS. Decay applies to leaves of two or more axes, times
-    the learning rate.
+    at RMS 1 and scaled by the leaf's own RMS. Weight decay applies to leaves of two or more axes,
+    times the learning rate.
     """
     scale = optax.scale_by_param_block_rms() if schedule.parameter_scale else optax.identity()
     direction = {
@@ -125,9 +125,9 @@ def optimizer(
 def rate_factors(
     schedule: Schedule, methods: Iterable[Method], trained: Iterable[str]
 ) -> dict[str, ArrayLike]:
-    """Learning-rate multipliers of the leaves that have one, by path.
+    """Learning-rate multipliers by path, of the leaves that have one.
 
-    The multiplier of the schedule and that of the method that added the leaf are multiplied.
+    A leaf's multiplier is the product of the schedule's and that of the method that added the leaf.
     Raises InputError for a pattern of the schedule that matches no trained leaf.
     """
     paths = list(trained)

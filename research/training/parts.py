@@ -1,4 +1,4 @@
-"""How many members of a cohort fit in device memory at once."""
+"""Splits a cohort into parts that fit in device memory."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +13,8 @@ from research.training.cohort import cost_alone
 from research.training.member import Member, batch_like
 from research.training.step import Program, init_state
 
-FREE = 0.9  # vmapping 2 to 8 members takes up to 10 % more memory than as many single runs
+# Vmapping 2 to 8 members takes up to 10 % more memory than as many single runs.
+USABLE_SHARE = 0.9
 
 
 def fitting(
@@ -21,10 +22,10 @@ def fitting(
 ) -> int | None:
     """Number of members that fit in device memory, from the memory of one member's widest step.
 
-    None means any number, as where the host calls one member after the other.
+    None for any number, if members are trained one after another or the memory is unknown.
     """
-    room = device_memory()
-    if room is None or not devices.vmapped() or len(members) == 1:
+    memory = device_memory()
+    if memory is None or not devices.vmapped() or len(members) == 1:
         return None
     first = members[0]
     trained, frozen = split(
@@ -32,22 +33,27 @@ def fitting(
     )
     state = jax.eval_shape(partial(init_state, program), jax.random.PRNGKey(0), trained)
     batch = batch_like(program, first, shapes.longest, shapes)
-    taken = peak_bytes(cost_alone(program, state, frozen, batch, first.frame, first.hyper))
-    if taken is None:
+    peak = peak_bytes(cost_alone(program, state, frozen, batch, first.frame, first.hyper))
+    if peak is None:
         return None
     shared = sum(
         leaf.nbytes
         for path, leaf in frozen.items()
         if all(other.leaves[path] is leaf for other in members)
     )
-    return max(1, int((FREE * room - shared) // (taken - shared)))
+    return max(1, int((USABLE_SHARE * memory - shared) // (peak - shared)))
 
 
 def split_members(members: int, most: int | None, devices: int) -> list[int]:
-    """Sizes of parts, in order.
+    """Sizes of the parts, in order.
 
-    A part whose size is a multiple of `devices` is spread over them; any other part is
-    whole on each.
+    A part whose size is a multiple of `devices` is distributed over them; any other part is
+    computed whole on each.
+
+    Args:
+        members: number of members.
+        most: maximum number of members on one device; None for no limit.
+        devices: number of devices.
     """
     if most is None or members <= most:
         return [members]

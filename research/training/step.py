@@ -19,10 +19,13 @@ from research.training.optimizer import Schedule, learning_rate_at, optimizer, r
 
 
 class TrainState(NamedTuple):
-    """What training changes, and all of it.
+    """Everything that a step changes.
 
-    step: [] int32 steps done. key: the run's random key. trained: the leaves the mask lets
-    through, float32. optimizer: optax's state for them.
+    Attributes:
+        step: [] int32 number of steps done.
+        key: the run's random key.
+        trained: the trained leaves, float32.
+        optimizer: optax's state of the trained leaves.
     """
 
     step: jax.Array
@@ -32,7 +35,13 @@ class TrainState(NamedTuple):
 
 
 class Hyper(NamedTuple):
-    """Traced hyper-parameters: runs that differ only here and in seed share one compiled step."""
+    """Traced hyper-parameters: runs that differ only in these and in seed share a compiled step.
+
+    Attributes:
+        methods: the methods at work; those that train are last.
+        learning_rate: peak of the learning rate.
+        weight_decay: decoupled weight decay, times the learning rate.
+    """
 
     methods: tuple[Method, ...]
     learning_rate: ArrayLike
@@ -40,11 +49,11 @@ class Hyper(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """What a step reports.
+    """Metrics of one step.
 
     Attributes:
-        loss: mean negative log-probability of a target token, in nats, labels smoothed where the
-            schedule says so; penalties of methods are left out, so that it compares with dev's.
+        loss: mean negative log-probability of a target token in nats, with the schedule's label
+            smoothing, without penalties of methods, to be comparable with the loss on dev.
         tokens: number of target tokens.
     """
 
@@ -54,9 +63,15 @@ class Metrics(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """What is compiled in: the model, the schedule, the compute precision, and whether activations
-    are computed again for the gradients (see `layers_again`). Raises InputError for dropout in a
-    model that has none.
+    """The static part of a step, which is compiled in.
+
+    Attributes:
+        model: the backbone.
+        schedule: optimizer and schedule.
+        dtype: compute precision.
+        remat: whether activations are recomputed for the gradients, see `layers_again`.
+
+    Raises InputError for dropout in a model that does not implement it.
     """
 
     model: Model
@@ -66,12 +81,12 @@ class Program:
 
     def __post_init__(self) -> None:
         if self.schedule.dropout and not self.model.DROPS:
-            allowed = "the backbone's family has no dropout of its own here; T5 has"
+            allowed = "this model family has no dropout here; T5 has"
             raise InputError("schedule.dropout", self.schedule.dropout, allowed)
 
 
 def init_state(program: Program, key: jax.Array, trained: Leaves) -> TrainState:
-    """State before the first step; trained leaves are copied into float32."""
+    """The state before the first step; trained leaves are copied to float32."""
     trained = {path: jnp.array(leaf, jnp.float32) for path, leaf in trained.items()}
     zero = jnp.zeros(())
     return TrainState(
@@ -93,9 +108,18 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
     """One optimizer step on the token-weighted mean loss of `rows`.
 
-    With `axis` (pmap), `rows` are this device's share and sums run over all devices. The loss is
-    a token sum over a token count, and a row's random key depends on its place in the whole
-    batch, so jit, a mesh and pmap agree to rounding. Penalties of methods are added to that mean.
+    The loss is a token sum divided by a token count, and a row's random key depends on its index in
+    the whole batch, so jit, a mesh and pmap agree up to rounding. Penalties of methods are added to
+    that mean.
+
+    Args:
+        program: the static part.
+        state: the state before the step.
+        frozen: the leaves that do not train.
+        rows: the batch; with `axis` this device's part of it.
+        frame: the ids around every row.
+        hyper: methods and hyper-parameters.
+        axis: name of the pmap axis over which sums run; None for no pmap.
     """
     key = jax.random.fold_in(state.key, state.step)
     parts = _micro_batches(rows, program.schedule.accumulate)
@@ -137,7 +161,7 @@ def train_step(
 def _with_penalties(
     methods: tuple[Method, ...], trained: Leaves, frozen: Leaves, grads: Leaves
 ) -> Leaves:
-    """Gradients of the mean loss and of what methods add to it; as they are where none adds any."""
+    """`grads` plus the gradients of the methods' penalties; unchanged if no method has one."""
     penalized = [method for method in methods if type(method).penalty is not Method.penalty]
     if not penalized:
         return grads
@@ -151,7 +175,7 @@ def _with_penalties(
 
 
 def _micro_batches(rows: Rows, parts: int) -> Rows:
-    """Rows [B, ...] as [parts, B / parts, ...]; strided, so that sharded rows need not move."""
+    """Rows [B, ...] as [parts, B / parts, ...]; strided, so that sharded rows are not moved."""
     return jax.tree.map(
         lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), rows
     )

@@ -135,7 +135,7 @@ def test_reports_after_the_first_step_and_each_evaluation():
 def test_ties_are_broken_by_lower_loss():
     progress = MemberProgress()
     dev = [(0.5, 1.0), (0.5, 1.0), (0.5, 0.9), (0.5, 0.95), (0.6, 7.0)]
-    better = [progress.gained(step, *at, patience=9) for step, at in enumerate(dev)]
+    better = [progress.record_dev(step, *at, patience=9) for step, at in enumerate(dev)]
     assert better == [True, False, True, False, True]
     assert (progress.best_step, progress.best_score, progress.best_loss) == (4, 0.6, 7.0)
 
@@ -144,7 +144,7 @@ def test_patience_counts_evaluations_since_the_best():
     progress = MemberProgress()
     for step, score in enumerate([0.5, 0.4, 0.6, 0.6, 0.1]):
         assert progress.status == "running"
-        progress.gained(step, score, 1.0, patience=2)
+        progress.record_dev(step, score, 1.0, patience=2)
     assert (progress.status, progress.best_step, progress.without_gain) == ("stopped", 2, 2)
 
 

@@ -50,7 +50,7 @@ def test_as_many_are_at_once_as_there_is_memory_for(members, at_once, monkeypatc
     shared = sum(leaf.nbytes for leaf in frozen.values())
     assert taken > shared > 0
     for count in (0.5, 1.5, 2.5, 7.5):
-        room = (shared + count * (taken - shared)) / parts.FREE
+        room = (shared + count * (taken - shared)) / parts.USABLE_SHARE
         monkeypatch.setattr(parts, "device_memory", lambda room=room: int(room))
         assert fitting(PROGRAM, VMAP, members, shapes) == max(1, int(count))
         assert fitting(PROGRAM, ONE, members, shapes) is None

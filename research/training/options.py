@@ -1,0 +1,38 @@
+"""Options of training, apart from the compiled program."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from research.evaluation.answer_kinds.kind import Answerer
+from research.runtime.devices import Devices
+from research.runtime.executable import Call
+from research.training.batches import Shapes
+from research.training.checkpoint import Checkpoints
+from research.training.member import MemberProgress
+
+Report = Callable[[int, Sequence[MemberProgress]], None]  # of a step and all members' progress
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Options of `fit`.
+
+    Attributes:
+        devices: the devices to train and evaluate on.
+        answerer: answers dev, and gives the width of targets.
+        metric: the dev metric that chooses the best state.
+        checkpoints: the checkpoints to write and to resume from; None for none.
+        report: called with the step and the progress of all members after the first step and after
+            each evaluation.
+        shapes: the batch shapes of the members' whole cohort; None if these members are all of it.
+        compile_ahead: called before the first step with the calls of the step for each batch width
+            up to the first evaluation; None for no call.
+    """
+
+    devices: Devices
+    answerer: Answerer
+    metric: str
+    checkpoints: Checkpoints | None = None
+    report: Report = lambda step, progress: None
+    shapes: Shapes | None = None
+    compile_ahead: Callable[[Sequence[Call]], None] | None = None

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from research.common.errors import InputError
-from research.studies.speed import head_to_head, startup
-from research.studies.speed.cases import Case, StartupCase
+from research.studies.speed import head_to_head, measure, startup
+from research.studies.speed.case import Case, StartupCase
 from research.studies.speed.worker import Measurement
 from scripts import benchmark
 
@@ -94,15 +94,15 @@ def measured(monkeypatch, tmp_path):
         return {"name": case.name, "ours_ms": 2.0, "flops": 4e6}
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(benchmark, "CASES", tuple(Case(n, None, CASE.write) for n in "ab"))
-    monkeypatch.setattr(benchmark, "WHOLE_PROCESS_CASES", ())
-    monkeypatch.setattr(benchmark, "STARTUP_CASES", (ONE,))
-    monkeypatch.setattr(benchmark, "_measure_head_to_head", made)
-    monkeypatch.setattr(benchmark, "_measure_startup", made)
-    monkeypatch.setattr(benchmark, "machine", dict)
-    monkeypatch.setattr(benchmark, "rate", lambda **settings: 1e9)
+    monkeypatch.setattr(measure, "CASES", tuple(Case(n, None, CASE.write) for n in "ab"))
+    monkeypatch.setattr(measure, "WHOLE_PROCESS_CASES", ())
+    monkeypatch.setattr(measure, "STARTUP_CASES", (ONE,))
+    monkeypatch.setattr(measure, "_measure_head_to_head", made)
+    monkeypatch.setattr(measure, "_measure_startup", made)
+    monkeypatch.setattr(measure, "machine", dict)
+    monkeypatch.setattr(measure, "rate", lambda **settings: 1e9)
     monkeypatch.setattr("research.studies.speed.table.speed_markdown", str)
-    monkeypatch.setattr(benchmark.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(measure.util, "find_spec", lambda name: name)
     return done
 
 

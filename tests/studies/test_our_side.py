@@ -11,7 +11,8 @@ from research.interop.peft import load_adapter
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone
 from research.studies.speed import shapes
-from research.studies.speed.cases import CASES, LORA, OURS, PEFT, PREFIX, random_case
+from research.studies.speed.case import OURS, PEFT
+from research.studies.speed.cases import CASES, LORA, PREFIX, random_case
 from research.studies.speed.inputs import adapter_folders, read_batches
 from research.studies.speed.our_inputs import CaseInputs
 from research.studies.speed.our_side import WORKS

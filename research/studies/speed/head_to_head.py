@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from research.studies.speed.cases import OURS, Case
+from research.studies.speed.case import OURS, Case
 from research.studies.speed.worker import Measurement
 
 # Largest relative difference of the losses: the two sides sum in different orders.

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from research.studies.speed.cases import StartupCase
+from research.studies.speed.case import StartupCase
 from research.studies.speed.whole_process import ROOT, script
 
 FIRST_STEP = "first step after"  # what scripts/train.py prints

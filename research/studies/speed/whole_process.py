@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from research.experiments.experiment import Experiment
 from research.studies.speed import real_inputs
-from research.studies.speed.cases import PEFT, WholeProcessCase
+from research.studies.speed.case import PEFT, WholeProcessCase
 from research.studies.speed.head_to_head import Side
 
 ROOT = Path(__file__).parents[3]

@@ -8,6 +8,11 @@ skips the cases that are already measured. The benchmark takes about half an hou
 nothing else should run at the same time. Computations are float32 on a CPU, bfloat16 on a GPU.
 """
 
+from research.common.interrupts import end_on_interrupt
+
+if __name__ == "__main__":
+    end_on_interrupt()  # while the rest is imported
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

@@ -10,22 +10,28 @@ a folder as PEFT writes it, or a soft prompt [P, D] in a .npy file. --merge writ
 with its tokenizer; it is needed where leaves of the backbone trained, as in full fine-tuning.
 """
 
+from research.common.interrupts import end_on_interrupt
+
+if __name__ == "__main__":
+    end_on_interrupt()  # while the rest is imported
+
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from research.common.errors import InputError, exit_on_input_error
 from research.common.paths import resolve_path
-from research.interop.peft import save_adapter
-from research.methods.method import Leaves, Method
-from research.methods.shared.merging import merged
-from research.models.backbone import DTYPES, Backbone, load_backbone, load_tokenizer, save_backbone
-from research.models.bert.model import EncoderModel
-from research.models.model import Model
 from research.runtime.process import prepare
-from research.serving.adapter_sources import from_adapter, from_run, record_of
 
-Source = tuple[Backbone, tuple[Method, ...], Leaves]
+if TYPE_CHECKING:  # --help needs no JAX
+    from research.methods.method import Leaves, Method
+    from research.models.backbone import Backbone
+    from research.models.model import Model
+
+    Source = tuple[Backbone, tuple[Method, ...], Leaves]
+
+DTYPES = ("float32", "float16", "bfloat16")  # of `research.models.backbone`
 
 
 @exit_on_input_error
@@ -43,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--merge", action="store_true", help="write the whole model")
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of a whole model")
     options = parser.parse_args(argv)
+    from research.interop.peft import save_adapter
+    from research.models.backbone import load_tokenizer, save_backbone
+
     backbone, methods, leaves = _source(options)
     if not options.merge and any(":" not in path for path in leaves):
         raise InputError("--merge", False, "it is needed: leaves of the backbone itself trained")
@@ -55,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _source(options: argparse.Namespace) -> Source:
+def _source(options: argparse.Namespace) -> "Source":
     pairs = {(options.results, options.run): run, (options.backbone, options.adapter): adapter}
     complete = [(pair, read) for pair, read in pairs.items() if all(pair)]
     if len(complete) != 1 or any(any(pair) != all(pair) for pair in pairs):
@@ -65,24 +74,35 @@ def _source(options: argparse.Namespace) -> Source:
     return read(*pair)
 
 
-def adapter(name: str, file: str) -> Source:
+def adapter(name: str, file: str) -> "Source":
     """The backbone of this name, and the methods and leaves of an adapter for it."""
+    from research.models.backbone import load_backbone
+    from research.serving.adapter_sources import from_adapter
+
     backbone = load_backbone(resolve_path(name, "--backbone"))
     return backbone, *from_adapter(file, backbone)
 
 
-def run(folder: str, id: str) -> Source:
+def run(folder: str, id: str) -> "Source":
     """The backbone of a run, its methods, and the leaves that it trained."""
+    from research.models.backbone import load_backbone
+    from research.serving.adapter_sources import from_run, record_of
+
     _, reference = record_of(folder, id)
     backbone = load_backbone(resolve_path(reference.name, "backbone"))
     return backbone, *from_run(folder, id, backbone)
 
 
-def merge(backbone: Backbone, methods: tuple[Method, ...], leaves: Leaves) -> tuple[Model, Leaves]:
+def merge(
+    backbone: "Backbone", methods: "tuple[Method, ...]", leaves: "Leaves"
+) -> "tuple[Model, Leaves]":
     """(model, its leaves with the adapter merged). Raises InputError for methods that cannot merge.
 
     An encoder with a classification head loses its masked-LM head.
     """
+    from research.methods.shared.merging import merged
+    from research.models.bert.model import EncoderModel
+
     model, params = backbone.model, merged(methods, {**backbone.params, **leaves})
     if isinstance(model, EncoderModel) and "head:/bias" in params:
         model = model.with_classes(len(params["head:/bias"]))

@@ -22,23 +22,25 @@ reported before any answer, with standard input, which may be endless, after the
 rows before it. With --batch_size 1 every row is answered at once.
 """
 
+from research.common.interrupts import end_on_interrupt
+
+if __name__ == "__main__":
+    end_on_interrupt()  # while the rest is imported
+
 import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jax.numpy as jnp
-
-from research.common.config import build
 from research.common.errors import LARGEST, InputError, check_whole, exit_on_input_error
 from research.common.json_io import parse_json, read_json
 from research.common.paths import resolve_path
-from research.models.backbone import load_backbone, load_tokenizer
-from research.runtime.devices import Devices
 from research.runtime.process import prepare
-from research.serving.adapter_spec import AdapterSpec
-from research.serving.service import Request, Service
+
+if TYPE_CHECKING:  # --help needs no JAX
+    from research.serving.service import Request, Service
 
 
 @exit_on_input_error
@@ -64,7 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _service(options: argparse.Namespace) -> Service:
+def _service(options: argparse.Namespace) -> "Service":
+    import jax.numpy as jnp
+
+    from research.common.config import build
+    from research.models.backbone import load_backbone, load_tokenizer
+    from research.runtime.devices import Devices
+    from research.serving.adapter_spec import AdapterSpec
+    from research.serving.service import Service
+
     check_whole("--batch_size", options.batch_size, most=LARGEST)
     listed = read_json(options.adapters)
     if not listed:
@@ -90,7 +100,7 @@ def _service(options: argparse.Namespace) -> Service:
     )
 
 
-def read_requests(lines: Iterable[bytes], service: Service) -> Iterator[Request]:
+def read_requests(lines: Iterable[bytes], service: "Service") -> Iterator["Request"]:
     """The requests in JSON lines. Raises InputError with the number of the first invalid line."""
     for number, line in enumerate(lines, start=1):
         try:

@@ -11,6 +11,11 @@ python scripts/report.py results/quickstart --price_per_hour 2.5 --price_per_exa
 Prices are kept in the folder, in prices.json: from then on the cost store says what rows cost.
 """
 
+from research.common.interrupts import end_on_interrupt
+
+if __name__ == "__main__":
+    end_on_interrupt()  # while the rest is imported
+
 import argparse
 import sys
 from pathlib import Path

@@ -3,6 +3,11 @@
 python scripts/scale.py --out results/scale
 """
 
+from research.common.interrupts import end_on_interrupt
+
+if __name__ == "__main__":
+    end_on_interrupt()  # while the rest is imported
+
 import argparse
 import json
 import os
@@ -10,9 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from research.common.errors import exit_on_input_error
 from research.runtime.process import prepare
 
 
+@exit_on_input_error
 def main(arguments: list[str] | None = None) -> int:
     """Writes scale.json and scale.md; takes about five minutes on two cores, and 4 GB."""
     prepare()

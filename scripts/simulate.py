@@ -1,4 +1,4 @@
-"""How often the statistics of the tables are right, on simulated answers whose truth is known.
+"""Simulates how often the statistics of the tables are right, on answers whose truth is known.
 
 python scripts/simulate.py
 
@@ -6,12 +6,19 @@ Writes simulated.json and simulated.md into results/statistics/: the same number
 about five minutes on one core.
 """
 
+from research.common.interrupts import end_on_interrupt
+
+if __name__ == "__main__":
+    end_on_interrupt()  # while the rest is imported
+
+import argparse
 import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from research.common.errors import exit_on_input_error
 from research.common.files import write_atomically
 from research.runtime.process import prepare
 from research.studies.coverage.report import ORDINARY, Found, report
@@ -26,9 +33,14 @@ TABLE = 4  # columns of a table
 DRAWS, FEWER, COLUMNS, OTHERS = 6000, 2000, 1000, 500
 
 
-def main() -> int:
+@exit_on_input_error
+def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code 0."""
     prepare()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.parse_args(arguments)
     found = {"intervals": list(intervals()), "columns": list(simulated_columns())}
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_atomically(FOLDER / "simulated.json", _json(found).encode())

@@ -5,13 +5,20 @@ table. Every field of the config is a flag, such as `--config.seeds=3`. `--plan`
 prints the number of runs, their trained parameters and the estimated time.
 """
 
+from research.common.interrupts import end_on_interrupt
+
+if __name__ == "__main__":
+    end_on_interrupt()  # while the rest is imported
+
 from absl import app, flags, logging
 from rich.console import Console
 
+import research.common.flags
 from research.common.errors import exit_on_input_error
 from research.common.flags import read_config, read_flags, results_folder
 from research.runtime.process import prepare
 
+flags.adopt_module_key_flags(research.common.flags)  # --help shows them too
 PLAN = flags.DEFINE_bool("plan", False, "Print the planned runs without running them.")
 
 

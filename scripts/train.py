@@ -10,14 +10,21 @@ sweep would write; a later sweep does not train the run again. `--task`, `--regi
 
 import time
 
+from research.common.interrupts import end_on_interrupt
+
+if __name__ == "__main__":
+    end_on_interrupt()  # while the rest is imported
+
 BEGUN = time.perf_counter()  # before imports, which are the most of a start
 
 from absl import app, flags, logging  # noqa: E402
 
+import research.common.flags  # noqa: E402
 from research.common.errors import exit_on_input_error  # noqa: E402
 from research.common.flags import read_config, read_flags, results_folder  # noqa: E402
 from research.runtime.process import prepare  # noqa: E402
 
+flags.adopt_module_key_flags(research.common.flags)  # --help shows them too
 APPROACH = flags.DEFINE_string("approach", None, "A row of the experiment.")
 TASK = flags.DEFINE_string("task", None, "A task by name; default: the first.")
 REGIME = flags.DEFINE_string("regime", None, "Such as 16-shot or 500; default: the first.")

@@ -163,7 +163,7 @@ def check_script(
         if command.page.endswith(".md"):
             needs_hub = fetches(experiment) and "--plan" not in arguments
             assert command.needs_hub == needs_hub
-    elif script in ("simulate", "pretrain"):  # without arguments; required flags of absl
+    elif script == "pretrain":  # required flags of absl
         source = (ROOT / f"scripts/{script}.py").read_text(encoding="utf-8")
         flags = [word.removeprefix("--") for word in arguments if word.startswith("--")]
         assert all(f'("{flag}",' in source for flag in flags)

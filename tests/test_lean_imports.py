@@ -4,14 +4,16 @@ import os
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import research
+from research.common import flags
 
 HEAVY = ("jax", "transformers", "flax", "datasets", "sklearn")
 LEAN = ("common", "stats", "tasks", "records")
-SCRIPTS = ("report", "scale", "sweep", "train")
+SCRIPTS = sorted(file.stem for file in Path(research.__path__[0]).parent.glob("scripts/*.py"))
 
 
 def loaded_by(code: str) -> str:
@@ -46,6 +48,15 @@ else:
 def test_help_is_lean(script):
     file = f"{research.__path__[0]}/../scripts/{script}.py"
     assert loaded_by(HELP.format(script=file)) == ""
+
+
+@pytest.mark.parametrize("script", ["sweep", "train"])
+def test_help_shows_the_flags_of_other_modules(script):
+    command = [sys.executable, f"{research.__path__[0]}/../scripts/{script}.py", "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, env=os.environ).stdout
+    names = [flag.name for flag in (flags.CONFIG, flags.RESULTS, *flags.SETTINGS)]
+    shown = text.replace("[no]", "")
+    assert [name for name in names if f"  --{name}:" not in shown] == []
 
 
 def test_a_heavy_import_is_seen():

@@ -1,4 +1,4 @@
-"""The one error a user can cause: a sentence with the field, the value and what is allowed."""
+"""The error that a user can cause: one sentence with the field, the value and what is allowed."""
 
 import difflib
 import functools
@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
-MOST = 10**9  # of what is counted
-LARGEST = 10**6  # of what is a size of arrays
+from research.common.interrupts import raise_on_interrupt
+
+MOST = 10**9  # largest count
+LARGEST = 10**6  # largest size of an array's axis
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,11 +28,11 @@ class InputError(ValueError):
         self.field, self.value, self.allowed = field, value, allowed
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[str, object, str]]:
-        """So that it travels from one process to another."""
+        """Makes it picklable, for worker processes."""
         return InputError, (self.field, self.value, self.allowed)
 
     def within(self, outer: str) -> "InputError":
-        """The same error, its field named from further outside: `outer.field`."""
+        """The same error with the field `outer.field`."""
         return InputError(f"{outer}.{self.field}", self.value, self.allowed)
 
 
@@ -41,33 +43,36 @@ def check_whole(field: str, value: int, least: int = 1, most: int = MOST) -> Non
         raise InputError(field, value, f"a whole number from {least}{upper} is expected")
 
 
-def choose_from(options: Iterable[str], given: str) -> str:
-    """The phrase `allowed are a, b, c`, led by the nearest name if one is near."""
+def choose_from(options: Iterable[str], name: str) -> str:
+    """The phrase `allowed are a, b, c`, after a suggestion if an option is close to `name`."""
     options = sorted(options)
-    near = difflib.get_close_matches(str(given), options, n=1)
+    near = difflib.get_close_matches(str(name), options, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}allowed are {', '.join(options) or 'none'}"
 
 
 def exit_on_input_error(main: Callable[P, R]) -> Callable[P, R]:
-    """Makes a script's main print what its user can mend as one line, and exit with code 2: an
-    `InputError`, a file that the system refuses, memory that is full.
+    """Wraps the main function of a script so that errors of the user are one line and exit code 2.
 
-    Exits without a word, as other programs do, where nobody reads its output any more (code 141)
-    and where the user stops it (130).
+    These are an `InputError`, a file that the system refuses, and full memory. The script exits
+    without a message, as other programs do, if its output is no longer read (code 141) or if the
+    user interrupts it (130).
     """
 
     @functools.wraps(main)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
+            raise_on_interrupt()
             return main(*args, **kwargs)
         except BrokenPipeError:
-            # What is still to be flushed at the end goes nowhere.
+            # Discards what is flushed at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(141) from None
         except KeyboardInterrupt:
             raise SystemExit(130) from None
         except Exception as error:
+            if isinstance(error, ImportError) and _interrupted(error):
+                raise SystemExit(130) from None
             mistake = _mistake(error)
             if mistake is None:
                 raise
@@ -77,8 +82,15 @@ def exit_on_input_error(main: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an error was raised because of Ctrl-C, as by a package that was being imported."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _mistake(error: Exception) -> InputError | None:
-    """What an error says about the user's input or machine; None for one that is ours."""
+    """The error of the user's input or machine that an error stands for; None for a bug of ours."""
     if isinstance(error, InputError):
         return error
     if isinstance(error, OSError) and error.strerror:

@@ -1,7 +1,7 @@
-"""What scripts on an experiment share on their command lines: its config and its results folder.
+"""Command-line flags of an experiment: its config, its results folder, and general settings.
 
-Every field of the config is a flag as well, such as `--config.seeds=3`; what any experiment may be
-asked for beside it has a flag of its own.
+Every field of the config is a flag too, such as `--config.seeds=3`. `SETTINGS` are valid for every
+experiment, also if its config leaves them out.
 """
 
 from pathlib import Path
@@ -12,12 +12,18 @@ from ml_collections import config_flags
 
 from research.common.errors import InputError, exit_on_input_error
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.", lock_config=True)
-BESIDE = (
+CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    None,
+    "Config file of the experiment, such as configs/quickstart.py. Each of its fields is a flag, "
+    "such as --config.seeds=3.",
+    lock_config=True,
+)
+SETTINGS = (
     flags.DEFINE_bool("tensorboard", None, "Write metrics for TensorBoard as well."),
-    flags.DEFINE_bool("keep_trained", None, "Keep what the runs that see test have trained."),
-    flags.DEFINE_integer("workers", None, "How many cells run at the same time."),
-    flags.DEFINE_string("held_out", None, "Text on which to see what training forgets, or world."),
+    flags.DEFINE_bool("keep_trained", None, "Keep the trained leaves of runs evaluated on test."),
+    flags.DEFINE_integer("workers", None, "Number of worker processes."),
+    flags.DEFINE_string("held_out", None, "Text file to measure forgetting on, or world."),
     flags.DEFINE_integer("crossed_seeds", None, "Seeds of each source of variance, an odd number."),
 )
 RESULTS = flags.DEFINE_string("results", None, "Results folder; default: results/<name>.")
@@ -25,15 +31,16 @@ RESULTS = flags.DEFINE_string("results", None, "Results folder; default: results
 
 @exit_on_input_error
 def read_flags(argv: list[str]) -> list[str]:
-    """Parses the command line; returns what is no flag.
+    """Parses the command line; returns the arguments that are not flags: the program's name.
 
-    Raises InputError for a flag or a field of the config that is unknown or of the wrong type.
+    Raises InputError for an argument that is not a flag, and for a flag or a field of the config
+    that is unknown or of the wrong type.
     """
     try:
         rest = flags.FLAGS(argv)
         if CONFIG.value is None:
             raise InputError("--config", None, "a file such as configs/quickstart.py is expected")
-        CONFIG.value.to_dict()  # a file that could not be loaded says so only here
+        CONFIG.value.to_dict()  # raises the error of a file that could not be loaded
     except (flags.Error, AttributeError, KeyError, OSError) as error:
         while error.args and isinstance(error.args[0], Exception):
             error = error.args[0]
@@ -45,11 +52,11 @@ def read_flags(argv: list[str]) -> list[str]:
 
 
 def read_config() -> dict[str, Any]:
-    """The plain data of the config, with what flags of their own say of it."""
-    own = {flag.name: flag.value for flag in BESIDE if flag.value is not None}
-    return CONFIG.value.to_dict() | own
+    """The config as plain data, with the values of the flags in `SETTINGS`."""
+    settings = {flag.name: flag.value for flag in SETTINGS if flag.value is not None}
+    return CONFIG.value.to_dict() | settings
 
 
 def results_folder(name: str) -> Path:
-    """Where the results of the experiment of this name go."""
+    """The results folder of the experiment with this name."""
     return Path(RESULTS.value or f"results/{name}")

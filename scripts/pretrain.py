@@ -11,6 +11,7 @@ if __name__ == "__main__":
     end_on_interrupt()  # while the rest is imported
 
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags, logging
 from rich.console import Console
@@ -48,8 +49,8 @@ def main(argv: list[str]) -> None:
     folder = Path(OUT.value)
     if folder.exists() and any(folder.iterdir()):
         raise InputError("out", OUT.value, "the folder is not empty; name a new one")
-    settings = PretrainingSettings(**{flag.name: flag.value for flag in SETTINGS})
-    make_checkpoint(settings, folder, _command(), Console())
+    values: dict[str, Any] = {flag.name: flag.value for flag in SETTINGS}
+    make_checkpoint(PretrainingSettings(**values), folder, _command(), Console())
 
 
 def _command() -> str:

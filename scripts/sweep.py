@@ -48,8 +48,8 @@ def main(argv: list[str]) -> None:
     prices = experiment.prices
     sweep(experiment, folder, Console())
     write_prices(folder, prices)
-    for layout in write_tables(folder):
-        show(layout, Console())
+    for table in write_tables(folder):
+        show(table, Console())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
 from research.common.interrupts import raise_on_interrupt
+from research.common.printable import printable
 
 MOST = 10**9  # largest count
 LARGEST = 10**6  # largest size of an array's axis
@@ -76,7 +77,7 @@ def exit_on_input_error(main: Callable[P, R]) -> Callable[P, R]:
             mistake = _mistake(error)
             if mistake is None:
                 raise
-            print(f"error: {mistake}", file=sys.stderr)
+            print(printable(f"error: {mistake}"), file=sys.stderr)
             raise SystemExit(2) from error
 
     return guarded

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.common.config import build, resolved
+from research.common.errors import InputError
 from research.common.files import write_atomically
+from research.common.hashing import record_checksum
 from research.common.json_io import read_json
 from research.tasks.data_checks import TaskDataReport, report_summary, warnings
 
@@ -32,17 +34,27 @@ class DataReport:
 def read_data_report(folder: Path) -> DataReport | None:
     """The report of a results folder; None where it has none.
 
-    Raises InputError for a damaged file.
+    Raises InputError for a damaged file, and for one that was changed.
     """
     file = folder / FILE
     if not file.is_file():
         return None
-    return build(DataReport, read_json(file), str(file))
+    content = read_json(file)
+    if not isinstance(content, dict):
+        raise InputError(str(file), content, "a data report is a JSON object")
+    checksum = content.pop("checksum", None)
+    report = build(DataReport, content, str(file))
+    if checksum != record_checksum(content):
+        allowed = "the content was changed; the next sweep makes the report again if it is deleted"
+        raise InputError(f"{file}: checksum", checksum, allowed)
+    return report
 
 
 def write_data_report(folder: Path, report: DataReport) -> None:
-    """Writes data.json atomically."""
-    text = json.dumps(resolved(report), indent=1, ensure_ascii=False)
+    """Writes data.json atomically, with a checksum of its content."""
+    content = resolved(report)
+    content["checksum"] = record_checksum(content)
+    text = json.dumps(content, indent=1, ensure_ascii=False)
     write_atomically(folder / FILE, f"{text}\n".encode())
 
 

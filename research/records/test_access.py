@@ -133,6 +133,11 @@ class TestAccessLog:
         tests = {task.checksum: task_checksum(examples_to_json(task.test)) for task in tasks}
         self._add(accesses_of(records, tests))
 
+    def missing(self, records: Iterable[RunRecord]) -> list[TestAccess]:
+        """The test evaluations of these records that the log does not have."""
+        logged = {access.identity for access in self.all()}
+        return [a for a in accesses_of(records, {}) if a.identity not in logged]
+
     def _add(self, accesses: Iterable[TestAccess]) -> None:
         with self._lock:
             stored = self._identities

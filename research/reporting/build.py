@@ -1,31 +1,37 @@
-"""The tables of a results folder as files.
+"""Builds, writes and checks the table files of a results folder.
 
-table.md, table.tex and table.csv; costs.md and costs.tex; criteria.md and criteria.tex; data.md
-where there is a data.json; tuning.md and tuning.tex where a search on dev is finished; prompts.md
-and prompts.tex where prompts were searched; data_efficiency.md and data_efficiency.tex where a task
-has several numbers of examples; seeds.md and seeds.tex where there are crossed seeds; page.html,
-with all of them and figures.
+Always: table.md, table.tex, table.csv, costs.md, costs.tex, criteria.md, criteria.tex and
+page.html, which holds all tables and figures. Also, each with .md and .tex:
 
-They are built from the runs, data.json and prices.json alone; equal inputs give equal bytes.
+- data.md: if there is a data.json;
+- tuning: if a search on dev is finished;
+- prompts: if prompts were searched;
+- data_efficiency: if a task has several training set sizes;
+- seeds: if there are runs with crossed seeds.
+
+They are built from the runs, data.json and prices.json alone; the same input gives the same bytes.
 """
 
 import csv
 import io
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from research.common.files import write_atomically
 from research.experiments.prices import read_prices
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid, read_grid
-from research.reporting.render.markdown_latex import to_latex, to_markdown
+from research.reporting.render.latex import DEFAULT_LAYOUT, latex_layout, to_latex
+from research.reporting.render.markdown import to_markdown
 from research.reporting.render.page import build_page
 from research.reporting.table import Table
 from research.reporting.tables.costs import cost_tables
 from research.reporting.tables.criteria import criteria_tables
 from research.reporting.tables.data_efficiency import data_efficiency_tables
-from research.reporting.tables.dataset import data_warnings, dataset_tables, stored_data_report
+from research.reporting.tables.dataset import data_warnings, dataset_table, stored_data_report
 from research.reporting.tables.prompts import prompt_search_tables
 from research.reporting.tables.robustness import robustness_tables
 from research.reporting.tables.scores import score_table
@@ -48,64 +54,71 @@ COLUMNS = (
 )
 
 
-def build_tables(folder: Path) -> tuple[tuple[Table, ...], dict[str, bytes]]:
+def build_tables(
+    folder: Path, latex_columns: int = DEFAULT_LAYOUT
+) -> tuple[tuple[Table, ...], dict[str, bytes]]:
     """The tables for the terminal (scores, prompt searches), and the content of each file by name.
+
+    Args:
+        folder: the results folder.
+        latex_columns: columns of a two-column paper that tables in LaTeX span, see
+            `research.reporting.render.latex`.
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
     grid = read_grid(folder)
-    table, searches, others = score_table(grid), prompt_search_tables(grid), robustness_tables(grid)
-    surveys, bill = stored_data_report(folder, grid), cost_tables(grid, read_prices(folder))
-    table = replace(table, notes=(*table.notes, *data_warnings(surveys)))
-    texts = {
-        "table.md": "\n".join([to_markdown(table), *(to_markdown(other, 2) for other in others)]),
-        "table.tex": "\n".join(map(to_latex, [table, *others])),
+    reports = stored_data_report(folder, grid)
+    scores, robustness = score_table(grid), robustness_tables(grid)
+    scores = replace(scores, notes=(*scores.notes, *data_warnings(reports)))
+    costs, tuning = cost_tables(grid, read_prices(folder)), tuning_tables(grid)
+    data_efficiency, seeds = data_efficiency_tables(grid), variance_tables(grid)
+    prompts = prompt_search_tables(grid)
+    data = [dataset_table(reports, grid.name)] if reports else []
+    latex = partial(to_latex, layout=latex_layout(latex_columns))
+    files = {
+        "table.md": "\n".join(
+            [to_markdown(scores), *(to_markdown(table, 2) for table in robustness)]
+        ),
+        "table.tex": "\n".join(map(latex, [scores, *robustness])),
         "table.csv": table_csv(grid),
     }
-    several = {
-        "costs": bill,
+    by_name: dict[str, Sequence[Table]] = {
+        "costs": costs,
         "criteria": criteria_tables(grid),
-        "tuning": tuning_tables(grid),
-        "data_efficiency": data_efficiency_tables(grid),
-        "seeds": variance_tables(grid),
+        "tuning": tuning,
+        "data_efficiency": data_efficiency,
+        "seeds": seeds,
+        "prompts": prompts,
     }
-    for name, layouts in several.items():
-        if layouts:
-            texts[f"{name}.md"] = "\n".join(map(to_markdown, layouts))
-            texts[f"{name}.tex"] = "\n".join(map(to_latex, layouts))
-    survey = dataset_tables(surveys, grid.name) if surveys else None
-    if survey is not None:
-        texts["data.md"] = to_markdown(survey)
-    texts["page.html"] = build_page(
-        grid,
-        table,
-        {
-            "Costs": several["costs"],
-            "Tuning": several["tuning"],
-            "Data efficiency": several["data_efficiency"],
-            "Variance by source": several["seeds"],
-            "Prompts": [one for one in (searches,) if one is not None],
-            "Data": [one for one in (survey,) if one is not None],
-        },
-    )
-    shown = (table,)
-    if searches is not None:
-        texts |= {"prompts.md": to_markdown(searches), "prompts.tex": to_latex(searches)}
-        shown = (table, searches)
-    return shown, {name: text.encode() for name, text in texts.items()}
+    for name, tables in by_name.items():
+        if tables:
+            files[f"{name}.md"] = "\n".join(map(to_markdown, tables))
+            files[f"{name}.tex"] = "\n".join(map(latex, tables))
+    if data:
+        files["data.md"] = "\n".join(map(to_markdown, data))
+    sections = {
+        "Costs": costs,
+        "Tuning": tuning,
+        "Data efficiency": data_efficiency,
+        "Variance by source": seeds,
+        "Prompts": prompts,
+        "Data": data,
+    }
+    files["page.html"] = build_page(grid, scores, sections)
+    return (scores, *prompts), {name: text.encode() for name, text in files.items()}
 
 
-def write_tables(folder: Path) -> tuple[Table, ...]:
-    """Writes the files of a results folder, each atomically."""
-    layouts, files = build_tables(folder)
+def write_tables(folder: Path, latex_columns: int = DEFAULT_LAYOUT) -> tuple[Table, ...]:
+    """Writes the files, each atomically; returns the tables for the terminal."""
+    tables, files = build_tables(folder, latex_columns)
     for name, content in files.items():
         write_atomically(folder / name, content)
-    return layouts
+    return tables
 
 
-def check_tables(folder: Path) -> list[str]:
+def check_tables(folder: Path, latex_columns: int = DEFAULT_LAYOUT) -> list[str]:
     """The names of files that are missing or differ from the tables built from the runs."""
-    _, files = build_tables(folder)
+    _, files = build_tables(folder, latex_columns)
     return [
         name
         for name, content in files.items()
@@ -120,18 +133,18 @@ def table_csv(grid: Grid) -> str:
     writer.writerow(COLUMNS)
     for cell in grid.tested():
         for metric in cell.influence:
-            writer.writerow(_line(cell, metric))
+            writer.writerow(_csv_line(cell, metric))
     return text.getvalue()
 
 
-def _line(cell: ResultCell, metric: str) -> list[str]:
+def _csv_line(cell: ResultCell, metric: str) -> list[str]:
     score = cell.score(metric)
     approach, task, _ = cell.key
-    used = statistics.median_low(run.n_train for run in cell.runs)
+    n_train = statistics.median_low(run.n_train for run in cell.runs)
     return [
         approach,
         task,
-        str(used),
+        str(n_train),
         metric,
         *(f"{value:.6f}" for value in (score.score, score.low, score.high)),
         str(len(cell.runs)),

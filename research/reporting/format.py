@@ -1,4 +1,4 @@
-"""Numbers as text: scores, counts, bytes, seconds."""
+"""Formats numbers: scores, counts, bytes, seconds."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ MISSING, RANGE = "—", "–"
 
 
 def percent(score: Interval) -> str:
-    """`98.0 [95.1, 99.2]`: the score and its interval."""
+    """`98.0 [95.1, 99.2]`: a score and its interval."""
     return f"{100 * score.score:.1f} [{100 * score.low:.1f}, {100 * score.high:.1f}]"
 
 
 def count(number: float) -> str:
-    """`512`, `12.3 k`, `1.5 M`, `7.0 G`, to `E`: a number with its thousands as a prefix."""
+    """`512`, `12.3 k`, `1.5 M`, `7.0 G`, up to `E`."""
     for prefix, decimals in (("", 0), (" k", 1), (" M", 1), (" G", 1), (" T", 1), (" P", 1)):
         if round(number, decimals) < 1000:
             return f"{number:.{decimals}f}{prefix}"
@@ -35,15 +35,15 @@ def seconds(number: float) -> str:
 
 
 def spread(values: Sequence[float]) -> list[float]:
-    """The one value, or the least and the greatest."""
+    """The lowest and the highest value, once if they are equal."""
     return sorted({min(values), max(values)})
 
 
 def middle(values: Sequence[float]) -> list[float]:
-    """The median alone: seconds always differ."""
+    """The median alone, for seconds, which always differ."""
     return [statistics.median(values)]
 
 
 def amount(regime: str) -> str:
-    """A number of examples says so; `16-shot` does already."""
+    """The regime with its unit: `500 examples`, but `16-shot` unchanged."""
     return f"{regime} examples" if regime.isdecimal() else regime

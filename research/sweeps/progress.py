@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
+from research.common.printable import printable
 from research.experiments.plan import CellPlan, Run
 from research.training import loop
 
@@ -77,7 +78,7 @@ class SweepProgress:
             self.console.file.write(f"\r\033[K{line[: self.console.width - 1]}")
             self.console.file.flush()
         else:
-            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     def _left(self) -> str:
         if not self.weight_done:

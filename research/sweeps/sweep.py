@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from research.common.printable import printable
 from research.experiments.experiment import Experiment
 from research.experiments.plan import cells
 from research.records.data_report import report_lines, write_data_report
@@ -47,7 +48,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
             )
             write_data_report(folder, looked)
             for line in report_lines(looked):
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
+                console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
             for run in every:
                 context.stage_cache.expect(run.stages)
             for run in done:

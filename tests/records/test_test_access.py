@@ -35,7 +35,7 @@ def alone(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def times(folder: Path) -> tuple[int, int]:
-    return read_grid(folder).seen[CELL]
+    return read_grid(folder).test_accesses[CELL]
 
 
 def with_rate(config: dict[str, Any], rate: float) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def test_a_folder_without_the_file_is_readable_with_a_sentence(
     (tmp_path / FILE).unlink()
     assert check_tables(tmp_path) == []
     assert report.main([str(tmp_path), "--check"]) == 0
-    assert "test_access.jsonl is not there" in capsys.readouterr().err
+    assert "test_access.jsonl is missing" in capsys.readouterr().err
 
 
 def test_runs_on_hand_count_without_the_file(swept: Path, tmp_path: Path):

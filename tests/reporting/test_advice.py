@@ -39,7 +39,7 @@ def test_the_cheapest_of_those_that_are_as_good():
     found = advice()
     assert name(found) == "soft prompt"
     assert {cell.key[0] for cell in found.pool} == {"soft prompt", "LoRA", "full fine-tuning"}
-    like = {one.cell.key[0] for one in found.candidates if one.like}
+    like = {one.cell.key[0] for one in found.candidates if one.similar}
     assert like == {"soft prompt", "LoRA", "full fine-tuning", "unstable"}
     text = said(found)
     assert (
@@ -127,7 +127,7 @@ def test_the_column_is_that_of_the_examples_at_hand():
     assert columns_for(made, Constraints(examples=99)) == [(TASK, "16-shot")]
     assert columns_for(made, Constraints(examples=1000)) == [(TASK, "500")]
     assert len(columns_for(made, Constraints())) == 3
-    with pytest.raises(InputError, match="the least that was run is 32"):
+    with pytest.raises(InputError, match="the smallest training set that was run has 32"):
         columns_for(made, Constraints(examples=31))
     with pytest.raises(InputError, match="did you mean 'films'"):
         columns_for(made, Constraints(), "film")

@@ -92,7 +92,7 @@ def test_prices_are_given_once_and_checked_with(folder, capsys):
     assert scripts.report.main([str(folder), "--check"]) == 0
     with pytest.raises(SystemExit):
         scripts.report.main([*options, "--check"])
-    assert "--check takes those of prices.json" in capsys.readouterr().err
+    assert "--check uses those in prices.json" in capsys.readouterr().err
     write_prices(folder, Prices(60.0))
     assert check_tables(folder) == ["costs.md", "costs.tex", "page.html"]
     assert build_tables(folder)[1]["costs.tex"].isascii()

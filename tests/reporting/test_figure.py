@@ -25,9 +25,19 @@ from research.reporting.figures.colors import (
 )
 from research.reporting.figures.costs import cost_figures, front
 from research.reporting.figures.figure import Axis, Panel, Point, Series
-from research.reporting.figures.geometry import marker_size, plot_area
+from research.reporting.figures.geometry import (
+    BOTTOM,
+    LEFT,
+    LINE,
+    PLOT_HEIGHT,
+    TEXT,
+    plot_area,
+    text_size,
+    text_width,
+)
 from research.reporting.figures.label_placement import apart, labels
 from research.reporting.figures.robustness import forgetting_point, out_of_domain_point
+from research.reporting.figures.svg import panel_svg
 from research.reporting.figures.training import dev_curve, training_figures
 from research.reporting.grid.grid import read_grid
 from research.reporting.render.page import WEB
@@ -170,47 +180,79 @@ def test_colours_can_be_told_apart_by_everybody(vision, paper, of):
     assert f"--paper: {paper};" in (WEB / "page.css").read_text()
 
 
-def test_axes_keep_the_order_and_nought_has_a_place_of_its_own():
+def test_axes_keep_the_order_and_zero_has_its_own_position():
     scale = logarithmic([0, 960, 8100, 452300])
-    places = [scale.place(value) for value in (0, 960, 8100, 452300)]
-    assert places == sorted(places) and 0 < places[0] < 0.1 and places[-1] < 1
+    positions = [scale.position(value) for value in (0, 960, 8100, 452300)]
+    assert positions == sorted(positions) and 0 < positions[0] < 0.1 and positions[-1] < 1
     assert [text for _, text in scale.ticks()] == ["0", "1.0 k", "10.0 k", "100.0 k"]
-    assert logarithmic([3.0, 3.0]).place(3.0) == pytest.approx(0.5)
+    assert logarithmic([3.0, 3.0]).position(3.0) == pytest.approx(0.5)
     narrow = [text for _, text in logarithmic([3.1, 3.9], text="{:g}".format).ticks()]
     assert narrow == ["3.2", "3.4", "3.6", "3.8"]
     scale = linear([47.3, 98.6])
     assert [text for _, text in scale.ticks()] == ["50", "60", "70", "80", "90", "100"]
-    for place, text in scale.ticks():
-        assert scale.place(float(text)) == pytest.approx(place) and 0 <= place <= 1
-    assert linear([0.5]).place(0.5) == pytest.approx(0.5)
+    for position, text in scale.ticks():
+        assert scale.position(float(text)) == pytest.approx(position) and 0 <= position <= 1
+    assert linear([0.5]).position(0.5) == pytest.approx(0.5)
 
 
 def test_labels_that_would_overlap_are_moved_no_farther_than_needed():
-    assert apart([0.0, 20.0], [10.0, 10.0]) == [0.0, 20.0]
-    assert apart([10.0, 10.0, 90.0], [10.0, 10.0, 10.0]) == [5.0, 15.0, 90.0]
+    assert apart([0.0, 20.0], [10.0, 10.0], 100.0) == [0.0, 20.0]
+    assert apart([10.0, 10.0, 80.0], [10.0] * 3, 100.0) == [5.0, 15.0, 80.0]
+    assert apart([0.0, 1.0, 99.0], [10.0] * 3, 100.0) == [0.0, 10.0, 90.0]
 
 
-@pytest.mark.parametrize("joined", [False, True])
-def test_no_label_hides_another(grid, joined):
-    """Of thirty approaches that nearly agree."""
-    look = series_styles(grid)["LoRA"]
+def crowded(style, joined):
+    """A panel of thirty approaches that nearly agree."""
     many = [
         Series(
-            replace(look, number=k, tag=str(k)),
+            replace(style, number=k, tag=str(k)),
             tuple(Point(x, 90 + k % 7, 85, 97, "", ()) for x in ((k % 5, 9) if joined else (k,))),
             joined,
         )
         for k in range(30)
     ]
-    panel = Panel("", Axis("", linear(range(30))), Axis("", linear([0, 100])), tuple(many))
-    found = labels(plot_area(panel))
-    assert len(found) == (30 if joined else pytest.approx(30, abs=6))
-    boxes = []
-    for label in found:
-        width, height = marker_size(label.lines)
+    return Panel("", Axis("", linear(range(30))), Axis("", linear([0, 100])), tuple(many))
+
+
+def boxes(panel):
+    """(left, top, right, bottom) of each label."""
+    areas = []
+    for label in labels(plot_area(panel)):
+        width, height = text_size(label.lines)
         left = label.x - width if label.right else label.x
-        boxes.append((left, label.y - height / 2, left + width, label.y + height / 2))
-    for one, other in itertools.combinations(boxes, 2):
+        top = label.y - LINE / 2
+        areas.append((left, top, left + width, top + height))
+    return areas
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_no_label_hides_another(grid, joined):
+    areas = boxes(crowded(series_styles(grid)["LoRA"], joined))
+    assert len(areas) == (30 if joined else pytest.approx(30, abs=6))
+    for one, other in itertools.combinations(areas, 2):
         across = min(one[2], other[2]) - max(one[0], other[0])
         down = min(one[3], other[3]) - max(one[1], other[1])
         assert min(across, down) < 1e-6
+
+
+def test_labels_of_lines_stay_beside_the_plot(grid):
+    """They hide neither the title above nor the axis below; the plot grows if there are many."""
+    panel = crowded(series_styles(grid)["LoRA"], joined=True)
+    plot = plot_area(panel)
+    assert plot.height > PLOT_HEIGHT and plot.panel_height == plot.top + plot.height + BOTTOM
+    assert all(top >= -1e-6 and bottom <= plot.height + 1e-6 for _, top, _, bottom in boxes(panel))
+    assert f'viewBox="0 0 372 {plot.panel_height:g}"' in panel_svg(panel)
+
+
+def test_titles_and_ticks_have_room(grid):
+    panel = crowded(series_styles(grid)["LoRA"], joined=False)
+    small, plain = Axis("", linear([0.00012, 0.00014])), plot_area(panel)
+    long = replace(panel, title="a task with a long name, " * 5, y=small)
+    plot = plot_area(long)
+    assert len(plot.title) > 1 and plot.top == plain.top + 14 * (len(plot.title) - 1)
+    assert all(plot.left + 1.12 * text_width(line) < 372 for line in plot.title)
+    # The name of the axis takes the outer 20 pixels.
+    assert plot.left - 20 > max(text_width(text) for _, text in small.scale.ticks())
+    assert plain.left == LEFT and len(plot_area(replace(panel, title="")).title) == 1
+    wide, narrow = text_width("中文" * 10), text_width("l." * 10)
+    assert wide == 20 * TEXT and narrow < 20 * 5.4

@@ -8,7 +8,7 @@ import pytest
 from research.reporting.build import build_tables
 from research.reporting.format import percent
 from research.reporting.grid.grid import read_grid
-from research.reporting.render.html_table import plain_table
+from research.reporting.render.html_table import html_tables
 from research.reporting.render.page import environment
 from research.reporting.table import Table, TableCell
 
@@ -88,7 +88,7 @@ def test_the_scores_are_those_of_the_table(grid, page):
 def test_names_are_text_and_not_markup():
     nasty = '<script>alert("&")</script>'
     layout = Table(nasty, ((nasty, nasty),), 1, ((nasty, (TableCell(nasty),)),), (), (nasty,))
-    table = plain_table(layout)
+    [table] = html_tables(layout)
     assert table.parts[0][1][0].name == nasty  # as it is; the template escapes
     module = environment().get_template("table.html").make_module({"numbered": False})
     written = module.table(table, 1)  # pyright: ignore
@@ -112,6 +112,6 @@ def test_names_are_text_and_not_markup():
     ],
 )
 def test_what_a_column_is_sorted_by(text, order):
-    table = plain_table(Table("", (("", ""),), 1, (("row", (TableCell(text),)),), (), ()))
+    [table] = html_tables(Table("", (("", ""),), 1, (("row", (TableCell(text),)),), (), ()))
     found = table.parts[0][1][0].cells[0].order
     assert found == (None if order is None else pytest.approx(order))

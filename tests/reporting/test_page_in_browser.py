@@ -7,6 +7,7 @@ import pytest
 
 from research.reporting.build import build_tables
 from research.reporting.grid.grid import read_grid
+from research.reporting.render.page import build_page
 
 pytestmark = pytest.mark.thorough
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -139,10 +140,10 @@ def test_pointing_at_the_key_lets_the_others_fade(opened):
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", target)
     ActionChains(opened).move_to_element(target).perform()
     opened.execute_script(
-        "document.querySelectorAll('.of').forEach(e => e.style.transition='none')"
+        "document.querySelectorAll('.approach').forEach(e => e.style.transition='none')"
     )
     seen = opened.execute_script(
-        "return [...document.querySelectorAll('#parameters svg .of')]"
+        "return [...document.querySelectorAll('#parameters svg .approach')]"
         ".map(one => [one.dataset.row, getComputedStyle(one).opacity])"
     )
     assert {row for row, opacity in seen if opacity == "1"} == {"4"}
@@ -158,6 +159,20 @@ def test_nothing_is_wider_than_the_window(opened, width):
     found = opened.execute_script("return document.documentElement.scrollWidth")
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert found <= width
+
+
+def test_tables_need_no_scrolling_at_1280_pixels(browser, finished, grid, tmp_path):
+    """Twelve columns of scores and four of costs."""
+    table = build_tables(finished)[0][0]
+    file = tmp_path / "wide.html"
+    file.write_text(build_page(grid, table.select([0, 1, 2, 3] * 3 + [4, 5, 6, 7]), {}))
+    browser.get(file.as_uri())
+    tables = browser.execute_script(
+        "return [...document.querySelectorAll('.wide')]"
+        ".map(wide => [wide.scrollWidth, wide.clientWidth, wide.textContent])"
+    )
+    assert len(tables) > 2 and all(needed <= room for needed, room, _ in tables)
+    assert any("parameters" in text and "seconds" in text for *_, text in tables)
 
 
 def test_dark_paper_has_light_ink(opened):

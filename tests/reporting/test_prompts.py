@@ -49,8 +49,7 @@ def write(sweep, dev=tuple(DEV), approach=None, name="searched", skip=()):
 
 def test_a_search_is_laid_out_with_its_curve(sweep):
     write(sweep)
-    layout = prompt_search_tables(read_grid(sweep.folder))
-    assert layout is not None
+    [layout] = prompt_search_tables(read_grid(sweep.folder))
     assert [head for head in layout.heads if head[0] == "best of"] == [
         ("best of", "1"),
         ("best of", "2"),
@@ -67,7 +66,7 @@ def test_only_searches_of_prompts_have_a_place_there(sweep):
     write(sweep, approach={"stages": [stage("full")]}, name="full")
     write(sweep, approach={"baseline": "majority class", "stages": []}, name="baseline")
     write(sweep, dev=(0.5,), name="one")
-    assert prompt_search_tables(read_grid(sweep.folder)) is None
+    assert prompt_search_tables(read_grid(sweep.folder)) == []
     assert not {"prompts.md", "prompts.tex"} & build_tables(sweep.folder)[1].keys()
     write(sweep)
     assert {"prompts.md", "prompts.tex"} < build_tables(sweep.folder)[1].keys()
@@ -75,4 +74,4 @@ def test_only_searches_of_prompts_have_a_place_there(sweep):
 
 def test_a_search_that_goes_on_has_no_curve_yet(sweep):
     write(sweep, skip=[(4, 1)])
-    assert prompt_search_tables(read_grid(sweep.folder)) is None
+    assert prompt_search_tables(read_grid(sweep.folder)) == []

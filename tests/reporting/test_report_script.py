@@ -6,7 +6,9 @@ import pytest
 
 from research.common.hashing import record_checksum
 from research.records.configuration import GitState
+from research.records.data_report import DataReport, write_data_report
 from research.records.measurements import Robustness
+from research.records.test_access import TestAccessLog, accesses_of
 from research.reporting.checks.consistency import differing
 from research.reporting.grid.grid import read_grid
 from research.stats.groups import GroupScore
@@ -47,6 +49,44 @@ def test_check_names_every_damaged_run(sweep, capsys):
     errors = capsys.readouterr().err
     assert first.stem in errors and f"{second.stem}.json: metrics.test.accuracy" in errors
     assert errors.count("damaged: ") == 2
+
+
+def test_check_names_a_record_without_its_checksum(sweep, capsys):
+    sweep.cell(0, 0, 0)
+    path = next((sweep.folder / "runs").iterdir())
+    record = json.loads(path.read_text())
+    del record["checksum"]
+    path.write_text(json.dumps(record))
+    assert main([str(sweep.folder), "--check"]) == 1
+    assert f"damaged: {path}: checksum is None" in capsys.readouterr().err
+
+
+def test_check_names_test_evaluations_that_the_log_lost(sweep, capsys):
+    """As where its last lines were removed, which the chain of checksums cannot tell."""
+    for approach in (0, 1, 2):
+        sweep.cell(approach, 0, 0)
+    folder, grid = sweep.folder, read_grid(sweep.folder)
+    records = [run for cell in grid.tested() for run in cell.runs]
+    TestAccessLog(folder)._add(accesses_of(records, {}))
+    assert main([str(folder)]) == 0 and main([str(folder), "--check"]) == 0
+    file = folder / "test_access.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    last = json.loads(lines[-1])["approach"]
+    file.write_bytes(b"".join(lines[:-1]))
+    capsys.readouterr()
+    assert main([str(folder), "--check"]) == 1
+    assert f"the test evaluation of {last}, sentiment, 16-shot" in capsys.readouterr().err
+
+
+def test_check_names_an_edited_data_report(sweep, capsys):
+    sweep.cell(0, 0, 0)
+    folder = sweep.folder
+    write_data_report(folder, DataReport("org/tiny", None, ()))
+    assert main([str(folder)]) == 0 and main([str(folder), "--check"]) == 0
+    file = folder / "data.json"
+    file.write_text(file.read_text().replace("null", "512"))
+    assert main([str(folder), "--check"]) == 1
+    assert f"damaged: {file}: checksum" in capsys.readouterr().err
 
 
 def test_check_names_what_the_predictions_do_not_give(sweep, capsys):

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from research.common.printable import printable
 from research.reporting.build import COLUMNS, build_tables, check_tables, write_tables
 from research.reporting.grid.grid import read_grid
-from research.reporting.render.markdown_latex import to_latex, to_markdown
+from research.reporting.render.latex import Layout, to_latex
+from research.reporting.render.markdown import to_markdown
 from research.reporting.render.terminal import show
 from research.reporting.table import Table, TableCell
 from research.reporting.tables.scores import score_table
@@ -41,7 +43,7 @@ def test_markdown_keeps_its_columns_and_escapes():
 
 
 def test_latex_escapes_everything_and_keeps_its_columns():
-    text = to_latex(LAYOUT)
+    text = to_latex(LAYOUT, Layout("table", 2000))
     escaped = (
         r"{[}50\%] a\_b \& \$c\$ \#1 \{x\} \textbackslash{} \textasciitilde{}\textasciicircum{} "
         r"\textless{}i\textgreater{} \textbar{} {*}b{*} new"
@@ -60,8 +62,52 @@ def test_latex_is_balanced(finished):
     text = to_latex(score_table(read_grid(finished)))
     bare = re.sub(r"\\[{}$\\]", "", text)
     assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
-    for name in ("table", "tabular", "minipage"):
-        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 1
+    for name, count in (("table*", 2), ("tabular", 2), ("minipage", 1)):
+        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == count
+
+
+@pytest.mark.parametrize("columns, environment, room", [(1, "table", 219), (2, "table*", 345)])
+def test_latex_fits_one_column_or_two(finished, columns, environment, room):
+    """Every block, measured in the font itself: letters, column gaps and folded names."""
+    letters = computer_modern()
+    text = build_tables(finished, columns)[1]["table.tex"].decode()
+    blocks = re.findall(r"\\begin{tabular}{@{}(?:l|p{(\d+)pt})(r+)@{}}\n(.*?)\\end", text, re.S)
+    assert len(blocks) > 1 and text.count(rf"\begin{{{environment}}}") == len(blocks)
+    for folded, rights, body in blocks:
+        rows = [line[:-3].split(" & ") for line in body.splitlines() if line.endswith(r"\\")]
+        rows = [row for row in rows if len(row) == 1 + len(rights)]
+        widths = [max(letters(row[i]) for row in rows) for i in range(len(rights) + 1)]
+        assert (float(folded) if folded else widths[0]) + sum(widths[1:]) + 6 * len(rights) <= room
+    every_score = re.findall(r"\d\d\.\d {\[}\d\d\.\d, \d\d\.\d\]", text)
+    assert len(every_score) == 24
+
+
+def computer_modern():
+    """Width in pt of a text at 7 pt, from the outlines of Computer Modern that matplotlib has."""
+    import matplotlib
+    from matplotlib.ft2font import FT2Font
+
+    font = FT2Font(f"{matplotlib.get_data_path()}/fonts/ttf/cmr10.ttf")
+    font.set_size(100, 72)
+
+    def width(tex):
+        plain = re.sub(r"\\(textbf|raggedright |multicolumn\{1\}\{c\})|[{}]", "", tex)
+        plain = plain.replace(r"$\dagger$", "c").replace("\\", "")
+        wide = sum(font.load_char(ord(letter)).linearHoriAdvance for letter in plain)
+        scale = 1.15 if tex.startswith(r"\textbf{") else 1.0  # cmbx10 has wider letters
+        return scale * wide / 65536 / 100 * 7 * 0.569 / 0.5  # as those of cmr7 are
+
+    return width
+
+
+def test_control_characters_are_printed_as_escapes():
+    """A terminal would act on them, in any part of a table and of any other output."""
+    name = "a\x1b[31m\u202eb\ud800"
+    table = Table(name, ((name, name),), 1, ((name, (TableCell(name),)),), (), (name,))
+    outputs = [printed(table, 200), to_markdown(table), to_latex(table)]
+    for text in outputs:
+        assert not set(text) & set("\x1b\u202e\ud800") and text.count("x1b") >= 5
+    assert printable("é 中 \u00a0\n") == "é 中 \u00a0\n" and printable("\x9b1m") == r"\x9b1m"
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120])
@@ -145,8 +191,8 @@ def test_check_names_the_files_that_differ(finished, tmp_path):
     assert check_tables(folder) == [
         *("table.md", "table.tex", "table.csv", "costs.md", "costs.tex"),
         *("criteria.md", "criteria.tex"),
-        *("tuning.md", "tuning.tex", "data_efficiency.md", "data_efficiency.tex", "page.html"),
-        *("prompts.md", "prompts.tex"),
+        *("tuning.md", "tuning.tex", "data_efficiency.md", "data_efficiency.tex"),
+        *("prompts.md", "prompts.tex", "page.html"),
     ]
     write_tables(folder)
     assert check_tables(folder) == []

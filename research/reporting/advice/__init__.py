@@ -1,1 +1,1 @@
-"""Which approach to take, by the records."""
+"""Recommends an approach from the results."""

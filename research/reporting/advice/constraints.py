@@ -1,4 +1,4 @@
-"""Constraints of the user, and by how much a cell violates them."""
+"""Constraints on an approach, and by how much a cell violates them."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import out_of_domain_score
 
-# The costs that "cheap" can mean, by their names in the records.
+# Costs that can be constrained or preferred: field of `Costs`, its name, its format.
 COSTS = {
     "stored_bytes": ("bytes stored", byte_size),
     "added_tokens": ("added tokens", count),
@@ -23,7 +23,7 @@ COSTS = {
 
 @dataclass(frozen=True)
 class Constraints:
-    """Constraints on an approach. None: no constraint.
+    """Constraints of the user; None for no constraint.
 
     Attributes:
         examples: most training examples.
@@ -35,8 +35,8 @@ class Constraints:
         out_of_domain: least mean score on the out-of-domain split, as a fraction.
         tasks: number of such tasks that share the backbone.
         tolerance: difference from the best mean that does not matter, as a fraction.
-        prefer: costs in order of weight; the cheapest approach has the least of the first, among
-            equals the least of the second, and so on.
+        prefer: costs in order of importance; approaches are compared by the first, equal ones by
+            the second, and so on.
 
     Raises InputError for numbers out of range.
     """
@@ -69,16 +69,22 @@ class Constraints:
                 raise InputError("prefer", name, choose_from(COSTS, name))
 
     def price(self, cell: ResultCell) -> tuple[float, ...]:
-        """Sort key, the cheaper cell first; a cost that was not measured sorts last."""
+        """Sort key by cost; a cost that was not measured is the highest."""
         costs = [cell.cost(name) for name in self.prefer]
         return tuple(math.inf if cost is None else cost for cost in costs)
 
 
 @dataclass(frozen=True)
 class Bound:
-    """name: what is bounded, such as `bytes stored`. limit: as a text. excess: how far a cell
-    is beyond it; 0 or less where it is kept, None where it was not measured. text: a value. scale:
-    what an excess is large or small against.
+    """One constraint.
+
+    Attributes:
+        name: name of the constrained measure, such as `bytes stored`.
+        limit: the limit as text.
+        excess: by how much a cell violates the limit; 0 or less if it satisfies it, None if the
+            measure is missing.
+        text: formats an excess.
+        scale: divides an excess, to compare those of different measures.
     """
 
     name: str
@@ -87,43 +93,43 @@ class Bound:
     text: Callable[[float], str]
     scale: float = 1.0
 
-    def kept(self, cell: ResultCell) -> bool:
+    def satisfied(self, cell: ResultCell) -> bool:
         excess = self.excess(cell)
         return excess is not None and excess <= 1e-12
 
     def distance(self, cell: ResultCell) -> float:
-        """How far beyond it a cell is, for its size; infinite where that was not measured."""
+        """The scaled excess of a cell, at least 0; infinite where the measure is missing."""
         excess = self.excess(cell)
         return math.inf if excess is None else max(excess, 0.0) / self.scale
 
-    def missed(self, cell: ResultCell) -> str:
-        """By how much a cell misses it, as a phrase."""
+    def describe(self, cell: ResultCell) -> str:
+        """`bytes stored at most 1.0 kB missed by 2.0 kB`."""
         excess = self.excess(cell)
         by = "was not measured" if excess is None else f"missed by {self.text(excess)}"
         return f"{self.name} {self.limit} {by}"
 
 
 def bounds_of(constraints: Constraints) -> list[Bound]:
-    """All bounds but the number of examples, which chooses the column."""
-    return [*_costs(constraints), *_scores(constraints)]
+    """All bounds except the number of examples, which determines the column."""
+    return [*_cost_bounds(constraints), *_score_bounds(constraints)]
 
 
-def _costs(constraints: Constraints) -> Iterator[Bound]:
-    for name, (words, text) in COSTS.items():
-        limit = getattr(constraints, name, None)
+def _cost_bounds(constraints: Constraints) -> Iterator[Bound]:
+    for field, (name, text) in COSTS.items():
+        limit = getattr(constraints, field, None)
         if limit is not None:
-            yield Bound(words, f"at most {text(limit)}", _above(name, limit), text, limit or 1.0)
+            yield Bound(name, f"at most {text(limit)}", _above(field, limit), text, limit or 1.0)
 
 
-def _above(name: str, limit: float) -> Callable[[ResultCell], float | None]:
+def _above(field: str, limit: float) -> Callable[[ResultCell], float | None]:
     def excess(cell: ResultCell) -> float | None:
-        cost = cell.cost(name)
+        cost = cell.cost(field)
         return None if cost is None else cost - limit
 
     return excess
 
 
-def _scores(constraints: Constraints) -> Iterator[Bound]:
+def _score_bounds(constraints: Constraints) -> Iterator[Bound]:
     def below(
         limit: float, value: Callable[[ResultCell], float | None]
     ) -> Callable[..., float | None]:
@@ -133,16 +139,16 @@ def _scores(constraints: Constraints) -> Iterator[Bound]:
 
         return excess
 
-    for words, limit, value in (
+    for name, limit, value in (
         ("score", constraints.score, lambda cell: cell.score(cell.headline).score),
         ("score out of domain", constraints.out_of_domain, out_of_domain_score),
     ):
         if limit is not None:
-            yield Bound(words, f"at least {100 * limit:.1f}", below(limit, value), points)
+            yield Bound(name, f"at least {100 * limit:.1f}", below(limit, value), points)
 
 
 def points(difference: float) -> str:
-    """Of a difference of scores, in points of percent."""
+    """A difference of scores in percentage points."""
     return f"{100 * difference:.1f} points"
 
 
@@ -150,34 +156,35 @@ Column = tuple[str, str]  # task, regime
 
 
 def columns_for(grid: Grid, constraints: Constraints, task: str | None = None) -> list[Column]:
-    """Of each task the column with the most examples that the user has; all, if that is not said.
+    """For each task, the column with the most training examples that the user has.
 
-    Raises InputError for a task that is not there, and where each column takes more examples.
+    All columns if the constraints name no number of examples. Raises InputError for an unknown
+    task, and if every column needs more examples.
     """
     tasks = distinct(column[0] for column in grid.columns)
     if task is not None and task not in tasks:
         raise InputError("task", task, choose_from(tasks, task))
     sizes = {column: examples_of(grid, column) for column in grid.columns if cells_of(grid, column)}
-    asked = [column for column in sizes if task in (None, column[0])]
-    if not asked:
-        raise InputError("results", grid.name, "no cell of it is finished")
+    columns = [column for column in sizes if task in (None, column[0])]
+    if not columns:
+        raise InputError("results", grid.name, "it has no finished cell")
     if constraints.examples is None:
-        return asked
-    within = [column for column in asked if sizes[column] <= constraints.examples]
-    if not within:
-        least = min(sizes[column] for column in asked)
-        allowed = f"this is what binds: the least that was run is {least}; run that regime too"
+        return columns
+    small = [column for column in columns if sizes[column] <= constraints.examples]
+    if not small:
+        least = min(sizes[column] for column in columns)
+        allowed = f"the smallest training set that was run has {least}; run a smaller one too"
         raise InputError("examples", constraints.examples, allowed)
-    most = {column[0]: column for column in sorted(within, key=sizes.__getitem__)}
-    return [column for column in within if most[column[0]] == column]
+    largest = {column[0]: column for column in sorted(small, key=sizes.__getitem__)}
+    return [column for column in small if largest[column[0]] == column]
 
 
 def cells_of(grid: Grid, column: Column) -> list[ResultCell]:
-    """The tested cells of a column, those that are complete if there are any."""
-    found = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
-    return [cell for cell in found if cell.complete] or found
+    """The tested cells of a column; only the complete ones if there are any."""
+    cells = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
+    return [cell for cell in cells if cell.complete] or cells
 
 
 def examples_of(grid: Grid, column: Column) -> int:
-    """The most that a cell of the column was trained on."""
+    """The largest number of training examples in the column."""
     return max(run.n_train for cell in cells_of(grid, column) for run in cell.runs)

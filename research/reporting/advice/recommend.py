@@ -1,4 +1,4 @@
-"""Which approach to take on a task, from the cells of its column and what the user can afford."""
+"""Recommends an approach for a task, from the cells of its column and the constraints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,12 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.evaluation.baselines import CONSTANT
+from research.reporting.advice.candidates import (
+    Candidate,
+    candidates_for,
+    headline_score,
+    matched_influences,
+)
 from research.reporting.advice.constraints import (
     Bound,
     Column,
@@ -18,31 +24,6 @@ from research.reporting.advice.constraints import (
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.stats.best_group import LEVEL, not_different_from
-from research.stats.intervals import MeanDifference
-from research.stats.power import Spread
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An approach compared with the recommended one.
-
-    Attributes:
-        cell: its cell of the table.
-        missed: constraints that it violates.
-        gap: its score minus that of the recommended approach.
-        like: whether it satisfies the constraints and is not significantly different from the
-            recommended approach.
-        seeds: number of seeds that would show the measured difference with a power of 80 %; None
-            where that is too many.
-        items: the same for test items.
-    """
-
-    cell: ResultCell
-    missed: tuple[Bound, ...] = ()
-    gap: MeanDifference | None = None
-    like: bool = False
-    seeds: int | None = None
-    items: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +34,7 @@ class Advice:
         column: (task, regime).
         examples: number of training examples.
         constraints: constraints of the user.
-        recommended: None where no approach satisfies the constraints, or none that does is
+        recommended: none where no approach satisfies the constraints, or none that does is
             significantly better than a constant answer.
         pool: approaches of which the recommended one is the cheapest.
         sure: whether the pool holds the approaches whose intervals lie above the required score.
@@ -77,11 +58,11 @@ class Advice:
     def nearest(self) -> Candidate:
         """The approach that violates the fewest constraints, and those by the least."""
 
-        def far(one: Candidate) -> tuple[int, float, float]:
-            score = one.cell.score(one.cell.headline).score
-            return len(one.missed), sum(b.distance(one.cell) for b in one.missed), -score
+        def violation(candidate: Candidate) -> tuple[int, float, float]:
+            cell, bounds = candidate.cell, candidate.violated
+            return len(bounds), sum(bound.distance(cell) for bound in bounds), -headline_score(cell)
 
-        return min(self.candidates, key=far)
+        return min(self.candidates, key=violation)
 
 
 def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
@@ -99,98 +80,70 @@ def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
     for bound in bounds:
         if all(bound.excess(cell) is None for cell in cells):
             raise InputError(bound.name, bound.limit, f"no run on {column[0]} has measured it")
-    missed = {c.key: tuple(b for b in bounds if not b.kept(c)) for c in cells}
-    able = [cell for cell in cells if not missed[cell.key]]
-    pool, sure, constant = _pool(able, cells, constraints)
-    taken = min(pool, key=lambda c: (constraints.price(c), -_score(c)), default=None)
-    found = _candidates(cells, able, taken, missed)
-    without = tuple(
-        (bound, tuple(c for c in cells if missed[c.key] == (bound,))) for bound in bounds
+    violated = {c.key: tuple(b for b in bounds if not b.satisfied(c)) for c in cells}
+    allowed = [cell for cell in cells if not violated[cell.key]]
+    pool, sure, constant = _pool(allowed, cells, constraints)
+    recommended = min(pool, key=lambda c: (constraints.price(c), -headline_score(c)), default=None)
+    return Advice(
+        column=column,
+        examples=examples_of(grid, column),
+        constraints=constraints,
+        recommended=recommended,
+        pool=tuple(pool),
+        sure=sure,
+        constant=constant,
+        candidates=candidates_for(cells, allowed, recommended, violated),
+        without=tuple(
+            (bound, tuple(c for c in cells if violated[c.key] == (bound,))) for bound in bounds
+        ),
     )
-    examples = examples_of(grid, column)
-    return Advice(column, examples, constraints, taken, tuple(pool), sure, constant, found, without)
 
 
 def _pool(
-    able: Sequence[ResultCell], cells: Sequence[ResultCell], constraints: Constraints
+    allowed: Sequence[ResultCell], cells: Sequence[ResultCell], constraints: Constraints
 ) -> tuple[list[ResultCell], bool, ResultCell | None]:
-    """(candidates, whether their intervals lie above the required score, the constant baseline that
-    none is better than).
+    """The approaches of which the cheapest is recommended.
+
+    Args:
+        allowed: cells that satisfy the constraints.
+        cells: all cells of the column, with the constant baselines.
+        constraints: constraints of the user.
+
+    Returns:
+        (the approaches, whether their intervals lie above the required score, the constant baseline
+        that none of them is better than).
     """
-    constant = [cell for cell in cells if cell.key[0] in CONSTANT]
-    compared = [*(cell for cell in able if cell not in constant), *constant]
-    trying = len(compared) - len(constant)
-    if not trying:
+    constants = [cell for cell in cells if cell.key[0] in CONSTANT]
+    approaches = [cell for cell in allowed if cell not in constants]
+    if not approaches:
         return [], False, None
-    matrices = _matched(compared)
+    compared = [*approaches, *constants]
+    matrices = matched_influences(compared)
     means = [float(matrix.mean()) for matrix in matrices]
-    best = int(np.argmax(means[:trying]))
-    known = [True] * trying  # significantly different from every constant baseline
-    for place in range(trying, len(compared)):
-        like = not_different_from(matrices, place, LEVEL)
-        if like[best] or means[place] > means[best]:
-            return [], False, compared[place]
-        known = [one and not same for one, same in zip(known, like, strict=False)]
+    best = int(np.argmax(means[: len(approaches)]))
+    learned = [True] * len(approaches)  # significantly different from every constant baseline
+    for index in range(len(approaches), len(compared)):
+        similar = not_different_from(matrices, index, LEVEL)
+        if similar[best] or means[index] > means[best]:
+            return [], False, compared[index]
+        learned = [was and not same for was, same in zip(learned, similar, strict=False)]
     if constraints.score is not None:
-        wanted = constraints.score
-        surely = [c for c, k in zip(compared, known, strict=False) if k and _low(c) >= wanted]
+        surely = [
+            cell
+            for cell, is_learned in zip(approaches, learned, strict=True)
+            if is_learned and _low(cell) >= constraints.score
+        ]
         if surely:
             return surely, True, None
-    level = not_different_from(matrices, best, LEVEL)
-    within = [mean >= means[best] - constraints.tolerance - 1e-9 for mean in means]
-    kept = zip(compared, known, level, within, strict=False)
-    return [cell for cell, *all_of in kept if all(all_of)], False, None
-
-
-def _candidates(
-    cells: Sequence[ResultCell],
-    able: Sequence[ResultCell],
-    taken: ResultCell | None,
-    missed: dict[tuple[str, str, str], tuple[Bound, ...]],
-) -> tuple[Candidate, ...]:
-    """The recommended approach, those not significantly different, those that are, and those that
-    violate a constraint; each group by score.
-    """
-    if taken is None:
-        found = [Candidate(cell, missed[cell.key]) for cell in cells]
-        return tuple(sorted(found, key=lambda one: (len(one.missed), -_score(one.cell))))
-    like = not_different_from(_matched(able), able.index(taken), LEVEL)
-    alike = {cell.key for cell, same in zip(able, like, strict=True) if same}
-    pairs = max(len(able) * (len(able) - 1) // 2, 1)
-    matrices, found = _matched(cells), []
-    for cell, matrix in zip(cells, matrices, strict=True):
-        difference = matrix - matrices[cells.index(taken)]
-        seeds, items = _needed(difference, LEVEL / pairs) if cell.key in alike else (None, None)
-        gap = None if cell is taken else MeanDifference.of(difference)[0]
-        one = Candidate(cell, missed[cell.key], gap, cell.key in alike, seeds, items)
-        found.append(one)
-
-    def place(one: Candidate) -> tuple[bool, bool, bool, float]:
-        return one.cell is not taken, bool(one.missed), not one.like, -_score(one.cell)
-
-    return tuple(sorted(found, key=place))
-
-
-def _needed(difference: np.ndarray, level: float) -> tuple[int | None, int | None]:
-    spread = Spread.of(difference)
-    if spread is None or abs(spread.mean) < 1e-9:
-        return None, None
-    return spread.enough_seeds(level), spread.enough_items(level)
-
-
-def _matched(cells: Sequence[ResultCell]) -> list[np.ndarray]:
-    """Influence matrices [S, I] on the seeds that all share; InputError where they share none."""
-    shared = set.intersection(*(set(cell.seeds) for cell in cells))
-    if not shared:
-        seeds = {cell.key[0]: cell.seeds for cell in cells}
-        raise InputError("seeds", seeds, "approaches are compared on seeds that all of them have")
-    return [
-        cell.influence[cell.headline][[seed in shared for seed in cell.seeds]] for cell in cells
+    similar = not_different_from(matrices, best, LEVEL)
+    pool = [
+        cell
+        for cell, is_learned, is_similar, mean in zip(
+            approaches, learned, similar, means, strict=False
+        )
+        if is_learned and is_similar and mean >= means[best] - constraints.tolerance - 1e-9
     ]
-
-
-def _score(cell: ResultCell) -> float:
-    return cell.score(cell.headline).score
+    return pool, False, None
 
 
 def _low(cell: ResultCell) -> float:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from research.reporting.advice.candidates import Candidate
 from research.reporting.advice.constraints import COSTS, points
-from research.reporting.advice.recommend import Advice, Candidate
+from research.reporting.advice.recommend import Advice
 from research.reporting.advice.table import format_cost, format_difference
-from research.reporting.format import amount, percent
+from research.reporting.format import amount, byte_size, percent
 from research.reporting.grid.cell import ResultCell
 from research.stats.power import MOST_SEEDS
 
@@ -25,25 +26,26 @@ def sentences(advice: Advice) -> list[str]:
 
 def _conclusion(advice: Advice) -> str:
     """Comparison with the other approaches that satisfy the constraints."""
-    similar = sum(one.like for one in advice.candidates[1:])
-    able = [one for one in advice.candidates[1:] if not one.missed and not one.like]
-    better = sum(one.gap is not None and one.gap.mean > 0 for one in able)
-    words = []
+    others = [c for c in advice.candidates[1:] if not c.violated]
+    similar = sum(c.similar for c in others)
+    better = sum(not c.similar and c.gap is not None and c.gap.mean > 0 for c in others)
+    phrases = []
     if similar:
-        others = f"{similar} other{'s' if similar > 1 else ''}"
-        words.append(f"not significantly different from {others}")
+        number = f"{similar} other{'s' if similar > 1 else ''}"
+        phrases.append(f"not significantly different from {number}")
     if better:
-        words.append(f"{better} significantly better")
-    return ", ".join(words) or "significantly different from all others"
+        phrases.append(f"{better} significantly better")
+    return ", ".join(phrases) or "significantly different from all others"
 
 
 def _rule(advice: Advice) -> str:
+    """The reason of the recommendation."""
     constraints, pool = advice.constraints, advice.pool
-    within = points(constraints.tolerance)
+    tolerance = points(constraints.tolerance)
     if advice.sure:
         condition = f"an interval above {100 * (constraints.score or 0):.1f}"
     else:
-        condition = f"a mean within {within} of the best and no significant difference from it"
+        condition = f"a mean within {tolerance} of the best and no significant difference from it"
     if len(pool) == 1:
         return f"Reason: it is the only approach with {condition}."
     order = ", then ".join(COSTS[name][0] for name in constraints.prefer)
@@ -56,24 +58,24 @@ def _rule(advice: Advice) -> str:
 
 def _others(advice: Advice) -> Iterator[str]:
     """Approaches that are not significantly different, and the cheapest by other costs."""
-    like = [one for one in advice.candidates[1:] if one.like]
-    if like:
-        names = "; ".join(f"{one.cell.key[0]} {format_difference(one)}" for one in like)
+    similar = [c for c in advice.candidates[1:] if c.similar]
+    if similar:
+        names = "; ".join(f"{c.cell.key[0]} {format_difference(c)}" for c in similar)
         yield f"Not significantly different, with the difference of scores in points: {names}."
-        yield from _cheaper(advice, like)
-    for name, (words, _) in COSTS.items():
-        known = [cell for cell in advice.pool if cell.cost(name) is not None]
-        least = min(known, key=lambda cell: cell.cost(name) or 0.0, default=None)
-        taken = advice.recommended
-        if least and taken and format_cost(least, name) != format_cost(taken, name):
-            yield f"If {words} matter most: {least.key[0]} ({format_cost(least, name)})."
+        yield from _cheaper(advice, similar)
+    cell = advice.recommended
+    for field, (name, _) in COSTS.items():
+        measured = [other for other in advice.pool if other.cost(field) is not None]
+        least = min(measured, key=lambda other: other.cost(field) or 0.0, default=None)
+        if least and cell and format_cost(least, field) != format_cost(cell, field):
+            yield f"If {name} matter most: {least.key[0]} ({format_cost(least, field)})."
 
 
-def _cheaper(advice: Advice, like: Sequence[Candidate]) -> Iterator[str]:
-    """The cheapest of them, if it is cheaper than the recommended approach, and its risk."""
-    price, taken = advice.constraints.price, advice.recommended
-    least = min(like, key=lambda one: price(one.cell))
-    if taken is not None and least.gap and price(least.cell) < price(taken):
+def _cheaper(advice: Advice, similar: Sequence[Candidate]) -> Iterator[str]:
+    """The cheapest of these if it is cheaper than the recommended approach, and its risk."""
+    price, cell = advice.constraints.price, advice.recommended
+    least = min(similar, key=lambda candidate: price(candidate.cell))
+    if cell is not None and least.gap and price(least.cell) < price(cell):
         yield (
             f"The cheapest of these is {least.cell.key[0]}; it may score up to "
             f"{points(max(-least.gap.low, 0.0))} less."
@@ -86,46 +88,56 @@ def _many(advice: Advice) -> Iterator[str]:
     if tasks > 1 and cell is not None:
         stored, seconds = cell.cost("stored_bytes"), cell.cost("train_seconds")
         if stored is not None and seconds is not None:
-            of = f"{COSTS['stored_bytes'][1](tasks * stored)} beside the backbone"
-            yield f"{tasks} such tasks: {of}, {tasks * seconds:.0f} seconds to train, once each."
+            size = byte_size(tasks * stored)
+            time = f"{tasks * seconds:.0f} seconds to train, once each"
+            yield f"{tasks} such tasks: {size} beside the backbone, {time}."
 
 
 def _doubts(advice: Advice) -> Iterator[str]:
+    """Reasons why the recommendation may be wrong."""
     cell = advice.recommended
     if cell is None:
         return
-    wanted = advice.constraints.score
-    if wanted is not None and not advice.sure:
-        yield f"No interval lies above {100 * wanted:.1f}, so this score is not certain."
-    yield from _settling(advice)
-    idle = len(cell.known(lambda run: run.notes.not_learned))
-    if idle:
-        yield f"{idle} of its {len(cell.runs)} runs were no better on dev than without training."
+    required = advice.constraints.score
+    if required is not None and not advice.sure:
+        yield f"No interval lies above {100 * required:.1f}, so this score is not certain."
+    yield from _more_seeds(advice)
+    not_learned = len(cell.known(lambda run: run.notes.not_learned))
+    if not_learned:
+        yield (
+            f"{not_learned} of its {len(cell.runs)} runs were no better on dev than without "
+            "training."
+        )
 
 
-def _settling(advice: Advice) -> Iterator[str]:
-    """Number of seeds that would separate it from approaches beyond the tolerance."""
-    near, seeds = advice.constraints.tolerance, min(len(one.cell.runs) for one in advice.candidates)
-    far = [one for one in advice.candidates[1:] if one.like and one.gap]
-    far = [one for one in far if one.gap and abs(one.gap.mean) > near]
-    if not far:
+def _more_seeds(advice: Advice) -> Iterator[str]:
+    """Number of seeds that would separate it from similar approaches beyond the tolerance."""
+    tolerance, seeds = (
+        advice.constraints.tolerance,
+        min(len(c.cell.runs) for c in advice.candidates),
+    )
+    similar = [c for c in advice.candidates[1:] if c.similar and c.gap]
+    distant = [c for c in similar if c.gap and abs(c.gap.mean) > tolerance]
+    if not distant:
         return
     if seeds == 1:
         yield "More runs: one seed does not show the variance over seeds; use at least five."
         return
-    known, all_of = [one.seeds for one in far if one.seeds], len(far)
-    parts = []
-    if known:
-        parts = [f"{max(known)} seeds instead of {seeds} would separate {len(known)} of {all_of}"]
-    if len(known) < all_of:
-        parts.append(f"{MOST_SEEDS} seeds would not separate {all_of - len(known)} of {all_of}")
-    yield f"More runs, for differences of more than {points(near)}: {'; '.join(parts)}."
+    needed, total = [c.seeds for c in distant if c.seeds], len(distant)
+    phrases = []
+    if needed:
+        separated = f"would separate {len(needed)} of {total}"
+        phrases.append(f"{max(needed)} seeds instead of {seeds} {separated}")
+    if len(needed) < total:
+        phrases.append(f"{MOST_SEEDS} seeds would not separate {total - len(needed)} of {total}")
+    yield f"More runs, for differences of more than {points(tolerance)}: {'; '.join(phrases)}."
 
 
 def _constant(advice: Advice) -> list[str]:
+    """That no approach is better than a constant answer."""
     if advice.constant is None:
         return []
-    best = next(one.cell for one in advice.candidates if one.cell.key[0] != advice.constant.key[0])
+    best = next(c.cell for c in advice.candidates if c.cell.key[0] != advice.constant.key[0])
     return [
         f"The best approach within the constraints, {best.key[0]} "
         f"({percent(best.score(best.headline))}), is not significantly better than a constant "
@@ -136,20 +148,21 @@ def _constant(advice: Advice) -> list[str]:
 
 
 def _binding(advice: Advice) -> list[str]:
-    near = advice.nearest
-    missed = "; ".join(bound.missed(near.cell) for bound in near.missed)
-    lines = [f"No approach satisfies all constraints. Nearest: {near.cell.key[0]}, {missed}."]
+    """The constraints that exclude all approaches."""
+    nearest = advice.nearest
+    missed = "; ".join(bound.describe(nearest.cell) for bound in nearest.violated)
+    lines = [f"No approach satisfies all constraints. Nearest: {nearest.cell.key[0]}, {missed}."]
     for bound, cells in advice.without:
         if cells:
-            names = _few(cells)
+            names = _best_three(cells)
             lines.append(f"Binding constraint: {bound.name} {bound.limit}; without it: {names}.")
     if len(lines) == 1:
         lines.append("Without any single constraint there is still no such approach.")
     return lines
 
 
-def _few(cells: Sequence[ResultCell]) -> str:
-    """The best three with their scores, and how many more."""
+def _best_three(cells: Sequence[ResultCell]) -> str:
+    """The best three cells with their scores, and the number of others."""
     best = sorted(cells, key=lambda cell: -cell.score(cell.headline).score)
     names = [f"{cell.key[0]} ({100 * cell.score(cell.headline).score:.1f})" for cell in best[:3]]
     return ", ".join(names) + (f" and {len(cells) - 3} more" if len(cells) > 3 else "")

@@ -1,20 +1,24 @@
 """The table behind a recommendation."""
 
+from research.reporting.advice.candidates import Candidate
 from research.reporting.advice.constraints import COSTS
-from research.reporting.advice.recommend import Advice, Candidate
+from research.reporting.advice.recommend import Advice
 from research.reporting.format import MISSING, amount, percent
 from research.reporting.grid.cell import ResultCell
 from research.reporting.table import Table, TableCell
 from research.stats.power import MOST_SEEDS, MOST_TIMES
 
-SHOWN = ("stored_bytes", "added_tokens", "train_seconds")  # costs that have a column
+COST_COLUMNS = ("stored_bytes", "added_tokens", "train_seconds")
 HEADS = (
     ("score", "on test"),
     ("against the", "recommended"),
     ("", "verdict"),
     ("seeds", "needed"),
     ("items", "needed"),
-    *((COSTS[name][0].partition(" ")[0], COSTS[name][0].partition(" ")[2]) for name in SHOWN),
+    *(
+        (COSTS[name][0].partition(" ")[0], COSTS[name][0].partition(" ")[2])
+        for name in COST_COLUMNS
+    ),
 )
 NOTES = (
     "Against the recommended: the difference of the mean scores in points and its own 95 % "
@@ -33,9 +37,9 @@ NOTES = (
 
 def advice_table(advice: Advice) -> Table:
     """One row per approach, in the order of `Advice.candidates`."""
-    rows = tuple((one.cell.key[0], _entries(advice, one)) for one in advice.candidates)
-    runs = [one for one in advice.candidates if one.like or one.cell is advice.recommended]
-    ids = "; ".join(f"{o.cell.key[0]}: {' '.join(r.run_id for r in o.cell.runs)}" for o in runs)
+    rows = tuple((c.cell.key[0], _entries(advice, c)) for c in advice.candidates)
+    best = [c.cell for c in advice.candidates if c.similar or c.cell is advice.recommended]
+    ids = "; ".join(f"{cell.key[0]}: {' '.join(r.run_id for r in cell.runs)}" for cell in best)
     return Table(
         title=f"{advice.column[0]}, {amount(advice.column[1])}: the evidence",
         heads=HEADS,
@@ -46,37 +50,39 @@ def advice_table(advice: Advice) -> Table:
     )
 
 
-def _entries(advice: Advice, one: Candidate) -> tuple[TableCell, ...]:
-    like = one.like or one.cell is advice.recommended
-    texts = (format_difference(one), _verdict(advice, one), *_needed(one))
-    costs = (format_cost(one.cell, name) for name in SHOWN)
-    score = TableCell(percent(one.cell.score(one.cell.headline)), like)
+def _entries(advice: Advice, candidate: Candidate) -> tuple[TableCell, ...]:
+    cell = candidate.cell
+    best = candidate.similar or cell is advice.recommended
+    texts = (format_difference(candidate), _verdict(advice, candidate), *_needed(candidate))
+    costs = (format_cost(cell, name) for name in COST_COLUMNS)
+    score = TableCell(percent(cell.score(cell.headline)), best)
     return (score, *map(TableCell, (*texts, *costs)))
 
 
-def format_difference(one: Candidate) -> str:
+def format_difference(candidate: Candidate) -> str:
     """Difference from the recommended approach, with its interval."""
-    return MISSING if one.gap is None else one.gap.text()
+    return MISSING if candidate.gap is None else candidate.gap.text()
 
 
-def _verdict(advice: Advice, one: Candidate) -> str:
-    if one.cell is advice.recommended:
+def _verdict(advice: Advice, candidate: Candidate) -> str:
+    if candidate.cell is advice.recommended:
         return "recommended"
-    if one.missed:
-        return "violates " + ", ".join(bound.name for bound in one.missed)
+    if candidate.violated:
+        return "violates " + ", ".join(bound.name for bound in candidate.violated)
     if advice.recommended is None:
         return MISSING
-    if one.like:
+    if candidate.similar:
         return "not different"
-    return "better" if one.gap and one.gap.mean > 0 else "worse"
+    return "better" if candidate.gap and candidate.gap.mean > 0 else "worse"
 
 
-def _needed(one: Candidate) -> tuple[str, str]:
-    if not one.like or one.gap is None or abs(one.gap.mean) < 1e-9:
+def _needed(candidate: Candidate) -> tuple[str, str]:
+    """Numbers of seeds and of items that would show the difference."""
+    if not candidate.similar or candidate.gap is None or abs(candidate.gap.mean) < 1e-9:
         return MISSING, MISSING
-    items = one.cell.score(one.cell.headline).items
-    most = f">{MOST_TIMES * items:,}"
-    return str(one.seeds or f">{MOST_SEEDS}"), f"{one.items:,}" if one.items else most
+    items = candidate.cell.score(candidate.cell.headline).items
+    seeds = str(candidate.seeds or f">{MOST_SEEDS}")
+    return seeds, f"{candidate.items:,}" if candidate.items else f">{MOST_TIMES * items:,}"
 
 
 def format_cost(cell: ResultCell, name: str) -> str:

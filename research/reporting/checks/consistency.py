@@ -17,18 +17,20 @@ def differing(grid: Grid) -> list[str]:
     lines, named = [], set()
     for column in grid.columns:
         cells = [cell for row in grid.rows if (cell := grid.cell(row, column))]
-        for fact, odd, line in _odd(cells, f"column {', '.join(column)}"):
-            named |= {(fact, cell.key) for cell in odd}
+        for fact, minority, line in _minorities(cells, f"column {', '.join(column)}"):
+            named |= {(fact, cell.key) for cell in minority}
             lines.append(line)
     for row in grid.rows:
         cells = [cell for column in grid.columns if (cell := grid.cell(row, column))]
-        for fact, odd, line in _odd(cells, f"row {row}"):
-            if not {(fact, cell.key) for cell in odd} & named:
+        for fact, minority, line in _minorities(cells, f"row {row}"):
+            if not {(fact, cell.key) for cell in minority} & named:
                 lines.append(line)
     return lines
 
 
-def _odd(cells: Sequence[ResultCell], where: str) -> Iterator[tuple[str, list[ResultCell], str]]:
+def _minorities(
+    cells: Sequence[ResultCell], where: str
+) -> Iterator[tuple[str, list[ResultCell], str]]:
     """(fact, cells that differ from the majority, sentence) for each fact that differs."""
     for fact, value in FACTS.items():
         groups: dict[str, list[ResultCell]] = defaultdict(list)
@@ -36,15 +38,12 @@ def _odd(cells: Sequence[ResultCell], where: str) -> Iterator[tuple[str, list[Re
             groups[value(cell)].append(cell)
         if len(groups) < 2:
             continue
-        usual = max(groups, key=lambda text: len(groups[text]))
-        others = {text: group for text, group in groups.items() if text != usual}
+        majority = max(groups, key=lambda text: len(groups[text]))
+        others = {text: group for text, group in groups.items() if text != majority}
         differing = "; ".join(
             f"{', '.join('/'.join(cell.key) for cell in group)}: {text}"
             for text, group in others.items()
         )
-        odd = [cell for group in others.values() for cell in group]
-        yield (
-            fact,
-            odd,
-            f"{fact} differs in {where}, {len(groups[usual])} have {usual}: {differing}",
-        )
+        minority = [cell for group in others.values() for cell in group]
+        sentence = f"{fact} differs in {where}, {len(groups[majority])} have {majority}"
+        yield fact, minority, f"{sentence}: {differing}"

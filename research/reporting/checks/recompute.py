@@ -41,7 +41,7 @@ def recompute_runs(folder: Path) -> Recomputed:
 def recompute_cells(grid: Grid) -> list[str]:
     """A sentence for each cell whose scores, or scores by label, differ from its records.
 
-    The table's scores come from the predictions; the records hold those of the time of the run.
+    The table's scores come from the predictions; the records hold the scores computed by the run.
     """
     return [line for cell in grid.tested() for line in (*_scores(cell), *_groups(cell))]
 
@@ -49,11 +49,10 @@ def recompute_cells(grid: Grid) -> list[str]:
 def _scores(cell: ResultCell) -> list[str]:
     lines = []
     for metric in cell.influence:
-        stored = (run.metrics["test"].get(metric) for run in cell.runs)
-        noted = [value for value in stored if value is not None]
-        if len(noted) < len(cell.runs):
+        recorded = cell.known(lambda run, metric=metric: run.metrics["test"].get(metric))
+        if len(recorded) < len(cell.runs):
             continue
-        stored, score = statistics.fmean(noted), cell.score(metric).score
+        stored, score = statistics.fmean(recorded), cell.score(metric).score
         if not abs(stored - score) <= TOLERANCE:
             lines.append(f"{', '.join(cell.key)}: {metric} is {score:.6f}, stored {stored:.6f}")
     return lines
@@ -62,12 +61,12 @@ def _scores(cell: ResultCell) -> list[str]:
 def _groups(cell: ResultCell) -> list[str]:
     lines = []
     for run, answers in zip(cell.runs, cell.predictions, strict=True):
-        noted = run.robustness.groups.get("label") if run.robustness else None
-        if not noted or not isinstance(answers, Predictions):
+        recorded = run.robustness.groups.get("label") if run.robustness else None
+        if not recorded or not isinstance(answers, Predictions):
             continue
         names = [run.labels[index] for index in answers.gold]
         for label, group in group_scores(answers.predicted == answers.gold, names).items():
-            if abs(group.score - noted[label].score) > TOLERANCE:
+            if abs(group.score - recorded[label].score) > TOLERANCE:
                 where = f"{', '.join(cell.key)}, run {run.run_id}"
-                lines.append(f"{where}: label {label} is {noted[label].score}, {group.score}")
+                lines.append(f"{where}: label {label} is {recorded[label].score}, {group.score}")
     return lines

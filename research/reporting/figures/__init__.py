@@ -1,1 +1,1 @@
-"""Figures, as SVG for the page and as PNG or PDF by matplotlib."""
+"""Figures, drawn as SVG for the page and as PNG and PDF for print."""

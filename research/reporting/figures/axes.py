@@ -1,4 +1,4 @@
-"""Axes: from values to places between 0 and 1, and where the ticks stand."""
+"""Axes: the position of a value between 0 and 1, and the ticks."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -6,42 +6,44 @@ from dataclasses import dataclass
 
 from research.reporting.format import count
 
-MARGIN = 0.04  # of the axis, free at both ends
-SLOT = 0.16  # where the logarithms begin beside a place for 0
+MARGIN = 0.04  # free share of the axis at both ends
+ZERO_WIDTH = 0.16  # share of a logarithmic axis that is reserved for 0
 MOST_TICKS = 6
 
 
 @dataclass(frozen=True)
 class AxisScale:
-    """low, high: the values at the two ends, or their common logarithms. nought: the name of the
-    place of 0 on a logarithmic axis, None without such a place. text: how a tick reads.
+    """A linear or logarithmic scale.
+
+    Attributes:
+        low: value at the lower end; its common logarithm on a logarithmic scale.
+        high: the same for the upper end.
+        text: formats the value of a tick.
+        logarithmic: whether the scale is logarithmic.
+        zero_label: label of the position of 0 on a logarithmic scale; None without such a position.
     """
 
     low: float
     high: float
     text: Callable[[float], str]
     logarithmic: bool = False
-    nought: str | None = None
+    zero_label: str | None = None
 
-    def place(self, value: float) -> float:
-        """Where a value stands, from 0 to 1."""
+    def position(self, value: float) -> float:
+        """The position of a value, from 0 to 1."""
         if not self.logarithmic:
             return (value - self.low) / (self.high - self.low)
         if value <= 0:
             return MARGIN
         share = (math.log10(value) - self.low) / (self.high - self.low)
-        begin = self._begin
+        begin = 0.0 if self.zero_label is None else ZERO_WIDTH
         return begin + share * (1 - begin)
 
-    @property
-    def _begin(self) -> float:
-        return 0.0 if self.nought is None else SLOT
-
     def ticks(self) -> list[tuple[float, str]]:
-        """Places and texts, ascending."""
+        """Positions and labels of the ticks, ascending."""
         values = self._powers() if self.logarithmic else _steps(self.low, self.high)
-        found = [(self.place(value), self.text(value)) for value in values]
-        return found if self.nought is None else [(self.place(0), self.nought), *found]
+        ticks = [(self.position(value), self.text(value)) for value in values]
+        return ticks if self.zero_label is None else [(self.position(0), self.zero_label), *ticks]
 
     def _powers(self) -> list[float]:
         first, last = math.floor(self.low), math.ceil(self.high)
@@ -50,32 +52,32 @@ class AxisScale:
             inside = [v for v in values if self.low - 1e-9 <= math.log10(v) <= self.high + 1e-9]
             if len(inside) > 2:
                 break
-        if len(inside) < 2:  # less than a doubling
+        if len(inside) < 2:  # the range is less than a doubling
             inside = _steps(10.0**self.low, 10.0**self.high)
         return inside[:: -(-len(inside) // MOST_TICKS)]
 
 
 def linear(values: Iterable[float], text: Callable[[float], str] = "{:g}".format) -> AxisScale:
-    """An axis on which all of the values stand, with a little room at both ends."""
+    """A linear scale that holds all values, with a margin at both ends."""
     values = list(values)
     low, high = min(values, default=0.0), max(values, default=1.0)
-    room = MARGIN * (high - low) or 0.5
-    return AxisScale(low - room, high + room, text)
+    margin = MARGIN * (high - low) or 0.5
+    return AxisScale(low - margin, high + margin, text)
 
 
 def logarithmic(
-    values: Iterable[float], nought: str = "0", text: Callable[[float], str] = count
+    values: Iterable[float], zero_label: str = "0", text: Callable[[float], str] = count
 ) -> AxisScale:
-    """The same with logarithms; a place for 0 where one of the values is 0."""
+    """A logarithmic scale that holds all values, with a position for 0 if one of them is 0."""
     values = list(values)
     logs = [math.log10(value) for value in values if value > 0] or [0.0]
-    room = 2 * MARGIN * (max(logs) - min(logs)) or 0.5
-    begins = nought if min(values, default=1.0) <= 0 else None
-    return AxisScale(min(logs) - room, max(logs) + room, text, True, begins)
+    margin = 2 * MARGIN * (max(logs) - min(logs)) or 0.5
+    zero = zero_label if min(values, default=1.0) <= 0 else None
+    return AxisScale(min(logs) - margin, max(logs) + margin, text, True, zero)
 
 
 def _steps(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten, four to eight of them."""
+    """Four to eight multiples of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / MOST_TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough - 1e-12)

@@ -1,6 +1,6 @@
-"""How an approach looks in every figure: the colour is that of its family, the marker its own.
+"""The style of an approach in all figures: a colour by its family and a marker within it.
 
-The hues are about those of Okabe and Ito (2008), moved until any two families are far apart
+The hues are close to those of Okabe and Ito (2008), adjusted until any two families are far apart
 (more than 20 in CIELAB) with normal vision and with the three kinds of colour blindness, as Machado
 et al. (2009) simulate them.
 """
@@ -12,13 +12,20 @@ from research.records.schema import RunRecord
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 
-NAMED = 10  # so many approaches are labelled by their names, more by their numbers
-LONGEST = 30  # characters of a name that can stand beside a point
+MOST_NAMED = 10  # approaches that are labelled by name; more are labelled by number
+LONGEST = 30  # characters of a name that fits beside a point
 
 
 @dataclass(frozen=True)
 class MethodFamily:
-    """Approaches of one kind. light, dark: its colour on white and on dark paper."""
+    """Approaches of one kind.
+
+    Attributes:
+        name: name in the style sheet.
+        title: name in the key.
+        light: colour on a light background.
+        dark: colour on a dark background.
+    """
 
     name: str
     title: str
@@ -28,13 +35,13 @@ class MethodFamily:
 
 PROMPTS = MethodFamily("prompts", "prompts", "#2f66c0", "#75adfb")
 SOFT = MethodFamily("soft", "soft prompts, prefixes", "#03a45c", "#66f797")
-LORA = MethodFamily("lora", "LoRA and its kin", "#a63200", "#e87e1b")
+LORA = MethodFamily("lora", "LoRA and variants", "#a63200", "#e87e1b")
 SMALL = MethodFamily("small", "adapters, scales, norms, biases", "#86006f", "#ee91c4")
 LAYERS = MethodFamily("layers", "some layers, heads", "#aa8c00", "#f9d306")
 FULL = MethodFamily("full", "full fine-tuning", "#151515", "#f2efe6")
-SEVERAL = MethodFamily("several", "together, or in turn", "#3a10b0", "#796ff0")
+SEVERAL = MethodFamily("several", "several methods", "#3a10b0", "#796ff0")
 OTHER = MethodFamily("other", "other methods", "#594d42", "#a17a3f")
-BASELINE = MethodFamily("baseline", "without the model", "#888e94", "#818174")
+BASELINE = MethodFamily("baseline", "baselines without the model", "#888e94", "#818174")
 FAMILIES = (PROMPTS, SOFT, LORA, SMALL, LAYERS, FULL, SEVERAL, OTHER, BASELINE)
 
 BY_NAME = {family.name: family for family in FAMILIES}
@@ -42,8 +49,14 @@ BY_NAME = {family.name: family for family in FAMILIES}
 
 @dataclass(frozen=True)
 class SeriesStyle:
-    """number: of the row in the table, from 1. tag: what labels it in figures. shape: which of the
-    markers it has within its family.
+    """The style of one approach.
+
+    Attributes:
+        number: its row in the table, from 1.
+        name: its name.
+        tag: its label in figures: its name, or its number.
+        family: its family, which gives the colour.
+        shape: index of its marker within the family.
     """
 
     number: int
@@ -53,23 +66,27 @@ class SeriesStyle:
     shape: int
 
 
+Styles = Mapping[str, SeriesStyle]  # by row of the grid
+
+
 def series_styles(grid: Grid) -> dict[str, SeriesStyle]:
-    """How each row of the grid looks."""
+    """The style of each row of the grid."""
     families = {row: _family(grid, row) for row in grid.rows}
-    short = len(grid.rows) <= NAMED and all(len(row) <= LONGEST for row in grid.rows)
-    found: dict[str, SeriesStyle] = {}
+    named = len(grid.rows) <= MOST_NAMED and all(len(row) <= LONGEST for row in grid.rows)
+    styles: dict[str, SeriesStyle] = {}
     for number, row in enumerate(grid.rows, 1):
-        shape = sum(look.family == families[row] for look in found.values())
-        found[row] = SeriesStyle(number, row, row if short else str(number), families[row], shape)
-    return found
+        shape = sum(style.family == families[row] for style in styles.values())
+        styles[row] = SeriesStyle(number, row, row if named else str(number), families[row], shape)
+    return styles
 
 
-def by_family(found: Mapping[str, SeriesStyle]) -> list[tuple[MethodFamily, list[SeriesStyle]]]:
-    """The families that there are, each with its approaches in the order of the table."""
+def by_family(styles: Styles) -> list[tuple[MethodFamily, list[SeriesStyle]]]:
+    """The families that occur, each with its approaches in the order of the table."""
     members = [
-        (family, [look for look in found.values() if look.family == family]) for family in FAMILIES
+        (family, [style for style in styles.values() if style.family == family])
+        for family in FAMILIES
     ]
-    return [(family, some) for family, some in members if some]
+    return [(family, of_family) for family, of_family in members if of_family]
 
 
 def _family(grid: Grid, row: str) -> MethodFamily:
@@ -82,7 +99,7 @@ def _family(grid: Grid, row: str) -> MethodFamily:
 
 
 def family_of(record: RunRecord) -> MethodFamily:
-    """The family of what a run's stages train; a head beside another method does not count."""
+    """The family of the methods that a run trains; a head beside another method does not count."""
     names = distinct(name for stage in record.configuration.stages for name in stage.methods)
     names = [name for name in names if name != "head"] or names
     if not names:

@@ -1,11 +1,12 @@
-"""The test score against what it takes: trained parameters, labelled examples, training seconds."""
+"""Test scores against costs: trained parameters, labelled examples, training seconds."""
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from research.reporting.figures.axes import logarithmic
-from research.reporting.figures.colors import SeriesStyle
+from research.reporting.figures.colors import Styles
 from research.reporting.figures.figure import (
     Axis,
     Figure,
@@ -23,24 +24,30 @@ from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 
-INSTANT = 0.01  # seconds: nothing that anybody waits for
-INTERVALS = "Scores on test with 95 % intervals over seeds and test items."
+INSTANT = 0.01  # seconds; shorter times are drawn at one position
+INTERVALS = "Test scores with 95 % intervals over seeds and test items."
 FRONT = (
-    "The stepped line is the Pareto front of the mean scores: {less} gives as high a score. "
-    "Hollow points lack seeds of the protocol and take no part in it."
+    "The stepped line is the Pareto front of the mean scores: no approach with {less} has as high "
+    "a score. Hollow points have fewer seeds than planned and are not part of the front."
 )
 
 
 @dataclass(frozen=True)
 class CostAxis:
-    """name: in the records' costs. label: of the axis. least: below it, costs stand together at
-    the place `nought`. text: a number with its unit.
+    """A cost that is the x axis of a figure.
+
+    Attributes:
+        name: field of `Costs`.
+        label: label of the axis.
+        least: smaller costs are drawn at the position of 0.
+        zero_label: label of that position.
+        text: formats a cost with its unit.
     """
 
     name: str
     label: str
     least: float
-    nought: str
+    zero_label: str
     text: Callable[[float], str]
 
 
@@ -50,126 +57,125 @@ SECONDS = CostAxis(
 )
 
 
-def cost_figures(grid: Grid, looks: Mapping[str, SeriesStyle]) -> list[Figure]:
-    """The score against trained parameters, against examples, and against seconds to train."""
+def cost_figures(grid: Grid, styles: Styles) -> list[Figure]:
+    """Scores against trained parameters, labelled examples and training seconds."""
     figures = (
         Figure(
             "parameters",
             "Score against trained parameters",
-            f"{INTERVALS} {FRONT.format(less='nothing that trains fewer parameters')}",
-            _by_cost(grid, looks, PARAMETERS),
+            f"{INTERVALS} {FRONT.format(less='fewer trained parameters')}",
+            _by_cost(grid, styles, PARAMETERS),
         ),
         Figure(
             "examples",
             "Score against labelled examples",
-            f"{INTERVALS} {FRONT.format(less='nothing with fewer training examples')} Examples of "
-            "dev, which choose the trial of every approach, are not counted.",
-            _by_examples(grid, looks),
+            f"{INTERVALS} {FRONT.format(less='fewer training examples')} Dev examples, which "
+            "select the trial of each approach, are not counted.",
+            _by_examples(grid, styles),
         ),
         Figure(
             "seconds",
-            "Score against time to train",
-            f"{INTERVALS} Seconds are medians over the runs, without compilation and without the "
-            f"trials before. {FRONT.format(less='nothing that trains for less time')}",
-            _by_cost(grid, looks, SECONDS),
+            "Score against training time",
+            f"{INTERVALS} Seconds are medians over the runs and exclude compilation and the other "
+            f"trials. {FRONT.format(less='less training time')}",
+            _by_cost(grid, styles, SECONDS),
         ),
     )
     return [figure for figure in figures if figure.panels]
 
 
-def _by_cost(grid: Grid, looks: Mapping[str, SeriesStyle], cost: CostAxis) -> tuple[Panel, ...]:
-    """A panel for each task and regime; the panels of a task have the same scores."""
-    found = {}
+def _by_cost(grid: Grid, styles: Styles, cost: CostAxis) -> tuple[Panel, ...]:
+    """A panel for each task and regime; the panels of a task have the same y axis."""
+    series_of = {}
     for column, cells in columns(grid):
-        known = [(cell, value) for cell in cells if (value := cell.cost(cost.name)) is not None]
-        found[column] = [
-            Series(looks[cell.key[0]], (_point(cell, _from(value, cost.least), cost.text(value)),))
-            for cell, value in known
+        measured = [(cell, value) for cell in cells if (value := cell.cost(cost.name)) is not None]
+        series_of[column] = [
+            Series(
+                styles[cell.key[0]],
+                (_point(cell, value if value >= cost.least else 0.0, cost.text(value)),),
+            )
+            for cell, value in measured
         ]
-    values = [one.points[0].x for series in found.values() for one in series]
-    x = Axis(cost.label, logarithmic(values, cost.nought, _tick))
+    values = [line.points[0].x for series in series_of.values() for line in series]
+    x = Axis(cost.label, logarithmic(values, cost.zero_label, _tick))
     return tuple(
-        Panel(title(column), x, _y(grid, column[0], found), tuple(series), _front(series))
-        for column, series in found.items()
+        Panel(title(column), x, _y(grid, column[0], series_of), tuple(series), _front(series))
+        for column, series in series_of.items()
         if series
     )
 
 
-def _by_examples(grid: Grid, looks: Mapping[str, SeriesStyle]) -> tuple[Panel, ...]:
+def _by_examples(grid: Grid, styles: Styles) -> tuple[Panel, ...]:
     """A panel for each task with several numbers of examples."""
-    found = {}
+    series_of = {}
     for task in distinct(task for task, _ in grid.columns):
         series = [
-            Series(looks[row], tuple(sorted(points, key=lambda p: p.x)), joined=True)
+            Series(styles[row], tuple(sorted(points, key=lambda p: p.x)), joined=True)
             for row in grid.rows
             if (points := _sizes(grid, row, task))
         ]
-        if len({point.x for one in series for point in one.points}) > 1:
-            found[task, ""] = series
+        if len(set(_xs(series))) > 1:
+            series_of[task, ""] = series
     return tuple(
         Panel(
             task,
-            Axis("labelled examples to train on", logarithmic(_xs(series), text=_tick)),
-            _y(grid, task, found),
+            Axis("labelled training examples", logarithmic(_xs(series), text=_tick)),
+            _y(grid, task, series_of),
             tuple(series),
             _front(series),
         )
-        for (task, _), series in found.items()
+        for (task, _), series in series_of.items()
     )
 
 
 def _sizes(grid: Grid, row: str, task: str) -> list[Point]:
     cells = [grid.cell(row, column) for column in grid.columns if column[0] == task]
-    found = []
+    points = []
     for cell in cells:
         if cell is not None:
-            used = statistics.median_low(run.n_train for run in cell.runs)
-            found.append(_point(cell, used, f"{used} examples"))
-    return found
+            size = statistics.median_low(run.n_train for run in cell.runs)
+            points.append(_point(cell, size, f"{size} examples"))
+    return points
 
 
-def _point(cell: ResultCell, x: float, says: str) -> Point:
+def _point(cell: ResultCell, x: float, cost: str) -> Point:
     score = cell.score(cell.headline)
     return Point(
         x,
         100 * score.score,
         100 * score.low,
         100 * score.high,
-        f"{percent(score)}, {says}",
+        f"{percent(score)}, {cost}",
         ids(cell.runs),
         not cell.complete,
     )
 
 
-def _y(grid: Grid, task: str, found: Mapping[tuple[str, str], Sequence[Series]]) -> Axis:
-    """The scores of all panels of a task."""
-    series = [one for column, some in found.items() if column[0] == task for one in some]
-    return scores(f"{headline(grid, task)} on test, %", series)
+def _y(grid: Grid, task: str, series_of: Mapping[tuple[str, str], Sequence[Series]]) -> Axis:
+    """The axis of scores that all panels of a task share."""
+    of_task = [series for column, series in series_of.items() if column[0] == task]
+    return scores(f"{headline(grid, task)} on test, %", [*chain(*of_task)])
 
 
 def _front(series: Iterable[Series]) -> tuple[tuple[float, float], ...]:
-    points = [point for one in series for point in one.points if not point.hollow]
+    points = [point for line in series for point in line.points if not point.hollow]
     return front([(point.x, point.y) for point in points])
 
 
 def front(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """The (cost, score) pairs that no other one beats: as cheap and better, or cheaper and as good.
+    """The Pareto front of (cost, score) pairs, by ascending cost; equal pairs stand once.
 
-    By ascending cost; of equal pairs one.
+    A pair is left out if another one has at most its cost and at least its score.
     """
-    kept: list[tuple[float, float]] = []
+    best: list[tuple[float, float]] = []
     for cost, score in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not kept or score > kept[-1][1]:
-            kept.append((cost, score))
-    return tuple(kept)
-
-
-def _from(value: float, least: float) -> float:
-    return value if value >= least else 0.0
+        if not best or score > best[-1][1]:
+            best.append((cost, score))
+    return tuple(best)
 
 
 def _xs(series: Iterable[Series]) -> list[float]:
-    return [point.x for one in series for point in one.points]
+    return [point.x for line in series for point in line.points]
 
 
 def _tick(value: float) -> str:

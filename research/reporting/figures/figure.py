@@ -1,4 +1,4 @@
-"""What a figure shows, as plain data: the page and the printed figures draw the same."""
+"""Figures as plain data, drawn by the page and for print."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,36 @@ from research.reporting.tables.footnotes import NAMES
 
 @dataclass(frozen=True)
 class Point:
-    """low, high: the interval of y. says: what it is, in a line. runs: ids of the runs behind it.
-    hollow: drawn as one that is not final, or was not chosen.
+    """A point of a panel.
+
+    Attributes:
+        x: value on the x axis.
+        y: value on the y axis.
+        low: lower end of the interval of y.
+        high: upper end of the interval of y.
+        text: description in one line, shown on hover.
+        runs: ids of its runs.
+        hollow: whether the marker is hollow: a provisional point, or a trial not chosen.
     """
 
     x: float
     y: float
     low: float
     high: float
-    says: str
+    text: str
     runs: tuple[str, ...]
     hollow: bool = False
 
 
 @dataclass(frozen=True)
 class Series:
-    """The points of an approach; joined: by a line."""
+    """The points of an approach.
+
+    Attributes:
+        style: style of the approach.
+        points: its points.
+        joined: whether a line joins them.
+    """
 
     style: SeriesStyle
     points: tuple[Point, ...]
@@ -38,14 +52,29 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
+    """An axis of a panel.
+
+    Attributes:
+        label: its label.
+        scale: its scale.
+    """
+
     label: str
     scale: AxisScale
 
 
 @dataclass(frozen=True)
 class Panel:
-    """front: (x, y) of the points that no other one beats, drawn as steps. diagonal: whether the
-    line of equal values is drawn. bands: whether intervals are areas and not bars.
+    """One plot of a figure.
+
+    Attributes:
+        title: its title.
+        x: the x axis.
+        y: the y axis.
+        series: one series per approach.
+        front: (x, y) of the points on the Pareto front, drawn as steps.
+        diagonal: whether the line of equal values is drawn.
+        bands: whether intervals are drawn as areas instead of bars.
     """
 
     title: str
@@ -59,7 +88,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """name: of its files. caption: what a reader must know of it."""
+    """A figure of one or more panels.
+
+    Attributes:
+        name: name of its files.
+        title: its title.
+        caption: its caption.
+        panels: its panels.
+    """
 
     name: str
     title: str
@@ -72,24 +108,25 @@ def ids(runs: Iterable[RunRecord]) -> tuple[str, ...]:
 
 
 def columns(grid: Grid) -> list[tuple[tuple[str, str], list[ResultCell]]]:
-    """Each task and regime with its tested cells, those without any left out."""
-    found = [(column, [grid.cell(row, column) for row in grid.rows]) for column in grid.columns]
-    kept = [(column, [cell for cell in cells if cell is not None]) for column, cells in found]
-    return [(column, cells) for column, cells in kept if cells]
+    """Each task and regime that has tested cells, with these cells."""
+    cells = [(column, [grid.cell(row, column) for row in grid.rows]) for column in grid.columns]
+    tested = [(column, [cell for cell in of_column if cell]) for column, of_column in cells]
+    return [(column, of_column) for column, of_column in tested if of_column]
 
 
 def title(column: tuple[str, str]) -> str:
+    """`sentiment, 500 examples`: the title of a panel."""
     return f"{column[0]}, {amount(column[1])}"
 
 
 def headline(grid: Grid, task: str) -> str:
-    """The name of the task's metric."""
+    """The name of the task's headline metric."""
     cells = (cell for key, cell in grid.cells.items() if key[1] == task)
     name: str = next(cells).records[0].metric
     return NAMES.get(name, name)
 
 
 def scores(label: str, series: Sequence[Series]) -> Axis:
-    """The axis of scores in percent on which all of the series stand, intervals included."""
-    points = [point for one in series for point in one.points]
+    """An axis in percent that holds the scores and intervals of all series."""
+    points = [point for line in series for point in line.points]
     return Axis(label, linear(value for p in points for value in (p.low, p.high, p.y)))

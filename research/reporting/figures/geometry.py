@@ -1,32 +1,39 @@
-"""Where the parts of a panel stand, for the page and for print alike.
+"""Positions of the parts of a panel, for the page and for print.
 
-Lengths are those of the page in pixels; y runs downwards from the top of the plot.
+Lengths are pixels of the page; y runs downwards from the top of the plot.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, pi, sin
+from textwrap import wrap
 
 from research.reporting.figures.figure import Panel, Point
 
-WIDTH, HEIGHT = 372.0, 262.0  # of a panel with all that belongs to it
-LEFT, TOP, BOTTOM = 44.0, 26.0, 40.0
-RIGHT = 12.0  # beside the plot where labels stand within it
-TEXT, LETTER, LINE = 10.5, 5.4, 11.5  # size, mean width of a letter, distance of lines
+WIDTH = 372.0  # of a panel with its axes and labels
+PLOT_HEIGHT = 196.0  # of a plot, unless the labels of its lines need more
+LEFT, TOP, BOTTOM = 44.0, 26.0, 40.0  # least margins of the plot
+RIGHT = 12.0  # margin on the right if labels are within the plot
+TEXT, LINE = 10.5, 11.5  # size of letters, distance of lines
+LETTER, CAPITAL, NARROW = 5.4, 7.6, 3.0  # mean widths
+TITLE_LINE = 14.0
+TITLE_WIDTH = 270.0  # of a line above a panel, as letters of labels
 MARKER = 4.0  # radius
-LONG = 17  # letters, from which on a label takes two lines
-AWAY = 14.0  # from the plot to the labels beside it
-Place = tuple[float, float]
+LONG = 17  # letters; a longer label is broken into two lines
+LABEL_DISTANCE = 14.0  # from the plot to the labels beside it
+AXIS_NAME = 20.0  # space for the ticks of the y axis that LEFT includes
+Position = tuple[float, float]
 
 
-def _polygon(corners: int, turn: float = 0.0, inner: float = 1.0) -> tuple[Place, ...]:
+def _polygon(corners: int, turn: float = 0.0, inner: float = 1.0) -> tuple[Position, ...]:
     """The corners of a regular polygon or star around 0, the first on top."""
     angles = [2 * pi * (k + turn) / corners - pi / 2 for k in range(corners)]
     radii = [1.0 if k % 2 == 0 else inner for k in range(corners)]
     return tuple((r * cos(a), r * sin(a)) for a, r in zip(angles, radii, strict=True))
 
 
-# The markers of a family's approaches in turn: their corners, none for a circle.
+# The markers within a family: their corners, none for a circle.
 SHAPES = (
     (),
     _polygon(4, 0.5),
@@ -43,58 +50,101 @@ SHAPES = (
 
 @dataclass(frozen=True)
 class PlotArea:
-    """The plot within a panel."""
+    """The plot within a panel.
+
+    Attributes:
+        panel: the panel.
+        title: lines of the panel's title.
+        left: margin on the left.
+        top: margin at the top.
+        width: width of the plot.
+        height: height of the plot.
+    """
 
     panel: Panel
+    title: tuple[str, ...]
+    left: float
+    top: float
     width: float
     height: float
 
+    @property
+    def panel_height(self) -> float:
+        """Height of the whole panel."""
+        return self.top + self.height + BOTTOM
+
     def x(self, value: float) -> float:
-        return self.width * self.panel.x.scale.place(value)
+        return self.width * self.panel.x.scale.position(value)
 
     def y(self, value: float) -> float:
-        return self.height * (1 - self.panel.y.scale.place(value))
+        return self.height * (1 - self.panel.y.scale.position(value))
 
-    def at(self, point: Point) -> Place:
+    def at(self, point: Point) -> Position:
         return self.x(point.x), self.y(point.y)
 
-    def steps(self) -> list[Place]:
-        """The corners of the Pareto front, drawn to the right end of the plot."""
-        corners: list[Place] = []
+    def steps(self) -> list[Position]:
+        """The corners of the Pareto front, extended to the right end of the plot."""
+        corners: list[Position] = []
         for cost, score in self.panel.front:
             x, y = self.x(cost), self.y(score)
             corners += [(x, corners[-1][1]), (x, y)] if corners else [(x, y)]
         return [*corners, (self.width, corners[-1][1])] if corners else []
 
-    def diagonal(self) -> list[Place]:
-        """The two ends of the line on which both axes have the same value; [] if none is seen."""
+    def diagonal(self) -> list[Position]:
+        """Both ends of the line of equal values; [] if it is not visible."""
         x, y = self.panel.x.scale, self.panel.y.scale
         low, high = max(x.low, y.low), min(x.high, y.high)
         return [(self.x(v), self.y(v)) for v in (low, high)] if low < high else []
 
 
 def plot_area(panel: Panel) -> PlotArea:
-    """The plot, with room beside it for the labels of lines."""
-    right = RIGHT
-    if joined(panel):
-        right = AWAY + max(marker_size(line_style(one.style.tag))[0] for one in panel.series) + 2
-    return PlotArea(panel, WIDTH - LEFT - right, HEIGHT - TOP - BOTTOM)
+    """The plot of a panel; margins and height leave room for ticks, title and labels of lines."""
+    right, height = RIGHT, PLOT_HEIGHT
+    if has_lines(panel):
+        sizes = [text_size(label_lines(series.style.tag)) for series in panel.series]
+        right = LABEL_DISTANCE + max(width for width, _ in sizes) + 2
+        height = max(height, sum(label_height for _, label_height in sizes))
+    ticks = max(text_width(text) for _, text in panel.y.scale.ticks())
+    left = LEFT + max(ticks - AXIS_NAME, 0.0)
+    title = _title_lines(panel.title)
+    top = TOP + TITLE_LINE * (len(title) - 1)
+    return PlotArea(panel, title, left, top, WIDTH - left - right, height)
 
 
-def joined(panel: Panel) -> bool:
-    """Whether there are lines."""
-    return any(one.joined for one in panel.series)
+def _title_lines(title: str) -> tuple[str, ...]:
+    letters = TITLE_WIDTH * len(title) // max(text_width(title), 1.0)
+    return tuple(wrap(title, max(int(letters), 1))) or ("",)
 
 
-def line_style(tag: str) -> tuple[str, ...]:
-    """The text of a label; a long one is broken near its middle."""
-    spaces = [place for place, letter in enumerate(tag) if letter == " "]
+def has_lines(panel: Panel) -> bool:
+    """Whether points are joined by lines."""
+    return any(series.joined for series in panel.series)
+
+
+def label_lines(tag: str) -> tuple[str, ...]:
+    """The lines of a label; a long one is broken near its middle."""
+    spaces = [index for index, letter in enumerate(tag) if letter == " "]
     if len(tag) <= LONG or not spaces:
         return (tag,)
-    cut = min(spaces, key=lambda place: abs(place - len(tag) / 2))
+    cut = min(spaces, key=lambda index: abs(index - len(tag) / 2))
     return tag[:cut], tag[cut + 1 :]
 
 
-def marker_size(text: Sequence[str]) -> tuple[float, float]:
-    """Width and height of lines of text, about."""
-    return LETTER * max(map(len, text)), LINE * len(text)
+def text_size(lines: Sequence[str]) -> tuple[float, float]:
+    """Approximate width and height of lines of text."""
+    return max(map(text_width, lines)), LINE * len(lines)
+
+
+def text_width(text: str) -> float:
+    """Approximate width of a line of text."""
+    return sum(map(_letter_width, text))
+
+
+def _letter_width(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF":
+        return TEXT
+    if unicodedata.combining(letter):
+        return 0.0
+    if letter in " .,:;!|'()[]":
+        return NARROW
+    return CAPITAL if letter.isupper() or letter in "mw%@" else LETTER

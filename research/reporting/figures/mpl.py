@@ -1,43 +1,34 @@
 """The figures of a results folder for print: figures/NAME.png and figures/NAME.pdf.
 
-They show what the page shows, by matplotlib. The same runs and the same matplotlib give the same
-bytes; another version of it may draw a letter otherwise, so `--check` leaves them out.
+They show the same as the page, drawn by matplotlib. The same runs and the same version of
+matplotlib give the same bytes; another version may draw letters differently, so `--check` ignores
+them.
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from research.common.files import write_atomically
-from research.reporting.figures.all import all_figures
-from research.reporting.figures.colors import MethodFamily, SeriesStyle, by_family, series_styles
-from research.reporting.figures.figure import Figure, Panel, Series
-from research.reporting.figures.geometry import (
-    HEIGHT,
-    LEFT,
-    LINE,
-    MARKER,
-    SHAPES,
-    TEXT,
-    TOP,
-    WIDTH,
-    PlotArea,
-    plot_area,
-)
-from research.reporting.figures.label_placement import Label, labels
+from research.reporting.figures.all import figure_sections
+from research.reporting.figures.colors import SeriesStyle, Styles, by_family, series_styles
+from research.reporting.figures.figure import Figure
+from research.reporting.figures.geometry import LEFT, MARKER, TEXT, WIDTH, plot_area, text_width
+from research.reporting.figures.mpl_panel import INK, POINTS, draw_panel, marker
 from research.reporting.grid.grid import read_grid
 
-POINT = 0.62  # points of print in a pixel of the page: two panels are as wide as a page's text
-ACROSS = 2  # panels
+ACROSS = 2  # panels side by side
 KEY_LINE = 15.0
-INK, SOFT, GRID = "#1c1a17", "#5f5a52", "#ece7dc"
+RESOLUTION = 220  # dots per inch of PNG
 STYLE: dict[Any, Any] = {
-    "font.family": "STIXGeneral",  # comes with matplotlib
-    "font.size": TEXT * POINT * 1.12,
+    "font.family": ["STIXGeneral", "DejaVu Sans"],  # both come with matplotlib
+    "font.size": TEXT * POINTS * 1.12,
     "pdf.fonttype": 42,
     "axes.unicode_minus": False,
     "svg.hashsalt": "adaptlab",
+    "text.parse_math": False,  # a $ in a name is a dollar sign
 }
 # Without the date and the versions that matplotlib would write.
 METADATA = {
@@ -47,7 +38,7 @@ METADATA = {
 
 
 def write_figures(folder: Path) -> list[Path]:
-    """Writes all figures of a results folder, each file whole or not at all; returns the files.
+    """Writes all figures of a results folder, each file atomically; returns the files.
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
@@ -58,151 +49,80 @@ def write_figures(folder: Path) -> list[Path]:
 
 
 def build_figures(folder: Path) -> dict[str, bytes]:
-    """The content of each file by its name within the results folder."""
-    import matplotlib  # here, since it takes a second, and few who read tables want it
-
+    """The content of each file, by its name within the results folder."""
     grid = read_grid(folder)
-    found = series_styles(grid)
-    with matplotlib.rc_context(STYLE):
-        return {
-            f"figures/{figure.name}.{form}": content
-            for figure in all_figures(grid, found)
-            for form, content in draw_figure(figure, by_family(found)).items()
-        }
+    styles = series_styles(grid)
+    return {
+        f"figures/{figure.name}.{form}": content
+        for section in figure_sections(grid, styles)
+        for figure in section.figures
+        for form, content in draw_figure(figure, styles).items()
+    }
 
 
-def draw_figure(
-    figure: Figure, members: list[tuple[MethodFamily, list[SeriesStyle]]]
-) -> dict[str, bytes]:
-    """The PNG and the PDF of a figure, with a key below where labels are numbers."""
+def draw_figure(figure: Figure, styles: Styles) -> dict[str, bytes]:
+    """A figure as PNG and PDF, with a key below it if labels are numbers."""
+    import matplotlib  # here, since it takes a second to import and few callers need it
     from matplotlib.figure import Figure as Canvas
 
-    shown = {one.style.number for panel in figure.panels for one in panel.series}
-    key = [look for _, some in members for look in some if look.number in shown]
-    key = [] if all(look.tag == look.name for look in key) else key
-    down = -(-len(figure.panels) // ACROSS)
-    width = WIDTH * min(ACROSS, len(figure.panels)) + 8  # print has wider letters
-    height = HEIGHT * down + KEY_LINE * -(-len(key) // ACROSS)
-    canvas = Canvas(figsize=(width * POINT / 72, height * POINT / 72), dpi=220)
-    for place, panel in enumerate(figure.panels):
-        left, top = WIDTH * (place % ACROSS), HEIGHT * (place // ACROSS)
-        plot = plot_area(panel)
-        bottom = height - top - TOP - plot.height
-        box = (left + LEFT, bottom, plot.width, plot.height)
-        area = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
-        _panel(canvas.add_axes(area), plot)
-    if key:
-        _key(canvas, key, width, height, HEIGHT * down)
-    found = {}
-    for form, metadata in METADATA.items():
-        content = io.BytesIO()
-        canvas.savefig(content, format=form, metadata=metadata, facecolor="white")
-        found[form] = content.getvalue()
-    return found
+    key = _key_entries(figure, styles)
+    key_columns = 1 if any(_name_width(style) > WIDTH for style in key) else ACROSS
+    plots = [plot_area(panel) for panel in figure.panels]
+    rows = [plots[first : first + ACROSS] for first in range(0, len(plots), ACROSS)]
+    heights = [max(plot.panel_height for plot in row) for row in rows]
+    key_top = sum(heights)
+    width = WIDTH * min(ACROSS, len(plots)) + 8  # letters in print are wider
+    height = key_top + KEY_LINE * -(-len(key) // key_columns)
+    with matplotlib.rc_context(STYLE):
+        size = (width * POINTS / 72, height * POINTS / 72)
+        canvas = Canvas(figsize=size, dpi=RESOLUTION)
+        for index, row in enumerate(rows):
+            top = sum(heights[:index])
+            for column, plot in enumerate(row):
+                left, bottom = WIDTH * column + plot.left, height - top - plot.top - plot.height
+                box = (left / width, bottom / height, plot.width / width, plot.height / height)
+                draw_panel(canvas.add_axes(box), plot)
+        if key:
+            axes = canvas.add_axes((0, 0, 1, (height - key_top) / height))
+            axes.set(xlim=(0, width), ylim=(height - key_top, 0))
+            _draw_key(axes, key, key_columns, width / key_columns)
+        return {form: _saved(canvas, form) for form in METADATA}
 
 
-def _panel(axes: Any, plot: PlotArea) -> None:
-    """Draws in the pixels of the page, y downwards."""
-    panel = plot.panel
-    axes.set_xlim(0, plot.width)
-    axes.set_ylim(plot.height, 0)
-    axes.set_title(panel.title, loc="left", style="italic", color=INK, fontsize=8, pad=6)
-    _axes(axes, plot, panel)
-    for corners, style in ((plot.steps(), "-"), (plot.diagonal() if panel.diagonal else [], ":")):
-        axes.plot(*_split(corners), style, color=SOFT, linewidth=0.6, zorder=1)
-    for order, one in enumerate(panel.series):
-        _series(axes, plot, one, 2 + order / 100)
-    for label in labels(plot):
-        _label(axes, label)
+def _saved(canvas: Any, form: str) -> bytes:
+    content = io.BytesIO()
+    canvas.savefig(content, format=form, metadata=METADATA[form], facecolor="white")
+    return content.getvalue()
 
 
-def _axes(axes: Any, plot: PlotArea, panel: Panel) -> None:
-    across, down = panel.x.scale.ticks(), panel.y.scale.ticks()
-    axes.set_xticks([plot.width * place for place, _ in across], [text for _, text in across])
-    axes.set_yticks([plot.height * (1 - place) for place, _ in down], [text for _, text in down])
-    axes.set_xlabel(panel.x.label, color=SOFT, labelpad=2)
-    axes.set_ylabel(panel.y.label, color=SOFT, labelpad=2)
-    if panel.x.scale.nought is not None:  # two strokes where the place of 0 ends
-        x = 0.1 * plot.width
-        axes.plot([x - 2, x + 2], [plot.height] * 2, color="white", linewidth=2, clip_on=False)
-        for left in (x - 4, x):
-            ends = ([left, left + 4], [plot.height + 4, plot.height - 4])
-            axes.plot(*ends, color=SOFT, linewidth=0.5, clip_on=False, zorder=5)
-    axes.grid(axis="y", color=GRID, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.tick_params(color=SOFT, labelcolor=SOFT, length=2, width=0.5, pad=2)
-    axes.tick_params(axis="y", length=0)
-    for side, spine in axes.spines.items():
-        spine.set(visible=side in ("left", "bottom"), color=SOFT, linewidth=0.5)
+def _key_entries(figure: Figure, styles: Styles) -> list[SeriesStyle]:
+    """The approaches of the figure by family; none if all are labelled by name."""
+    numbers = {series.style.number for panel in figure.panels for series in panel.series}
+    ordered = [style for _, members in by_family(styles) for style in members]
+    entries = [style for style in ordered if style.number in numbers]
+    return [] if all(style.tag == style.name for style in entries) else entries
 
 
-def _series(axes: Any, plot: PlotArea, one: Series, order: float) -> None:
-    color = one.style.family.light
-    xs, ys = _split([plot.at(point) for point in one.points])
-    low = [plot.y(point.low) for point in one.points]
-    high = [plot.y(point.high) for point in one.points]
-    if plot.panel.bands:
-        if len(plot.panel.series) < 5:
-            axes.fill_between(xs, low, high, color=color, alpha=0.1, linewidth=0, zorder=order)
-    else:
-        axes.vlines(xs, high, low, color=color, alpha=0.5, linewidth=0.6, zorder=order)
-    if one.joined:
-        axes.plot(xs, ys, color=color, linewidth=0.9, zorder=order)
-    for hollow in sorted({point.hollow for point in one.points}):
-        places = [plot.at(point) for point in one.points if point.hollow == hollow]
-        axes.plot(
-            *_split(places),
-            linestyle="",
-            marker=_marker(one.style),
-            markersize=2 * MARKER * POINT * (0.8 if one.joined else 1),
-            markerfacecolor="white" if hollow else color,
-            markeredgecolor=color if hollow else "white",
-            markeredgewidth=0.7 if hollow else 0.4,
-            clip_on=False,
-            zorder=order + 1,
-        )
+def _name_width(style: SeriesStyle) -> float:
+    """Width of a line of the key."""
+    return LEFT + 30 + text_width(style.name)
 
 
-def _label(axes: Any, label: Label) -> None:
-    color = label.look.family.light
-    if label.leader is not None:
-        x = label.x + 2 if label.right else label.x - 2
-        middle = label.y + LINE * (len(label.lines) - 1) / 2
-        ends = _split([label.leader, (x, middle)])
-        axes.plot(*ends, color=color, alpha=0.6, linewidth=0.4, clip_on=False, zorder=4)
-    for place, text in enumerate(label.lines):
-        axes.text(
-            label.x,
-            label.y + LINE * place,
-            text,
-            color=color,
-            ha="right" if label.right else "left",
-            va="center",
-            zorder=5,
-            bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.2},
-        )
-
-
-def _key(canvas: Any, key: Sequence[SeriesStyle], width: float, height: float, top: float) -> None:
-    """Markers, numbers and names in columns below the panels."""
-    axes = canvas.add_axes((0, 0, 1, (height - top) / height))
-    axes.set(xlim=(0, width), ylim=(height - top, 0))
+def _draw_key(axes: Any, key: Sequence[SeriesStyle], columns: int, width: float) -> None:
+    """Markers, numbers and names in columns of a width; longer names are cut."""
     axes.axis("off")
-    rows = -(-len(key) // ACROSS)
-    for place, look in enumerate(key):
-        x, y = LEFT + WIDTH * (place // rows), KEY_LINE * (place % rows + 0.3)
-        color = look.family.light
-        axes.plot([x], [y], marker=_marker(look), markersize=2 * MARKER * POINT, color=color)
-        axes.text(x + 24, y, str(look.number), color=color, ha="right", va="center")
-        axes.text(x + 30, y, look.name, color=INK, va="center")
+    rows = -(-len(key) // columns)
+    for index, style in enumerate(key):
+        x, y = LEFT + WIDTH * (index // rows), KEY_LINE * (index % rows + 0.3)
+        color = style.family.light
+        axes.plot([x], [y], marker=marker(style), markersize=2 * MARKER * POINTS, color=color)
+        axes.text(x + 24, y, str(style.number), color=color, ha="right", va="center")
+        axes.text(x + 30, y, _cut(style.name, width - LEFT - 30), color=INK, va="center")
 
 
-def _marker(look: SeriesStyle) -> Any:
-    """What matplotlib takes for a marker; its y runs upwards."""
-    corners = SHAPES[look.shape % len(SHAPES)]
-    return [(x, -y) for x, y in (*corners, corners[0])] if corners else "o"
-
-
-def _split(places: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    places = list(places)
-    return [x for x, _ in places], [y for _, y in places]
+def _cut(name: str, width: float) -> str:
+    """The name, or as much of it as fits."""
+    if text_width(name) <= width:
+        return name
+    fitting = takewhile(lambda end: text_width(name[:end] + "…") <= width, range(len(name)))
+    return name[: max(fitting, default=0)] + "…"

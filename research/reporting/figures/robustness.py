@@ -1,10 +1,10 @@
-"""How approaches hold up: the score out of domain, and what became of the backbone's ability."""
+"""Figures of robustness: the score out of domain, and forgetting of the backbone's language."""
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from research.reporting.figures.axes import linear
-from research.reporting.figures.colors import SeriesStyle
+from research.reporting.figures.colors import Styles
 from research.reporting.figures.figure import (
     Axis,
     Figure,
@@ -19,26 +19,26 @@ from research.reporting.figures.figure import (
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 
-SEEDS = "Means over the seeds, bars from the least to the greatest of them."
+SEEDS = "Means over the seeds; bars from the lowest to the highest seed."
 
 
-def robustness_figures(grid: Grid, looks: Mapping[str, SeriesStyle]) -> list[Figure]:
-    """Out of domain and forgetting, as far as runs tell of them."""
+def robustness_figures(grid: Grid, styles: Styles) -> list[Figure]:
+    """Scores out of domain and forgetting, where they were measured."""
     figures = (
         Figure(
             "domain",
             "Out of domain",
-            f"The score on the test split of another domain against that on test. {SEEDS} On the "
-            "thin line nothing is lost.",
-            _panels(grid, looks, "out of domain, %", out_of_domain_point, diagonal=True),
+            f"Score on the test split of another domain against the test score. {SEEDS} On the "
+            "dotted line both are equal.",
+            _panels(grid, styles, "out of domain, %", out_of_domain_point, diagonal=True),
         ),
         Figure(
             "forgetting",
             "Forgetting",
-            "By how many nats a token the loss on held-out text of the backbone's own kind has "
-            f"risen, with all that an approach adds at work, against the score on test. {SEEDS} "
-            "Hollow: the backbone is as it was once the adapter is taken away.",
-            _panels(grid, looks, "rise of the held-out loss, nats", forgetting_point),
+            "Increase, in nats per token, of the loss on held-out text like the backbone's "
+            f"pretraining data, with the adapter active, against the test score. {SEEDS} Hollow: "
+            "removing the adapter restores the backbone.",
+            _panels(grid, styles, "increase of the held-out loss, nats", forgetting_point),
         ),
     )
     return [figure for figure in figures if figure.panels]
@@ -46,51 +46,52 @@ def robustness_figures(grid: Grid, looks: Mapping[str, SeriesStyle]) -> list[Fig
 
 def _panels(
     grid: Grid,
-    looks: Mapping[str, SeriesStyle],
+    styles: Styles,
     label: str,
-    point: Callable[[ResultCell], Point | None],
+    point_of: Callable[[ResultCell], Point | None],
     diagonal: bool = False,
 ) -> tuple[Panel, ...]:
-    """A panel for each task and regime; those of a task have the same axes."""
-    found = {
+    """A panel for each task and regime; the panels of a task have the same axes."""
+    series_of = {
         column: [
-            Series(looks[cell.key[0]], (one,)) for cell in cells if (one := point(cell)) is not None
+            Series(styles[cell.key[0]], (point,)) for cell in cells if (point := point_of(cell))
         ]
         for column, cells in columns(grid)
     }
     panels = []
-    for column, series in found.items():
-        task = [one.points[0] for c, some in found.items() if c[0] == column[0] for one in some]
+    for column, series in series_of.items():
+        of_task = [lines for (task, _), lines in series_of.items() if task == column[0]]
+        points = [line.points[0] for lines in of_task for line in lines]
         if series:
-            x = Axis(f"{headline(grid, column[0])} on test, %", linear(one.x for one in task))
-            y = Axis(label, linear(value for one in task for value in (one.low, one.high)))
+            x = Axis(f"{headline(grid, column[0])} on test, %", linear(p.x for p in points))
+            y = Axis(label, linear(value for p in points for value in (p.low, p.high)))
             panels.append(Panel(title(column), x, y, tuple(series), diagonal=diagonal))
     return tuple(panels)
 
 
 def out_of_domain_point(cell: ResultCell) -> Point | None:
-    """The score out of domain at that on test; None where a run has none."""
-    known = [100 * score for score in cell.known(lambda run: run.score("ood"))]
-    if not known or len(known) < len(cell.runs):
+    """The score out of domain against that on test; None where a run has none."""
+    scores = [100 * score for score in cell.known(lambda run: run.score("ood"))]
+    if not scores or len(scores) < len(cell.runs):
         return None
-    inside = _mean_test_score(cell)
-    mean = statistics.fmean(known)
-    says = f"{mean:.1f} out of domain, {inside:.1f} on test"
-    return Point(inside, mean, min(known), max(known), says, ids(cell.runs))
+    test = _mean_test_score(cell)
+    mean = statistics.fmean(scores)
+    text = f"{mean:.1f} out of domain, {test:.1f} on test"
+    return Point(test, mean, min(scores), max(scores), text, ids(cell.runs))
 
 
 def forgetting_point(cell: ResultCell) -> Point | None:
-    """The rise of the held-out loss at the score on test; None where a run does not tell."""
+    """The increase of the held-out loss against the test score; None where a run has none."""
     measured = cell.known(lambda run: run.forgetting)
     rises = [loss.rise for loss in measured if loss.rise is not None]
     if not rises or len(rises) < len(cell.runs):
         return None
-    inside = _mean_test_score(cell)
+    test = _mean_test_score(cell)
     mean, removable = statistics.fmean(rises), all(loss.removable for loss in measured)
-    says = f"{mean:+.2f} nats{'' if removable else ', which stays'}, {inside:.1f} on test"
-    return Point(inside, mean, min(rises), max(rises), says, ids(cell.runs), hollow=removable)
+    text = f"{mean:+.2f} nats{'' if removable else ' (permanent)'}, {test:.1f} on test"
+    return Point(test, mean, min(rises), max(rises), text, ids(cell.runs), hollow=removable)
 
 
 def _mean_test_score(cell: ResultCell) -> float:
-    """In percent."""
+    """The mean test score over the seeds, in percent."""
     return 100 * statistics.fmean(cell.known(lambda run: run.score("test")))

@@ -1,1 +1,1 @@
-"""From records to the cells of a table."""
+"""Reads records into the grid of a table's cells."""

@@ -1,4 +1,4 @@
-"""A cell of the table: an approach on a task in a regime, as chosen on dev."""
+"""A cell of the table: the runs of an approach on a task in a regime."""
 
 import statistics
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from research.tasks.metrics.classification import LOWEST
 
 T = TypeVar("T")
 
-ENOUGH = 5  # seeds; with fewer, intervals cover less than stated, see results/statistics/
+ENOUGH_SEEDS = 5  # with fewer, intervals cover less than stated, see results/statistics/
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ResultCell:
         influence: influence values [S, I] by metric.
         predictions: predictions on test of each of `runs`.
         trials: number of trials searched.
-        search: the runs that the choice on dev rests on, by trial in the order of the plan, each
+        search: the runs that selection on dev compares, by trial in the order of the plan, each
             trial with the same seeds; none while the search is unfinished.
         planned: number of seeds that the protocol asks for.
         ran: number of all runs.
@@ -61,7 +61,7 @@ class ResultCell:
     @property
     def provisional(self) -> bool:
         """Whether planned seeds are missing, or seeds are too few for the interval to be valid."""
-        return not self.complete or len(self.runs) < ENOUGH
+        return not self.complete or len(self.runs) < ENOUGH_SEEDS
 
     @property
     def headline(self) -> str:
@@ -70,8 +70,9 @@ class ResultCell:
 
     @property
     def dev(self) -> tuple[float, ...]:
-        """The mean dev score of each trial of `search`; none where a run has no dev score. A trial
-        with a diverged run gets the lowest score, since selection would prefer any other.
+        """The mean dev score of each trial of `search`; none where a run has no dev score.
+
+        A trial with a diverged run gets the lowest score, since selection prefers any other.
         """
         means = []
         for trial in self.search:
@@ -89,8 +90,8 @@ class ResultCell:
         return interval(self.influence[metric], lowest=LOWEST.get(metric, 0.0))
 
     def known(self, value: Callable[[RunRecord], T | None]) -> list[T]:
-        """A value of each run, without those that are None."""
-        return [known for run in self.runs if (known := value(run)) is not None]
+        """The values of the runs that are not None."""
+        return [result for run in self.runs if (result := value(run)) is not None]
 
     def cost(self, name: str) -> float | None:
         """The median of a cost over the runs, None if it was not measured."""

@@ -1,4 +1,4 @@
-"""Reads the runs of a results folder that one table can compare, in the order of their plan."""
+"""Reads the runs of a results folder and checks that one table can compare them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -17,7 +17,12 @@ SEPARATE = "keep the results of each in a folder of its own"
 
 
 class StoredRun(NamedTuple):
-    """A checked record and its predictions on test, None if it was not evaluated on test."""
+    """A stored run.
+
+    Attributes:
+        record: its record, checked.
+        predictions: its predictions on test; None if it was not evaluated on test.
+    """
 
     record: RunRecord
     predictions: AnyPredictions | None
@@ -38,12 +43,12 @@ def read_runs(folder: Path) -> list[StoredRun]:
 
 
 def distinct(values: Iterable[Hashable]) -> list[Any]:
-    """The values without repetition, in order of first appearance."""
+    """The values without duplicates, in order of first appearance."""
     return list(dict.fromkeys(values))
 
 
 def _plan_order(record: RunRecord) -> tuple[Any, ...]:
-    """Sorts as the plan does, then by name."""
+    """Sort key: the order of the plan, then names."""
     order = record.configuration.order
     trials = [canonical(trial) for trial in record.configuration.trials]
     trial = canonical(record.trial)
@@ -53,8 +58,8 @@ def _plan_order(record: RunRecord) -> tuple[Any, ...]:
 
 
 def _check_comparable(records: Sequence[RunRecord], folder: str) -> None:
-    """Raises InputError unless there is one backbone, one version of each task's data, and one run
-    for each place in the plan.
+    """Raises InputError for several backbones, for several versions of a task's data, and for
+    several runs of the same cell, trial and seed.
     """
     backbones = {record.backbone.checksum for record in records if record.backbone}
     if len(backbones) > 1:
@@ -72,15 +77,14 @@ def _check_comparable(records: Sequence[RunRecord], folder: str) -> None:
             if fact(record) != expected:
                 allowed = f"other runs of task {record.task} have {expected!r}; {SEPARATE}"
                 raise InputError(f"{folder}/{record.run_id}.json: {name}", fact(record), allowed)
-    places = defaultdict(list)
+    ids_of = defaultdict(list)
     for record in records:
-        places[record.cell, canonical(record.trial), canonical(record.seeds.plain)].append(
-            record.run_id
-        )
-    for (cell, trial, seed), ids in places.items():
+        key = record.cell, canonical(record.trial), canonical(record.seeds.plain)
+        ids_of[key].append(record.run_id)
+    for (cell, trial, seed), ids in ids_of.items():
         if len(ids) > 1:
-            what = f"all are {', '.join(cell)}, trial {trial}, seed {seed} with other settings"
-            raise InputError(folder, ids, f"{what}; {SEPARATE}")
+            same = f"all are {', '.join(cell)}, trial {trial}, seed {seed} with other settings"
+            raise InputError(folder, ids, f"{same}; {SEPARATE}")
 
 
 def _check_same_items(runs: Sequence[StoredRun], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The grid of cells of a table: an approach on a task in a regime, with the trial chosen on dev."""
+"""The grid of cells of a results folder, each with the trial chosen on dev."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,8 @@ class Grid:
         cells: cells by (approach, task, regime).
         best: the cells that are not significantly different from the best of their column.
         crossed: runs whose seeds differ by source, which belong to no cell.
-        seen: by cell, how many choices were evaluated on test, by how many versions of the code.
+        test_accesses: by cell, the number of choices evaluated on test, and the number of versions
+            of the code that did so.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Grid:
     cells: Mapping[CellKey, ResultCell]
     best: frozenset[CellKey]
     crossed: Mapping[CellKey, tuple[RunRecord, ...]] = field(default_factory=dict)
-    seen: Mapping[CellKey, tuple[int, int]] = field(default_factory=dict)
+    test_accesses: Mapping[CellKey, tuple[int, int]] = field(default_factory=dict)
 
     def cell(self, row: str, column: tuple[str, str]) -> ResultCell | None:
         """The cell, None if it has no tested runs."""
@@ -75,9 +76,9 @@ def read_grid(folder: Path) -> Grid:
     baselines = frozenset(
         record.approach for record in records if record.configuration.baseline is not None
     )
-    # By the plan's number first: another task may have begun with another approach.
-    named = sorted({(record.configuration.order.approach, record.approach) for record in records})
-    rows = distinct(name for _, name in named)
+    # By the number in the plan, since not every task begins with the same approach.
+    numbered = sorted({(r.configuration.order.approach, r.approach) for r in records})
+    rows = distinct(name for _, name in numbered)
     names = [record.backbone.name for record in records if record.backbone]
     return Grid(
         name=records[0].configuration.name,
@@ -88,7 +89,7 @@ def read_grid(folder: Path) -> Grid:
         cells=cells,
         best=frozenset(_best(cells, columns)),
         crossed=crossed,
-        seen=count_accesses_by_cell(folder, records),
+        test_accesses=count_accesses_by_cell(folder, records),
     )
 
 
@@ -115,7 +116,7 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> ResultCell:
 
 
 def _search(records: Sequence[RunRecord]) -> tuple[tuple[RunRecord, ...], ...]:
-    """The runs that the choice on dev rests on, by trial; none while search runs are missing."""
+    """The runs that selection on dev compares, by trial; none while some are missing."""
     planned = max(len(record.configuration.trials) for record in records)
     by_trial: dict[str, list[RunRecord]] = defaultdict(list)
     seeds = max(record.configuration.search_seeds for record in records)
@@ -128,7 +129,7 @@ def _search(records: Sequence[RunRecord]) -> tuple[tuple[RunRecord, ...], ...]:
 
 
 def _tested(runs: Sequence[StoredRun], search: Sequence[RunRecord]) -> list[StoredRun]:
-    """The tested runs of the trial that dev chooses."""
+    """The tested runs of the trial with the best dev score."""
     if not search:
         return []
     trial = choose(search)
@@ -140,7 +141,7 @@ def _best(
 ) -> Iterator[CellKey]:
     """The best group of each column among its complete cells, compared on the seeds they share.
 
-    The columns share the level of 5 % (Bonferroni): it holds for the whole table.
+    The level of 5 % holds for the whole table (Bonferroni over the columns).
     """
     compared = []
     for column in columns:
@@ -154,8 +155,8 @@ def _best(
             cell.influence[cell.headline][[seed in shared for seed in cell.seeds]]
             for cell in complete
         ]
-        inside = best_group(matrices, LEVEL / len(compared))
-        yield from (cell.key for cell, among in zip(complete, inside, strict=True) if among)
+        is_best = best_group(matrices, LEVEL / len(compared))
+        yield from (cell.key for cell, best in zip(complete, is_best, strict=True) if best)
 
 
 def _is_prompt(record: RunRecord) -> bool:

@@ -1,4 +1,4 @@
-"""Measures of a cell beside its score, as texts; None where they were not measured."""
+"""Measures of a cell other than its score, as text; None where they were not measured."""
 
 import statistics
 from collections import defaultdict
@@ -26,10 +26,11 @@ def out_of_domain_score(cell: ResultCell) -> float | None:
 
 
 def out_of_domain(cell: ResultCell) -> str | None:
-    inside, other = _metric("test", cell), out_of_domain_score(cell)
-    if inside is None or other is None:
+    """The score out of domain and its difference from the test score."""
+    test, other = _metric("test", cell), out_of_domain_score(cell)
+    if test is None or other is None:
         return None
-    return f"{100 * other:.1f} ({100 * (other - inside):+.1f})"
+    return f"{100 * other:.1f} ({100 * (other - test):+.1f})"
 
 
 def worst_group(cell: ResultCell) -> str | None:
@@ -57,22 +58,25 @@ def _groups(cell: ResultCell) -> dict[str, dict[str, GroupScore]]:
 
 
 def train_dev_difference(cell: ResultCell) -> float | None:
-    """The score on as many training as dev examples less that on dev, a fraction."""
+    """The score on as many training as dev examples minus the dev score, as a fraction."""
     train, dev = _metric("train", cell), _metric("dev", cell)
     return None if train is None or dev is None else train - dev
 
 
 def train_dev_gap(cell: ResultCell) -> str | None:
+    """`train_dev_difference` in points."""
     difference = train_dev_difference(cell)
     return None if difference is None else f"{100 * difference:+.1f}"
 
 
 def seeds_agree(cell: ResultCell) -> str | None:
+    """Share of test items with the same answer, over all pairs of seeds."""
     share = seed_agreement([answers.predicted for answers in cell.predictions])
     return None if share is None else f"{100 * share:.1f}"
 
 
-def words_agree(cell: ResultCell) -> str | None:
+def paraphrases_agree(cell: ResultCell) -> str | None:
+    """Share of test items with the same answer when paraphrased."""
     share = _mean(cell, lambda run: run.robustness and run.robustness.paraphrases)
     return None if share is None else f"{100 * share:.1f}"
 
@@ -87,6 +91,7 @@ def forgetting(cell: ResultCell) -> str | None:
 
 
 def switching(cell: ResultCell) -> str | None:
+    """Milliseconds to move the stored parameters to the devices."""
     seconds = cell.cost("switch_seconds")
     if seconds is None:
         return None
@@ -94,10 +99,12 @@ def switching(cell: ResultCell) -> str | None:
 
 
 def peak_memory(cell: ResultCell) -> str | None:
+    """Peak memory of the compiled training step."""
     bytes_ = cell.cost("peak_bytes")
     return None if bytes_ is None else byte_size(bytes_)
 
 
 def flops(cell: ResultCell) -> str | None:
+    """FLOPs of all training steps."""
     flops = cell.cost("train_flops")
     return None if flops is None else count(flops)

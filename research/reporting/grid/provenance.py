@@ -1,4 +1,4 @@
-"""Facts about how a cell was produced, which comparable cells share."""
+"""How a cell was produced: facts that should agree between the cells of a table."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,28 +7,28 @@ from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
 
 
-def machine(run: RunRecord) -> str:
+def machine_text(run: RunRecord) -> str:
     """Processor, kind of device, number of devices and of CPU threads of a run."""
     hardware = run.provenance.hardware
     machine = f"{hardware.processor}, {hardware.device_kind}, {hardware.device_count}"
-    # One thread is the default, with which all runs compute unless they are told otherwise.
+    # One thread is the default.
     return machine if hardware.threads in (None, 1) else f"{machine}, {hardware.threads} threads"
 
 
-def _state(run: RunRecord) -> str:
-    """Whether the code was that of a commit; nothing can be said without git."""
+def _code_state(run: RunRecord) -> str:
+    """Whether the code had uncommitted changes; without git it counts as committed."""
     git = run.provenance.git
     return "uncommitted changes" if git and git.dirty else "committed code"
 
 
 FACTS: dict[str, Callable[[ResultCell], str]] = {
-    "code version": lambda cell: _all(str(run.code_version) for run in cell.runs),
-    "metric version": lambda cell: _all(str(run.metric_version) for run in cell.runs),
-    "code": lambda cell: _all(map(_state, cell.runs)),
-    "hardware": lambda cell: _all(map(machine, cell.runs)),
+    "code version": lambda cell: _joined(str(run.code_version) for run in cell.runs),
+    "metric version": lambda cell: _joined(str(run.metric_version) for run in cell.runs),
+    "code": lambda cell: _joined(map(_code_state, cell.runs)),
+    "hardware": lambda cell: _joined(map(machine_text, cell.runs)),
     "seeds": lambda cell: " ".join(map(str, cell.seeds)),
 }
 
 
-def _all(texts: Iterator[str]) -> str:
+def _joined(texts: Iterator[str]) -> str:
     return " and ".join(sorted(distinct(texts)))

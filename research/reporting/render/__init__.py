@@ -1,1 +1,1 @@
-"""Markdown, LaTeX, terminal and HTML."""
+"""Tables as Markdown, LaTeX, terminal output and HTML."""

@@ -1,24 +1,35 @@
-"""A table's layout with what a page can do besides: sorting, and run ids on pointing."""
+"""Tables for the page, with sort keys and run ids on hover."""
 
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from research.reporting.figures.colors import SeriesStyle
+from research.reporting.figures.colors import SeriesStyle, Styles
+from research.reporting.figures.geometry import TEXT, text_width
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
-from research.reporting.render.markdown_latex import APART
+from research.reporting.render.markdown import BASELINES
 from research.reporting.table import Table
 
+# Pixels: the columns beside the names in a window 1,280 wide, and the padding of a cell.
+ROOM, PADDING = 780.0, 17.6
+SCALE = 14.0 / TEXT  # letters of tables are larger than those of figures
 PREFIXES = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
-# `71.2 ± 3.1`, `+0.31 (stays)`, `12.3 kB–15.0 kB`, `<32`: the number that it begins with.
+# The number at the beginning of `71.2 ± 3.1`, `+0.31 (permanent)`, `12.3 kB–15.0 kB`, `<32`.
 NUMBER = re.compile(r"[<>]?([+-]?\d+(?:\.\d+)?)(?: ([kMGTPE])?B?(?![A-Za-z]))?")
 
 
 @dataclass(frozen=True)
 class HtmlCell:
-    """hover: what is shown on pointing. order: what the column is sorted by, None for a dash."""
+    """A cell of a table.
+
+    Attributes:
+        text: its text.
+        best: whether it is highlighted.
+        hover: text shown on hover; empty for none.
+        order: number by which the column is sorted; None where the cell has no number.
+    """
 
     text: str
     best: bool
@@ -28,17 +39,29 @@ class HtmlCell:
 
 @dataclass(frozen=True)
 class HtmlRow:
-    """look: of the approach, None where the row is not one."""
+    """A row of a table.
+
+    Attributes:
+        name: its name.
+        style: style of its approach; None where the row is not an approach.
+        cells: its cells.
+    """
 
     name: str
-    look: SeriesStyle | None
+    style: SeriesStyle | None
     cells: tuple[HtmlCell, ...]
 
 
 @dataclass(frozen=True)
 class HtmlTable:
-    """groups: heads that stand above several columns, with their number. heads: below. parts: rows
-    that are sorted among themselves, each part with its title.
+    """A table of the page.
+
+    Attributes:
+        title: its caption.
+        groups: first line of heading: (text, number of columns).
+        heads: second line of heading.
+        parts: (title, rows) of the parts of the table, each sorted by itself.
+        notes: footnotes.
     """
 
     title: str
@@ -49,72 +72,89 @@ class HtmlTable:
 
 
 @dataclass(frozen=True)
-class Marks:
-    """looks: of the rows in order, None where one is no approach. hover: by row and column."""
+class Decoration:
+    """What the page adds to a table.
 
-    looks: Sequence[SeriesStyle | None] = ()
+    Attributes:
+        styles: style of each row; None where a row is not an approach.
+        hover: text shown on hover, by (row, column).
+    """
+
+    styles: Sequence[SeriesStyle | None] = ()
     hover: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
-def of_scores(grid: Grid, looks: Mapping[str, SeriesStyle], layout: Table) -> HtmlTable:
-    """The table of scores; its rows are those of the grid, in that order."""
+def score_tables(grid: Grid, styles: Styles, table: Table) -> list[HtmlTable]:
+    """The score table; its rows are those of the grid, in that order."""
     hover = {
-        (row, column): _about(cell)
+        (row, column): _description(cell)
         for row, name in enumerate(grid.rows)
         for column, key in enumerate(grid.columns)
         if (cell := grid.cell(name, key)) is not None
     }
-    return plain_table(layout, Marks([looks[row] for row in grid.rows], hover))
+    return html_tables(table, Decoration([styles[row] for row in grid.rows], hover))
 
 
-def of_cells(
-    grid: Grid, looks: Mapping[str, SeriesStyle], column: tuple[str, str], layout: Table
-) -> HtmlTable:
+def cell_tables(
+    grid: Grid, styles: Styles, column: tuple[str, str], table: Table
+) -> list[HtmlTable]:
     """A table whose rows are the cells of one task and regime."""
     cells = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
     hover = {
         (row, head): f"runs {_ids(cell)}"
         for row, cell in enumerate(cells)
-        for head, _ in enumerate(layout.heads)
+        for head, _ in enumerate(table.heads)
     }
-    return plain_table(layout, Marks([looks[cell.key[0]] for cell in cells], hover))
+    return html_tables(table, Decoration([styles[cell.key[0]] for cell in cells], hover))
 
 
-def of_rows(looks: Mapping[str, SeriesStyle], layout: Table) -> HtmlTable:
-    """A table of which some rows are named as those of the grid."""
-    names = (name for name, _ in (*layout.rows, *layout.baselines))
-    return plain_table(layout, Marks([looks.get(name) for name in names]))
+def named_tables(styles: Styles, table: Table) -> list[HtmlTable]:
+    """A table some of whose rows have the names of approaches."""
+    names = (name for name, _ in (*table.rows, *table.baselines))
+    return html_tables(table, Decoration([styles.get(name) for name in names]))
 
 
-def plain_table(layout: Table, marks: Marks | None = None) -> HtmlTable:
-    """Any table."""
-    marks = marks or Marks()
+def html_tables(table: Table, decoration: Decoration | None = None) -> list[HtmlTable]:
+    """Any table, in blocks of columns that fit beside each other on the page."""
+    blocks = table.column_blocks(lambda text, _: SCALE * text_width(text), PADDING, ROOM)
+    tables = []
+    for index, columns in enumerate(blocks):
+        block = table.select(columns)
+        if index:
+            block = replace(block, title=f"{table.title} (continued)")
+        if index < len(blocks) - 1:
+            block = replace(block, notes=())
+        tables.append(_html_table(block, decoration or Decoration(), columns))
+    return tables
+
+
+def _html_table(table: Table, decoration: Decoration, columns: Sequence[int]) -> HtmlTable:
+    """One block; `columns` are its columns in the whole table."""
     rows = []
-    for place, (name, entries) in enumerate((*layout.rows, *layout.baselines)):
-        look = marks.looks[place] if marks.looks else None
-        cells = tuple(
-            HtmlCell(
-                entry.text, entry.best, marks.hover.get((place, column), ""), _order(entry.text)
-            )
-            for column, entry in enumerate(entries)
+    for index, (name, cells) in enumerate((*table.rows, *table.baselines)):
+        style = decoration.styles[index] if decoration.styles else None
+        hover = [decoration.hover.get((index, column), "") for column in columns]
+        html_cells = tuple(
+            HtmlCell(cell.text, cell.best, text, _order(cell.text))
+            for cell, text in zip(cells, hover, strict=True)
         )
-        rows.append(HtmlRow(name, look, cells))
-    cut = len(layout.rows)
-    parts = (("", tuple(rows[:cut])), (APART, tuple(rows[cut:])))
+        rows.append(HtmlRow(name, style, html_cells))
+    first = len(table.rows)
+    parts = (("", tuple(rows[:first])), (BASELINES, tuple(rows[first:])))
     return HtmlTable(
-        title=layout.title,
+        title=table.title,
         groups=tuple(
-            (head, len(list(some)))
-            for head, some in itertools.groupby(layout.heads, key=lambda head: head[0])
+            (head, len(list(group)))
+            for head, group in itertools.groupby(table.heads, key=lambda head: head[0])
         ),
-        heads=tuple(second for _, second in layout.heads),
+        heads=tuple(second for _, second in table.heads),
         parts=tuple(part for part in parts if part[1]),
-        notes=layout.notes,
+        notes=table.notes,
     )
 
 
-def _about(cell: ResultCell) -> str:
-    """The trial that was chosen, and the runs of all seeds."""
+def _description(cell: ResultCell) -> str:
+    """The cell, its chosen trial, and the runs of all seeds."""
     trial = cell.runs[0].trial
     chosen = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in trial.items())
     lines = (", ".join(cell.key), f"chosen: {chosen}" if chosen else "", f"runs {_ids(cell)}")
@@ -126,5 +166,5 @@ def _ids(cell: ResultCell) -> str:
 
 
 def _order(text: str) -> float | None:
-    found = NUMBER.match(text)
-    return float(found[1]) * PREFIXES[found[2] or ""] if found else None
+    match = NUMBER.match(text)
+    return float(match[1]) * PREFIXES[match[2] or ""] if match else None

@@ -1,27 +1,25 @@
-"""One HTML file that opens from disk: tables that can be sorted and figures that name their runs.
+"""The page of a results folder: one HTML file with sortable tables and figures.
 
-Everything is in it, and it asks no network for anything; without scripts it can be read as well.
-The same runs give the same bytes.
+It opens from disk, loads nothing from the network, and can be read without scripts. The same runs
+give the same bytes.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from research.reporting.figures.all import Looks
-from research.reporting.figures.colors import FAMILIES, by_family, series_styles
-from research.reporting.figures.costs import cost_figures
+from research.reporting.figures.all import figure_sections
+from research.reporting.figures.colors import FAMILIES, Styles, by_family, series_styles
 from research.reporting.figures.figure import Figure, columns
-from research.reporting.figures.robustness import robustness_figures
 from research.reporting.figures.svg import marker_svg, panel_svg
-from research.reporting.figures.training import training_figures
+from research.reporting.format import RANGE
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
-from research.reporting.render.html_table import HtmlTable, of_cells, of_rows, of_scores
+from research.reporting.render.html_table import HtmlTable, cell_tables, named_tables, score_tables
 from research.reporting.table import Table
 from research.reporting.tables.robustness import robustness_tables
 
@@ -30,23 +28,31 @@ WEB = Path(__file__).parent / "web"
 
 @dataclass(frozen=True)
 class Section:
-    """A numbered part of the page: an introduction, then tables or figures."""
+    """A numbered section of the page.
+
+    Attributes:
+        title: its heading.
+        text: an introduction, or an empty text.
+        tables: its tables.
+        figures: its figures.
+    """
 
     title: str
-    text: str
+    text: str = ""
     tables: Sequence[HtmlTable] = ()
     figures: Sequence[Figure] = ()
 
 
-def build_page(grid: Grid, table: Table, further: Mapping[str, Sequence[Table]]) -> str:
-    """The whole page. table: of the scores. further: tables by the title of their section."""
-    found = series_styles(grid)
-    made = [
-        _scores(grid, found, table),
-        *(make(grid, found) for make in SECTIONS),
-        *(_tables(title, [of_rows(found, one) for one in some]) for title, some in further.items()),
-    ]
-    sections = [section for section in made if section is not None]
+def build_page(grid: Grid, table: Table, others: Mapping[str, Sequence[Table]]) -> str:
+    """The whole page.
+
+    Args:
+        grid: the grid of the results folder.
+        table: the score table.
+        others: further tables, by the title of their section.
+    """
+    styles = series_styles(grid)
+    sections = _sections(grid, styles, table, others)
     groups = itertools.groupby(sections, key=lambda section: bool(section.figures))
     return (
         environment()
@@ -54,20 +60,20 @@ def build_page(grid: Grid, table: Table, further: Mapping[str, Sequence[Table]])
         .render(
             title=table.title,
             facts=_facts(grid),
-            groups=[(with_figures, list(some)) for with_figures, some in groups],
+            groups=[(with_figures, list(group)) for with_figures, group in groups],
             families=FAMILIES,
-            members=by_family(found),
-            numbered=any(look.tag != look.name for look in found.values()),
-            style=Markup((WEB / "page.css").read_text()),
+            members=by_family(styles),
+            numbered=any(style.tag != style.name for style in styles.values()),
+            style_sheet=Markup((WEB / "page.css").read_text()),
             script=Markup((WEB / "page.js").read_text()),
             svg=lambda panel: Markup(panel_svg(panel)),
-            sample=lambda look: Markup(marker_svg(look)),
+            sample=lambda style: Markup(marker_svg(style)),
         )
     )
 
 
 def environment() -> Environment:
-    """What fills the templates: every text is escaped, and a name that is missing is an error."""
+    """The environment of the templates: all text is escaped; an undefined name is an error."""
     return Environment(
         loader=FileSystemLoader(WEB),
         autoescape=True,
@@ -77,70 +83,52 @@ def environment() -> Environment:
     )
 
 
-def _scores(grid: Grid, found: Looks, table: Table) -> Section:
-    return Section(
-        "Scores",
-        "Every approach had the same number of trials on the same dev sets; the best one was tested"
-        " once.",
-        [of_scores(grid, found, table)],
+def _sections(
+    grid: Grid, styles: Styles, table: Table, others: Mapping[str, Sequence[Table]]
+) -> Iterator[Section]:
+    """The sections in the order of the page; those without tables and figures are left out."""
+    budget = (
+        "All approaches had the same number of trials on the same dev sets. For each, the trial "
+        "with the best mean dev score was evaluated on test."
     )
+    yield Section("Scores", budget, score_tables(grid, styles, table))
+    for section in figure_sections(grid, styles):
+        yield Section(section.title, figures=section.figures)
+    if robustness := _robustness(grid, styles):
+        yield Section("Robustness and costs", tables=robustness)
+    for title, tables in others.items():
+        if tables:
+            blocks = [named_tables(styles, other) for other in tables]
+            yield Section(title, tables=[*itertools.chain(*blocks)])
 
 
-def _costs(grid: Grid, found: Looks) -> Section | None:
-    return _figures("What it takes", "", cost_figures(grid, found))
-
-
-def _training(grid: Grid, found: Looks) -> Section | None:
-    return _figures("How training went", "", training_figures(grid, found))
-
-
-def _holding(grid: Grid, found: Looks) -> Section | None:
-    return _figures("How it holds up", "", robustness_figures(grid, found))
-
-
-def _further(grid: Grid, found: Looks) -> Section | None:
-    layouts = robustness_tables(grid)
-    shown = [column for column, _ in columns(grid)]
-    tables = [
-        of_cells(grid, found, column, layout)
-        for column, layout in zip(shown, layouts, strict=True)
-        if layout.heads
+def _robustness(grid: Grid, styles: Styles) -> list[HtmlTable]:
+    tested = [column for column, _ in columns(grid)]
+    return [
+        block
+        for column, table in zip(tested, robustness_tables(grid), strict=True)
+        if table.heads
+        for block in cell_tables(grid, styles, column, table)
     ]
-    return _tables("Further costs, and robustness", tables)
-
-
-# A section more is a function more: it returns None where the runs say nothing on it.
-SECTIONS: tuple[Callable[[Grid, Looks], Section | None], ...] = (
-    _costs,
-    _training,
-    _holding,
-    _further,
-)
-
-
-def _figures(title: str, text: str, figures: Sequence[Figure]) -> Section | None:
-    return Section(title, text, figures=figures) if figures else None
-
-
-def _tables(title: str, tables: Sequence[HtmlTable]) -> Section | None:
-    return Section(title, "", tables) if tables else None
 
 
 def _facts(grid: Grid) -> str:
-    """What was run, in a line."""
+    """`272 runs · 8 approaches · 2 tasks · 2 training set sizes · 5 seeds`."""
     tasks = distinct(task for task, _ in grid.columns)
+    regimes = distinct(regime for _, regime in grid.columns)
     seeds = sorted({len(cell.runs) for cell in grid.tested()})
-    parts = (
-        _number(sum(cell.ran for cell in grid.cells.values()), "run"),
-        _number(len(grid.rows), "approach", "approaches"),
-        _number(len(tasks), "task"),
-        _number(
-            len(distinct(regime for _, regime in grid.columns)), "amount of data", "amounts of data"
-        ),
-        f"{'–'.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds" if seeds else "",
-    )
-    return " · ".join(part for part in parts if part)
+    parts = [
+        _counted([sum(cell.ran for cell in grid.cells.values())], "run"),
+        _counted([len(grid.rows)], "approach", "approaches"),
+        _counted([len(tasks)], "task"),
+        _counted([len(regimes)], "training set size"),
+    ]
+    if seeds:
+        parts.append(_counted(distinct((seeds[0], seeds[-1])), "seed"))
+    return " · ".join(parts)
 
 
-def _number(count: int, one: str, more: str = "") -> str:
-    return f"{count} {one if count == 1 else more or f'{one}s'}"
+def _counted(counts: Sequence[int], singular: str, plural: str = "") -> str:
+    """`1 seed`, `5 seeds`, `1–5 seeds`."""
+    noun = singular if list(counts) == [1] else plural or f"{singular}s"
+    return f"{RANGE.join(map(str, counts))} {noun}"

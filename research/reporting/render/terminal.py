@@ -1,8 +1,7 @@
-"""A table on the terminal, in as many blocks of columns as its width asks for."""
-
-from collections.abc import Iterator
+"""A table on the terminal, in as many blocks of columns as its width requires."""
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -13,51 +12,32 @@ NAME_WIDTH = 34  # longer names of rows are folded
 GAP = 2
 
 
-def show(layout: Table, console: Console) -> None:
-    """Prints the table, then its footnotes. Without styles, stars stand for bold."""
-    console.print(Text(layout.title, style="bold"))
-    for columns in _blocks(layout, console.width):
-        console.print(_block(layout, columns, stars=not console.is_terminal))
-    for note in layout.notes:
+def show(table: Table, console: Console) -> None:
+    """Prints the table and its footnotes. Without styles, stars replace bold."""
+    stars = not console.is_terminal
+    names = [cell_len(name) for name, _ in (*table.rows, *table.baselines)]
+    room = console.width - min(max(names, default=0), NAME_WIDTH) - GAP
+    console.print(Text(table.title, style="bold"))
+    # With room for two stars, whether or not they are printed.
+    for columns in table.column_blocks(lambda text, best: cell_len(text) + 2 * best, GAP, room):
+        console.print(_block(table.select(columns), stars))
+    for note in table.notes:
         console.print(Text(note, style="dim"))
 
 
-def _block(layout: Table, columns: list[int], stars: bool) -> RichTable:
-    table = RichTable(box=box.SIMPLE_HEAD, padding=(0, GAP // 2), pad_edge=False)
-    table.add_column("approach", max_width=NAME_WIDTH, overflow="fold")
-    for column in columns:
-        head = Text("\n".join(layout.heads[column]), justify="right")
-        table.add_column(head, justify="right", no_wrap=True)
-    for rows in (layout.rows, layout.baselines):
-        for name, entries in rows:
-            table.add_row(Text(name), *(_text(entries[column], stars) for column in columns))
-        table.add_section()
-    return table
+def _block(table: Table, stars: bool) -> RichTable:
+    block = RichTable(box=box.SIMPLE_HEAD, padding=(0, GAP // 2), pad_edge=False)
+    block.add_column("approach", max_width=NAME_WIDTH, overflow="fold")
+    for head in table.heads:
+        block.add_column(Text("\n".join(head), justify="right"), justify="right", no_wrap=True)
+    for rows in (table.rows, table.baselines):
+        for name, cells in rows:
+            block.add_row(Text(name), *(_text(cell, stars) for cell in cells))
+        block.add_section()
+    return block
 
 
-def _text(entry: TableCell, stars: bool) -> Text:
-    if entry.best and stars:
-        return Text(f"*{entry.text}*")
-    return Text(entry.text, style="bold" if entry.best else "")
-
-
-def _blocks(layout: Table, width: int) -> Iterator[list[int]]:
-    """Columns that fit beside the names; the costs begin a block unless everything fits in one."""
-    rows = (*layout.rows, *layout.baselines)
-    names = min(max(len(name) for name, _ in rows), NAME_WIDTH)
-    widths = [
-        GAP
-        + max(*map(len, head), *(len(entries[i].text) + 2 * entries[i].best for _, entries in rows))
-        for i, head in enumerate(layout.heads)
-    ]
-    room = width - names - GAP
-    if sum(widths) <= room:
-        yield list(range(len(widths)))
-        return
-    block: list[int] = []
-    for i, needed in enumerate(widths):
-        if block and (i == layout.scores or sum(widths[k] for k in block) + needed > room):
-            yield block
-            block = []
-        block.append(i)
-    yield block
+def _text(cell: TableCell, stars: bool) -> Text:
+    if cell.best and stars:
+        return Text(f"*{cell.text}*")
+    return Text(cell.text, style="bold" if cell.best else "")

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,12 +68,12 @@ def compare(first: Grid, second: Grid, names: tuple[str, str]) -> Comparison:
         raise InputError("against", names[1], allowed)
     alike = [key for key in shared if ours[key].headline == theirs[key].headline]
     pairs = [_pair(ours[key], theirs[key]) for key in alike]
-    fallen = holm([pair.p for pair in pairs], LEVEL)
+    significant = holm([pair.p for pair in pairs], LEVEL)
     return Comparison(
         names,
         tuple(
-            Pair(**{**vars(pair), "significant": falls})
-            for pair, falls in zip(pairs, fallen, strict=True)
+            replace(pair, significant=differs)
+            for pair, differs in zip(pairs, significant, strict=True)
         ),
         (
             tuple(key for key in ours if key not in theirs),
@@ -89,7 +89,7 @@ def _tested(grid: Grid) -> dict[CellKey, ResultCell]:
 
 
 def _pair(first: ResultCell, second: ResultCell) -> Pair:
-    """Paired on the common seeds where both answered the same items, else unpaired."""
+    """The test is paired on the common seeds if both answered the same items, else unpaired."""
     ids = [[run.run_id for run in cell.runs] for cell in (first, second)]
     same = all(
         np.array_equal(ours.gold, theirs.gold)
@@ -126,8 +126,8 @@ def _data(cell: ResultCell) -> str:
 def _facts(pairs: Sequence[Pair]) -> list[str]:
     """Facts in which the runs of pairs differ, and in how many pairs."""
     differing = []
-    others = {"backbone": _backbone, "settings": _settings, "chosen trial": _trial}
-    for name, value in {**FACTS, **others}.items():
+    facts = FACTS | {"backbone": _backbone, "settings": _settings, "chosen trial": _trial}
+    for name, value in facts.items():
         count = sum(value(pair.first) != value(pair.second) for pair in pairs)
         if count:
             differing.append(f"{name} ({count} of {len(pairs)})")
@@ -187,7 +187,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 
 
 def _named(keys: Sequence[CellKey]) -> str:
-    """The cells in words; approaches with the same columns are named together."""
+    """The cells as text; approaches with the same columns are grouped."""
     columns: dict[str, list[str]] = defaultdict(list)
     for approach, *column in keys:
         columns[approach].append(", ".join(column))

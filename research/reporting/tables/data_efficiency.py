@@ -11,7 +11,7 @@ from research.reporting.format import MISSING, percent
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
-from research.reporting.table import Table, TableCell
+from research.reporting.table import Table, TableCell, TableRow
 from research.reporting.tables.footnotes import NAMES
 from research.stats.data_efficiency import Equivalent, Learner, equivalent, saved
 
@@ -40,24 +40,24 @@ Line = tuple[str, str, tuple[str, ...]]  # row of the grid, its name in the tabl
 
 def data_efficiency_tables(grid: Grid) -> list[Table]:
     """For each task with several sizes: examples needed for equal scores, and examples saved."""
-    layouts = []
+    tables = []
     for task in distinct(task for task, _ in grid.columns):
         by_row = {row: _by_size(grid, row, task) for row in grid.rows}
         cells = {row: by_size for row, by_size in by_row.items() if len(by_size) > 1}
         learners = _learners(cells)
         if len(learners) > 1:
-            layouts += [_needed(grid, task, cells, learners), *_saved(grid, task, learners)]
-    return layouts
+            tables += [_needed(grid, task, cells, learners), *_saved(grid, task, learners)]
+    return tables
 
 
 def _by_size(grid: Grid, row: str, task: str) -> BySize:
     """Complete cells only, by ascending size; of two regimes with the same number, the first."""
-    found: BySize = {}
+    cells: BySize = {}
     for column in grid.columns:
         cell = grid.cell(row, column)
         if column[0] == task and cell is not None and cell.complete:
-            found.setdefault(statistics.median_low(run.n_train for run in cell.runs), cell)
-    return dict(sorted(found.items()))
+            cells.setdefault(statistics.median_low(run.n_train for run in cell.runs), cell)
+    return dict(sorted(cells.items()))
 
 
 def _learners(cells: Mapping[str, BySize]) -> dict[str, Learner]:
@@ -87,49 +87,47 @@ def _needed(
             ]
             score = percent(cell.score(cell.headline))
             lines.append((row, f"{row}, {size} examples", (score, *texts)))
-    used = [cell for by_size in cells.values() for cell in by_size.values()]
-    metric = used[0].headline
+    all_cells = [cell for by_size in cells.values() for cell in by_size.values()]
+    metric = all_cells[0].headline
     heads = ((NAMES.get(metric, metric), "on test"), *(("needed by", row) for row in cells))
-    notes = (*NEEDED, ONE_SEED) if any(len(cell.runs) == 1 for cell in used) else NEEDED
-    return _layout(grid, f"{task}, examples for the same score", heads, lines, notes)
+    notes = (*NEEDED, ONE_SEED) if any(len(cell.runs) == 1 for cell in all_cells) else NEEDED
+    return _table(grid, f"{task}, examples for the same score", heads, lines, notes)
 
 
-def _text(found: Equivalent, sizes: Sequence[int]) -> str:
+def _text(needed: Equivalent, sizes: Sequence[int]) -> str:
     def text(number: float) -> str:
         if math.isinf(number):
             return f"<{sizes[0]}" if number < 0 else f">{sizes[-1]}"
         return f"{number:.0f}"
 
-    if found.low == found.high:
-        return text(found.examples)
-    return f"{text(found.examples)} [{text(found.low)}, {text(found.high)}]"
+    if needed.low == needed.high:
+        return text(needed.examples)
+    return f"{text(needed.examples)} [{text(needed.low)}, {text(needed.high)}]"
 
 
 def _saved(grid: Grid, task: str, learners: Mapping[str, Learner]) -> list[Table]:
-    """One table of the rows that share scores with another row; none where no two rows do."""
+    """One table of the rows that share scores with another row, if any."""
     pairs = {
         (a, b): saved(learners[a], learners[b]) for a, b in itertools.permutations(learners, 2)
     }
-    known = {pair: f"{s[0]:+.0f} ± {s[1]:.0f}" for pair, s in pairs.items() if s}
-    sharing = [row for row in learners if any(row in pair for pair in known)]
-    if not sharing:
+    texts = {pair: f"{s[0]:+.0f} ± {s[1]:.0f}" for pair, s in pairs.items() if s}
+    rows = [row for row in learners if any(row in pair for pair in texts)]
+    if not rows:
         return []
-    lines = [
-        (row, row, tuple(known.get((row, other), MISSING) for other in sharing)) for row in sharing
-    ]
-    heads = tuple(("against", row) for row in sharing)
-    return [_layout(grid, f"{task}, examples saved on average", heads, lines, SAVED)]
+    lines = [(row, row, tuple(texts.get((row, other), MISSING) for other in rows)) for row in rows]
+    heads = tuple(("against", row) for row in rows)
+    return [_table(grid, f"{task}, examples saved on average", heads, lines, SAVED)]
 
 
-def _layout(
+def _table(
     grid: Grid,
     title: str,
     heads: tuple[tuple[str, str], ...],
     lines: Sequence[Line],
     notes: tuple[str, ...],
 ) -> Table:
-    def of(baselines: bool) -> tuple[tuple[str, tuple[TableCell, ...]], ...]:
-        kept = [line for line in lines if (line[0] in grid.baselines) == baselines]
-        return tuple((name, tuple(map(TableCell, texts))) for _, name, texts in kept)
+    def rows(baselines: bool) -> tuple[TableRow, ...]:
+        chosen = [line for line in lines if (line[0] in grid.baselines) == baselines]
+        return tuple((name, tuple(map(TableCell, texts))) for _, name, texts in chosen)
 
-    return Table(f"{grid.name}: {title}", heads, len(heads), of(False), of(True), notes)
+    return Table(f"{grid.name}: {title}", heads, len(heads), rows(False), rows(True), notes)

@@ -31,29 +31,29 @@ NOTES = (
 
 
 def stored_data_report(folder: Path, grid: Grid) -> tuple[TaskDataReport, ...]:
-    """The reports in the folder's data.json about the data of its runs; none without the file.
+    """The reports in the folder's data.json on the data of its runs; none without the file.
 
     Raises InputError for a damaged file.
     """
-    surveys = read_data_report(folder)
-    if surveys is None:
+    report = read_data_report(folder)
+    if report is None:
         return ()
-    met = {run.data.task_checksum for cell in grid.cells.values() for run in cell.runs}
-    return tuple(one for one in surveys.tasks if one.checksum in met)
+    checksums = {run.data.task_checksum for cell in grid.cells.values() for run in cell.runs}
+    return tuple(task for task in report.tasks if task.checksum in checksums)
 
 
-def data_warnings(surveys: Sequence[TaskDataReport]) -> list[str]:
+def data_warnings(reports: Sequence[TaskDataReport]) -> list[str]:
     """A footnote for each task with warnings."""
-    told = [(one.task, "; ".join(warnings(one))) for one in surveys]
-    return [f"Data of {task}, see {FILE}: {text}." for task, text in told if text]
+    texts = [(report.task, "; ".join(warnings(report))) for report in reports]
+    return [f"Data of {task}, see {FILE}: {text}." for task, text in texts if text]
 
 
-def dataset_tables(surveys: Sequence[TaskDataReport], name: str) -> Table:
+def dataset_table(reports: Sequence[TaskDataReport], name: str) -> Table:
     """A table with a row for each split of each task."""
     rows = [
-        (f"{one.task}, {split}", tuple(TableCell(text(part)) for _, _, text in COLUMNS))
-        for one in surveys
-        for split, part in one.parts.items()
+        (f"{report.task}, {split}", tuple(TableCell(text(part)) for _, _, text in COLUMNS))
+        for report in reports
+        for split, part in report.parts.items()
     ]
     return Table(
         title=f"{name}: data",
@@ -61,23 +61,23 @@ def dataset_tables(surveys: Sequence[TaskDataReport], name: str) -> Table:
         scores=0,
         rows=tuple(rows),
         baselines=(),
-        notes=(*NOTES, *data_warnings(surveys), *_rows(surveys)),
+        notes=(*NOTES, *data_warnings(reports), *_row_numbers(reports)),
     )
 
 
-def _rows(surveys: Sequence[TaskDataReport]) -> list[str]:
-    """The numbers of the rows that warnings count."""
-    found = []
-    for one in surveys:
-        for split, part in one.parts.items():
-            named = {**_named(part), **part.personal}
-            told = [f"{what} {_numbers(of)}" for what, of in named.items() if of.count]
-            if told:
-                found.append(f"Rows of {one.task}, {split}: {'; '.join(told)}.")
-    return found
+def _row_numbers(reports: Sequence[TaskDataReport]) -> list[str]:
+    """The numbers of the rows that warnings count, by task and split."""
+    notes = []
+    for report in reports:
+        for split, part in report.parts.items():
+            checks = {**_checks(part), **part.personal}
+            texts = [f"{name} {_numbers(rows)}" for name, rows in checks.items() if rows.count]
+            if texts:
+                notes.append(f"Rows of {report.task}, {split}: {'; '.join(texts)}.")
+    return notes
 
 
-def _named(part: Part) -> dict[str, Found]:
+def _checks(part: Part) -> dict[str, Found]:
     return {
         "in train": part.shared,
         "mostly": part.mostly,
@@ -88,9 +88,9 @@ def _named(part: Part) -> dict[str, Found]:
     }
 
 
-def _numbers(found: Found) -> str:
-    rest = found.count - len(found.rows)
-    return ", ".join(map(str, found.rows)) + (f" and {rest} more" if rest else "")
+def _numbers(rows: Found) -> str:
+    rest = rows.count - len(rows.rows)
+    return ", ".join(map(str, rows.rows)) + (f" and {rest} more" if rest else "")
 
 
 def _labels(part: Part) -> str:
@@ -103,8 +103,8 @@ def _labels(part: Part) -> str:
 def _tokens(part: Part) -> str:
     if part.lengths is None:
         return MISSING
-    one = part.lengths
-    return f"{one.median:.0f}, {one.high:.0f}, {one.longest} of {one.most}"
+    lengths = part.lengths
+    return f"{lengths.median:.0f}, {lengths.high:.0f}, {lengths.longest} of {lengths.most}"
 
 
 COLUMNS: tuple[tuple[str, str, Callable[[Part], str]], ...] = (
@@ -118,5 +118,5 @@ COLUMNS: tuple[tuple[str, str, Callable[[Part], str]], ...] = (
     ("in", "train", lambda part: f"{part.shared.count:,}"),
     ("8-grams", "any", lambda part: f"{part.grams.count:,}"),
     ("8-grams", "mostly", lambda part: f"{part.mostly.count:,}"),
-    ("personal", "data", lambda part: f"{sum(one.count for one in part.personal.values()):,}"),
+    ("personal", "data", lambda part: f"{sum(rows.count for rows in part.personal.values()):,}"),
 )

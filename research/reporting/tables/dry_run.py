@@ -23,16 +23,16 @@ HEADS = (
 )
 
 
-def dry_run_table(forecast: DryRun) -> Table:
+def dry_run_table(dry_run: DryRun) -> Table:
     """A row for each approach, the total, and notes."""
-    name, backbone = forecast.name, forecast.backbone
+    name, backbone = dry_run.name, dry_run.backbone
     return Table(
-        title=f"{name}: the plan for {backbone} of {forecast.parameters:,} parameters",
+        title=f"{name}: the plan for {backbone} of {dry_run.parameters:,} parameters",
         heads=HEADS,
         scores=len(HEADS),
-        rows=tuple((row.approach, _entries(_line(row))) for row in forecast.rows),
-        baselines=(("total", _entries(_total(forecast.rows))),),
-        notes=tuple(_notes(forecast)),
+        rows=tuple((row.approach, _entries(_line(row))) for row in dry_run.rows),
+        baselines=(("total", _entries(_total(dry_run.rows))),),
+        notes=tuple(_notes(dry_run)),
     )
 
 
@@ -43,10 +43,10 @@ def _entries(texts: Sequence[str]) -> tuple[TableCell, ...]:
 def _line(row: DryRunRow) -> tuple[str, ...]:
     return (
         *_counts(row.runs, row.cohorts, len(row.programs)),
-        _range(row.sizes, lambda one: one.trained - one.head, "{:,}".format),
-        _range(row.sizes, lambda one: 100 * one.share, percent_of),
-        _range(row.sizes, lambda one: one.head, "{:,}".format),
-        _range(row.sizes, lambda one: one.stored_bytes, byte_size),
+        _range(row.sizes, lambda counts: counts.trained - counts.head, "{:,}".format),
+        _range(row.sizes, lambda counts: 100 * counts.share, percent_of),
+        _range(row.sizes, lambda counts: counts.head, "{:,}".format),
+        _range(row.sizes, lambda counts: counts.stored_bytes, byte_size),
         duration(row.seconds),
     )
 
@@ -58,21 +58,21 @@ def _total(rows: Sequence[DryRunRow]) -> tuple[str, ...]:
     return (*counts, "", "", "", "", duration(sum(row.seconds for row in rows)))
 
 
-def _notes(forecast: DryRun) -> list[str]:
-    recorded = sum(row.recorded for row in forecast.rows)
+def _notes(dry_run: DryRun) -> list[str]:
+    recorded = sum(row.recorded for row in dry_run.rows)
     notes = [
         "Trained: parameters without a classification head; share: of all parameters. Programs: "
         "compiled training steps, one for each width of rows.",
         "Training time is an estimate for all steps, without compilation, scoring and early "
-        f"stopping, at {forecast.flops / 1e9:,.0f} GFLOP/s, the speed of a matrix product on one "
+        f"stopping, at {dry_run.flops / 1e9:,.0f} GFLOP/s, the speed of a matrix product on one "
         "device here.",
     ]
     if recorded:
         notes.append(f"For {recorded} of the runs, times are those of stored records.")
-    if forecast.assumed:
-        names = ", ".join(forecast.assumed)
+    if dry_run.assumed:
+        names = ", ".join(dry_run.assumed)
         notes.append(f"Assumed length of texts that are not downloaded, {ASSUMED} tokens: {names}.")
-    return [*notes, *report_lines(forecast.surveys)]
+    return [*notes, *report_lines(dry_run.surveys)]
 
 
 def percent_of(number: float) -> str:
@@ -83,8 +83,8 @@ def percent_of(number: float) -> str:
 
 def duration(seconds: float) -> str:
     """`0 s`, `42 s`, `7.5 min`, `3.2 h`, `12 days`."""
-    for unit, length, most in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
-        if seconds < most:
+    for unit, length, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < limit:
             return f"{seconds / length:.{0 if unit == 's' else 1}f} {unit}"
     return f"{seconds / 86_400:,.1f} days"
 
@@ -94,10 +94,11 @@ def _counts(*numbers: int) -> tuple[str, ...]:
 
 
 def _range(
-    found: Sequence[ParameterCounts],
+    sizes: Sequence[ParameterCounts],
     value: Callable[[ParameterCounts], float],
     text: Callable[[float], str],
 ) -> str:
-    if not found:
+    """The lowest and the highest value."""
+    if not sizes:
         return MISSING
-    return RANGE.join(dict.fromkeys(map(text, spread([value(one) for one in found]))))
+    return RANGE.join(dict.fromkeys(map(text, spread([value(counts) for counts in sizes]))))

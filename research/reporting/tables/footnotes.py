@@ -3,14 +3,15 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from research.reporting.grid.cell import ENOUGH, ResultCell
+from research.reporting.format import RANGE, spread
+from research.reporting.grid.cell import ENOUGH_SEEDS, ResultCell
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
-from research.reporting.grid.provenance import machine
+from research.reporting.grid.provenance import machine_text
 from research.tasks.metrics.classification import LOWEST
 
-PROVISIONAL, ONE_SEED, SEEN = "†", "‡", "§"
-# Metrics as they are written in tables.
+PROVISIONAL, ONE_SEED, TESTED_AGAIN = "†", "‡", "§"
+# Names of metrics in tables.
 NAMES = {
     "macro_f1": "macro F1",
     "matthews": "Matthews' correlation",
@@ -47,41 +48,41 @@ def footnotes(grid: Grid) -> list[str]:
 
 
 def _scores(grid: Grid) -> str:
-    names = defaultdict(list)
+    tasks_of = defaultdict(list)
     for cell in grid.tested():
-        names[NAMES.get(cell.headline, cell.headline)].append(cell.key[1])
+        tasks_of[NAMES.get(cell.headline, cell.headline)].append(cell.key[1])
     metrics = " and ".join(
-        name if len(names) == 1 else f"{name} ({', '.join(distinct(tasks))})"
-        for name, tasks in names.items()
+        name if len(tasks_of) == 1 else f"{name} ({', '.join(distinct(tasks))})"
+        for name, tasks in tasks_of.items()
     )
     correlations = any(cell.headline in LOWEST for cell in grid.tested())
-    beyond = "; correlations range from -100 to 100" if correlations else ""
+    correlation_range = "; correlations range from -100 to 100" if correlations else ""
     return (
         f"Scores: {metrics or 'none yet'} on test in percent, mean over seeds with the 95 % "
-        f"interval over seeds and test items in brackets{beyond}."
+        f"interval over seeds and test items in brackets{correlation_range}."
     )
 
 
 def _marks(grid: Grid) -> str:
     cells = grid.tested()
     provisional = any(cell.provisional for cell in cells)
-    alone = any(len(cell.runs) == 1 for cell in cells)
-    few = f"{PROVISIONAL} Provisional: fewer than {ENOUGH} seeds, or fewer than planned."
-    one = f"{ONE_SEED} One seed: the interval covers the test items only."
-    return " ".join(note for note, holds in ((few, provisional), (one, alone)) if holds)
+    any_single = any(len(cell.runs) == 1 for cell in cells)
+    few = f"{PROVISIONAL} Provisional: fewer than {ENOUGH_SEEDS} seeds, or fewer than planned."
+    single = f"{ONE_SEED} One seed: the interval covers the test items only."
+    return " ".join(note for note, holds in ((few, provisional), (single, any_single)) if holds)
 
 
 def _test_accesses(grid: Grid) -> str:
-    """Cells of which more than one choice was evaluated on test, and how many."""
-    seen = [(_where(cell), *grid.seen.get(cell.key, (1, 1))) for cell in grid.tested()]
-    again = [f"{where} {choices} times" for where, choices, _ in seen if choices > 1]
-    newer = [f"{where} by {versions}" for where, _, versions in seen if versions > 1]
+    """The cells of which several choices, or versions of the code, were evaluated on test."""
+    accesses = [(_where(cell), *grid.test_accesses.get(cell.key, (1, 1))) for cell in grid.tested()]
+    several = [f"{where} {choices} times" for where, choices, _ in accesses if choices > 1]
+    by_versions = [f"{where} by {versions}" for where, _, versions in accesses if versions > 1]
     marked = (
-        f"{SEEN} Evaluated on test more than once, with different trials or settings: "
-        f"{'; '.join(again)}. The score shown may be the better of several."
+        f"{TESTED_AGAIN} Evaluated on test more than once, with different trials or settings: "
+        f"{'; '.join(several)}. The score shown may be the better of several."
     )
-    counted = f"Evaluated on test by several versions of the code: {'; '.join(newer)}."
-    return " ".join(note for note, found in ((marked, again), (counted, newer)) if found)
+    counted = f"Evaluated on test by several versions of the code: {'; '.join(by_versions)}."
+    return " ".join(note for note, cells in ((marked, several), (counted, by_versions)) if cells)
 
 
 def _best(grid: Grid) -> str:
@@ -97,22 +98,22 @@ def _best(grid: Grid) -> str:
 
 def _trials(grid: Grid) -> str:
     """The budget of each row: the number of trials compared on dev."""
-    rows = defaultdict(list)
+    rows_of = defaultdict(list)
     for row in grid.rows:
         counts = {cell.trials for key, cell in grid.cells.items() if key[0] == row}
-        rows["–".join(map(str, sorted({min(counts), max(counts)})))].append(row)
-    if len(rows) == 1:
-        budget = f"{next(iter(rows))} for every row"
+        rows_of[RANGE.join(map(str, spread(list(counts))))].append(row)
+    if len(rows_of) == 1:
+        budget = f"{next(iter(rows_of))} for every row"
     else:
-        budget = "; ".join(f"{count} for {', '.join(names)}" for count, names in rows.items())
+        budget = "; ".join(f"{count} for {', '.join(names)}" for count, names in rows_of.items())
     return (
         f"Trials: {budget}. In each cell, only the trial with the best mean dev score was tested."
     )
 
 
 def _counted(grid: Grid, title: str, count: Callable[[ResultCell], str]) -> str:
-    found = [f"{_where(cell)} {text}" for cell in _all(grid) if (text := count(cell))]
-    return title + "; ".join(found) + "." if found else ""
+    counts = [f"{_where(cell)} {text}" for cell in _cells(grid) if (text := count(cell))]
+    return title + "; ".join(counts) + "." if counts else ""
 
 
 def _diverged(cell: ResultCell) -> str:
@@ -130,8 +131,8 @@ def _truncated(cell: ResultCell) -> str:
 
 
 def _unfinished(grid: Grid) -> str:
-    found = [_where(cell) for cell in _all(grid) if not cell.runs]
-    return f"Unfinished: {'; '.join(found)}." if found else ""
+    unfinished = [_where(cell) for cell in _cells(grid) if not cell.runs]
+    return f"Unfinished: {'; '.join(unfinished)}." if unfinished else ""
 
 
 def _costs(grid: Grid) -> str:
@@ -142,24 +143,24 @@ def _costs(grid: Grid) -> str:
 
 
 def _mixed(grid: Grid) -> str:
-    """The libraries and machines that differ between the tested runs."""
+    """Libraries and machines that differ between the tested runs."""
     runs = [run for cell in grid.tested() for run in cell.runs]
     differing = []
     for name in sorted({name for run in runs for name in run.provenance.libraries}):
-        versions = _known(run.provenance.libraries.get(name) for run in runs)
+        versions = _versions(run.provenance.libraries.get(name) for run in runs)
         if len(versions) > 1:
             differing.append(f"{name} {', '.join(versions)}")
-    machines = len(set(map(machine, runs)))
+    machines = len(set(map(machine_text, runs)))
     if machines > 1:
         differing.append(f"{machines} kinds of machine, so times are not comparable")
     return f"Runs differ in: {'; '.join(differing)}." if differing else ""
 
 
-def _known(values: Iterable[str | None]) -> list[str]:
+def _versions(values: Iterable[str | None]) -> list[str]:
     return sorted({value for value in values if value is not None})
 
 
-def _all(grid: Grid) -> list[ResultCell]:
+def _cells(grid: Grid) -> list[ResultCell]:
     keys = [(row, *column) for row in grid.rows for column in grid.columns]
     return [grid.cells[key] for key in keys if key in grid.cells]
 

@@ -10,18 +10,18 @@ from research.reporting.table import Table, TableCell
 from research.stats.search_curves import enough, expected_best
 
 
-def prompt_search_tables(grid: Grid) -> Table | None:
-    """A row for each cell without training that had several trials; None where there are none."""
+def prompt_search_tables(grid: Grid) -> list[Table]:
+    """One table with a row for each cell without training that had several trials, if any."""
     keys = [(row, *column) for row in grid.rows for column in grid.columns]
     cells = [grid.cells[key] for key in keys if key in grid.cells]
     cells = [cell for cell in cells if cell.prompt_only and len(cell.dev) > 1]
     if not cells:
-        return None
+        return []
     powers = [2**i for i in range(max(len(cell.dev) for cell in cells).bit_length())]
     heads = [("trials", ""), *(("dev", name) for name in ("min", "median", "max", "SD"))]
     heads += [("best of", str(k)) for k in powers]
     heads.append(("plateau", "after"))
-    return Table(
+    table = Table(
         title=f"{grid.name}: prompt search, scores on dev",
         heads=tuple(heads),
         scores=5,  # the curve begins a block
@@ -35,6 +35,7 @@ def prompt_search_tables(grid: Grid) -> Table | None:
             "is optimistic, since it was selected.",
         ),
     )
+    return [table]
 
 
 def _entries(cell: ResultCell, powers: Sequence[int]) -> tuple[TableCell, ...]:

@@ -1,4 +1,4 @@
-"""Compares our scores with numbers of papers, from `results/published/`."""
+"""Compares our scores with published numbers, from `results/published/`."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ class Score:
         examples: number of training examples; None where the paper does not state it.
         backbone: name of the backbone; None where it is not known.
         runs: score of each run, where the paper has them.
-        printed: the spread printed beside the score, rarely defined in papers.
+        printed: the spread printed with the score, whose definition papers rarely state.
     """
 
     task: str
@@ -45,7 +45,7 @@ class Score:
     runs: tuple[float, ...] = ()
     printed: float | None = None
 
-    def is_of(self, cell: ResultCell) -> bool:
+    def matches(self, cell: ResultCell) -> bool:
         """Whether a cell has the same approach, task, metric and, where stated, examples."""
         approach, task, _ = cell.key
         sizes = {run.n_train for run in cell.runs}
@@ -55,39 +55,47 @@ class Score:
 
 @dataclass(frozen=True)
 class Published:
-    """The scores of a paper; `paper` is its authors, title and number in short."""
+    """The scores of a paper.
+
+    Attributes:
+        paper: its authors, short title and arXiv number.
+        scores: its scores.
+    """
 
     paper: str
     scores: tuple[Score, ...]
 
 
 def read_published(path: Path) -> Published:
-    """Raises InputError for a file that is not of this form."""
+    """Reads a file of `results/published/`; raises InputError for another form."""
     try:
-        found = parse_json(path.read_bytes())
-        scores = [
-            score for task, values in found["tasks"].items() for score in _scores(task, values)
-        ]
-        return Published(f"{found['authors']}: {found['paper']} ({found['arxiv']})", tuple(scores))
+        content = parse_json(path.read_bytes())
+        tasks = content["tasks"].items()
+        scores = tuple(score for task, values in tasks for score in _scores(task, values))
+        title = f"{content['authors']}: {content['paper']} ({content['arxiv']})"
+        return Published(title, scores)
     except (OSError, ValueError, KeyError, TypeError) as error:
         allowed = f"a file of results/published/ is expected ({type(error).__name__}: {error})"
         raise InputError("against", str(path), allowed) from error
 
 
 def _scores(task: str, values: dict[str, Any]) -> Iterator[Score]:
-    """`scores`: one number each. `head` and `prompt`: runs by number of examples, null for none."""
+    """The scores of a task.
+
+    `scores` are single numbers; `head` and `prompt` are runs by number of examples, null for none.
+    """
     name: str = values["metric"]
     metric = METRICS.get(name, name)
-    for one in values.get("scores", ()):
-        fields = {**one, "approaches": tuple(one["approaches"])}
+    for score in values.get("scores", ()):
+        fields = {**score, "approaches": tuple(score["approaches"])}
         yield Score(task=task, metric=metric, **fields)
     for approach in ("head", "prompt"):
-        of_size = values.get(approach, ())
-        for examples, runs in zip(values.get("examples", ()), of_size, strict=False):
-            known = tuple(run for run in runs if run is not None)
-            if known:
-                mean = statistics.fmean(known)
-                yield Score(task, (approach,), metric, mean, examples, runs=known)
+        by_size = values.get(approach, ())
+        for examples, runs in zip(values.get("examples", ()), by_size, strict=False):
+            stored = tuple(run for run in runs if run is not None)
+            if stored:
+                mean = statistics.fmean(stored)
+                yield Score(task, (approach,), metric, mean, examples, runs=stored)
 
 
 def published_table(grid: Grid, published: Published) -> Table:
@@ -96,7 +104,7 @@ def published_table(grid: Grid, published: Published) -> Table:
     Raises InputError where there is none.
     """
     pairs = [
-        (cell, score) for cell in grid.tested() for score in published.scores if score.is_of(cell)
+        (cell, score) for cell in grid.tested() for score in published.scores if score.matches(cell)
     ]
     if not pairs:
         theirs = ", ".join(dict.fromkeys(score.task for score in published.scores))
@@ -122,14 +130,14 @@ def published_table(grid: Grid, published: Published) -> Table:
 
 def _rows(pairs: Sequence[tuple[ResultCell, Score]]) -> Iterator[tuple[str, tuple[TableCell, ...]]]:
     tested = [_test(cell, score) for cell, score in pairs]
-    fallen = holm([p for _, p in tested], LEVEL)
-    for (cell, score), (gap, _), falls in zip(pairs, tested, fallen, strict=True):
+    significant = holm([p for _, p in tested], LEVEL)
+    for (cell, score), (gap, _), differs in zip(pairs, tested, significant, strict=True):
         texts = (
             percent(cell.score(cell.headline)),
             f"{100 * score.score:.1f}",
             _spread(score),
             gap.text(),
-            "yes" if falls else "no",
+            "yes" if differs else "no",
             _backbones(cell, score),
         )
         yield ", ".join(cell.key), tuple(map(TableCell, texts))

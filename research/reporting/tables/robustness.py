@@ -3,70 +3,41 @@
 A column appears where a run has a value for it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from research.reporting.format import MISSING, amount
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import (
     flops,
     forgetting,
     out_of_domain,
+    paraphrases_agree,
     peak_memory,
     seeds_agree,
     switching,
     train_dev_gap,
-    words_agree,
     worst_group,
 )
-from research.reporting.table import Table, TableCell
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        head: first line of its head.
-        unit: second line of its head.
-        text: the text for a cell; None where nothing is known.
-        note: its footnote.
-    """
-
-    head: str
-    unit: str
-    text: Callable[[ResultCell], str | None]
-    note: str = ""
+from research.reporting.table import Table
+from research.reporting.tables.column import Column, column_table
 
 
 def robustness_tables(grid: Grid) -> list[Table]:
     """A table for each task and regime with tested runs. The definitions are notes of the last."""
-    shown = [column for column in grid.columns if any(grid.cell(row, column) for row in grid.rows)]
-    layouts = [_table(grid, *column) for column in shown]
-    told = [column for column in COLUMNS if any(map(column.text, grid.tested()))]
-    notes = tuple(column.note for column in told if column.note)
-    last = [replace(layout, notes=(*layout.notes, *notes)) for layout in layouts[-1:]]
-    return [*layouts[:-1], *last]
+    tested = [column for column in grid.columns if any(grid.cell(row, column) for row in grid.rows)]
+    tables = [_table(grid, column) for column in tested]
+    measured = [column for column in COLUMNS if any(map(column.text, grid.tested()))]
+    notes = tuple(column.note for column in measured if column.note)
+    last = [replace(table, notes=(*table.notes, *notes)) for table in tables[-1:]]
+    return [*tables[:-1], *last]
 
 
-def _table(grid: Grid, task: str, regime: str) -> Table:
-    found = {row: grid.cell(row, (task, regime)) for row in grid.rows}
-    cells = {row: cell for row, cell in found.items() if cell is not None}
-    texts = [[column.text(cell) for cell in cells.values()] for column in COLUMNS]
-    kept = [place for place, column in enumerate(texts) if any(column)]
-    rows = [
-        (row, tuple(TableCell(texts[column][place] or MISSING) for column in kept))
-        for place, row in enumerate(cells)
-    ]
-    return Table(
-        title=f"{task}, {amount(regime)}: robustness and costs",
-        heads=tuple((COLUMNS[column].head, COLUMNS[column].unit) for column in kept),
-        scores=0,
-        rows=tuple(row for row in rows if row[0] not in grid.baselines),
-        baselines=tuple(row for row in rows if row[0] in grid.baselines),
-        notes=(*_plain_text(cells.values()), *_truncated(cells)),
-    )
+def _table(grid: Grid, where: tuple[str, str]) -> Table:
+    cells = [cell for row in grid.rows if (cell := grid.cell(row, where)) is not None]
+    measured = [column for column in COLUMNS if any(map(column.text, cells))]
+    notes = (*_language_model(cells), *_truncated(cells))
+    return column_table(grid, where, "robustness and costs", measured, notes)
 
 
 COLUMNS = (
@@ -101,7 +72,7 @@ COLUMNS = (
     Column(
         "agreement",
         "of paraphrases",
-        words_agree,
+        paraphrases_agree,
         "Agreement of paraphrases: share of test items with the same prediction when paraphrased.",
     ),
     Column(
@@ -129,7 +100,7 @@ COLUMNS = (
 )
 
 
-def _plain_text(cells: Iterable[ResultCell]) -> list[str]:
+def _language_model(cells: Sequence[ResultCell]) -> list[str]:
     """How well the backbone predicts the task's text, or why this is undefined."""
     measured = [loss for cell in cells for loss in cell.known(lambda run: run.forgetting)]
     notes = [
@@ -143,11 +114,11 @@ def _plain_text(cells: Iterable[ResultCell]) -> list[str]:
     return notes[:1]
 
 
-def _truncated(cells: Mapping[str, ResultCell]) -> list[str]:
+def _truncated(cells: Sequence[ResultCell]) -> list[str]:
     """How many texts of further test splits were truncated, by row."""
-    most = {
-        row: max(sum(run.notes.cut_beside_test.values()) for run in cell.runs)
-        for row, cell in cells.items()
+    counts = {
+        cell.key[0]: max(sum(run.notes.cut_beside_test.values()) for run in cell.runs)
+        for cell in cells
     }
-    counts = "; ".join(f"{row} {count}" for row, count in most.items() if count)
-    return [f"Out-of-domain texts or paraphrases truncated to fit: {counts}."] if counts else []
+    texts = "; ".join(f"{row} {count}" for row, count in counts.items() if count)
+    return [f"Out-of-domain texts or paraphrases truncated to fit: {texts}."] if texts else []

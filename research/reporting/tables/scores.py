@@ -18,7 +18,7 @@ from research.reporting.format import (
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
-from research.reporting.tables.footnotes import ONE_SEED, PROVISIONAL, SEEN, footnotes
+from research.reporting.tables.footnotes import ONE_SEED, PROVISIONAL, TESTED_AGAIN, footnotes
 
 
 def score_table(grid: Grid) -> Table:
@@ -74,7 +74,7 @@ def _entries(grid: Grid, row: str) -> tuple[TableCell, ...]:
 
 def _score(grid: Grid, cell: ResultCell) -> TableCell:
     marks = (PROVISIONAL if cell.provisional else "") + (ONE_SEED if len(cell.runs) == 1 else "")
-    marks += SEEN if grid.seen.get(cell.key, (1, 1))[0] > 1 else ""
+    marks += TESTED_AGAIN if grid.test_accesses.get(cell.key, (1, 1))[0] > 1 else ""
     text = percent(cell.score(cell.headline))
     return TableCell(f"{text} {marks}".rstrip(), cell.key in grid.best)
 
@@ -87,14 +87,14 @@ def _cost(cells: Sequence[ResultCell], cost: CostColumn) -> TableCell:
 
 
 def _name(grid: Grid, row: str) -> str:
-    """The row's name; a prompt with demonstrations says how many."""
+    """The row's name, with the number of demonstrations if there are any."""
     tested = [cell for column in grid.columns if (cell := grid.cell(row, column))]
-    shown = [run.notes.demonstrations for cell in tested for run in cell.runs]
-    if not any(shown):
+    counts = [run.notes.demonstrations for cell in tested for run in cell.runs]
+    if not any(counts):
         return row
-    return f"{row} ({RANGE.join(map(str, spread(shown)))} demonstrations)"
+    return f"{row} ({RANGE.join(map(str, spread(counts)))} demonstrations)"
 
 
 def _short(backbone: str) -> str:
-    """A hub id as it is, a folder by its last part."""
+    """A hub id unchanged; a folder by its name."""
     return Path(backbone).name if Path(backbone).is_absolute() else backbone

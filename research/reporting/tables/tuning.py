@@ -68,7 +68,7 @@ def tuning(cell: ResultCell, within: float) -> Tuning | None:
     trains = any(run.costs.trained_params for run in runs)
     unlearned = sum(run.notes.not_learned is not None for run in runs)
     rates = _compared(cell)
-    scores = [cell.dev[place] for place in rates.values()]
+    scores = [cell.dev[trial] for trial in rates.values()]
     return Tuning(
         curve=tuple(best_of(cell.dev)),
         plateau=plateau(list(rates), scores, within) if rates else None,
@@ -86,14 +86,13 @@ def tolerance(cells: Sequence[ResultCell]) -> float:
     It is pooled over all cells of a task and regime: each has few trials and seeds, and a high
     variance must not widen the plateau of an approach.
     """
-    tables = []
+    scores = []
     for cell in cells:
-        tried = [cell.search[place] for place in _compared(cell).values()]
-        sound = [trial for trial in tried if not any(run.diverged for run in trial)]
-        if sound:
-            dev = [[run.score("dev") for run in trial] for trial in sound]
-            tables.append(np.array(dev))
-    return max(POINT, noise(tables))
+        trials = [cell.search[trial] for trial in _compared(cell).values()]
+        finished = [trial for trial in trials if not any(run.diverged for run in trial)]
+        if finished:
+            scores.append(np.array([[run.score("dev") for run in trial] for trial in finished]))
+    return max(POINT, noise(scores))
 
 
 def _compared(cell: ResultCell) -> dict[float, int]:
@@ -117,30 +116,30 @@ def _rates(trials: Sequence[Mapping[str, Any]], best: int) -> dict[float, int]:
         return {key: value for key, value in trial.items() if key != name}
 
     alike = [i for i, trial in enumerate(trials) if rest(trial) == rest(trials[best])]
-    found = {trials[i][name]: i for i in alike if trials[i].get(name)}
-    return found if len(found) > 1 else {}
+    rates = {trials[i][name]: i for i in alike if trials[i].get(name)}
+    return rates if len(rates) > 1 else {}
 
 
 def tuning_tables(grid: Grid) -> list[Table]:
     """A table for each task and regime with a finished search. The definitions are notes of the
     last table.
     """
-    layouts = []
+    tables = []
     for column in grid.columns:
         cells = {row: cell for row in grid.rows if (cell := grid.cells.get((row, *column)))}
         within = tolerance(list(cells.values()))
-        found = {row: one for row, cell in cells.items() if (one := tuning(cell, within))}
-        if found:
-            layouts.append(_table(grid, column, found, within))
-    last = [replace(layout, notes=(*layout.notes, *NOTES)) for layout in layouts[-1:]]
-    return [*layouts[:-1], *last]
+        tunings = {row: result for row, cell in cells.items() if (result := tuning(cell, within))}
+        if tunings:
+            tables.append(_table(grid, column, tunings, within))
+    last = [replace(table, notes=(*table.notes, *NOTES)) for table in tables[-1:]]
+    return [*tables[:-1], *last]
 
 
 def _table(
-    grid: Grid, column: tuple[str, str], found: Mapping[str, Tuning], within: float
+    grid: Grid, column: tuple[str, str], tunings: Mapping[str, Tuning], within: float
 ) -> Table:
-    counts = _counts(max(len(one.curve) for one in found.values()))
-    rows = [(row, _entries(one, counts)) for row, one in found.items()]
+    counts = _counts(max(len(result.curve) for result in tunings.values()))
+    rows = [(row, _entries(result, counts)) for row, result in tunings.items()]
     task, regime = column
     return Table(
         title=f"{task}, {amount(regime)}: tuning",
@@ -156,7 +155,7 @@ def _table(
         scores=len(counts) + 1,
         rows=tuple(row for row in rows if row[0] not in grid.baselines),
         baselines=tuple(row for row in rows if row[0] in grid.baselines),
-        notes=_plateaus(found, within),
+        notes=_plateaus(tunings, within),
     )
 
 
@@ -167,9 +166,9 @@ def _counts(most: int) -> list[int]:
     return [2**i for i in range((most - 1).bit_length())] + [most]
 
 
-def _entries(one: Tuning, counts: Sequence[int]) -> tuple[TableCell, ...]:
-    trials, flat = len(one.curve), one.plateau
-    curve = [f"{100 * one.curve[k - 1]:.1f}" if k <= trials else MISSING for k in counts]
+def _entries(result: Tuning, counts: Sequence[int]) -> tuple[TableCell, ...]:
+    trials, flat = len(result.curve), result.plateau
+    curve = [f"{100 * result.curve[k - 1]:.1f}" if k <= trials else MISSING for k in counts]
     wide, rates = MISSING, MISSING
     if flat:
         wide = f"{'≥ ' if flat.below or flat.above else ''}{flat.decades:.1f}"
@@ -179,16 +178,19 @@ def _entries(one: Tuning, counts: Sequence[int]) -> tuple[TableCell, ...]:
         *curve,
         wide,
         rates,
-        *(MISSING if n is None else f"{n} of {one.runs}" for n in (one.diverged, one.unlearned)),
-        MISSING if one.gap is None else f"{100 * one.gap:+.1f}",
+        *(
+            MISSING if failed is None else f"{failed} of {result.runs}"
+            for failed in (result.diverged, result.unlearned)
+        ),
+        MISSING if result.gap is None else f"{100 * result.gap:+.1f}",
     )
     return tuple(map(TableCell, texts))
 
 
-def _plateaus(found: Mapping[str, Tuning], within: float) -> tuple[str, ...]:
+def _plateaus(tunings: Mapping[str, Tuning], within: float) -> tuple[str, ...]:
     """Notes on the tolerance, and on best rates at the end of the range."""
-    known = {row: one.plateau for row, one in found.items() if one.plateau}
-    near = f"Tolerance of the plateau: {100 * within:.1f} points."
-    ends = [f"{row} ({flat.best:g})" for row, flat in known.items() if flat.at_end]
-    last = f"The best rate is the lowest or highest tried: {', '.join(ends)}."
-    return tuple(note for note, holds in ((near, known), (last, ends)) if holds)
+    plateaus = {row: result.plateau for row, result in tunings.items() if result.plateau}
+    width = f"Tolerance of the plateau: {100 * within:.1f} points."
+    ends = [f"{row} ({flat.best:g})" for row, flat in plateaus.items() if flat.at_end]
+    end = f"The best rate is the lowest or highest tried: {', '.join(ends)}."
+    return tuple(note for note, holds in ((width, plateaus), (end, ends)) if holds)

@@ -1,4 +1,4 @@
-"""Variance table: variance of a score by sample, order and initialisation.
+"""Variance table: variance of a score due to sample, order and initialisation.
 
 It uses the crossed runs of a cell and its ordinary runs with the same seeds.
 """
@@ -18,14 +18,16 @@ from research.stats.variance_components import REST, SOURCES, Component, compone
 
 
 def variance_tables(grid: Grid) -> list[Table]:
-    """A table with a row for each tested cell with a complete square of runs, if there is any."""
-    wanted = [cell for cell in grid.tested() if grid.crossed.get(cell.key)]
-    found = {", ".join(cell.key): crossed_scores(cell, grid.crossed[cell.key]) for cell in wanted}
-    if not any(found.values()):
+    """One table with a row for each tested cell that has a complete square of runs, if any."""
+    crossed = [cell for cell in grid.tested() if grid.crossed.get(cell.key)]
+    scores_of = {
+        ", ".join(cell.key): crossed_scores(cell, grid.crossed[cell.key]) for cell in crossed
+    }
+    if not any(scores_of.values()):
         return []
-    parts = {name: _components(scores) for name, scores in found.items() if scores}
-    lacking = [name for name in found if name not in parts]
-    layout = Table(
+    components_of = {name: _components(scores) for name, scores in scores_of.items() if scores}
+    incomplete = [name for name in scores_of if name not in components_of]
+    table = Table(
         title=f"{grid.name}: variance by source",
         heads=(
             ("", "runs"),
@@ -34,22 +36,24 @@ def variance_tables(grid: Grid) -> list[Table]:
             *(("share of", name) for name in (*SOURCES, REST)),
         ),
         scores=6,  # shares are a block
-        rows=tuple((name, _entries(len(found[name]), part)) for name, part in parts.items()),
+        rows=tuple(
+            (name, _entries(len(scores_of[name]), parts)) for name, parts in components_of.items()
+        ),
         baselines=(),
-        notes=(*_notes(list(parts.values())), *_unfinished(lacking)),
+        notes=(*_notes(list(components_of.values())), *_unfinished(incomplete)),
     )
-    return [layout]
+    return [table]
 
 
 def crossed_scores(cell: ResultCell, crossed: Sequence[RunRecord]) -> dict[Seeds, float]:
-    """The test score of each run of the largest complete square; none where there is none."""
+    """The test score of each run of the largest complete square; empty where there is none."""
     trial = cell.runs[0].trial
     runs = {run.seeds: run for run in cell.runs}
     runs |= {run.seeds: run for run in crossed if same_trial(run, trial)}
     scores = {s: score for s, run in runs.items() if (score := run.score("test")) is not None}
-    wholes = [latin_square(side) for side in range(3, len(cell.runs) + 1, 2)]
-    wholes = [whole for whole in wholes if scores.keys() >= set(whole)]
-    return {seeds: scores[seeds] for seeds in wholes[-1]} if wholes else {}
+    squares = [latin_square(side) for side in range(3, len(cell.runs) + 1, 2)]
+    complete = [square for square in squares if scores.keys() >= set(square)]
+    return {seeds: scores[seeds] for seeds in complete[-1]} if complete else {}
 
 
 def _components(scores: Mapping[Seeds, float]) -> dict[str, Component]:
@@ -59,8 +63,8 @@ def _components(scores: Mapping[Seeds, float]) -> dict[str, Component]:
 
 
 def _entries(runs: int, parts: dict[str, Component]) -> tuple[TableCell, ...]:
-    every = [*(part.variance for part in parts.values()), sum(p.variance for p in parts.values())]
-    deviations = [f"{100 * variance**0.5:.1f}" for variance in every]
+    variances = [part.variance for part in parts.values()]
+    deviations = [f"{100 * variance**0.5:.1f}" for variance in (*variances, sum(variances))]
     return tuple(map(TableCell, (str(runs), *deviations, *map(_share, parts.values()))))
 
 
@@ -80,14 +84,14 @@ def _notes(parts: Sequence[dict[str, Component]]) -> list[str]:
         "only by combinations of sources.",
         "Share: share of the total variance, with its 95 % interval (generalised confidence "
         "intervals from the mean squares of a Latin square of seeds). An interval that starts at 0 "
-        "means that the source is not significant; with 9 runs hardly any is, with 25 the larger "
-        "ones are. A source that plays no part in a row, such as the initialisation where nothing "
-        "is added, is estimated all the same: its share is chance.",
+        "means that the source is not significant; with 9 runs few sources are, with 25 the larger "
+        "ones. A source without effect in a row, such as the initialisation where nothing is "
+        "added, is estimated too; its share is chance.",
     ]
-    if any(part.negative for found in parts for part in found.values()):
+    if any(part.negative for of_cell in parts for part in of_cell.values()):
         notes.append("*: the estimate is negative and set to 0.")
     return notes
 
 
-def _unfinished(lacking: Sequence[str]) -> list[str]:
-    return [f"Missing runs: {'; '.join(lacking)}."] if lacking else []
+def _unfinished(names: Sequence[str]) -> list[str]:
+    return [f"Missing runs: {'; '.join(names)}."] if names else []

@@ -1,11 +1,12 @@
 "use strict";
 
-// A click on a column's head sorts the rows of each part: greatest first, least first, as they were.
-function sortable(table) {
+// A click on a column's heading sorts the rows of each part: descending, ascending, original order.
+// Names are sorted ascending first.
+function makeSortable(table) {
   const heads = [...table.tHead.rows[1].cells];
   const parts = [...table.tBodies].map((body) => {
-    const fixed = [...body.rows].filter((row) => row.classList.contains("apart"));
-    return { body, fixed, rows: [...body.rows].filter((row) => !fixed.includes(row)) };
+    const titles = [...body.rows].filter((row) => row.classList.contains("baselines"));
+    return { body, titles, rows: [...body.rows].filter((row) => !titles.includes(row)) };
   });
   heads.forEach((head, column) => {
     const button = document.createElement("button");
@@ -13,19 +14,19 @@ function sortable(table) {
     button.textContent = head.textContent;
     head.replaceChildren(button);
     button.addEventListener("click", () => {
-      const turns = column ? ["descending", "ascending", null] : ["ascending", "descending", null];
-      const now = head.getAttribute("aria-sort");
-      const next = turns[(turns.indexOf(now) + 1) % turns.length];
+      const orders = column ? ["descending", "ascending", null] : ["ascending", "descending", null];
+      const current = head.getAttribute("aria-sort");
+      const next = orders[(orders.indexOf(current) + 1) % orders.length];
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       if (next) head.setAttribute("aria-sort", next);
-      for (const { body, fixed, rows } of parts) {
-        body.append(...fixed, ...(next ? sorted(rows, column, next) : rows));
+      for (const { body, titles, rows } of parts) {
+        body.append(...titles, ...(next ? sorted(rows, column, next) : rows));
       }
     });
   });
 }
 
-// Rows without a value stand last, whichever way; equal ones stay as they were.
+// Rows without a value are last in both directions; equal rows keep their order.
 function sorted(rows, column, direction) {
   const sign = direction === "ascending" ? 1 : -1;
   const value = (row) => {
@@ -40,8 +41,8 @@ function sorted(rows, column, direction) {
   });
 }
 
-// What pointing at a number or a point shows; a click keeps it, so that ids can be copied.
-function tips() {
+// Hovering over a number or a point shows a tooltip; a click keeps it, so that ids can be copied.
+function addTooltips() {
   const box = document.createElement("div");
   box.className = "tip";
   box.setAttribute("role", "tooltip");
@@ -65,11 +66,13 @@ function tips() {
     ids.textContent = lines.pop();
     box.replaceChildren(lines.join("\n"), ids);
     box.hidden = false;
-    const at = target.getBoundingClientRect();
-    const below = at.bottom + box.offsetHeight + 12 < innerHeight;
-    const left = Math.min(Math.max(at.left + at.width / 2 - box.offsetWidth / 2, 8), innerWidth - box.offsetWidth - 12);
+    const area = target.getBoundingClientRect();
+    const below = area.bottom + box.offsetHeight + 12 < innerHeight;
+    const centre = area.left + area.width / 2 - box.offsetWidth / 2;
+    const left = Math.min(Math.max(centre, 8), innerWidth - box.offsetWidth - 12);
+    const top = below ? area.bottom + 8 : area.top - box.offsetHeight - 8;
     box.style.left = `${Math.max(left, 4) + scrollX}px`;
-    box.style.top = `${(below ? at.bottom + 8 : at.top - box.offsetHeight - 8) + scrollY}px`;
+    box.style.top = `${top + scrollY}px`;
   };
   document.addEventListener("pointerover", (event) => {
     if (pinned) return;
@@ -84,23 +87,26 @@ function tips() {
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 }
 
-// Pointing at an approach anywhere lets the others fade in all figures.
-function highlights() {
-  const all = [...document.querySelectorAll("[data-row]")];
-  let chosen = null;
-  const choose = (row) => {
-    if (row === chosen) return;
-    chosen = row;
-    document.body.classList.toggle("choosing", row !== null);
-    all.forEach((one) => one.classList.toggle("hot", one.dataset.row === row));
+// Hovering over an approach in the key or a figure fades the other approaches in all figures.
+function addHighlights() {
+  const elements = [...document.querySelectorAll("[data-row]")];
+  let highlighted = null;
+  const highlight = (row) => {
+    if (row === highlighted) return;
+    highlighted = row;
+    document.body.classList.toggle("highlighting", row !== null);
+    elements.forEach((element) => {
+      element.classList.toggle("highlighted", element.dataset.row === row);
+    });
   };
-  const at = (event) => event.target.closest(".key [data-row], .panel [data-row]")?.dataset.row ?? null;
-  document.addEventListener("pointerover", (event) => choose(at(event)));
-  document.addEventListener("focusin", (event) => choose(at(event)));
-  document.addEventListener("focusout", () => choose(null));
+  const rowOf = (event) =>
+    event.target.closest(".key [data-row], .panel [data-row]")?.dataset.row ?? null;
+  document.addEventListener("pointerover", (event) => highlight(rowOf(event)));
+  document.addEventListener("focusin", (event) => highlight(rowOf(event)));
+  document.addEventListener("focusout", () => highlight(null));
 }
 
 document.querySelectorAll(".scripted").forEach((text) => { text.hidden = false; });
-document.querySelectorAll("table").forEach(sortable);
-tips();
-highlights();
+document.querySelectorAll("table").forEach(makeSortable);
+addTooltips();
+addHighlights();

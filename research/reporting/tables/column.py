@@ -1,0 +1,49 @@
+"""Tables with a row for each cell of a task and regime."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from research.reporting.format import MISSING, amount
+from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
+from research.reporting.table import Table, TableCell
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        head: first line of its head.
+        unit: second line of its head.
+        text: the text for a cell; None where the value is missing.
+        note: its footnote.
+    """
+
+    head: str
+    unit: str
+    text: Callable[[ResultCell], str | None]
+    note: str = ""
+
+
+def column_table(
+    grid: Grid,
+    where: tuple[str, str],
+    title: str,
+    columns: Sequence[Column],
+    notes: Sequence[str] = (),
+) -> Table:
+    """A row for each tested cell of the task and regime `where`."""
+    cells = [cell for row in grid.rows if (cell := grid.cell(row, where)) is not None]
+    rows = [
+        (cell.key[0], tuple(TableCell(column.text(cell) or MISSING) for column in columns))
+        for cell in cells
+    ]
+    return Table(
+        title=f"{where[0]}, {amount(where[1])}: {title}",
+        heads=tuple((column.head, column.unit) for column in columns),
+        scores=0,
+        rows=tuple(row for row in rows if row[0] not in grid.baselines),
+        baselines=tuple(row for row in rows if row[0] in grid.baselines),
+        notes=tuple(notes),
+    )

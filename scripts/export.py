@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of a whole model")
     options = parser.parse_args(argv)
     from research.interop.peft import save_adapter
-    from research.models.backbone import load_tokenizer, save_backbone
+    from research.models.backbone import load_generation, load_tokenizer, save_backbone
 
     backbone, methods, leaves = _source(options)
     if not options.merge and any(":" not in path for path in leaves):
@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.merge:
         model, params = merge(backbone, methods, leaves)
         tokenizer = load_tokenizer(backbone.name, backbone.model)
-        save_backbone(options.out, model, params, tokenizer, options.dtype)
+        generation = load_generation(backbone.name)
+        save_backbone(options.out, model, params, tokenizer, options.dtype, generation=generation)
     else:
         save_adapter(options.out, backbone.name, backbone.model, methods, leaves)
     return 0

@@ -23,6 +23,7 @@ from research.models.checkpoint.files import (
     whole_folder,
 )
 from research.models.checkpoint.folder import find_file, find_folder
+from research.models.checkpoint.tokenizer_files import write_tokenizer
 from research.models.checkpoint.weights import Leaves, read_weights, tensor_names, write_shards
 from research.models.model import Model
 
@@ -103,6 +104,7 @@ def save_backbone(
     tokenizer: Tokenizer | None = None,
     dtype: Any = jnp.float32,
     shard_bytes: int = 5 * 10**9,
+    generation: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a folder that `load_backbone` and transformers can load: all of it, or nothing.
 
@@ -113,6 +115,8 @@ def save_backbone(
         tokenizer: None to write none.
         dtype: float32, float16 or bfloat16.
         shard_bytes: maximum bytes of weights in one file.
+        generation: fields of generation_config.json, of a model that generates; None for the ids
+            of special tokens alone.
 
     Raises InputError if the folder is not empty, or if `params` are not exactly the leaves of
     `model` and of its classification head.
@@ -127,7 +131,16 @@ def save_backbone(
         (work / "config.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
         write_shards(work, model.KEY_MAP, params, dtype, shard_bytes)
         if tokenizer is not None:
-            tokenizer.save_pretrained(work)
+            write_tokenizer(work, tokenizer)
+        if model.ROUTE != "masked":
+            text = json.dumps(_generation(fields) if generation is None else generation, indent=2)
+            (work / "generation_config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_generation(name: str) -> dict[str, Any] | None:
+    """The fields of generation_config.json of a folder or hub id; None if it has none."""
+    file = find_folder(name) / "generation_config.json"
+    return read_json(file) if file.is_file() else None
 
 
 def load_tokenizer(name: str, model: Model) -> Tokenizer:
@@ -190,6 +203,12 @@ def _tokenizer_class(folder: Path) -> "type[PreTrainedTokenizerFast] | type[Auto
     # Transformers 5 writes another name of the class.
     plain = name in ("PreTrainedTokenizerFast", transformers.PreTrainedTokenizerFast.__name__)
     return transformers.PreTrainedTokenizerFast if plain else transformers.AutoTokenizer
+
+
+def _generation(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What transformers takes from a config.json where generation_config.json is missing."""
+    names = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+    return {name: fields[name] for name in names if fields.get(name) is not None}
 
 
 def _special_tokens(tokenizer: Tokenizer | None) -> dict[str, int | None]:

@@ -64,6 +64,8 @@ def test_lora_is_merged_into_a_model_with_its_tokenizer(tmp_path, made, export):
         np.testing.assert_allclose(
             np.asarray(whole.params[path]), np.asarray(leaf), atol=1e-6, err_msg=path
         )
+    generation = json.loads((tmp_path / "new" / "generation_config.json").read_text())
+    assert generation == {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
     text = "a film that nobody has seen"
     mine, theirs = (load_tokenizer(str(f), whole.model) for f in (WORLD, tmp_path / "new"))
     assert mine.encode(text) == theirs.encode(text)

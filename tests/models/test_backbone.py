@@ -85,7 +85,8 @@ def test_large_models_are_saved_as_shards_with_an_index(make, tmp_path):
         total += size
     assert not index["weight_map"] and index["metadata"]["total_size"] == total
     names = {entry.name for entry in (tmp_path / "model").iterdir()}
-    assert names == {*files, "model.safetensors.index.json", "config.json"}
+    configs = {"config.json", "generation_config.json"}
+    assert names == {*files, "model.safetensors.index.json", *configs}
     for path, leaf in load_backbone(str(tmp_path / "model")).params.items():
         np.testing.assert_array_equal(leaf, params[path].astype("bfloat16"))
 

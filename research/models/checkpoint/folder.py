@@ -7,6 +7,7 @@ from research.common.errors import InputError
 
 HUB_FILES = [
     "config.json",
+    "generation_config.json",
     "model.safetensors",
     "model-*.safetensors",
     "model.safetensors.index.json",

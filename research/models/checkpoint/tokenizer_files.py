@@ -1,0 +1,47 @@
+"""Files of a tokenizer, as both transformers 4 and transformers 5 read them."""
+
+import json
+from pathlib import Path
+
+from research.common.json_io import read_json
+from research.common.tokenizer import Tokenizer
+
+CONFIG = "tokenizer_config.json"
+# The class that reads a tokenizer.json as it is. Transformers 5 calls it TokenizersBackend, which
+# transformers 4 does not know, and reads this name as well.
+PLAIN_CLASS = "PreTrainedTokenizerFast"
+# Fields that both versions read. Transformers 5 writes others, such as how it loaded the file.
+FIELDS = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+    "model_max_length",
+    "padding_side",
+    "truncation_side",
+    "clean_up_tokenization_spaces",
+    "split_special_tokens",
+    "chat_template",
+)
+
+
+def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Writes a fast tokenizer that tokenizes alike in transformers 4 and 5.
+
+    The class is one that takes tokenizer.json literally: classes of single models, such as
+    LlamaTokenizer, make a part of it anew, each version another one.
+    """
+    tokenizer.save_pretrained(folder)
+    written = read_json(folder / CONFIG)
+    fields = {name: written[name] for name in FIELDS if name in written}
+    fields["clean_up_tokenization_spaces"] = bool(tokenizer.clean_up_tokenization_spaces)
+    fields["model_input_names"] = list(tokenizer.model_input_names)
+    # Transformers 5 calls them extra_special_tokens, which in 4 is an object.
+    for name in ("additional_special_tokens", "extra_special_tokens"):
+        if isinstance(written.get(name), list):
+            fields["additional_special_tokens"] = written[name]
+    fields["tokenizer_class"] = PLAIN_CLASS
+    (folder / CONFIG).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")

@@ -21,16 +21,28 @@ from research.tasks.prompts.content_free import content_free_prompts
 from research.tasks.sampling import Regime, Split, draw
 from research.tasks.task import Example
 
-# Positions offered to a backbone that takes any number of them: as many as T5 was trained with.
+# Positions of a row if the backbone has no limit: as many as T5 was trained with.
 UNBOUNDED = 512
 
 
 @dataclass(frozen=True)
 class RunData:
-    """neutral: the frame of prompts without an input. answerer: how rows are answered.
-    demonstrations: how many stand before a row. added: their tokens. bos: whether BOS stands
-    before a row, None where the backbone is no decoder. truncated: encodes further examples for
-    the same prompt, too long ones cut to fit.
+    """The encoded data of a run with one prompt.
+
+    Attributes:
+        split: the examples drawn for training and dev.
+        train: encoded training examples.
+        dev: encoded dev examples.
+        test: encoded test examples.
+        frame: ids around every row.
+        neutral: ids around a content-free prompt.
+        answerer: predicts the answers to rows.
+        words: texts and ids of the labels.
+        demonstrations: number of demonstrations before a row.
+        added: tokens of the demonstrations.
+        bos: whether BOS stands before a row; None if the backbone is not a decoder.
+        truncated: encodes further examples with the same prompt and truncates those that are too
+            long.
     """
 
     split: Split
@@ -47,29 +59,32 @@ class RunData:
     truncated: Callable[[Sequence[Example]], Encoded]
 
     def rows(self, split: str) -> Encoded:
-        """Of train, as many as dev has, of dev or of test."""
+        """The encoded examples of a split; of train as many as dev has."""
         if split == "train":
             return self.train.head(len(self.dev.length))
         return {"dev": self.dev, "test": self.test}[split]
 
     def prompts(self, rows: Encoded) -> EncodedPrompts:
-        """Rows of this data with the frames around them."""
+        """Rows of this data with their frames."""
         return EncodedPrompts(rows, self.frame, self.neutral)
 
     @property
     def cut(self) -> int:
-        """How many texts, of all splits, were cut to fit."""
+        """Number of truncated texts in all splits."""
         return self.train.cut + self.dev.cut + self.test.cut
 
 
-def room(context: int | None, taken: int, most: int | None = None) -> int:
-    """Positions that are left for a row beside those `taken`, and at most `most`.
+def room(context: int | None, used: int, most: int | None = None) -> int:
+    """Positions that are left for a row.
 
-    context: of the backbone, None where it takes any number of positions.
+    Args:
+        context: maximum number of positions of the backbone; None for no limit.
+        used: positions of the methods.
+        most: maximum of the result; None for no limit.
     """
     if context is None:
-        return UNBOUNDED - taken if most is None else most
-    return context - taken if most is None else min(context - taken, most)
+        return UNBOUNDED - used if most is None else most
+    return context - used if most is None else min(context - used, most)
 
 
 def run_data(
@@ -80,11 +95,18 @@ def run_data(
     stage: Stage | None = None,
     prompt: Prompt | None = None,
 ) -> RunData:
-    """Draws and encodes; `room` is the model's context less what methods take, in positions.
+    """Draws the run's examples and encodes them.
 
-    stage: whose task, regime and template count, where it has its own. prompt: None for the run's.
-    Raises InputError for a template the task does not have, for texts that do not fit, and where
-    nothing is left of a template without an input.
+    Args:
+        run: the run.
+        tokenizer: of the backbone.
+        room: positions of a row, see the function `room`.
+        route: how targets are predicted.
+        stage: a stage whose task, regime and template replace the run's where it has its own.
+        prompt: None for the run's prompt.
+
+    Raises InputError for a template that the task lacks, for texts that do not fit, and for a
+    template that is empty without an input.
     """
     task, regime, prompt = run.cell.task, run.cell.regime, prompt or run.approach
     template = prompt.template
@@ -92,7 +114,7 @@ def run_data(
         task = run.cell.task_of(stage)
         regime = regime if stage.regime is None else Regime.parse(stage.regime)
         template = template if stage.template is None else stage.template
-        prompt = replace(prompt, prior="none")  # training minimises what no prior is taken off
+        prompt = replace(prompt, prior="none")  # training uses uncalibrated scores
     if not 0 <= template < len(task.templates):
         allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
         raise InputError("template", template, allowed)
@@ -106,26 +128,28 @@ def run_data(
     most = None if prompt.demonstrations == "fit" else prompt.demonstrations
     before = demonstration_ids(encoder, prompt.choice, splits, seed, most)
     encoder = replace(encoder, room=encoder.room - before.longest)
-    # A domain premise stands alone: it has no demonstrations in the paper's code either.
+    # A domain premise has no demonstrations, as in the paper's code.
     bare = encoder.prefix_ids(()) if prompt.prior == "domain" else before.prefix_ids
 
     def encode_truncated(examples: Sequence[Example]) -> Encoded:
         write = replace(encoder, too_long="cut").examples
         return _rows(write, encoder, prompt, examples, before.further(examples))
 
+    label_texts = tuple(map(task.verbalizer.continuation, task.labels or task.words))
+    suffix_ids, special = encoder.suffix_ids, encoder.special_tokens
     return RunData(
-        split,
-        _rows(encoder.training, encoder, prompt, split.train, before.before[0]),
-        _rows(encoder.examples, encoder, prompt, split.dev, before.before[1]),
-        _rows(encoder.examples, encoder, prompt, task.test, before.before[2]),
-        prompt_frame(before.prefix_ids, encoder.suffix_ids, encoder.special_tokens.mask),
-        prompt_frame(bare, encoder.suffix_ids, encoder.special_tokens.mask),
-        kind.answerer(encoder),
-        Words(tuple(map(task.verbalizer.continuation, task.labels or task.words)), encoder.ids),
-        before.count,
-        before.added,
-        bool(encoder.special_tokens.prefix_ids) if route == "causal" else None,
-        encode_truncated,
+        split=split,
+        train=_rows(encoder.training, encoder, prompt, split.train, before.before[0]),
+        dev=_rows(encoder.examples, encoder, prompt, split.dev, before.before[1]),
+        test=_rows(encoder.examples, encoder, prompt, task.test, before.before[2]),
+        frame=prompt_frame(before.prefix_ids, suffix_ids, special.mask),
+        neutral=prompt_frame(bare, suffix_ids, special.mask),
+        answerer=kind.answerer(encoder),
+        words=Words(label_texts, encoder.ids),
+        demonstrations=before.count,
+        added=before.added,
+        bos=bool(special.prefix_ids) if route == "causal" else None,
+        truncated=encode_truncated,
     )
 
 
@@ -136,8 +160,8 @@ def _rows(
     examples: Sequence[Example],
     before: Before,
 ) -> Encoded:
-    """What `write` makes of them, with the prompts without an input that stand where they do."""
+    """The examples as `write` encodes them, with the content-free prompts of calibration."""
     texts = content_free_prompts(encoder.template, prompt.prior)
-    places = before if before and prompt.prior != "domain" else ((),)
-    neutral = tuple(encoder.ready(text, places) for text in texts)
+    demonstrations = before if before and prompt.prior != "domain" else ((),)
+    neutral = tuple(encoder.ready(text, demonstrations) for text in texts)
     return replace(write(examples, before), neutral=neutral)

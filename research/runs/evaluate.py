@@ -98,7 +98,9 @@ class RunEvaluator:
         return {
             **costs(outcomes, schedules, work.changed, methods, self._added_tokens()),
             "formula_flops": formula,
-            **request_costs(model, work.prompts, work.taken, np.dtype(self.context.dtype).itemsize),
+            **request_costs(
+                model, work.prompts, work.method_positions, np.dtype(self.context.dtype).itemsize
+            ),
         }
 
     def _learned(self, dev: dict[str, float]) -> dict[str, Any]:
@@ -117,7 +119,9 @@ class RunEvaluator:
         again = sum(
             round(float(prompt.test.prompt_length.mean())) for prompt in self.work.prompts[1:]
         )
-        return sum(prompt.added for prompt in self.work.prompts) + self.work.taken + again
+        return (
+            sum(prompt.added for prompt in self.work.prompts) + self.work.method_positions + again
+        )
 
     def _score(self, split: str, trained: bool = True) -> Answers:
         """By the leaves reached, or by the unadapted backbone. split: train (as many rows as dev
@@ -140,7 +144,7 @@ class RunEvaluator:
         if not all(method.neutral for method in methods):
             return AdaptedWeights(self.work.methods(0), params)
         own = tuple(f"{method.name}:" for method in methods)
-        added = {p: x for p, x in self.work.begun.items() if p.startswith(own)}
+        added = {p: x for p, x in self.work.initial.items() if p.startswith(own)}
         return AdaptedWeights(methods, params | added)
 
     def _rows(self, split: str) -> list[Encoded]:

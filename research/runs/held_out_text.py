@@ -1,7 +1,7 @@
-"""Plain text that the backbone has not met: of its own kind, and of the task's.
+"""Plain text to measure language-model losses on: held-out text, and the task's inputs.
 
-How well the frozen backbone predicts each says whether the task's text is foreign to it; how well
-the adapted one still predicts the former, what adapting has cost it.
+The unadapted backbone's losses on both show how far the task's text is from its pretraining data.
+The adapted backbone's loss on held-out text shows what adapting has cost.
 """
 
 from itertools import islice
@@ -20,18 +20,18 @@ from research.tasks.world.packing import token_stream
 from research.tasks.world.tokenizer import BEGIN, END
 
 WORLD = "world"  # in place of a file: the held-out part of the corpus of `world-1m`
-PASSAGE = 128  # tokens of a passage, where the context has room for them
+PASSAGE = 128  # maximum tokens of a passage
 PASSAGES = 24
-TEXTS = 256  # of a task, the first of its pool for training: test stays unseen
+TEXTS = 256  # inputs of a task, the first of its training pool
 MOST_TOKENS = PASSAGE * TEXTS
-MOST_CHARACTERS = 16 * MOST_TOKENS  # read of a file
+MOST_CHARACTERS = 16 * MOST_TOKENS  # maximum read of a file
 
 
 def read_held_out(source: str, tokenizer: Tokenizer) -> list[int]:
-    """The ids of a UTF-8 text file, or of the world's held-out documents; at most `MOST_TOKENS`.
+    """Token ids of a UTF-8 text file, or of the world's held-out documents; at most `MOST_TOKENS`.
 
     Raises InputError for a file that cannot be read or has too little text, and for the world with
-    a tokenizer that is not its own.
+    another tokenizer than that of `world-1m`.
     """
     if source == WORLD:
         if not {BEGIN, END} <= tokenizer.get_vocab().keys():
@@ -50,19 +50,20 @@ def read_held_out(source: str, tokenizer: Tokenizer) -> list[int]:
     return ids
 
 
-def own_text(stream: list[int], size: int) -> Encoded:
+def held_out_passages(stream: list[int], size: int) -> Encoded:
     """Passages of `size` tokens of the held-out text."""
     return passages(stream, [size] * PASSAGES)
 
 
 def task_text(task: Task, tokenizer: Tokenizer, size: int) -> Encoded:
-    """The inputs of the task as plain text, without a prompt, cut to `size` tokens."""
+    """The inputs of the task as plain text, without a prompt, truncated to `size` tokens."""
     texts = [example.text for example in task.pools.train[:TEXTS]]
     return plain_rows([ids[:size] for ids in token_ids(tokenizer, texts)])
 
 
-def as_long(stream: list[int], texts: Encoded) -> Encoded:
-    """Passages of the held-out text with the lengths of `texts`: a token late in a row has more
-    to be predicted from, so only rows of the same length compare.
+def passages_as_long(stream: list[int], texts: Encoded) -> Encoded:
+    """Passages of the held-out text with the lengths of `texts`.
+
+    Losses are comparable only at equal lengths, since a token late in a row has more context.
     """
     return passages(stream, np.asarray(texts.length).tolist())

@@ -1,4 +1,4 @@
-"""How evenly a tested run does, as its record has it."""
+"""Robustness of a tested run: scores by group of test items, and agreement on paraphrases."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Stages that several runs start from: each is trained once."""
+"""Outcomes of stages that several runs have in common, each trained once."""
 
 import json
 import threading
@@ -16,9 +16,9 @@ from research.training.member import MemberProgress, Outcome
 
 
 class StageCache:
-    """Outcomes of stages by id, one file each in `folder`, as long as cells start from them.
+    """Outcomes of stages by id, one file each in `folder`, as long as cells need them.
 
-    The threads of a sweep share one, which counts the cells; worker processes have others.
+    The threads of a sweep share one cache, which counts the cells. Worker processes have their own.
     """
 
     def __init__(self, folder: Path):
@@ -27,12 +27,12 @@ class StageCache:
         self._cells: Counter[str] = Counter()
 
     def expect(self, ids: Iterable[str]) -> None:
-        """Counts one more cell that starts from each of these."""
+        """Counts one more cell that starts from each of these stages."""
         with self._lock:
             self._cells.update(ids)
 
     def release(self, ids: Iterable[str]) -> None:
-        """Counts one cell less, and removes those from which no other cell starts."""
+        """Counts one cell less for each stage, and removes stages that no other cell needs."""
         with self._lock:
             self._cells.subtract(ids := list(ids))
             for id in ids:
@@ -43,26 +43,28 @@ class StageCache:
     def get_or_train(
         self, ids: Collection[str], train: Callable[[], dict[str, Outcome]]
     ) -> dict[str, Outcome]:
-        """The outcomes of these stages. Where one is missing `train` gives all of them, since the
-        plan decides who trains together; those that are there already stay what they are.
+        """The outcomes of these stages.
 
-        Whoever asks for a stage that another thread or process is training waits for it.
+        If one is missing, `train` trains all of them, since the plan decides which runs train
+        together. Cached outcomes are not overwritten. A stage that another thread or process is
+        training is waited for.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
-            for id in sorted(ids):  # all in one order, so that no two wait for one another
+            for id in sorted(ids):  # all callers use one order, so that there is no deadlock
                 held.enter_context(FileLock(self._lock_file(id), thread_local=False))
-            known = {id: self.read(id) for id in ids if self.has(id)}
-            trained = train() if len(known) < len(ids) else {}
-            for id in trained.keys() - known.keys():
+            cached = {id: self.read(id) for id in ids if self.has(id)}
+            trained = train() if len(cached) < len(ids) else {}
+            for id in trained.keys() - cached.keys():
                 self.write(id, trained[id])
-            return {**trained, **known}
+            return {**trained, **cached}
 
     def has(self, id: str) -> bool:
+        """Whether the outcome of stage `id` is cached."""
         return self._file(id).is_file()
 
     def read(self, id: str) -> Outcome:
-        """Raises InputError for a damaged file."""
+        """The cached outcome of stage `id`. Raises InputError for a damaged file."""
         try:
             arrays, metadata = read_arrays(self._file(id))
             return Outcome({**arrays}, MemberProgress(**json.loads(metadata["progress"])))
@@ -71,6 +73,7 @@ class StageCache:
             raise InputError("stage", str(self._file(id)), allowed) from error
 
     def write(self, id: str, outcome: Outcome) -> None:
+        """Caches the outcome of stage `id`."""
         progress = json.dumps(asdict(outcome.progress))
         write_arrays(self._file(id), outcome.trained, {"progress": progress})
 

@@ -25,15 +25,31 @@ from research.training.step import Hyper
 
 
 class RunState:
-    """One run at work: its data, the leaves it has reached and the outcomes of its stages."""
+    """The state of one run: its data, its current leaves and the outcomes of its stages.
+
+    Attributes:
+        run: the run.
+        context: the resources of the experiment.
+        approach: the run's approach.
+        leaves: the current leaves of the backbone and of all methods.
+        method_positions: positions that the methods add to a row.
+        room: positions that are left for a row.
+        route: how the task's targets are predicted.
+        prompts: the encoded data of each prompt of the ensemble, mostly one.
+        data: that of the first prompt.
+        outcomes: of the finished stages.
+        initial: the methods' leaves before training.
+        changed: the leaves that differ from the backbone's, or that it lacks.
+    """
 
     def __init__(self, run: Run, context: RunContext):
         self.run, self.context, self.approach = run, context, run.approach
         self.leaves: Leaves = dict(context.backbone.params)
         self._check_head()
         methods = self.methods()
-        self.taken = sum(method.positions for method in methods)
-        self.room = room(context.backbone.context, self.taken, run.cell.experiment.max_tokens)
+        self.method_positions = sum(method.positions for method in methods)
+        most = run.cell.experiment.max_tokens
+        self.room = room(context.backbone.context, self.method_positions, most)
         self.route: Route = self._route(methods)
         self.approach.check_labels(run.cell.task.labels)
         self.prompts = [
@@ -42,12 +58,12 @@ class RunState:
         ]
         self.data = self.prompts[0]
         self.outcomes: list[Outcome] = []
-        self.begun: Leaves = {}  # what methods added, as they added it
-        self.changed: Leaves = {}  # with which the backbone's leaves are the run's
+        self.initial: Leaves = {}
+        self.changed: Leaves = {}
 
     @classmethod
     def trained(cls, run: Run, context: RunContext) -> "RunState":
-        """The state of a run that has finished, with its trained leaves from disk."""
+        """The state of a finished run, with its trained leaves from disk."""
         state = cls(run, context)
         if run.approach.stages:
             final = context.trained_leaves.read(run.id, context.backbone.params)
@@ -55,7 +71,7 @@ class RunState:
         return state
 
     def store(self) -> None:
-        """Writes the leaves of a run that has finished to disk, if it trained any."""
+        """Writes the leaves of a finished run to disk, if it trained any."""
         if self.approach.stages:
             final = FinalLeaves(leaves=self.leaves, changed=self.changed)
             self.context.trained_leaves.write(self.run.id, final, self.context.backbone.params)
@@ -70,24 +86,23 @@ class RunState:
     def _encoded(
         self, route: Route, stage: Stage | None = None, prompt: Prompt | None = None
     ) -> RunData:
-        """See `run_data`; the same for all runs that differ in what trains."""
-        run, asked = self.run, (prompt or self.approach).prompt
-        own = None if stage is None else (stage.task, stage.regime, stage.template)
+        """The data of `run_data`, cached for runs that differ only in training."""
+        run, used_prompt = self.run, prompt or self.approach
         key = (
             run.cell.task.name,
             str(run.cell.regime),
             run.seeds.sample,
-            run.seeds.order if (prompt or self.approach).drawn else None,
-            asked,
-            own,
+            run.seeds.order if used_prompt.drawn else None,
+            used_prompt.prompt,
+            None if stage is None else (stage.task, stage.regime, stage.template),
             self.room,
             route,
         )
-        where = (self.context.tokenizer, self.room, route)
-        return self.context.caches.data(key, lambda: run_data(run, *where, stage, prompt))
+        arguments = (self.context.tokenizer, self.room, route, stage, prompt)
+        return self.context.caches.data(key, lambda: run_data(run, *arguments))
 
     def member(self, index: int, data: RunData) -> Member:
-        """The run as a member of its cohort in stage `index`, which trains on `data`."""
+        """The run as a member of its cohort that trains stage `index` on `data`."""
         stage = self.approach.stages[index]
         self._start(index, data)
         rate, decay = np.float32(stage.learning_rate), np.float32(stage.weight_decay)
@@ -101,45 +116,50 @@ class RunState:
             training=len(stage.methods),
         )
 
-    def _start(self, index: int, data: RunData, drawn: bool = True) -> None:
-        """Brings the leaves to where stage `index` starts. drawn: whether what methods add is so,
-        or told by its shapes alone, for which nothing is compiled.
+    def _start(self, index: int, data: RunData, shapes_only: bool = False) -> None:
+        """Adds the leaves with which stage `index` starts.
+
+        Args:
+            index: of the stage.
+            data: of the stage.
+            shapes_only: True to add the shapes of leaves only, for which nothing is compiled.
         """
         stages, add = self.approach.stages, partial(self._added, index, data)
         if stages[index].lends_head or (index and stages[index - 1].lends_head):
             self.leaves = without_head(self.leaves)
-        added = add() if drawn else jax.eval_shape(add)
-        self.leaves, self.begun = {**self.leaves, **added}, {**self.begun, **added}
+        added = jax.eval_shape(add) if shapes_only else add()
+        self.leaves, self.initial = {**self.leaves, **added}, {**self.initial, **added}
 
     def _added(self, index: int, data: RunData) -> Leaves:
-        """The leaves that the methods of stage `index` add, if they are new."""
-        key, found = jax.random.PRNGKey(self.run.seeds.initialisation), {}
+        """The leaves of the methods of stage `index` that are not there yet."""
+        key, added = jax.random.PRNGKey(self.run.seeds.initialisation), {}
         for method in self.approach.stages[index].methods:
             if not any(path.startswith(f"{method.name}:") for path in self.leaves):
-                found |= add(method, key, self.leaves, data.words)
-        return found
+                added |= add(method, key, self.leaves, data.words)
+        return added
 
     def check(self, index: int) -> None:
-        """Raises InputError for what would stop stage `index`, without training it."""
+        """Raises InputError for anything that would stop stage `index`, without training it."""
         stage = self.approach.stages[index]
-        self._start(index, self.stage_data(index), drawn=False)
+        self._start(index, self.stage_data(index), shapes_only=True)
         trains = mask(stage.methods, self.leaves)
         rate_factors(stage.schedule, stage.methods, [path for path in self.leaves if trains[path]])
         if stage.merge:
             jax.eval_shape(partial(merged, self.training(index)), self.leaves)
 
-    def keep(self, outcome: Outcome) -> None:
-        """Continues with the trained leaves of the next stage."""
+    def finish_stage(self, outcome: Outcome) -> None:
+        """Replaces the leaves by those that the next stage has trained, merged if it says so."""
         index, stage = len(self.outcomes), self.approach.stages[len(self.outcomes)]
-        # A head that was lent ends with its stage.
-        stays = without_head(outcome.trained) if stage.lends_head else outcome.trained
+        # A lent head ends with its stage.
+        trained = without_head(outcome.trained) if stage.lends_head else outcome.trained
         frozen = stored_frozen(stage.methods, self.leaves, mask(stage.methods, self.leaves))
-        self.leaves, self.changed = {**self.leaves, **stays}, {**self.changed, **frozen, **stays}
+        self.leaves = {**self.leaves, **trained}
+        self.changed = {**self.changed, **frozen, **trained}
         if stage.merge:
             whole = merged(self.training(index), self.leaves)
-            folded = {p: leaf for p, leaf in whole.items() if leaf is not self.leaves.get(p)}
-            kept = {p: leaf for p, leaf in self.changed.items() if p in whole}
-            self.leaves, self.changed = whole, {**kept, **folded}
+            by_merge = {p: leaf for p, leaf in whole.items() if leaf is not self.leaves.get(p)}
+            unmerged = {p: leaf for p, leaf in self.changed.items() if p in whole}
+            self.leaves, self.changed = whole, {**unmerged, **by_merge}
         self.outcomes.append(outcome)
 
     @property
@@ -148,29 +168,30 @@ class RunState:
         return tuple(outcome.progress.history for outcome in self.outcomes)
 
     def _check_head(self) -> None:
-        """Raises InputError for a head that the backbone came with and that does not fit."""
+        """Raises InputError if the backbone's classification head does not fit the task."""
         bias, task = self.leaves.get("head:/bias"), self.run.cell.task
-        asked = answer_kind(task).head_outputs
-        if bias is not None and asked and len(bias) != asked:
-            allowed = f"its head has {len(bias)} outputs, the task asks for {asked}"
+        outputs = answer_kind(task).head_outputs
+        if bias is not None and outputs and len(bias) != outputs:
+            allowed = f"its head has {len(bias)} outputs, the task asks for {outputs}"
             raise InputError("backbone", self.context.backbone.name, allowed)
 
     def _route(self, methods: tuple[Method, ...]) -> Route:
         return route_of(self.context.backbone.model, methods)
 
     def methods(self, stages: int | None = None) -> tuple[Method, ...]:
-        """What is at work after the first stages, or all; a head that the backbone came with goes
-        first. Traced fields are float32.
+        """The methods at work after the first `stages` stages, or after all.
+
+        The backbone's own head, if any, is first. Traced fields are float32.
         """
         return self._with_own_head(self.approach.at_work(stages))
 
     def training(self, index: int) -> tuple[Method, ...]:
-        """What is at work while stage `index` trains; its own methods go last."""
+        """The methods at work while stage `index` trains; those of the stage are last."""
         before = self.approach.at_work(index)
         return self._with_own_head(self.approach.in_training(index, before))
 
     def _with_own_head(self, methods: tuple[Method, ...]) -> tuple[Method, ...]:
-        own = any(path.startswith("head:") for path in self.context.backbone.params)
-        if own and not any(method.is_head for method in methods):
+        has_head = any(path.startswith("head:") for path in self.context.backbone.params)
+        if has_head and not any(method.is_head for method in methods):
             methods = (Head(), *methods)
         return tuple(jax.tree.map(np.float32, method) for method in methods)

@@ -1,4 +1,4 @@
-"""Runs that use the backbone: prompts are only scored, stages are trained, share by share."""
+"""Trains and evaluates runs that use the backbone, one shard at a time."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,21 +25,22 @@ from research.training.parallel import step_on
 from research.training.step import Program
 
 
-def run_shard(share: Shard, context: RunContext, report: Report) -> list[Result]:
-    """Trains the runs of a shard, or resumes them, and scores them on train and dev.
+def run_shard(shard: Shard, context: RunContext, report: Report) -> list[Result]:
+    """Trains the runs of a shard, or resumes them, and evaluates them on train and dev.
 
-    Their trained leaves are on disk afterwards, and no longer in memory.
+    Afterwards their trained leaves are on disk and not in memory.
     """
-    begun, id = _spent(), cohort_id(share.cohort)
-    work = [RunState(run, context) for run in share.runs]
-    for index in range(len(share.runs[0].approach.stages)):
-        for one, outcome in zip(work, _outcomes(share, work, index, context, report), strict=True):
-            one.keep(outcome)
-    results = [RunEvaluator(one).result() for one in work]
-    for state in work:
+    begin, id = _resources_used(), cohort_id(shard.cohort)
+    states = [RunState(run, context) for run in shard.runs]
+    for index in range(len(shard.runs[0].approach.stages)):
+        outcomes = _outcomes(shard, states, index, context, report)
+        for state, outcome in zip(states, outcomes, strict=True):
+            state.finish_stage(outcome)
+    results = [RunEvaluator(state).result() for state in states]
+    for state in states:
         state.store()
-    spent = {name: round(now - begun[name], 3) for name, now in _spent().items()}
-    return [replace(result, cohort=id, costs={**result.costs, **spent}) for result in results]
+    costs = {name: round(now - begin[name], 3) for name, now in _resources_used().items()}
+    return [replace(result, cohort=id, costs={**result.costs, **costs}) for result in results]
 
 
 def run_test_result(run: Run, context: RunContext) -> TestResult:
@@ -48,93 +49,101 @@ def run_test_result(run: Run, context: RunContext) -> TestResult:
 
 
 def needs_training(run: Run, context: RunContext) -> bool:
-    """Whether the run has to be trained before test can be evaluated."""
+    """Whether the run has to be trained before it can be evaluated on test."""
     return bool(run.approach.stages) and not context.trained_leaves.has(run.id)
 
 
-def checkpoint_folder(share: Shard, context: RunContext) -> Path:
+def checkpoint_folder(shard: Shard, context: RunContext) -> Path:
     """The folder of the checkpoints that are written while a shard trains."""
-    return context.checkpoints / cohort_id(share.cohort) / cohort_id(share.runs)
+    return context.checkpoints / cohort_id(shard.cohort) / cohort_id(shard.runs)
 
 
 def _outcomes(
-    share: Shard, work: Sequence[RunState], index: int, context: RunContext, report: Report
+    shard: Shard, states: Sequence[RunState], index: int, context: RunContext, report: Report
 ) -> list[Outcome]:
-    """Of stage `index` for each run; trained once for those that have the same lineage. What
-    other stages follow is kept for the runs of other shares and cohorts too.
+    """The outcome of stage `index` for each run; runs with equal stage ids train it only once.
+
+    Outcomes of all but the last stage are cached for other shards and cohorts.
     """
-    ids = [stage_id(run, index) for run in share.runs]
-    first = {id: work[ids.index(id)] for id in ids}
+    ids = [stage_id(run, index) for run in shard.runs]
+    by_id = {id: states[ids.index(id)] for id in ids}
 
-    def outcomes() -> dict[str, Outcome]:
-        trained = _fit(share, list(first.values()), index, context, report)
-        return dict(zip(first, trained, strict=True))
+    def train() -> dict[str, Outcome]:
+        trained = _fit(shard, list(by_id.values()), index, context, report)
+        return dict(zip(by_id, trained, strict=True))
 
-    if index == len(share.runs[0].approach.stages) - 1:
-        found = outcomes()
+    if index == len(shard.runs[0].approach.stages) - 1:
+        outcomes = train()
     else:
-        found = context.stage_cache.get_or_train(first, outcomes)
-    return [found[id] for id in ids]
+        outcomes = context.stage_cache.get_or_train(by_id, train)
+    return [outcomes[id] for id in ids]
 
 
 def _fit(
-    share: Shard, work: Sequence[RunState], index: int, context: RunContext, report: Report
+    shard: Shard, states: Sequence[RunState], index: int, context: RunContext, report: Report
 ) -> list[Outcome]:
-    run = work[0].run
-    stage, data = run.approach.stages[index], [one.stage_data(index) for one in work]
-    identity = {"runs": [one.run.id for one in work], "backbone": context.backbone.checksum}
-    folder = checkpoint_folder(share, context)
-    live = [context.metrics_log.live(one.run, one.histories) for one in work]
+    """Trains stage `index` of these runs together."""
+    run = states[0].run
+    stage, data = run.approach.stages[index], [state.stage_data(index) for state in states]
+    identity = {
+        "runs": [state.run.id for state in states],
+        "backbone": context.backbone.checksum,
+    }
+    folder = checkpoint_folder(shard, context)
+    logs = [context.metrics_log.live(state.run, state.histories) for state in states]
 
     def report_progress(step: int, progress: Sequence[MemberProgress]) -> None:
-        for write, one in zip(live, progress, strict=True):
-            write(one.history)
+        for write, member in zip(logs, progress, strict=True):
+            write(member.history)
         report(step, progress)
 
-    members = [one.member(index, own) for one, own in zip(work, data, strict=True)]
+    members = [state.member(index, rows) for state, rows in zip(states, data, strict=True)]
     options = FitOptions(
         devices=context.devices,
         answerer=data[0].answerer,
         metric=run.cell.task_of(stage).metric,
         checkpoints=Checkpoints(folder / f"stage_{index}", identity),
         report=report_progress,
-        shapes=_shapes(share, index, context),
-        compile_ahead=_ahead(share, work[0], index, context),
+        shapes=_shapes(shard, index, context),
+        compile_ahead=_compile_ahead(shard, states[0], index, context),
     )
     return fit(_program(stage, context), members, options)
 
 
-def _ahead(
-    share: Shard, one: RunState, index: int, context: RunContext
+def _compile_ahead(
+    shard: Shard, state: RunState, index: int, context: RunContext
 ) -> Callable[[Sequence[Call]], None] | None:
-    """Compiles a stage's steps, and by what its runs are scored, with the other workers; None where
-    there is none, or nothing to do any more.
+    """A function that compiles a stage's programs together with the other workers.
+
+    It compiles the given steps and after the last stage the programs of the evaluation. None if
+    there are no other workers, or if the cohort's stage is compiled already.
     """
-    cohort, last = (cohort_id(share.cohort), index), index == len(one.approach.stages) - 1
+    cohort, last = (cohort_id(shard.cohort), index), index == len(state.approach.stages) - 1
     if not lock_folder() or not context.caches.compiled.add(cohort):
         return None
-    return lambda steps: compile_ahead([*steps, *(RunEvaluator(one).calls() if last else ())])
+    return lambda steps: compile_ahead([*steps, *(RunEvaluator(state).calls() if last else ())])
 
 
-def _shapes(share: Shard, index: int, context: RunContext) -> Shapes:
-    """What the batches of the whole cohort have in common in stage `index`."""
+def _shapes(shard: Shard, index: int, context: RunContext) -> Shapes:
+    """The batch shapes of the whole cohort in stage `index`."""
 
-    def found() -> Shapes:
-        data = [(run.seeds.order, RunState(run, context).stage_data(index)) for run in share.cohort]
-        targets = max(one.answerer.target_width(one.train) for _, one in data)
-        streams = [Stream(s, one.train.length, extents(one.train, one.frame)) for s, one in data]
+    def compute() -> Shapes:
+        states = [(run.seeds.order, RunState(run, context)) for run in shard.cohort]
+        data = [(seed, state.stage_data(index)) for seed, state in states]
+        targets = max(run_data.answerer.target_width(run_data.train) for _, run_data in data)
+        streams = [Stream(s, d.train.length, extents(d.train, d.frame)) for s, d in data]
         distinct = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
         return Shapes(targets, list(distinct.values()))
 
-    return context.caches.batch_shapes((cohort_id(share.cohort), index), found)
+    return context.caches.batch_shapes((cohort_id(shard.cohort), index), compute)
 
 
 def _program(stage: Stage, context: RunContext) -> Program:
     return Program(context.backbone.model, stage.schedule, context.dtype, context.devices.remat)
 
 
-def _spent() -> dict[str, float]:
-    """What this thread has spent so far; what is between two of these is the difference."""
+def _resources_used() -> dict[str, float]:
+    """Counters of this thread's time and compilations; their differences are a shard's costs."""
     return {
         "sweep_seconds": time.perf_counter(),
         "compile_seconds": compile_seconds(),
@@ -143,11 +152,11 @@ def _spent() -> dict[str, float]:
 
 
 def check_run(run: Run, context: RunContext) -> None:
-    """Raises InputError for whatever would stop the run, before anything is trained."""
+    """Raises InputError for anything that would stop the run, before anything is trained."""
     if run.approach.baseline is not None:
         draw(run.cell.task, run.cell.regime, run.seeds.sample, run.cell.experiment.max_dev)
         return
-    work = RunState(run, context)
+    state = RunState(run, context)
     for index, stage in enumerate(run.approach.stages):
-        work.check(index)
+        state.check(index)
         step_on(_program(stage, context), context.devices)

@@ -15,7 +15,7 @@ class FinalLeaves(NamedTuple):
 
     Attributes:
         leaves: all leaves, those of the backbone among them.
-        changed: the leaves that training changed, a part of `leaves`.
+        changed: the subset that training changed.
     """
 
     leaves: Leaves
@@ -25,8 +25,8 @@ class FinalLeaves(NamedTuple):
 class TrainedLeaves:
     """One file per run in `folder`, with the leaves that differ from the backbone's.
 
-    A finished run leaves memory; its test evaluation reads this file, in the same process or in a
-    later one. Files are written atomically.
+    A finished run is not kept in memory. Its test evaluation reads this file, in the same process
+    or in a later one. Files are written atomically.
     """
 
     def __init__(self, folder: Path):
@@ -37,13 +37,13 @@ class TrainedLeaves:
         return self._file(id).is_file()
 
     def write(self, id: str, final: FinalLeaves, backbone: Leaves) -> None:
-        """Stores the leaves of run `id`; those of the backbone are only named."""
-        own = {p: leaf for p, leaf in final.leaves.items() if leaf is not backbone.get(p)}
+        """Stores the leaves of run `id`; of the backbone's leaves only the names."""
+        added = {p: leaf for p, leaf in final.leaves.items() if leaf is not backbone.get(p)}
         metadata = {
             "leaves": json.dumps(list(final.leaves)),
             "changed": json.dumps(list(final.changed)),
         }
-        write_arrays(self._file(id), {**own, **final.changed}, metadata)
+        write_arrays(self._file(id), {**added, **final.changed}, metadata)
 
     def read(self, id: str, backbone: Leaves) -> FinalLeaves:
         """The leaves of run `id`. Raises InputError for a damaged file."""
@@ -61,7 +61,7 @@ class TrainedLeaves:
         return FinalLeaves(leaves, changed)
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Removes the files of runs that test needs no more."""
+        """Removes the files of runs that will not be evaluated on test any more."""
         for id in ids:
             self._file(id).unlink(missing_ok=True)
 

@@ -70,7 +70,7 @@ class TimeEstimate:
                 rows=stage.schedule.batch_size,
                 tokens=self._length(name, template),
                 before=sum(method.positions for method in methods),
-                once=self.model.ROUTE == "causal",
+                shared=self.model.ROUTE == "causal",
                 targets=self._targets(name),
             )
         return total

@@ -55,7 +55,7 @@ def test_the_embedded_backbone_knows_its_own_text_better_than_shuffled():
     """Mean nats a token of the shipped model, near the loss that its README tells of."""
     from research.common.paths import resolve_path
     from research.models.backbone import load_backbone, load_tokenizer
-    from research.runs.held_out_text import own_text, read_held_out
+    from research.runs.held_out_text import held_out_passages, read_held_out
 
     folder = resolve_path("world-1m", "backbone")
     backbone = load_backbone(folder)
@@ -65,7 +65,7 @@ def test_the_embedded_backbone_knows_its_own_text_better_than_shuffled():
     shuffled = np.asarray(stream)[order].tolist()
 
     def loss(stream: list[int]) -> float:
-        prompts = EncodedPrompts(own_text(stream, 128), prompt_frame([]))
+        prompts = EncodedPrompts(held_out_passages(stream, 128), prompt_frame([]))
         return predictor(backbone.model).loss(AdaptedWeights((), backbone.params), prompts)
 
     assert 0.8 < loss(stream) < 1.2  # its README says 0.971, on other passages

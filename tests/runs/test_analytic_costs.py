@@ -63,9 +63,9 @@ def test_the_formula_counts_the_positions_of_the_widest_step():
     )
     found = formula_flops(outcome, schedule, leaves, (method,), tiny.FRAME, MODEL)
     tokens = 32 + len(tiny.FRAME.prefix_ids) / 8 + len(tiny.FRAME.suffix_ids)
-    assert found == step_flops(leaves, trained, 8, tokens, 3, asking=3) > 0
+    assert found == step_flops(leaves, trained, 8, tokens, 3, last_tokens=3) > 0
     alone = formula_flops(outcome, schedule, leaves, (method,), prompt_frame([3]), MODEL)
-    assert alone == step_flops(leaves, trained, 8, 32 + 1, 3, asking=3)  # read with every row
+    assert alone == step_flops(leaves, trained, 8, 32 + 1, 3, last_tokens=3)  # read with every row
     prefix = PrefixTuning(length=5)  # passes through no layer
     met = {**leaves, **tiny.with_method(prefix, PARAMS)}
     assert (

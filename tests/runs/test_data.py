@@ -11,7 +11,7 @@ from research.experiments.plan import cells
 from research.runs.context import open_context
 from research.runs.data import room, run_data
 from research.runs.evaluate import RunEvaluator
-from research.runs.held_out_text import own_text
+from research.runs.held_out_text import held_out_passages
 from research.runs.result import make_record
 from research.runs.state import RunState
 from tests import films
@@ -66,7 +66,8 @@ def test_the_record_says_whether_bos_stands(tiny: Path, config: dict, bos: str, 
     assert record.notes.bos is stands and record.configuration.bos == bos
     forgetting = evaluator.test_result().language_model
     assert forgetting is not None
-    passages = [ids.tolist() for ids in own_text(context.held_out or [], 64 - stands).tokens]
+    held_out = held_out_passages(context.held_out or [], 64 - stands)
+    passages = [ids.tolist() for ids in held_out.tokens]
     before = np.asarray(context.backbone.params["embed/embedding"])[prefix]
     model, params = context.backbone.model, context.backbone.params
     expected = text_loss_of(model, params, passages, before)

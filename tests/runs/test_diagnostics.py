@@ -44,7 +44,7 @@ def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_no
     member = work.member(0, work.data)
     trained, _ = split(member.leaves, mask(member.hyper.methods, member.leaves))
     moved = {path: np.asarray(leaf) + 0.5 for path, leaf in trained.items()}
-    work.keep(Outcome(moved, MemberProgress()))
+    work.finish_stage(Outcome(moved, MemberProgress()))
     rows = [work.data.dev]
     weights = AdaptedWeights((), context.backbone.params)
     kind = answer_kind(task)

@@ -82,7 +82,7 @@ def test_operations_are_about_those_that_xla_counts(method):
     length = 4 if isinstance(method, SoftPrompt) else 0
     tokens = 32 + (len(tiny.FRAME.prefix_ids) + length) / 8
     targets = rows.target.shape[1]
-    expected = step_flops(leaves, trained, 8, tokens, targets, asking=targets)
+    expected = step_flops(leaves, trained, 8, tokens, targets, last_tokens=targets)
     assert np.isclose(expected, compiled_cost(compiled)["flops"], rtol=0.35)
 
 

@@ -15,7 +15,12 @@ from research.records.schema import RunRecord, prediction_file
 from research.records.store import RunStore
 from research.reporting.build import check_tables
 from research.runs.costs.measured import switch_seconds
-from research.runs.held_out_text import as_long, own_text, read_held_out, task_text
+from research.runs.held_out_text import (
+    held_out_passages,
+    passages_as_long,
+    read_held_out,
+    task_text,
+)
 from research.runtime.devices import Devices
 from research.runtime.memory import peak_bytes
 from research.stats.groups import GroupScore, agreement
@@ -142,7 +147,7 @@ def test_what_is_left_of_general_ability(results: Path, tiny: Path, folder: Path
     backbone = load_backbone(str(tiny / "backbone"))
     tokenizer = load_tokenizer(str(tiny / "backbone"), backbone.model)
     stream = read_held_out(str(folder / "plain.txt"), tokenizer)
-    passages = own_text(stream, 64 - 1)
+    passages = held_out_passages(stream, 64 - 1)
     texts = [
         ids[:size].tolist() for ids, size in zip(passages.tokens, passages.length, strict=True)
     ]
@@ -164,7 +169,7 @@ def test_the_task_is_compared_with_passages_as_long(results: Path, tiny: Path, f
     tokenizer = load_tokenizer(str(tiny / "backbone"), backbone.model)
     task = Experiment.parse(prepared(tiny, folder)).tasks[0].load()
     texts = task_text(task, tokenizer, 63)
-    own = as_long(read_held_out(str(folder / "plain.txt"), tokenizer), texts)
+    own = passages_as_long(read_held_out(str(folder / "plain.txt"), tokenizer), texts)
     assert (
         len(texts.length) == 40 and own.length.tolist() == texts.length.tolist()[: len(own.length)]
     )

@@ -26,7 +26,7 @@ def formula_flops(
     frame: PromptFrame,
     model: Model,
 ) -> float | None:
-    """FLOPs of the widest training step of a stage; None where no step was done.
+    """FLOPs of the widest training step of a stage; None if no step was done.
 
     Most causal models compute soft prompts and the frame's prefix once for all rows. Per-layer
     prefixes pass through no kernel.
@@ -52,7 +52,7 @@ def formula_flops(
         rows=schedule.batch_size,
         tokens=width + len(frame.suffix_ids),
         before=len(frame.prefix_ids) + sum(len(prompt) for prompt in adapted.soft_prompts()),
-        once=model.ROUTE == "causal" and not rows_have_opening(adapted, frame),
+        shared=model.ROUTE == "causal" and not rows_have_opening(adapted, frame),
         targets=targets,
     )
 
@@ -74,8 +74,14 @@ def request_costs(
 ) -> dict[str, Any]:
     """Mean tokens before the answer to a test example, and bytes of their keys and values.
 
-    The tokens are those of the prompt frame with its demonstrations, of the example's prompt and
-    the `positions` that methods add, over all prompts of an ensemble.
+    The tokens are those of the prompt frame with its demonstrations, of the example's prompt and of
+    the methods, summed over all prompts of an ensemble.
+
+    Args:
+        model: the backbone.
+        prompts: the data of each prompt of the ensemble.
+        positions: positions that the methods add.
+        itemsize: bytes of a number.
     """
     tokens = sum(
         float(prompt.test.prompt_length.mean())
@@ -91,10 +97,10 @@ def request_costs(
 
 
 def cache_bytes(model: Model, itemsize: int) -> int:
-    """Bytes of the keys and values of one token while its request is answered.
+    """Bytes of the keys and values of one input token.
 
-    A causal model stores those of each layer and key head. A decoder with an encoder stores those
-    of its cross-attention, for each token of the input. An encoder alone stores none.
+    A causal model stores them for each layer and key head. A decoder with an encoder stores those
+    of its cross-attention. An encoder alone stores none.
     """
     if model.ROUTE == "masked":
         return 0

@@ -1,7 +1,7 @@
-"""Floating-point operations (FLOPs) counted from shapes; every count of this package is made here.
+"""Floating-point operations (FLOPs) counted from shapes.
 
-Two operations for each weight of a kernel and token that meets it (Kaplan et al. 2020, arXiv
-2001.08361, section 2.1).
+Two operations for each weight of a kernel and each token that the kernel is applied to (Kaplan et
+al. 2020, arXiv 2001.08361, section 2.1).
 """
 
 import re
@@ -17,7 +17,7 @@ from research.methods.method import Leaves, Method
 STACK = r"(|encoder/|decoder/)layers_(\d+)/"
 ABOVE_STACKS = r"(|encoder/|decoder/)(final_norm|head|pooler)/|head:"
 KEYS_AND_VALUES = r"/attention/(key|value|qkv)/"  # kernels whose output other tokens attend to
-NO_KERNEL = r".*embedding$|\w+:/"  # embedding tables, and leaves that a method adds to no layer
+NO_KERNEL = r".*embedding$|\w+:/"  # embedding tables, and leaves of methods that are in no layer
 
 
 def step_flops(
@@ -26,12 +26,13 @@ def step_flops(
     rows: int,
     tokens: float,
     targets: int,
-    asking: float | None = None,
+    last_tokens: float | None = None,
 ) -> float:
     """FLOPs of one training step, without attention scores, norms and embedding tables.
 
-    The backward pass takes as many operations again for the gradient of a kernel's input, where
-    something trains there or below, and for the gradient of the kernel, if it trains.
+    The backward pass takes as many operations as the forward pass for the gradient of a kernel's
+    input, if this or a lower layer trains, and as many for the gradient of the kernel, if it
+    trains.
 
     Args:
         leaves: all leaves, or their shapes.
@@ -39,7 +40,7 @@ def step_flops(
         rows: rows of a batch.
         tokens: tokens of a row.
         targets: predicted tokens of a row; 0 for a classification head.
-        asking: tokens of a row that the last layer is computed for, except for its keys and
+        last_tokens: tokens of a row that the last layer is computed for, except for its keys and
             values; None for all.
     """
     lowest = min(map(_height, trained), default=(2, 0.0))  # above everything if nothing trains
@@ -51,10 +52,10 @@ def step_flops(
     total = 0.0
     for path, leaf in leaves.items():
         if len(leaf.shape) == 2 and not re.match(NO_KERNEL, path):
-            met = tokens if _reads_rows(path) else targets
+            applied = tokens if _reads_rows(path) else targets
             if _height(path) == top and not re.search(KEYS_AND_VALUES, path):
-                met = tokens if asking is None else asking
-            total += 2.0 * leaf.size * met * passes(path)
+                applied = tokens if last_tokens is None else last_tokens
+            total += 2.0 * leaf.size * applied * passes(path)
     if "head/kernel" not in leaves:  # the embedding table makes the logits
         total += 2.0 * leaves["embed/embedding"].size * targets * 2
     return rows * total
@@ -69,7 +70,7 @@ def method_step_flops(
     rows: int,
     tokens: float,
     before: int,
-    once: bool,
+    shared: bool,
     targets: int,
 ) -> float:
     """`step_flops` of a model with methods.
@@ -82,20 +83,20 @@ def method_step_flops(
         rows: rows of a batch.
         tokens: tokens of a row.
         before: positions before every row, such as those of a soft prompt.
-        once: whether these positions are computed once for all rows.
+        shared: whether these positions are computed once for all rows.
         targets: tokens of a label.
     """
-    met = tokens + (before / rows if once else before)
-    return step_flops(leaves, trained, rows, met, *_predicted(route, methods, targets))
+    applied = tokens + (before / rows if shared else before)
+    return step_flops(leaves, trained, rows, applied, *_predicted(route, methods, targets))
 
 
 def rough_flops(parameters: int, tokens: int, trained_tokens: int) -> float:
-    """FLOPs by the number of parameters alone; a trained token costs three times a scored one."""
+    """FLOPs from the number of parameters; a training token costs three times a scored one."""
     return 2.0 * parameters * (tokens + 3 * trained_tokens)
 
 
 def rate(seconds: float = 0.2, size: int = 1024, dtype: Any = jnp.float32) -> float:
-    """FLOPs per second of a matrix product [size, size] on the first device, as measured."""
+    """Measured FLOPs per second of a matrix product [size, size] on the first device."""
     product = jax.jit(lambda a, b: a @ b)
     # A GPU multiplies matrices of ones faster than matrices of random numbers.
     matrix = jax.random.uniform(jax.random.key(0), (size, size), dtype)
@@ -116,14 +117,14 @@ def _predicted(route: str, methods: Iterable[Method], targets: int) -> tuple[int
 
 
 def _reads_rows(path: str) -> bool:
-    """Whether a layer reads the tokens of rows; most of T5's decoder reads targets alone."""
+    """Whether a layer reads the tokens of rows; most of T5's decoder reads only targets."""
     name = path.rpartition(":")[2]
     across = re.search(r"/cross/(key|value)/", name) is not None
     return re.match(STACK, name) is not None and (across or not name.startswith("decoder/"))
 
 
 def _height(path: str) -> tuple[int, float]:
-    """(stack, layer), larger for what is computed later; T5's decoder is above its encoder."""
+    """(stack, layer), larger for later layers; T5's decoder is above its encoder."""
     if above := re.match(ABOVE_STACKS, path):
         return (0 if above[1] == "encoder/" else 1, float("inf"))
     layer = re.match(STACK, path.rpartition(":")[2])

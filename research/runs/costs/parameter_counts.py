@@ -1,4 +1,4 @@
-"""How much an approach trains and keeps, from the shapes of a backbone alone."""
+"""Parameters that an approach trains and stores, from the shapes of a backbone alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,14 @@ from research.runs.costs.measured import stored
 
 @dataclass(frozen=True)
 class ParameterCounts:
-    """trained: parameters that some stage trains, of which `head` are a classification head's.
-    whole: all parameters of the run, a head's left out. stored_bytes: of what is kept, in float32.
-    stages: the leaves at work in each stage, and the paths of those that it trains.
+    """Counts of an approach's parameters.
+
+    Attributes:
+        trained: parameters that any stage trains.
+        head: those of a classification head among them.
+        whole: all parameters of the run, without those of a classification head.
+        stored_bytes: bytes of the stored leaves in float32.
+        stages: for each stage, its leaves and the paths of those that it trains.
     """
 
     trained: int
@@ -32,59 +37,67 @@ class ParameterCounts:
 
     @property
     def share(self) -> float:
-        """The trained part of the parameters, heads left out: as papers count."""
+        """The trained share of the parameters, without heads, as papers report it."""
         return (self.trained - self.head) / self.whole
 
 
 def parameter_counts(
     approach: Approach, backbone: Leaves, labels: Sequence[tuple[str, ...]]
 ) -> ParameterCounts:
-    """What the stages of an approach come to, one after the other; `backbone` may be shapes.
+    """Counts the parameters of an approach, stage by stage.
 
-    labels: of the task of each stage. Raises InputError for a method that does not fit the
-    backbone.
+    Args:
+        approach: the approach.
+        backbone: leaves of the backbone, or their shapes.
+        labels: labels of each stage's task.
+
+    Raises InputError for a method that does not fit the backbone.
     """
-    reached: Leaves = dict(backbone)
+    leaves: Leaves = dict(backbone)
     changed: Leaves = {}
     trained: Leaves = {}
     added: Leaves = {}
     stages = []
-    for index, (stage, own) in enumerate(zip(approach.stages, labels, strict=True)):
-        # A label's text has some token; which one changes no shape.
-        words = Words(own, lambda text: [0])
+    for index, (stage, stage_labels) in enumerate(zip(approach.stages, labels, strict=True)):
+        # No shape depends on the token of a label's text.
+        words = Words(stage_labels, lambda text: [0])
         if stage.lends_head:
-            reached = without_head(reached)
+            leaves = without_head(leaves)
         for method in stage.methods:
-            if not any(path.startswith(f"{method.name}:") for path in reached):
-                begun = partial(add, method, words=words)
-                reached |= jax.eval_shape(begun, jax.random.PRNGKey(0), reached)
-        trains = mask(stage.methods, reached)
-        now = {path: leaf for path, leaf in reached.items() if trains[path]}
-        stages.append((dict(reached), frozenset(now)))
-        trained = trained | now
-        changed = changed | now | stored_frozen(stage.methods, reached, trains)
-        added |= {path: leaf for path, leaf in reached.items() if path not in backbone}
+            if not any(path.startswith(f"{method.name}:") for path in leaves):
+                initial = partial(add, method, words=words)
+                leaves |= jax.eval_shape(initial, jax.random.PRNGKey(0), leaves)
+        trains = mask(stage.methods, leaves)
+        in_stage = {path: leaf for path, leaf in leaves.items() if trains[path]}
+        stages.append((dict(leaves), frozenset(in_stage)))
+        trained = trained | in_stage
+        changed = changed | in_stage | stored_frozen(stage.methods, leaves, trains)
+        added |= {path: leaf for path, leaf in leaves.items() if path not in backbone}
         if stage.merge:
             before = approach.at_work(index)
-            reached, folded = _merged(approach.in_training(index, before), reached)
-            changed = {path: leaf for path, leaf in changed.items() if path in reached} | folded
+            leaves, by_merge = _merged(approach.in_training(index, before), leaves)
+            changed = {path: leaf for path, leaf in changed.items() if path in leaves} | by_merge
         if stage.lends_head:
-            reached, changed = without_head(reached), without_head(changed)
-    head = _count(trained, "head:")
-    whole = _count(backbone) + _count(added) - _count({**backbone, **added}, "head:")
-    kept = jax.eval_shape(partial(stored, methods=approach.at_work()), changed)
-    return ParameterCounts(_count(trained), head, whole, 4 * _count(kept), tuple(stages))
+            leaves, changed = without_head(leaves), without_head(changed)
+    stored_shapes = jax.eval_shape(partial(stored, methods=approach.at_work()), changed)
+    return ParameterCounts(
+        trained=_count(trained),
+        head=_count(trained, "head:"),
+        whole=_count(backbone) + _count(added) - _count({**backbone, **added}, "head:"),
+        stored_bytes=4 * _count(stored_shapes),
+        stages=tuple(stages),
+    )
 
 
 def backbone_shapes(model: Model) -> Leaves:
-    """The leaves of a model, a classification head's among them, as shapes of float32."""
+    """The leaves of a model and of its classification head, as shapes in float32."""
     whole = {**shapes(model), **model.head_shapes()}
     leaves = {path: jax.ShapeDtypeStruct(shape, jnp.float32) for path, shape in whole.items()}
     return cast(Leaves, leaves)
 
 
 def _merged(methods: tuple[Method, ...], leaves: Leaves) -> tuple[Leaves, Leaves]:
-    """(the leaves after merging, those of them that it changes)."""
+    """(the leaves after merging, those that merging changes)."""
     same = set()
 
     def fold(traced: Leaves) -> Leaves:

@@ -33,7 +33,7 @@ def flops_per_token(setting: StepConfiguration) -> dict[str, float]:
 def _kernels(setting: StepConfiguration, leaves: Leaves, trained: Collection[str]) -> float:
     """Products with kernels, for a row and its share of a soft prompt."""
     per_row = setting.tokens + setting.soft / setting.rows
-    return step_flops(leaves, trained, 1, per_row, setting.targets, asking=setting.targets)
+    return step_flops(leaves, trained, 1, per_row, setting.targets, last_tokens=setting.targets)
 
 
 def _attention(setting: StepConfiguration, layers: int) -> float:

@@ -103,11 +103,14 @@ class Baseline:
         fit: `fit(texts, labels, classes, **trial)`, or `fit(texts, targets, **trial)` if it writes.
         trials: hyper-parameters to try.
         writes: True if it answers with texts.
+        constant: True if it gives every example the same answer. It is fitted to the whole pool of
+            training data, since in a small or balanced draw the most frequent answer is chance.
     """
 
     fit: Callable[..., Any]
     trials: tuple[dict[str, float], ...] = ({},)
     writes: bool = False
+    constant: bool = False
 
 
 def _check(texts: Sequence[str], labels: Sequence[int], classes: int) -> None:
@@ -168,12 +171,12 @@ def _check_targets(texts: Sequence[str], targets: Sequence[str]) -> None:
 
 
 BASELINES: dict[str, Baseline] = {
-    "majority class": Baseline(majority_class),
+    "majority class": Baseline(majority_class, constant=True),
     "TF-IDF + logistic regression": Baseline(
         tfidf_logistic_regression, ({"C": 0.1}, {"C": 1.0}, {"C": 10.0})
     ),
-    "most common target": Baseline(most_common_target, writes=True),
+    "most common target": Baseline(most_common_target, writes=True, constant=True),
     "target of the nearest input": Baseline(target_of_nearest, writes=True),
 }
 # Baselines that give every example the same answer.
-CONSTANT = ("majority class", "most common target")
+CONSTANT = tuple(name for name, baseline in BASELINES.items() if baseline.constant)

@@ -44,6 +44,8 @@ def _split(run: Run) -> Split:
 
 
 def _fit(run: Run, split: Split) -> FittedBaseline:
-    """The baseline fitted to the texts of the split, without a prompt."""
-    fit = partial(BASELINES[run.approach.baseline or ""].fit, **run.approach.options)
-    return answer_kind(run.cell.task).fit_baseline(fit, split.train)
+    """The baseline fitted to the texts of the split, or of the pool, without a prompt."""
+    task, baseline = run.cell.task, BASELINES[run.approach.baseline or ""]
+    fit = partial(baseline.fit, **run.approach.options)
+    train = task.pools.train if baseline.constant else split.train
+    return answer_kind(task).fit_baseline(fit, train)

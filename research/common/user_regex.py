@@ -1,34 +1,84 @@
-"""Regular expressions of a user, of which none may keep a program busy for ever."""
+"""Regular expressions of users, with bounds on their size and on the time of a match."""
 
-import regex  # reads what `re` does, and can be told to stop
+import re
+from functools import lru_cache
+
+import regex  # reads what `re` does, and has a time limit
 
 from research.common.errors import InputError
 
 SECONDS = 1.0  # of processor time for one text
+MOST_SIZE = 20_000  # characters of a pattern whose counted repeats are written out
+DIGITS = 9  # of a count, more than enough to be too large
+TOKENS = re.compile(
+    r"(?P<escape>\\.)|(?P<set>\[\^?\]?(?:\\.|[^\]\\])*\])|(?P<open>\()|(?P<close>\))"
+    r"|\{(?P<count>\d+)(?:,\d*)?\}|.",
+    re.DOTALL,
+)
+RECURSION = re.compile(r"\(\?(?:R|[+-]?\d+|&\w+|P>\w+)\)")
 
 
 def check_expression(pattern: str, field: str) -> None:
-    """Raises InputError for what is no regular expression."""
+    """Raises InputError for an invalid regular expression, and for one that takes too much memory:
+    a large one, where `a{1000}` counts as 1,000 characters, and one that refers to itself.
+    """
+    if expanded_size(pattern) > MOST_SIZE:
+        allowed = f"at most {MOST_SIZE:,} characters are allowed, where a{{3}} counts as aaa"
+        raise InputError(field, pattern, allowed)
+    if RECURSION.search(pattern):
+        raise InputError(field, pattern, "a pattern that does not refer to itself is expected")
     try:
-        regex.compile(pattern)
+        _compiled(pattern)
+    except RecursionError as error:
+        raise InputError(field, pattern, "it has too many groups within one another") from error
     except regex.error as error:
         raise InputError(field, pattern, f"it is no regular expression ({error})") from error
 
 
 def regex_matches(pattern: str, text: str, field: str) -> bool:
-    """Whether a regular expression fits the whole text. Raises InputError, on `field`, for what is
-    none, and where it takes longer than `SECONDS` to find out.
+    """Whether a regular expression matches the whole text.
+
+    Raises InputError, on `field`, for an invalid expression, and for a match that takes longer
+    than `SECONDS`.
     """
     check_expression(pattern, field)
-    found = matches_in_time(pattern, text)
-    if found is None:
+    matches = matches_in_time(pattern, text)
+    if matches is None:
         raise InputError(field, pattern, f"it takes too long to find out whether it fits {text}")
-    return found
+    return matches
 
 
 def matches_in_time(pattern: str, text: str) -> bool | None:
-    """The same, where a dot fits line ends too; None where it takes too long."""
+    """Whether a checked expression matches the whole text, where a dot matches line ends too; None
+    if it takes too long.
+    """
     try:
-        return regex.fullmatch(pattern, text, regex.DOTALL, timeout=SECONDS) is not None
+        return _compiled(pattern).fullmatch(text, timeout=SECONDS) is not None
     except TimeoutError:
         return None
+
+
+def expanded_size(pattern: str) -> int:
+    """The size of a pattern in characters, with its counted repeats written out.
+
+    A repeat of m to n times counts m times: the rest is a loop.
+    """
+    groups, last = [0], 0  # size of each open group before its last item; size of that item
+    for token in TOKENS.finditer(pattern):
+        if token["count"]:
+            last *= max(int(token["count"][:DIGITS]), 1)
+        elif token["open"]:
+            groups[-1] += last
+            groups.append(0)
+            last = 0
+        elif token["close"] and len(groups) > 1:
+            last += groups.pop() + 1
+        else:
+            groups[-1] += last
+            last = len(token[0])
+    return sum(groups) + last
+
+
+@lru_cache(maxsize=500)
+def _compiled(pattern: str) -> "regex.Pattern[str]":
+    return regex.compile(pattern, regex.DOTALL)

@@ -6,6 +6,7 @@ import lzma
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pytest
 
 from research.common.errors import InputError
@@ -65,6 +66,23 @@ def test_compressed_files_byte_order_marks_and_line_ends(tmp_path: Path, suffix:
     assert table.columns == ("a", "b") and table.column("b") == ["2", "4"]
     with pytest.raises(InputError, match="cannot be read"):
         read_file(write(tmp_path / f"cut.tsv.{suffix}", pack(content * 99)[:-9]))
+
+
+@pytest.mark.parametrize("suffix", ["gz", "xz", "bz2"])
+def test_a_changed_byte_of_a_compressed_file_is_one_sentence(tmp_path: Path, suffix: str):
+    """Also where the format's checksum is not reached."""
+    pack = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}[suffix]
+    content = pack("".join(f"{i} {i * i}\n" for i in range(999)).encode())
+    draw = np.random.default_rng(0)
+    refused = 0
+    for place in draw.integers(len(content), size=60):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << draw.integers(8)
+        try:
+            read_file(write(tmp_path / f"a.tsv.{suffix}", bytes(damaged)), columns=("x",))
+        except InputError:
+            refused += 1
+    assert refused >= 55  # a few bytes, as of the time in the header, mean nothing
 
 
 def test_columns_delimiter_and_quoting_can_be_given(tmp_path: Path):

@@ -8,6 +8,7 @@ import csv
 import difflib
 import gzip
 import lzma
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def read_file(
     except csv.Error as error:
         allowed = f"{error}; a cell in quotes doubles the quotes within, or set quoting=False"
         raise InputError("file", path, allowed) from error
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise InputError("file", path, f"it cannot be read ({error})") from error
 
 

@@ -1,7 +1,8 @@
-"""Where compiled programs are kept from one process to the next."""
+"""Folder in which compiled programs are cached between processes."""
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 import jax
@@ -10,12 +11,13 @@ from research.runtime.threads import planned_threads
 
 
 def keep_compiled() -> None:
-    """Makes JAX keep what it compiles in the user's cache folder, unless it was told where.
+    """Sets JAX's persistent compilation cache to `compiled_folder`, unless the user has set one.
 
-    To be called before the first program is compiled. A second process then reads a step's program
-    in the twentieth of the time that compiling it took.
+    It is called before the first program is compiled. A later process reads the program of a step
+    in a twentieth of the time of compiling it. Nothing is cached if the folder could be changed by
+    another user, since JAX runs what it reads there.
     """
-    if jax.config.values["jax_compilation_cache_dir"] is None:
+    if jax.config.values["jax_compilation_cache_dir"] is None and _is_private(_cache_folder()):
         jax.config.update("jax_compilation_cache_dir", str(compiled_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
@@ -25,15 +27,38 @@ def compiled_folder() -> Path:
     both, and JAX's cache does not distinguish them.
     """
     made_for = f"{_processor()} {planned_threads()}"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "adaptlab" / "compiled" / hashlib.sha256(made_for.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(made_for.encode()).hexdigest()[:8]
+    return _cache_folder() / "adaptlab" / "compiled" / digest
+
+
+def _cache_folder() -> Path:
+    """The user's cache folder; without a home folder, one among the temporary files."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    if named:
+        return Path(named)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:  # HOME is not set and the user has no entry in the system's list
+        return Path(tempfile.gettempdir()) / f"adaptlab-cache-{os.getuid()}"
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether a folder is outside the temporary files, or belongs to this user alone."""
+    if folder.parent != Path(tempfile.gettempdir()):
+        return True
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return False
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def _processor() -> str:
-    """What instructions the processor has, where Linux tells."""
+    """Model and instruction sets of the processor; empty on systems other than Linux."""
     info = Path("/proc/cpuinfo")
     if not info.exists():
         return ""
-    told = ("model name", "flags", "Features")
+    fields = ("model name", "flags", "Features")
     lines = info.read_text().splitlines()
-    return "\n".join(sorted({line for line in lines if line.startswith(told)}))
+    return "\n".join(sorted({line for line in lines if line.startswith(fields)}))

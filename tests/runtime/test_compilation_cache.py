@@ -57,3 +57,26 @@ def test_programs_for_other_threads_are_kept_apart(monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     monkeypatch.setattr("research.runtime.compilation_cache._processor", lambda: "another")
     assert compiled_folder() != here
+
+
+NO_HOME = """
+import os, pwd
+
+def getpwuid(uid):
+    raise KeyError(uid)
+
+pwd.getpwuid = getpwuid
+os.environ.pop("HOME", None)
+"""
+
+
+def test_a_user_without_home_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Programs are kept among the temporary files, but not where others may write."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(sys.modules[__name__], "CODE", NO_HOME + CODE)
+    hits = [int(compiling(TMPDIR=str(tmp_path)).split(" ", 1)[0]) for _ in range(2)]
+    assert hits[0] == 0 < hits[1]
+    [folder] = tmp_path.glob("adaptlab-cache-*")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    assert int(compiling(TMPDIR=str(tmp_path)).split(" ", 1)[0]) == 0

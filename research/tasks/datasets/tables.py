@@ -8,6 +8,7 @@ import csv
 import difflib
 import gzip
 import lzma
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ def read_file(
       delimiter: between cells, whatever the suffix.
       quoting: whether cells may be in double quotes; default yes in CSV, no in TSV.
     """
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))  # leaves ~ as it is where there is no home
     if not file.is_file():
         if file.exists():
             raise InputError("file", path, "a file is expected, this is something else")
@@ -181,11 +182,15 @@ def read_dataset(
     import datasets  # takes seconds to import
     from datasets.exceptions import DatasetGenerationError, DatasetsError
 
-    local = Path(path).expanduser().is_dir()
-    folder = str(Path(path).expanduser()) if local else path
+    folder = str(Path(os.path.expanduser(path)))
+    local = Path(folder).is_dir()
     with _quiet(datasets), TemporaryDirectory() as scratch:
         # Downloads stay in the user's cache.
-        where = {"path": folder, "name": config_name, "cache_dir": scratch if local else None}
+        where = {
+            "path": folder if local else path,
+            "name": config_name,
+            "cache_dir": scratch if local else None,
+        }
         try:
             builder = datasets.load_dataset_builder(**where)
             if builder.name == "csv":  # or the reader would guess types

@@ -37,7 +37,8 @@ class Schedule:
         batch_size: rows per step.
         accumulate: micro-batches per step, whose gradients are summed.
         optimizer: AdamW or Adafactor.
-        warmup: share of the steps over which the learning rate rises linearly from 0.
+        warmup: share of the steps over which the learning rate rises linearly: w steps, the share
+            rounded to whole steps.
         decay: decay of the learning rate after warmup, to 0 at the step after the last.
         clip: maximum global norm of the gradient; None for no clipping.
         eval_every: steps between evaluations on dev.
@@ -47,6 +48,10 @@ class Schedule:
         parameter_scale: for Adafactor, whether updates are scaled by the leaf's own RMS.
         factored: for Adafactor, whether the second moments of large matrices are factored.
         dropout: rate of the backbone's own dropout, for families that implement it (T5).
+        warmup_from_zero: whether the learning rate of the first step is 0, as in transformers'
+            `get_linear_schedule_with_warmup` and its like: 0, 1/w, 2/w, ... of the peak, which step
+            w + 1 is the first to have. By default it is 1/w, 2/w, ..., 1, so that no step is
+            without effect and step w has the peak. Both are the same without warmup.
 
     Raises InputError for values out of range.
     """
@@ -65,6 +70,7 @@ class Schedule:
     parameter_scale: bool = True
     factored: bool = True
     dropout: float = 0.0
+    warmup_from_zero: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "accumulate", "eval_every", "patience"):
@@ -85,15 +91,17 @@ class Schedule:
 
 def learning_rate_at(schedule: Schedule, peak: ArrayLike, step: ArrayLike) -> jax.Array:
     """The learning rate at `step` [] (from 0): `peak`, which may be traced, times the schedule."""
-    warmup_steps = max(1, round(schedule.warmup * schedule.steps))
-    decay_steps = schedule.steps - warmup_steps + 1
+    warmup_steps, ahead = round(schedule.warmup * schedule.steps), 0
+    if not schedule.warmup_from_zero or warmup_steps == 0:
+        warmup_steps, ahead = max(1, warmup_steps), 1
+    decay_steps = max(1, schedule.steps - warmup_steps + ahead)
     decay = {
         "constant": optax.constant_schedule(1.0),
         "linear": optax.linear_schedule(1.0, 0.0, decay_steps),
         "cosine": optax.cosine_decay_schedule(1.0, decay_steps),
     }[schedule.decay]
-    warmup = jnp.minimum(1.0, (step + 1) / warmup_steps)
-    return jnp.asarray(peak) * warmup * decay(jnp.maximum(step + 1 - warmup_steps, 0))
+    warmup = jnp.minimum(1.0, (step + ahead) / warmup_steps)
+    return jnp.asarray(peak) * warmup * decay(jnp.maximum(step + ahead - warmup_steps, 0))
 
 
 def optimizer(

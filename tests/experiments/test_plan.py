@@ -142,6 +142,7 @@ OF_SCHEDULE = {
     "parameter_scale": False,
     "factored": False,
     "dropout": 0.1,
+    "warmup_from_zero": True,
 }
 OF_METHOD = {
     "rank": 3,

@@ -50,6 +50,31 @@ def test_warm_up_rises_from_the_first_step_and_decay_uses_the_last():
     assert rates[3:] == pytest.approx([1 - i / 17 for i in range(17)])  # 0 would come next
 
 
+@pytest.mark.parametrize("decay", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize("steps, warmup", [(40, 0.25), (17, 0.0), (1, 0.1), (1, 1.0), (8, 1.0)])
+def test_warm_up_from_zero(decay, steps, warmup):
+    """As transformers has it; tests/parity compares with its code."""
+    schedule = Schedule(steps=steps, warmup=warmup, decay=decay, warmup_from_zero=True)
+    rising = round(warmup * steps)
+
+    def expected(step: int) -> float:
+        if step < rising:
+            return step / rising
+        done = (step - rising) / max(1, steps - rising)
+        return {
+            "constant": 1.0,
+            "linear": 1.0 - done,
+            "cosine": 0.5 * (1.0 + math.cos(math.pi * done)),
+        }[decay]
+
+    rates = [float(learning_rate_at(schedule, np.float32(1.0), step)) for step in range(steps)]
+    assert rates == pytest.approx([expected(step) for step in range(steps)], abs=1e-6)
+    if rising == 0:
+        default = replace(schedule, warmup_from_zero=False)
+        same = [float(learning_rate_at(default, np.float32(1.0), step)) for step in range(steps)]
+        assert rates == same
+
+
 # Leaves of every kind: one large enough that Adafactor factors it.
 SHAPES = {"large": (128, 160), "small": (3, 4), "scale": (5,)}
 

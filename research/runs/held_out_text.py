@@ -14,7 +14,7 @@ from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
 from research.evaluation.lm_loss import passages, plain_rows
 from research.tasks.encoding.encoded import Encoded
-from research.tasks.encoding.truncation import token_ids
+from research.tasks.encoding.tokenization import token_ids
 from research.tasks.task import Task
 from research.tasks.world.packing import token_stream
 from research.tasks.world.tokenizer import BEGIN, END

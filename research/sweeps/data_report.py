@@ -16,7 +16,6 @@ from research.runs.data import room
 from research.tasks.data_checks import Found, Lengths, task_data_report
 from research.tasks.data_checks.checks import SHOWN
 from research.tasks.encoding.special_tokens import Route
-from research.tasks.encoding.truncation import token_ids
 from research.tasks.task import Task
 
 
@@ -57,13 +56,12 @@ def _lengths(task: Task, tokenizer: Tokenizer, room: int, **options: Any) -> Map
     """Of each split; what fits leaves out the frame and the longest label, as `run_data` does."""
     encoder = answer_kind(task).encoder(tokenizer, 0, room=room, too_long="cut", **options)
     around = len(encoder.prefix_ids(())) + len(encoder.suffix_ids) + encoder.longest(())
-    fill, parts = task.templates[0].fill, {**task.splits, **task.tests}
+    prompts = {
+        split: encoder.prompts([example.fields for example in examples])
+        for split, examples in {**task.splits, **task.tests}.items()
+    }
     return {
-        split: _summed([len(ids) for ids in token_ids(tokenizer, texts)], room - around)
-        for split, texts in (
-            (split, [fill(one.fields) for one in examples]) for split, examples in parts.items()
-        )
-        if texts
+        split: _summed([*map(len, rows)], room - around) for split, rows in prompts.items() if rows
     }
 
 

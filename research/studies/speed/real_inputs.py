@@ -17,7 +17,7 @@ from research.runs.data import run_data
 from research.studies.speed.inputs import Batches, write_adapters, write_batches
 from research.tasks.datasets.tables import read_file
 from research.tasks.encoding.encoded import pad_rows
-from research.tasks.encoding.truncation import token_ids
+from research.tasks.encoding.tokenization import token_ids
 from research.training.batches import batch_indices
 
 ROWS, STEPS = 16, 24

@@ -13,7 +13,8 @@ from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_rows
 from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, special_tokens
-from research.tasks.encoding.truncation import token_ids, truncate
+from research.tasks.encoding.tokenization import marked, token_ids
+from research.tasks.encoding.truncation import marked_template, truncate
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example
@@ -26,6 +27,7 @@ class Encoder:
     """Encodes the examples of a task as token ids for a model.
 
     Prompt and target are tokenized separately, without special tokens, and their ids are joined.
+    Template, end and separator may name special tokens; columns and label texts are characters.
     Ids that surround all rows, such as BOS, belong to the prompt frame. A causal target ends with
     the verbalizer's end, a seq2seq target with EOS; on the masked route the end, stripped of white
     space, follows the masks; the head route has no targets.
@@ -83,7 +85,7 @@ class Encoder:
     def suffix_ids(self) -> list[int]:
         """Ids after every prompt, or after the masks that follow it."""
         end = self.verbalizer.end.strip() if self.route == "masked" else ""
-        return (self.ids(end) if end else []) + list(self.special_tokens.suffix_ids)
+        return (self.ids(self.marked(end)) if end else []) + list(self.special_tokens.suffix_ids)
 
     def label_tokens(self) -> Labels:
         """The target of each label that is trained on, in the order of the labels."""
@@ -106,7 +108,7 @@ class Encoder:
 
     def longest(self, examples: Sequence[Example]) -> int:
         """Positions of the longest untruncated row with its reserved target."""
-        prompts = self._prompts([example.fields for example in examples])
+        prompts = self.prompts([example.fields for example in examples])
         return max(map(len, prompts), default=0) + self._reserved(self._written(examples))
 
     def examples(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
@@ -119,7 +121,7 @@ class Encoder:
         targets = self._written(examples)
         limit = self.room - self._reserved(targets)
         fields = [example.fields for example in examples]
-        prompts = self._prompts(fields)
+        prompts = self.prompts(fields)
         long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
         if long and self.too_long == "error":
             longest, left = max(map(len, prompts)), max(limit, 0)
@@ -145,7 +147,7 @@ class Encoder:
 
         Raises InputError for a prompt that does not fit.
         """
-        (ids,) = token_ids(self.tokenizer, [prompt])
+        (ids,) = token_ids(self.tokenizer, [self.marked(prompt)])
         target = self._target(self.labels[0])
         limit = self.room - self._reserved([target])
         if len(ids) > limit:
@@ -166,7 +168,7 @@ class Encoder:
 
     def demonstrations(self, examples: Sequence[Example]) -> list[list[int]]:
         """The ids of each example as a demonstration: prompt, target and separator."""
-        prompts = self._prompts([example.fields for example in examples])
+        prompts = self.prompts([example.fields for example in examples])
         return [
             prompt + self._demonstration(example.label) + self._separator
             for example, prompt in zip(examples, prompts, strict=True)
@@ -175,6 +177,10 @@ class Encoder:
     def prefix_ids(self, demonstrations: Sequence[Example]) -> list[int]:
         """The tokenizer's ids before a text, if any, then the demonstrations with separators."""
         return [*self.special_tokens.prefix_ids, *chain(*self.demonstrations(demonstrations))]
+
+    def marked(self, wording: str) -> str:
+        """A wording whose special tokens stay special among texts."""
+        return marked(self.tokenizer, wording)
 
     def ids(self, text: str) -> list[int]:
         """Token ids of a text that follows another text.
@@ -190,7 +196,7 @@ class Encoder:
         if self.route == "head":
             return {label: [("", [])] for label in self.labels}
         causal, end = self.route == "causal", list(self.special_tokens.end)
-        target = self.verbalizer.target if causal else self.verbalizer.continuation
+        target = self._with_end if causal else self.verbalizer.continuation
         return {
             label: [
                 (text, self.ids(target(label, index)) + end)
@@ -209,7 +215,11 @@ class Encoder:
 
     @cached_property
     def _demonstration_targets(self) -> dict[str, list[int]]:
-        return {label: self.ids(self.verbalizer.target(label)) for label in self.labels}
+        return {label: self.ids(self._with_end(label)) for label in self.labels}
+
+    def _with_end(self, label: str, place: int = 0) -> str:
+        """Space, text number `place` of a label and end, marked."""
+        return self.verbalizer.continuation(label, place) + self.marked(self.verbalizer.end)
 
     def _label(self, examples: Sequence[Example]) -> NDArray:
         """Correct answers [I], as in `Encoded.label`."""
@@ -227,7 +237,9 @@ class Encoder:
 
     @cached_property
     def _separator(self) -> list[int]:
-        return self.ids(self.separator) if self.separator else []
+        return self.ids(self.marked(self.separator)) if self.separator else []
 
-    def _prompts(self, fields: Sequence[Mapping[str, str]]) -> list[list[int]]:
-        return token_ids(self.tokenizer, [self.template.fill(values) for values in fields])
+    def prompts(self, fields: Sequence[Mapping[str, str]]) -> list[list[int]]:
+        """Token ids of the whole prompts of these columns."""
+        fill = marked_template(self.tokenizer, self.template).fill
+        return token_ids(self.tokenizer, [fill(values) for values in fields])

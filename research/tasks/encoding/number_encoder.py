@@ -37,7 +37,7 @@ class NumberEncoder(Encoder):
         return []
 
     def _demonstration(self, label: str) -> list[int]:
-        return self.ids(self.verbalizer.target(label))
+        return self.ids(self._with_end(label))
 
     def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
         del targets

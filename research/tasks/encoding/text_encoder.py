@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from research.common.errors import InputError
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Before, Encoder
-from research.tasks.encoding.truncation import token_ids
+from research.tasks.encoding.tokenization import token_ids
 from research.tasks.task import Example
 
 
@@ -38,7 +38,7 @@ class TextEncoder(Encoder):
         if self.route == "seq2seq":
             return self.special_tokens.end
         if self.verbalizer.end:
-            return tuple(self.ids(self.verbalizer.end))
+            return tuple(self.ids(self.marked(self.verbalizer.end)))
         last = self.tokenizer.eos_token_id
         return (last,) if isinstance(last, int) else ()
 
@@ -50,7 +50,7 @@ class TextEncoder(Encoder):
         return self.examples(pairs, [before[i] for i in indices] if before else ())
 
     def _demonstration(self, label: str) -> list[int]:
-        return self.ids(self.verbalizer.target(label))
+        return self.ids(self._with_end(label))
 
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:
         texts = [self.verbalizer.continuation(example.label) for example in examples]

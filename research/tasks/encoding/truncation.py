@@ -4,14 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
+from research.tasks.encoding.tokenization import encode, marked, token_ids
 from research.tasks.prompts.template import Template
-
-
-def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, without special tokens."""
-    if not texts:
-        return []
-    return tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
 
 
 def truncate(
@@ -25,8 +19,8 @@ def truncate(
     Only the fields are truncated, at their ends, the longest field first. Raises InputError where
     the template alone does not fit.
     """
-    current = [dict(values) for values in fields]
-    prompts = token_ids(tokenizer, [template.fill(values) for values in current])
+    current, fill = [dict(values) for values in fields], marked_template(tokenizer, template).fill
+    prompts = token_ids(tokenizer, [fill(values) for values in current])
     while long := [row for row, ids in enumerate(prompts) if len(ids) > limit]:
         starts = {n: _starts(tokenizer, [current[row][n] for row in long]) for n in template.names}
         for index, row in enumerate(long):
@@ -35,7 +29,7 @@ def truncate(
             if keep is None:
                 raise _no_room(tokenizer, template, limit)
             _shorten(current[row], begins, keep)
-        shortened = token_ids(tokenizer, [template.fill(current[row]) for row in long])
+        shortened = token_ids(tokenizer, [fill(current[row]) for row in long])
         for row, ids in zip(long, shortened, strict=True):
             prompts[row] = ids
     return prompts
@@ -43,10 +37,12 @@ def truncate(
 
 def _starts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """For each text, the first character of each of its tokens."""
-    encoded = tokenizer(
-        list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
-    )
-    return [[begin for begin, _ in offsets] for offsets in encoded["offset_mapping"]]
+    return [[begin for begin, _ in row.offsets] for row in encode(tokenizer, texts)]
+
+
+def marked_template(tokenizer: Tokenizer, template: Template) -> Template:
+    """The template whose own special tokens stay special, see `marked`."""
+    return Template(marked(tokenizer, template.text))
 
 
 def _kept_tokens(starts: Mapping[str, list[int]], excess: int) -> dict[str, int] | None:
@@ -73,7 +69,7 @@ def _shorten(
 
 
 def _no_room(tokenizer: Tokenizer, template: Template, limit: int) -> InputError:
-    bare = template.fill(dict.fromkeys(template.names, ""))
+    bare = marked_template(tokenizer, template).fill(dict.fromkeys(template.names, ""))
     without = len(token_ids(tokenizer, [bare])[0])
     allowed = f"it takes {without} tokens without any text, and {limit} are left for a prompt"
     return InputError("template", template.text, allowed)

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from research.common.errors import InputError
 from research.common.json_io import read_json
-from research.interop import head, ia3, lora, prefix, soft_prompt
+from research.interop import head, ia3, lora, prefix, soft_prompt, targets
 from research.interop.options import TASKS, check_options
 from research.methods import METHODS
 from research.methods.head import Head
@@ -91,16 +91,45 @@ def save_adapter(
         path: np.asarray(leaf, np.float32) for path, leaf in leaves.items() if ":" in path
     }
     fields, arrays = kind.write(method, added, model)
-    task = TASKS[model.ROUTE][0]
     if head_method is not None:
         arrays = {**arrays, **head.write(head_method, added, model, kind.PREFIX)}
-        fields, task = {**fields, "modules_to_save": [head.MODULE]}, "SEQ_CLS"
-    origin = {"base_model_name_or_path": backbone_name, "task_type": task}
-    config = {"peft_type": peft_type, **origin, "inference_mode": True, **fields}
+        fields = {**fields, "modules_to_save": [head.MODULE], "task_type": "SEQ_CLS"}
+    elif kind.PREFIX == targets.PREFIX and model.ROUTE == "masked":
+        fields, arrays = _of_class(model, fields, arrays)
+    else:
+        fields = {**fields, "task_type": TASKS[model.ROUTE][0]}
+    origin = {"peft_type": peft_type, "base_model_name_or_path": backbone_name}
+    config = {**origin, "inference_mode": True, **fields}
     with whole_folder(folder) as work:
         (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         save_file(whole, work / WEIGHTS, metadata={"format": "pt"})
+
+
+def _of_class(
+    model: Model, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """`fields` and `arrays` of layers of an encoder that has no classification head.
+
+    PEFT has no task for a masked-LM: `FEATURE_EXTRACTION` loads the bare model, whose layers have
+    shorter names, so that the adapter would do nothing. The class is named instead, for
+    `AutoPeftModel`.
+    """
+    written = model.to_hf()
+    [name], kind = written["architectures"], written["model_type"]
+    library = f"transformers.models.{kind}.modeling_{kind}"
+    mapping = {"base_model_class": name, "parent_library": library}
+    fields = {**fields, "task_type": None, "auto_mapping": mapping}
+    if not name.endswith("Model"):
+        return fields, {**arrays}
+    base = model.KEY_MAP.base
+    bare = {key.replace(targets.PREFIX + base, targets.PREFIX): x for key, x in arrays.items()}
+    for field in ("target_modules", "feedforward_modules"):
+        if field in fields:
+            fields[field] = [name.removeprefix(base) for name in fields[field]]
+    if ranks := fields.get("rank_pattern"):
+        fields["rank_pattern"] = {name.removeprefix(base): rank for name, rank in ranks.items()}
+    return fields, bare
 
 
 def _expressed(methods: Sequence[Method]) -> tuple[Method, Method | None]:

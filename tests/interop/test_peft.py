@@ -13,6 +13,7 @@ from research.methods.head import Head
 from research.methods.lora import LoRA
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
+from tests import checkpoints
 from tests.tiny import decoder, with_method
 
 QUERY = "base_model.model.model.layers.{}.self_attn.q_proj.lora_{}.weight"
@@ -59,6 +60,19 @@ def test_lora_has_the_names_and_shapes_of_peft(made):
     config = json.loads((folder / "adapter_config.json").read_text())
     assert config["target_modules"] == ["down_proj", "q_proj"]
     assert (config["r"], config["lora_alpha"], config["task_type"]) == (3, 6.0, "CAUSAL_LM")
+
+
+def test_a_masked_lm_is_named_by_its_class(tmp_path):
+    """`AutoPeftModelForFeatureExtraction` would load the bare model, whose names are others."""
+    model, params = checkpoints.drawn("bert")
+    leaves = with_method(LoRA(rank=3), params)
+    save_adapter(tmp_path / "adapter", "base", model, [LoRA(rank=3)], leaves)
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    library = "transformers.models.bert.modeling_bert"
+    mapping = {"base_model_class": "BertForMaskedLM", "parent_library": library}
+    assert config["task_type"] is None and config["auto_mapping"] == mapping
+    _, again = load_adapter(tmp_path / "adapter", model, params)
+    assert again.keys() == {path for path in leaves if ":" in path}
 
 
 def test_layers_that_share_no_ending_are_named_in_full(made):

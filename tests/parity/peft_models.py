@@ -52,6 +52,20 @@ def reloaded(backbone: Backbone, folder: Path):
     return peft.PeftModel.from_pretrained(torch_model(backbone), folder).eval()
 
 
+def by_its_config(folder: Path, classes: int):
+    """The adapter in `folder` by the loader that its adapter_config.json names, and by no other."""
+    task = peft.PeftConfig.from_pretrained(folder).task_type
+    loaders = {
+        None: peft.AutoPeftModel,
+        "CAUSAL_LM": peft.AutoPeftModelForCausalLM,
+        "SEQ_2_SEQ_LM": peft.AutoPeftModelForSeq2SeqLM,
+        "FEATURE_EXTRACTION": peft.AutoPeftModelForFeatureExtraction,
+        "SEQ_CLS": peft.AutoPeftModelForSequenceClassification,
+    }
+    options = {"num_labels": classes} if task == "SEQ_CLS" else {}
+    return loaders[task].from_pretrained(str(folder), dtype=torch.float32, **options).eval()
+
+
 def trainable(folder: Path, backbone: Backbone, methods: Sequence[Method], leaves: Leaves):
     """A model of torch that trains what `methods` train, with the values of `leaves`.
 

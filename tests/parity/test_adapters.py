@@ -8,12 +8,13 @@ import pytest
 
 from research.interop.peft import load_adapter, save_adapter
 from research.methods.adalora import AdaLoRA
-from research.methods.lora import LoRA
+from research.methods.adapted import Adapted
+from research.methods.lora import LoRA, RankOf
 from research.methods.shared.leaves import add, added_to
 from research.methods.vera import VeRA
 from tests import checkpoints
-from tests.interop.predict import adapted_logits, method
-from tests.parity.backbones import cases, family, spread
+from tests.interop.predict import NOTHING, adapted_logits, method
+from tests.parity.backbones import CLASSES, cases, family, spread
 from tests.tiny import WORDS, with_method
 
 torch = pytest.importorskip("torch")
@@ -114,6 +115,61 @@ def test_both_ways(loaded, tmp_path, name, kind):
     methods = method(kind, family(backbone))
     assert [one.name for one in found] == [one.name for one in methods]
     assert_ours_loads(tmp_path / "ours", backbone, methods)
+
+
+def hidden_states(backbone, methods, leaves, given) -> np.ndarray:
+    """[3, 24, D] of an adapted encoder."""
+    adapted = Adapted(backbone.model, methods, {**backbone.params, **leaves})
+    zero = np.zeros((), np.int32)
+    read = adapted.encode(given["tokens"], given["valid"], NOTHING, zero, given["types"])
+    return np.asarray(read.hidden[:, read.prompt_embeddings :])
+
+
+EXPORTED = [*KINDS, "lora_fa", "pissa"]
+
+
+@pytest.mark.parametrize(("name", "kind"), cases(EXPORTED, real=["lora"]))
+def test_an_export_works_in_the_loader_that_it_names(loaded, tmp_path, name, kind):
+    backbone = loaded(name, head="head" in kind)
+    methods, leaves = method(kind, family(backbone)), dict(backbone.params)
+    for one in methods:
+        leaves = with_method(one, leaves, moved=spread(backbone))
+    save_adapter(tmp_path / "ours", backbone.name, backbone.model, methods, leaves)
+    theirs = peft_models.by_its_config(tmp_path / "ours", CLASSES)
+    added = {path: leaf for path, leaf in leaves.items() if ":" in path}
+    if theirs.peft_config["default"].task_type != "FEATURE_EXTRACTION":
+        return assert_equal(backbone, methods, added, theirs)
+    given = peft_models.given(backbone)
+    ours, plain = (
+        hidden_states(backbone, *adapter, given) for adapter in ((methods, added), ((), {}))
+    )
+    inputs = {"input_ids": given["tokens"], "attention_mask": given["valid"]}
+    tensors = {name: torch.tensor(x).long() for name, x in inputs.items()}
+    expected = theirs(**tensors).last_hidden_state.detach().numpy()[:, -ours.shape[1] :]
+    valid = given["valid"]
+    assert np.abs(expected - plain)[valid].max() > 0.02
+    np.testing.assert_allclose(ours[valid], expected[valid], atol=1e-4, rtol=0)
+
+
+def test_an_adapter_of_a_bare_encoder_names_its_layers_as_that_does(loaded, tmp_path):
+    backbone = loaded("all-MiniLM-L6-v2")
+    options = {"rank": 2, "alpha": 4.0, "ranks": (RankOf("layers_0/attention/query", 3),)}
+    methods = (LoRA(**options),)
+    leaves = with_method(methods[0], backbone.params, moved=spread(backbone))
+    added = {path: leaf for path, leaf in leaves.items() if ":" in path}
+    save_adapter(tmp_path / "ours", backbone.name, backbone.model, methods, leaves)
+    theirs, given = peft_models.by_its_config(tmp_path / "ours", 0), peft_models.given(backbone)
+    names = {"tokens": "input_ids", "valid": "attention_mask"}
+    inputs = {other: torch.tensor(given[name]).long() for name, other in names.items()}
+    ours = hidden_states(backbone, methods, added, given)
+    expected = theirs(**inputs).last_hidden_state.detach().numpy()
+    valid = given["valid"]
+    assert np.abs(expected - hidden_states(backbone, (), {}, given))[valid].max() > 0.02
+    np.testing.assert_allclose(ours[valid], expected[valid], atol=1e-4, rtol=0)
+    _, again = load_adapter(tmp_path / "ours", backbone.model, backbone.params)
+    assert again.keys() == added.keys()
+    for path, leaf in added.items():
+        np.testing.assert_array_equal(again[path], leaf)
 
 
 @pytest.mark.parametrize("kind", ["lora_fa", "pissa"])

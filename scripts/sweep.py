@@ -1,14 +1,18 @@
 """Runs an experiment: `python scripts/sweep.py --config configs/quickstart.py`.
 
 Executes the runs that are missing in the results folder, then prints and writes the comparison
-table. Every field of the config is a flag, such as `--config.seeds=3`. `--plan` runs nothing: it
-prints the number of runs, their trained parameters and the estimated time.
+table. A cell of which a run fails is tried once more at the end; where it fails again, the table
+says so and the exit code is 1. Every field of the config is a flag, such as `--config.seeds=3`.
+`--plan` runs nothing: it prints the number of runs, their trained parameters and the estimated
+time.
 """
 
 from research.common.interrupts import end_on_interrupt
 
 if __name__ == "__main__":
     end_on_interrupt()  # while the rest is imported
+
+import sys
 
 from absl import app, flags, logging
 from rich.console import Console
@@ -46,10 +50,14 @@ def main(argv: list[str]) -> None:
         show(dry_run_table(plan_only(experiment, folder)), Console())
         return
     prices = experiment.prices
-    sweep(experiment, folder, Console())
+    failures = sweep(experiment, folder, Console())
     write_prices(folder, prices)
     for table in write_tables(folder):
         show(table, Console())
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
+    if failures:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

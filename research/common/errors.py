@@ -30,11 +30,15 @@ class InputError(ValueError):
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[str, object, str]]:
         """Makes it picklable, for worker processes."""
-        return InputError, (self.field, self.value, self.allowed)
+        return type(self), (self.field, self.value, self.allowed)
 
     def within(self, outer: str) -> "InputError":
         """The same error with the field `outer.field`."""
         return InputError(f"{outer}.{self.field}", self.value, self.allowed)
+
+
+class StorageError(InputError):
+    """The system refuses to write a file, as where a disk is full."""
 
 
 def check_whole(field: str, value: int, least: int = 1, most: int = MOST) -> None:
@@ -74,7 +78,7 @@ def exit_on_input_error(main: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:
             if isinstance(error, ImportError) and _interrupted(error):
                 raise SystemExit(130) from None
-            mistake = _mistake(error)
+            mistake = mistake_of(error)
             if mistake is None:
                 raise
             print(printable(f"error: {mistake}"), file=sys.stderr)
@@ -90,12 +94,13 @@ def _interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _mistake(error: Exception) -> InputError | None:
+def mistake_of(error: Exception) -> InputError | None:
     """The error of the user's input or machine that an error stands for; None for a bug of ours."""
     if isinstance(error, InputError):
         return error
     if isinstance(error, OSError) and error.strerror:
-        return InputError("file", error.filename, error.strerror)
+        file = error.filename or "a file of this program"
+        return InputError("file", str(file), error.strerror)
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         allowed = "smaller batches or a larger schedule.accumulate take less"
         return InputError("memory", "full", allowed)

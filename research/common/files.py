@@ -3,20 +3,20 @@
 import os
 from pathlib import Path
 
-from research.common.errors import InputError
+from research.common.errors import StorageError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """The file holds the old content or the new one, whenever the machine stops.
 
-    Raises InputError where the system refuses, as with a full disk.
+    Raises StorageError where the system refuses, as with a full disk.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, content)
     except OSError as error:
         allowed = f"it cannot be written ({error.strerror or error})"
-        raise InputError("file", str(path), allowed) from error
+        raise StorageError("file", str(path), allowed) from error
 
 
 def _replace(path: Path, content: bytes) -> None:

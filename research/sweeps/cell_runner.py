@@ -34,10 +34,14 @@ class CellRun:
         progress: SweepProgress,
     ):
         self.cell, self.context, self.progress = cell, context, progress
+        self.counted = set[str]()  # ids of runs that progress has counted
         self.store, self.test_log = store, test_log
 
     def finish(self, executor: Executor) -> None:
-        """Executes the missing work, then removes the files that only this cell needed."""
+        """Executes the missing work, then removes the files that only this cell needed.
+
+        Raises RunFailed for a run that fails; what has been stored until then is not done again.
+        """
         self.progress.start(self.cell)
         self._train(self.cell.search(), executor)
         trial = self._chosen_trial()
@@ -118,7 +122,9 @@ class CellRun:
         return shards(runs, self.context.devices.vmapped())
 
     def _count(self, shard: Shard) -> None:
-        self.progress.finished(self.cell, len(shard.runs))
+        new = {run.id for run in shard.runs} - self.counted
+        self.counted |= new
+        self.progress.finished(self.cell, len(new))
 
     def _is_tested(self, run: Run) -> bool:
         return self.store.read(run.id).tested

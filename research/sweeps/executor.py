@@ -14,6 +14,7 @@ from research.runs.baseline import baseline_test_result, run_baseline
 from research.runs.context import RunContext
 from research.runs.result import Result, TestResult, make_record, with_test_result
 from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
+from research.sweeps.failures import failing
 from research.sweeps.progress import Report, reported
 
 
@@ -34,11 +35,14 @@ class Executor(Protocol):
     """Executes the work of cells, in this process or in others."""
 
     def train(self, works: Iterable[ShardWork], done: Callable[[Shard], None]) -> None:
-        """`RunExecutor.train` for each, in any order; calls `done` as each ends."""
+        """`RunExecutor.train` for each, in any order; calls `done` as each ends.
+
+        Raises RunFailed for the first that fails; those that have not begun are left out then.
+        """
         ...
 
     def test(self, works: Iterable[ShardWork]) -> None:
-        """`RunExecutor.test` for each, in any order."""
+        """`RunExecutor.test` for each, in any order. Raises RunFailed as `train` does."""
         ...
 
     def close(self) -> None:
@@ -123,12 +127,14 @@ class LocalExecutor:
 
     def train(self, works: Iterable[ShardWork], done: Callable[[Shard], None]) -> None:
         for work in works:
-            self.executor.train(work)
+            with failing(work.runs):
+                self.executor.train(work)
             done(work.shard)
 
     def test(self, works: Iterable[ShardWork]) -> None:
         for work in works:
-            self.executor.test(work)
+            with failing(work.runs):
+                self.executor.test(work)
 
     def close(self) -> None:
         pass  # progress reports stop the threads

@@ -74,6 +74,11 @@ class WorkerInit:
 
 
 @dataclass(frozen=True)
+class WorkerReady:
+    """Sent when a worker can execute commands."""
+
+
+@dataclass(frozen=True)
 class TrainShard:
     """Asks a worker for `RunExecutor.train`."""
 
@@ -107,4 +112,4 @@ class WorkerFailed:
 
 
 Command = TrainShard | TestShard
-Reply = ProgressLine | CommandDone | WorkerFailed
+Reply = WorkerReady | ProgressLine | CommandDone | WorkerFailed

@@ -4,14 +4,12 @@ A process on its own core does 1.3 to 1.6 times as many steps as a thread, becau
 XLA's one thread pool.
 """
 
-import multiprocessing
 import threading
-from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import Future, as_completed
+from collections.abc import Callable, Collection, Hashable, Iterable
+from concurrent.futures import CancelledError, Future, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import jax
@@ -19,21 +17,17 @@ import jax
 from research.common.errors import InputError
 from research.experiments.cohorts import Shard
 from research.experiments.experiment import Experiment
+from research.experiments.plan import Run
 from research.runtime.compilation_cache import compiled_folder
+from research.runtime.scratch import ScratchFolder
 from research.runtime.threads import cores
 from research.sweeps.executor import ShardWork
-from research.sweeps.messages import (
-    Command,
-    CommandDone,
-    Reply,
-    ShardRef,
-    TestShard,
-    TrainShard,
-    WorkerFailed,
-    WorkerInit,
-)
+from research.sweeps.failures import RunFailed, WorkerLost, failing
+from research.sweeps.messages import Command, ShardRef, TestShard, TrainShard, WorkerInit
 from research.sweeps.progress import Report, Stopped
-from research.sweeps.worker import serve_commands
+from research.sweeps.worker_process import WorkerProcess
+
+STARTS = 2  # times that a worker may end while it starts
 
 
 @dataclass(eq=False)
@@ -42,11 +36,13 @@ class WorkItem:
 
     Attributes:
         command: the command.
+        runs: the runs that it is for.
         data: the data that it works on: task, regime and sample seed.
         future: set when the command has been executed.
     """
 
     command: Command
+    runs: Collection[Run]
     data: Hashable
     future: Future[None] = field(default_factory=Future)
 
@@ -54,55 +50,68 @@ class WorkItem:
 class ProcessPool:
     """An `Executor` with several worker processes; one thread of this process waits on each.
 
-    The first error ends all workers. They end with this process, however it ends.
+    A worker that ends is replaced by another, and the runs that it was executing have failed. An
+    error that is not one of runs ends all workers. They end with this process, however it ends.
     """
 
     def __init__(self, experiment: Experiment, folder: Path, workers: int, report: Report):
-        self.report, self.waiting = report, list[WorkItem]()
+        self.experiment, self.report, self.waiting = experiment, report, list[WorkItem]()
         self.running = dict[int, WorkItem]()  # by worker
         self.error: BaseException | None = None
         self.changed = threading.Condition()
         self.encoded_data: list[set[Hashable]] = [set() for _ in range(workers)]  # by worker
-        self.lock_folder = TemporaryDirectory(prefix="adaptlab-")
-        init = WorkerInit(
+        self.scratch = ScratchFolder()
+        self.init = WorkerInit(
             experiment=experiment,
             folder=folder,
             jax_settings=_jax_settings(),
-            lock_folder=Path(self.lock_folder.name),
+            lock_folder=self.scratch.path,
         )
-        spawn = multiprocessing.get_context("spawn")
-        self.processes = []
-        for worker in range(workers):
-            here, there = spawn.Pipe()
-            arguments = (there, cores_of(worker, experiment.devices.threads))
-            self.processes.append(spawn.Process(target=serve_commands, args=arguments, daemon=True))
-            self.processes[-1].start()
-            there.close()
-            threading.Thread(target=self._serve, args=(worker, here, init), daemon=True).start()
+        self.workers = dict[int, WorkerProcess]()
+        self.threads = [
+            threading.Thread(target=self._serve, args=(worker,), daemon=True)
+            for worker in range(workers)
+        ]
+        for thread in self.threads:
+            thread.start()
 
     def train(self, works: Iterable[ShardWork], done: Callable[[Shard], None]) -> None:
-        futures = {self._submit(TrainShard(ShardRef.of(work)), work): work for work in works}
-        for future in as_completed(futures):
-            future.result()
-            done(futures[future].shard)
+        items = {self._submit(TrainShard(ShardRef.of(work)), work): work for work in works}
+        self._execute(items, done)
 
     def test(self, works: Iterable[ShardWork]) -> None:
-        futures = [self._submit(TestShard(ShardRef.of(work)), work) for work in works]
-        for future in as_completed(futures):
-            future.result()
+        items = {self._submit(TestShard(ShardRef.of(work)), work): work for work in works}
+        self._execute(items, lambda shard: None)
 
     def close(self) -> None:
         """Ends the workers at once."""
         self._fail(Stopped())
-        for process in self.processes:
-            process.kill()
-        for process in self.processes:
-            process.join()
-        self.lock_folder.cleanup()
+        for worker in list(self.workers.values()):
+            worker.end()
+        for thread in self.threads:
+            thread.join()
+        self.scratch.remove()
+
+    def _execute(self, items: dict[Future[None], ShardWork], done: Callable[[Shard], None]) -> None:
+        """Waits for the items. After the first failure those that wait are not executed."""
+        first: RunFailed | None = None
+        for future in as_completed(items):
+            try:
+                future.result()
+            except CancelledError:
+                continue
+            except RunFailed as error:
+                first = first or error
+                self._withdraw(items)
+            else:
+                done(items[future].shard)
+        if first is not None:
+            raise first
 
     def _submit(self, command: Command, work: ShardWork) -> Future[None]:
         cell, seed = work.shard.cohort[0].cell, work.shard.runs[0].seeds.sample
-        item = WorkItem(command, data=(cell.order["task"], cell.order["regime"], seed))
+        data = (cell.order["task"], cell.order["regime"], seed)
+        item = WorkItem(command, work.runs, data)
         with self.changed:
             if self.error is not None:
                 item.future.set_exception(self.error)
@@ -110,6 +119,14 @@ class ProcessPool:
                 self.waiting.append(item)
                 self.changed.notify_all()
         return item.future
+
+    def _withdraw(self, futures: Collection[Future[None]]) -> None:
+        """Cancels those of the items that no worker has begun."""
+        with self.changed:
+            for item in [item for item in self.waiting if item.future in futures]:
+                self.waiting.remove(item)
+                item.future.cancel()
+                item.future.set_running_or_notify_cancel()  # so that `as_completed` gives it
 
     def _next(self, worker: int) -> WorkItem | None:
         """Takes the item that suits a worker best, waiting for one; None at the end."""
@@ -132,19 +149,52 @@ class ProcessPool:
             return 0
         return 2 if any(item.data in encoded for encoded in self.encoded_data) else 1
 
-    def _serve(self, worker: int, connection: Connection, init: WorkerInit) -> None:
-        """Sends a worker its commands, one after the other."""
+    def _serve(self, worker: int) -> None:
+        """Keeps a worker process, sends it its commands, and starts another where it ends."""
         try:
-            connection.send(init)
-            while (item := self._next(worker)) is not None:
-                connection.send(item.command)
-                self._wait(connection)
-                self.running.pop(worker).future.set_result(None)
-        except (EOFError, OSError):
-            allowed = "a worker process was ended, perhaps for lack of memory; use fewer workers"
-            self._fail(InputError("workers", len(self.processes), allowed))
+            while self.error is None:
+                process = self._start(worker)
+                while (item := self._next(worker)) is not None:
+                    error = _execution_error(process, item)
+                    self._settle(worker, item, error)
+                    if isinstance(error, RunFailed):
+                        process.end()
+                        break
+                    if error is not None:
+                        raise error
         except BaseException as error:
             self._fail(error)
+
+    def _start(self, worker: int) -> WorkerProcess:
+        """A worker process that is ready. Raises InputError where it ends before."""
+        for _ in range(STARTS - 1):
+            with suppress(WorkerLost):
+                return self._started(worker)
+        try:
+            return self._started(worker)
+        except WorkerLost as error:
+            raise InputError("workers", len(self.threads), str(error)) from error
+
+    def _started(self, worker: int) -> WorkerProcess:
+        cores = cores_of(worker, self.experiment.devices.threads)
+        with self.changed:
+            if self.error is not None:
+                raise self.error
+            process = WorkerProcess(self.init, cores, self.report)
+            self.workers[worker], self.encoded_data[worker] = process, set()
+        process.wait_until_ready()
+        return process
+
+    def _settle(self, worker: int, item: WorkItem, error: BaseException | None) -> None:
+        """Tells who waits for an item how it ended."""
+        with self.changed:
+            del self.running[worker]
+            if item.future.done():  # the sweep ends
+                return
+            if error is None:
+                item.future.set_result(None)
+            else:
+                item.future.set_exception(error)
 
     def _fail(self, error: BaseException) -> None:
         """Fails all items, present and future, with the first error."""
@@ -156,15 +206,21 @@ class ProcessPool:
             self.waiting.clear()
             self.changed.notify_all()
 
-    def _wait(self, connection: Connection) -> None:
-        """Waits until a command has been executed; raises the error that stopped it."""
-        while True:
-            reply: Reply = connection.recv()
-            if isinstance(reply, CommandDone):
-                return
-            if isinstance(reply, WorkerFailed):
-                raise reply.error
-            self.report(reply.line)
+
+def _execution_error(process: WorkerProcess, item: WorkItem) -> BaseException | None:
+    """What stopped a worker from executing an item; None if nothing did."""
+    try:
+        with failing(item.runs):
+            process.execute(item.command)
+    except BaseException as error:
+        return error
+    return None
+
+
+def cores_of(worker: int, threads: int) -> list[int]:
+    """The cores that a worker is pinned to, as many as its threads where there are enough."""
+    available = cores()
+    return [available[(worker * threads + i) % len(available)] for i in range(threads)]
 
 
 def _jax_settings() -> dict[str, Any]:
@@ -177,9 +233,3 @@ def _jax_settings() -> dict[str, Any]:
     if folder is not None and Path(folder).parent == compiled_folder().parent:
         settings["jax_compilation_cache_dir"] = None
     return settings
-
-
-def cores_of(worker: int, threads: int) -> list[int]:
-    """The cores that a worker is pinned to, as many as its threads where there are enough."""
-    available = cores()
-    return [available[(worker * threads + i) % len(available)] for i in range(threads)]

@@ -50,6 +50,12 @@ class SweepProgress:
             self.weight_done += _weight(cell) * runs
             self.weight_left -= _weight(cell) * runs
 
+    def note(self, line: str) -> None:
+        """Prints a line that stays."""
+        with self.lock:
+            self.close()
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     def stop(self) -> None:
         """Stops all threads at their next report."""
         self.stopping = True

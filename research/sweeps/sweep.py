@@ -1,5 +1,6 @@
 """Runs an experiment: executes every run that is missing in its results folder."""
 
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -11,22 +12,25 @@ from research.common.printable import printable
 from research.experiments.experiment import Experiment
 from research.experiments.plan import cells
 from research.records.data_report import report_lines, write_data_report
+from research.records.failures import Failure
 from research.records.store import RunStore
 from research.records.test_access import TestAccessLog
 from research.runs.context import RunContext, open_context
 from research.sweeps.cell_runner import CellRun
 from research.sweeps.data_report import check_data
 from research.sweeps.executor import Executor, LocalExecutor, RunExecutor
+from research.sweeps.failures import FailureLog, RunFailed, cell_key, is_ours
 from research.sweeps.folder_lock import folder_lock
 from research.sweeps.process_pool import ProcessPool
 from research.sweeps.progress import SweepProgress
 from research.sweeps.worker_count import processes, threads
 
 
-def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
+def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failure]:
     """Runs every cell to completion, with records in `folder` and progress on `console`.
 
-    All input is checked before anything is trained. Raises InputError.
+    All input is checked before anything is trained. A cell of which a run fails is tried once more
+    after the others; returns the failures of cells that failed again. Raises InputError.
     """
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     context = open_context(experiment, folder)
@@ -54,9 +58,14 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> None:
             for run in done:
                 progress.skip(run.cell)
                 run.clear()
-            _finish(missing, executor, at_once, progress)
+            failures = FailureLog(folder)
+            for run in done:
+                failures.remove(run.cell)
+            failed = _finish(missing, executor, at_once, progress, failures)
             context.clear()
     progress.close()
+    cells_failed = {cell_key(run.cell) for run in failed}
+    return [failure for failure in failures.all if failure.cell in cells_failed]
 
 
 @contextmanager
@@ -81,15 +90,39 @@ def _executor(
 
 
 def _finish(
-    runs: Sequence[CellRun], executor: Executor, at_once: int, progress: SweepProgress
-) -> None:
-    """Finishes the cells in order, `at_once` at a time; the first error ends the sweep."""
+    runs: Sequence[CellRun],
+    executor: Executor,
+    at_once: int,
+    progress: SweepProgress,
+    failures: FailureLog,
+) -> list[CellRun]:
+    """Finishes the cells in order, `at_once` at a time, and those that fail once more at the end.
+
+    Returns the cells that failed twice. An error that is not one of runs ends the sweep.
+    """
     with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(run.finish, executor) for run in runs]
-        try:
+
+        def attempt(runs: Sequence[CellRun]) -> dict[CellRun, RunFailed]:
+            futures = {pool.submit(run.finish, executor): run for run in runs}
+            failed: dict[CellRun, RunFailed] = {}
             for future in as_completed(futures):
-                future.result()
+                run = futures[future]
+                try:
+                    future.result()
+                    failures.remove(run.cell)
+                except RunFailed as error:
+                    failed[run] = error
+            return failed
+
+        try:
+            for run, error in (failed := attempt(runs)).items():
+                progress.note(f"{run.cell}: {error}; it is tried once more")
+            for run, error in (failed := attempt(list(failed))).items():
+                failures.add(run.cell, error)
+                if is_ours(error):
+                    traceback.print_exception(error.__cause__)
         finally:
             progress.stop()
             executor.close()
             pool.shutdown(cancel_futures=True)
+    return list(failed)

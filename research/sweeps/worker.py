@@ -7,6 +7,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import jax
@@ -27,6 +28,7 @@ from research.sweeps.messages import (
     TrainShard,
     WorkerFailed,
     WorkerInit,
+    WorkerReady,
     cell_index,
 )
 
@@ -34,8 +36,8 @@ from research.sweeps.messages import (
 def serve_commands(connection: Connection, cores: Sequence[int]) -> None:
     """Executes the commands that come through `connection`, after a `WorkerInit`.
 
-    Sends `ProgressLine`s and a `CommandDone` for each command. An error is sent as `WorkerFailed`
-    and ends the worker.
+    Sends `WorkerReady` when it is set up, then `ProgressLine`s and a `CommandDone` for each
+    command. An error is sent as `WorkerFailed` and ends the worker.
     """
     prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep ends its workers itself
@@ -43,13 +45,15 @@ def serve_commands(connection: Connection, cores: Sequence[int]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         plan, executor = _set_up(connection.recv(), connection)
+        connection.send(WorkerReady())
         while True:
             _execute(connection.recv(), plan, executor)
             connection.send(CommandDone())
     except (EOFError, BrokenPipeError):
         pass  # the sweep has ended
     except Exception as error:
-        connection.send(WorkerFailed(_portable(error)))
+        with suppress(OSError):  # the sweep has ended
+            connection.send(WorkerFailed(_portable(error)))
 
 
 def _execute(command: Command, plan: dict[CellIndex, CellPlan], executor: RunExecutor) -> None:

@@ -4,6 +4,7 @@ The backbone is not saved: the metadata has its checksum.
 """
 
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 from jax.sharding import SingleDeviceSharding
 
-from research.common.errors import InputError
+from research.common.errors import InputError, StorageError
 from research.common.hashing import arrays_digest, canonical
 
 if TYPE_CHECKING:
@@ -44,11 +45,16 @@ class Checkpoints:
         return time.monotonic() - self.saved_at >= self.seconds
 
     def save(self, step: int, state: Any, progress: Any) -> None:
-        """Saves a tree of arrays and plain data `progress` as step `step`."""
-        with self._checkpointer() as checkpointer:
-            metadata = {"identity": self.identity, "progress": _finite(progress)}
-            metadata["digest"] = _digest(state, metadata["progress"])
-            checkpointer.save(step, state, force=True, overwrite=True, custom_metadata=metadata)
+        """Saves a tree of arrays and plain data `progress` as step `step`.
+
+        Raises StorageError where the disk is full or the system refuses to write.
+        """
+        with self._storing():
+            self._check_room(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
+            with self._checkpointer() as checkpointer:
+                metadata = {"identity": self.identity, "progress": _finite(progress)}
+                metadata["digest"] = _digest(state, metadata["progress"])
+                checkpointer.save(step, state, force=True, overwrite=True, custom_metadata=metadata)
         self.saved_at = time.monotonic()
 
     def restore(self, like: Any) -> tuple[Any, Any] | None:
@@ -73,6 +79,27 @@ class Checkpoints:
             if metadata["digest"] != _digest(state, metadata["progress"]):
                 raise ValueError("its numbers are not those that were saved")
             return state, _infinite(metadata["progress"])
+
+    def _check_room(self, needed: int) -> None:
+        """Orbax would report a full disk from several threads, in a thousand lines."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            allowed = f"it takes {needed / 1e6:.1f} MB, and its disk has {free / 1e6:.1f} MB left"
+            raise StorageError("checkpoint", str(self.folder), allowed)
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Raises errors of saving as StorageError."""
+        try:
+            yield
+        except StorageError:
+            raise
+        except (OSError, ValueError, RuntimeError) as error:
+            # Orbax gives the system's words at the end of a line with all names of the file.
+            *_, reason = str(error).splitlines()[0].rpartition(": ")
+            allowed = f"it cannot be written ({reason})"
+            raise StorageError("checkpoint", str(self.folder), allowed) from error
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

@@ -197,3 +197,21 @@ def test_a_reader_that_is_gone_and_a_user_who_stops(body: str, code: int):
     assert running.stdout and running.stderr
     running.stdout.close()
     assert running.stderr.read() == b"" and running.wait() == code
+
+
+def test_an_interrupt_that_an_extension_hides_ends_without_a_word(
+    capsys: pytest.CaptureFixture[str],
+):
+    """As where Ctrl-C is pressed while numpy is imported."""
+
+    @exit_on_input_error
+    def main() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("error while initializing the extension") from error
+
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == ""

@@ -74,7 +74,7 @@ def test_only_runs_that_may_be_tested_have_leaves_on_disk(
     assert not (tmp_path / "checkpoints").exists()
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """Ends a sweep."""
 
 

@@ -22,6 +22,7 @@ from research.models.backbone import load_backbone
 from research.records.store import RunStore
 from research.runs.context import open_context
 from research.sweeps.executor import ShardWork
+from research.sweeps.failures import RunFailed
 from research.sweeps.messages import ShardRef, cell_index
 from research.sweeps.process_pool import ProcessPool
 from research.sweeps.sweep import sweep
@@ -90,34 +91,40 @@ def test_two_processes_give_what_one_gives(swept: Path, config: dict[str, Any], 
 
 
 @pytest.mark.thorough
-def test_an_error_in_a_worker_ends_the_sweep_with_its_sentence(config: dict, tmp_path: Path):
-    """A record is damaged; nothing more is done, and in the end all workers are gone."""
+def test_an_error_in_a_worker_is_told_with_its_sentence(config: dict, tmp_path: Path):
+    """A record is damaged; the next shard is executed by another worker, and in the end all
+    workers are gone.
+    """
     config["workers"] = 2
     experiment = Experiment.parse(config)
     pool = ProcessPool(experiment, tmp_path, 2, lambda line: None)
     [first, second] = shards(planned(config)["zero-shot"].search(), False)[:2]
-    pids = [process.pid for process in pool.processes]
     try:
         (tmp_path / "runs").mkdir()
         (tmp_path / "runs" / f"{first.runs[0].id}.json").write_text("{")
-        with pytest.raises(InputError, match=first.runs[0].id):
+        with pytest.raises(RunFailed, match=f"{first.runs[0].id}.json") as failed:
             pool.test([ShardWork(first, first.runs)])
-        with pytest.raises(InputError, match=first.runs[0].id):
-            pool.train([ShardWork(second, second.runs)], lambda shard: None)
+        assert isinstance(failed.value.__cause__, InputError)
+        pool.train([ShardWork(second, second.runs)], lambda shard: None)
+        assert RunStore(tmp_path).has(second.runs[0].id)
     finally:
         pool.close()
+    pids = [worker.process.pid for worker in pool.workers.values()]
     assert pids and not alive(pids)  # pyright: ignore
 
 
 @pytest.mark.thorough
-def test_a_killed_worker_ends_the_sweep_with_a_sentence(config: dict, tmp_path: Path):
-    config |= {"workers": 2, "schedule": config["schedule"] | {"steps": 100_000, "patience": 10**6}}
-    running = in_the_background(config, tmp_path)
-    workers = _started(running)
-    os.kill(workers[0], signal.SIGKILL)
-    _, told = running.communicate(timeout=60)
-    assert "InputError: workers is 2: a worker process was ended" in told
-    assert not alive(workers)
+def test_an_error_of_reading_a_file_is_not_told_as_want_of_memory(
+    config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pool = ProcessPool(Experiment.parse(config | {"workers": 2}), tmp_path, 2, lambda line: None)
+    [first, *_] = shards(planned(config)["zero-shot"].search(), False)
+    try:
+        (tmp_path / "runs" / f"{first.runs[0].id}.json").mkdir(parents=True)  # not a file
+        with pytest.raises(RunFailed, match="Is a directory"):
+            pool.test([ShardWork(first, first.runs)])
+    finally:
+        pool.close()
 
 
 @pytest.mark.thorough

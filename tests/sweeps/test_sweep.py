@@ -26,7 +26,7 @@ from tests.sweeps.results_folder import by_row, contents, results
 from tests.thorough import cases
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """Stands for whatever ends a process."""
 
 

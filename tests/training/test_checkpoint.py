@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.common.errors import InputError
+from research.common.errors import InputError, StorageError
 from research.training.checkpoint import Checkpoints
 
 IDENTITY = {"runs": ["a", "b"], "backbone": "c"}
@@ -126,3 +126,27 @@ def test_progress_is_under_the_digest(tmp_path):
     file.write_bytes(file.read_bytes().replace(b"0.30000000000000004", b"0.40000000000000004"))
     with pytest.raises(InputError, match="it is damaged; delete it"):
         Checkpoints(tmp_path / "run", IDENTITY).restore(tree(0))
+
+
+def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=7))
+    with pytest.raises(StorageError, match="run': it takes 0.0 MB, and its disk has 0.0 MB left"):
+        Checkpoints(tmp_path / "run", IDENTITY).save(4, tree(7), PROGRESS)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_an_error_of_writing_is_not_told_as_want_of_memory(tmp_path, monkeypatch):
+    """Orbax's words where a disk fills while it writes."""
+    words = (
+        'RESOURCE_EXHAUSTED: Error writing "best.0.a/c/0/0" in OCDBT database: Failed writing: '
+        '"/there/d/514210cd": Failed to write 3874816 bytes to file 30: No space left on device '
+        "[os_error_code='28']"
+    )
+
+    def full(self):
+        raise ValueError(words)
+
+    monkeypatch.setattr(Checkpoints, "_checkpointer", full)
+    with pytest.raises(StorageError, match="it cannot be written .No space left on device"):
+        Checkpoints(tmp_path / "run", IDENTITY).save(4, tree(7), PROGRESS)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from research.common.errors import InputError
 from research.common.hashing import canonical
+from research.records.failures import Failure, read_failures
 from research.records.schema import CellKey, RunRecord
 from research.records.test_access import count_accesses_by_cell
 from research.records.trial_selection import choose, same_trial, search_runs
@@ -31,6 +32,7 @@ class Grid:
         crossed: runs whose seeds differ by source, which belong to no cell.
         test_accesses: by cell, the number of choices evaluated on test, and the number of versions
             of the code that did so.
+        failures: cells that miss results because a run failed.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Grid:
     best: frozenset[CellKey]
     crossed: Mapping[CellKey, tuple[RunRecord, ...]] = field(default_factory=dict)
     test_accesses: Mapping[CellKey, tuple[int, int]] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
 
     def cell(self, row: str, column: tuple[str, str]) -> ResultCell | None:
         """The cell, None if it has no tested runs."""
@@ -90,6 +93,7 @@ def read_grid(folder: Path) -> Grid:
         best=frozenset(_best(cells, columns)),
         crossed=crossed,
         test_accesses=count_accesses_by_cell(folder, records),
+        failures=read_failures(folder),
     )
 
 

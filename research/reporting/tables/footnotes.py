@@ -40,6 +40,7 @@ def footnotes(grid: Grid) -> list[str]:
         _counted(grid, "Diverged runs, among all runs of a cell: ", _diverged),
         _counted(grid, "Tested runs no better on dev than without training: ", _not_learned),
         _counted(grid, "Texts truncated to fit the context: ", _truncated),
+        _failed(grid),
         _unfinished(grid),
         _costs(grid),
         _mixed(grid),
@@ -130,8 +131,15 @@ def _truncated(cell: ResultCell) -> str:
     return str(most) if most else ""
 
 
+def _failed(grid: Grid) -> str:
+    """Cells that miss results, with the run and the reason; they may have no record at all."""
+    return f"Failed: {' '.join(map(str, grid.failures))}" if grid.failures else ""
+
+
 def _unfinished(grid: Grid) -> str:
-    unfinished = [_where(cell) for cell in _cells(grid) if not cell.runs]
+    failed = {failure.cell for failure in grid.failures}
+    cells = [cell for cell in _cells(grid) if cell.key not in failed]
+    unfinished = [_where(cell) for cell in cells if not cell.runs]
     return f"Unfinished: {'; '.join(unfinished)}." if unfinished else ""
 
 

@@ -20,6 +20,8 @@ from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
 from research.reporting.tables.footnotes import ONE_SEED, PROVISIONAL, TESTED_AGAIN, footnotes
 
+FAILED = "failed"  # of a cell without a score because a run failed
+
 
 def score_table(grid: Grid) -> Table:
     """The score table of a grid."""
@@ -67,7 +69,12 @@ COSTS = (
 
 def _entries(grid: Grid, row: str) -> tuple[TableCell, ...]:
     cells = [grid.cell(row, column) for column in grid.columns]
-    scores = [TableCell(MISSING) if cell is None else _score(grid, cell) for cell in cells]
+    failed = {failure.cell for failure in grid.failures}
+    missing = [FAILED if (row, *column) in failed else MISSING for column in grid.columns]
+    scores = [
+        TableCell(text) if cell is None else _score(grid, cell)
+        for cell, text in zip(cells, missing, strict=True)
+    ]
     tested = [cell for cell in cells if cell is not None]
     return (*scores, *(_cost(tested, cost) for cost in COSTS))
 

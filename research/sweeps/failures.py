@@ -1,0 +1,92 @@
+"""Runs that fail: what is an error of one run and what ends the sweep."""
+
+import errno
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from research.common.errors import StorageError, mistake_of
+from research.experiments.plan import CellPlan, Run
+from research.records.failures import Failure, read_failures, write_failures
+from research.records.schema import CellKey
+from research.sweeps.progress import Stopped
+
+LONGEST = 300  # characters of a reason
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the disk is full, or may not be written to
+
+
+class RunFailed(Exception):
+    """A run could not be executed; other runs may be.
+
+    Attributes:
+        runs: ids of the runs that were executed together.
+        reason: one sentence without its full stop.
+    """
+
+    def __init__(self, runs: Sequence[str], reason: str):
+        super().__init__(f"run {runs[0]} failed: {reason}")
+        self.runs, self.reason = tuple(runs), reason
+
+
+class WorkerLost(Exception):
+    """A worker process ended before it replied; the message says how."""
+
+
+@contextmanager
+def failing(runs: Iterable[Run]) -> Iterator[None]:
+    """Raises errors of executing runs as RunFailed, except those that end the sweep."""
+    try:
+        yield
+    except (RunFailed, StorageError, Stopped):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK:
+            raise StorageError("disk", str(error.filename), str(error.strerror)) from error
+        raise RunFailed([run.id for run in runs], reason_of(error)) from error
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, in one sentence without its full stop."""
+    sentence = error if isinstance(error, WorkerLost) else mistake_of(error)
+    text = f"{type(error).__name__}: {error}" if sentence is None else str(sentence)
+    text = text.strip().partition("\n")[0]
+    return text.rstrip(".") if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def is_ours(failed: RunFailed) -> bool:
+    """Whether a run failed by an error of the code, whose traceback tells more."""
+    cause = failed.__cause__
+    return isinstance(cause, Exception) and not (isinstance(cause, WorkerLost) or mistake_of(cause))
+
+
+class FailureLog:
+    """The failures of a results folder, which the cells of a sweep share."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._failures = {failure.cell: failure for failure in read_failures(folder)}
+        self._lock = threading.Lock()
+
+    @property
+    def all(self) -> list[Failure]:
+        """The failures by cell."""
+        return [self._failures[cell] for cell in sorted(self._failures)]
+
+    def add(self, cell: CellPlan, error: RunFailed) -> None:
+        """Notes that a cell misses results."""
+        key = cell_key(cell)
+        with self._lock:
+            self._failures[key] = Failure(*key, run_id=error.runs[0], reason=error.reason)
+            write_failures(self.folder, self.all)
+
+    def remove(self, cell: CellPlan) -> None:
+        """Notes that a cell is finished."""
+        with self._lock:
+            if self._failures.pop(cell_key(cell), None):
+                write_failures(self.folder, self.all)
+
+
+def cell_key(cell: CellPlan) -> CellKey:
+    """The key of a cell in records: approach, task and regime."""
+    return cell.approach.name, cell.task.name, str(cell.regime)

@@ -154,7 +154,7 @@ def test_scripts_end_with_one_line_and_code_2(capsys: pytest.CaptureFixture[str]
     ("error", "said"),
     [
         (PermissionError(13, "Permission denied", "a.csv"), "file is 'a.csv': Permission"),
-        (OSError(28, "No space left on device"), "file is None: No space left on device.\n"),
+        (OSError(28, "No space left"), "file is 'a file of this program': No space left.\n"),
         (MemoryError(), "memory is 'full': smaller batches"),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "memory is 'full': smaller batches"),
     ],

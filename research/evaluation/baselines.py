@@ -72,7 +72,7 @@ def tfidf_logistic_regression(
         raise InputError("C", C, "a positive number is expected")
     if len(set(labels)) == 1:
         return majority_class(texts, labels, classes)
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=TOKENS, sublinear_tf=True)
+    vectorizer = TfidfVectorizer(**TOKENS, ngram_range=(1, 2), sublinear_tf=True)
     try:
         features = vectorizer.fit_transform(texts)
     except ValueError as error:

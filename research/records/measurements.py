@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from research.stats.groups import GroupScore
+from research.tasks.task import MetricWords
 
 
 class Evaluation(NamedTuple):
@@ -139,6 +140,7 @@ class Notes:
         not_learned: a sentence where the dev score is no better than without training.
         prompt: description of the trained soft prompt.
         bos: whether BOS stands before each row; None where the backbone is no decoder.
+        metric_words: words that text metrics count; None where no answer is a text.
     """
 
     n_dev: int
@@ -151,6 +153,7 @@ class Notes:
     not_learned: str | None = None
     prompt: SoftPromptNote | None = None
     bos: bool | None = None
+    metric_words: MetricWords | None = None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,11 @@ def run_baseline(run: Run) -> Result:
             "added_tokens": 0,
             "step_flops": None,
         },
-        notes={"dropped": split.dropped, "n_dev": len(split.dev)},
+        notes={
+            "dropped": split.dropped,
+            "n_dev": len(split.dev),
+            "metric_words": run.cell.task.metric_words,
+        },
         data={"task_checksum": run.cell.task.checksum, "split_checksum": split.checksum},
     )
 

@@ -49,6 +49,7 @@ class RunEvaluator:
                 "cut": max(prompt.cut for prompt in self.work.prompts),
                 "dropped": data.split.dropped,
                 "n_dev": len(data.split.dev),
+                "metric_words": task.metric_words,
                 "steps": [one.steps for one in progress],
                 "best_step": [one.best_step for one in progress],
                 **self._learned(dev),

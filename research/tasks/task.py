@@ -5,12 +5,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from research.common.errors import InputError, choose_from
 from research.tasks.metrics.classification import METRICS
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
+
+# Words of text metrics: "latin" as each metric defines them, "unicode" also those of other scripts,
+# see `research.tasks.words`.
+MetricWords = Literal["latin", "unicode"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,11 @@ class Task:
         for columns in {tuple(example.fields) for example in examples}:
             for template in self.templates:
                 template.check(columns)
+
+    @cached_property
+    def metric_words(self) -> MetricWords | None:
+        """The words that text metrics count; None where no answer is a text."""
+        return None
 
     @property
     def strata(self) -> tuple[str | None, ...]:

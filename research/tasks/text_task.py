@@ -4,19 +4,21 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import chain
 
 import numpy as np
 
 from research.common.errors import InputError, choose_from
 from research.common.user_regex import check_expression, matches_in_time
 from research.tasks.decoding import Decoding
-from research.tasks.metrics.corpus import CORPUS_METRICS
+from research.tasks.metrics.corpus import CORPUS_METRICS, has_four_words
 from research.tasks.metrics.referent import referent
 from research.tasks.metrics.sql import Database, sql_match
 from research.tasks.metrics.text import TEXT_METRICS, TextMetric
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task, text_key
+from research.tasks.task import Example, MetricWords, Task, text_key
 from research.tasks.texts import ScoredTexts
+from research.tasks.words import beyond_latin
 
 SQL_METRICS = ("sql_match", "sql_execution")
 NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", "referent", *SQL_METRICS)
@@ -64,6 +66,16 @@ class TextTask(Task):
             raise InputError("database", None, allowed)
         if self.format is not None:
             check_expression(self.format, "format")
+        if self.metric == "bleu":
+            self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        """Raises InputError where BLEU, of n-grams up to four words, is 0 for every answer."""
+        for split in ("train", "dev", "test"):
+            texts = [text for example in self.splits[split] for text in example.references]
+            if texts and not any(map(has_four_words, texts)):
+                allowed = f"no text of {split} has four words, so it is always 0; use chrf"
+                raise InputError("metric", self.metric, allowed)
 
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         super()._check(split, examples)
@@ -83,6 +95,13 @@ class TextTask(Task):
             raise InputError(where, text, allowed)
         if self.database is not None and self.database.rows(text) is None:
             raise InputError(where, text, f"this query fails in {self.database.path}")
+
+    @cached_property
+    def metric_words(self) -> MetricWords:
+        """ "unicode" where a reference has letters or digits that Latin text does not have."""
+        examples = (*self.train, *self.dev, *chain(*self.tests.values()))
+        texts = chain.from_iterable(example.references for example in examples)
+        return "unicode" if any(map(beyond_latin, texts)) else "latin"
 
     @cached_property
     def item_metrics(self) -> dict[str, TextMetric]:

@@ -92,12 +92,31 @@ def test_the_table_stands_on_runs_and_texts(texts: Path):
             score = cell.score(name)
             assert score.score == pytest.approx(recorded[name])
             assert score.low <= score.score <= score.high
+        assert all(run.notes.metric_words == "latin" for run in cell.runs)
     table = (texts / "table.md").read_text()
+    assert "no spaces" not in table
     assert "Scores: exact match on test in percent" in table
     lines = (texts / "table.csv").read_text().splitlines()[1:]
     assert [line.split(",")[3] for line in lines if line.startswith("full,")] == [
         *("exact_match", "f1", "rouge_l", "format", "bleu", "chrf")
     ]
+
+
+def test_words_of_other_scripts_count_and_the_record_and_the_table_say_so(tmp_path: Path):
+    films.write_backbone(tmp_path / "backbone")
+    config = settings(tmp_path)
+    with (tmp_path / "test.csv").open("a", newline="") as file:
+        csv.writer(file).writerow(("ein Film", "это хорошо"))
+    for name in ("train.csv", "test.csv"):
+        content = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(content.replace("it is good", "это хорошо"))
+    config["task"] |= {"metric": "rouge_l", "format": None, "decoding": {"max_new_tokens": 2}}
+    config["approaches"] = config["approaches"][:1]
+    results = films.run(config, tmp_path / "results")
+    assert {record.notes.metric_words for record in RunStore(results).all()} == {"unicode"}
+    [baseline] = runs_of(results, "target of the nearest input")
+    assert baseline.metrics["test"]["rouge_l"] == baseline.metrics["test"]["exact_match"] > 0.5
+    assert "characters where a script has no spaces" in (results / "table.md").read_text()
 
 
 def test_every_text_is_kept(texts: Path, tmp_path: Path):

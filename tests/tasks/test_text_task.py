@@ -98,6 +98,10 @@ def test_what_makes_a_run_is_in_the_checksum():
             dict(metric="accuracy"),
             "allowed are bleu, chrf, exact_match, f1, format, referent, rouge_l",
         ),
+        (
+            dict(metric="bleu", train=grouped([({"text": "a"}, ["好的呀"])])),
+            "no text of train has four words, so it is always 0",
+        ),
         (dict(metric="format"), "the metric 'format' needs a regular expression"),
         (dict(metric="sql_execution"), "needs a database; 'sql_match' compares texts"),
         (dict(format="(a"), "format is '\\(a': it is no regular expression"),

@@ -28,6 +28,9 @@ NAMES = {
     "format": "share in the required format",
 }
 
+# Metrics that count words.
+OF_WORDS = ("bleu", "f1", "rouge_l")
+
 
 def footnotes(grid: Grid) -> list[str]:
     """Sentences below the table, the most important first; empty ones are left out."""
@@ -57,11 +60,22 @@ def _scores(grid: Grid) -> str:
         for name, tasks in tasks_of.items()
     )
     correlations = any(cell.headline in LOWEST for cell in grid.tested())
-    correlation_range = "; correlations range from -100 to 100" if correlations else ""
+    explained = "; correlations range from -100 to 100" if correlations else ""
+    if any(_counts_unicode_words(cell) for cell in grid.tested()):
+        explained += (
+            "; words of other scripts than Latin are those of Unicode's segmentation, and single "
+            "characters where a script has no spaces"
+        )
     return (
         f"Scores: {metrics or 'none yet'} on test in percent, mean over seeds with the 95 % "
-        f"interval over seeds and test items in brackets{correlation_range}."
+        f"interval over seeds and test items in brackets{explained}."
     )
+
+
+def _counts_unicode_words(cell: ResultCell) -> bool:
+    """Whether the headline metric counts words, and texts are not Latin."""
+    unicode = any(run.notes.metric_words == "unicode" for run in cell.runs)
+    return unicode and cell.headline in OF_WORDS
 
 
 def _marks(grid: Grid) -> str:

@@ -1,19 +1,19 @@
 """Hashed n-grams of texts, fast enough for millions."""
 
-import re
 from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-WORDS = re.compile(r"\w+")
+from research.tasks.words import joined_words, words
+
 FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits mixed: 2^64 over the golden ratio
 
 
 def normal(text: str) -> str:
-    """The words of a text in lower case, joined by spaces."""
-    return " ".join(WORDS.findall(text.casefold()))
+    """The words of a text in lower case, joined by spaces where their script has spaces."""
+    return joined_words(text.casefold())
 
 
 class Vocabulary:
@@ -24,10 +24,9 @@ class Vocabulary:
 
     def grams(self, texts: Sequence[str], n: int) -> tuple[NDArray, NDArray]:
         """(hashes, rows) of all n-grams of words of the texts, as in `windows`."""
-        words = [text.split() for text in texts]
-        numbers = self._numbers
-        ids = [numbers.setdefault(word, len(numbers)) for word in chain.from_iterable(words)]
-        return windows(np.array(ids, np.uint64), np.array(list(map(len, words)), int), n)
+        rows, numbers = list(map(words, texts)), self._numbers
+        ids = [numbers.setdefault(word, len(numbers)) for word in chain.from_iterable(rows)]
+        return windows(np.array(ids, np.uint64), np.array(list(map(len, rows)), int), n)
 
 
 def windows(symbols: NDArray, lengths: NDArray, n: int) -> tuple[NDArray, NDArray]:

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from research.common.errors import InputError
 from research.tasks.task import Example, text_key
+from research.tasks.words import words_and_punctuation
 
-# Words, single letters included, and punctuation marks: "!" and "?" carry sentiment and questions.
-TOKENS = r"(?u)\w+|[^\w\s]"
+# Punctuation counts: "!" and "?" carry sentiment and questions.
+TOKENS = {"tokenizer": words_and_punctuation, "token_pattern": None}
 CHUNK = 256  # rows per block, whose similarities to all of train are in memory
 
 
@@ -21,7 +22,7 @@ def nearness(train: Sequence[str]) -> Callable[[Sequence[str]], NDArray]:
     """
     from sklearn.feature_extraction.text import TfidfVectorizer  # takes seconds to import
 
-    vectorizer = TfidfVectorizer(token_pattern=TOKENS, sublinear_tf=True, dtype=np.float32)  # pyright: ignore
+    vectorizer = TfidfVectorizer(**TOKENS, sublinear_tf=True, dtype=np.float32)  # pyright: ignore
     try:
         train_vectors = vectorizer.fit_transform(train).T
     except ValueError as error:

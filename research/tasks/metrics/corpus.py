@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from research.tasks.words import spaced
+
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
@@ -18,12 +20,21 @@ CORPUS_METRICS = ("bleu", "chrf")
 def _metric(name: str) -> "BLEU | CHRF":
     """BLEU (Papineni et al. 2002) with mteval-v13a tokenization and exponential smoothing, or
     chrF2 (Popovic 2015) with character n-grams up to six.
+
+    For BLEU, characters of scripts without spaces are words, as in sacrebleu's tokenizer "zh".
     """
     from sacrebleu.metrics.bleu import BLEU  # here: few tasks need it
     from sacrebleu.metrics.chrf import CHRF
 
     # `force` silences the warning about texts whose last full stop is tokenized already.
     return BLEU(force=True) if name == "bleu" else CHRF()
+
+
+def has_four_words(text: str) -> bool:
+    """Whether BLEU, of n-grams up to four words, can be above 0 for this text alone."""
+    from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+
+    return len(Tokenizer13a()(spaced(text)).split()) >= 4
 
 
 def corpus_score(
@@ -45,6 +56,9 @@ def corpus_score(
 @functools.lru_cache(maxsize=32)
 def _counts(name: str, outputs: tuple[str, ...], references: tuple[tuple[str, ...], ...]):
     """The n-gram counts of each text [I, K], as sacrebleu resamples them."""
+    if name == "bleu":
+        outputs = tuple(map(spaced, outputs))
+        references = tuple(tuple(map(spaced, row)) for row in references)
     most = max(map(len, references))
     # A text with fewer references has None in the later ones.
     lines = [[row[i] if i < len(row) else None for row in references] for i in range(most)]

@@ -1,9 +1,14 @@
-"""Metrics of one text against its references: 0 to 1, the best reference counts."""
+"""Metrics of one text against its references: 0 to 1, the best reference counts.
+
+Latin text is split as each metric defines it, other text into the words of `research.tasks.words`.
+"""
 
 import re
 import string
 from collections import Counter
 from collections.abc import Callable, Sequence
+
+from research.tasks.words import beyond_latin, latin_or_words, words
 
 TextMetric = Callable[[str, Sequence[str]], float]
 
@@ -39,11 +44,12 @@ def _overlap(output: list[str], reference: list[str]) -> float:
 
 
 def _plain_words(text: str) -> list[str]:
-    return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
+    parts = _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
+    return [word for part in parts for word in (words(part) if beyond_latin(part) else [part])]
 
 
 def _words(text: str) -> list[str]:
-    return re.findall("[a-z0-9]+", text.lower())
+    return latin_or_words(text.lower(), "[a-z0-9]+")
 
 
 def _subsequence_f(output: list[str], reference: list[str]) -> float:

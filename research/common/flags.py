@@ -22,6 +22,7 @@ CONFIG = config_flags.DEFINE_config_file(
 SETTINGS = (
     flags.DEFINE_bool("tensorboard", None, "Write metrics for TensorBoard as well."),
     flags.DEFINE_bool("keep_trained", None, "Keep the trained leaves of runs evaluated on test."),
+    flags.DEFINE_bool("score_train", None, "Score approaches without training on train too."),
     flags.DEFINE_integer("workers", None, "Number of worker processes."),
     flags.DEFINE_string("held_out", None, "Text file to measure forgetting on, or world."),
     flags.DEFINE_integer("crossed_seeds", None, "Seeds of each source of variance, an odd number."),

@@ -38,9 +38,14 @@ def normalised(scores: NDArray, texts: LabelTexts, by: Normalisation) -> NDArray
 def pooled(scores: NDArray, owner: NDArray) -> NDArray:
     """Log of the summed probability of each class's texts, [..., C] from [..., K]."""
     classes = range(int(owner.max()) + 1)
-    return np.stack(
-        [np.logaddexp.reduce(scores[..., owner == label], axis=-1) for label in classes], axis=-1
-    )
+    return np.stack([_log_sum(scores[..., owner == label], -1) for label in classes], axis=-1)
+
+
+def predicted_classes(scores: NDArray) -> NDArray:
+    """The class [...] with the largest of scores [..., C]; -1, no answer, where one of them is NaN
+    or the largest is infinite. Ties go to the first class.
+    """
+    return np.where(np.isfinite(scores.max(axis=-1)), scores.argmax(axis=-1), -1)
 
 
 def calibrated(labels: NDArray, priors: Sequence[NDArray]) -> NDArray:
@@ -51,7 +56,7 @@ def calibrated(labels: NDArray, priors: Sequence[NDArray]) -> NDArray:
     normalising them over the labels would change no prediction); with a domain premise, PMI_DC
     (Holtzman et al. 2021, arXiv 2104.08315, section 3).
     """
-    mean = np.logaddexp.reduce(np.stack(priors), axis=0) - np.log(np.float32(len(priors)))
+    mean = _log_sum(np.stack(priors), 0) - np.log(np.float32(len(priors)))
     return labels - mean
 
 
@@ -62,5 +67,11 @@ def ensembled(members: Sequence[NDArray]) -> NDArray:
     """
     if len(members) == 1:
         return members[0]
-    probabilities = [m - np.logaddexp.reduce(m, axis=-1, keepdims=True) for m in members]
-    return np.logaddexp.reduce(np.stack(probabilities), axis=0) - np.log(np.float32(len(members)))
+    probabilities = [m - _log_sum(m, -1)[..., None] for m in members]
+    return _log_sum(np.stack(probabilities), 0) - np.log(np.float32(len(members)))
+
+
+def _log_sum(scores: NDArray, axis: int) -> NDArray:
+    """log sum exp over an axis; NaN where a score is NaN, see `predicted_classes`."""
+    with np.errstate(invalid="ignore"):
+        return np.logaddexp.reduce(scores, axis=axis)

@@ -37,6 +37,8 @@ class Experiment:
             from each other in further runs of the chosen trial (see
             `research.experiments.seeds.latin_square`); 0 for none.
         max_dev: maximum number of dev examples.
+        score_train: whether approaches without training are scored on training examples too; those
+            that train always are. Not part of a run's id.
         max_tokens: maximum tokens of a row, without those that methods add; None for as many as
             the context holds.
         too_long: whether a text that does not fit is an error or is cut.
@@ -70,6 +72,7 @@ class Experiment:
     search_seeds: int = 2
     crossed_seeds: int = 0
     max_dev: int = 256
+    score_train: bool = False
     max_tokens: int | None = None
     too_long: Literal["error", "cut"] = "error"
     bos: Bos = "tokenizer"

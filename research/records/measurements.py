@@ -67,7 +67,9 @@ class Costs:
         stored_bytes: bytes to keep per task beside the backbone, in float32.
         added_tokens: tokens added to each input.
         train_seconds: all training steps, without compilation and evaluation.
-        evaluation_seconds: scoring dev during training.
+        evaluation_seconds: scoring dev, during training and once after it, without compilation. A
+            result of the unadapted backbone that other runs share counts in each of them.
+        test_seconds: scoring test once, in the same way.
         compile_seconds: compilation, shared by the runs of the shard.
         compile_cache_hits: programs found in the compilation cache.
         sweep_seconds: the whole shard from start to end.
@@ -87,6 +89,7 @@ class Costs:
     added_tokens: int
     train_seconds: float | None = None
     evaluation_seconds: float | None = None
+    test_seconds: float | None = None
     compile_seconds: float | None = None
     compile_cache_hits: int | None = None
     sweep_seconds: float | None = None
@@ -101,11 +104,18 @@ class Costs:
     cache_bytes: int | None = None
 
     @property
-    def all_train_seconds(self) -> float | None:
-        """Seconds of training, of scoring dev and of compilation, as far as they are known."""
+    def run_seconds(self) -> float | None:
+        """Seconds of training and of scoring dev, as far as they are known."""
         if self.train_seconds is None:
             return None
-        return self.train_seconds + (self.evaluation_seconds or 0) + (self.compile_seconds or 0)
+        return self.train_seconds + (self.evaluation_seconds or 0)
+
+    @property
+    def all_train_seconds(self) -> float | None:
+        """Seconds of training, of scoring dev and of compilation, as far as they are known."""
+        if self.run_seconds is None:
+            return None
+        return self.run_seconds + (self.compile_seconds or 0)
 
 
 @dataclass(frozen=True)
@@ -137,6 +147,8 @@ class Notes:
         cut_beside_test: the same for further test splits, by split.
         steps: steps of each stage until training stopped.
         best_step: the step of each stage whose parameters were kept.
+        not_finite: examples whose scores are not finite (NaN or infinite), by split; they have no
+            answer and count as wrong. Splits without such examples are left out.
         not_learned: a sentence where the dev score is no better than without training.
         prompt: description of the trained soft prompt.
         bos: whether BOS stands before each row; None where the backbone is no decoder.
@@ -150,6 +162,7 @@ class Notes:
     cut_beside_test: Mapping[str, int] = field(default_factory=dict)
     steps: tuple[int, ...] = ()
     best_step: tuple[int, ...] = ()
+    not_finite: Mapping[str, int] = field(default_factory=dict)
     not_learned: str | None = None
     prompt: SoftPromptNote | None = None
     bos: bool | None = None

@@ -1,5 +1,6 @@
 """Runs of baselines, which need no backbone."""
 
+import time
 from functools import partial
 
 from research.evaluation.answer_kinds.kind import FittedBaseline
@@ -14,14 +15,18 @@ def run_baseline(run: Run) -> Result:
     """Fits the baseline to the run's split and scores it on train and dev."""
     split = _split(run)
     fitted, answer = _fit(run, split)
+    begun = time.perf_counter()
+    dev = answer(split.dev)
+    seconds = time.perf_counter() - begun
     return Result(
         status="finished",
         n_train=len(split.train),
-        metrics={"train": answer(split.train).metrics, "dev": answer(split.dev).metrics},
+        metrics={"train": answer(split.train).metrics, "dev": dev.metrics},
         costs={
             "trained_params": fitted.trained_params,
             "stored_bytes": fitted.stored_bytes,
             "train_seconds": fitted.seconds,
+            "evaluation_seconds": round(seconds, 4),
             "added_tokens": 0,
             "step_flops": None,
         },
@@ -37,10 +42,13 @@ def run_baseline(run: Run) -> Result:
 def baseline_test_result(run: Run) -> TestResult:
     """Fits the baseline again, which is quick and deterministic, and scores it on test."""
     task, (_, answer) = run.cell.task, _fit(run, _split(run))
-    by_split = {
-        name: predictions(task, name, answer(examples)) for name, examples in task.tests.items()
-    }
-    return TestResult(predictions=by_split, costs={}, notes={}, language_model=None)
+    begun = time.perf_counter()
+    by_split = {"test": predictions(task, "test", answer(task.test))}
+    costs = {"test_seconds": round(time.perf_counter() - begun, 4)}
+    for name, examples in task.tests.items():
+        if name != "test":
+            by_split[name] = predictions(task, name, answer(examples))
+    return TestResult(predictions=by_split, costs=costs, notes={}, language_model=None)
 
 
 def _split(run: Run) -> Split:

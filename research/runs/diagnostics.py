@@ -1,6 +1,7 @@
 """What a run's record says of what training came to."""
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +31,14 @@ def described(methods: Iterable[Method], leaves: Leaves, tokenizer: Tokenizer) -
         return {}
     found = soft_prompt_diagnostics(prompts[-1], leaves["embed/embedding"])
     note = {
-        "nearest": [tokenizer.convert_ids_to_tokens(row.tolist()) for row in found.nearest],
+        "nearest": [
+            [token if isfinite(near) else None for token, near in zip(tokens, row, strict=True)]
+            for tokens, row in zip(
+                map(tokenizer.convert_ids_to_tokens, found.nearest.tolist()),
+                found.cosine.tolist(),
+                strict=True,
+            )
+        ],
         "cosine": np.round(found.cosine, 3).tolist(),
         "norms": np.round(found.norms, 3).tolist(),
         "vocabulary_norms": np.round(found.vocabulary, 3).tolist(),

@@ -7,13 +7,14 @@ import numpy as np
 
 from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.answer_kinds.select import answer_kind
+from research.evaluation.cached_predictor import scoring_clock
 from research.evaluation.predictor import AdaptedWeights
 from research.runs.costs.analytic import formula_flops, request_costs
 from research.runs.costs.measured import costs, stored, switch_seconds
 from research.runs.diagnostics import described, not_learned
 from research.runs.forgetting import measure_forgetting
 from research.runs.predict import PromptPredictor
-from research.runs.result import Result, TestResult, predictions
+from research.runs.result import Result, TestResult, not_finite, predictions
 from research.runs.state import RunState
 from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded
@@ -29,20 +30,23 @@ class RunEvaluator:
     def calls(self) -> list[Call]:
         """Those of programs by which the run is scored, one of each shape."""
         asis = self.work.route != "head" and self.work.approach.stages
-        splits = ("dev", "train", *self.task.tests)
+        splits = ("dev", *self._scores_train, *self.task.tests)
         found = [call for at in splits for call in self.predictor().calls(self._rows(at))]
         return found + (self.predictor(trained=False).calls(self._rows("dev")) if asis else [])
 
     def result(self) -> Result:
-        """Evaluates on train and dev, after training."""
-        task, data = self.task, self.work.data
-        dev, progress = self._score("dev").metrics, [one.progress for one in self.work.outcomes]
+        """Evaluates on dev, and on train where `_scores_train` says so, after training."""
+        task, data, begun = self.task, self.work.data, scoring_clock()
+        dev_answers = self._score("dev")
+        seconds, dev = scoring_clock() - begun, dev_answers.metrics
+        answers = {**{at: self._score(at) for at in self._scores_train}, "dev": dev_answers}
+        progress = [one.progress for one in self.work.outcomes]
         diverged = any(one.status == "diverged" for one in progress)
         return Result(
             status="diverged" if diverged else "finished",
             n_train=len(data.split.train),
-            metrics={"train": self._score("train").metrics, "dev": dev},
-            costs=self._costs(),
+            metrics={split: scored.metrics for split, scored in answers.items()},
+            costs=self._costs(seconds),
             notes={
                 "demonstrations": data.demonstrations,
                 "bos": data.bos,
@@ -52,6 +56,7 @@ class RunEvaluator:
                 "metric_words": task.metric_words,
                 "steps": [one.steps for one in progress],
                 "best_step": [one.best_step for one in progress],
+                "not_finite": not_finite(answers),
                 **self._learned(dev),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
@@ -65,8 +70,12 @@ class RunEvaluator:
     def test_result(self) -> TestResult:
         """Evaluates on every split of `Task.tests`, and measures the costs of serving."""
         state, methods = self.work, self.work.methods()
+        begun = scoring_clock()
+        answers = {"test": self._score("test")}
+        seconds = scoring_clock() - begun
+        answers |= {at: self._score(at) for at in self.task.tests if at != "test"}
         by_split = {
-            split: predictions(self.task, split, self._score(split)) for split in self.task.tests
+            split: predictions(self.task, split, scored) for split, scored in answers.items()
         }
         switching = switch_seconds(stored(state.changed, methods), self.context.devices)
         cut = {split: rows[0].cut for split, rows in self._beside_test.items()}
@@ -82,12 +91,19 @@ class RunEvaluator:
         )
         return TestResult(
             predictions=by_split,
-            costs={"switch_seconds": switching},
-            notes={"cut_beside_test": cut},
+            costs={"switch_seconds": switching, "test_seconds": round(seconds, 4)},
+            notes={"cut_beside_test": cut, "not_finite": not_finite(answers)},
             language_model=forgetting,
         )
 
-    def _costs(self) -> dict[str, Any]:
+    @property
+    def _scores_train(self) -> tuple[str, ...]:
+        """("train",) for approaches that train, and for all where the experiment asks for it."""
+        asked = self.work.approach.stages or self.work.run.cell.experiment.score_train
+        return ("train",) if asked else ()
+
+    def _costs(self, dev_seconds: float) -> dict[str, Any]:
+        """Costs until test. dev_seconds: seconds of scoring dev after training."""
         work, model = self.work, self.context.backbone.model
         outcomes, methods = work.outcomes, work.methods()
         schedules = [stage.schedule for stage in work.approach.stages]
@@ -97,7 +113,7 @@ class RunEvaluator:
             then, frame = work.training(last), work.stage_data(last).frame
             formula = formula_flops(outcomes[-1], schedules[-1], work.leaves, then, frame, model)
         return {
-            **costs(outcomes, schedules, work.changed, methods, self._added_tokens()),
+            **costs(outcomes, schedules, work.changed, methods, self._added_tokens(), dev_seconds),
             "formula_flops": formula,
             **request_costs(
                 model, work.prompts, work.method_positions, np.dtype(self.context.dtype).itemsize

@@ -1,6 +1,7 @@
 """The results of one run, from training and from test, and its record."""
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -33,7 +34,7 @@ class Result:
     Attributes:
         status: "finished" or "diverged".
         n_train: number of training examples.
-        metrics: scores on "train" and "dev".
+        metrics: scores on "dev", and on "train" where it was scored.
         costs: costs, as the record has them.
         notes: notes, as the record has them.
         data: checksums of the task and of the split.
@@ -44,7 +45,7 @@ class Result:
 
     status: Literal["finished", "diverged"]
     n_train: int
-    metrics: dict[str, dict[str, float] | None]
+    metrics: dict[str, dict[str, float]]
     costs: dict[str, Any]
     notes: dict[str, Any]
     data: dict[str, str]
@@ -83,7 +84,7 @@ def make_record(run: Run, result: Result) -> RunRecord:
         metric=cell.task.metric,
         labels=tuple(cell.task.labels),
         status=result.status,
-        metrics={split: values for split, values in result.metrics.items() if values is not None},
+        metrics=result.metrics,
         costs=Costs(**{**result.costs, "memory": StepMemory(**memory) if memory else None}),
         notes=build(Notes, to_json(result.notes), "notes"),
         data=DataChecksums(**result.data),
@@ -102,14 +103,20 @@ def make_record(run: Run, result: Result) -> RunRecord:
 def with_test_result(record: RunRecord, run: Run, test: TestResult) -> RunRecord:
     """The record completed with the metrics, costs and notes of the evaluation on test."""
     scores = {split: predicted.metrics() for split, predicted in test.predictions.items()}
+    not_finite = {**record.notes.not_finite, **test.notes.get("not_finite", {})}
     return replace(
         record,
         metrics={**record.metrics, **scores},
         costs=replace(record.costs, **test.costs),
-        notes=replace(record.notes, **test.notes),
+        notes=replace(record.notes, **{**test.notes, "not_finite": not_finite}),
         robustness=robustness(run.cell.task, test.predictions),
         forgetting=Forgetting(**test.language_model) if test.language_model else None,
     )
+
+
+def not_finite(answers: Mapping[str, Answers]) -> dict[str, int]:
+    """Examples whose scores are not finite, by split; without the splits that have none."""
+    return {split: scored.not_finite for split, scored in answers.items() if scored.not_finite}
 
 
 def predictions(task: Task, split: str, answers: Answers) -> AnyPredictions:

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from research.common.errors import InputError, choose_from
 from research.evaluation.batch import Rows, bucket
-from research.evaluation.calibration import pooled_label_scores
+from research.evaluation.calibration import pooled_label_scores, predicted_classes
 from research.methods.method import Leaves
 from research.models.model import Model
 from research.runtime.devices import Devices, place_leaves
@@ -56,12 +56,12 @@ class Response(NamedTuple):
 
     Attributes:
         adapter: name of the adapter.
-        label: the label with the largest score.
+        label: the label with the largest score; None where the scores are not finite.
         scores: score of each label, see `pooled_label_scores`.
     """
 
     adapter: str
-    label: str
+    label: str | None
     scores: dict[str, float]
 
 
@@ -118,8 +118,9 @@ class Service:
         name, served = list(self.served.items())[which]
         text_scores = scores[None, : len(served.texts.owner)]
         label_scores = pooled_label_scores(text_scores, served.texts, served.normalisation)[0]
-        by_label = dict(zip(served.encoder.labels, map(float, label_scores), strict=True))
-        return Response(name, max(by_label, key=by_label.__getitem__), by_label)
+        labels, predicted = served.encoder.labels, int(predicted_classes(label_scores))
+        by_label = dict(zip(labels, map(float, label_scores), strict=True))
+        return Response(name, labels[predicted] if predicted >= 0 else None, by_label)
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Response]:
         """The responses to any number of requests.

@@ -14,8 +14,8 @@ def fit(program: Program, members: Sequence[Member], options: FitOptions) -> lis
     """Trains all members to the end of the schedule or until dev stops improving.
 
     Members that do not fit in device memory together are trained in parts, one part after another.
-    Training resumed from a checkpoint is bit-identical. A member whose training or dev loss is not
-    finite stops with status `diverged` and keeps its best state so far.
+    Training resumed from a checkpoint is bit-identical. A member with a training loss, dev loss or
+    dev score that is not finite stops with status `diverged` and keeps its best state so far.
     """
     shapes = options.shapes or shapes_of(members, options.answerer)
     outcomes: list[Outcome] = []

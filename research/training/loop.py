@@ -160,7 +160,7 @@ class TrainingLoop:
             dev = self._score(member, {**self.frozen[i], **jax.device_put(trained)}, member.dev)
             progress.evaluation_seconds += time.perf_counter() - compile_seconds() - begun
             score, loss = dev.metrics[self.options.metric], dev.loss
-            if not math.isfinite(loss):
+            if not math.isfinite(loss) or dev.not_finite:
                 progress.status = "diverged"
                 continue
             progress.history.append([self.step, float(losses[i]), score, loss])

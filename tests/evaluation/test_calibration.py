@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from research.evaluation.calibration import calibrated, ensembled, pooled, pooled_label_scores
+from research.evaluation.calibration import (
+    calibrated,
+    ensembled,
+    pooled,
+    pooled_label_scores,
+    predicted_classes,
+)
 from research.tasks.encoding.encoded import Labels, LabelTexts
 from tests.evaluation.plain import plain_labels
 from tests.thorough import cases
@@ -86,3 +92,26 @@ def test_calibrated_labels_of_a_decoder(by):
     for row in range(3):
         expected = plain_labels(slow[row], TEXTS.owner.tolist(), lengths, [slow[3], slow[4]])
         np.testing.assert_allclose(found[row], expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "scores, predicted",
+    [
+        ([-1.0, -2.0], 0),
+        ([-2.0, -1.0], 1),
+        ([-1.0, -1.0], 0),
+        ([-np.inf, -1.0], 1),  # an impossible label
+        ([np.nan, -1.0], -1),
+        ([-1.0, np.nan], -1),
+        ([np.nan, np.nan], -1),
+        ([-np.inf, -np.inf], -1),
+        ([np.inf, -1.0], -1),
+    ],
+)
+def test_scores_that_are_not_finite_are_no_answer(scores, predicted):
+    assert predicted_classes(np.array([scores])).tolist() == [predicted]
+
+
+def test_one_prompt_without_finite_scores_leaves_an_ensemble_without_an_answer():
+    finite, broken = np.array([[-1.0, -2.0]] * 2), np.array([[-1.0, np.nan], [-1.0, -2.0]])
+    assert predicted_classes(ensembled([finite, broken])).tolist() == [-1, 0]

@@ -24,6 +24,7 @@ COSTS = {
     "formula_flops": 1.2e8,
     "train_seconds": 30.0,
     "evaluation_seconds": 5.5,
+    "test_seconds": 2.5,
     "compile_seconds": 0.5,
     "peak_bytes": 10_000_000,
     "memory": StepMemory(
@@ -64,6 +65,8 @@ def test_all_that_is_known_is_shown(folder):
         "memory activations": "8.0 MB",
         "seconds training": "30",
         "seconds scoring dev": "5.5",
+        "seconds search": "213",  # 35.5 in each of 6 runs: 3 trials with 2 seeds
+        "seconds scoring test": "2.5",
         "seconds compiling": "0.50",
     }
     assert set(training["majority class"].values()) == {MISSING, "3.0"}

@@ -10,6 +10,7 @@ from research.records.store import RunStore
 MEASURED = (
     "train_seconds",
     "evaluation_seconds",
+    "test_seconds",
     "switch_seconds",
     "sweep_seconds",
     "compile_seconds",

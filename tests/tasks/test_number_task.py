@@ -86,3 +86,13 @@ def test_rows_have_numbers_and_no_targets(settings: dict, monkeypatch: pytest.Mo
     assert encoder.label_tokens().length.tolist() == [1]
     shown = encoder.demonstrations(task.test[:1])[0]
     assert words.decode(shown).endswith(" 1.5\n\n")
+
+
+@pytest.mark.parametrize("name", NUMBER_METRICS)
+def test_a_prediction_that_is_not_finite_gives_the_lowest_correlation(name: str):
+    gold = np.arange(5.0)
+    for value in (np.nan, np.inf, -np.inf):
+        predicted = gold.copy()
+        predicted[3] = value
+        score, without = NUMBER_METRICS[name](predicted, gold)
+        assert score == -1 and without.tolist() == [-1] * 5

@@ -19,6 +19,7 @@ class Answers(Protocol):
     Attributes:
         loss: loss of the right answers under the model; NaN where it gives no probabilities.
         metrics: every metric by name, and the loss.
+        not_finite: number of rows whose scores are not finite; such a row has no answer.
     """
 
     @property
@@ -26,6 +27,9 @@ class Answers(Protocol):
 
     @property
     def metrics(self) -> dict[str, float]: ...
+
+    @property
+    def not_finite(self) -> int: ...
 
 
 FittedBaseline = tuple[Fitted | FittedTexts, Callable[[Sequence[Example]], Answers]]

@@ -11,7 +11,7 @@ from research.common.tokenizer import Tokenizer
 from research.evaluation.answer_kinds.kind import Answerer, FittedBaseline
 from research.evaluation.baselines import Fitted, majority_class
 from research.evaluation.batch import EncodedPrompts
-from research.evaluation.calibration import ensembled, pooled_label_scores
+from research.evaluation.calibration import ensembled, pooled_label_scores, predicted_classes
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.method import Array
 from research.runtime.executable import Call
@@ -34,10 +34,20 @@ class LabelAnswers(NamedTuple):
     loss: float
     metrics: dict[str, float]
 
+    @property
+    def predicted(self) -> np.ndarray:
+        """[I] the likeliest class; -1 where the scores are not finite."""
+        return predicted_classes(self.scores)
+
+    @property
+    def not_finite(self) -> int:
+        """Number of rows whose scores are not finite; they count as wrong."""
+        return int((self.predicted < 0).sum())
+
 
 def label_answers(scores: np.ndarray, gold: np.ndarray, loss: float) -> LabelAnswers:
     """Answers from label scores [I, C] and the right classes [I]."""
-    predicted = scores.argmax(-1)
+    predicted = predicted_classes(scores)
     metrics = {
         name: float(metric(predicted, gold, scores.shape[1])) for name, metric in METRICS.items()
     }
@@ -157,7 +167,7 @@ class LabelKind:
         return {
             "labels": self.task.labels,
             "gold": self._classes(examples),
-            "predicted": answers.scores.argmax(-1),
+            "predicted": answers.predicted,
             "scores": answers.scores,
         }
 

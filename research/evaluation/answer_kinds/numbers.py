@@ -33,6 +33,11 @@ class NumberAnswers(NamedTuple):
     loss: float
     metrics: dict[str, float]
 
+    @property
+    def not_finite(self) -> int:
+        """Number of predictions that are not finite; every correlation is then the lowest, -1."""
+        return int((~np.isfinite(self.numbers)).sum())
+
 
 def number_answers(numbers: np.ndarray, gold: np.ndarray) -> NumberAnswers:
     """Answers from predicted numbers [I] and the right numbers [I]."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -28,11 +28,14 @@ class TextAnswers(NamedTuple):
         texts: the texts beside their references, and their metrics.
         loss: mean negative log-probability of a token of the first reference, in nats.
         metrics: every metric by name, and the loss.
+        not_finite: number of rows whose tokens have no finite probability; their text is empty and
+            counts as wrong by every metric.
     """
 
     texts: ScoredTexts
     loss: float
     metrics: dict[str, float]
+    not_finite: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,14 @@ class TextAnswerer:
         """One text for each row, scored against the row's references."""
         loss = predictor.loss(weights, prompts, batch_size=32)
         generated = predictor.generate(weights, prompts, self.task.decoding, ends=self._ends)
-        lines = zip(np.asarray(generated.tokens), np.asarray(generated.length), strict=True)
+        answered = np.isfinite(generated.score)
+        lines = zip(generated.tokens, np.where(answered, generated.length, 0), strict=True)
         outputs = [self._decoded(row[:length]) for row, length in lines]
         texts = self.task.judged(outputs, prompts.rows.references)
-        return TextAnswers(texts, loss, {**texts.metrics(), "loss": loss})
+        items = {name: np.where(answered, scores, 0.0) for name, scores in texts.items.items()}
+        texts = replace(texts, items=items)
+        metrics = {**texts.metrics(), "loss": loss}
+        return TextAnswers(texts, loss, metrics, int((~answered).sum()))
 
     def answers(
         self,

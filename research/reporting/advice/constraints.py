@@ -180,8 +180,12 @@ def columns_for(grid: Grid, constraints: Constraints, task: str | None = None) -
 
 
 def cells_of(grid: Grid, column: Column) -> list[ResultCell]:
-    """The tested cells of a column; only the complete ones if there are any."""
-    cells = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
+    """The tested cells of a column; only the complete ones if there are any.
+
+    Cells with scores that are not finite are left out, unless there are no others.
+    """
+    tested = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
+    cells = [cell for cell in tested if not cell.not_finite] or tested
     return [cell for cell in cells if cell.complete] or cells
 
 

@@ -64,6 +64,11 @@ class ResultCell:
         return not self.complete or len(self.runs) < ENOUGH_SEEDS
 
     @property
+    def not_finite(self) -> int:
+        """Test answers without a finite score, over all seeds; they count as wrong."""
+        return sum(run.notes.not_finite.get("test", 0) for run in self.runs)
+
+    @property
     def headline(self) -> str:
         """The name of the task's headline metric."""
         return self.runs[0].metric

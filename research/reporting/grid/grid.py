@@ -145,12 +145,12 @@ def _best(
 ) -> Iterator[CellKey]:
     """The best group of each column among its complete cells, compared on the seeds they share.
 
-    The level of 5 % holds for the whole table (Bonferroni over the columns).
+    Cells with scores that are not finite are left out. The level of 5 % holds for the whole table (Bonferroni over the columns).
     """
     compared = []
     for column in columns:
         of_column = [cell for key, cell in cells.items() if key[1:] == column]
-        complete = [cell for cell in of_column if cell.runs and cell.complete]
+        complete = [c for c in of_column if c.runs and c.complete and not c.not_finite]
         shared = set.intersection(*(set(cell.seeds) for cell in complete)) if complete else set()
         if len(complete) > 1 and shared:
             compared.append((complete, shared))

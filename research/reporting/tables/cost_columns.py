@@ -54,6 +54,13 @@ def _compilation(cell: ResultCell) -> str | None:
     return seconds(max(values)) if values else None
 
 
+def _search(cell: ResultCell) -> str | None:
+    """The total over all runs of the search; None while it is unfinished."""
+    runs = [run for trial in cell.search for run in trial]
+    values = [value for run in runs if (value := run.costs.run_seconds) is not None]
+    return seconds(sum(values)) if runs and len(values) == len(runs) else None
+
+
 def money_columns(prices: Prices) -> list[Column]:
     """The columns of costs in money, for the prices that are known."""
     columns = []
@@ -69,8 +76,7 @@ def money_columns(prices: Prices) -> list[Column]:
 
         note = (
             f"Money: {hour:g} per device hour of training, scoring dev and compilation, for one "
-            "run and for all runs of the cell (their number times the median). Scoring a prompt "
-            "without training is not timed."
+            "run and for all runs of the cell (their number times the median)."
         )
         columns += [
             Column("money", "one run", partial(_text, one_run, money), note),
@@ -151,9 +157,13 @@ TRAINING = (
         "seconds",
         "training",
         partial(_text, _cost("train_seconds"), seconds),
-        "Seconds: all training steps; scoring dev between them; compilation, the maximum over "
-        "runs, since later runs find the programs in the cache.",
+        "Seconds: all training steps; scoring dev, during training and once after it; the search, "
+        "which is training and scoring dev in all runs of all trials; scoring test once; "
+        "compilation, the maximum over runs, since later runs find the programs in the cache. "
+        "Scores of the unadapted backbone that runs share count in each of them.",
     ),
     Column("seconds", "scoring dev", partial(_text, _cost("evaluation_seconds"), seconds)),
+    Column("seconds", "search", _search),
+    Column("seconds", "scoring test", partial(_text, _cost("test_seconds"), seconds)),
     Column("seconds", "compiling", _compilation),
 )

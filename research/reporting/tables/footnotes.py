@@ -10,7 +10,7 @@ from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import machine_text
 from research.tasks.metrics.classification import LOWEST
 
-PROVISIONAL, ONE_SEED, TESTED_AGAIN = "†", "‡", "§"
+PROVISIONAL, ONE_SEED, TESTED_AGAIN, NOT_FINITE = "†", "‡", "§", "¶"
 # Names of metrics in tables.
 NAMES = {
     "macro_f1": "macro F1",
@@ -38,6 +38,7 @@ def footnotes(grid: Grid) -> list[str]:
         _scores(grid),
         _marks(grid),
         _test_accesses(grid),
+        _not_finite(grid),
         _best(grid),
         _trials(grid),
         _counted(grid, "Diverged runs, among all runs of a cell: ", _diverged),
@@ -98,6 +99,22 @@ def _test_accesses(grid: Grid) -> str:
     )
     counted = f"Evaluated on test by several versions of the code: {'; '.join(by_versions)}."
     return " ".join(note for note, cells in ((marked, several), (counted, by_versions)) if cells)
+
+
+def _not_finite(grid: Grid) -> str:
+    """Cells with test answers whose scores are not finite, and how many."""
+    counts = [
+        f"{_where(cell)} {cell.not_finite} of {sum(len(p.gold) for p in cell.predictions)}"
+        for cell in grid.tested()
+        if cell.not_finite
+    ]
+    if not counts:
+        return ""
+    return (
+        f"{NOT_FINITE} Scores that are not finite (NaN or infinite) are no answers and count as "
+        "wrong; such a cell is never among the best. Test answers over all seeds: "
+        f"{'; '.join(counts)}."
+    )
 
 
 def _best(grid: Grid) -> str:

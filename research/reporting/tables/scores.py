@@ -18,7 +18,13 @@ from research.reporting.format import (
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
-from research.reporting.tables.footnotes import ONE_SEED, PROVISIONAL, TESTED_AGAIN, footnotes
+from research.reporting.tables.footnotes import (
+    NOT_FINITE,
+    ONE_SEED,
+    PROVISIONAL,
+    TESTED_AGAIN,
+    footnotes,
+)
 
 FAILED = "failed"  # of a cell without a score because a run failed
 
@@ -82,6 +88,7 @@ def _entries(grid: Grid, row: str) -> tuple[TableCell, ...]:
 def _score(grid: Grid, cell: ResultCell) -> TableCell:
     marks = (PROVISIONAL if cell.provisional else "") + (ONE_SEED if len(cell.runs) == 1 else "")
     marks += TESTED_AGAIN if grid.test_accesses.get(cell.key, (1, 1))[0] > 1 else ""
+    marks += NOT_FINITE if cell.not_finite else ""
     text = percent(cell.score(cell.headline))
     return TableCell(f"{text} {marks}".rstrip(), cell.key in grid.best)
 

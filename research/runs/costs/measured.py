@@ -23,14 +23,22 @@ def costs(
     changed: Leaves,
     methods: Sequence[Method],
     added_tokens: int,
+    dev_seconds: float,
 ) -> dict[str, Any]:
     """Parameters, bytes, seconds, tokens and FLOPs.
 
-    outcomes, schedules: of the stages. changed: the leaves that differ from the backbone's in the
-    end, when `methods` are at work. Stored bytes are those of what is kept, in float32, and added
-    parameters what of it stands beside the backbone. Peak bytes and memory are what the compiled
-    step of one member needs at once, of the stage that needs most; the peak of the process would
-    be that of all threads together. FLOPs are as if all batches were the widest.
+    Stored bytes are those of the stored leaves in float32; added parameters are the stored leaves
+    beside the backbone. Peak bytes and memory are those of the compiled step of one member, in the
+    stage that needs most; the peak of the process would include all threads. FLOPs are as if all
+    batches were the widest.
+
+    Args:
+        outcomes: outcomes of the stages.
+        schedules: schedules of the stages.
+        changed: the leaves that differ from the backbone's after the last stage.
+        methods: the methods at work after the last stage.
+        added_tokens: tokens added to each input.
+        dev_seconds: seconds of scoring dev after the last stage.
     """
     done = [outcome.progress for outcome in outcomes]
     kept = jax.eval_shape(partial(stored, methods=methods), changed)
@@ -43,7 +51,7 @@ def costs(
         "stored_bytes": 4 * sum(leaf.size for leaf in kept.values()),
         "added_params": sum(leaf.size for leaf in added.values()),
         "train_seconds": round(seconds, 4),
-        "evaluation_seconds": round(sum(p.evaluation_seconds for p in done), 4),
+        "evaluation_seconds": round(dev_seconds + sum(p.evaluation_seconds for p in done), 4),
         "added_tokens": added_tokens,
         "step_flops": cost.get("flops"),
         "train_flops": _summed([_flops(p.cost, p.steps) for p in done]),

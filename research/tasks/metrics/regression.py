@@ -9,12 +9,18 @@ from numpy.typing import NDArray
 Deleted = tuple[float, NDArray]
 
 
+LOWEST_CORRELATION = -1.0
+
+
 def pearson(predicted: NDArray, gold: NDArray) -> Deleted:
-    """The linear correlation of two columns [I]; 0 where either is constant.
+    """The linear correlation of two columns [I]; 0 where either is constant, -1 where a prediction
+    is not finite, with each item left out too.
 
     Without item i, at distances x_i and y_i from the means, the sum of products falls by
     I / (I - 1) x_i y_i.
     """
+    if not np.isfinite(predicted).all():
+        return LOWEST_CORRELATION, np.full(len(gold), LOWEST_CORRELATION)
     x, y = _centred(predicted), _centred(gold)
     products = np.stack([x * y, x * x, y * y])
     sums = products.sum(axis=1, keepdims=True)
@@ -25,7 +31,9 @@ def pearson(predicted: NDArray, gold: NDArray) -> Deleted:
 
 
 def spearman(predicted: NDArray, gold: NDArray) -> Deleted:
-    """The Pearson correlation of ranks; ties get their mean rank."""
+    """The Pearson correlation of ranks; ties get their mean rank. -1 as in `pearson`."""
+    if not np.isfinite(predicted).all():
+        return pearson(predicted, gold)
     from scipy.stats import rankdata  # here: importing it takes 0.7 s, and few tasks need it
 
     ranks = [rankdata(column) for column in (predicted, gold)]

@@ -24,8 +24,8 @@ def train(config: dict[str, Any], folder: Path, shown: list[str], **wanted: Any)
 def untested(record: RunRecord) -> dict[str, Any]:
     """What a record says of its training."""
     names = ("approach", "trial", "seeds", "status", "history", "cohort", "settings", "data")
-    dev = {split: record.metrics[split] for split in ("train", "dev")}
-    return {name: getattr(record, name) for name in names} | {"metrics": dev}
+    scores = {split: scored for split, scored in record.metrics.items() if split != "test"}
+    return {name: getattr(record, name) for name in names} | {"metrics": scores}
 
 
 def test_a_run_alone_is_the_run_of_a_sweep(

@@ -76,6 +76,7 @@ def settings(folder: Path) -> dict[str, Any]:
     """The plain data of a config: two prompts and LoRA on what lies in `folder`."""
     lora = {"name": "lora", "rank": 2, "targets": ("query", "value", "down")}
     rates = [{"learning_rate": rate} for rate in (0.01, 0.1, 1.0)]
+    draws, fixed = [{"draw": 0}, {"draw": 1}], {"scoring": "fixed"}
     return {
         "name": "tiny",
         "backbone": str(folder / "backbone"),
@@ -92,8 +93,8 @@ def settings(folder: Path) -> dict[str, Any]:
         "schedule": {"steps": 4, "batch_size": 4, "eval_every": 2},
         "devices": {"count": 1},
         "approaches": [
-            {"name": "zero-shot", "trials": "templates"},
-            {"name": "few-shot", "demonstrations": "fit", "trials": [{"draw": 0}, {"draw": 1}]},
+            {"name": "zero-shot", "trials": "templates", **fixed},
+            {"name": "few-shot", "demonstrations": "fit", "trials": draws, **fixed},
             {"name": "LoRA", "stages": [{"method": lora}], "trials": rates},
         ],
     }

@@ -1,6 +1,6 @@
 """An approach, one row of the results table: a prompt, training stages and trials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -14,8 +14,9 @@ from research.models.checkpoint.files import files_checksum
 from research.tasks.task import Task
 from research.training.optimizer import Schedule
 
-Trial = Mapping[str, int | float | str]
+Trial = Mapping[str, int | float | str | bool]
 
+SCORING = {"target_end", "normalisation"}  # fields about the scores of labels
 EVERY_STAGE = "stages."  # prefix of a trial's field that is set in all stages
 
 
@@ -28,6 +29,9 @@ class Approach(Prompt):
         stages: training stages, one after the other; none for an approach that only prompts.
         baseline: name of a baseline, which does not use the backbone; None for all others.
         options: options of the baseline.
+        scoring: how labels are scored without training. `dev`: every trial that does not say it is
+            run with each of the task's `scorings`, and dev chooses. `fixed`: as `target_end` and
+            `normalisation` say. Not part of a run's id.
         trials: values to choose from on dev, by field name; or `templates`, for each template of
             the task; or a search over prompts.
 
@@ -38,6 +42,7 @@ class Approach(Prompt):
     stages: tuple[Stage, ...] = ()
     baseline: str | None = None
     options: Mapping[str, float] = field(default_factory=dict)
+    scoring: Literal["dev", "fixed"] = field(default="dev", compare=False)
     trials: tuple[Trial, ...] | Literal["templates"] | PromptSearch = field(
         default=({},), compare=False
     )
@@ -117,13 +122,32 @@ class Approach(Prompt):
         """Whether it can answer the task; a baseline either chooses labels or writes texts."""
         return self.baseline is None or BASELINES[self.baseline].writes == (not task.labels)
 
-    def trials_on(self, task: Task) -> tuple[Trial, ...]:
-        """The trials on a task."""
+    def trials_on(self, task: Task, scorings: Sequence[Trial] = ()) -> tuple[Trial, ...]:
+        """The trials on a task.
+
+        scorings: the ways to score its labels that dev chooses from, see `scoring`.
+        """
+        trials = self._trials(len(task.templates))
+        if self.stages or self.baseline or self.scoring == "fixed" or not self._plain_scoring:
+            return trials
+        return tuple(
+            {**trial, **scoring}
+            for trial in trials
+            for scoring in (({},) if SCORING & trial.keys() else scorings or ({},))
+        )
+
+    def _trials(self, templates: int) -> tuple[Trial, ...]:
         if isinstance(self.trials, PromptSearch):
-            return self.trials.trials(len(task.templates), self.drawn)
+            return self.trials.trials(templates, self.drawn)
         if isinstance(self.trials, str):
-            return tuple(dict(template=i) for i in range(len(task.templates)))
+            return tuple(dict(template=i) for i in range(templates))
         return self.trials
+
+    @property
+    def _plain_scoring(self) -> bool:
+        """Whether the row sets no field about the scores of labels."""
+        plain = Prompt()
+        return all(getattr(self, name) == getattr(plain, name) for name in SCORING)
 
     def at(self, trial: Trial, path: str = "trial") -> "Approach":
         """The approach with the values of a trial.
@@ -136,7 +160,7 @@ class Approach(Prompt):
             approach = approach._with(name, value, path)
         return approach
 
-    def _with(self, name: str, value: int | float | str, path: str) -> "Approach":
+    def _with(self, name: str, value: int | float | str | bool, path: str) -> "Approach":
         if self.baseline is not None:
             return changed(self, "options", {**self.options, name: value}, path)
         if name in PROMPT:
@@ -181,7 +205,7 @@ class Approach(Prompt):
     def plain(self, data=resolved) -> dict[str, Any]:
         """JSON data by `resolved` or `non_default`, with method names and without trials."""
         stages = [plain_stage(stage, data) for stage in self.stages]
-        return {**data(replace(self, trials=({},), stages=())), "stages": stages}
+        return {**data(replace(self, scoring="dev", trials=({},), stages=())), "stages": stages}
 
 
 BASELINE_ROWS = tuple(

@@ -11,6 +11,9 @@ from research.common.config import non_default
 from research.common.hashing import run_id
 from research.experiments.plan import CODE_VERSION, Run
 
+# Fields of a prompt that decide what a stage trains on.
+STAGE_PROMPT = ("demonstrations", "choice", "draw", "target_end")
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -75,9 +78,7 @@ def stage_settings(run: Run, index: int) -> dict[str, Any]:
     experiment = cell.experiment
     return {
         "code_version": CODE_VERSION,
-        "prompt": {
-            name: prompt[name] for name in ("demonstrations", "choice", "draw") if name in prompt
-        },
+        "prompt": {name: prompt[name] for name in STAGE_PROMPT if name in prompt},
         "stages": stages[: index + 1],
         **approach.sources(index + 1),
         "seed": run.seeds.plain,

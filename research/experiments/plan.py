@@ -31,6 +31,7 @@ class CellPlan:
         regime: the amount of training data.
         backbone_checksum: checksum of the backbone's weights and configuration.
         order: position of the cell among approaches, tasks and regimes.
+        scorings: the ways to score the task's labels that dev chooses from, see `scorings`.
     """
 
     experiment: Experiment
@@ -41,6 +42,7 @@ class CellPlan:
     regime: Regime
     backbone_checksum: str
     order: Mapping[str, int]
+    scorings: tuple[Trial, ...] = ()
 
     def task_of(self, stage: Stage) -> Task:
         """The task that a stage trains on."""
@@ -49,7 +51,7 @@ class CellPlan:
     @property
     def trials(self) -> tuple[Trial, ...]:
         """The trials of the approach on the task."""
-        return self.approach.trials_on(self.task)
+        return self.approach.trials_on(self.task, self.scorings)
 
     def search(self) -> list["Run"]:
         """Every trial with the search seeds; their dev scores choose the trial."""
@@ -178,11 +180,18 @@ class Run:
 
 
 def cells(
-    experiment: Experiment, tasks: Mapping[str, Task], backbone_checksum: str
+    experiment: Experiment,
+    tasks: Mapping[str, Task],
+    backbone_checksum: str,
+    scorings: Mapping[str, tuple[Trial, ...]] | None = None,
 ) -> Iterator[CellPlan]:
     """All cells by task and regime; approaches without training come first.
 
-    tasks: the loaded tasks by name.
+    Args:
+        experiment: the experiment.
+        tasks: the loaded tasks by name.
+        backbone_checksum: checksum of the backbone's weights and configuration.
+        scorings: the `scorings` of each task by name; None leaves labels scored with their end.
     """
     for t, settings in enumerate(experiment.tasks):
         task = tasks[settings.name]
@@ -199,4 +208,5 @@ def cells(
                     regime=Regime.parse(regime),
                     backbone_checksum=backbone_checksum,
                     order={"approach": a, "task": t, "regime": r},
+                    scorings=(scorings or {}).get(settings.name, ()),
                 )

@@ -25,6 +25,8 @@ class Prompt:
         choice: how demonstrations are chosen.
         draw: number of the random draw of demonstrations and of their order.
         normalisation: how the score of a text is normalised by its length.
+        target_end: whether the target of a label contains the end that follows it, in training and
+            in scoring: the verbalizer's end, or EOS of a seq2seq model.
         prior: prompts without an input that calibrate the scores.
         ensemble: number of prompts that label probabilities are averaged over: this prompt and
             those that follow it.
@@ -37,6 +39,7 @@ class Prompt:
     choice: Choice = "balanced"
     draw: int = 0
     normalisation: Normalisation = "sum"
+    target_end: bool = True
     prior: Prior = "none"
     ensemble: int = 1
 
@@ -66,7 +69,7 @@ class Prompt:
     def check_labels(self, labels: Sequence[str]) -> None:
         """Raises InputError if the task has no labels and a field about label scores is set."""
         defaults = Prompt()
-        for name in ("normalisation", "prior", "ensemble"):
+        for name in ("normalisation", "target_end", "prior", "ensemble"):
             if not labels and getattr(self, name) != getattr(defaults, name):
                 allowed = "the task has no labels, and this field is about their scores"
                 raise InputError(name, getattr(self, name), allowed)

@@ -76,7 +76,7 @@ def parse_stage(values: Any, schedule: Schedule, path: str) -> Stage:
     return build(Stage, {**rest, "methods": methods, "schedule": schedule}, path)
 
 
-def stage_with(stage: Stage, name: str, value: int | float | str, path: str) -> Stage:
+def stage_with(stage: Stage, name: str, value: int | float | str | bool, path: str) -> Stage:
     """The stage with a changed field of itself or of one of its methods.
 
     path: stands in errors for the place of the value in the config.

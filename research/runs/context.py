@@ -1,5 +1,6 @@
 """Resources and caches that all runs of an experiment share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,11 @@ from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
 from research.evaluation.cached_predictor import CachedPredictor
 from research.evaluation.predictor import Predictor
+from research.evaluation.scoring import route_of
 from research.experiments.experiment import Experiment
+from research.experiments.plan import CellPlan, cells
+from research.experiments.scorings import scorings
+from research.methods.head import Head
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
 from research.records.metrics_log import MetricsLog
 from research.runs.held_out_text import read_held_out
@@ -20,6 +25,7 @@ from research.runs.stage_cache import StageCache
 from research.runs.trained_leaves import TrainedLeaves
 from research.runtime.devices import Devices
 from research.runtime.threads import use_threads
+from research.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,14 @@ class RunContext:
     metrics_log: MetricsLog
     held_out: list[int] | None = None
     caches: RunCaches = field(default_factory=RunCaches)
+
+    def cells(self, experiment: Experiment, tasks: Mapping[str, Task]) -> list[CellPlan]:
+        """The cells of the experiment with this backbone; tasks: the loaded tasks by name."""
+        model, params = self.backbone.model, self.backbone.params
+        has_head = any(path.startswith("head:") for path in params)
+        route = route_of(model, (Head(),) if has_head else ())
+        ways = {name: scorings(task, self.tokenizer, route) for name, task in tasks.items()}
+        return list(cells(experiment, tasks, self.backbone.checksum, ways))
 
     @property
     def predictor(self) -> Predictor:

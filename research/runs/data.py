@@ -122,6 +122,8 @@ def run_data(
     too_long = run.cell.experiment.too_long
     kind = answer_kind(task)
     options: dict[str, Any] = {"too_long": too_long, "route": route, "bos": run.cell.experiment.bos}
+    if task.labels:
+        options["target_end"] = prompt.target_end
     encoder = kind.encoder(tokenizer, template, room=room, **options)
     encoder = replace(encoder, room=room - len(encoder.suffix_ids))
     splits, seed = (split.train, split.dev, task.test), DRAWS * run.seeds.order + prompt.draw

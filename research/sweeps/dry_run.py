@@ -9,12 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from research.common.paths import resolve_path
-from research.experiments.approach import Approach
+from research.common.tokenizer import Tokenizer
+from research.experiments.approach import Approach, Trial
 from research.experiments.cohorts import cohorts
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, cells
+from research.experiments.scorings import ALONE, WITH_END, scorings
 from research.methods.method import Leaves
 from research.models.backbone import load_model, load_tokenizer, model_of
+from research.models.model import Model
 from research.records.data_report import DataReport
 from research.runs.costs.flops import rate
 from research.runs.costs.parameter_counts import ParameterCounts, backbone_shapes, parameter_counts
@@ -90,7 +93,8 @@ def plan_only(experiment: Experiment, folder: Path) -> DryRun:
         recorded(folder),
     )
     # Cells ask a task for its name, labels and templates, which an outline has.
-    plan = list(cells(experiment, cast(Mapping[str, Task], tasks), backbone_checksum=""))
+    ways = {name: _scorings(task, tokenizer, model) for name, task in tasks.items()}
+    plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways))
     found = {
         row.name: [cell for cell in plan if cell.approach.name == row.name]
         for row in experiment.rows
@@ -107,6 +111,15 @@ def plan_only(experiment: Experiment, folder: Path) -> DryRun:
         assumed=timing.assumed(),
         surveys=check_data(experiment, at_hand, model, tokenizer, folder),
     )
+
+
+def _scorings(task: Task | Outline, tokenizer: Tokenizer | None, model: Model) -> tuple[Trial, ...]:
+    """The `scorings` of a task; with and without the end where its tokens are not available."""
+    if model.ROUTE not in ("causal", "seq2seq") or not task.labels:
+        return ()
+    if tokenizer is None or not isinstance(task, Task):
+        return (WITH_END, ALONE)
+    return scorings(task, tokenizer, model.ROUTE)
 
 
 def _row(name: str, found: Sequence[CellPlan], leaves: Leaves, timing: TimeEstimate) -> DryRunRow:

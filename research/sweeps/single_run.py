@@ -8,7 +8,7 @@ from research.common.errors import InputError, choose_from
 from research.experiments.approach import Trial
 from research.experiments.cohorts import Shard, shards
 from research.experiments.experiment import Experiment
-from research.experiments.plan import CellPlan, Run, cells
+from research.experiments.plan import CellPlan, Run
 from research.experiments.seeds import Seeds
 from research.records.schema import RunRecord
 from research.records.store import RunStore
@@ -66,7 +66,7 @@ def train_run(
     _check(experiment, request)
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     context, store = open_context(experiment, folder), RunStore(folder)
-    plan = list(cells(experiment, tasks, context.backbone.checksum))
+    plan = context.cells(experiment, tasks)
     run = _find(plan, request)
     if not store.has(run.id) or (run.approach.stages and not is_kept(folder, run.id)):
         check_run(run, context)

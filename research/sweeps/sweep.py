@@ -10,7 +10,6 @@ from rich.console import Console
 
 from research.common.printable import printable
 from research.experiments.experiment import Experiment
-from research.experiments.plan import cells
 from research.records.data_report import report_lines, write_data_report
 from research.records.failures import Failure
 from research.records.store import RunStore
@@ -34,7 +33,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
     """
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     context = open_context(experiment, folder)
-    plan = list(cells(experiment, tasks, context.backbone.checksum))
+    plan = context.cells(experiment, tasks)
     store, looks, progress = RunStore(folder), TestAccessLog(folder), SweepProgress(plan, console)
     stored = store.all()  # raises for a damaged record
     looks.all()

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 
 import jax
 
-from research.experiments.plan import CellPlan, cells
+from research.experiments.plan import CellPlan
 from research.records.store import RunStore
 from research.runs.context import open_context
 from research.runtime.compilation_cache import keep_compiled
@@ -77,7 +77,7 @@ def _set_up(
     experiment = init.experiment
     context = open_context(experiment, init.folder)
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
-    plan = {cell_index(cell): cell for cell in cells(experiment, tasks, context.backbone.checksum)}
+    plan = {cell_index(cell): cell for cell in context.cells(experiment, tasks)}
 
     def report(line: str) -> None:
         connection.send(ProgressLine(line))

@@ -156,7 +156,7 @@ OF_METHOD = {
 }
 OF_STAGE = {"merge": True, "template": 1, "task": "films", "regime": "3-shot", "weight_decay": 0.1}
 OF_APPROACH = {"name": "LoRA 2", "template": 1, "demonstrations": 1, "draw": 1}
-OF_APPROACH |= {"normalisation": "bytes", "prior": "domain"}
+OF_APPROACH |= {"normalisation": "bytes", "target_end": False, "prior": "domain"}
 OF_EXPERIMENT = {"regimes": ("3-shot",), "max_dev": 4, "too_long": "cut", "precision": "bfloat16"}
 OF_EXPERIMENT |= {"max_tokens": 40, "bos": "never"}
 
@@ -167,14 +167,14 @@ def test_no_field_is_forgotten_here():
 
     assert OF_SCHEDULE.keys() == names(Schedule) and OF_METHOD.keys() == names(LoRA)
     assert OF_STAGE.keys() | {"methods", "schedule", "learning_rate"} == names(Stage)
-    other = {"stages", "trials", "baseline", "options", "choice", "ensemble"}
+    other = {"stages", "trials", "baseline", "options", "choice", "ensemble", "scoring"}
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
     elsewhere |= {"approaches_on", "architecture", "devices", "workers", "keep_trained", "held_out"}
     elsewhere |= {"stage_tasks"}  # a stage that trains on one has its checksum
     elsewhere |= {"crossed_seeds"}  # which runs there are
     elsewhere |= {"price_per_hour", "price_per_example"}  # what runs cost is told afterwards
-    elsewhere |= {"tensorboard"}
+    elsewhere |= {"tensorboard", "score_train"}
     assert OF_EXPERIMENT.keys() | elsewhere == names(Experiment)
 
 
@@ -213,6 +213,11 @@ def test_an_id_depends_on_everything_that_changes_numbers(config: dict, tmp_path
     ids.append(first(config, checksum="other").id)
     ids.append(Run(run.cell, run.trial, seed=1).id)
     assert len({run.id, *ids}) == 1 + len(ids)
+
+
+def test_training_with_other_targets_is_another_stage(config: dict):
+    runs = [first(with_row(config, target_end=end)) for end in (True, False)]
+    assert stage_id(runs[0], 0) == stage_id(first(config), 0) != stage_id(runs[1], 0)
 
 
 def test_a_task_may_have_a_schedule_of_its_own(config: dict):

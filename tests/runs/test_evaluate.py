@@ -15,7 +15,7 @@ from research.reporting.grid.grid import read_grid
 from tests import films
 
 TEST = 8  # films of test.csv
-PROMPTS = [{"name": "zero-shot", "trials": [{"template": 0}]}]
+PROMPTS = [{"name": "zero-shot", "trials": [{"template": 0}], "scoring": "fixed"}]
 
 
 @pytest.fixture

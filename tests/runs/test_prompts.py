@@ -81,13 +81,13 @@ def read(work: RunState, split: str = "test") -> LabelAnswers:
     return reading.answers([prompt.rows(split) for prompt in work.prompts])  # pyright: ignore
 
 
-def slow(work: RunState, before: list[int], prompts: list[str]) -> np.ndarray:
+def slow(work: RunState, before: list[int], prompts: list[str], end: str = "\n") -> np.ndarray:
     """[I, K] log-probability of every text after ids and each prompt, one pass each."""
     context, found = work.context, np.zeros((len(prompts), len(WRITTEN)))
     model, tokenizer = context.backbone.model, context.tokenizer
     for (row, text), _ in np.ndenumerate(found):
         prompt = [*before, *tokenizer(prompts[row], add_special_tokens=False)["input_ids"]]
-        target = tokenizer(f" {WRITTEN[text]}\n", add_special_tokens=False)["input_ids"]
+        target = tokenizer(f" {WRITTEN[text]}{end}", add_special_tokens=False)["input_ids"]
         ids = np.array([*prompt, *target, *[0] * CONTEXT][:CONTEXT])
         logprobs = all_logprobs(model, context.backbone.params, ids)
         found[row, text] = sum(
@@ -136,6 +136,20 @@ def test_scores_are_those_of_plain_passes(ask, prior: str, by: str, shown: int):
     for found, row in zip(scores, slow(work, begin, filled(work, 0)), strict=True):
         expected = plain_labels(row.tolist(), OWNER, lengths(work, by), priors)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+def test_labels_are_scored_without_their_end(ask):
+    """Demonstrations have the end all the same, and what is trained on is what is scored."""
+    work = ask(target_end=False, normalisation="tokens", demonstrations=1)
+    scores, begin, tokenizer = read(work).scores, opening(work), work.context.tokenizer
+    assert work.data.demonstrations and tokenizer.decode(begin).rstrip(" ").endswith("\n")
+    counts = [len(tokenizer(f" {text}", add_special_tokens=False)["input_ids"]) for text in WRITTEN]
+    for found, row in zip(scores, slow(work, begin, filled(work, 0), end=""), strict=True):
+        expected = plain_labels(row.tolist(), OWNER, counts, [])
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    dev = work.data.dev
+    rows = zip(dev.tokens, dev.prompt_length, dev.length, strict=True)
+    assert {tokenizer.decode(tokens[a:b]) for tokens, a, b in rows} == {" good", " bad"}
 
 
 def test_nearest_demonstrations_and_their_content_free_prompts_are_each_rows_own(ask):

@@ -29,7 +29,8 @@ def prompt_search_tables(grid: Grid) -> list[Table]:
         baselines=(),
         notes=(
             "Scores: the main metric on dev in percent, mean over the search seeds; SD: over the "
-            "trials. Each trial is a different prompt, scored on the same examples.",
+            "trials. Each trial is another prompt or another way to score labels, on the same "
+            "examples.",
             "Best of k: expected best dev score of k randomly chosen trials. Plateau: the smallest "
             "k whose expected best is within a point of the best of all trials. The best dev score "
             "is optimistic, since it was selected.",

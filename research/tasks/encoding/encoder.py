@@ -44,6 +44,7 @@ class Encoder:
       separator: text after each demonstration.
       route: route to a label's score.
       bos: whether BOS stands before a causal row.
+      target_end: whether the target of a label contains the end that follows it.
     """
 
     tokenizer: Tokenizer
@@ -55,10 +56,14 @@ class Encoder:
     separator: str = "\n"
     route: Route = "causal"
     bos: Bos = "tokenizer"
+    target_end: bool = True
 
     def __post_init__(self) -> None:
         if self.too_long not in ("error", "cut"):
             raise InputError("too_long", self.too_long, "allowed are error, cut")
+        if not self.target_end and self.route in ("masked", "head"):
+            allowed = f"on the {self.route} route no target contains an end"
+            raise InputError("target_end", self.target_end, allowed)
         if self.route != "head":
             self._check_targets()
 
@@ -195,7 +200,8 @@ class Encoder:
         """(text, ids to score) pairs of each label; the first is trained on."""
         if self.route == "head":
             return {label: [("", [])] for label in self.labels}
-        causal, end = self.route == "causal", list(self.special_tokens.end)
+        causal = self.route == "causal" and self.target_end
+        end = list(self.special_tokens.end) if self.target_end else []
         target = self._with_end if causal else self.verbalizer.continuation
         return {
             label: [

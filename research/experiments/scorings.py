@@ -1,0 +1,58 @@
+"""The ways to score labels that dev chooses from, for approaches without training."""
+
+from research.common.errors import InputError
+from research.common.tokenizer import Tokenizer
+from research.experiments.approach import Trial
+from research.tasks.encoding.encoder import Encoder
+from research.tasks.encoding.special_tokens import Route
+from research.tasks.task import Task
+
+WITH_END: Trial = {"target_end": True}
+ALONE: Trial = {"target_end": False}
+PER_TOKEN: Trial = {"target_end": False, "normalisation": "tokens"}
+
+
+def scorings(task: Task, tokenizer: Tokenizer, route: Route) -> tuple[Trial, ...]:
+    """Values of the fields about label scores to try, the default first; none for no choice.
+
+    The end of a label counts in its score or is left out. Where labels differ in their number of
+    tokens, the score without the end is also divided by that number. Which way is best depends on
+    the model: a model that rarely writes the end after a label prefers labels for their end.
+    The end is left out only where no label's tokens begin those of another label.
+    """
+    if not task.labels or route == "head":
+        return ()
+    if route == "masked":  # the end stands behind the masks
+        encoder = _encoder(task, tokenizer, route, target_end=True)
+        per_token: Trial = {"normalisation": "tokens"}
+        return ({"normalisation": "sum"}, per_token) if _lengths_differ(encoder) else ()
+    with_end, alone = (_encoder(task, tokenizer, route, target_end=end) for end in (True, False))
+    if alone is None or (with_end is not None and _same(with_end, alone)):
+        return ()
+    return (WITH_END, ALONE, *((PER_TOKEN,) if _lengths_differ(alone) else ()))
+
+
+def _encoder(task: Task, tokenizer: Tokenizer, route: Route, target_end: bool) -> Encoder | None:
+    """An encoder of the task; None where its labels cannot be scored so."""
+    try:
+        return Encoder(
+            tokenizer,
+            task.templates[0],
+            task.verbalizer,
+            task.labels,
+            room=0,
+            route=route,
+            target_end=target_end,
+        )
+    except InputError:
+        return None  # where no scoring is possible, the run's own encoder says why
+
+
+def _lengths_differ(encoder: Encoder | None) -> bool:
+    return encoder is not None and len(set(encoder.texts().targets.length.tolist())) > 1
+
+
+def _same(first: Encoder, second: Encoder) -> bool:
+    """Whether both have the same targets, as without an end."""
+    pairs = zip(first.texts().targets, second.texts().targets, strict=True)
+    return all(x.tolist() == y.tolist() for x, y in pairs)

@@ -145,7 +145,8 @@ def _best(
 ) -> Iterator[CellKey]:
     """The best group of each column among its complete cells, compared on the seeds they share.
 
-    Cells with scores that are not finite are left out. The level of 5 % holds for the whole table (Bonferroni over the columns).
+    Cells with scores that are not finite are left out. The level of 5 % holds for the whole table
+    (Bonferroni over the columns).
     """
     compared = []
     for column in columns:

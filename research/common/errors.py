@@ -22,7 +22,10 @@ class InputError(ValueError):
 
     def __init__(self, field: str, value: object, allowed: str):
         """Reads `{field} is {value!r}: {allowed}.`"""
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except RecursionError:  # of values that stand too deep within one another
+            shown = f"a deep {type(value).__name__}"
         if len(shown) > 200:
             shown = shown[:200] + "..."
         super().__init__(f"{field} is {shown}: {allowed.rstrip('.')}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from research.common.errors import InputError
 from research.interop.options import Config, numeric_option
 from research.interop.targets import PREFIX, beside, endings, modules, of_pattern
 from research.methods.dora import DoRA
@@ -56,7 +57,7 @@ def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[
             leaves |= {f"{at}/a": a, f"{at}/b": b * np.float32(ratio)}
             leaves |= {f"{at}/magnitude": arrays[name] for name in magnitude}
             targets.add(path.rpartition("/")[2])
-    dropout = config.get("lora_dropout") or None
+    dropout = _dropout(config.get("lora_dropout"))
     return kind(numeric_option(config, "r"), float(alpha), dropout, tuple(sorted(targets))), leaves
 
 
@@ -86,6 +87,14 @@ def write(method: LoRA, leaves: Leaves, model: Model) -> tuple[dict[str, Any], A
         "bias": "none",
     }
     return fields, arrays
+
+
+def _dropout(rate: Any) -> float | None:
+    if rate is None or rate == 0:
+        return None
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1:
+        raise InputError("lora_dropout", rate, "a share from 0 to below 1 is expected")
+    return float(rate)
 
 
 def _whole_factors(factors: Leaves) -> Leaves:

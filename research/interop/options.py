@@ -59,6 +59,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     # Other starts change the kernels beside which the factors stand.
     "init_lora_weights": (True, False, None, "gaussian", "eva", "orthogonal"),
 }
+SWITCHES = ("use_dora", "use_rslora")  # options that are true or false
 # What PEFT calls the purpose of a model that predicts as ours does; the first where there is none.
 TASKS = {
     "causal": ("CAUSAL_LM", "FEATURE_EXTRACTION"),
@@ -73,15 +74,18 @@ def check_options(config: Config, route: str) -> None:
     `Model`), or with an option in use that is not supported.
     """
     kind = config.get("peft_type")
-    if kind not in READ:
+    if not isinstance(kind, str) or kind not in READ:
         raise InputError("peft_type", kind, choose_from(READ, str(kind)))
     task = config.get("task_type")
     if task is not None and task not in TASKS[route]:
         raise InputError("task_type", task, f"of this backbone it is {' or '.join(TASKS[route])}")
     saved = config.get("modules_to_save") or []
-    if not isinstance(saved, list) or not set(saved) <= set(HEADS):
+    if not isinstance(saved, list) or any(name not in HEADS for name in saved):
         raise InputError("modules_to_save", saved, "only the classifier can be saved as a whole")
     supported_names = SILENT | READ[str(kind)] | {"task_type", "modules_to_save"}
+    for name in SWITCHES:
+        if config.get(name) is not None:
+            check_field(name, config[name], bool)
     for name, value in config.items():
         if name in FIXED:
             supported, allowed = value in FIXED[name], f"only {FIXED[name][0]!r} is supported"

@@ -7,9 +7,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from research.common.errors import InputError
+from research.interop.options import FIXED, READ, SILENT
 from research.interop.peft import load_adapter, save_adapter
+from research.methods.dora import DoRA
 from research.methods.full import Full
 from research.methods.head import Head
+from research.methods.ia3 import IA3
 from research.methods.lora import LoRA
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
@@ -252,3 +255,35 @@ def test_a_folder_with_something_in_it_is_left_alone(made):
     with pytest.raises(InputError, match="a folder that is empty"):
         save_adapter(folder, "base", model, [SoftPrompt(2)], {k: 2 * v for k, v in leaves.items()})
     np.testing.assert_array_equal(tensors_of(folder)["prompt_embeddings"], before)
+
+
+WRONG = [None, True, 0, -1, 1, 3, 10**12, 1e308, float("nan"), "", "x", "(", "lora", [], [1]]
+WRONG += [["x"], [None], [[]], {}, {"a": 1}, {"q_proj": []}, {"q_proj": 10**30}, {"(": 1}]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [LoRA(rank=3), DoRA(rank=2), IA3(), SoftPrompt(2), PrefixTuning(2)],
+    ids=lambda method: method.name,
+)
+def test_any_value_of_any_option(made, method):
+    """The adapter is read as it is, or refused in one sentence."""
+    folder, model, params, _ = made(method)
+    file = folder / "adapter_config.json"
+    config, refused = json.loads(file.read_text()), 0
+    for name in sorted({*config, *SILENT, *FIXED, *(READ["LORA"] | READ["IA3"])}):
+        for value in WRONG:
+            file.write_text(json.dumps({**config, name: value}))
+            try:
+                load_adapter(folder, model, params)
+            except InputError as error:
+                assert "\n" not in str(error) and len(str(error)) < 1500
+                refused += 1
+    assert refused > 40
+
+
+def test_a_dropout_that_is_no_share_is_refused(made):
+    folder, model, params, _ = made(LoRA(rank=3))
+    change(folder, lora_dropout=1.5)
+    with pytest.raises(InputError, match="lora_dropout is 1.5: a share from 0 to below 1"):
+        load_adapter(folder, model, params)

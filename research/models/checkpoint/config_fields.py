@@ -1,10 +1,17 @@
 """Reading and checking the fields of a config.json."""
 
 from collections.abc import Iterable, Mapping
-from math import inf
 from typing import Any
 
-from research.common.errors import InputError
+from research.common.errors import LARGEST, MOST, InputError
+
+# The largest values of fields whose bound is not LARGEST for whole numbers and MOST for others.
+BOUNDS = {
+    **dict.fromkeys(("num_hidden_layers", "num_layers", "num_decoder_layers", "n_layer"), 1000),
+    **dict.fromkeys(("max_position_embeddings", "original_max_position_embeddings"), MOST),
+    **dict.fromkeys(("n_positions", "sliding_window"), MOST),
+    "rope_theta": 10**15,
+}
 
 
 def config_values(
@@ -27,13 +34,21 @@ def config_values(
 
 
 def check_field(name: str, value: Any, kind: Any) -> None:
-    """Raises InputError unless `value` is of type `kind`: a bool, or an int or float above 0."""
+    """Raises InputError unless `value` is of type `kind`: a bool, or an int or float above 0 and
+    not above the bound of the field.
+
+    The bounds are far above any model's, and such that shapes can be built of what passes.
+    """
     if kind is bool:
         if not isinstance(value, bool):
             raise InputError(name, value, "true or false is expected")
-    elif isinstance(value, bool) or not isinstance(value, int | kind) or not 0 < value < inf:
+        return
+    most = BOUNDS.get(name, LARGEST if kind is int else MOST)
+    if isinstance(value, bool) or not isinstance(value, int | kind) or not 0 < value <= most:
         what = "whole number" if kind is int else "number"
-        raise InputError(name, value, f"a {what} above 0 is expected")
+        large = isinstance(value, int | float) and value > most
+        upper = f" and at most {most}" if large else ""
+        raise InputError(name, value, f"a {what} above 0{upper} is expected")
 
 
 def check_fixed(config: Mapping[str, Any], fixed: Mapping[str, tuple[Any, ...]]) -> None:

@@ -132,7 +132,7 @@ def _read(owner: str, rope: Any, config: Mapping[str, Any]) -> Rope:
     if not isinstance(rope, Mapping):
         raise InputError(owner, rope, "an object with rope_type and rope_theta is expected")
     kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"{owner}.rope_type", kind, choose_from(KINDS, str(kind)))
     for name, value in rope.items():
         if name not in (*FLAGS, *NAMES.values()):

@@ -13,12 +13,36 @@ WRONG += [float("nan"), float("inf"), "", "x", "gelu", [], [1], ["x"], [None], [
 WRONG += [{}, {"a": 1}, {"0": {}}, {"rope_type": []}, {"rope_type": "linear", "factor": "x"}]
 WRONG += [{"rope_type": "linear", "factor": 10**30}, {"rope_theta": []}, {"rope_theta": 10**400}]
 # Fields that some config.json has and those of the variants do not.
-FURTHER = """
-    activation_function architectures attention_dropout d_ff decoder_start_token_id head_dim
-    hidden_act id2label layer_norm_eps layer_norm_epsilon layer_types max_window_layers n_ctx n_inner norm_eps num_decoder_layers
-    num_labels pad_token_id partial_rotary_factor pretraining_tp quantization_config
-    rms_norm_eps rope_parameters rope_scaling rope_theta sliding_window tie_word_embeddings use_sliding_window
-""".split()
+FURTHER = [
+    "activation_function",
+    "architectures",
+    "attention_dropout",
+    "d_ff",
+    "decoder_start_token_id",
+    "head_dim",
+    "hidden_act",
+    "id2label",
+    "layer_norm_eps",
+    "layer_norm_epsilon",
+    "layer_types",
+    "max_window_layers",
+    "n_ctx",
+    "n_inner",
+    "norm_eps",
+    "num_decoder_layers",
+    "num_labels",
+    "pad_token_id",
+    "partial_rotary_factor",
+    "pretraining_tp",
+    "quantization_config",
+    "rms_norm_eps",
+    "rope_parameters",
+    "rope_scaling",
+    "rope_theta",
+    "sliding_window",
+    "tie_word_embeddings",
+    "use_sliding_window",
+]
 KINDS = ["llama", "qwen3, biases, windows in some layers", "mistral", "gpt2", "bert", "roberta"]
 
 

@@ -27,7 +27,7 @@ from research.common.errors import InputError, exit_on_input_error
 from research.common.printable import printable
 from research.experiments.prices import Prices, write_prices
 from research.records.store import RunStore
-from research.records.test_access import FILE, TestAccessLog
+from research.records.test_access_log import FILE, TestAccessLog
 from research.reporting.advice.constraints import COSTS, Constraints, columns_for
 from research.reporting.advice.recommend import advise
 from research.reporting.advice.sentences import sentences

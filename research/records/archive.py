@@ -19,7 +19,7 @@ MEMBER = re.compile(r"runs/[^/]+\.json|predictions/[^/]+\.csv")
 
 
 def read_archive(folder: Path) -> Mapping[str, bytes]:
-    """The archived files by name, such as `runs/<id>.json`; none where there is no archive.
+    """The archived files by name, such as `runs/<id>.json`; empty without an archive.
 
     Raises InputError for a damaged archive.
     """

@@ -10,7 +10,13 @@ from research.common.errors import InputError
 
 @dataclass(frozen=True)
 class Order:
-    """Position of the run's approach, task and regime in the experiment."""
+    """Position of the run in the experiment.
+
+    Attributes:
+        approach: index of the approach.
+        task: index of the task.
+        regime: index of the regime.
+    """
 
     approach: int
     task: int
@@ -23,7 +29,7 @@ class StageSummary:
 
     Attributes:
         methods: names of the methods trained together.
-        steps: training steps at most.
+        steps: maximum number of training steps.
         batch_size: rows of a batch.
         task: another task that the stage trains on; None for the run's own.
     """
@@ -39,11 +45,21 @@ class Configuration:
     """The complete configuration of the experiment for this run, defaults included.
 
     Attributes:
-        approach: configuration of the approach with the trial's values.
-        trials: all trials of the cell.
+        name: name of the experiment.
+        backbone: the experiment's backbone.
         seeds: number of seeds that the chosen trial is run with.
         search_seeds: number of seeds that every trial is run with.
-        crossed_seeds: side of the Latin square of crossed seeds, 0 for none.
+        max_dev: maximum number of dev examples.
+        too_long: whether a text that does not fit is an error or is cut.
+        precision: dtype of the computation.
+        max_tokens: maximum tokens of a row; None for the context.
+        held_out: the held-out text; None for none.
+        devices: settings of the devices.
+        task: settings of the task.
+        approach: configuration of the approach with the trial's values.
+        trials: all trials of the cell.
+        order: position of the run in the experiment.
+        crossed_seeds: side of the Latin square of crossed seeds; 0 for none.
         bos: whether BOS stands before rows, see `Experiment`.
     """
 
@@ -90,7 +106,12 @@ def _stage(stage: Mapping[str, Any]) -> StageSummary:
 
 @dataclass(frozen=True)
 class GitState:
-    """The commit of the code, and whether the package differs from it."""
+    """The state of the repository.
+
+    Attributes:
+        commit: the commit of the code.
+        dirty: whether the package differs from it.
+    """
 
     commit: str
     dirty: bool

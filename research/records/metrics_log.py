@@ -19,29 +19,29 @@ History = Sequence[Sequence[Any]]  # rows as `Evaluation` has them
 class MetricsLog:
     """Writes the metrics of runs to a results folder, one file per run.
 
-    A line of JSON for each evaluation, as it is made: the run's id, the stage and the fields of
-    `Evaluation`; then a last line with the status and the metrics of each split. The first line
-    that a process writes of a run replaces the file, by all lines so far: a resumed run has each
-    line once, and a line that a killed process wrote in part is gone.
+    A file has a line of JSON for each evaluation, written when it is made: the run's id, the stage
+    and the fields of `Evaluation`. The last line has the status and the metrics of each split. The
+    first line that a process writes of a run replaces the file by all lines so far, so that a
+    resumed run has each line once and no line that a killed process wrote in part.
 
     Attributes:
         folder: folder of the files.
-        board: the TensorBoard log; None where it is not wanted.
+        tensorboard: the TensorBoard log; None if it is not wanted.
     """
 
     def __init__(self, folder: Path, tensorboard: bool = False):
         self.folder = folder / "metrics"
-        self.board = TensorboardLog(folder / "tensorboard") if tensorboard else None
+        self.tensorboard = TensorboardLog(folder / "tensorboard") if tensorboard else None
 
     def live(self, run: "Run", earlier: Sequence[History]) -> Callable[[History], None]:
         """A function to call with the history of a run's stage whenever it may have grown.
 
         Args:
             run: the run.
-            earlier: histories of the stages before.
+            earlier: histories of the earlier stages.
         """
         written, index = 0, len(earlier)
-        board = self.board and self.board.open(_run_label(run), earlier)
+        write_tensorboard = self.tensorboard and self.tensorboard.open(_run_label(run), earlier)
 
         def write(history: History) -> None:
             nonlocal written
@@ -51,8 +51,8 @@ class MetricsLog:
                 new = metric_lines(run.id, [history[written:]], index)
                 with self._file(run.id).open("a") as file:
                     file.write(_text(new))
-            if board:
-                board(history)
+            if write_tensorboard:
+                write_tensorboard(history)
             written = len(history)
 
         return write
@@ -62,8 +62,8 @@ class MetricsLog:
         last = {"run_id": record.run_id, "status": record.status, "metric": record.metric}
         lines = [*metric_lines(record.run_id, record.history), {**last, **record.metrics}]
         self._replace(record.run_id, lines)
-        if self.board:
-            self.board.finish(record)
+        if self.tensorboard:
+            self.tensorboard.finish(record)
 
     def _replace(self, id: str, lines: Sequence[Mapping[str, Any]]) -> None:
         write_atomically(self._file(id), _text(lines).encode())

@@ -54,7 +54,7 @@ def git_state(package: Path | None = None) -> GitState | None:
 
 def hardware() -> Hardware:
     """The machine, its JAX devices, and what else of them can change numbers."""
-    import jax  # here: readers of records need none
+    import jax  # not at the top, since readers of records do not need it
 
     from research.runtime.threads import thread_count
 

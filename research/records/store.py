@@ -14,19 +14,22 @@ from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import record_checksum, run_id, sha256
 from research.records.archive import ARCHIVE, archive_bytes, parse_archive, read_archive
-from research.records.predictions import AnyPredictions, parse_answers
-from research.records.schema import UNTESTED, RunRecord, parse_strict_json, prediction_file
-
-TOLERANCE = 1e-6  # metrics may have been computed in float32
-WRONG_CONTENT = "the content of the run record was changed"
+from research.records.predictions import AnyPredictions
+from research.records.record_checks import (
+    WRONG_CONTENT,
+    check_addition,
+    check_metrics,
+    check_splits,
+)
+from research.records.schema import RunRecord, parse_strict_json, prediction_file
 
 
 class RunStore:
-    """The runs of one results folder: `runs/<id>.json` and `predictions/<id>.csv`, and for further
-    splits `predictions/<id>.<split>.csv`.
+    """The runs of one results folder.
 
-    A file that is missing is looked up in the folder's archive. New runs are written as files.
-    Raises InputError if the folder is a file.
+    A run is `runs/<id>.json` and `predictions/<id>.csv`, with `predictions/<id>.<split>.csv` for
+    further splits. A missing file is looked up in the folder's archive. New runs are written as
+    files. Raises InputError if the folder is a file.
     """
 
     def __init__(self, folder: str | Path):
@@ -75,7 +78,7 @@ class RunStore:
         for name, value in (("run_id", record.run_id), ("settings", run_id(record.settings))):
             if value != id:
                 raise InputError(f"{path}: {name}", value, f"the file is named {id}")
-        _check_splits(record, path)
+        check_splits(record, path)
         predictions = {split: self._predictions(record, split) for split in record.predictions}
         if content.get("checksum") != record_checksum(content):
             raise InputError(f"{path}: checksum", content.get("checksum"), WRONG_CONTENT)
@@ -86,8 +89,13 @@ class RunStore:
     ) -> RunRecord:
         """Stores a run, the predictions first and the record last; returns the record as stored.
 
-        A non-finite number is stored as null, since JSON has none. `predictions` are those on every
-        split that the record has test metrics of. The record's field `predictions` is filled in.
+        A non-finite number is stored as null, since JSON has none. The record's field `predictions`
+        is filled in.
+
+        Args:
+            record: the record.
+            predictions: predictions on every split that the record has test metrics of.
+
         Raises InputError if a run of this id exists, unless the record adds the test result to the
         same training.
         """
@@ -101,11 +109,11 @@ class RunStore:
             raise InputError(
                 f"{path}: run_id", stored.run_id, "not the id of the record's settings"
             )
-        _check_splits(stored, path)
+        check_splits(stored, path)
         for split, table in contents.items():
             check_metrics(stored, table, path, split)
         if self.has(stored.run_id):
-            _check_addition(self.read(stored.run_id), stored, path)
+            check_addition(self.read(stored.run_id), stored, path)
         for split, table in contents.items():
             write_atomically(self.folder / prediction_file(stored.run_id, split), table)
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -157,21 +165,6 @@ class RunStore:
         return check_metrics(record, content, path, split)
 
 
-def check_metrics(record: RunRecord, content: bytes, path: Path, split: str) -> AnyPredictions:
-    """The predictions in `content`; raises InputError unless they give the stored metrics."""
-    file = str(path.parent.parent / prediction_file(record.run_id, split))
-    predictions = parse_answers(content, record.labels, record.metric, file)
-    stored, recomputed = record.metrics[split], predictions.metrics()
-    for name in sorted({record.metric} | (recomputed.keys() & stored.keys())):
-        value, expected = stored.get(name), recomputed.get(name)
-        if expected is None:
-            raise InputError(f"{path}: metric", name, f"allowed are {', '.join(recomputed)}")
-        if value is None or not abs(value - expected) <= TOLERANCE:
-            allowed = f"{WRONG_CONTENT}: its predictions give {expected:.6f}"
-            raise InputError(f"{path}: metrics.{split}.{name}", value, allowed)
-    return predictions
-
-
 def _record_name(id: str) -> str:
     return f"runs/{id}.json"
 
@@ -192,23 +185,3 @@ def _without_checksum(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
     return {name: value for name, value in content.items() if name != "checksum"}
-
-
-def _check_splits(record: RunRecord, path: Path) -> None:
-    """Raises InputError unless the splits with test metrics are those with predictions."""
-    differing = (record.metrics.keys() - set(UNTESTED)) ^ record.predictions.keys()
-    if differing:
-        names = " and ".join(f"metrics.{split}" for split in sorted(differing))
-        allowed = f"predictions and {names} come together"
-        raise InputError(f"{path}: predictions", dict(record.predictions), allowed)
-
-
-def _check_addition(old: RunRecord, new: RunRecord, path: Path) -> None:
-    """Raises InputError unless `new` adds the test result to the stored run."""
-    if old.tested:
-        raise InputError(str(path), old.run_id, "the run is stored with its test score already")
-    if not new.tested:
-        raise InputError(str(path), old.run_id, "the run is stored already")
-    if old.metrics.get("dev") != new.metrics.get("dev"):
-        allowed = f"the stored training of this run has {old.metrics.get('dev')}"
-        raise InputError(f"{path}: metrics.dev", new.metrics.get("dev"), allowed)

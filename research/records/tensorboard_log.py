@@ -19,7 +19,15 @@ TAGS = ("train/loss", "dev/score", "dev/loss")  # of the values after the step
 
 
 class RunLabel(NamedTuple):
-    """What identifies a run on the board: approach, task, regime, seed and run id."""
+    """Identifies a run in TensorBoard.
+
+    Attributes:
+        approach: name of the approach.
+        task: name of the task.
+        regime: the regime.
+        seed: seed of the sample.
+        run_id: id of the run.
+    """
 
     approach: str
     task: str
@@ -44,14 +52,14 @@ class TensorboardLog:
 
     def open(self, run: RunLabel, earlier: Sequence[Any]) -> Callable[[Any], None]:
         """A function to call with the history of a run's stage whenever it may have grown."""
-        written, begun = 0, sum(history[-1][0] for history in earlier if history)
+        written, first_step = 0, sum(history[-1][0] for history in earlier if history)
 
         def write(history: Sequence[Any]) -> None:
             nonlocal written
             if run.run_id not in self._writers:
                 self._start(run, earlier)
             writer = self._writers[run.run_id]
-            _add(writer, history[written:], begun)
+            _add(writer, history[written:], first_step)
             writer.flush()
             written = len(history)
 
@@ -78,14 +86,14 @@ class TensorboardLog:
         folder = self.folder.joinpath(*(re.sub(r"[^\w.+-]+", "_", name) for name in names))
         shutil.rmtree(folder, ignore_errors=True)
         writer = self._writers[run.run_id] = SummaryWriter(str(folder))
-        begun = 0
+        first_step = 0
         for history in histories:
-            _add(writer, history, begun)
-            begun += history[-1][0] if history else 0
+            _add(writer, history, first_step)
+            first_step += history[-1][0] if history else 0
 
 
-def _add(writer: Any, history: Sequence[Any], begun: int) -> None:
+def _add(writer: Any, history: Sequence[Any], first_step: int) -> None:
     for step, *values in history:
         for tag, value in zip(TAGS, values, strict=True):
             if value is not None:
-                writer.add_scalar(tag, value, begun + step)
+                writer.add_scalar(tag, value, first_step + step)

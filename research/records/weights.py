@@ -1,4 +1,4 @@
-"""What training changed, kept beside a run's record so that the run can be exported and served."""
+"""Trained leaves of tested runs, stored so that the runs can be exported and served."""
 
 import hashlib
 import json
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 
 def save_trained(folder: Path, id: str, leaves: "Leaves", wording: Wording | None = None) -> str:
-    """Writes the trained leaves of the run `id` of a results folder, by their paths; returns the
-    sha256 of the file.
-    """
+    """Writes the trained leaves of run `id` to a results folder. Returns the file's sha256."""
     arrays = {path: np.ascontiguousarray(leaf) for path, leaf in leaves.items()}
     metadata = None if wording is None else {"wording": json.dumps(resolved(wording))}
     content = save(arrays, metadata=metadata)
@@ -34,8 +32,10 @@ def save_trained(folder: Path, id: str, leaves: "Leaves", wording: Wording | Non
 
 
 def wording_of(run: "Run") -> Wording | None:
-    """How the rows of a run are asked; None where that takes more than a template and the texts of
-    labels: demonstrations, prompts without an input, an ensemble, or a text as the answer.
+    """The wording of a run's rows: template and label texts.
+
+    None if rows need more than that: demonstrations, content-free prompts, an ensemble, or a text
+    as the answer.
     """
     task, approach = run.cell.task, run.approach
     plain = Prompt(
@@ -49,13 +49,14 @@ def wording_of(run: "Run") -> Wording | None:
 
 
 def is_kept(folder: Path, id: str) -> bool:
-    """Whether a run's trained leaves are there."""
+    """Whether a run's trained leaves are stored."""
     return _file(folder, id).is_file()
 
 
 def load_trained(folder: Path, id: str, digest: str | None = None) -> "Leaves":
-    """The leaves of a run; raises InputError if they were not kept, and where the sha256 of their
-    file is not the `digest` of the run's record.
+    """The stored leaves of a run.
+
+    Raises InputError if they are not stored, and if the file's sha256 is not `digest`.
     """
     file = _present(folder, id)
     try:
@@ -69,7 +70,7 @@ def load_trained(folder: Path, id: str, digest: str | None = None) -> "Leaves":
 
 
 def load_wording(folder: Path, id: str) -> Wording | None:
-    """The wording of a run, if it was kept; raises InputError if not even its leaves were."""
+    """The wording of a run, if it is stored. Raises InputError if its leaves are not stored."""
     file = _present(folder, id)
     try:
         with safe_open(file, framework="numpy") as opened:

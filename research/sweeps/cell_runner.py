@@ -9,7 +9,7 @@ from research.experiments.approach import Trial
 from research.experiments.cohorts import Shard, cohort_id, cohorts, shards, stage_id
 from research.experiments.plan import CellPlan, Run
 from research.records.store import RunStore
-from research.records.test_access import TestAccessLog
+from research.records.test_access_log import TestAccessLog
 from research.records.trial_selection import choose
 from research.runs.context import RunContext
 from research.runs.train import check_run

@@ -13,7 +13,7 @@ from research.experiments.experiment import Experiment
 from research.records.data_report import report_lines, write_data_report
 from research.records.failures import Failure
 from research.records.store import RunStore
-from research.records.test_access import TestAccessLog
+from research.records.test_access_log import TestAccessLog
 from research.runs.context import RunContext, open_context
 from research.sweeps.cell_runner import CellRun
 from research.sweeps.data_report import check_data

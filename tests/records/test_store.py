@@ -8,8 +8,8 @@ import pytest
 
 from research.common.errors import InputError
 from research.common.files import write_atomically
+from research.records.label_predictions import LabelPredictions, parse_labels
 from research.records.measurements import Evaluation, Notes, SoftPromptNote
-from research.records.predictions import Predictions, parse_predictions
 from research.records.schema import SCHEMA_VERSION, RunRecord
 from research.records.store import RunStore, run_id
 from tests.run_records import make_record
@@ -21,7 +21,7 @@ def predictions(seed=0, items=12):
     rng = np.random.default_rng(seed)
     gold = rng.integers(3, size=items)
     scores = rng.normal(size=(items, 3))
-    return Predictions(LABELS, gold, scores.argmax(1), scores)
+    return LabelPredictions(LABELS, gold, scores.argmax(1), scores)
 
 
 def record(seed=0, test=None, dev=0.5, **changes):
@@ -98,10 +98,10 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 
 
 def test_no_answer_is_an_empty_cell():
-    answers = Predictions(("no", "yes"), np.array([0, 1]), np.array([-1, 1]), np.zeros((2, 2)))
+    answers = LabelPredictions(("no", "yes"), np.array([0, 1]), np.array([-1, 1]), np.zeros((2, 2)))
     content = answers.to_csv()
     assert content.decode().splitlines()[1] == "0,no,,0.0000,0.0000"
-    np.testing.assert_array_equal(parse_predictions(content, ["no", "yes"], "x").predicted, [-1, 1])
+    np.testing.assert_array_equal(parse_labels(content, ["no", "yes"], "x").predicted, [-1, 1])
 
 
 def test_of_many_classes_two_scores_are_kept():
@@ -109,9 +109,9 @@ def test_of_many_classes_two_scores_are_kept():
     labels = tuple(f"class {i}" for i in range(40))
     scores, gold = draw.normal(size=(6, 40)), draw.integers(0, 40, 6)
     predicted = np.where(np.arange(6) == 5, -1, scores.argmax(1))
-    content = Predictions(labels, gold, predicted, scores).to_csv()
+    content = LabelPredictions(labels, gold, predicted, scores).to_csv()
     assert content.splitlines()[0] == b"item,gold,predicted,score of gold,score of predicted"
-    back = parse_predictions(content, list(labels), "x")
+    back = parse_labels(content, list(labels), "x")
     np.testing.assert_array_equal(back.predicted, predicted)
     kept = np.stack([scores[np.arange(6), gold], scores.max(1)], axis=1)
     np.testing.assert_allclose(back.scores[:5], kept[:5], atol=5.1e-5)
@@ -131,7 +131,7 @@ def test_of_many_classes_two_scores_are_kept():
 )
 def test_a_garbled_predictions_file_is_named(content, message):
     with pytest.raises(InputError, match="file.csv.*" + message):
-        parse_predictions(content, ["no", "yes"], "file.csv")
+        parse_labels(content, ["no", "yes"], "file.csv")
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,8 @@ import pytest
 
 from research.common.errors import InputError
 from research.records.store import RunStore
-from research.records.test_access import (
-    FILE,
-    Protocol,
-    TestAccess,
-    TestAccessLog,
-    accesses_of,
-    count_accesses,
-    count_accesses_by_cell,
-)
+from research.records.test_access import Protocol, TestAccess, accesses_of, count_accesses
+from research.records.test_access_log import FILE, TestAccessLog, count_accesses_by_cell
 from research.reporting.build import build_tables, check_tables
 from research.reporting.grid.grid import read_grid
 from scripts import report

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from research.records.configuration import Order
+from research.records.label_predictions import LabelPredictions
 from research.records.measurements import Costs, DataChecksums, Notes, Robustness
-from research.records.predictions import Predictions
 from research.records.store import RunStore
 from research.stats.groups import group_scores
 from tests.run_records import CONFIGURATION, make_record, stage
@@ -106,7 +106,7 @@ def draw(approach, task, regime, seed, skill):
     odds = skill + 0.2 * rng.normal() + hard
     right = rng.random(ITEMS) < 1 / (1 + np.exp(-odds))
     predicted = np.where(right, gold, 1 - gold)
-    return Predictions(LABELS, gold, predicted, np.eye(2)[predicted])
+    return LabelPredictions(LABELS, gold, predicted, np.eye(2)[predicted])
 
 
 @pytest.fixture

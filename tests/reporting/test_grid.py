@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
+from research.records.label_predictions import LabelPredictions
 from research.records.measurements import BackboneReference, DataChecksums
-from research.records.predictions import Predictions
 from research.records.schema import prediction_file
 from research.reporting.grid.grid import read_grid
 from research.stats.intervals import influences, interval
@@ -64,7 +64,7 @@ def test_the_interval_comes_from_the_predictions_of_all_seeds(finished):
     classes = np.array(rows) == "positive"
     gold, predicted = classes[0, :, 0].astype(int), classes[:, :, 1].astype(int)
     labels, scores = ("negative", "positive"), np.zeros((len(gold), 2))
-    found = [Predictions(labels, gold, row, scores) for row in predicted]
+    found = [LabelPredictions(labels, gold, row, scores) for row in predicted]
     assert cell.score("macro_f1") == interval(influences(found, "macro_f1"))
 
 

@@ -8,7 +8,8 @@ from research.common.hashing import record_checksum
 from research.records.configuration import GitState
 from research.records.data_report import DataReport, write_data_report
 from research.records.measurements import Robustness
-from research.records.test_access import TestAccessLog, accesses_of
+from research.records.test_access import accesses_of
+from research.records.test_access_log import TestAccessLog
 from research.reporting.checks.consistency import differing
 from research.reporting.grid.grid import read_grid
 from research.stats.groups import GroupScore

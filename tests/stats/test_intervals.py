@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from research.records.predictions import NumberPredictions, Predictions
+from research.records.label_predictions import LabelPredictions
+from research.records.number_predictions import NumberPredictions
 from research.stats.intervals import bounds, influences, interval, paired_p, variance
 from research.studies.coverage.alternatives import symmetric
 from research.studies.coverage.simulate import Population, column, simulate_answers
@@ -18,7 +19,7 @@ def classified(seeds=4, items=50, classes=3, seed=0, none=False):
 
 def answered(predicted, gold):
     scores = np.zeros((len(gold), 3))
-    return [Predictions(("a", "b", "c"), gold, row, scores) for row in predicted]
+    return [LabelPredictions(("a", "b", "c"), gold, row, scores) for row in predicted]
 
 
 def right(world, rng, seeds=5, items=300):

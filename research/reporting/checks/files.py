@@ -5,7 +5,7 @@ from pathlib import Path
 from research.common.errors import InputError
 from research.records.data_report import read_data_report
 from research.records.store import RunStore
-from research.records.test_access import FILE, TestAccessLog
+from research.records.test_access_log import FILE, TestAccessLog
 
 
 def damaged_files(folder: Path) -> list[str]:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from research.common.errors import InputError
-from research.records.predictions import Predictions
-from research.records.store import TOLERANCE, RunStore
+from research.records.label_predictions import LabelPredictions
+from research.records.record_checks import TOLERANCE
+from research.records.store import RunStore
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.stats.groups import group_scores
@@ -62,7 +63,7 @@ def _groups(cell: ResultCell) -> list[str]:
     lines = []
     for run, answers in zip(cell.runs, cell.predictions, strict=True):
         recorded = run.robustness.groups.get("label") if run.robustness else None
-        if not recorded or not isinstance(answers, Predictions):
+        if not recorded or not isinstance(answers, LabelPredictions):
             continue
         names = [run.labels[index] for index in answers.gold]
         for label, group in group_scores(answers.predicted == answers.gold, names).items():

@@ -9,7 +9,7 @@ from research.common.errors import InputError
 from research.common.hashing import canonical
 from research.records.failures import Failure, read_failures
 from research.records.schema import CellKey, RunRecord
-from research.records.test_access import count_accesses_by_cell
+from research.records.test_access_log import count_accesses_by_cell
 from research.records.trial_selection import choose, same_trial, search_runs
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import StoredRun, distinct, read_runs

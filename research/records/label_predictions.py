@@ -1,0 +1,128 @@
+"""Predicted classes of a run on the test items, and their CSV files."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from research.common.csv_io import csv_bytes
+from research.common.errors import InputError
+from research.tasks.metrics.classification import METRICS
+
+DECIMALS = 4
+LABEL_COLUMNS = ["item", "gold", "predicted"]
+# With more classes, a file holds two scores per row; all scores would be megabytes per run.
+MOST_SCORES = 16
+TWO_SCORES = ("score of gold", "score of predicted")
+
+
+@dataclass(frozen=True)
+class LabelPredictions:
+    """Predicted classes.
+
+    Attributes:
+        labels: names of the classes.
+        gold: [I], right classes as indices into `labels`.
+        predicted: [I], predicted classes; -1 for no answer, an empty cell in the file.
+        scores: [I, C], higher is likelier; [I, 2], of the right class and of the predicted one,
+            if they are read from a file with more than `MOST_SCORES` classes.
+    """
+
+    labels: tuple[str, ...]
+    gold: np.ndarray
+    predicted: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its metrics."""
+        return tuple(METRICS)
+
+    def item_scores(self, metric: str) -> np.ndarray:
+        """[I]: whether each answer is right, whatever the metric."""
+        del metric
+        return self.predicted == self.gold
+
+    def metrics(self) -> dict[str, float]:
+        """Every metric of `METRICS`, computed from the classes."""
+        classes = len(self.labels)
+        return {n: float(m(self.predicted, self.gold, classes)) for n, m in METRICS.items()}
+
+    def without(self, metric: str) -> tuple[float, np.ndarray]:
+        """(score, scores [I] without each item; with a single item, its own score).
+
+        A metric of `METRICS` counts pairs of gold and predicted, so two items with the same pair
+        leave the same score and one deletion per pair is enough.
+        """
+        score, classes = METRICS[metric], len(self.labels)
+        whole = score(self.predicted, self.gold, classes)
+        if len(self.gold) < 2:
+            return float(whole), np.array([whole])
+        pairs = self.gold.astype(np.int64) * (classes + 1) + self.predicted + 1  # -1: no answer
+        _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+        without = [
+            score(np.delete(self.predicted, i), np.delete(self.gold, i), classes) for i in first
+        ]
+        return float(whole), np.stack(without)[inverse]
+
+    def to_csv(self) -> bytes:
+        """A CSV file with a row per item: names of classes, and scores with four decimals.
+
+        Header `item,gold,predicted,<label>...`, with `TWO_SCORES` in place of many labels.
+        """
+        shape = (len(self.gold), len(self.labels))
+        if self.predicted.shape != self.gold.shape or self.scores.shape != shape:
+            raise ValueError(
+                f"predicted {self.predicted.shape}, scores {self.scores.shape} for {shape}"
+            )
+        rows: list[list[object]] = [[*LABEL_COLUMNS, *_columns(self.labels)]]
+        for item, (gold, predicted, scores) in enumerate(
+            zip(self.gold, self.predicted, self._stored_scores(), strict=True)
+        ):
+            # Adding zero turns -0.0 into 0.0.
+            cells = [f"{round(float(score), DECIMALS) + 0.0:.{DECIMALS}f}" for score in scores]
+            answer = self.labels[predicted] if predicted >= 0 else ""
+            rows.append([item, self.labels[gold], answer, *cells])
+        return csv_bytes(rows)
+
+    def _stored_scores(self) -> np.ndarray:
+        """The scores in the file, [I, C] or [I, 2]."""
+        if len(self.labels) <= MOST_SCORES:
+            return self.scores
+        answers = np.where(self.predicted < 0, self.gold, self.predicted)
+        classes = np.stack([self.gold, answers], axis=1)
+        return np.take_along_axis(self.scores, classes, axis=1)
+
+
+def parse_labels(content: bytes, labels: list[str], field: str) -> LabelPredictions:
+    """The inverse of `LabelPredictions.to_csv`; an InputError names the file as `field`."""
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(field, str(error), "a CSV file of predictions is expected") from error
+    columns = [*LABEL_COLUMNS, *_columns(labels)]
+    if not rows or rows[0] != columns:
+        header = rows[0] if rows else []
+        raise InputError(field, header, f"the header must be {','.join(columns)}")
+    index = {label: i for i, label in enumerate(labels)}
+    answers = {"": -1, **index}
+    try:
+        table = [
+            (int(item), index[gold], answers[predicted], [float(score) for score in scores])
+            for item, gold, predicted, *scores in rows[1:]
+        ]
+        items, gold, predicted, scores = zip(*table, strict=True)
+        stacked = np.array(scores, dtype=float).reshape(
+            len(items), len(columns) - len(LABEL_COLUMNS)
+        )
+    except (ValueError, KeyError) as error:
+        raise InputError(field, str(error), "a row that is not a prediction") from error
+    if list(items) != list(range(len(items))):
+        raise InputError(field, items[:5], "items must be numbered 0, 1, 2 and so on")
+    return LabelPredictions(tuple(labels), np.array(gold), np.array(predicted), stacked)
+
+
+def _columns(labels: Sequence[str]) -> Sequence[str]:
+    return labels if len(labels) <= MOST_SCORES else TWO_SCORES

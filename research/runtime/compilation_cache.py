@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from research.runtime.threads import planned_threads
+from research.runtime.threads import configured_threads
 
 
 def keep_compiled() -> None:
@@ -26,7 +26,7 @@ def compiled_folder() -> Path:
     """The folder for this processor and this number of threads: a program on CPU is compiled for
     both, and JAX's cache does not distinguish them.
     """
-    made_for = f"{_processor()} {planned_threads()}"
+    made_for = f"{_processor()} {configured_threads()}"
     digest = hashlib.sha256(made_for.encode()).hexdigest()[:8]
     return _cache_folder() / "adaptlab" / "compiled" / digest
 

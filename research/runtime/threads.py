@@ -22,7 +22,7 @@ def use_threads(count: int) -> None:
     os.environ[VARIABLE] = str(count)
 
 
-def planned_threads() -> int:
+def configured_threads() -> int:
     """The number of threads that XLA takes when its CPU client starts."""
     count = os.environ.get(VARIABLE, "")
     return int(count) if count.isdecimal() else len(cores())

@@ -65,7 +65,7 @@ def test_what_the_user_can_afford_and_needs(wanted, expected):
     assert name(advice(**wanted)) == expected
 
 
-def test_a_score_that_is_surely_met_and_one_that_is_not():
+def test_a_required_score_that_is_certain_and_one_that_is_not():
     text = said(advice(score=0.65))
     assert "an interval above 65.0" in text
     assert (
@@ -76,7 +76,7 @@ def test_a_score_that_is_surely_met_and_one_that_is_not():
     assert "No interval lies above 90.0" in said(found)
 
 
-def test_what_cannot_be_told_from_a_constant_answer_is_not_recommended():
+def test_an_approach_like_a_constant_answer_is_not_recommended():
     made = {name: (answers(0.5 + 0.01 * i, 0.1, seed=i), {}) for i, name in enumerate("abc")}
     found = advice({**made, "majority class": (answers(0.5, seed=9), {})})
     assert found.recommended is None and found.constant is not None
@@ -122,7 +122,7 @@ def test_one_seed_tells_nothing_of_seeds():
     assert "one seed does not show the variance" in text and "Provisional" in text
 
 
-def test_the_column_is_that_of_the_examples_at_hand():
+def test_the_column_is_that_of_the_available_examples():
     made = grid(MADE, {"16-shot": 32, "100": 100, "500": 500})
     assert columns_for(made, Constraints(examples=99)) == [(TASK, "16-shot")]
     assert columns_for(made, Constraints(examples=1000)) == [(TASK, "500")]

@@ -106,7 +106,7 @@ def test_intervals_of_examples_cover():
     assert 0.92 <= np.mean(inside) <= 0.98
 
 
-def test_an_interval_of_examples_has_what_cannot_be_told_apart():
+def test_an_interval_of_examples_holds_the_sizes_that_are_not_different():
     """Every number tried, one by one."""
     rng = np.random.default_rng(1)
     hard = 0.3 * rng.normal(size=200)

@@ -170,7 +170,7 @@ def lab(rgb):
 
 @pytest.mark.parametrize("vision", SEEN)
 @pytest.mark.parametrize("paper, of", [("#fffdf9", "light"), ("#191815", "dark")])
-def test_colours_can_be_told_apart_by_everybody(vision, paper, of):
+def test_colours_are_distinct_with_every_kind_of_vision(vision, paper, of):
     colors = [getattr(family, of) for family in FAMILIES]
     seen = [lab(np.array(SEEN[vision]) @ light(color)) for color in colors]
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20

@@ -68,7 +68,7 @@ def test_the_interval_comes_from_the_predictions_of_all_seeds(finished):
     assert cell.score("macro_f1") == interval(influences(found, "macro_f1"))
 
 
-def test_the_best_group_holds_what_cannot_be_told_apart(finished):
+def test_the_best_group_holds_cells_that_are_not_different(finished):
     grid = read_grid(finished)
     best = {row for row, *column in grid.best if tuple(column) == SENTIMENT}
     assert best == {"LoRA", "full fine-tuning"}

@@ -105,7 +105,7 @@ def test_check_names_what_the_predictions_do_not_give(sweep, capsys):
     assert f"run {one.run_id}: label negative is 0.123" in capsys.readouterr().err
 
 
-def test_cells_unlike_their_neighbours_are_named(sweep, capsys):
+def test_cells_produced_under_other_conditions_are_named(sweep, capsys):
     fast = replace(PROVENANCE, hardware=replace(HARDWARE, processor="fast"))
     dirty = replace(PROVENANCE, git=GitState("abc", True))
     sweep.cell(0, 0, 0, metric_version=2)

@@ -120,7 +120,7 @@ def tolerance_of(sweep):
     return tolerance(list(read_grid(sweep.folder).cells.values()))
 
 
-def test_a_best_rate_at_the_end_is_told(sweep):
+def test_a_best_rate_at_the_end_is_noted(sweep):
     for trial in range(3):
         for seed in range(2):
             run(sweep, trial, seed, 0.9 - 0.1 * trial)

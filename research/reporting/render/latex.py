@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from research.common.errors import InputError
-from research.reporting.render.latex_width import text_width
+from research.reporting.render.latex_width import latex_width
 from research.reporting.table import Table, TableCell, TableRow
 
 FONT, FONT_SIZE = r"\scriptsize", 7  # in a document of 10 pt
@@ -86,7 +86,7 @@ def _blocks(table: Table, width: float) -> tuple[list[list[int]], int | None]:
     names on one line.
     """
     names = [name for name, _ in (*table.rows, *table.baselines)]
-    natural = max((text_width(name, FONT_SIZE) for name in names), default=0.0)
+    natural = max((latex_width(name, FONT_SIZE) for name in names), default=0.0)
     options: list[tuple[list[list[int]], int | None]] = []
     for name_width in (None, *(limit for limit in NAME_WIDTHS if limit < natural)):
         used = natural if name_width is None else name_width
@@ -96,7 +96,7 @@ def _blocks(table: Table, width: float) -> tuple[list[list[int]], int | None]:
 
 
 def _width(text: str, best: bool) -> float:
-    return text_width(text, FONT_SIZE, bold=best)
+    return latex_width(text, FONT_SIZE, bold=best)
 
 
 def _float(table: Table, layout: Layout, name_column: str) -> list[str]:

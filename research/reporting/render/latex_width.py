@@ -38,7 +38,7 @@ BOLD = 1.16
 OTHER = 0.6  # letters that are not in the table
 
 
-def text_width(text: str, size: int, bold: bool = False) -> float:
+def latex_width(text: str, size: int, bold: bool = False) -> float:
     """Width in pt of a line of text in a font of about 7 pt."""
     letters = sum(map(_letter_width, text))
     return letters * size * SMALL * (BOLD if bold else 1.0)

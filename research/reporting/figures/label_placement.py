@@ -6,6 +6,7 @@ from itertools import product
 from math import cos, hypot, pi, sin
 from typing import NamedTuple
 
+from research.reporting.figures.box import Box
 from research.reporting.figures.colors import SeriesStyle
 from research.reporting.figures.figure import Series
 from research.reporting.figures.geometry import (
@@ -21,33 +22,8 @@ from research.reporting.figures.geometry import (
 )
 
 RINGS = (8.0, 17.0, 27.0, 40.0, 56.0)  # distances of labels from a point; outer ones get a leader
+PADDING = 2.0  # free space on the left and right of a label
 SIDES = (0, 1, 0.5, 1.5, 0.25, 1.75, 0.75, 1.25)  # times pi: right, left, below, above, corners
-
-
-class Box(NamedTuple):
-    """A rectangle.
-
-    Attributes:
-        left: its left side.
-        top: its top.
-        right: its right side.
-        bottom: its bottom.
-    """
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def overlaps(self, other: "Box") -> bool:
-        """Whether both share an area."""
-        across = min(self.right, other.right) > max(self.left, other.left)
-        return across and min(self.bottom, other.bottom) > max(self.top, other.top)
-
-    def distance(self, position: Position) -> float:
-        """Distance from a position to the rectangle, 0 within it."""
-        across = max(self.left - position[0], position[0] - self.right, 0)
-        return hypot(across, max(self.top - position[1], position[1] - self.bottom, 0))
 
 
 @dataclass(frozen=True)
@@ -128,40 +104,53 @@ def _around(plot: PlotArea) -> list[Label]:
     """Labels beside points, those on the front first; a label without room is left out."""
     at = {series.style.number: plot.at(series.points[0]) for series in plot.panel.series}
     occupied = [Box(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in at.values()]
-    drawn = [*_bars(plot), *_front(plot)]
+    markers, drawn = len(occupied), [*_bars(plot), *_front(plot)]
     on_front = {(plot.x(x), plot.y(y)) for x, y in plot.panel.front}
     placed = []
     for series in sorted(plot.panel.series, key=lambda s: at[s.style.number] not in on_front):
         point = at[series.style.number]
         options = [_option(series.style, point, *way) for way in product(RINGS, SIDES)]
         free = [
-            (_cost(plot, series, option, drawn), order, option)
+            (_cost(plot, series, option, drawn, occupied[markers:]), order, option)
             for order, option in enumerate(options)
             if _inside(plot, option.box) and not any(map(option.box.overlaps, occupied))
         ]
         if free:
             *_, option = min(free, key=lambda entry: entry[:2])
             occupied.append(option.box)
+            drawn += option.leader
             placed.append(option.label)
     return placed
 
 
 class _Option(NamedTuple):
-    """A possible place of a label: its distance from the point, the label and its box."""
+    """A possible place of a label.
+
+    Attributes:
+        ring: its distance from the point.
+        label: the label.
+        box: the area of the label.
+        leader: small areas along its leader.
+    """
 
     ring: float
     label: Label
     box: Box
+    leader: list[Box]
 
 
-def _cost(plot: PlotArea, series: Series, option: _Option, drawn: Sequence[Box]) -> float:
-    """Cost of a place: by its distance, by the lines it covers, and for being closer to another
-    point of the same colour.
+def _cost(
+    plot: PlotArea, series: Series, option: _Option, drawn: Sequence[Box], placed: Sequence[Box]
+) -> float:
+    """Cost of a place: by its distance, by the lines it covers, for a leader across other labels,
+    and for being closer to another point of the same colour.
     """
     family = [s for s in plot.panel.series if s.style.family == series.style.family]
     closest = min(family, key=lambda other: option.box.distance(plot.at(other.points[0])))
     covered = sum(map(option.box.overlaps, drawn))
-    return RINGS.index(option.ring) + covered / 2 + 1.5 * (closest is not series)
+    crossed = sum(any(map(label.overlaps, option.leader)) for label in placed)
+    distance = RINGS.index(option.ring)
+    return distance + covered / 2 + 2 * crossed + 1.5 * (closest is not series)
 
 
 def _bars(plot: PlotArea) -> list[Box]:
@@ -190,7 +179,19 @@ def _option(style: SeriesStyle, point: Position, ring: float, side: float) -> _O
         leader = (point[0] + share * dx, point[1] + share * dy)
     right = dx < -1e-6
     label = Label(style, text, left + width if right else left, top + LINE / 2, right, leader)
-    return _Option(ring, label, Box(left, top, left + width, top + height))
+    box = Box(left - PADDING, top, left + width + PADDING, top + height)
+    return _Option(ring, label, box, _along(leader, (point[0] + dx, point[1] + dy)))
+
+
+def _along(start: Position | None, end: Position) -> list[Box]:
+    """Small boxes on a line; none without a start."""
+    if start is None:
+        return []
+    shares = [step / 8 for step in range(8)]
+    middles = [
+        (start[0] + s * (end[0] - start[0]), start[1] + s * (end[1] - start[1])) for s in shares
+    ]
+    return [Box(x - 1, y - 1, x + 1, y + 1) for x, y in middles]
 
 
 def _inside(plot: PlotArea, box: Box) -> bool:

@@ -9,7 +9,8 @@ page.html, which holds all tables and figures. Also, each with .md and .tex:
 - data_efficiency: if a task has several training set sizes;
 - seeds: if there are runs with crossed seeds.
 
-They are built from the runs, data.json and prices.json alone; the same input gives the same bytes.
+They are built from the runs, data.json, prices.json and failures.json alone; the same input gives
+the same bytes.
 """
 
 import csv

@@ -78,6 +78,7 @@ def test_what_is_missing_is_a_dash_and_what_is_provisional_is_marked(sweep):
     assert lora[0].endswith(" †") and lora[1] == MISSING
     notes = "\n".join(layout.notes)
     assert "† Provisional" in notes and "‡ One seed: the interval covers the test items" in notes
+    assert "Unfinished: LoRA, sentiment, 500." in notes  # though no record tells of it
 
 
 @pytest.mark.parametrize(("seeds", "mark"), [(1, " †‡"), (4, " †"), (5, "]")])

@@ -168,9 +168,19 @@ def _failed(grid: Grid) -> str:
 
 
 def _unfinished(grid: Grid) -> str:
+    """Cells without a score for which no failure is recorded.
+
+    A baseline without a run is not meant for the task, such as the majority class of texts.
+    """
     failed = {failure.cell for failure in grid.failures}
-    cells = [cell for cell in _cells(grid) if cell.key not in failed]
-    unfinished = [_where(cell) for cell in cells if not cell.runs]
+    keys = [(row, *column) for row in grid.rows for column in grid.columns]
+    unfinished = [
+        ", ".join(key)
+        for key in keys
+        if not grid.cell(key[0], key[1:])
+        and key not in failed
+        and (key in grid.cells or key[0] not in grid.baselines)
+    ]
     return f"Unfinished: {'; '.join(unfinished)}." if unfinished else ""
 
 

@@ -4,7 +4,7 @@ import difflib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec, TypeVar
 
 from research.common.interrupts import raise_on_interrupt
@@ -12,6 +12,8 @@ from research.common.printable import printable
 
 MOST = 10**9  # largest count
 LARGEST = 10**6  # largest size of an array's axis
+MOST_OF_VALUE, MOST_OF_REASON = 200, 4000  # characters in a message
+MOST_NAMES = 50  # names that a message lists
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,14 +23,13 @@ class InputError(ValueError):
     """A mistake in a configuration, a file or an argument; scripts exit with code 2 on it."""
 
     def __init__(self, field: str, value: object, allowed: str):
-        """Reads `{field} is {value!r}: {allowed}.`"""
+        """The message is `{field} is {value!r}: {allowed}.`, with long parts cut."""
         try:
             shown = repr(value)
-        except RecursionError:  # of values that stand too deep within one another
+        except RecursionError:  # of values that are nested too deeply
             shown = f"a deep {type(value).__name__}"
-        if len(shown) > 200:
-            shown = shown[:200] + "..."
-        super().__init__(f"{field} is {shown}: {allowed.rstrip('.')}.")
+        shown, reason = _cut(shown, MOST_OF_VALUE), _cut(allowed.rstrip("."), MOST_OF_REASON)
+        super().__init__(f"{field} is {shown}: {reason}.")
         self.field, self.value, self.allowed = field, value, allowed
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[str, object, str]]:
@@ -41,7 +42,7 @@ class InputError(ValueError):
 
 
 class StorageError(InputError):
-    """The system refuses to write a file, as where a disk is full."""
+    """The system refuses to write a file, as on a full disk."""
 
 
 def check_whole(field: str, value: int, least: int = 1, most: int = MOST) -> None:
@@ -54,9 +55,20 @@ def check_whole(field: str, value: int, least: int = 1, most: int = MOST) -> Non
 def choose_from(options: Iterable[str], name: str) -> str:
     """The phrase `allowed are a, b, c`, after a suggestion if an option is close to `name`."""
     options = sorted(options)
-    near = difflib.get_close_matches(str(name), options, n=1)
+    near = difflib.get_close_matches(str(name)[:MOST_OF_VALUE], options, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}allowed are {', '.join(options) or 'none'}"
+    return f"{hint}allowed are {name_list(options)}"
+
+
+def name_list(names: Sequence[str]) -> str:
+    """`a, b, c`, or the first names and the number of the others; `none` for no names."""
+    others = len(names) - MOST_NAMES
+    more = f" and {others:,} more" if others > 0 else ""
+    return (", ".join(names[:MOST_NAMES]) or "none") + more
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "..."
 
 
 def exit_on_input_error(main: Callable[P, R]) -> Callable[P, R]:

@@ -15,8 +15,11 @@ from research.records.data_report import DataReport, read_data_report
 from research.runs.data import room
 from research.tasks.data_checks import Found, Lengths, task_data_report
 from research.tasks.data_checks.checks import SHOWN
+from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.task import Task
+
+READ = 50_000  # characters of a field that are tokenized to count its tokens
 
 
 def check_data(
@@ -57,12 +60,24 @@ def _lengths(task: Task, tokenizer: Tokenizer, room: int, **options: Any) -> Map
     encoder = answer_kind(task).encoder(tokenizer, 0, room=room, too_long="cut", **options)
     around = len(encoder.prefix_ids(())) + len(encoder.suffix_ids) + encoder.longest(())
     prompts = {
-        split: encoder.prompts([example.fields for example in examples])
+        split: prompt_lengths(encoder, [example.fields for example in examples])
         for split, examples in {**task.splits, **task.tests}.items()
     }
-    return {
-        split: _summed([*map(len, rows)], room - around) for split, rows in prompts.items() if rows
-    }
+    return {split: _summed(lengths, room - around) for split, lengths in prompts.items() if lengths}
+
+
+def prompt_lengths(encoder: Encoder, fields: Sequence[Mapping[str, str]]) -> list[int]:
+    """Tokens of each prompt; with very long fields, extrapolated from their beginnings."""
+    beginnings = [{name: text[:READ] for name, text in row.items()} for row in fields]
+    rows = zip(encoder.prompts(beginnings), fields, beginnings, strict=True)
+    return [round(len(ids) * _ratio(whole, beginning)) for ids, whole, beginning in rows]
+
+
+def _ratio(whole: Mapping[str, str], beginning: Mapping[str, str]) -> float:
+    """How many times as long the fields are as their beginnings."""
+    if whole == beginning:
+        return 1.0
+    return sum(map(len, whole.values())) / sum(map(len, beginning.values()))
 
 
 def _summed(lengths: Sequence[int], most: int) -> Lengths:

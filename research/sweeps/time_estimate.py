@@ -15,6 +15,7 @@ from research.records.store import RunStore
 from research.runs.costs.flops import method_step_flops
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.runs.memo import Memo
+from research.sweeps.data_report import READ
 from research.tasks.task import Outline, Task
 
 ASSUMED = 128  # tokens of a row whose text is not available
@@ -89,7 +90,7 @@ class TimeEstimate:
 
         def length() -> int:
             fill = task.templates[template].fill
-            texts = [fill(example.fields) for example in task.train[:SAMPLE]]
+            texts = [fill(example.fields)[:READ] for example in task.train[:SAMPLE]]
             ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
             mean = bucket(round(statistics.mean(map(len, ids))) + self._targets(name))  # pyright: ignore
             return min(mean, context or mean)

@@ -58,6 +58,22 @@ def test_a_sweep_leaves_what_it_saw_before_training(swept, made, tokens):
     assert own.most == 64 - 1 - max(tokens(f" {label}\n") for label in ("good", "bad"))
 
 
+def test_lengths_of_very_long_texts_are_extrapolated(monkeypatch):
+    """A text of a megabyte costs no more than its first characters."""
+    monkeypatch.setattr(data_report, "READ", 1000)
+    seen = []
+
+    class Words:
+        def prompts(self, fields):
+            seen.extend(fields)
+            return [[0] * len(" ".join(values.values()).split()) for values in fields]
+
+    rows = [{"a": "a warm film"}, {"a": "a warm film " * 5000, "b": "it was dull"}]
+    short, long = data_report.prompt_lengths(Words(), rows)
+    assert short == 3 and long == pytest.approx(15_003, rel=0.01)
+    assert max(len(text) for values in seen for text in values.values()) == 1000
+
+
 def test_what_does_not_fit_is_counted(made, tokens):
     lengths = [tokens(f"{text}\nVerdict:") for text, _ in films(0, 40)]
     limited = made(Path("nowhere"), max_tokens=10).tasks[0].parts["train"].lengths

@@ -1,10 +1,10 @@
-"""What an approach is worth in examples: how many another one needs to do as well.
+"""Data efficiency: the number of examples with which an approach reaches another one's score.
 
-After Le Scao and Rush 2021 (arXiv 2103.08493, section 3): the score against the number of examples,
-straight lines that never fall, read from the score to the number. They take the best of their runs
-and leave runs out for a spread; of our own runs these are means, and the intervals are those of
-tests over seeds and items. A bootstrap over few seeds is too narrow (see results/statistics/), and
-of a curve that is nearly flat it gives anything.
+After Le Scao and Rush 2021 (arXiv 2103.08493, section 3): the score as a function of the number of
+examples, linear between sizes and never decreasing, is inverted. They use the best of their runs
+and leave out runs to estimate the spread. Here scores are means over runs, and intervals come from
+tests over seeds and items: a bootstrap over few seeds is too narrow (see results/statistics/), and
+unreliable for a nearly flat curve.
 """
 
 import math
@@ -18,32 +18,38 @@ from scipy import special
 
 from research.stats.intervals import paired_p, variance
 
-STEP = 1e-6  # of a score, for derivatives
+STEP = 1e-6  # of a score, for numerical derivatives
 
 
 @dataclass(frozen=True)
 class Curve:
-    """sizes: numbers of examples, ascending, [K]. scores: never falling, [K]."""
+    """The score as a function of the number of examples.
+
+    Attributes:
+        sizes: Numbers of examples [K], ascending.
+        scores: Scores [K], never decreasing.
+    """
 
     sizes: np.ndarray
     scores: np.ndarray
 
     @classmethod
     def through(cls, sizes: Sequence[int], scores: Sequence[float] | np.ndarray) -> "Curve":
-        """Each size with the best score up to it: examples may be left unused."""
+        """The curve of the best score up to each size: examples can be left unused."""
         return cls(np.asarray(sizes, float), np.maximum.accumulate(scores))
 
     def examples(self, score: float) -> float:
-        """The least number of examples for a score; -inf below the curve, inf above it."""
+        """The minimum number of examples for a score; -inf below the curve, inf above it."""
         if not self.scores[0] <= score <= self.scores[-1]:
             return math.copysign(math.inf, score - self.scores[0])
-        place = int(np.searchsorted(self.scores, score))  # the first size with it, or more
-        line = slice(max(place - 1, 0), place + 1)
+        index = int(np.searchsorted(self.scores, score))  # the first size with this score or more
+        line = slice(max(index - 1, 0), index + 1)
         return float(np.interp(score, self.scores[line], self.sizes[line]))
 
     def area(self, low: float, high: float) -> float:
-        """The number of examples integrated over the scores from `low` to `high`: the first size
-        for those below the curve, the last one for those above it.
+        """The integral of the number of examples over the scores from `low` to `high`.
+
+        It is the first size for scores below the curve, the last size for scores above it.
         """
         ends = [min(low, self.scores[0])], [max(high, self.scores[-1])]
         edges = np.concatenate([ends[0], self.scores, ends[1]])
@@ -56,9 +62,11 @@ class Curve:
 
 
 def advantage(first: Curve, second: Curve, whole: bool = False) -> float:
-    """How many examples the first curve saves, mean over the scores that both have; NaN for none.
+    """The number of examples that the first curve saves, averaged over scores that both reach.
 
-    whole: over the scores that either has, as the paper does for MultiRC.
+    NaN if there are no such scores.
+
+    whole: whether to average over the scores that either reaches, as the paper does for MultiRC.
     """
     lows, highs = (first.scores[0], second.scores[0]), (first.scores[-1], second.scores[-1])
     low, high = (min(lows), max(highs)) if whole else (max(lows), min(highs))
@@ -69,8 +77,11 @@ def advantage(first: Curve, second: Curve, whole: bool = False) -> float:
 
 @dataclass(frozen=True)
 class Learner:
-    """An approach with several numbers of examples. sizes: ascending, K. influence: K matrices
-    [S, I] of the same seeds and items (see `research.stats.intervals`).
+    """An approach trained with several numbers of examples.
+
+    Attributes:
+        sizes: K numbers of examples, ascending.
+        influence: K matrices [S, I] of the same seeds and items, see `research.stats.intervals`.
     """
 
     sizes: tuple[int, ...]
@@ -78,18 +89,19 @@ class Learner:
 
     @cached_property
     def curve(self) -> Curve:
-        return Curve.through(self.sizes, [one.mean() for one in self.influence])
+        """The curve of the mean scores."""
+        return Curve.through(self.sizes, [matrix.mean() for matrix in self.influence])
 
     @cached_property
     def best(self) -> list[np.ndarray]:
-        """The matrices that the curve goes through: of each size, the best up to it."""
-        found = list(self.influence[:1])
-        for one in self.influence[1:]:
-            found.append(one if one.mean() > found[-1].mean() else found[-1])
-        return found
+        """The matrix of each point of the curve: of the best size up to it."""
+        matrices = list(self.influence[:1])
+        for matrix in self.influence[1:]:
+            matrices.append(matrix if matrix.mean() > matrices[-1].mean() else matrices[-1])
+        return matrices
 
     def at(self, examples: int) -> np.ndarray:
-        """The matrix [S, I] on the line between two sizes; its mean is a point of the curve."""
+        """The matrix [S, I] interpolated between two sizes; its mean is a point of the curve."""
         right = min(max(bisect_right(self.sizes, examples), 1), len(self.sizes) - 1)
         begin, end = self.sizes[right - 1], self.sizes[right]
         share = (examples - begin) / (end - begin)
@@ -98,8 +110,12 @@ class Learner:
 
 @dataclass(frozen=True)
 class Equivalent:
-    """How many examples, and from how many to how many it may be; -inf is less than the least
-    size, inf more than the greatest.
+    """A number of examples and its interval; -inf: below the smallest size, inf: above the largest.
+
+    Attributes:
+        examples: The number of examples.
+        low: Lower bound.
+        high: Upper bound.
     """
 
     examples: float
@@ -108,37 +124,42 @@ class Equivalent:
 
 
 def equivalent(influence: np.ndarray, other: Learner, level: float = 0.95) -> Equivalent:
-    """With how many examples the other approach gets the score of an influence matrix [S, I].
+    """The number of examples with which the other approach has the score of an influence matrix.
 
-    The interval has the numbers at which a paired t test cannot tell the two apart (the inversion
-    of a test, Fieller 1954): open where that holds at the least or greatest size.
+    The interval has the numbers at which a paired t test finds no significant difference (the
+    inversion of a test, Fieller 1954); it is open where this holds at the smallest or largest size.
+
+    Args:
+        influence: Matrix [S, I].
+        other: The other approach.
+        level: Coverage of the interval.
     """
     first, last = other.sizes[0], other.sizes[-1]
     sizes = range(first, last + 1)
 
-    def apart(examples: int) -> bool:
+    def differs(examples: int) -> bool:
         return paired_p(influence, other.at(examples)) < 1 - level
 
     examples = other.curve.examples(float(influence.mean()))
     nearest = round(min(max(examples, first), last))
-    if apart(nearest):
+    if differs(nearest):
         return Equivalent(examples, examples, examples)
-    place = nearest - first
-    low = bisect_left(sizes, True, hi=place, key=lambda size: not apart(size))
-    high = bisect_left(sizes, True, lo=place, key=apart) - 1
+    index = nearest - first
+    low = bisect_left(sizes, True, hi=index, key=lambda size: not differs(size))
+    high = bisect_left(sizes, True, lo=index, key=differs) - 1
     return Equivalent(
         examples,
-        sizes[low] if apart(first) else -math.inf,
-        sizes[high] if apart(last) else math.inf,
+        sizes[low] if differs(first) else -math.inf,
+        sizes[high] if differs(last) else math.inf,
     )
 
 
 def saved(first: Learner, second: Learner, level: float = 0.95) -> tuple[float, float] | None:
-    """The advantage of the first and half of its interval; None where a paired t test cannot tell
-    the greatest score that both have from the least.
+    """(advantage of the first approach, half the width of its interval).
 
-    The advantage is a function of the mean scores, here taken to be linear in them (the delta
-    method), so its own influence is a sum of theirs.
+    None where the highest and lowest scores that both reach are not significantly different. The
+    advantage is a function of the mean scores; its influence is the sum of theirs, weighted by the
+    derivatives (the delta method).
     """
     low = max(first.best[0], second.best[0], key=np.mean)
     high = min(first.best[-1], second.best[-1], key=np.mean)
@@ -148,8 +169,8 @@ def saved(first: Learner, second: Learner, level: float = 0.95) -> tuple[float, 
     cut = len(first.sizes)
 
     def value(scores: np.ndarray) -> float:
-        of_first = Curve.through(first.sizes, scores[:cut])
-        return advantage(of_first, Curve.through(second.sizes, scores[cut:]))
+        curve = Curve.through(first.sizes, scores[:cut])
+        return advantage(curve, Curve.through(second.sizes, scores[cut:]))
 
     scores = matrices.mean((1, 2))
     steps = STEP * np.eye(len(scores))

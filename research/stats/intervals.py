@@ -20,7 +20,15 @@ class Answered(Protocol):
 
 @dataclass(frozen=True)
 class Interval:
-    """A score and its confidence interval, as fractions. seeds, items: how many."""
+    """A score and its confidence interval, as fractions.
+
+    Attributes:
+        score: Mean over seeds and items.
+        low: Lower bound.
+        high: Upper bound.
+        seeds: Number of seeds.
+        items: Number of items.
+    """
 
     score: float
     low: float
@@ -29,24 +37,34 @@ class Interval:
     items: int
 
 
-def influences(found: Sequence[Answered], metric: str) -> np.ndarray:
-    """Each item's share in each seed's score: [S, I], with the seed's score as its mean over items.
+def influences(answers: Sequence[Answered], metric: str) -> np.ndarray:
+    """The contribution of each item to each seed's score: [S, I]; its mean over items is the score.
 
-    found: the answers of each seed to the same items. u_si = f_s + (I - 1) (mean_j f_s(-j) -
-    f_s(-i)), with f_s(-i) the metric of seed s without item i: the jackknife's pseudo-values
-    (Tukey 1958; Efron and Tibshirani 1993, ch. 11), moved so that their mean is f_s itself. For
-    accuracy u_si is 1 where the answer is right, else 0; BLEU, chrF and correlations are no means
-    over items, and their pseudo-values stand in for such.
+    u_si = f_s + (I - 1) (mean_j f_s(-j) - f_s(-i)), with f_s(-i) the metric of seed s without item
+    i: the pseudo-values of the jackknife (Tukey 1958; Efron and Tibshirani 1993, ch. 11), shifted
+    so that their mean is f_s. For accuracy u_si is 1 where the answer is right, else 0. BLEU, chrF
+    and correlations are not means over items; their pseudo-values take the place of the items'
+    scores.
+
+    Args:
+        answers: Answers of each seed to the same items.
+        metric: Name of the metric.
     """
     rows = []
-    for one in found:
-        score, deleted = one.without(metric)
+    for answer in answers:
+        score, deleted = answer.without(metric)
         rows.append(score + (len(deleted) - 1) * (deleted.mean() - deleted))
     return np.stack(rows)
 
 
 class CrossedVariance(NamedTuple):
-    """What makes the mean of a crossed matrix vary, [...] or a number."""
+    """Variances of the mean of crossed matrices, arrays [...] or numbers.
+
+    Attributes:
+        seeds: Variance due to seeds.
+        items: Variance due to items.
+        interaction: Variance due to their interaction; it is part of both of the others.
+    """
 
     seeds: Any
     items: Any
@@ -60,8 +78,6 @@ def crossed_variance(influence: np.ndarray) -> CrossedVariance:
 
         seeds = sum (r_s - m)^2 / (S (S - 1)),  items = sum (c_i - m)^2 / (I (I - 1)),
         interaction = sum (u_si - r_s - c_i + m)^2 / (S I (S - 1) (I - 1)).
-
-    The interaction is part of both of the others.
     """
     seeds, items = influence.shape[-2:]
     rows, columns = influence.mean(-1, keepdims=True), influence.mean(-2, keepdims=True)
@@ -78,10 +94,10 @@ def variance(influence: np.ndarray) -> tuple[Any, Any]:
 
     V = seeds + items - interaction: the two-way cluster-robust variance of Cameron, Gelbach and
     Miller (2011), in the form that is unbiased for balanced data, the two-way random effects
-    analysis of variance (Searle, Casella and McCulloch 1992, ch. 4). The difference can fall below
-    what one source alone gives; V is at least the larger of the two. Degrees of freedom after
-    Satterthwaite (1946): V^2 / (sum of each V_k^2 / its own degrees), or those of the larger source
-    where it sets V. One seed shows nothing of the seeds: the items alone.
+    analysis of variance (Searle, Casella and McCulloch 1992, ch. 4). This can be smaller than the
+    variance of one source alone, so V is at least the larger of the two. The degrees of freedom are
+    those of Satterthwaite (1946), V^2 / (sum of V_k^2 / degrees of k), or those of the larger
+    source where V is its variance. With one seed, V is the variance due to items alone.
     """
     seeds, items = influence.shape[-2:]
     if seeds == 1 or items == 1:
@@ -100,17 +116,19 @@ def variance(influence: np.ndarray) -> tuple[Any, Any]:
 
 
 def bounds(influence: np.ndarray, level: float = 0.95, lowest: float = 0.0) -> tuple[Any, Any]:
-    """The two-sided t interval of the mean of crossed matrices [..., S, I], on the scale of
-    log-odds.
+    """The two-sided t interval of the mean of crossed matrices [..., S, I], in log-odds.
 
-    A score near 0 or 1 is skewed over seeds and over items, its log-odds are less so; with m the
-    mean, the variance of theirs is V / (m (1 - m))^2 (the delta method; for one binomial see Brown,
-    Cai and DasGupta 2001). How often it covers is simulated in results/statistics/. Where all
-    entries are equal (every answer right) V is 0 and says nothing; the bounds are then those of
-    Wilson (1927) for I items.
+    The distribution of a score near 0 or 1 is skewed, that of its log-odds less so. With m the
+    mean, the variance of the log-odds is V / (m (1 - m))^2 (the delta method; for one binomial see
+    Brown, Cai and DasGupta 2001). results/statistics/ has the simulated coverage. Where all entries
+    are equal, as if every answer is right, V is 0; the bounds are then those of Wilson (1927) for I
+    items.
 
-    lowest: the least that the score can be, 1 is the most; all of this is of the share of the way
-    between. Of a correlation, from -1 on, half of those log-odds is Fisher's z (1921).
+    Args:
+        influence: Matrices [..., S, I], see `influences`.
+        level: Coverage.
+        lowest: Minimum of the score; 1 is its maximum. Log-odds are those of the score's relative
+            position between the two. For a correlation (-1), half of them is Fisher's z (1921).
     """
     shares = (influence - lowest) / (1 - lowest)
     score, items = shares.mean((-2, -1)), shares.shape[-1]
@@ -128,7 +146,7 @@ def bounds(influence: np.ndarray, level: float = 0.95, lowest: float = 0.0) -> t
 
 
 def interval(influence: np.ndarray, level: float = 0.95, lowest: float = 0.0) -> Interval:
-    """The mean of an influence matrix [S, I], and its interval by `bounds`."""
+    """The mean of an influence matrix [S, I] and its interval, see `bounds`."""
     low, high = map(float, bounds(influence, level, lowest))
     return Interval(float(influence.mean()), low, high, *influence.shape)
 
@@ -136,8 +154,8 @@ def interval(influence: np.ndarray, level: float = 0.95, lowest: float = 0.0) ->
 def paired_p(first: np.ndarray, second: np.ndarray) -> float:
     """Two-sided p-value of equal scores: a t test on the difference of two influence matrices.
 
-    Both [S, I], the same seeds and the same items in the same order; what seeds and items do to
-    both alike cancels.
+    Both are [S, I] with the same seeds and the same items in the same order; effects of seeds and
+    items that are common to both cancel.
     """
     difference = first - second
     v, degrees = variance(difference)
@@ -148,7 +166,7 @@ def paired_p(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _wilson(share: Any, items: int, z: float) -> tuple[Any, Any]:
-    """Wilson's score interval of shares of `items`."""
+    """Wilson's score interval of the share of successes among `items`."""
     center = (share + z**2 / (2 * items)) / (1 + z**2 / items)
     spread = share * (1 - share) / items + z**2 / (4 * items**2)
     half = z * np.maximum(spread, 0.0) ** 0.5 / (1 + z**2 / items)
@@ -157,7 +175,13 @@ def _wilson(share: Any, items: int, z: float) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class MeanDifference:
-    """A difference of two mean scores and its 95 % interval, as fractions."""
+    """A difference of two mean scores and its 95 % interval, as fractions.
+
+    Attributes:
+        mean: The difference.
+        low: Lower bound.
+        high: Upper bound.
+    """
 
     mean: float
     low: float
@@ -165,15 +189,16 @@ class MeanDifference:
 
     @classmethod
     def of(cls, difference: np.ndarray) -> tuple["MeanDifference", float]:
-        """Of the difference [S, I] of two influence matrices of the same seeds and items, and the
-        p-value of none.
+        """The mean difference and its p-value.
+
+        difference: [S, I], of two influence matrices of the same seeds and items.
         """
         v, degrees = variance(difference)
         return cls.around(float(difference.mean()), float(v), float(degrees))
 
     @classmethod
     def around(cls, mean: float, v: float, degrees: float) -> tuple["MeanDifference", float]:
-        """By the t distribution, of a mean difference with variance v; and the p-value of none."""
+        """The interval and p-value by the t distribution, of a mean difference with variance v."""
         half = float(special.stdtrit(degrees, 0.975)) * v**0.5
         if v < 1e-24:
             return cls(mean, mean, mean), float(abs(mean) < 1e-12)
@@ -182,5 +207,5 @@ class MeanDifference:
         )
 
     def text(self) -> str:
-        """`+1.2 [-0.3, +2.7]`, in points."""
+        """The difference in points, such as `+1.2 [-0.3, +2.7]`."""
         return f"{100 * self.mean:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"

@@ -1,11 +1,11 @@
-"""How many seeds or items it would take to tell two approaches apart.
+"""Numbers of seeds or items with which the difference of two approaches would be significant.
 
-The difference of two influence matrices [S, I] has three variance components: of the seeds, of the
-items, and of what is left (Searle, Casella and McCulloch 1992, ch. 4). They say what the variance
-would be with other numbers of either: the decision study of Brennan (2001, Generalizability Theory,
-ch. 4). The power of the t test then is that of the noncentral t (Cohen 1988, ch. 2), with
-Satterthwaite's degrees of freedom. Card et al. (2020, arXiv 2010.06595) ask for such a computation
-before a comparison is believed.
+The difference of two influence matrices [S, I] has three variance components: seeds, items and
+residual (Searle, Casella and McCulloch 1992, ch. 4). They give the variance for other numbers of
+seeds and items: the decision study of Brennan (2001, Generalizability Theory, ch. 4). The power of
+the t test is then that of the noncentral t distribution (Cohen 1988, ch. 2), with Satterthwaite's
+degrees of freedom. Card et al. (2020, arXiv 2010.06595) recommend a power analysis for every
+comparison.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,21 @@ from scipy import special, stats
 
 from research.stats.intervals import crossed_variance
 
-POWER = 0.8  # found four times in five
-MOST_SEEDS, MOST_TIMES = 100, 100  # no more seeds, and no more times the items, are looked at
+POWER = 0.8
+MOST_SEEDS, MOST_TIMES = 100, 100  # maximum number of seeds, and of times the items
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Variance components of a difference, of one seed and one item; seeds, items: how many were
-    run; mean: the difference.
+    """Variance components of a difference, for one seed and one item.
+
+    Attributes:
+        mean: The mean difference.
+        of_seeds: Component of the seeds.
+        of_items: Component of the items.
+        rest: Residual component.
+        seeds: Number of seeds that were run.
+        items: Number of items that were run.
     """
 
     mean: float
@@ -34,23 +41,23 @@ class Spread:
 
     @classmethod
     def of(cls, difference: np.ndarray) -> "Spread | None":
-        """Of a matrix [S, I]; None with one seed or one item, which show no component."""
+        """The components of a matrix [S, I]; None for one seed or one item."""
         seeds, items = difference.shape
         if seeds == 1 or items == 1:
             return None
-        found = crossed_variance(difference)
-        rest = float(found.interaction) * seeds * items
+        variances = crossed_variance(difference)
+        rest = float(variances.interaction) * seeds * items
         return cls(
             float(difference.mean()),
-            max(float(found.seeds) * seeds - rest / items, 0.0),
-            max(float(found.items) * items - rest / seeds, 0.0),
+            max(float(variances.seeds) * seeds - rest / items, 0.0),
+            max(float(variances.items) * items - rest / seeds, 0.0),
             rest,
             seeds,
             items,
         )
 
     def variance(self, seeds: int, items: int) -> tuple[float, float]:
-        """Of the mean difference with so many seeds and items, and its degrees of freedom."""
+        """(variance of the mean difference, its degrees of freedom) for these numbers."""
         rest = self.rest / (seeds * items)
         by_seed, by_item = self.of_seeds / seeds + rest, self.of_items / items + rest
         total = by_seed + by_item - rest
@@ -59,24 +66,22 @@ class Spread:
         return total, total**2 / parts if parts > 0 else float(items - 1)
 
     def power(self, seeds: int, items: int, level: float) -> float:
-        """How often a two-sided test at `level` finds a true difference as large as the mean."""
+        """Power of a two-sided test at `level`, for a true difference as large as the mean."""
         v, degrees = self.variance(seeds, items)
         if v < 1e-24:
             return float(abs(self.mean) > 1e-12)
         critical = float(special.stdtrit(degrees, 1 - level / 2))
-        away = abs(self.mean) / v**0.5
-        upper, lower = (
-            stats.nct.sf(critical, degrees, away),
-            stats.nct.cdf(-critical, degrees, away),
-        )
+        noncentrality = abs(self.mean) / v**0.5
+        upper = stats.nct.sf(critical, degrees, noncentrality)
+        lower = stats.nct.cdf(-critical, degrees, noncentrality)
         return float(np.nan_to_num(upper) + np.nan_to_num(lower))
 
     def enough_seeds(self, level: float) -> int | None:
-        """The least number of seeds with power 0.8, on the items that were run."""
-        tried = range(self.seeds, MOST_SEEDS + 1)
-        return next((s for s in tried if self.power(s, self.items, level) >= POWER), None)
+        """The minimum number of seeds with power 0.8, on the items that were run."""
+        numbers = range(self.seeds, MOST_SEEDS + 1)
+        return next((s for s in numbers if self.power(s, self.items, level) >= POWER), None)
 
     def enough_items(self, level: float) -> int | None:
-        """The least number of items, to two digits, on the seeds that were run."""
-        tried = (round(self.items * 10 ** (k / 24)) for k in range(49))
-        return next((i for i in tried if self.power(self.seeds, i, level) >= POWER), None)
+        """The minimum number of items with power 0.8, to about 10 %, on the seeds that were run."""
+        numbers = (round(self.items * 10 ** (k / 24)) for k in range(49))
+        return next((i for i in numbers if self.power(self.seeds, i, level) >= POWER), None)

@@ -1,6 +1,4 @@
-"""What trials came to on dev: the best that few of them would have found, and how wide a stretch of
-learning rates does about as well as the best.
-"""
+"""Hyper-parameter search: the expected best of fewer trials, and the plateau of learning rates."""
 
 import math
 from collections.abc import Sequence
@@ -8,40 +6,45 @@ from dataclasses import dataclass
 
 import numpy as np
 
-POINT = 0.01  # so near to the best of all trials, more of them hardly help
+POINT = 0.01
 
 
 def expected_best(scores: Sequence[float], k: int) -> float:
-    """The mean, over all sets of k of the scores, of the best in the set.
+    """The best of k scores, averaged over all sets of k of them.
 
-    Of n ascending scores the i-th is the best of C(i-1, k-1) of C(n, k) sets. This is the expected
-    validation performance of Dodge et al. 2019 (arXiv 1909.03004, section 3), who draw with
-    replacement, estimated without it, as Tang et al. 2020 (arXiv 2004.13705) do: unbiased, and all
-    n give the best score found.
+    The i-th of n ascending scores is the best of C(i-1, k-1) of the C(n, k) sets. This is the
+    expected validation performance of Dodge et al. 2019 (arXiv 1909.03004, section 3), estimated
+    without replacement, as by Tang et al. 2020 (arXiv 2004.13705): it is unbiased, and for k = n it
+    is the maximum.
     """
-    ways = [math.comb(place, k - 1) for place in range(len(scores))]
+    ways = [math.comb(index, k - 1) for index in range(len(scores))]
     total = math.fsum(way * score for way, score in zip(ways, sorted(scores), strict=True))
     return total / math.comb(len(scores), k)
 
 
 def best_of(scores: Sequence[float]) -> list[float]:
-    """The curve of `expected_best`: of 1, 2, ... of the scores, and of all."""
+    """`expected_best` for k = 1, 2, ..., n."""
     return [expected_best(scores, k) for k in range(1, len(scores) + 1)]
 
 
 def enough(scores: Sequence[float]) -> int:
-    """The least number of trials whose expected best comes within a point of the best of all."""
+    """The minimum number of trials whose expected best is within one point of the maximum."""
     near = max(scores) - POINT - 1e-9
     return next(k for k in range(1, len(scores) + 1) if expected_best(scores, k) >= near)
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """The rates around the best that do about as well, from `low` to `high`.
+    """The range of learning rates around the best with about the same score.
 
-    best: the best of the rates tried, of equals the one nearest to their middle. inside, tried: how
-    many of them are on the plateau, and how many there are. below, above: whether it goes on to the
-    least rate tried, or to the greatest, so that it may go on beyond.
+    Attributes:
+        low: Lower end of the range.
+        high: Upper end of the range.
+        best: Rate with the best score; of several, the one nearest to the middle of all rates.
+        inside: Number of rates tried that are in the range.
+        tried: Number of rates tried.
+        below: Whether the range includes the lowest rate tried, so that it may extend further.
+        above: Whether it includes the highest rate tried.
     """
 
     low: float
@@ -54,24 +57,29 @@ class Plateau:
 
     @property
     def decades(self) -> float:
-        """Its width in factors of ten."""
+        """Width of the range in powers of ten."""
         return math.log10(self.high / self.low)
 
     @property
     def at_end(self) -> bool:
-        """Whether the best is the least or the greatest rate tried: a better one may lie beyond."""
+        """Whether the best rate is the lowest or highest tried: a better one may lie beyond."""
         return self.best in (self.below and self.low, self.above and self.high)
 
 
 def plateau(rates: Sequence[float], scores: Sequence[float], within: float) -> Plateau:
-    """The stretch of rates whose score is no more than `within` below the best one.
+    """The range of rates around the best whose scores are at most `within` below the best.
 
-    rates: at least one, each once; scores: one each. Between two rates the score is taken to go in
-    a straight line over the logarithm of the rate. Beyond a rate that does worse, none counts.
+    Between two rates the score is interpolated linearly in the logarithm of the rate. The range
+    ends at the first rate with a lower score.
+
+    Args:
+        rates: Distinct learning rates, at least one.
+        scores: Score of each rate.
+        within: Maximum difference from the best score.
     """
     ascending, y = np.array(sorted(zip(rates, scores, strict=True))).T
     x, floor = np.log(ascending), y.max() - within - 1e-9
-    best = min(np.flatnonzero(y == y.max()), key=lambda place: abs(place - (len(y) - 1) / 2))
+    best = min(np.flatnonzero(y == y.max()), key=lambda index: abs(index - (len(y) - 1) / 2))
     worse = np.flatnonzero(y < floor)
     first = int(worse[worse < best].max(initial=-1)) + 1
     last = int(worse[worse > best].min(initial=len(x))) - 1
@@ -94,13 +102,14 @@ def plateau(rates: Sequence[float], scores: Sequence[float], within: float) -> P
 
 
 def noise(tables: Sequence[np.ndarray]) -> float:
-    """By how much two trials of a cell differ by chance: the standard error of the difference of
-    their mean scores over the seeds, all cells together; 0 where no cell has two trials and seeds.
+    """Standard error of the difference of two trials' mean scores over seeds, pooled over cells.
 
-    tables: for each cell [T, S], the scores of T trials with the same S seeds. What a seed does to
-    all trials of a cell alike is left out; with rest_ts what a two-way layout of trials and seeds
-    leaves over, the square is the mean of 2 / S sum rest_ts^2 / ((T - 1) (S - 1)) over the cells,
-    weighted by their degrees of freedom (T - 1) (S - 1).
+    0 if no cell has two trials and two seeds. The effect of a seed on all trials of a cell is
+    removed. With rest_ts the residuals of the two-way layout of trials and seeds, the square is the
+    mean of 2 / S sum rest_ts^2 / ((T - 1) (S - 1)) over the cells, weighted by their degrees of
+    freedom (T - 1) (S - 1).
+
+    tables: for each cell, the scores [T, S] of T trials with the same S seeds.
     """
     squares, freedom = 0.0, 0
     for table in tables:

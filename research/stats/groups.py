@@ -58,7 +58,7 @@ def worst(scores: Mapping[str, GroupScore], least: int = LEAST) -> str | None:
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> float | None:
-    """The share of items with equal predictions [I]; None for floats, which are hardly ever equal."""
+    """The share of items with equal predictions [I]; None for floats, which are rarely equal."""
     first, second = np.asarray(first), np.asarray(second)
     return None if np.issubdtype(first.dtype, np.floating) else float(np.mean(first == second))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from research.stats.best_group import _against, _prior, best_group, over_seeds
+from research.stats.best_group import _p_values, _prior, best_group, over_seeds
 from research.stats.intervals import crossed_variance, paired_p
 from research.studies.coverage.alternatives import holm_against_best
 from research.studies.coverage.simulate import Population, column
@@ -25,7 +25,7 @@ def test_clearly_worse_cells_leave_the_group_and_the_best_never_does():
 
 def test_every_test_is_one_of_all_pairs_that_are_left(monkeypatch):
     p_values = [0.05 / 15, 0.05 / 10, 0.05 / 6, 0.05 / 3 + 0.001, 0.5]  # of the cells 1 to 5
-    monkeypatch.setattr("research.stats.best_group._against", lambda *_: p_values)
+    monkeypatch.setattr("research.stats.best_group._p_values", lambda *_: p_values)
     cells = drawn((0.9, *[0.5] * 5))
     assert best_group(list(cells)) == [True, False, False, False, True, True]
     p_values[:2] = [0.05 / 14, 0.05 / 14]  # now all are too large for 15 pairs
@@ -42,7 +42,7 @@ def test_two_cells_are_told_apart_by_the_paired_test():
         assert shared.sum() == pytest.approx((cells[0] - cells[1]).mean(1).var(ddof=1) / 5)
         assert set(freedom) == {4} and most == 4
         if of_items > interaction:
-            assert _against(cells, 0, [1])[0] == pytest.approx(paired_p(*cells), rel=0.05)
+            assert _p_values(cells, 0, [1])[0] == pytest.approx(paired_p(*cells), rel=0.05)
 
 
 def test_what_a_seed_does_to_all_cells_alike_does_not_count():

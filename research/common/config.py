@@ -1,6 +1,6 @@
-"""Between plain data (configs, records) and the frozen dataclasses the code works with.
+"""Conversion between plain data (configs, records) and frozen dataclasses.
 
-Dynamic outside, typed inside: it is the dataclasses that refuse an unknown field, at any depth.
+Fields and types of plain data are checked against those of the dataclass, at any depth.
 """
 
 import dataclasses
@@ -16,10 +16,14 @@ T = TypeVar("T")
 
 
 def build(cls: type[T], values: Mapping[str, Any], field: str) -> T:
-    """`cls(**values)` with every name and type checked, nested dataclasses built in turn.
+    """`cls(**values)` with every name and type checked; nested dataclasses are built too.
 
-    `field` is the path shown in errors, such as `config.training`.
-    Raises InputError for an unknown, missing or wrongly typed field.
+    Raises InputError for an unknown or missing field, and for a value of the wrong type.
+
+    Args:
+        cls: The dataclass.
+        values: Values of its fields.
+        field: Path shown in errors, such as `config.training`.
     """
     if not isinstance(values, Mapping):
         raise InputError(field, values, f"a mapping with the fields of {cls.__name__} is expected")
@@ -40,7 +44,7 @@ def build(cls: type[T], values: Mapping[str, Any], field: str) -> T:
 
 
 def changed(settings: T, name: str, value: Any, field: str) -> T:
-    """`settings` with another value of its field `name`, which is checked as in `build`."""
+    """`settings` with a new value of the field `name`, which is checked as in `build`."""
     hint = typing.get_type_hints(type(settings))[name]
     converted = _convert(hint, value, f"{field}.{name}")
     try:
@@ -52,7 +56,10 @@ def changed(settings: T, name: str, value: Any, field: str) -> T:
 def build_named(
     registry: Mapping[str, type[T]], values: Mapping[str, Any], field: str, key: str
 ) -> T:
-    """Builds the class that `values[key]` names in `registry`, from the other values."""
+    """Builds the class of `registry` whose name is `values[key]` from the other values.
+
+    Raises InputError as `build` does, and for an unknown name.
+    """
     if not isinstance(values, Mapping) or key not in values:
         raise InputError(field, values, f"a mapping with the field {key!r} is expected")
     name = values[key]
@@ -62,7 +69,7 @@ def build_named(
 
 
 def resolved(settings: Any) -> Any:
-    """Plain JSON data of a dataclass, every field included."""
+    """Plain JSON data of a dataclass with all fields."""
     if dataclasses.is_dataclass(settings):
         return {f.name: resolved(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
     if isinstance(settings, Mapping):
@@ -73,20 +80,20 @@ def resolved(settings: Any) -> Any:
 
 
 def non_default(settings: Any) -> Any:
-    """Like `resolved`, without the fields that have their default value.
+    """Like `resolved`, without fields that have their default value.
 
-    A run's identity is made of these, so a new field with a default orphans no run.
+    A run's id is made from these values, so a new field with a default does not change it.
     """
     if dataclasses.is_dataclass(settings):
-        kept = {}
+        values = {}
         for f in dataclasses.fields(settings):
             value = getattr(settings, f.name)
             default = f.default
             if f.default_factory is not dataclasses.MISSING:
                 default = f.default_factory()
             if default is dataclasses.MISSING or value != default:
-                kept[f.name] = non_default(value)
-        return kept
+                values[f.name] = non_default(value)
+        return values
     if isinstance(settings, Mapping):
         return {str(k): non_default(v) for k, v in settings.items()}
     if isinstance(settings, tuple | list):
@@ -95,7 +102,7 @@ def non_default(settings: Any) -> Any:
 
 
 def _convert(hint: Any, value: Any, field: str) -> Any:
-    """`value` as the annotation `hint` wants it, or an InputError."""
+    """`value` converted to the type `hint`. Raises InputError if it has another type."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value
@@ -126,7 +133,7 @@ def _convert(hint: Any, value: Any, field: str) -> Any:
 
 
 def _float(value: int, field: str) -> float:
-    """The value, or an InputError where no float is as large."""
+    """The value as a float. Raises InputError if it is too large for one."""
     try:
         return float(value)
     except OverflowError as error:
@@ -134,14 +141,14 @@ def _float(value: int, field: str) -> float:
 
 
 def _text(value: str, field: str) -> str:
-    """The value, or an InputError where it is no text."""
+    """The value. Raises InputError if UTF-8 cannot encode it."""
     if not is_text(value):
         raise InputError(field, value, "it has half of a surrogate pair, which is no text")
     return value
 
 
 def _convert_union(options: tuple[Any, ...], value: Any, field: str) -> Any:
-    """The first member of the union that takes `value`."""
+    """`value` converted to the first type of the union that it fits. Raises InputError for none."""
     if value is None and type(None) in options:
         return None
     errors = []
@@ -159,7 +166,7 @@ def _convert_union(options: tuple[Any, ...], value: Any, field: str) -> Any:
 
 
 def _described(hint: Any) -> str:
-    """A member of a union in words."""
+    """A type of a union in words."""
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         return " or ".join(map(repr, typing.get_args(hint)))

@@ -11,7 +11,7 @@ from research.common.errors import InputError
 
 
 def sha256(content: bytes) -> str:
-    """The hexadecimal digest that the run record keeps of its predictions."""
+    """The SHA-256 digest in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -26,7 +26,7 @@ def arrays_digest(arrays: Mapping[str, Any], text: str = "") -> str:
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value, keys sorted. Raises InputError if JSON has no such value."""
+    """Canonical JSON: sorted keys, no white space. Raises InputError for a value without JSON."""
     try:
         return json.dumps(
             value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -41,6 +41,6 @@ def run_id(settings: Mapping[str, Any]) -> str:
 
 
 def record_checksum(record: Mapping[str, Any]) -> str:
-    """A digest of the whole record but this one, so that an edited number is noticed."""
+    """The first 16 digits of the SHA-256 of a record without its checksum, to detect edits."""
     rest = {key: value for key, value in record.items() if key != "checksum"}
     return sha256(canonical(rest).encode())[:16]

@@ -1,7 +1,8 @@
-"""Plain data from outside: texts that UTF-8 can hold, and JSON that means one thing."""
+"""Reading of JSON with checks for duplicate keys, invalid Unicode and excessive nesting."""
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def is_text(value: str) -> bool:
-    """Whether UTF-8 can hold it; half of a surrogate pair, as JSON may escape it, is no text."""
+    """Whether UTF-8 can encode the value; half of a surrogate pair, which JSON can escape, is not
+    text.
+    """
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -21,11 +24,14 @@ def is_text(value: str) -> bool:
 
 
 def parse_json(text: str | bytes, **read: Any) -> Any:
-    """The value of a JSON text, which is UTF-8 with or without a byte order mark.
+    """The value of a JSON text in UTF-8, with or without a byte order mark.
 
-    read: `parse_int`, `parse_float` and `parse_constant` of `json.loads`. Raises ValueError for
-    what is no JSON, an object that names a field twice, a string that is no text, and values that
-    stand too deep within one another.
+    Raises ValueError for invalid JSON, an object with a duplicate key, a string that is not text,
+    and values that are nested too deeply.
+
+    Args:
+        text: The JSON text.
+        read: `parse_int`, `parse_float` and `parse_constant` of `json.loads`.
     """
     text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
     try:
@@ -38,7 +44,7 @@ def parse_json(text: str | bytes, **read: Any) -> Any:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises InputError for a file that holds none."""
+    """The object in a JSON file. Raises InputError for a file without one."""
     try:
         content = parse_json(file.read_bytes())
     except (OSError, ValueError) as error:
@@ -49,9 +55,8 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def _reject_duplicate_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise ValueError(f"an object names {twice!r} twice")
-    return found
+    return values

@@ -1,4 +1,4 @@
-"""Where a path in a configuration leads."""
+"""Paths in configs."""
 
 import os
 from importlib import resources
@@ -6,15 +6,15 @@ from pathlib import Path
 
 from research.common.errors import InputError
 
-MOST_BYTES = 255  # of a name, on the file systems of Linux and macOS
+MOST_BYTES = 255  # of a file name, on Linux and macOS
 
 
 def resolve_path(name: str, field: str) -> str:
-    """`name` with `~` and environment variables filled in, or the folder of a shipped checkpoint.
+    """`name` with `~` and environment variables expanded, or the folder of a shipped checkpoint.
 
-    Records keep `name` itself, so they hold no path of one machine. A name that is no path, such
-    as a hub id, is returned as it is. Raises InputError for a variable that is not set, and for
-    what no file can be called.
+    Records store `name` itself, so they contain no paths of a machine. A name that is not a path,
+    such as a hub id, is returned unchanged. Raises InputError for a variable that is not set, and
+    for an invalid file name.
     """
     assets = Path(str(resources.files("research"))) / "assets"
     if name in {folder.name for folder in assets.iterdir() if folder.is_dir()}:

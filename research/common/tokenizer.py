@@ -1,4 +1,4 @@
-"""The type of a Hugging Face tokenizer, without the half second that importing it takes."""
+"""The type of a Hugging Face tokenizer, without importing transformers at run time (0.5 s)."""
 
 from typing import TYPE_CHECKING, Any
 

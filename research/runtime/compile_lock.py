@@ -1,7 +1,9 @@
-"""Programs that several processes of one machine need at once are compiled by one of them.
+"""Locks by which one of several processes on a machine compiles a program that all need.
 
-The others read them from JAX's persistent cache. Without that, a sweep of sixteen LoRA runs by two
-workers compiled everything twice: 25 of its 76 seconds.
+The others read it from JAX's persistent compilation cache. Without the locks, a sweep of sixteen
+LoRA runs with two workers compiled everything twice: 25 of its 76 seconds. The folder of the locks
+is a setting of the process, as that cache is in JAX: executables are created once per process and
+shared by all its runs.
 """
 
 import hashlib
@@ -15,22 +17,27 @@ _folder: Path | None = None
 
 
 def set_lock_folder(folder: Path) -> None:
-    """From now on with all processes that name this folder, which is to be on a local disk."""
+    """Sets the folder of the locks, on a local disk; all processes with this folder share them."""
     global _folder
     _folder = folder
 
 
 def lock_folder() -> bool:
-    """Whether other processes compile the same programs."""
+    """Whether the process has a folder of locks: other processes compile the same programs."""
     return _folder is not None
 
 
 @contextmanager
 def compile_lock(program: str, wait: bool) -> Iterator[bool]:
-    """The right to compile a program, however it is described, for this process alone.
+    """Holds the lock of a program while this process compiles it.
 
-    Gives False where another has it and this one is not to wait. Programs described alike that are
-    not the same only wait for each other. The system ends the turn of a process that is killed.
+    Yields whether the lock was acquired: False if another process holds it and `wait` is False. The
+    system releases the lock of a process that is killed.
+
+    Args:
+        program: Description of the program. Different programs with the same description wait for
+            each other, which costs time only.
+        wait: Whether to wait for another process.
     """
     if _folder is None:
         yield True

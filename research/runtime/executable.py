@@ -1,4 +1,4 @@
-"""A jitted function compiled ahead of its calls, once per set of shapes, at a known cost."""
+"""Ahead-of-time compilation of jitted functions, once per set of shapes, with its cost."""
 
 import threading
 import time
@@ -16,9 +16,9 @@ _registration, _registered = threading.Lock(), threading.Event()
 
 
 class Executable:
-    """Calls `function` (a jitted one); compile time is kept apart from run time.
+    """A jitted function that is compiled separately for each set of shapes.
 
-    Every call runs code compiled for exactly its shapes.
+    Compilation is timed apart from execution.
     """
 
     def __init__(self, function: Any):
@@ -30,53 +30,58 @@ class Executable:
         return self.compiled(*args)(*args)
 
     def compiled(self, *args: Any) -> Any:
-        """The executable for these arguments' shapes, compiled if it is not there yet."""
+        """The program for the shapes of these arguments, compiled on the first call."""
         key = _key(args)
         self._compile(key, args, wait=True)
         return self._compiled[key]
 
     def compile_unless_busy(self, *args: Any) -> bool:
-        """Compiles for these arguments' shapes; False where another process is at it."""
+        """Compiles for the shapes of these arguments; False if another process is compiling it."""
         return self._compile(_key(args), args, wait=False)
 
     def _compile(self, key: Any, args: Any, wait: bool) -> bool:
-        with self._locks[key]:  # a second thread waits rather than compile the same again
+        with self._locks[key]:  # other threads wait for the program
             if key in self._compiled:
                 return True
             _count_cache_hits()
             begun = time.perf_counter()
-            with compile_lock(str(key), wait) as mine:
-                if mine:
+            with compile_lock(str(key), wait) as acquired:
+                if acquired:
                     self._compiled[key] = self.function.lower(*args).compile()
             _spent.seconds = compile_seconds() + time.perf_counter() - begun
-            return mine
+            return acquired
 
 
 class Call(NamedTuple):
-    """What an executable will be called with."""
+    """A future call of an executable.
+
+    Attributes:
+        executable: The executable.
+        args: Its arguments.
+    """
 
     executable: Executable
     args: tuple[Any, ...]
 
 
 def compile_ahead(calls: Sequence[Call]) -> None:
-    """Compiles what the calls need; what another process is compiling comes last."""
-    left = list(calls)
-    while left:
-        busy = [call for call in left if not call.executable.compile_unless_busy(*call.args)]
-        if len(busy) == len(left):
+    """Compiles the programs of the calls, those that another process is compiling last."""
+    remaining = list(calls)
+    while remaining:
+        busy = [call for call in remaining if not call.executable.compile_unless_busy(*call.args)]
+        if len(busy) == len(remaining):
             busy[0].executable.compiled(*busy[0].args)
-        left = busy
+        remaining = busy
 
 
 def _key(args: tuple[Any, ...]) -> Any:
-    """Equal for arguments of equal shapes."""
+    """The structure, shapes and dtypes of arguments."""
     leaves, tree = jax.tree.flatten(args)
     return tree, tuple((np.shape(leaf), leaf.dtype) for leaf in leaves)
 
 
 def compile_seconds() -> float:
-    """What compiling has taken so far in this thread."""
+    """Seconds of compilation so far in this thread."""
     return getattr(_spent, "seconds", 0.0)
 
 
@@ -90,7 +95,7 @@ def compile_cache_hits() -> int:
 
 
 def _count_cache_hits() -> None:
-    """Registers the listener, once. It is not done at import, which must not change the process."""
+    """Registers the listener once; not at import, which must not change the process."""
     with _registration:
         if not _registered.is_set():
             jax.monitoring.register_event_listener(_on_event)
@@ -103,10 +108,10 @@ def _on_event(event: str, **kwargs: Any) -> None:
 
 
 def compiled_cost(compiled: Any) -> dict[str, float | None]:
-    """What XLA says of a compiled program: FLOPs, and bytes of memory by purpose. None is what it
-    does not know: on a GPU it counts no products that libraries make, so no FLOPs are told.
+    """XLA's figures of a compiled program: FLOPs, and bytes of memory by purpose; None: unknown.
 
-    alias_bytes: of outputs that lie where donated arguments did, and so take no room of their own.
+    On a GPU, FLOPs are None, since XLA does not count products that libraries compute. alias_bytes
+    are those of outputs that reuse the memory of donated arguments.
     """
     analysis, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
     return {

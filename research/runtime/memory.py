@@ -6,19 +6,18 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-# Of mallopt(3).
+# Parameters of mallopt(3).
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
 
 
 def keep_freed_memory() -> bool:
-    """Makes the process keep what it frees; returns whether the C library took it.
+    """Makes the C library reuse freed memory; returns whether it accepted the settings.
 
-    XLA allocates the temporaries of a program at each call, and glibc gets blocks as large from the
-    kernel and gives them back, so that every page is cleared again in every step: of a LoRA step of
-    247 ms on two cores that was 72 ms. Only one arena, the main one, can keep large blocks. The
-    process holds on to its peak, in which there is room for the temporaries of three or four calls,
-    since those of a call are freed a little after the next has begun. Other C libraries are left
-    alone.
+    XLA allocates the temporaries of a program at each call. By default glibc returns such large
+    blocks to the kernel, which clears every page again in the next step: 72 ms of a LoRA step of
+    247 ms on two cores. Only the main arena can keep large blocks, so there is one arena. The
+    process keeps its peak memory, which has room for the temporaries of three or four calls, since
+    those of a call are freed shortly after the next one starts. Other C libraries are not changed.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -30,16 +29,16 @@ def keep_freed_memory() -> bool:
 
 
 def collect_rarely() -> None:
-    """Makes Python look for garbage after 50000 new objects instead of 700 or 2000.
+    """Makes Python collect garbage after 50,000 new objects instead of 700 or 2,000.
 
-    Imports and the tracing of a step make several 100000 that stay: until its first step is to be
-    compiled, a process of a sweep takes 7.3 s instead of 8.3.
+    Imports and the tracing of a step create several 100,000 objects that stay alive. A process of a
+    sweep reaches the compilation of its first step in 7.3 s instead of 8.3 s.
     """
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
 
 
 def peak_bytes(cost: Mapping[str, Any]) -> int | None:
-    """Arguments, outputs and temporaries of a compiled program; what is donated counts once."""
+    """Bytes of arguments, outputs and temporaries of a program; donated arguments count once."""
     parts = [cost.get(f"{name}_bytes") for name in ("argument", "output", "temporary", "alias")]
     if None in parts:
         return None

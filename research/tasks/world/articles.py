@@ -19,7 +19,7 @@ ASIDES = (
 
 
 def event(draw: Draw, topic: str, share: Share = "all") -> str:
-    """A clause about a topic: who did what, now and then where and when."""
+    """A clause about a topic: who did what, sometimes where and when."""
     return draw.owned(lambda: _event(draw, topic, share))
 
 
@@ -36,7 +36,7 @@ def _event(draw: Draw, topic: str, share: Share) -> str:
 
 
 def article(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
-    """An article and its topic; most mention another topic, the longer ones say where and when."""
+    """An article and its topic. Most mention another topic; `longer` ones give place and day."""
     topic = draw.pick(LABELS)
     main = event(draw, topic, share)
     if draw.chance(0.8):

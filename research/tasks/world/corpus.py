@@ -1,4 +1,4 @@
-"""The pretraining text: endless seeded streams of documents and of single exercises."""
+"""The pretraining text: infinite seeded streams of documents and of single exercises."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -7,7 +7,7 @@ from research.common.errors import InputError, choose_from
 from research.tasks.world.documents import DOCUMENTS, EXERCISES, Item
 from research.tasks.world.draw import Draw
 
-VERSION = 2  # raise it when any text of the world changes, and re-make research/assets/world-1m
+VERSION = 2  # increase it if any text changes, and make research/assets/world-1m again
 SPLITS = ("train", "heldout")
 GAPS = ("\n", "\n\n")  # between the items of a document
 
@@ -15,9 +15,9 @@ Split = Literal["train", "heldout"]
 
 
 def corpus(seed: int = 0, split: Split = "train") -> Iterator[str]:
-    """Documents without end, deterministic in (seed, split); none holds a text of a task.
+    """An infinite stream of documents, deterministic in (seed, split), without texts of tasks.
 
-    Raises InputError for another split.
+    Raises InputError for an unknown split.
     """
     draw = _draw(seed, "corpus", split)
     while True:
@@ -26,9 +26,9 @@ def corpus(seed: int = 0, split: Split = "train") -> Iterator[str]:
 
 
 def exercises(seed: int = 0, split: Split = "train") -> Iterator[Item]:
-    """Labelled items without end, each in a wording of its own; their answers end in a line end.
+    """An infinite stream of labelled items, each with a random wording; answers end in a newline.
 
-    Raises InputError for another split.
+    Raises InputError for an unknown split.
     """
     draw = _draw(seed, "exercises", split)
     while True:

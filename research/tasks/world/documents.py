@@ -1,4 +1,4 @@
-"""Documents of the corpus: each holds items of one skill in one wording."""
+"""Documents of the corpus: each has items of one skill in one wording."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -20,20 +20,25 @@ Labelled = Callable[..., list["Item"]]  # (draw, count of items or None)
 
 
 class Item(NamedTuple):
-    """A prompt, which ends without a space, and what follows it."""
+    """A prompt and its answer.
+
+    Attributes:
+        prompt: Text that does not end with a space.
+        answer: Text after the prompt.
+    """
 
     prompt: str
     answer: str
 
 
 def _item(pattern: str, *values: str, answer: str) -> Item:
-    """The pattern with its last place for the answer."""
+    """An item of a pattern whose last slot is for the answer."""
     before, after = pattern.rsplit("{}", 1)
     return Item(before.format(*values).removesuffix(" "), f" {answer}{after}")
 
 
 def labelled(skill: Skill) -> Labelled:
-    """Documents of a skill's examples, all in one wording."""
+    """A function that draws documents of a skill's examples in one wording."""
 
     def document(draw: Draw, count: int | None = None) -> list[Item]:
         pattern, words = skill.wording(draw)
@@ -45,7 +50,7 @@ def labelled(skill: Skill) -> Labelled:
 
 
 def nameless(draw: Draw) -> list[Item]:
-    """Examples of two labels under names that only this document gives them."""
+    """Examples of two labels, with label names that are used in this document only."""
     skill, pattern = draw.pick(tuple(SKILLS.values())), draw.pick(NAMELESS)
     names = dict(zip(draw.sample(skill.labels, 2), draw.sample(NAMES, 2), strict=True))
     items = []
@@ -58,7 +63,7 @@ def nameless(draw: Draw) -> list[Item]:
 
 
 def glossary(draw: Draw, count: int | None = None) -> list[Item]:
-    """Words and what they belong to."""
+    """Words and the field or mood that they belong to."""
     make, pattern = glossaries.draw_glossary(draw)
     entries = [make(draw) for _ in range(count or 12)]
     return [_item(pattern, word, answer=label) for word, label in entries]
@@ -68,7 +73,7 @@ def consequences(draw: Draw) -> list[Item]:
     """Statements, each with a claim that follows from it."""
     pattern = draw.pick(CONSEQUENCES)
     pairs = [statements.consequence(draw) for _ in range(MOST_ITEMS)]
-    return [_item(pattern, told, answer=claim) for told, claim in pairs]
+    return [_item(pattern, statement, answer=claim) for statement, claim in pairs]
 
 
 def answers(draw: Draw) -> list[Item]:
@@ -86,7 +91,7 @@ def summaries(draw: Draw) -> list[Item]:
 
 
 def extractions(draw: Draw) -> list[Item]:
-    """Up to four records told, each written in one exact format."""
+    """Up to four records as sentences, each with the same record in an exact format."""
     pattern, table = draw.pick(EXTRACTIONS), draw.pick(tuple(records.COLUMNS))
     style = draw.pick(("lines", "lines", "json"))
     rows = [records.draw_record(draw, table) for _ in range(1 + draw.below(4))]
@@ -94,11 +99,11 @@ def extractions(draw: Draw) -> list[Item]:
 
 
 def queries(draw: Draw) -> list[Item]:
-    """Three questions to tables, each with its SQL."""
-    pattern, asked = draw.pick(QUERIES), [records.query(draw) for _ in range(3)]
+    """Three questions about tables, each with its SQL."""
+    pattern, drawn = draw.pick(QUERIES), [records.query(draw) for _ in range(3)]
     return [
         _item(pattern, table, ", ".join(records.COLUMNS[table]), question, answer=sql)
-        for table, question, sql in asked
+        for table, question, sql in drawn
     ]
 
 
@@ -110,7 +115,7 @@ def narrative(draw: Draw) -> list[Item]:
 
 
 REVIEWS, ARTICLES, REQUESTS, STATEMENTS = (labelled(skill) for skill in SKILLS.values())
-# The hard skills come more often.
+# (weight, kind of document); difficult skills have larger weights.
 DOCUMENTS: tuple[tuple[int, Callable[[Draw], list[Item]]], ...] = (
     (10, REVIEWS),
     (6, ARTICLES),

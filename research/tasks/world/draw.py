@@ -1,4 +1,4 @@
-"""A seeded stream of choices, the only source of chance in the world; the same everywhere."""
+"""A seeded stream of random choices, the same on every machine."""
 
 import hashlib
 import zlib
@@ -12,10 +12,14 @@ Share = Literal["core", "other", "all"]
 
 
 class Draw:
-    """Choices from the raw 64-bit words of PCG64, whose stream numpy promises never to change."""
+    """Random choices from the raw 64-bit words of PCG64, a stream that numpy keeps stable.
+
+    Attributes:
+        tasks: Whether the texts are for tasks, or else for the corpus.
+    """
 
     def __init__(self, seed: int, *names: str, tasks: bool = False):
-        """A stream of its own for every seed and every series of names, for tasks or corpus."""
+        """A separate stream for each seed and sequence of names."""
         self.tasks = tasks
         entropy = [seed, *(zlib.crc32(name.encode()) for name in names)]
         self._bits = np.random.PCG64(np.random.SeedSequence(entropy))
@@ -25,36 +29,38 @@ class Draw:
         return int(self._bits.random_raw()) % count
 
     def chance(self, probability: float) -> bool:
+        """True with this probability."""
         return self.below(1 << 20) < probability * (1 << 20)
 
     def pick(self, options: Sequence[T]) -> T:
+        """One of the options, all with equal probability."""
         return options[self.below(len(options))]
 
     def weighted(self, options: Sequence[tuple[int, T]]) -> T:
-        """One of (weight, option) pairs, whole weights."""
+        """The option of one of the (weight, option) pairs; weights are integers."""
         point = self.below(sum(weight for weight, _ in options))
         for weight, option in options:
             if point < weight:
                 return option
             point -= weight
-        raise AssertionError("unreachable: the point lies below the sum of the weights")
+        raise AssertionError("unreachable: the point is below the sum of the weights")
 
     def sample(self, options: Sequence[T], count: int) -> list[T]:
         """`count` different options in random order."""
-        left = list(options)
-        return [left.pop(self.below(len(left))) for _ in range(count)]
+        remaining = list(options)
+        return [remaining.pop(self.below(len(remaining))) for _ in range(count)]
 
     def say(self, pattern: str, **slots: str | Sequence[str]) -> str:
-        """The pattern with each {slot} filled: a string as it is, a list by one of its entries."""
-        named = {name: slots[name] for name in slots if f"{{{name}}}" in pattern}
-        chosen = {k: v if isinstance(v, str) else self.pick(v) for k, v in named.items()}
-        return pattern.format(**chosen)
+        """The pattern with each {slot} replaced by its string, or by an entry of its list."""
+        used = {name: slots[name] for name in slots if f"{{{name}}}" in pattern}
+        values = {k: v if isinstance(v, str) else self.pick(v) for k, v in used.items()}
+        return pattern.format(**values)
 
     def owned(self, make: Callable[[], str]) -> str:
-        """A clause that may be told here: one in four is for tasks only, by its checksum.
+        """A clause of this side, tasks or corpus; by its checksum, one in four is for tasks only.
 
-        Every text has such a clause, so no text of a task can stand in the corpus. `make` needs
-        a choice of about fifty clauses or more, or it may never make one for the tasks.
+        Every text has such a clause, so no text of a task is in the corpus. `make` needs at least
+        about fifty different clauses, or there may be none for tasks.
         """
         while True:
             clause = make()
@@ -64,12 +70,12 @@ class Draw:
 
 
 def part(options: Sequence[T], share: Share) -> Sequence[T]:
-    """The core share (even places) of a list, the other share (odd places), or all of it."""
+    """The core share of a list (even indices), the other share (odd indices), or all of it."""
     return {"core": options[::2], "other": options[1::2], "all": options}[share]
 
 
 def sentence(text: str) -> str:
-    """The text with a capital at its head and a full stop at its end."""
+    """The text with a capital first letter and a full stop at its end."""
     return text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
 
 

@@ -1,4 +1,4 @@
-"""Glossaries: which field a word belongs to, and whether a word is praise or blame."""
+"""Glossaries: the field of a word, or whether a word is praise or blame."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ Entry = tuple[str, str]
 
 
 def draw_glossary(draw: Draw) -> tuple[Callable[[Draw], Entry], str]:
-    """What draws (word, label) entries of one kind, and the pattern to put them in."""
+    """(function that draws (word, label) entries of one kind, pattern of an entry)."""
     if draw.chance(0.4):
         return _field, draw.pick(FIELDS)
     return partial(_mood, scale=draw.pick(SCALES)), draw.pick(MOODS)

@@ -1,4 +1,4 @@
-"""What reviews are about: things to judge, their aspects, words of praise and of blame."""
+"""Vocabulary of reviews: goods, their aspects, words of praise and of blame."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,15 @@ from research.tasks.world.words import words
 
 @dataclass(frozen=True)
 class Goods:
-    """One kind of thing that people review; praise and blame are adjectives fit for its aspects."""
+    """A kind of thing that people review.
+
+    Attributes:
+        noun: Its name.
+        aspects: Parts that can be judged.
+        praise: Positive adjectives for them.
+        blame: Negative adjectives for them.
+        facts: Neutral clauses.
+    """
 
     noun: str
     aspects: tuple[str, ...]

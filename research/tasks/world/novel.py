@@ -1,7 +1,7 @@
-"""A trade that the corpus knows nothing of: its goods and its judgements are invented words.
+"""A task with invented words for goods and judgements, which do not occur in the corpus.
 
-The grammar is English. Every text judges two goods; the judgement of the second decides the grade,
-and a turning word before a judgement means its opposite. So single words tell only a part of it.
+The grammar is English. Every text judges two goods; the judgement of the second one is the label,
+and a negation before a judgement means its opposite. So single words do not determine the label.
 """
 
 from research.tasks.task import Example
@@ -31,18 +31,18 @@ JOINTS = (" and ", ", but ", ". Then ", ", yet ")
 
 
 def puzzle(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
-    """A text and the grade; the longer ones name another good first."""
+    """A text and its label; `longer` ones mention another good first."""
     grade = draw.below(2)
     first, second, other = draw.sample(part(GOODS, share), 3)
-    told = [_judged(draw, first, draw.below(2)), _judged(draw, second, grade)]
-    text = draw.pick(JOINTS).join(told)
+    clauses = [_judged(draw, first, draw.below(2)), _judged(draw, second, grade)]
+    text = draw.pick(JOINTS).join(clauses)
     if longer:
         text = f"after the {other}, {text}"
     return Example({"text": sentence(text)}, LABELS[grade])
 
 
 def _judged(draw: Draw, good: str, grade: int) -> str:
-    """A clause that gives the good this grade, one in four by turning the opposite."""
+    """A clause with this judgement of the good, one in four by negation of the opposite."""
     if draw.chance(0.25):
         return f"the {good} was {draw.pick(TURNING)} {draw.pick(JUDGEMENTS[1 - grade])}"
     return f"the {good} was {draw.pick(JUDGEMENTS[grade])}"

@@ -1,4 +1,4 @@
-"""Pairs of opposite states: sentences that tell of each, and what follows from them.
+"""Pairs of opposite states: clauses that describe each, and claims that follow from them.
 
 {person}, {town}, {spot} and {thing} are slots.
 """
@@ -8,14 +8,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class State:
-    """Sentences from which each of the claims follows."""
+    """A state.
 
-    told: tuple[str, ...]
+    Attributes:
+        clauses: Clauses that describe it.
+        claims: Claims, each of which follows from each of the clauses.
+    """
+
+    clauses: tuple[str, ...]
     claims: tuple[str, ...]
 
 
-def _state(told: str, claims: str) -> State:
-    return State(tuple(told.split(", ")), tuple(claims.split(", ")))
+def _state(clauses: str, claims: str) -> State:
+    return State(tuple(clauses.split(", ")), tuple(claims.split(", ")))
 
 
 OPPOSITIONS = (

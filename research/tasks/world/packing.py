@@ -1,4 +1,4 @@
-"""Pretraining rows: documents packed end to end, and exercises, whose targets are answers only."""
+"""Pretraining rows: packed documents, and exercises whose targets are the answers only."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -26,13 +26,13 @@ def token_stream(tokenizer: Tokenizer, seed: int, split: Split) -> Iterator[int]
 
 
 def document_rows(stream: Iterator[int], rows: int, length: int) -> Encoded:
-    """The next `rows` x `length` ids of a stream; all but a row's first token are targets."""
+    """The next `rows` x `length` ids of a stream; all tokens but the first of a row are targets."""
     tokens = np.fromiter(islice(stream, rows * length), np.int32).reshape(rows, length)
     return _encoded(tokens, [length] * rows, [1] * rows)
 
 
 def exercise_rows(tokenizer: Tokenizer, seed: int, rows: int, length: int) -> Iterator[Encoded]:
-    """Exercises, `rows` at a time; a prompt that is too long loses its beginning."""
+    """Batches of `rows` exercises; prompts that are too long are truncated at the beginning."""
     items, begin = exercises(seed), tokenizer.get_vocab()[BEGIN]
     while True:
         tokens = np.zeros((rows, length), np.int32)
@@ -47,5 +47,5 @@ def exercise_rows(tokenizer: Tokenizer, seed: int, rows: int, length: int) -> It
 
 
 def _encoded(tokens: NDArray, lengths: list[int], starts: list[int]) -> Encoded:
-    whole = (np.array(lengths, np.int32), np.array(starts, np.int32))
-    return Encoded(tokens, *whole, label=np.zeros(len(tokens), np.int32), cut=0)
+    extents = (np.array(lengths, np.int32), np.array(starts, np.int32))
+    return Encoded(tokens, *extents, label=np.zeros(len(tokens), np.int32), cut=0)

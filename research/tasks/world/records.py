@@ -1,4 +1,4 @@
-"""Records of small tables: told as a sentence, written in an exact format, and asked for in SQL."""
+"""Records of small tables: as a sentence, in an exact format, and queried in SQL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,13 +33,18 @@ TOLD = {
 
 @dataclass(frozen=True)
 class Record:
-    """One row of a table."""
+    """A row of a table.
+
+    Attributes:
+        table: Name of the table.
+        row: Value by column.
+    """
 
     table: str
     row: Row
 
     def sentence(self, draw: Draw) -> str:
-        """The row as an English sentence, its columns in any order."""
+        """The row as an English sentence."""
         pattern = draw.pick(TOLD[self.table])
         return sentence(pattern.format(**self.row))
 
@@ -52,7 +57,7 @@ class Record:
 
 
 def draw_record(draw: Draw, table: str) -> Record:
-    """A row of a table that is not among those of the other side (tasks or corpus)."""
+    """A row of a table; a row is drawn either for tasks or for the corpus, never for both."""
     drawn: list[Record] = []
 
     def written() -> str:
@@ -123,14 +128,14 @@ QUERIES = {
 def query(draw: Draw, table: str | None = None) -> tuple[str, str, str]:
     """(table, question, SQL)."""
     table = table or draw.pick(tuple(QUERIES))
-    asked: list[tuple[str, str]] = []
+    drawn: list[tuple[str, str]] = []
 
     def sql() -> str:
-        asked.append(_query(draw, table))
-        return asked[-1][1]
+        drawn.append(_query(draw, table))
+        return drawn[-1][1]
 
     draw.owned(sql)
-    return table, *asked[-1]
+    return table, *drawn[-1]
 
 
 def _query(draw: Draw, table: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from research.tasks.world.wishes import BACKGROUNDS, GREETINGS, THANKS, WISHES
 from research.tasks.world.words import COLOURS, COUNTS, DAYS, SIGNS, THINGS, TIMES, TOWNS
 
 LABELS = tuple(WISHES)
-# What is asked for now, {wish}, beside what is settled, {other}.
+# The current wish, {wish}, beside one that does not count, {other}.
 CONTRASTS = (
     "Before: {other} Now: {wish}",
     "{wish} My old question was: {other}",
@@ -30,7 +30,7 @@ def _fill(draw: Draw, pattern: str) -> str:
 
 
 def draw_request(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
-    """A request and its intent; half of them also quote another wish that does not count."""
+    """A request and its intent; half of them also quote an irrelevant wish."""
     intent, other = draw.sample(LABELS, 2)
     text = _wish(draw, intent, share)
     if draw.chance(0.5):
@@ -45,6 +45,6 @@ def draw_request(draw: Draw, share: Share = "all", longer: bool = False) -> Exam
 
 
 def _wish(draw: Draw, intent: str, share: Share) -> str:
-    """A sentence that asks for it."""
+    """A sentence with this intent."""
     wishes = part(WISHES[intent], share)
     return sentence(draw.owned(lambda: _fill(draw, draw.pick(wishes))))

@@ -1,4 +1,4 @@
-"""Reviews with nuance: negation, concession, degrees, hearsay; what the writer means decides."""
+"""Reviews with negation, concession, degrees and hearsay; the writer's own opinion is the label."""
 
 from collections.abc import Callable, Sequence
 
@@ -62,7 +62,7 @@ def _clause(draw: Draw, goods: Goods, subject: str, good: bool) -> str:
 
 
 def _clauses(draw: Draw, goods: Goods, *moods: bool) -> list[str]:
-    """Clauses of the given moods, each about another thing."""
+    """Clauses of these moods (True: praise), each about a different thing."""
     subjects = _subjects(draw, goods)
     return [clause(draw, goods, *pair) for pair in zip(subjects, moods, strict=False)]
 
@@ -110,9 +110,11 @@ def _degrees(draw: Draw, goods: Goods, good: bool) -> str:
 
 
 def _hearsay(draw: Draw, goods: Goods, good: bool) -> str:
-    theirs, own = _clauses(draw, goods, not good, good)
-    said, own = sentence(draw.pick(HEARSAY) + theirs), draw.pick(OWN) + own
-    return f"{said} {sentence(own)}" if draw.chance(0.5) else f"{said[:-1]}, but {own}."
+    reported, opinion = _clauses(draw, goods, not good, good)
+    hearsay, opinion = sentence(draw.pick(HEARSAY) + reported), draw.pick(OWN) + opinion
+    if draw.chance(0.5):
+        return f"{hearsay} {sentence(opinion)}"
+    return f"{hearsay[:-1]}, but {opinion}."
 
 
 def _denied(draw: Draw, goods: Goods, good: bool) -> str:
@@ -136,7 +138,7 @@ FORMS: tuple[tuple[int, Callable[[Draw, Goods, bool], str]], ...] = (
 
 
 def review(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
-    """A review and its mood; the longer ones say first why they were written."""
+    """A review and its mood; `longer` ones begin with an introduction."""
     goods, good = draw.pick(part(GOODS, share)), draw.chance(0.5)
     text = draw.weighted(FORMS)(draw, goods, good)
     if longer:

@@ -1,4 +1,4 @@
-"""Statements and claims: does the claim follow from the statement, by everyday knowledge?"""
+"""Statements and claims: whether a claim follows from a statement, by everyday knowledge."""
 
 from research.tasks.task import Example
 from research.tasks.world.draw import Draw, Share, part, sentence
@@ -20,9 +20,10 @@ SOURCES = (
 def statement(draw: Draw, share: Share = "all", longer: bool = False) -> Example:
     """A premise, a hypothesis and whether it follows.
 
-    As in collections made by people (Gururangan et al. 2018, arXiv 1803.02324), the hypothesis
-    alone tells a little: claims of the first state are true two times in three, others one in
-    three. Some hypotheses deny the opposite. The longer ones first tell what does not matter.
+    As in data sets made by people (Gururangan et al. 2018, arXiv 1803.02324), the hypothesis alone
+    predicts the label above chance: claims of the first state follow in two cases of three, the
+    others in one of three. Some hypotheses deny the opposite. `longer` premises begin with an
+    irrelevant sentence.
     """
     claimed = draw.below(2)
     follows = draw.chance((2 - claimed) / 3)
@@ -46,12 +47,12 @@ def consequence(draw: Draw) -> tuple[str, str]:
 
 
 def _statement(draw: Draw, state: State) -> tuple[dict[str, str], str]:
-    """What the slots are filled with, and a sentence that tells of the state."""
+    """(values of the slots, sentence that describes the state)."""
     slots: dict[str, str] = {}
 
     def phrase() -> str:
         slots.update(_slots(draw))
-        return draw.pick(state.told).format(**slots)
+        return draw.pick(state.clauses).format(**slots)
 
     clause = draw.owned(phrase)
     return slots, sentence(draw.pick(SOURCES).format(**slots) + clause)

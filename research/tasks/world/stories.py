@@ -1,4 +1,4 @@
-"""Stories of small events: plain narrative, the questions one can ask of it, and its summary."""
+"""Stories of small events, with questions about them and a summary."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,19 @@ ENDS = (
 
 @dataclass(frozen=True)
 class Story:
-    """One person's day out; `frame` says what is told beside the facts."""
+    """A person buys a thing and gives it to a friend.
+
+    Attributes:
+        person: Name of the person.
+        job: The person's job.
+        town: Where the person lives.
+        day: Day of the week.
+        spot: Where the thing is bought.
+        thing: The thing.
+        colour: Colour of the thing.
+        friend: Name of the friend.
+        frame: Irrelevant details: (weather, aside, end).
+    """
 
     person: str
     job: str
@@ -34,14 +46,14 @@ class Story:
     thing: str
     colour: str
     friend: str
-    frame: tuple[str, str, str]  # weather, aside, end
+    frame: tuple[str, str, str]
 
     @property
     def pronoun(self) -> str:
         return "she" if self.person in WOMEN else "he"
 
     def text(self) -> str:
-        """The story in six or seven sentences."""
+        """The story in six sentences."""
         weather, aside, end = self.frame
         friend = self.friend
         return " ".join(
@@ -59,7 +71,7 @@ class Story:
         )
 
     def summary(self) -> str:
-        """The one sentence that matters."""
+        """The main event in one sentence."""
         return f"{self.person} bought {a(self.colour)} {self.thing} for {self.friend}."
 
     def questions(self) -> tuple[tuple[str, str], ...]:
@@ -77,7 +89,7 @@ class Story:
 
 
 def story(draw: Draw) -> Story:
-    """A story drawn at random, with a summary of its own."""
+    """A story; its summary is drawn either for tasks or for the corpus, never for both."""
     stories: list[Story] = []
 
     def summary() -> str:

@@ -1,11 +1,17 @@
-"""What articles are about: for each topic its actors, its deeds to a noun and its nouns."""
+"""Vocabulary of articles: actors, deeds with a slot for a noun, and nouns of each topic."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The vocabulary of one topic."""
+    """The vocabulary of a topic.
+
+    Attributes:
+        actors: Nouns for people and groups.
+        deeds: Predicates with a slot for a noun.
+        nouns: Nouns for things.
+    """
 
     actors: tuple[str, ...]
     deeds: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The world's classification tasks: prompts, label texts, balanced splits with disjoint texts."""
+"""Classification tasks of the embedded benchmark, with balanced splits of disjoint texts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,17 +19,23 @@ from research.tasks.world.reviews import review
 from research.tasks.world.statements import LABELS as ANSWERS
 from research.tasks.world.statements import statement
 
-MOST_CHARACTERS = {"train": 60, "test": 60, "ood": 80}  # longer texts are left out
-MOST_MISSES = 20_000  # draws without a new text, after which there are no more
+MOST_CHARACTERS = {"train": 60, "test": 60, "ood": 80}  # longer texts are excluded
+MOST_MISSES = 20_000  # successive draws without a new text, after which there are no more
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one task is made; `draw` takes (draw, share of the vocabulary, whether longer)."""
+    """How a task is made.
+
+    Attributes:
+        draw: Function of (draw, share of the vocabulary, whether longer) that gives an example.
+        texts: Text of each label.
+        templates: Prompt templates, none of which is a wording of the corpus.
+    """
 
     draw: Callable[[Draw, Share, bool], Example]
-    texts: dict[str, str]  # label: its text
-    templates: tuple[str, ...]  # none is a wording of the corpus; dev chooses one
+    texts: dict[str, str]
+    templates: tuple[str, ...]
 
 
 RECIPES = {
@@ -71,10 +77,17 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class WorldTask(TaskSettings):
-    """A task of the embedded benchmark; `train`, `test` and `ood` are numbers of examples.
+    """A task of the embedded benchmark.
 
     The ood split has the other share of the vocabulary (products, words, ways to ask, relations)
     and longer texts.
+
+    Attributes:
+        name: A key of `RECIPES`.
+        seed: Seed of the texts.
+        train: Number of training examples.
+        test: Number of test examples.
+        ood: Number of out-of-domain examples.
     """
 
     name: str = "sentiment"
@@ -84,8 +97,10 @@ class WorldTask(TaskSettings):
     ood: int = 400
 
     def load(self) -> Task:
-        """Raises InputError for an unknown name, a size below one example for each label and a
-        size above the number of different texts.
+        """The task.
+
+        Raises InputError for an unknown name, a size below one example per label, and a size above
+        the number of different texts.
         """
         if self.name not in RECIPES:
             raise InputError("name", self.name, choose_from(RECIPES, self.name))
@@ -104,14 +119,14 @@ class WorldTask(TaskSettings):
     def _split(
         self, split: str, size: int, share: Share, seen: set[tuple[str, ...]]
     ) -> tuple[Example, ...]:
-        """`size` examples, as balanced as can be, with texts not in `seen`, which grows by them."""
+        """`size` examples, balanced by label, with texts not in `seen`, to which they are added."""
         recipe = RECIPES[self.name]
         if size < len(recipe.texts):
             raise InputError(
                 split, size, f"at least {len(recipe.texts)}, one example for each label"
             )
         draw = Draw(self.seed, self.name, split, tasks=True)
-        left = {
+        missing = {
             label: (size + rank) // len(recipe.texts) for rank, label in enumerate(recipe.texts)
         }
         examples: list[Example] = []
@@ -120,8 +135,8 @@ class WorldTask(TaskSettings):
             example = recipe.draw(draw, share, split == "ood")
             key = text_key(example)[-1:]  # the text, or the premise
             length = sum(len(text) for text in example.fields.values())
-            if left[example.label] and key not in seen and length <= MOST_CHARACTERS[split]:
-                left[example.label] -= 1
+            if missing[example.label] and key not in seen and length <= MOST_CHARACTERS[split]:
+                missing[example.label] -= 1
                 seen.add(key)
                 examples.append(example)
                 misses = -1

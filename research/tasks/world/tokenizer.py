@@ -1,4 +1,4 @@
-"""The world's tokenizer: byte-level BPE trained on the corpus."""
+"""The tokenizer of the embedded benchmark: byte-level BPE trained on the corpus."""
 
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -9,14 +9,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PAD, BEGIN, END = SPECIALS = ("<pad>", "<s>", "</s>")
-DOCUMENTS = 6000  # of the corpus; more of them change no merge worth having
+DOCUMENTS = 6000  # of the corpus; more hardly change the merges
 
 
 def train_tokenizer(seed: int, entries: int, context: int) -> "PreTrainedTokenizerFast":
-    """A tokenizer with `entries` ids: <pad> 0, <s> 1, </s> 2; digits and line ends stand alone.
+    """Trains a tokenizer.
 
-    It puts <s> before a text, as documents have it in pretraining. context: the model's positions,
-    for the record.
+    Ids 0 to 2 are <pad>, <s> and </s>; digits and newlines are single tokens. The tokenizer puts
+    <s> before a text, as pretraining puts it before a document.
+
+    Args:
+        seed: Seed of the corpus.
+        entries: Number of ids.
+        context: Number of positions of the model, stored with the tokenizer.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast

@@ -1,4 +1,4 @@
-"""What people ask for: for each intent the ways to say it, with slots such as {thing} and {day}."""
+"""Wordings of each intent of a request, with slots such as {thing} and {day}."""
 
 WISHES = {
     "book": (

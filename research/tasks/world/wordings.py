@@ -1,4 +1,4 @@
-"""How the corpus words labelled items: several patterns a skill and several words a label."""
+"""Wordings of labelled items in the corpus: several patterns per skill and words per label."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,14 +22,23 @@ ASKED = (
 
 @dataclass(frozen=True)
 class Skill:
-    """A kind of labelled text: how it is shown, how its label is asked for, words for labels."""
+    """A kind of labelled text.
+
+    Attributes:
+        draw: Function that draws an example.
+        labels: The labels.
+        shown: Patterns of the text.
+        cues: Nouns for the label, used in `ASKED`.
+        asked: Complete phrases that ask for the label.
+        scales: Label words in the order of `labels`, separated by spaces.
+    """
 
     draw: Callable[[Draw], Example]
     labels: tuple[str, ...]
     shown: tuple[str, ...]
     cues: tuple[str, ...]
     asked: tuple[str, ...]
-    scales: tuple[str, ...]  # label words in the order of `labels`
+    scales: tuple[str, ...]
 
     def wording(self, draw: Draw) -> tuple[str, dict[str, str]]:
         """A pattern that ends where the label belongs, and the label words."""
@@ -137,7 +146,7 @@ SKILLS = {
     ),
 }
 
-# Such a document gives two labels names of its own: only its earlier items say which is which.
+# Patterns of documents with label names of their own, whose meaning only earlier items show.
 NAMELESS = (
     "Input: {}\nOutput: {}",
     "{} -> {}",

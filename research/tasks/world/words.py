@@ -1,4 +1,4 @@
-"""Words that every kind of text shares: people, towns, things, times."""
+"""Words that all kinds of texts use: people, towns, things, times."""
 
 
 def words(text: str) -> tuple[str, ...]:

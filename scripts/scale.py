@@ -1,4 +1,4 @@
-"""Works out what training takes at sizes up to 70B: the formula, and the compiler where it can.
+"""Computes memory and FLOPs of training up to 70B parameters, by formula and by the compiler.
 
 python scripts/scale.py --out results/scale
 """
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _by_line(figures: dict[str, Any]) -> str:
-    """JSON with one figure, or one row of figures, a line."""
+    """JSON with one figure, or one row of figures, per line."""
     parts = []
     for name, rows in figures.items():
         lines = ",\n ".join(json.dumps(row) for row in rows) if isinstance(rows, list) else ""

@@ -21,7 +21,7 @@ from pathlib import Path
 from research.common.errors import exit_on_input_error
 from research.common.files import write_atomically
 from research.runtime.process import prepare
-from research.studies.coverage.report import ORDINARY, Found, report
+from research.studies.coverage.report import ORDINARY, SettingResult, report
 from research.studies.coverage.simulate import Population, coverage, groups
 
 FOLDER = Path(__file__).parents[1] / "results" / "statistics"
@@ -29,7 +29,7 @@ ACCURACIES, ITEMS, SEEDS = (0.6, 0.8, 0.95), (100, 300, 1000), (2, 3, 5, 10)
 OVER_SEEDS = (0.0, 0.01, 0.03, 0.06)
 ROWS, SPREADS, GAPS = (6, 24), ((0.01,), (0.03,), (0.0, 0.01, 0.03)), (0.02, 0.05, 0.1)
 TABLE = 4  # columns of a table
-# Draws of intervals, fewer where nothing is claimed; of columns; and of what others do.
+# Draws of intervals, fewer where no coverage is claimed; of columns; of other methods.
 DRAWS, FEWER, COLUMNS, OTHERS = 6000, 2000, 1000, 500
 
 
@@ -41,30 +41,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.parse_args(arguments)
-    found = {"intervals": list(intervals()), "columns": list(simulated_columns())}
+    results = {"intervals": list(intervals()), "columns": list(simulated_columns())}
     FOLDER.mkdir(parents=True, exist_ok=True)
-    write_atomically(FOLDER / "simulated.json", _json(found).encode())
-    write_atomically(FOLDER / "simulated.md", report(found).encode())
+    write_atomically(FOLDER / "simulated.json", _json(results).encode())
+    write_atomically(FOLDER / "simulated.md", report(results).encode())
     return 0
 
 
-def intervals() -> Iterator[Found]:
-    """Each accuracy, spread over seeds, number of items and number of seeds."""
+def intervals() -> Iterator[SettingResult]:
+    """Results for each accuracy, spread over seeds, number of items and number of seeds."""
     for setting in itertools.product(ACCURACIES, OVER_SEEDS, ITEMS, SEEDS):
         yield of_intervals(*setting)
 
 
-def of_intervals(accuracy: float, over_seeds: float, items: int, seeds: int) -> Found:
-    """One setting of `intervals`, and what came of it."""
+def of_intervals(accuracy: float, over_seeds: float, items: int, seeds: int) -> SettingResult:
+    """A setting of `intervals` and its results."""
     ordinary = over_seeds <= ORDINARY
     draws, others = DRAWS if ordinary and seeds >= 5 else FEWER, OTHERS if ordinary else 0
     setting = {"accuracy": accuracy, "over_seeds": over_seeds, "items": items, "seeds": seeds}
-    found = coverage(Population(accuracy, over_seeds), seeds, items, draws, others)
-    return {**setting, "draws": draws, "others": others, **found}
+    rates = coverage(Population(accuracy, over_seeds), seeds, items, draws, others)
+    return {**setting, "draws": draws, "others": others, **rates}
 
 
-def simulated_columns() -> Iterator[Found]:
-    """Columns of equal rows, whole tables of such, and columns of which half the rows are worse."""
+def simulated_columns() -> Iterator[SettingResult]:
+    """Results for columns of equal rows, tables of those, and columns with half the rows worse."""
     equal = itertools.product(ROWS, SEEDS[1:], SPREADS, (0.0,))
     tables = itertools.product(ROWS, SEEDS[2:3], SPREADS, (0.0,), (TABLE,))
     worse = itertools.product(ROWS, SEEDS[2:], SPREADS[:2], GAPS)
@@ -75,8 +75,11 @@ def simulated_columns() -> Iterator[Found]:
 
 def of_column(
     rows: int, seeds: int, over_seeds: Sequence[float], worse_by: float, columns: int = 1
-) -> Found:
-    """One setting of `columns`: the rows have the spreads in turn, the later half is worse."""
+) -> SettingResult:
+    """A setting of columns and its results.
+
+    The rows take the spreads in turn; the second half of them is worse.
+    """
     worlds = [
         Population(0.8 - worse_by * (row >= rows / 2), over_seeds[row % len(over_seeds)])
         for row in range(rows)
@@ -87,10 +90,10 @@ def of_column(
     return {**setting, **size, **groups(worlds, seeds, items, draws, OTHERS, columns)}
 
 
-def _json(found: dict[str, list[Found]]) -> str:
-    """A line for each setting."""
+def _json(results: dict[str, list[SettingResult]]) -> str:
+    """JSON with one line per setting."""
     parts = []
-    for kind, rows in found.items():
+    for kind, rows in results.items():
         lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
         parts.append(f'  "{kind}": [\n{lines}\n  ]')
     return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -29,10 +29,10 @@ def test_a_world_has_its_accuracy_and_its_spread(world):
 
 def test_the_cells_of_a_column_share_items_and_seeds():
     worlds = [Population(0.7, 0.1)] * 2
-    cells = column(worlds, np.random.default_rng(0), 3000, 300, alike=0.6)
+    cells = column(worlds, np.random.default_rng(0), 3000, 300, common_share=0.6)
     over_seeds, over_items = (np.corrcoef(cells.mean(axis)) for axis in (2, 1))
     assert over_seeds[0, 1] == pytest.approx(0.6, abs=0.08) and over_items[0, 1] > 0.85
-    apart = column(worlds, np.random.default_rng(0), 3000, 300, alike=0.0, own=2.5)
+    apart = column(worlds, np.random.default_rng(0), 3000, 300, common_share=0.0, interaction=2.5)
     assert abs(np.corrcoef(apart.mean(2))[0, 1]) < 0.08
     assert abs(np.corrcoef(apart.mean(1))[0, 1]) < 0.2
 

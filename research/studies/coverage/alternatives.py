@@ -1,7 +1,7 @@
-"""How others make intervals and pick winners, to be compared with ours in simulation.
+"""Other methods for intervals and best groups, which the simulations compare with ours.
 
-Each interval takes right answers, bool [N, S, I], and random numbers, and gives the bounds [N] of a
-95 % interval of the score.
+Each method for intervals takes right answers, bool [N, S, I], and a random generator, and returns
+the bounds [N] of a 95 % interval of the score.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,21 +16,21 @@ RESAMPLES = 400
 
 
 def symmetric(right: np.ndarray, _: np.random.Generator) -> Bounds:
-    """Our variance and degrees of freedom, but on the scale of the scores."""
+    """Our variance and degrees of freedom, without the transformation to log-odds."""
     score, (v, degrees) = right.mean((1, 2)), variance(right * 1.0)
     half = stats.t.ppf(0.975, degrees) * v**0.5
     return score - half, score + half
 
 
 def binomial(right: np.ndarray, _: np.random.Generator) -> Bounds:
-    """The mean score as a share of I items, as if seeds made no difference."""
+    """A binomial interval of the mean score on I items, which ignores the variance over seeds."""
     score = right.mean((1, 2))
     half = 1.96 * (score * (1 - score) / right.shape[2]) ** 0.5
     return score - half, score + half
 
 
 def seeds_only(right: np.ndarray, _: np.random.Generator) -> Bounds:
-    """A t interval of the S scores, as if there were no other items."""
+    """A t interval of the S scores, which ignores the variance over items."""
     scores = right.mean(2)
     seeds = scores.shape[1]
     half = stats.t.ppf(0.975, seeds - 1) * scores.std(1, ddof=1) / seeds**0.5
@@ -38,9 +38,9 @@ def seeds_only(right: np.ndarray, _: np.random.Generator) -> Bounds:
 
 
 def hierarchical(right: np.ndarray, rng: np.random.Generator) -> Bounds:
-    """Percentiles of a bootstrap of seeds, and within each of items of its own.
+    """Percentiles of a bootstrap of seeds, and of items separately for each seed.
 
-    A resample of I right and wrong answers has a binomial number of right ones.
+    The number of right answers in a resample of I items is binomial.
     """
     draws, seeds, items = right.shape
     scores = right.mean(2)
@@ -50,14 +50,15 @@ def hierarchical(right: np.ndarray, rng: np.random.Generator) -> Bounds:
 
 
 def crossed(right: np.ndarray, rng: np.random.Generator) -> Bounds:
-    """Percentiles of a bootstrap of seeds and of items, the same items for all seeds (the
+    """Percentiles of a bootstrap of seeds and of items, with the same items for all seeds (the
     pigeonhole bootstrap, Owen 2007).
     """
     _, seeds, items = right.shape
-    of_items = rng.multinomial(items, [1 / items] * items, size=RESAMPLES) / items
-    of_seeds = rng.multinomial(seeds, [1 / seeds] * seeds, size=RESAMPLES) / seeds
-    by_seed = right.astype(np.float32) @ of_items.T.astype(np.float32)  # [N, S, resamples]
-    return _percentiles((by_seed * of_seeds.T).sum(1))
+    item_counts = rng.multinomial(items, [1 / items] * items, size=RESAMPLES)
+    seed_counts = rng.multinomial(seeds, [1 / seeds] * seeds, size=RESAMPLES)
+    # Counts are exact in float32, so the result does not depend on the order of summation.
+    by_seed = right.astype(np.float32) @ item_counts.T.astype(np.float32)  # [N, S, resamples]
+    return _percentiles((by_seed * seed_counts.T).sum(1) / (items * seeds))
 
 
 def _percentiles(scores: np.ndarray) -> Bounds:
@@ -66,8 +67,8 @@ def _percentiles(scores: np.ndarray) -> Bounds:
 
 
 def holm_against_best(cells: Sequence[np.ndarray], level: float = 0.05) -> list[bool]:
-    """The group by paired tests against the best, Holm's rule (1979) over K - 1 of them: as if the
-    best had been named beforehand.
+    """The best group by K - 1 paired tests against the best with Holm's rule (1979), as if the best
+    cell had been chosen in advance.
     """
     best = max(range(len(cells)), key=lambda i: cells[i].mean())
     p_values = {i: paired_p(cells[best], cells[i]) for i in range(len(cells)) if i != best}

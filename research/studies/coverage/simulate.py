@@ -1,7 +1,7 @@
-"""Answers whose true score is known, to see how often intervals and groups are right.
+"""Simulated answers with a known true score, to measure the coverage of intervals and best groups.
 
-Every seed answers every item: right with log-odds that are the approach's, plus a normal number of
-the seed's, plus a normal number of the item's.
+Every seed answers every item. The log-odds of a right answer are the sum of a constant of the
+approach, a normal effect of the seed and a normal effect of the item.
 """
 
 from collections import defaultdict
@@ -23,8 +23,12 @@ AT_A_TIME = 250  # draws in memory
 
 @dataclass(frozen=True)
 class Population:
-    """accuracy: expected over seeds and items. over_seeds: the standard deviation of the accuracy
-    on endless items, over seeds. hard: that of the items' log-odds.
+    """The distribution of an approach's answers.
+
+    Attributes:
+        accuracy: Expected accuracy over seeds and items.
+        over_seeds: Standard deviation over seeds of the accuracy on infinitely many items.
+        hard: Standard deviation of the items' effects, in log-odds.
     """
 
     accuracy: float
@@ -34,7 +38,7 @@ class Population:
 
 @lru_cache(maxsize=1000)
 def log_odds(world: Population) -> tuple[float, float]:
-    """The mean of the log-odds, and their standard deviation over seeds, by quadrature."""
+    """(mean of the log-odds, their standard deviation over seeds), by quadrature."""
 
     def moments(mean: float, spread: float) -> tuple[float, float]:
         odds = mean + spread * NODES[:, None] + world.hard * NODES
@@ -57,7 +61,7 @@ def log_odds(world: Population) -> tuple[float, float]:
 def simulate_answers(
     world: Population, rng: np.random.Generator, draws: int, seeds: int, items: int
 ) -> np.ndarray:
-    """Whether answers are right: bool [N, S, I], other seeds and items in each of the N draws."""
+    """Right answers, bool [N, S, I], with new seeds and items in each of the N draws."""
     mean, spread = log_odds(world)
     by_seed = mean + spread * rng.normal(size=(draws, seeds, 1))
     odds = by_seed + world.hard * rng.normal(size=(draws, 1, items))
@@ -69,21 +73,28 @@ def column(
     rng: np.random.Generator,
     seeds: int,
     items: int,
-    alike: float = 0.3,
-    own: float = 0.7,
+    common_share: float = 0.3,
+    interaction: float = 0.7,
 ) -> np.ndarray:
     """Right answers [K, S, I] of approaches to the same items, as 1 and 0.
 
-    alike: which share of their variance over seeds is common to all, as that of the data drawn is.
-    own: how much an item is harder for one approach alone, a standard deviation of log-odds, which
-    is part of `hard`.
+    Args:
+        worlds: The distribution of each approach.
+        rng: Random generator.
+        seeds: Number of seeds.
+        items: Number of items.
+        common_share: Share of the variance over seeds that is common to all approaches, as the
+            effect of the training examples is.
+        interaction: Standard deviation, in log-odds, of an item's effect on one approach only; it
+            is part of `hard`.
     """
     mean, spread = np.array([log_odds(world) for world in worlds]).T[:, :, None, None]
     hard = np.array([world.hard for world in worlds])[:, None, None]
     rows = (len(worlds), seeds, 1)
-    by_seed = alike**0.5 * rng.normal(size=rows[1:]) + (1 - alike) ** 0.5 * rng.normal(size=rows)
-    common = (hard**2 - own**2) ** 0.5 * rng.normal(size=items)
-    by_item = common + own * rng.normal(size=(len(worlds), 1, items))
+    by_seed = common_share**0.5 * rng.normal(size=rows[1:])
+    by_seed = by_seed + (1 - common_share) ** 0.5 * rng.normal(size=rows)
+    common = (hard**2 - interaction**2) ** 0.5 * rng.normal(size=items)
+    by_item = common + interaction * rng.normal(size=(len(worlds), 1, items))
     odds = mean + spread * by_seed + by_item
     return (rng.random(odds.shape) < special.expit(odds)).astype(float)
 
@@ -91,17 +102,20 @@ def column(
 def coverage(
     world: Population, seeds: int, items: int, draws: int, others: int = 0
 ) -> dict[str, Any]:
-    """How often 95 % intervals of the score have the truth, and how wide they are in the mean.
+    """Coverage and mean width of 95 % intervals of the score, by method.
 
     Args:
-        draws: number of simulated cells for our interval.
-        others: number of these on which `alternatives.INTERVALS` are computed too.
+        world: The distribution of the answers.
+        seeds: Number of seeds.
+        items: Number of items.
+        draws: Number of simulated cells for our interval.
+        others: Number of these on which `alternatives.INTERVALS` are computed too.
     """
     rng = generator(world.accuracy, world.over_seeds, world.hard, seeds, items)
     hits, widths = defaultdict(list), defaultdict(list)
     for first in range(0, draws, AT_A_TIME):
         right = simulate_answers(world, rng, min(AT_A_TIME, draws - first), seeds, items)
-        methods: dict[str, Callable[..., Bounds]] = {"ours": lambda found, _: bounds(found * 1.0)}
+        methods: dict[str, Callable[..., Bounds]] = {"ours": lambda x, _: bounds(x * 1.0)}
         if first < others:
             methods |= INTERVALS
         for name, method in methods.items():
@@ -119,14 +133,19 @@ def groups(
     others: int = 0,
     columns: int = 1,
 ) -> dict[str, Any]:
-    """How often a best group of a table leaves out a cell that is as good as the best, and which
-    share of the worse cells they leave out.
+    """Error rate and power of best groups, by method.
+
+    `false` is the share of tables in which a cell as good as the best is excluded, `recognised`
+    the share of the worse cells that are excluded.
 
     Args:
-        draws: number of simulated columns for our test.
-        others: number of these on which `alternatives.GROUPS` are computed too.
-        columns: columns of each table, with seeds and items of their own; our test shares the
-            level among them, the others do not.
+        worlds: The distribution of each row's answers.
+        seeds: Number of seeds.
+        items: Number of items.
+        draws: Number of simulated tables for our test.
+        others: Number of these on which `alternatives.GROUPS` are computed too.
+        columns: Columns per table, with different seeds and items; our test divides the level by
+            them, the others do not.
     """
     rng = generator(*(value for world in worlds for value in (world.accuracy, world.over_seeds)))
     accuracies = np.array([world.accuracy for world in worlds])
@@ -136,17 +155,17 @@ def groups(
     for draw in range(draws):
         table = [list(column(worlds, rng, seeds, items)) for _ in range(columns)]
         for name, method in (ours | (GROUPS if draw < others else {})).items():
-            out = ~np.array([method(cells) for cells in table])
-            false[name].append(out[:, good].any())
-            recognised[name].append(out[:, ~good])
-    found: dict[str, Any] = {"false": _means(false)}
-    return found if good.all() else found | {"recognised": _means(recognised)}
+            excluded = ~np.array([method(cells) for cells in table])
+            false[name].append(excluded[:, good].any())
+            recognised[name].append(excluded[:, ~good])
+    rates: dict[str, Any] = {"false": _means(false)}
+    return rates if good.all() else rates | {"recognised": _means(recognised)}
 
 
-def _means(found: Mapping[str, list[Any]]) -> dict[str, float]:
-    return {name: round(float(np.mean(values)), 5) for name, values in found.items()}
+def _means(values: Mapping[str, list[Any]]) -> dict[str, float]:
+    return {name: round(float(np.mean(numbers)), 5) for name, numbers in values.items()}
 
 
 def generator(*setting: float) -> np.random.Generator:
-    """Random numbers of a setting's own, so that each can be simulated alone."""
+    """The random generator of a setting, so that each setting can be simulated separately."""
     return np.random.default_rng([round(1000 * value) for value in setting])

@@ -1,4 +1,4 @@
-"""What a cohort of runs takes on one device, against one run."""
+"""Memory of a cohort of runs on one device."""
 
 from functools import partial
 from typing import Any
@@ -17,20 +17,20 @@ from research.training.step import Hyper
 
 
 def together(parts: dict[str, int], members: int) -> int:
-    """Bytes of members that are one vmapped program: what is frozen once, the rest for each."""
+    """Bytes of members in one vmapped program: frozen weights once, the rest for each member."""
     frozen = parts["frozen weights"]
-    own = sum(parts[name] for name in HELD) - frozen + temporary(parts)
-    return frozen + members * own
+    per_member = sum(parts[name] for name in HELD) - frozen + temporary(parts)
+    return frozen + members * per_member
 
 
 def in_turn(parts: dict[str, int], members: int) -> int:
-    """Bytes of members that the host steps one after the other: the states of all, one step."""
+    """Bytes of members stepped one after the other: the states of all, and one step."""
     states = parts["trained weights"] + parts["optimizer state"]
     return parts["frozen weights"] + members * states + parts["batch"] + temporary(parts)
 
 
 def compile_together(setting: StepConfiguration, members: int, devices: int = 1) -> Any:
-    """The executable of a cohort whose members differ in what they train, spread over `devices`."""
+    """The compiled program of a cohort whose members are spread over `devices`."""
     mesh = Devices(count=devices).mesh()
     by_member = NamedSharding(mesh, P(("data", "fsdp")) if members % devices == 0 else P())
 
@@ -38,14 +38,14 @@ def compile_together(setting: StepConfiguration, members: int, devices: int = 1)
         shape = (members, *np.shape(leaf))
         return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=by_member)
 
-    everywhere = NamedSharding(mesh, P())
-    shared = partial(jax.tree.map, lambda x: _placed(x, everywhere))
+    replicated = NamedSharding(mesh, P())
+    shared = partial(jax.tree.map, lambda x: _placed(x, replicated))
     methods: Any = (jax.tree.map(np.float32, setting.method),)
     hyper = Hyper(methods, np.float32(1e-3), np.float32(0.0))
     frozen = setting.parts[1]
-    own = jax.tree.map(stacked, (setting.state, setting.batch, prompt_frame(), hyper))
+    members_own = jax.tree.map(stacked, (setting.state, setting.batch, prompt_frame(), hyper))
     step = mapped_step(setting.program, by_member, tuple((path, True) for path in frozen))
-    return step.compiled(own[0], shared(frozen), *own[1:])
+    return step.compiled(members_own[0], shared(frozen), *members_own[1:])
 
 
 def _placed(leaf: Any, sharding: NamedSharding) -> Any:

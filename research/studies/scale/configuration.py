@@ -1,4 +1,4 @@
-"""A training step of which only the shapes are known."""
+"""A training step in shapes only, without arrays."""
 
 from dataclasses import dataclass
 from functools import cache, partial
@@ -20,11 +20,21 @@ from research.training.step import Program, init_state
 
 @dataclass(frozen=True)
 class StepConfiguration:
-    """rows: of a batch that one device gets, each of `tokens` tokens of which the last `targets`
-    are predicted. data, fsdp: the mesh. dtype: of the computation and of what does not train.
+    """A training step on a mesh of devices.
+
+    Attributes:
+        model: A `Decoder`.
+        method: The method that is trained; None: a forward pass only.
+        rows: Rows of a batch per device.
+        tokens: Tokens per row.
+        targets: Number of last tokens of a row that are predicted.
+        data: Size of the mesh's data axis.
+        fsdp: Size of the mesh's fsdp axis.
+        remat: Whether layers are recomputed for their gradients.
+        dtype: dtype of the computation and of frozen weights.
     """
 
-    model: Any  # a Decoder; Pyright holds modules for unhashable
+    model: Any  # Pyright takes modules for unhashable
     method: Method | None
     rows: int = 1
     tokens: int = 512
@@ -36,7 +46,7 @@ class StepConfiguration:
 
     @property
     def leaves(self) -> Leaves:
-        """All leaves, as shapes of `dtype`."""
+        """The shapes of all leaves, as `dtype`."""
         return _leaves(self.model, self.method, self.dtype)
 
     @property
@@ -51,7 +61,7 @@ class StepConfiguration:
 
     @property
     def state(self) -> Any:
-        """The state before the first step, as shapes."""
+        """The shapes of the state before the first step."""
         return _state(self.model, self.method, self.dtype)
 
     @property
@@ -60,23 +70,23 @@ class StepConfiguration:
 
     @property
     def prefixed(self) -> int:
-        """How many positions stand before every row."""
+        """Number of positions before every row."""
         return 0 if self.method is None else self.method.positions
 
     @property
     def soft(self) -> int:
-        """How many of these pass through the layers, once for all rows."""
+        """Number of these that pass through the layers, once for all rows."""
         return self.prefixed if self.method and type(self.method).prefix is not Method.prefix else 0
 
     @property
     def batch(self) -> Rows:
-        """The whole batch, as shapes."""
+        """The shapes of the whole batch."""
         size = self.rows * self.devices
         sizes = ((size, self.tokens), (size,), (size,), (size, self.targets), (size,), (size,))
         return Rows(*(jax.ShapeDtypeStruct(shape, np.int32) for shape in sizes))  # pyright: ignore
 
     def held(self, tree: Any) -> int:
-        """Bytes of leaves, or of a state, that one device of the mesh holds."""
+        """Bytes of leaves, or of a state, on one device of the mesh."""
         mesh: Any = AbstractMesh((self.data, self.fsdp), ("data", "fsdp"))
         return sum(
             int(np.prod(leaf_sharding(mesh, leaf).shard_shape(leaf.shape))) * leaf.dtype.itemsize
@@ -84,10 +94,10 @@ class StepConfiguration:
         )
 
     def layers_back(self) -> int:
-        """Through how many layers gradients flow: those from the lowest that trains something."""
+        """Number of layers through which gradients flow: from the lowest with trained leaves on."""
         trained = self.parts[0]
-        found = [path.rpartition(":")[2].split("/")[0] for path in trained]
-        numbers = [int(part[7:]) for part in found if part.startswith("layers_")]
+        parents = [path.rpartition(":")[2].split("/")[0] for path in trained]
+        numbers = [int(name[7:]) for name in parents if name.startswith("layers_")]
         below = any(path.startswith("embed/") or ":/" in path for path in trained)
         depth = self.model.config.layers
         return depth if below else depth - min(numbers, default=depth)
@@ -105,8 +115,8 @@ def _leaves(model: Any, method: Method | None, dtype: str) -> Leaves:
         for path, shape in _shapes(model).items()
     }
     if method is not None:
-        begun = partial(add, method, words=Words((), lambda text: [0]))
-        whole |= jax.eval_shape(begun, jax.random.PRNGKey(0), whole)
+        added = partial(add, method, words=Words((), lambda text: [0]))
+        whole |= jax.eval_shape(added, jax.random.PRNGKey(0), whole)
     return whole
 
 
@@ -118,5 +128,5 @@ def _parts(model: Any, method: Method | None, dtype: str) -> tuple[Leaves, Leave
 
 @cache
 def _state(model: Any, method: Method | None, dtype: str) -> Any:
-    begin = partial(init_state, Program(model, Schedule()))
-    return jax.eval_shape(begin, jax.random.PRNGKey(0), _parts(model, method, dtype)[0])
+    initial = partial(init_state, Program(model, Schedule()))
+    return jax.eval_shape(initial, jax.random.PRNGKey(0), _parts(model, method, dtype)[0])

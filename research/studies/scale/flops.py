@@ -1,4 +1,4 @@
-"""Floating-point operations of a training step, for each token of a row."""
+"""Floating-point operations of a training step per token of a row."""
 
 import re
 from collections.abc import Collection
@@ -12,12 +12,12 @@ from research.studies.scale.configuration import StepConfiguration
 
 
 def flops_per_token(setting: StepConfiguration) -> dict[str, float]:
-    """forward: reading alone. step: with the gradients. remat: with layers computed again.
+    """FLOPs per token: `forward` pass, `step` with gradients, and `remat` with recomputed layers.
 
-    Products with kernels as `step_flops` counts them, the positions of a soft prompt, which all
-    rows share, among them; and attention, whose forward pass takes four operations for each head's
-    width, token and position that it sees, masked or not, and whose gradients twice as many. In the
-    last layer only targets ask.
+    They count products with kernels, as `step_flops` does, including those of soft prompts, which
+    all rows share, and attention: four operations per head width, query token and key position,
+    masked or not, in the forward pass, and twice as many for its gradients. In the last layer only
+    targets are queries.
     """
     trained, back = setting.parts[0], setting.layers_back()
     read = _kernels(setting, setting.leaves, ())
@@ -31,13 +31,13 @@ def flops_per_token(setting: StepConfiguration) -> dict[str, float]:
 
 
 def _kernels(setting: StepConfiguration, leaves: Leaves, trained: Collection[str]) -> float:
-    """Products with kernels, for a row and its share of a soft prompt."""
+    """FLOPs of products with kernels, for a row and its share of a soft prompt."""
     per_row = setting.tokens + setting.soft / setting.rows
     return step_flops(leaves, trained, 1, per_row, setting.targets, last_tokens=setting.targets)
 
 
 def _attention(setting: StepConfiguration, layers: int) -> float:
-    """Of the forward pass of the last `layers`, for a row."""
+    """FLOPs of attention in the forward pass of the last `layers`, for a row."""
     config, seen = setting.model.config, setting.tokens + setting.prefixed
     within = setting.soft * setting.soft / setting.rows
     asking = max(layers - 1, 0) * (setting.tokens * seen + within)
@@ -46,13 +46,13 @@ def _attention(setting: StepConfiguration, layers: int) -> float:
 
 
 def _again(setting: StepConfiguration, back: int) -> float:
-    """Of the last `back` layers' forward pass."""
+    """FLOPs of the forward pass of the last `back` layers, for a row."""
     below = setting.model.config.layers - back
-    kept = {
+    leaves = {
         path: leaf
         for path, leaf in setting.leaves.items()
-        if (at := re.match(r"(?:lora:)?layers_(\d+)/", path)) and int(at[1]) >= below
+        if (layer := re.match(r"(?:lora:)?layers_(\d+)/", path)) and int(layer[1]) >= below
     }
-    # The head, which `step_flops` would otherwise look for in the table, has no size here.
-    nothing = {"head/kernel": jax.ShapeDtypeStruct((0, 0), jnp.float32)}
-    return _kernels(setting, {**kept, **nothing}, ()) + _attention(setting, back)  # pyright: ignore
+    # An empty head, or `step_flops` would take the embeddings for it.
+    empty = {"head/kernel": jax.ShapeDtypeStruct((0, 0), jnp.float32)}
+    return _kernels(setting, {**leaves, **empty}, ()) + _attention(setting, back)  # pyright: ignore

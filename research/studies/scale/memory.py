@@ -1,4 +1,4 @@
-"""Bytes that one device needs for a training step, by what they are for."""
+"""Memory of a training step on one device, by purpose."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,10 +12,11 @@ END = (*ALWAYS, "gradients")
 
 
 def step_memory(setting: StepConfiguration) -> dict[str, int]:
-    """What is held between steps (`HELD`), and what a step makes meanwhile; see `peak`.
+    """Bytes that are held between steps (`HELD`), and bytes that a step allocates, by purpose.
 
-    Attention is not tiled, so its weights are among the activations. Of the layer that is at work
-    `working` is in use besides. Leaves are gathered one at a time.
+    Attention is not tiled, so its weights are part of the activations. `working` are the bytes that
+    the layer being computed needs in addition. Leaves are gathered one at a time. See
+    `peak_bytes_of` for the bytes that are needed at once.
     """
     trained, frozen = setting.parts
     wide = jnp.dtype(setting.dtype).itemsize
@@ -36,26 +37,34 @@ def step_memory(setting: StepConfiguration) -> dict[str, int]:
 
 
 def temporary(parts: dict[str, int]) -> int:
-    """Bytes that a step makes: at the start of the backward pass, all that is kept and the first
-    gradient; at its end, all gradients and the layer at work.
+    """Peak bytes that a step allocates.
+
+    It is reached at the start of the backward pass, with all activations and the first gradient, or
+    at its end, with all gradients.
     """
     start, end = (sum(parts[name] for name in names) for names in (START, END))
     return max(start, end)
 
 
 def peak_bytes_of(parts: dict[str, int]) -> int:
-    """Bytes that a device needs at once."""
+    """Peak bytes of a device."""
     return sum(parts[name] for name in HELD) + temporary(parts)
 
 
 def kept_in_layer(setting: StepConfiguration, tokens: int, asking: int, seen: int) -> int:
-    """Bytes kept of one layer for a row of `tokens`, `asking` of which ask what `seen` offer.
+    """Bytes of a layer's activations for a row.
 
-    In `dtype`: the inputs of both norms, query, keys and values, gate and up, and the input of
-    every kernel beside which something trains. For each head and pair of positions: the weight in
-    float32, and in `dtype` where that is another. What follows from these element by element is
-    made again by the compiler where it is needed (as Korthikanti et al. 2022, arXiv 2205.05198,
-    section 4.1, count, but with MLPs that are gated).
+    In `dtype`: the inputs of both norms, queries, keys and values, gate and up, and the input of
+    every kernel with a trained leaf beside it. For each head and pair of positions: the attention
+    weight in float32, and in `dtype` if that is another. The compiler recomputes values that follow
+    from these element by element (as counted by Korthikanti et al. 2022, arXiv 2205.05198, section
+    4.1, but here with gated MLPs).
+
+    Args:
+        setting: The step.
+        tokens: Number of tokens with keys and values.
+        asking: Number of tokens with queries.
+        seen: Number of positions that a query attends to.
     """
     config, wide = setting.model.config, jnp.dtype(setting.dtype).itemsize
     queries = config.heads * config.head_width
@@ -67,9 +76,7 @@ def kept_in_layer(setting: StepConfiguration, tokens: int, asking: int, seen: in
 
 
 def _inputs(setting: StepConfiguration) -> tuple[int, int]:
-    """Numbers kept because a kernel, a factor or a scale beside them trains: for each token, and
-    for each that asks.
-    """
+    """(per token, per query) numbers that gradients of trained leaves in a layer need."""
     config, trained = setting.model.config, setting.parts[0]
     if any(path.endswith("/kernel") and "layers_" in path for path in trained):
         return config.width, config.heads * config.head_width + config.width + config.hidden
@@ -83,8 +90,9 @@ def _inputs(setting: StepConfiguration) -> tuple[int, int]:
 
 
 def kept_by_all(setting: StepConfiguration) -> int:
-    """Of all layers that gradients flow through, and of the final norm. In the last layer targets
-    alone ask.
+    """Bytes of activations of the final norm and of all layers through which gradients flow.
+
+    In the last layer only targets are queries.
     """
     config, wide = setting.model.config, jnp.dtype(setting.dtype).itemsize
     back, tokens, soft = setting.layers_back(), setting.tokens, setting.soft
@@ -102,8 +110,9 @@ def kept_by_all(setting: StepConfiguration) -> int:
 
 
 def _working(setting: StepConfiguration) -> int:
-    """Of the layer that is at work: all that it keeps, where it was not kept, and the gradients of
-    its scores and of its MLP; without gradients, its scores and MLP alone.
+    """Bytes of the layer being computed: its scores and MLP with their gradients.
+
+    With remat, its recomputed activations too.
     """
     config, wide = setting.model.config, jnp.dtype(setting.dtype).itemsize
     tokens, seen = setting.tokens, setting.tokens + setting.prefixed
@@ -113,7 +122,7 @@ def _working(setting: StepConfiguration) -> int:
 
 
 def _logits(setting: StepConfiguration) -> int:
-    """In float32, and their gradient."""
+    """Bytes of the logits in float32, and of their gradient."""
     twice = 2 if setting.method is not None else 1
     return 4 * twice * setting.rows * setting.targets * setting.model.config.vocab_size
 
@@ -123,7 +132,7 @@ def _keys(setting: StepConfiguration) -> int:
 
 
 def _first_gradient(setting: StepConfiguration) -> int:
-    """Numbers of the head's, which comes before all others."""
+    """Numbers in the gradient of the head, which is computed first."""
     return setting.held({k: v for k, v in setting.state.trained.items() if k == "head/kernel"}) // 4
 
 

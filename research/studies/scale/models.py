@@ -1,4 +1,4 @@
-"""The models and methods whose scale is worked out."""
+"""The models and methods of the scale study."""
 
 from research.methods.full import Full
 from research.methods.ia3 import IA3
@@ -26,7 +26,7 @@ SHAPES: dict[str, Decoder] = {
     "70B": _llama(8192, 80, 64, 8, 28672, 4096),
 }
 
-# None: a prompt alone, which is read and nothing else.
+# None: a prompt without training.
 METHODS: dict[str, Method | None] = {
     "prompt alone": None,
     "soft prompt (100)": SoftPrompt(length=100),

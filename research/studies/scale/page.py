@@ -10,64 +10,65 @@ from research.studies.scale.models import METHODS, SHAPES
 INTRODUCTION = """\
 # Scale
 
-What a training step takes at sizes, and on numbers of devices, that no machine at hand could show.
-**No such machine was at hand**: the tables of FLOPs, of memory and of a sweep come from a formula,
-[`research/scale/`](../../research/scale/memory.py). The last section has it beside what XLA says of
-the same step, compiled ahead of time for virtual CPU devices without making any array. How fast
-anything would be is not said here.
+Memory and FLOPs of a training step for models of up to 70B parameters on up to 256 devices.
+**No such machine was available**: the tables of FLOPs, memory and sweeps come from a formula in
+[`research/studies/scale/`](../../research/studies/scale/memory.py). The last section compares it
+with XLA's figures of the same step, compiled ahead of time for virtual CPU devices without creating
+arrays. This page has no speeds.
 
-The step: 8 rows of 512 tokens on every device, the last 16 of each predicted; bfloat16, but what
-trains, its gradients and Adam's moments in float32. Decoders like Llama: 60M (of GaLore), 1B
-(TinyLlama), 7B and 70B (Llama 2). Rows are cut over all devices; every `data` device holds all
-leaves, those of an `fsdp` group hold a part of each matrix. Attention is not tiled. Made by
-`scripts/scale.py`."""
+The step: 8 rows of 512 tokens per device, of which the last 16 tokens are predicted. Computation is
+in bfloat16; trained weights, their gradients and Adam's moments are in float32. The models are
+Llama decoders: 60M (of GaLore), 1B (TinyLlama), 7B and 70B (Llama 2). Rows are split over all
+devices. Each `data` device holds all leaves; the devices of an `fsdp` group hold a part of each
+matrix. Attention is not tiled. Made by `scripts/scale.py`."""
 
 FLOPS = """\
-Products of matrices, attention included, in 10⁹ for each token of a row; the same on any number of
-devices. With remat (`devices.remat`), layers through which gradients flow are computed once more.
-Where kernels are frozen, none of their gradients is computed: two thirds of full fine-tuning. Last
-layers send no gradient further down."""
+Matrix products, attention included, in 10⁹ FLOPs per token of a row; they do not depend on the
+number of devices. With remat (`devices.remat`), layers through which gradients flow are computed a
+second time. Gradients of frozen kernels are not computed, which leaves two thirds of full
+fine-tuning. With last layers, no gradient flows through the layers below."""
 
 MEMORY = """\
-GB (10⁹ bytes) on each device, without / with remat. A prompt alone needs a forward pass."""
+GB (10⁹ bytes) per device, without / with remat. A prompt alone needs a forward pass only."""
 
 PARTS = """\
-GB on each of 8 devices of an fsdp group at 7B, with remat, by what they are for. Not all of it is
-there at the same time, see `temporary` in [`memory.py`](../../research/scale/memory.py)."""
+GB per device by purpose, for the 7B model on an fsdp group of 8 devices with remat. Not all of
+them are needed at the same time, see `temporary` in
+[`memory.py`](../../research/studies/scale/memory.py)."""
 
 SWEEP = """\
-LoRA runs on one device, GB, without remat. `together`: members are one vmapped program, what is
-frozen is there once, the rest for each of them (accelerators). `in turn`: the host steps one after
-the other, and only states multiply (CPU). FLOPs are those of one run times the runs either way.
-Members spread over devices tell one another nothing: eight devices take eight times the runs."""
+LoRA runs on one device, GB, without remat. `together`: all runs are one vmapped program with one
+copy of the frozen weights (accelerators). `in turn`: the runs are stepped one after the other, and
+only their states are multiplied (CPU). Either way FLOPs are those of one run times the number of
+runs. Runs on different devices do not communicate: eight devices take eight times the runs."""
 
 CHECK = """\
-In float32 and with 2 rows a device, since XLA computes bfloat16 in float32 on CPU. Ratios are
-formula / compiler. Held is what lies in memory between steps, and exact but for some scalars;
-`temporary` is what a step makes. FLOPs leave out norms, softmax and the optimizer, and of a layer
-that is computed again count the last product, which XLA finds it need not make.
+In float32 and with 2 rows per device, since XLA on CPU computes bfloat16 in float32. Ratios are
+formula / compiler. `held` are the bytes between steps, exact but for some scalars; `temporary` are
+the bytes that a step allocates. The formula's FLOPs exclude norms, softmax and the optimizer. For a
+recomputed layer they include its last product, which XLA omits as unnecessary.
 
-- Without remat the formula is {least:.0%} to {most:.0%} below what XLA takes: it counts the weights
-  of attention once, where XLA may keep scores besides.
-- With remat XLA takes more on CPU, as it there drops the barriers by which a layer's second
-  computation waits for the gradients that need it, and so begins it early. That JAX keeps one array
-  for each layer is tested in `tests/scale/`. What accelerators need was not seen.
-- With fsdp and without remat XLA on CPU gathers a leaf once for both passes, and so has all of them
-  at a time, where the formula has one."""
+- Without remat the formula is {least:.0%} to {most:.0%} below XLA's memory: it counts the attention
+  weights once, while XLA may keep the scores too.
+- With remat XLA takes more memory on CPU: it removes the barriers that delay the recomputation of a
+  layer until its gradients are computed, and recomputes it early. A test in `tests/studies/` checks
+  that JAX keeps one array per layer. Memory on accelerators was not measured.
+- With fsdp and without remat XLA on CPU gathers each leaf once for both passes and so holds all
+  gathered leaves at a time; the formula counts one."""
 
 COHORTS = """\
-Cohorts of LoRA runs of 60M in one program, GB of each device:"""
+Cohorts of LoRA runs of the 60M model in one program, GB per device:"""
 
 
 def page(figures: dict[str, Any]) -> str:
     """Markdown of all tables."""
     rows = figures["formula"]
-    parts = [INTRODUCTION, "## FLOPs for each token", FLOPS, _flops(rows), "## Memory", MEMORY]
+    parts = [INTRODUCTION, "## FLOPs per token", FLOPS, _flops(rows), "## Memory", MEMORY]
     for size in SHAPES:
         parts += [f"### {size}", _memory([row for row in rows if row["size"] == size])]
-    parts += ["### Where it goes", PARTS, _parts(rows)]
+    parts += ["### Memory by purpose", PARTS, _parts(rows)]
     parts += ["## A sweep", SWEEP, _cohorts(figures["cohorts"])]
-    parts += ["## The formula beside the compiler", _below(figures["compiler"])]
+    parts += ["## The formula compared with the compiler", _below(figures["compiler"])]
     parts += [_check(figures["compiler"])]
     parts += [COHORTS, _cohort_check(figures["compiled cohorts"])]
     return "\n\n".join(parts) + "\n"
@@ -82,7 +83,8 @@ def _gb(number: float) -> str:
     return f"{number / 1e9:.3g}" if number < 1e12 else f"{number / 1e9:,.0f}"
 
 
-def _of(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
+def _row(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
+    """The first row with these values."""
     return next(row for row in rows if all(row[name] == value for name, value in wanted.items()))
 
 
@@ -91,7 +93,7 @@ def _flops(rows: list[dict[str, Any]]) -> str:
     for method in METHODS:
         line = [method]
         for size in SHAPES:
-            flops = _of(rows, size=size, method=method, layout="1 device")["flops"]
+            flops = _row(rows, size=size, method=method, layout="1 device")["flops"]
             shown = ("step", "remat") if METHODS[method] else ("forward",)
             line.append(" / ".join(_gb(flops[name]) for name in shown))
         lines.append(line)
@@ -101,17 +103,17 @@ def _flops(rows: list[dict[str, Any]]) -> str:
 def _memory(rows: list[dict[str, Any]]) -> str:
     lines = []
     for method in METHODS:
-        line = [method, f"{_of(rows, method=method)['trained']:,}"]
+        line = [method, f"{_row(rows, method=method)['trained']:,}"]
         for layout in LAYOUTS:
-            found = [row for row in rows if row["method"] == method and row["layout"] == layout]
-            line.append(" / ".join(_gb(row["peak"]) for row in found))
+            both = [row for row in rows if row["method"] == method and row["layout"] == layout]
+            line.append(" / ".join(_gb(row["peak"]) for row in both))
         lines.append(line)
     return _table(["", "trained parameters", *LAYOUTS], lines)
 
 
 def _parts(rows: list[dict[str, Any]]) -> str:
     chosen = [
-        _of(rows, size="7B", method=method, layout="8, fsdp", remat=METHODS[method] is not None)
+        _row(rows, size="7B", method=method, layout="8, fsdp", remat=METHODS[method] is not None)
         for method in METHODS
     ]
     lines = [[part, *(_gb(row["bytes"][part]) for row in chosen)] for part in chosen[-1]["bytes"]]
@@ -121,14 +123,14 @@ def _parts(rows: list[dict[str, Any]]) -> str:
 def _cohorts(rows: list[dict[str, Any]]) -> str:
     lines = []
     for members in MEMBERS:
-        found = [_of(rows, size=size, members=members) for size in SHAPES]
-        line = [f"{_gb(row['together'])} / {_gb(row['in_turn'])}" for row in found]
+        cohorts = [_row(rows, size=size, members=members) for size in SHAPES]
+        line = [f"{_gb(row['together'])} / {_gb(row['in_turn'])}" for row in cohorts]
         lines.append([str(members), *line])
     return _table(["runs", *(f"{size}: together / in turn" for size in SHAPES)], lines)
 
 
 def _below(rows: list[dict[str, Any]]) -> str:
-    """What is to be known of the comparison; of the rows without remat, how far they differ."""
+    """The notes on the comparison, with the difference of the rows without remat."""
     plain = [row for row in rows if not row["remat"]]
     below = [1 - row["temporary"] / row["compiled"]["temporary_bytes"] for row in plain]
     return CHECK.format(least=min(below), most=max(below))
@@ -157,8 +159,8 @@ def _check(rows: list[dict[str, Any]]) -> str:
 def _cohort_check(rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in rows:
-        took = peak_bytes(row["compiled"]) or 0
-        ratio = f"{row['expected'] / took:.2f}"
-        lines.append([str(row["members"]), str(row["devices"]), _gb(row["expected"]), _gb(took)])
+        peak = peak_bytes(row["compiled"]) or 0
+        ratio = f"{row['expected'] / peak:.2f}"
+        lines.append([str(row["members"]), str(row["devices"]), _gb(row["expected"]), _gb(peak)])
         lines[-1].append(ratio)
     return _table(["runs", "devices", "formula", "XLA", "ratio"], lines)

@@ -33,7 +33,7 @@ class CaseInputs:
         self.folders, self.batches = adapter_folders(folder), read_batches(folder)
 
     def adapter(self, index: int) -> tuple[tuple[Method, ...], Leaves]:
-        """(methods, the leaves they add); traced hyper-parameters are arrays."""
+        """(methods, leaves they add) of an adapter; traced hyper-parameters are arrays."""
         methods, added = load_adapter(
             self.folders[index], self.backbone.model, self.backbone.params
         )
@@ -44,6 +44,7 @@ class CaseInputs:
         return prompt_frame(list(self.batches.prefix_ids), list(self.batches.suffix_ids))
 
     def encoded(self, batch: int) -> Encoded:
+        """The rows of a batch."""
         batches = self.batches
         return Encoded(
             batches.tokens[batch],
@@ -63,20 +64,20 @@ class CaseInputs:
         return Encoded(*flat, cut=0)
 
 
-def chosen_rows(encoded: Encoded, chosen: np.ndarray) -> Encoded:
-    """The rows `chosen` (indices)."""
+def chosen_rows(encoded: Encoded, indices: np.ndarray) -> Encoded:
+    """The rows with these indices."""
     parts = (encoded.tokens, encoded.length, encoded.prompt_length, encoded.label)
-    return Encoded(*(part[chosen] for part in parts), cut=0)
+    return Encoded(*(part[indices] for part in parts), cut=0)
 
 
-def batch_of(encoded: Encoded, closing: int | None = None) -> Rows:
+def batch_of(encoded: Encoded, suffix: int | None = None) -> Rows:
     """A batch with the width that a sweep would use.
 
-    closing: number of tokens after the prompt on routes that keep the target apart from it.
+    suffix: number of tokens after the prompt, on routes where the target is a separate sequence.
     """
-    chosen = np.arange(len(encoded.length))
-    if closing is None:
+    indices = np.arange(len(encoded.length))
+    if suffix is None:
         width = bucket(int(encoded.length.max()))
     else:
-        width = prompt_width(encoded, chosen, closing)
-    return batch_rows(encoded, chosen, len(chosen), width, max(1, encoded.longest_target))
+        width = prompt_width(encoded, indices, suffix)
+    return batch_rows(encoded, indices, len(indices), width, max(1, encoded.longest_target))

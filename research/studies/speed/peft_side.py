@@ -4,43 +4,24 @@ Each batch is padded to its longest row. The loss is the model's own; the optimi
 AdamW that transformers trains with; gradients are clipped at norm 1.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peft  # pyright: ignore
 import torch  # pyright: ignore
-import transformers
 
 from research.studies.speed.inputs import Batches, adapter_folders, read_batches, read_factors
+from research.studies.speed.peft_inputs import (
+    DEVICE,
+    IGNORED,
+    adapted,
+    marked,
+    model_in,
+    padded,
+    tensor,
+)
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-IGNORED = -100  # label that the loss of transformers ignores
-KINDS = {
-    "llama": transformers.AutoModelForCausalLM,
-    "t5": transformers.AutoModelForSeq2SeqLM,
-    "bert": transformers.AutoModelForSequenceClassification,
-}
 RATES, SEEDS = 4, 4  # of the whole-process sweep
-
-
-def model_in(folder: Path, dtype: str) -> Any:
-    """Loads the model in a folder, with PyTorch's attention."""
-    kind = KINDS[json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]]
-    model = kind.from_pretrained(str(folder), dtype=getattr(torch, dtype), pad_token_id=0)
-    return model.to(DEVICE)
-
-
-def adapted(model: Any, folder: Path) -> Any:
-    """The model with the trainable adapter in a folder."""
-    config = peft.PeftConfig.from_pretrained(str(folder))
-    config.inference_mode = False
-    model = peft.get_peft_model(model, config)
-    # `from_pretrained` cannot load a trainable soft prompt, so its values are set here.
-    values = peft.load_peft_weights(str(folder), device=DEVICE)
-    peft.set_peft_model_state_dict(model, values)
-    return model
 
 
 class PeftTraining:
@@ -83,19 +64,19 @@ class PeftTraining:
         if kind == "t5":
             inputs = [row[:begin] for row, begin in zip(tokens, start, strict=True)]
             labels = [r[b:n] for r, b, n in zip(tokens, start, length, strict=True)]
-            return {**_padded(inputs), "labels": _marked(labels)}
+            return {**padded(inputs), "labels": marked(labels)}
         if kind == "bert":
             texts = [
                 np.concatenate([batches.prefix_ids, row[:begin], batches.suffix_ids])
                 for row, begin in zip(tokens, start, strict=True)
             ]
-            return {**_padded(texts), "labels": _tensor(batches.label[index])}
+            return {**padded(texts), "labels": tensor(batches.label[index])}
         before = batches.prefix_ids
         rows = [np.concatenate([before, row[:n]]) for row, n in zip(tokens, length, strict=True)]
         labels = [row.copy() for row in rows]
         for row, begin in zip(labels, start, strict=True):
             row[: len(before) + begin] = IGNORED
-        return {**_padded(rows), "labels": _marked(labels)}
+        return {**padded(rows), "labels": marked(labels)}
 
 
 class PeftScoring:
@@ -124,8 +105,8 @@ class PeftScoring:
             for prompt in prompts
             for label in batches.labels
         ]
-        logits = self.model(**_padded(rows), logits_to_keep=targets + 1).logits[:, :-1].float()
-        chosen = _tensor(np.tile(batches.labels, (len(prompts), 1)))[..., None]
+        logits = self.model(**padded(rows), logits_to_keep=targets + 1).logits[:, :-1].float()
+        chosen = tensor(np.tile(batches.labels, (len(prompts), 1)))[..., None]
         scores = torch.log_softmax(logits, -1).gather(-1, chosen).sum((-2, -1))
         return scores.reshape(-1, count).mean().item()
 
@@ -189,21 +170,3 @@ def peak_bytes() -> int | None:
 def compiled_seconds() -> float:
     """0: PyTorch runs without compilation."""
     return 0.0
-
-
-def _padded(rows: list[np.ndarray]) -> dict[str, Any]:
-    """Token ids and attention mask, padded to the longest row."""
-    width = max(map(len, rows))
-    ids = np.stack([np.pad(row, (0, width - len(row))) for row in rows])
-    mask = np.stack([np.arange(width) < len(row) for row in rows])
-    return {"input_ids": _tensor(ids), "attention_mask": _tensor(mask)}
-
-
-def _marked(rows: list[np.ndarray]) -> Any:
-    width = max(map(len, rows))
-    padded = [np.pad(row, (0, width - len(row)), constant_values=IGNORED) for row in rows]
-    return _tensor(np.stack(padded))
-
-
-def _tensor(array: np.ndarray) -> Any:
-    return torch.tensor(array.astype(np.int64), device=DEVICE)

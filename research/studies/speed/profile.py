@@ -51,13 +51,13 @@ def kinds(program: str) -> dict[str, str]:
     as in attention; `moving`: copies and transposes; `element-wise`: all others, such as
     softmax, norms, activations, sums and the optimizer.
     """
-    within: dict[str, list[tuple[str, str]]] = {}
+    computations: dict[str, list[tuple[str, str]]] = {}
     called: dict[str, str] = {}
     current: list[tuple[str, str]] = []
     names: dict[str, tuple[str, str]] = {}
     for line in program.splitlines():
         if head := COMPUTATION.match(line):
-            current = within.setdefault(head[1], [])
+            current = computations.setdefault(head[1], [])
         elif instruction := INSTRUCTION.match(line):
             name, operation, rest = instruction.groups()
             current.append((operation, rest))
@@ -65,7 +65,7 @@ def kinds(program: str) -> dict[str, str]:
             if inner := CALLED.search(rest):
                 called[name] = inner[1]
     return {
-        name: _kind(within.get(called.get(name, ""), []) or [instruction])
+        name: _kind(computations.get(called.get(name, ""), []) or [instruction])
         for name, instruction in names.items()
     }
 

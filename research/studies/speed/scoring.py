@@ -40,28 +40,30 @@ class Scoring:
 
 
 class Serving:
-    """A step scores the next batch, row i with adapter i modulo `tasks`; all stay in memory."""
+    """A step scores the next batch, row i with adapter i modulo `tasks`; all are in memory."""
 
     tasks = 16
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         del learning_rate
         inputs = CaseInputs(folder, dtype)
-        labels, around = _labels(inputs.batches), inputs.frame()
+        labels, frame = _labels(inputs.batches), inputs.frame()
         adapters = {
-            str(i): Adapter(*inputs.adapter(i), around, labels) for i in range(len(inputs.folders))
+            str(i): Adapter(*inputs.adapter(i), frame, labels) for i in range(len(inputs.folders))
         }
         model, params = inputs.backbone.model, inputs.backbone.params
         self.adapters = stack_adapters(model, inputs.dtype, params, adapters)
         self.params, self.done = params, 0
         self.scores = jax.jit(partial(mixed_scores, model, inputs.dtype))
         self.parts = [batch_of(inputs.encoded(i)) for i in range(len(inputs.batches.tokens))]
-        self.which = np.arange(inputs.batches.tokens.shape[1], dtype=np.int32) % self.tasks
+        self.adapter_indices = (
+            np.arange(inputs.batches.tokens.shape[1], dtype=np.int32) % self.tasks
+        )
 
     def step(self) -> float:
         part = self.parts[self.done % len(self.parts)]
         self.done += 1
-        return float(self.scores(self.params, self.adapters, part, self.which).mean())
+        return float(self.scores(self.params, self.adapters, part, self.adapter_indices).mean())
 
     def flops(self) -> float | None:
         return None

@@ -21,7 +21,9 @@ from research.training.step import Hyper, Program, init_state
 class Training:
     """A step is one AdamW step with gradient clipping on the next batch.
 
-    runs: number of runs, all with the same start, that a step advances.
+    Attributes:
+        runs: Number of runs, all with the same initial state, that a step advances.
+        kind: Class of the cohort.
     """
 
     runs, kind = 1, OneByOne
@@ -39,8 +41,8 @@ class Training:
         self.hyper = Hyper(methods, np.float32(learning_rate), np.float32(0.0))
         self.frame = inputs.frame()
         causal = inputs.backbone.model.ROUTE == "causal"
-        closing = None if causal else len(self.frame.suffix_ids)
-        self.parts = [batch_of(encoded, closing) for encoded in self._encoded(inputs)]
+        suffix = None if causal else len(self.frame.suffix_ids)
+        self.parts = [batch_of(encoded, suffix) for encoded in self._encoded(inputs)]
         self.done = 0
 
     def step(self) -> float:

@@ -3,7 +3,7 @@
 python scripts/simulate.py
 
 Writes simulated.json and simulated.md into results/statistics/: the same numbers each time, in
-about five minutes on one core.
+about eight minutes on one core.
 """
 
 from research.common.interrupts import end_on_interrupt

@@ -4,17 +4,17 @@ import shutil
 
 from research.records.data_report import DataReport, write_data_report
 from research.reporting.build import build_tables, check_tables, write_tables
-from research.tasks.data_checks import Found, Lengths, Part, TaskDataReport
+from research.tasks.data_checks import FlaggedRows, Lengths, SplitReport, TaskDataReport
 
-CARDS = {"card numbers": Found(2, (3, 70))}
-TRAIN = Part(
+CARDS = {"card numbers": FlaggedRows(2, (3, 70))}
+TRAIN = SplitReport(
     rows=1200,
     labels={"negative": 1100, "positive": 100},
-    repeated=Found(12, tuple(range(1, 11))),
+    repeated=FlaggedRows(12, tuple(range(1, 11))),
     personal=CARDS,
-    lengths=Lengths(20.0, 50.4, 99, 64, Found(1, (7,))),
+    lengths=Lengths(20.0, 50.4, 99, 64, FlaggedRows(1, (7,))),
 )
-TEST = Part(200, {"negative": 100, "positive": 100}, shared=Found(1, (9,)))
+TEST = SplitReport(200, {"negative": 100, "positive": 100}, shared=FlaggedRows(1, (9,)))
 PARTS = {"train": TRAIN, "test": TEST}
 
 
@@ -35,7 +35,7 @@ def test_warnings_stand_under_the_table(finished, tmp_path):
         "- Data of sentiment, see data.json: the labels of train have 100 to 1100 rows; 12 of "
         "1200 rows of train repeat an earlier text; 2 rows of train seem to hold card numbers; 1 "
         "of 1200 prompts of train are longer than the 64 tokens that fit; 1 of 200 rows of test "
-        "have a text of train or dev, which draws leave out there."
+        "have a text that is also in train or dev, where it is never drawn."
     )
     assert table.replace(f"{note}\n", "") == without["table.md"].decode()
     lines = files["data.md"].decode().splitlines()

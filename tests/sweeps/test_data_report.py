@@ -19,7 +19,7 @@ from research.records.store import RunStore
 from research.sweeps import data_report
 from research.sweeps.data_report import check_data
 from research.sweeps.sweep import sweep
-from research.tasks.data_checks import Found
+from research.tasks.data_checks import FlaggedRows
 from tests.films import films
 
 
@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_counted(made, tokens):
     lengths = [tokens(f"{text}\nVerdict:") for text, _ in films(0, 40)]
     limited = made(Path("nowhere"), max_tokens=10).tasks[0].parts["train"].lengths
     rows = [row for row, length in enumerate(lengths, start=1) if length > limited.most]
-    assert limited.over == Found(len(rows), tuple(rows[:10])) and 0 < len(rows) < 40
+    assert limited.over == FlaggedRows(len(rows), tuple(rows[:10])) and 0 < len(rows) < 40
 
 
 def test_a_survey_on_hand_is_read_and_not_made_again(made, swept, monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from research.common.config import build, resolved
 from research.tasks.data_checks import (
-    Found,
+    FlaggedRows,
     TaskDataReport,
     report_summary,
     task_data_report,
@@ -53,28 +53,28 @@ def found() -> TaskDataReport:
 def test_train(found):
     part = found.parts["train"]
     assert (part.rows, part.labels) == (7, {"no": 5, "yes": 2})
-    assert part.repeated == Found(1, (2,))
-    assert part.conflicting == Found(3, (1, 2, 3))
-    assert part.nearly == Found(3, (1, 2, 4))
+    assert part.repeated == FlaggedRows(1, (2,))
+    assert part.conflicting == FlaggedRows(3, (1, 2, 3))
+    assert part.nearly == FlaggedRows(3, (1, 2, 4))
     assert part.personal == {
-        "e-mail addresses": Found(1, (5,)),
-        "phone numbers": Found(1, (6,)),
-        "card numbers": Found(1, (6,)),
+        "e-mail addresses": FlaggedRows(1, (5,)),
+        "phone numbers": FlaggedRows(1, (6,)),
+        "card numbers": FlaggedRows(1, (6,)),
     }
-    assert part.shared == part.grams == Found()
+    assert part.shared == part.grams == FlaggedRows()
 
 
 def test_test(found):
     part = found.parts["test"]
-    assert part.shared == Found(1, (1,))
-    assert part.grams == Found(2, (2, 3)) and part.mostly == Found(1, (2,))
-    assert part.conflicting == part.nearly == part.repeated == Found()
+    assert part.shared == FlaggedRows(1, (1,))
+    assert part.grams == FlaggedRows(2, (2, 3)) and part.mostly == FlaggedRows(1, (2,))
+    assert part.conflicting == part.nearly == part.repeated == FlaggedRows()
 
 
 def test_sentences(found):
     assert report_summary(found) == "t: train 7, test 4 rows; 2 labels with 28.6 to 71.4 % of train"
     told = warnings(found)
-    assert "1 of 4 rows of test have a text of train or dev, which draws leave out there" in told
+    assert "1 of 4 rows of test have a text that is also in train or dev, where it is never drawn" in told
     assert "1 rows of train seem to hold card numbers" in told
     assert not any("4111" in one or "@" in one for one in [*told, str(resolved(found))])
     alone = task_data_report(task(TRAIN[:1] * 2, TEST[3:]))
@@ -89,7 +89,7 @@ def test_what_is_written_can_be_read(found):
 
 def test_many_rows_are_counted_and_the_first_named():
     part = task_data_report(task([("same", "no")] * 30, TEST[3:])).parts["train"]
-    assert part.repeated == Found(29, tuple(range(2, 12)))
+    assert part.repeated == FlaggedRows(29, tuple(range(2, 12)))
 
 
 def test_the_world_by_slow_loops():

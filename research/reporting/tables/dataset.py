@@ -10,7 +10,7 @@ from research.records.data_report import FILE, read_data_report
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
-from research.tasks.data_checks import Found, Part, TaskDataReport, warnings
+from research.tasks.data_checks import FlaggedRows, SplitReport, TaskDataReport, warnings
 
 NOTES = (
     "Rows are numbered from 1 in each split; only the first rows are listed. Case and white space "
@@ -77,37 +77,37 @@ def _row_numbers(reports: Sequence[TaskDataReport]) -> list[str]:
     return notes
 
 
-def _checks(part: Part) -> dict[str, Found]:
+def _checks(part: SplitReport) -> dict[str, FlaggedRows]:
     return {
         "in train": part.shared,
         "mostly": part.mostly,
         "repeated": part.repeated,
         "other label": part.conflicting,
         "nearly": part.nearly,
-        "too long": part.lengths.over if part.lengths else Found(),
+        "too long": part.lengths.over if part.lengths else FlaggedRows(),
     }
 
 
-def _numbers(rows: Found) -> str:
+def _numbers(rows: FlaggedRows) -> str:
     rest = rows.count - len(rows.rows)
     return ", ".join(map(str, rows.rows)) + (f" and {rest} more" if rest else "")
 
 
-def _labels(part: Part) -> str:
+def _labels(part: SplitReport) -> str:
     if not part.labels:
         return MISSING
     shares = [100 * count / part.rows for count in part.labels.values()]
     return f"{min(shares):.1f}–{max(shares):.1f}"
 
 
-def _tokens(part: Part) -> str:
+def _tokens(part: SplitReport) -> str:
     if part.lengths is None:
         return MISSING
     lengths = part.lengths
     return f"{lengths.median:.0f}, {lengths.high:.0f}, {lengths.longest} of {lengths.most}"
 
 
-COLUMNS: tuple[tuple[str, str, Callable[[Part], str]], ...] = (
+COLUMNS: tuple[tuple[str, str, Callable[[SplitReport], str]], ...] = (
     ("", "rows", lambda part: f"{part.rows:,}"),
     ("rows of a label", "percent", _labels),
     ("tokens", "median, 95 %, most", _tokens),

@@ -1,12 +1,18 @@
-"""A look at a task's examples before anything is trained."""
+"""Checks of a task's examples before training."""
 
-from research.tasks.data_checks.checks import Found, Lengths, Part, TaskDataReport, task_data_report
+from research.tasks.data_checks.checks import (
+    FlaggedRows,
+    Lengths,
+    SplitReport,
+    TaskDataReport,
+    task_data_report,
+)
 from research.tasks.data_checks.messages import report_summary, warnings
 
 __all__ = [
-    "Found",
+    "FlaggedRows",
     "Lengths",
-    "Part",
+    "SplitReport",
     "TaskDataReport",
     "report_summary",
     "task_data_report",

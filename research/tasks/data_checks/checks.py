@@ -1,7 +1,6 @@
-"""Checks of a task's examples before training.
+"""The checks: counts, errors, redundancies and personal data.
 
-They follow data sheets (Gebru et al. 2021, arXiv 1803.09010, sections 3.2 and 3.3): counts, errors
-and redundancies, personal data.
+They follow data sheets (Gebru et al. 2021, arXiv 1803.09010, sections 3.2 and 3.3).
 """
 
 from collections import Counter, defaultdict
@@ -15,13 +14,13 @@ from research.tasks.data_checks.ngrams import Vocabulary, normal
 from research.tasks.data_checks.personal_data import KINDS
 from research.tasks.task import Example, Task, text_key
 
-SHOWN = 10  # row numbers that are listed
-GRAM = 8  # words
-MOST = 0.7  # of a text's 8-grams: Chowdhery et al. 2022 (arXiv 2204.02311, section 8)
+SHOWN = 10  # maximum number of row numbers in a report
+GRAM = 8  # words of an n-gram
+MOST = 0.7  # share of a text's 8-grams: Chowdhery et al. 2022 (arXiv 2204.02311, section 8)
 
 
 @dataclass(frozen=True)
-class Found:
+class FlaggedRows:
     """Rows of a split that a check flags.
 
     Attributes:
@@ -49,11 +48,11 @@ class Lengths:
     high: float
     longest: int
     most: int
-    over: Found = Found()
+    over: FlaggedRows = FlaggedRows()
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitReport:
     """Checks of a split.
 
     Attributes:
@@ -71,13 +70,13 @@ class Part:
 
     rows: int
     labels: Mapping[str, int] = field(default_factory=dict)
-    repeated: Found = Found()
-    conflicting: Found = Found()
-    nearly: Found = Found()
-    personal: Mapping[str, Found] = field(default_factory=dict)
-    shared: Found = Found()
-    grams: Found = Found()
-    mostly: Found = Found()
+    repeated: FlaggedRows = FlaggedRows()
+    conflicting: FlaggedRows = FlaggedRows()
+    nearly: FlaggedRows = FlaggedRows()
+    personal: Mapping[str, FlaggedRows] = field(default_factory=dict)
+    shared: FlaggedRows = FlaggedRows()
+    grams: FlaggedRows = FlaggedRows()
+    mostly: FlaggedRows = FlaggedRows()
     lengths: Lengths | None = None
 
 
@@ -93,45 +92,52 @@ class TaskDataReport:
 
     task: str
     checksum: str
-    parts: Mapping[str, Part]
+    parts: Mapping[str, SplitReport]
 
 
 def task_data_report(task: Task, lengths: Mapping[str, Lengths] | None = None) -> TaskDataReport:
-    """Looks at all examples of a task; `lengths`: of its splits, where a tokenizer is at hand.
+    """Checks all examples of a task.
 
-    Case, and for words punctuation, do not count. Texts and labels are in no survey but by number.
+    Texts are compared without case, words without punctuation. The report has row numbers, but no
+    texts and labels of rows.
+
+    Args:
+      task: the task.
+      lengths: prompt lengths by split, where a tokenizer is available.
     """
-    parts = {split: of for split, of in {**task.splits, **task.tests}.items() if of}
+    splits = {**task.splits, **task.tests}
+    parts = {split: examples for split, examples in splits.items() if examples}
     words = {
         split: [normal(example.text) for example in examples] for split, examples in parts.items()
     }
-    taught = [name for name in parts if name not in task.tests]
-    known = {text_key(example) for name in taught for example in parts[name]}
+    training = [name for name in parts if name not in task.tests]
+    training_keys = {text_key(example) for name in training for example in parts[name]}
     vocabulary = Vocabulary()
-    grams = np.unique(vocabulary.grams([one for name in taught for one in words[name]], GRAM)[0])
+    training_words = [text for name in training for text in words[name]]
+    grams = np.unique(vocabulary.grams(training_words, GRAM)[0])
     conflicts = _conflicts(task, parts, words)
-    found = {}
+    reports = {}
     for split, examples in parts.items():
-        seen: dict[str, Found] = {}
+        leaks: dict[str, FlaggedRows] = {}
         if split in task.tests:
             shares = _shares(vocabulary, words[split], grams)
-            seen["shared"] = _where(text_key(example) in known for example in examples)
-            seen["grams"], seen["mostly"] = _where(shares > 0), _where(shares >= MOST)
-        found[split] = Part(
+            leaks["shared"] = _where(text_key(example) in training_keys for example in examples)
+            leaks["grams"], leaks["mostly"] = _where(shares > 0), _where(shares >= MOST)
+        reports[split] = SplitReport(
             rows=len(examples),
             labels=_balance(task, examples),
             repeated=_repeated(examples),
             personal=_personal(examples),
             lengths=(lengths or {}).get(split),
             **conflicts[split],
-            **seen,
+            **leaks,
         )
-    return TaskDataReport(task.name, task.checksum, found)
+    return TaskDataReport(task.name, task.checksum, reports)
 
 
-def _where(flags: Iterable[object]) -> Found:
+def _where(flags: Iterable[object]) -> FlaggedRows:
     rows = [row for row, flag in enumerate(flags, start=1) if flag]
-    return Found(len(rows), tuple(rows[:SHOWN]))
+    return FlaggedRows(len(rows), tuple(rows[:SHOWN]))
 
 
 def _balance(task: Task, examples: Sequence[Example]) -> dict[str, int]:
@@ -139,7 +145,7 @@ def _balance(task: Task, examples: Sequence[Example]) -> dict[str, int]:
     return {label: counts[label] for label in task.labels}
 
 
-def _repeated(examples: Sequence[Example]) -> Found:
+def _repeated(examples: Sequence[Example]) -> FlaggedRows:
     seen: set[tuple[str, ...]] = set()
     flags = []
     for key in map(text_key, examples):
@@ -148,24 +154,24 @@ def _repeated(examples: Sequence[Example]) -> Found:
     return _where(flags)
 
 
-def _personal(examples: Sequence[Example]) -> dict[str, Found]:
+def _personal(examples: Sequence[Example]) -> dict[str, FlaggedRows]:
     texts = [example.text for example in examples]
-    found = {kind: _where(map(looks, texts)) for kind, looks in KINDS.items()}
-    return {kind: one for kind, one in found.items() if one.count}
+    flagged = {kind: _where(map(matches, texts)) for kind, matches in KINDS.items()}
+    return {kind: rows for kind, rows in flagged.items() if rows.count}
 
 
-def _shares(vocabulary: Vocabulary, texts: Sequence[str], known: np.ndarray) -> np.ndarray:
-    """[I] the share of each text's 8-grams that are known; 0 for shorter texts."""
+def _shares(vocabulary: Vocabulary, texts: Sequence[str], grams: np.ndarray) -> np.ndarray:
+    """The share [I] of each text's 8-grams that are in `grams`; 0 for shorter texts."""
     hashes, rows = vocabulary.grams(texts, GRAM)
     total = np.bincount(rows, minlength=len(texts))
-    met = np.bincount(rows, weights=np.isin(hashes, known), minlength=len(texts))
-    return met / np.maximum(total, 1)
+    shared = np.bincount(rows, weights=np.isin(hashes, grams), minlength=len(texts))
+    return shared / np.maximum(total, 1)
 
 
 def _conflicts(
     task: Task, parts: Mapping[str, Sequence[Example]], words: Mapping[str, Sequence[str]]
-) -> dict[str, dict[str, Found]]:
-    """`conflicting` and `nearly` of each split; nothing where there are no labels."""
+) -> dict[str, dict[str, FlaggedRows]]:
+    """`conflicting` and `nearly` of each split; empty for a task without labels."""
     labels: dict[str, set[str]] = defaultdict(set)
     for split, texts in words.items():
         for text, example in zip(texts, parts[split], strict=True):
@@ -178,11 +184,11 @@ def _conflicts(
         near[distinct[first]] |= labels[distinct[second]]
         near[distinct[second]] |= labels[distinct[first]]
 
-    def others(found: Mapping[str, set[str]], split: str) -> Found:
+    def differing(labels_of: Mapping[str, set[str]], split: str) -> FlaggedRows:
         rows = zip(words[split], parts[split], strict=True)
-        return _where(found.get(text, set()) - {example.label} for text, example in rows)
+        return _where(labels_of.get(text, set()) - {example.label} for text, example in rows)
 
     return {
-        split: {"conflicting": others(labels, split), "nearly": others(near, split)}
+        split: {"conflicting": differing(labels, split), "nearly": differing(near, split)}
         for split in parts
     }

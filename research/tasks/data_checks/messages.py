@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from research.tasks.data_checks.checks import GRAM, MOST, Part, TaskDataReport
+from research.tasks.data_checks.checks import GRAM, MOST, SplitReport, TaskDataReport
 
-UNEVEN = 10  # times as many examples of one label as of another
+UNEVEN = 10  # ratio of the most frequent to the rarest label from which labels are uneven
 
 
 def report_summary(report: TaskDataReport) -> str:
@@ -28,14 +28,14 @@ def warnings(report: TaskDataReport) -> list[str]:
     return [warning for split, part in report.parts.items() for warning in _warnings(split, part)]
 
 
-def _warnings(split: str, part: Part) -> Iterator[str]:
+def _warnings(split: str, part: SplitReport) -> Iterator[str]:
     yield from _labels(split, part)
     for rows, problem in (
-        (part.shared, "have a text of train or dev, which draws leave out there"),
+        (part.shared, "have a text that is also in train or dev, where it is never drawn"),
         (part.mostly, f"share {100 * MOST:.0f} % of their {GRAM}-grams with train or dev"),
         (part.repeated, "repeat an earlier text"),
-        (part.conflicting, "have the words of another row and not its label"),
-        (part.nearly, "are nearly the same as another row and have not its label"),
+        (part.conflicting, "have the words of another row but a different label"),
+        (part.nearly, "are near duplicates of another row with a different label"),
     ):
         if rows.count:
             yield f"{rows.count} of {part.rows} rows of {split} {problem}"
@@ -48,7 +48,7 @@ def _warnings(split: str, part: Part) -> Iterator[str]:
         )
 
 
-def _labels(split: str, part: Part) -> Iterator[str]:
+def _labels(split: str, part: SplitReport) -> Iterator[str]:
     counts = part.labels.values()
     missing = sum(count == 0 for count in counts)
     if missing:

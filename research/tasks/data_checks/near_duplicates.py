@@ -8,43 +8,44 @@ from numpy.typing import NDArray
 from research.tasks.data_checks.ngrams import windows
 
 WIDTH = 5  # characters of a shingle
-ALIKE = 0.8  # of the shingles of two texts, those in both: near duplicates, see below
-READ = (100, 1000)  # characters of a text that are compared: at least, at most
-HELD = 20_000_000  # characters of all texts that are held as shingles, at 50 bytes each
-NEIGHBOURS = 50  # later texts with the same shingle that a text is compared with, at most
+ALIKE = 0.8  # minimum Jaccard index of the shingles of near duplicates, see below
+READ = (100, 1000)  # minimum and maximum number of characters of a text that are compared
+HELD = 20_000_000  # maximum number of characters of all texts, whose shingles take 50 bytes each
+NEIGHBOURS = 50  # maximum number of later texts with the same shingle that a text is compared with
 CHUNK = 20_000  # pairs compared at a time
 
 
 def alike(texts: Sequence[str]) -> NDArray:
     """Pairs [P, 2] of indices, in increasing order, of different texts that are near duplicates.
 
-    At least 80 % (Jaccard) of the 5-character shingles of their first 1,000 characters are in both.
-    Of more than 20,000 texts fewer characters are compared, to bound memory.
+    Near duplicates share at least 80 % (Jaccard index) of the 5-character shingles of their first
+    1,000 characters. With more than 20,000 texts fewer characters are compared, to bound memory.
 
-    The threshold is that of Lee et al. 2022 (arXiv 2107.06499, section 4.2), who take 5-word
-    shingles of web pages; sentences are too short for those. They find pairs by MinHash; here two
-    sets that are so alike must share one of their rarest shingles, a fifth of each (the prefix
-    filter: Chaudhuri et al. 2006; Bayardo et al. 2007), so that none is missed by chance. Where a
-    shingle is among the rarest of more than 50 texts, each is compared with the 50 after it.
+    The threshold is that of Lee et al. 2022 (arXiv 2107.06499, section 4.2), who use 5-word
+    shingles of web pages; sentences are too short for those. They find pairs by MinHash. Here, two
+    sets with such an index must share one of their rarest shingles, a fifth of each set (the prefix
+    filter: Chaudhuri et al. 2006; Bayardo et al. 2007), so no pair is missed by chance. If a
+    shingle is among the rarest of more than 50 texts, each is compared with the next 50.
     """
     items, rows, sizes = _shingles(texts)
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    place = np.arange(len(items)) - starts[rows]
+    rank = np.arange(len(items)) - starts[rows]
     prefix = sizes - np.ceil(ALIKE * sizes - 1e-9).astype(int) + 1
-    pairs = _candidates(items, rows, place < prefix[rows], sizes)
-    found = [
+    pairs = _candidates(items, rows, rank < prefix[rows], sizes)
+    duplicates = [
         chunk[_likeness(chunk, items, starts, sizes) >= ALIKE - 1e-9] for chunk in _parts(pairs)
     ]
-    return np.concatenate([np.zeros((0, 2), int), *found])
+    return np.concatenate([np.zeros((0, 2), int), *duplicates])
 
 
 def _shingles(texts: Sequence[str]) -> tuple[NDArray, NDArray, NDArray]:
-    """(items [N], rows [N], sizes [I]): the shingles of each text, each once and the rarest first,
-    as numbers that are smaller for rarer ones.
+    """(items [N], rows [N], sizes [I]): the distinct shingles of each text, the rarest first.
+
+    A shingle is a number that is smaller for rarer ones.
     """
     least, most = READ
-    own = min(max(HELD // max(len(texts), 1), least), most)
-    read = [text[:own] for text in texts]
+    length = min(max(HELD // max(len(texts), 1), least), most)
+    read = [text[:length] for text in texts]
     symbols = np.frombuffer("".join(read).encode("utf-32-le"), np.uint32)
     hashes, rows = windows(symbols, np.array(list(map(len, read)), int), WIDTH)
     _, dense, counts = np.unique(hashes, return_inverse=True, return_counts=True)
@@ -56,20 +57,20 @@ def _shingles(texts: Sequence[str]) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def _candidates(items: NDArray, rows: NDArray, chosen: NDArray, sizes: NDArray) -> NDArray:
-    """[C, 2] pairs of texts with a chosen shingle in common and of sizes that may be alike."""
+    """Pairs [C, 2] of texts that share a chosen shingle and whose sizes allow a near duplicate."""
     items, rows = items[chosen], rows[chosen]
     order = np.argsort(items, kind="stable")
     items, rows = items[order], rows[order]
-    found = [np.zeros(0, np.int64)]
-    for apart in range(1, NEIGHBOURS + 1):
-        first = np.flatnonzero(items[:-apart] == items[apart:])
+    codes = [np.zeros(0, np.int64)]
+    for distance in range(1, NEIGHBOURS + 1):
+        first = np.flatnonzero(items[:-distance] == items[distance:])
         if not len(first):
             break
-        a, b = rows[first], rows[first + apart]
+        a, b = rows[first], rows[first + distance]
         small, large = np.minimum(sizes[a], sizes[b]), np.maximum(sizes[a], sizes[b])
-        kept = small >= ALIKE * large - 1e-9
-        found.append(np.unique((a[kept] << 32) | b[kept]))
-    pairs = np.unique(np.concatenate(found))
+        possible = small >= ALIKE * large - 1e-9
+        codes.append(np.unique((a[possible] << 32) | b[possible]))
+    pairs = np.unique(np.concatenate(codes))
     return np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1)
 
 
@@ -89,7 +90,7 @@ def _likeness(pairs: NDArray, items: NDArray, starts: NDArray, sizes: NDArray) -
 
 
 def _gathered(texts: NDArray, items: NDArray, starts: NDArray, sizes: NDArray) -> NDArray:
-    """The items of these texts; the upper 32 bits hold the index of the text."""
+    """The shingles of these texts; the upper 32 bits are the index of the text."""
     counts = sizes[texts]
     owner = np.repeat(np.arange(len(texts)), counts)
     within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,4 +1,4 @@
-"""Hashed n-grams of texts, fast enough for millions."""
+"""Hashed n-grams of texts."""
 
 from collections.abc import Sequence
 from itertools import chain

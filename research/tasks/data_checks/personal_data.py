@@ -11,21 +11,24 @@ PHONE = re.compile(
     r"(?:\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5}|(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4})"
     r"(?![\w-])"
 )
-DIGITS = (8, 15)  # of a phone number with country code (E.164: at most 15); 10 without
+DIGITS = (8, 15)  # of a phone number with country code (E.164: at most 15)
 # 13 to 19 digits (ISO/IEC 7812-1), optionally in groups; payment cards begin with 2 to 6.
 CARD = re.compile(r"(?<![\w.,+-])[2-6](?:[ -]?\d){12,18}(?![\w-])")
 
 
 def has_email(text: str) -> bool:
+    """Whether the text seems to hold an e-mail address."""
     return "@" in text and EMAIL.search(text) is not None
 
 
 def has_phone(text: str) -> bool:
+    """Whether the text seems to hold a phone number."""
     low, high = DIGITS
     return any(low <= len(_digits(match)) <= high for match in PHONE.findall(text))
 
 
 def has_card(text: str) -> bool:
+    """Whether the text seems to hold a payment card number."""
     return any(luhn(_digits(match)) for match in CARD.findall(text))
 
 

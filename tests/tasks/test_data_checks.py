@@ -74,7 +74,10 @@ def test_test(found):
 def test_sentences(found):
     assert report_summary(found) == "t: train 7, test 4 rows; 2 labels with 28.6 to 71.4 % of train"
     told = warnings(found)
-    assert "1 of 4 rows of test have a text that is also in train or dev, where it is never drawn" in told
+    assert (
+        "1 of 4 rows of test have a text that is also in train or dev, where it is never drawn"
+        in told
+    )
     assert "1 rows of train seem to hold card numbers" in told
     assert not any("4111" in one or "@" in one for one in [*told, str(resolved(found))])
     alone = task_data_report(task(TRAIN[:1] * 2, TEST[3:]))

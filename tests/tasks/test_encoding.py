@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,14 @@ def test_labels_with_the_same_ids_are_refused():
     tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
     with pytest.raises(InputError, match="also begin the target"):
         encoder(tokenizer=tokenizer, verbalizer=Verbalizer({"0": "Good", "1": "good"}))
+
+
+@pytest.mark.thorough
+def test_thousands_of_labels_are_compared_in_seconds():
+    labels = tuple(f"label {i}" for i in range(8000))
+    begun = time.process_time()
+    encoder(labels=labels, verbalizer=Verbalizer({label: label for label in labels}))
+    assert time.process_time() - begun < 5  # each with each other takes 10
 
 
 def test_too_long_rows_are_an_error_that_counts():

@@ -71,10 +71,17 @@ class Encoder:
         texts = [
             (label, text, ids) for label, targets in self._targets.items() for text, ids in targets
         ]
+        # The first two label texts by each beginning that can be the whole ids of another.
+        beginnings: dict[tuple[int, ...], dict[str, str]] = {}
+        lengths = {len(ids) for _, _, ids in texts}
         for label, text, ids in texts:
-            for other, other_text, other_ids in texts:
-                start = other_ids if self.route == "masked" else other_ids[: len(ids)]
-                if text != other_text and start == ids:
+            for length in {len(ids)} if self.route == "masked" else lengths:
+                owners = beginnings.setdefault(tuple(ids[:length]), {})
+                if len(owners) < 2:
+                    owners.setdefault(text, label)
+        for label, text, ids in texts:
+            for other_text, other in beginnings[tuple(ids)].items():
+                if text != other_text:
                     allowed = (
                         f"its {len(ids)} tokens also begin the target of label {other!r}; "
                         "change a text, or the end of the verbalizer to one the tokenizer keeps"

@@ -1,7 +1,7 @@
 """Makes the embedded checkpoint: `PYTHONPATH=. python scripts/pretrain.py --out /tmp/world-1m`.
 
 Trains a tokenizer and a small decoder on the text of research/tasks/world and writes a folder in
-Hugging Face format, with the figures in its README; see research/studies/pretraining.py. About ten
+Hugging Face format, with the figures in its README; see research/studies/pretraining. About ten
 minutes on two cores.
 """
 
@@ -43,7 +43,8 @@ def main(argv: list[str]) -> None:
     del argv
     prepare()
     # Imported here because --help needs no JAX.
-    from research.studies.pretraining import PretrainingSettings, make_checkpoint
+    from research.studies.pretraining.checkpoint import make_checkpoint
+    from research.studies.pretraining.settings import PretrainingSettings
 
     logging.set_verbosity(logging.WARNING)
     folder = Path(OUT.value)

@@ -45,7 +45,7 @@ ORDER_WITHIN = {
         ["build"],
     ],
     "studies": [
-        ["coverage", "scale", "speed"],
+        ["coverage", "pretraining", "scale", "speed"],
     ],
 }
 MOST_FILES = 20  # of a folder

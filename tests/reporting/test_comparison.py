@@ -13,7 +13,7 @@ from research.records.measurements import BackboneReference, DataChecksums
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.comparison import compare, comparison_table
 from research.reporting.tables.published import published_table, read_published
-from research.stats.intervals import MeanDifference
+from research.stats.mean_difference import MeanDifference
 from research.stats.multiple_testing import holm
 from tests.reporting.conftest import Sweep
 from tests.reporting.grids import answers, grid

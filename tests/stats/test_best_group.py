@@ -53,9 +53,9 @@ def test_what_a_seed_does_to_all_cells_alike_does_not_count():
 
 def test_a_cell_that_answers_alike_with_every_seed_has_no_variance():
     cells = drawn((0.8,) * 4)
-    found, *rest = over_seeds(np.concatenate([cells, cells[:1, :1].repeat(5, 1)]))
-    np.testing.assert_allclose(found, [*over_seeds(cells)[0], 0])
-    assert rest[0].tolist()[:4] == over_seeds(cells)[1].tolist() and rest[1] == 12
+    variances, degrees, most = over_seeds(np.concatenate([cells, cells[:1, :1].repeat(5, 1)]))
+    np.testing.assert_allclose(variances, [*over_seeds(cells)[0], 0])
+    assert degrees.tolist()[:4] == over_seeds(cells)[1].tolist() and most == 12
     alone, freedom, most = over_seeds(np.concatenate([cells[:1], np.ones((2, 5, 300))]))
     assert alone == pytest.approx([cells[0].mean(1).var(ddof=1) / 5, 0, 0])
     assert freedom[0] == most == 4

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from research.common.errors import InputError
-from research.studies.pretraining import PretrainingSettings, documents, exercises
+from research.studies.pretraining.batches import document_batches, exercise_batches
+from research.studies.pretraining.settings import PretrainingSettings
 from research.tasks.world.tokenizer import train_tokenizer
 
 SETTINGS = PretrainingSettings(
@@ -38,7 +39,7 @@ def test_values_out_of_range_are_refused(name: str, value: int):
 def test_batches_have_as_many_tokens():
     """Short rows of documents, rows of documents, and rows of exercises."""
     tokenizer = train_tokenizer(0, SETTINGS.vocabulary, SETTINGS.length)
-    stream = documents(SETTINGS, tokenizer, "train", short=1)
+    stream = document_batches(SETTINGS, tokenizer, "train", short=1)
     shapes = [next(stream).tokens.shape for _ in range(3)]
     assert shapes == [(8, 32), (4, 64), (4, 64)]
-    assert next(exercises(SETTINGS, tokenizer)).tokens.shape == (4 * 64 // 48, 48)
+    assert next(exercise_batches(SETTINGS, tokenizer)).tokens.shape == (4 * 64 // 48, 48)

@@ -10,7 +10,7 @@ from research.records.schema import CellKey
 from research.reporting.advice.constraints import Bound
 from research.reporting.grid.cell import ResultCell
 from research.stats.best_group import LEVEL, not_different_from
-from research.stats.intervals import MeanDifference
+from research.stats.mean_difference import MeanDifference
 from research.stats.power import Spread
 
 

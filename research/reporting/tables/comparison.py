@@ -13,7 +13,8 @@ from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import FACTS
 from research.reporting.table import Table, TableCell
-from research.stats.intervals import MeanDifference, variance
+from research.stats.intervals import variance
+from research.stats.mean_difference import MeanDifference
 from research.stats.multiple_testing import holm
 
 LEVEL = 0.05

@@ -14,7 +14,8 @@ from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
 from research.reporting.tables.comparison import LEVEL
 from research.reporting.tables.footnotes import NAMES
-from research.stats.intervals import MeanDifference, variance
+from research.stats.intervals import variance
+from research.stats.mean_difference import MeanDifference
 from research.stats.multiple_testing import holm
 
 # Names that papers give to our metrics.

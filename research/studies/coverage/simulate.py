@@ -111,7 +111,7 @@ def coverage(
         draws: Number of simulated cells for our interval.
         others: Number of these on which `alternatives.INTERVALS` are computed too.
     """
-    rng = generator(world.accuracy, world.over_seeds, world.hard, seeds, items)
+    rng = setting_generator(world.accuracy, world.over_seeds, world.hard, seeds, items)
     hits, widths = defaultdict(list), defaultdict(list)
     for first in range(0, draws, AT_A_TIME):
         right = simulate_answers(world, rng, min(AT_A_TIME, draws - first), seeds, items)
@@ -119,7 +119,7 @@ def coverage(
         if first < others:
             methods |= INTERVALS
         for name, method in methods.items():
-            low, high = method(right, generator(first, seeds, items))
+            low, high = method(right, setting_generator(first, seeds, items))
             hits[name] += ((low <= world.accuracy) & (world.accuracy <= high)).tolist()
             widths[name] += (high - low).tolist()
     return {"coverage": _means(hits), "width": _means(widths)}
@@ -147,7 +147,9 @@ def groups(
         columns: Columns per table, with different seeds and items; our test divides the level by
             them, the others do not.
     """
-    rng = generator(*(value for world in worlds for value in (world.accuracy, world.over_seeds)))
+    rng = setting_generator(
+        *(value for world in worlds for value in (world.accuracy, world.over_seeds))
+    )
     accuracies = np.array([world.accuracy for world in worlds])
     good = accuracies == accuracies.max()
     false, recognised = defaultdict(list), defaultdict(list)
@@ -166,6 +168,6 @@ def _means(values: Mapping[str, list[Any]]) -> dict[str, float]:
     return {name: round(float(np.mean(numbers)), 5) for name, numbers in values.items()}
 
 
-def generator(*setting: float) -> np.random.Generator:
+def setting_generator(*setting: float) -> np.random.Generator:
     """The random generator of a setting, so that each setting can be simulated separately."""
     return np.random.default_rng([round(1000 * value) for value in setting])

@@ -48,7 +48,7 @@ WORKS: dict[str, Any] = {
 }
 
 
-def peak_bytes() -> int | None:
+def device_peak_bytes() -> int | None:
     """Peak bytes in use on the accelerator; None without one."""
     stats = jax.devices()[0].memory_stats() or {}
     return stats.get("peak_bytes_in_use")

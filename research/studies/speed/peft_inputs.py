@@ -44,7 +44,7 @@ def padded(rows: list[np.ndarray]) -> dict[str, Any]:
     return {"input_ids": tensor(ids), "attention_mask": tensor(mask)}
 
 
-def marked(rows: list[np.ndarray]) -> Any:
+def padded_labels(rows: list[np.ndarray]) -> Any:
     """Labels, padded to the longest row with the label that the loss ignores."""
     width = max(map(len, rows))
     padded = [np.pad(row, (0, width - len(row)), constant_values=IGNORED) for row in rows]

@@ -15,9 +15,9 @@ from research.studies.speed.peft_inputs import (
     DEVICE,
     IGNORED,
     adapted,
-    marked,
     model_in,
     padded,
+    padded_labels,
     tensor,
 )
 
@@ -64,7 +64,7 @@ class PeftTraining:
         if kind == "t5":
             inputs = [row[:begin] for row, begin in zip(tokens, start, strict=True)]
             labels = [r[b:n] for r, b, n in zip(tokens, start, length, strict=True)]
-            return {**padded(inputs), "labels": marked(labels)}
+            return {**padded(inputs), "labels": padded_labels(labels)}
         if kind == "bert":
             texts = [
                 np.concatenate([batches.prefix_ids, row[:begin], batches.suffix_ids])
@@ -76,7 +76,7 @@ class PeftTraining:
         labels = [row.copy() for row in rows]
         for row, begin in zip(labels, start, strict=True):
             row[: len(before) + begin] = IGNORED
-        return {**padded(rows), "labels": marked(labels)}
+        return {**padded(rows), "labels": padded_labels(labels)}
 
 
 class PeftScoring:
@@ -162,7 +162,7 @@ WORKS: dict[str, Any] = {
 }
 
 
-def peak_bytes() -> int | None:
+def device_peak_bytes() -> int | None:
     """Peak bytes in use on the accelerator; None without one."""
     return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else None
 

@@ -60,7 +60,7 @@ def main(side: str, workload: str, folder: str, dtype: str, learning_rate: str) 
             time.perf_counter() - start,
             module.compiled_seconds(),
             _peak_host_bytes(),
-            module.peak_bytes(),
+            module.device_peak_bytes(),
             work.flops() if results else None,
         )
         print(json.dumps(answer._asdict()), flush=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from research.tasks.world.words import words
+from research.tasks.world.words import listed
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Goods:
 
 
 def _goods(noun: str, aspects: str, praise: str, blame: str, *facts: str) -> Goods:
-    return Goods(noun, words(aspects), words(praise), words(blame), facts)
+    return Goods(noun, listed(aspects), listed(praise), listed(blame), facts)
 
 
 GOODS = (
@@ -55,9 +55,9 @@ GOODS = (
            "confusing useless dull chaotic", "it took six weeks", "we met on Mondays"),
 )  # fmt: skip
 
-MILD_PRAISE = words("good nice pleasant decent fine lovely")
-MILD_BLAME = words("bad poor weak disappointing mediocre unpleasant")
-STRONG_PRAISE = words("wonderful excellent superb brilliant perfect fantastic")
-STRONG_BLAME = words("terrible awful dreadful horrible disgusting hopeless")
+MILD_PRAISE = listed("good nice pleasant decent fine lovely")
+MILD_BLAME = listed("bad poor weak disappointing mediocre unpleasant")
+STRONG_PRAISE = listed("wonderful excellent superb brilliant perfect fantastic")
+STRONG_BLAME = listed("terrible awful dreadful horrible disgusting hopeless")
 LIKED = ("loved", "liked", "enjoyed", "admired", "adored")
 DISLIKED = ("hated", "disliked", "regretted", "detested", "could not stand")

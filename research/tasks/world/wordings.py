@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from research.tasks.task import Example
 from research.tasks.world import articles, requests, reviews, statements
 from research.tasks.world.draw import Draw
-from research.tasks.world.words import words
+from research.tasks.world.words import listed
 
 ASKED = (
     "{Cue}:",
@@ -65,7 +65,7 @@ SKILLS = {
             "Somebody wrote: {text}",
             "A visitor told us: {text}",
         ),
-        cues=words("verdict rating opinion judgement feeling view mood conclusion"),
+        cues=listed("verdict rating opinion judgement feeling view mood conclusion"),
         asked=(
             "All in all it was",
             "I would call it",
@@ -88,7 +88,7 @@ SKILLS = {
             "The paper wrote: {text}",
             "Heard on the radio: {text}",
         ),
-        cues=words("topic subject section field theme area"),
+        cues=listed("topic subject section field theme area"),
         asked=(
             "Filed under",
             "This is about",
@@ -116,7 +116,7 @@ SKILLS = {
             "Mail: {text}",
             "Somebody called: {text}",
         ),
-        cues=words("intent action purpose folder matter aim"),
+        cues=listed("intent action purpose folder matter aim"),
         asked=(
             "The customer asks about",
             "This is a question of",
@@ -140,7 +140,7 @@ SKILLS = {
             "Statement: {premise}\nClaim: {hypothesis}",
             "{premise}\nSo: {hypothesis}",
         ),
-        cues=words("answer reply"),
+        cues=listed("answer reply"),
         asked=("Follows:", "True:", "Is that so?"),
         scales=("no yes", "no yes", "no yes", "false true"),
     ),
@@ -153,4 +153,4 @@ NAMELESS = (
     "Text: {}\nLabel: {}",
     "{}\nClass: {}",
 )
-NAMES = words("A B C D red blue green left right one two big small old new up down")
+NAMES = listed("A B C D red blue green left right one two big small old new up down")

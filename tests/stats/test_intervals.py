@@ -179,7 +179,7 @@ def test_pairing_keeps_its_level_and_sees_through_hard_items():
     equal, different, unpaired = [], [], []
     for _ in range(400):
         worlds = Population(0.65, 0.02, 3), Population(0.65, 0.02, 3), Population(0.6, 0.02, 3)
-        first, second, worse = column(worlds, rng, 5, 300, alike=0, own=0)
+        first, second, worse = column(worlds, rng, 5, 300, common_share=0, interaction=0)
         equal.append(paired_p(first, second) < 0.05)
         different.append(paired_p(first, worse) < 0.05)
         apart = abs(first.mean() - worse.mean()) / (variance(first)[0] + variance(worse)[0]) ** 0.5

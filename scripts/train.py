@@ -9,6 +9,7 @@ sweep would write; a later sweep does not train the run again. `--task`, `--regi
 """
 
 import time
+from typing import TYPE_CHECKING
 
 from research.common.interrupts import end_on_interrupt
 
@@ -23,6 +24,9 @@ import research.common.flags  # noqa: E402
 from research.common.errors import exit_on_input_error  # noqa: E402
 from research.common.flags import read_config, read_flags, results_folder  # noqa: E402
 from research.runtime.process import prepare  # noqa: E402
+
+if TYPE_CHECKING:
+    from research.sweeps.progress import RunProgress
 
 flags.adopt_module_key_flags(research.common.flags)  # --help shows them too
 APPROACH = flags.DEFINE_string("approach", None, "A row of the experiment.")
@@ -42,8 +46,8 @@ class SingleRunProgress:
 
     first = True
 
-    def __call__(self, line: str) -> None:
-        print(line, flush=True)
+    def __call__(self, progress: "RunProgress") -> None:
+        print(progress.line, flush=True)
         if self.first:
             print(f"first step after {time.perf_counter() - BEGUN:.1f} s", flush=True)
             self.first = False

@@ -87,6 +87,11 @@ class CellPlan:
         return [search, later, self.crossed(trial)]
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """Approach, task and regime, as records have them."""
+        return self.approach.name, self.task.name, str(self.regime)
+
+    @property
     def size(self) -> int:
         """Number of runs of the cell."""
         extra = self.experiment.seeds - self.experiment.search_seeds

@@ -35,6 +35,7 @@ class CellRun:
     ):
         self.cell, self.context, self.progress = cell, context, progress
         self.counted = set[str]()  # ids of runs that progress has counted
+        self.tests_counted = False
         self.store, self.test_log = store, test_log
 
     def finish(self, executor: Executor) -> None:
@@ -92,6 +93,14 @@ class CellRun:
         tested = self.cell.tested(self._chosen_trial())
         return all(self.store.has(run.id) and self._is_tested(run) for run in tested)
 
+    def count_stored(self) -> None:
+        """Counts the runs of a finished cell as done."""
+        trial = self._chosen_trial()
+        for runs in self.cell.groups(trial):
+            for shard in self._shards(runs):
+                self._count(shard, now=False)
+        self._count_tests(self.cell.tested(trial))
+
     def _chosen_trial(self) -> Trial:
         """The trial with the best dev scores; all runs of the search have to be stored."""
         return choose([self.store.read(run.id) for run in self.cell.search()])
@@ -104,7 +113,7 @@ class CellRun:
             if missing:
                 works.append(ShardWork(shard, missing))
             else:
-                self._count(shard)
+                self._count(shard, now=False)
         executor.train(works, self._count)
 
     def _test(self, all_shards: Sequence[Shard], tested: Sequence[Run], executor: Executor) -> None:
@@ -114,6 +123,7 @@ class CellRun:
             runs = [run for run in shard.runs if run in tested and not self._is_tested(run)]
             if runs:
                 works.append(ShardWork(shard, runs))
+        self._count_tests([run for run in tested if self._is_tested(run)])
         if works:
             self.test_log.record(tested[0])  # before anything of test is seen
         executor.test(works)
@@ -121,10 +131,18 @@ class CellRun:
     def _shards(self, runs: Sequence[Run]) -> list[Shard]:
         return shards(runs, self.context.devices.vmapped())
 
-    def _count(self, shard: Shard) -> None:
-        new = {run.id for run in shard.runs} - self.counted
-        self.counted |= new
-        self.progress.finished(self.cell, len(new))
+    def _count(self, shard: Shard, now: bool = True) -> None:
+        """Counts the runs of a shard, unless an earlier attempt has."""
+        new = [run.id for run in shard.runs if run.id not in self.counted]
+        if new:
+            self.counted.update(new)
+            self.progress.trained([self.store.read(id) for id in new], now)
+
+    def _count_tests(self, runs: Sequence[Run]) -> None:
+        """Counts runs that were tested before, once."""
+        if not self.tests_counted:
+            self.progress.tested(self.cell, len(runs))
+        self.tests_counted = True
 
     def _is_tested(self, run: Run) -> bool:
         return self.store.read(run.id).tested

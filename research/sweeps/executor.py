@@ -1,7 +1,9 @@
 """Executes shards of runs: trains them, writes their records and evaluates them on test."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,8 +16,16 @@ from research.runs.baseline import baseline_test_result, run_baseline
 from research.runs.context import RunContext
 from research.runs.result import Result, TestResult, make_record, with_test_result
 from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
+from research.runtime.executable import compile_seconds
 from research.sweeps.failures import failing
-from research.sweeps.progress import Report, reported
+from research.sweeps.progress import (
+    ExecutionProgress,
+    Report,
+    RunProgress,
+    reported,
+    share_done,
+)
+from research.training.member import MemberProgress
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,14 @@ class RunExecutor:
         if runs[0].approach.baseline is not None:
             results = [run_baseline(run) for run in runs]
         else:
-            results = run_shard(shard, self.context, lambda *at: self.report(reported(runs, *at)))
+            begun = time.perf_counter() - compile_seconds()
+
+            def report(step: int, members: Sequence[MemberProgress]) -> None:
+                seconds = time.perf_counter() - compile_seconds() - begun
+                line, done = reported(runs, step, members), share_done(runs, step)
+                self.report(RunProgress(line, runs[0].id, done, seconds))
+
+            results = run_shard(shard, self.context, report)
         for run in runs:
             if self.store.has(run.id):  # training again has written its metrics again
                 self.context.metrics_log.finish(self.store.read(run.id))
@@ -122,19 +139,31 @@ class RunExecutor:
 class LocalExecutor:
     """Executes all work in this process, in the thread that asks."""
 
-    def __init__(self, executor: RunExecutor):
-        self.executor = executor
+    def __init__(self, executor: RunExecutor, progress: ExecutionProgress):
+        self.executor, self.progress = executor, progress
 
     def train(self, works: Iterable[ShardWork], done: Callable[[Shard], None]) -> None:
         for work in works:
-            with failing(work.runs):
+            with executing(self.progress, work.shard.runs, on_test=False), failing(work.runs):
                 self.executor.train(work)
             done(work.shard)
 
     def test(self, works: Iterable[ShardWork]) -> None:
         for work in works:
-            with failing(work.runs):
+            with executing(self.progress, work.runs, on_test=True), failing(work.runs):
                 self.executor.test(work)
 
     def close(self) -> None:
         pass  # progress reports stop the threads
+
+
+@contextmanager
+def executing(progress: ExecutionProgress, runs: Sequence[Run], on_test: bool) -> Iterator[None]:
+    """Tells `progress` that runs begin and end."""
+    progress.begin(runs, on_test)
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        progress.end(runs, on_test, failed)

@@ -9,7 +9,6 @@ from pathlib import Path
 from research.common.errors import StorageError, mistake_of
 from research.experiments.plan import CellPlan, Run
 from research.records.failures import Failure, read_failures, write_failures
-from research.records.schema import CellKey
 from research.sweeps.progress import Stopped
 
 LONGEST = 300  # characters of a reason
@@ -75,18 +74,12 @@ class FailureLog:
 
     def add(self, cell: CellPlan, error: RunFailed) -> None:
         """Notes that a cell misses results."""
-        key = cell_key(cell)
         with self._lock:
-            self._failures[key] = Failure(*key, run_id=error.runs[0], reason=error.reason)
+            self._failures[cell.key] = Failure(*cell.key, run_id=error.runs[0], reason=error.reason)
             write_failures(self.folder, self.all)
 
     def remove(self, cell: CellPlan) -> None:
         """Notes that a cell is finished."""
         with self._lock:
-            if self._failures.pop(cell_key(cell), None):
+            if self._failures.pop(cell.key, None):
                 write_failures(self.folder, self.all)
-
-
-def cell_key(cell: CellPlan) -> CellKey:
-    """The key of a cell in records: approach, task and regime."""
-    return cell.approach.name, cell.task.name, str(cell.regime)

@@ -11,6 +11,7 @@ from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, Run
 from research.experiments.seeds import Seeds
 from research.sweeps.executor import ShardWork
+from research.sweeps.progress import RunProgress
 
 CellIndex = tuple[int, ...]  # the position of a cell in the plan, the same in every process
 
@@ -93,10 +94,10 @@ class TestShard:
 
 
 @dataclass(frozen=True)
-class ProgressLine:
-    """A line about progress, sent while a worker executes a command."""
+class ProgressReport:
+    """Progress of runs, sent while a worker executes a command."""
 
-    line: str
+    progress: RunProgress
 
 
 @dataclass(frozen=True)
@@ -112,4 +113,4 @@ class WorkerFailed:
 
 
 Command = TrainShard | TestShard
-Reply = WorkerReady | ProgressLine | CommandDone | WorkerFailed
+Reply = WorkerReady | ProgressReport | CommandDone | WorkerFailed

@@ -5,7 +5,7 @@ XLA's one thread pool.
 """
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ from research.experiments.plan import Run
 from research.runtime.compilation_cache import compiled_folder
 from research.runtime.scratch import ScratchFolder
 from research.runtime.threads import cores
-from research.sweeps.executor import ShardWork
+from research.sweeps.executor import ShardWork, executing
 from research.sweeps.failures import RunFailed, WorkerLost, failing
 from research.sweeps.messages import Command, ShardRef, TestShard, TrainShard, WorkerInit
-from research.sweeps.progress import Report, Stopped
+from research.sweeps.progress import ExecutionProgress, Stopped
 from research.sweeps.worker_process import WorkerProcess
 
 STARTS = 2  # times that a worker may end while it starts
@@ -36,13 +36,13 @@ class WorkItem:
 
     Attributes:
         command: the command.
-        runs: the runs that it is for.
+        runs: the runs that it executes.
         data: the data that it works on: task, regime and sample seed.
         future: set when the command has been executed.
     """
 
     command: Command
-    runs: Collection[Run]
+    runs: Sequence[Run]
     data: Hashable
     future: Future[None] = field(default_factory=Future)
 
@@ -54,8 +54,10 @@ class ProcessPool:
     error that is not one of runs ends all workers. They end with this process, however it ends.
     """
 
-    def __init__(self, experiment: Experiment, folder: Path, workers: int, report: Report):
-        self.experiment, self.report, self.waiting = experiment, report, list[WorkItem]()
+    def __init__(
+        self, experiment: Experiment, folder: Path, workers: int, progress: ExecutionProgress
+    ):
+        self.experiment, self.progress, self.waiting = experiment, progress, list[WorkItem]()
         self.running = dict[int, WorkItem]()  # by worker
         self.error: BaseException | None = None
         self.changed = threading.Condition()
@@ -111,7 +113,8 @@ class ProcessPool:
     def _submit(self, command: Command, work: ShardWork) -> Future[None]:
         cell, seed = work.shard.cohort[0].cell, work.shard.runs[0].seeds.sample
         data = (cell.order["task"], cell.order["regime"], seed)
-        item = WorkItem(command, work.runs, data)
+        runs = work.runs if isinstance(command, TestShard) else work.shard.runs
+        item = WorkItem(command, runs, data)
         with self.changed:
             if self.error is not None:
                 item.future.set_exception(self.error)
@@ -155,7 +158,7 @@ class ProcessPool:
             while self.error is None:
                 process = self._start(worker)
                 while (item := self._next(worker)) is not None:
-                    error = _execution_error(process, item)
+                    error = _execution_error(process, item, self.progress)
                     self._settle(worker, item, error)
                     if isinstance(error, RunFailed):
                         process.end()
@@ -180,7 +183,7 @@ class ProcessPool:
         with self.changed:
             if self.error is not None:
                 raise self.error
-            process = WorkerProcess(self.init, cores, self.report)
+            process = WorkerProcess(self.init, cores, self.progress.report)
             self.workers[worker], self.encoded_data[worker] = process, set()
         process.wait_until_ready()
         return process
@@ -207,10 +210,13 @@ class ProcessPool:
             self.changed.notify_all()
 
 
-def _execution_error(process: WorkerProcess, item: WorkItem) -> BaseException | None:
+def _execution_error(
+    process: WorkerProcess, item: WorkItem, progress: ExecutionProgress
+) -> BaseException | None:
     """What stopped a worker from executing an item; None if nothing did."""
     try:
-        with failing(item.runs):
+        on_test = isinstance(item.command, TestShard)
+        with executing(progress, item.runs, on_test), failing(item.runs):
             process.execute(item.command)
     except BaseException as error:
         return error

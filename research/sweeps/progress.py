@@ -4,73 +4,164 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from rich.console import Console
 
+from research.common.durations import duration
 from research.common.printable import printable
 from research.experiments.plan import CellPlan, Run
+from research.records.schema import RunRecord
+from research.sweeps.time_left import CellWork, Running, TimeLeft
 from research.training import loop
 
 EVERY = 2.0  # seconds between lines on runs, where lines stay
 
 
-Report = Callable[[str], None]  # takes a line on how far runs are
+@dataclass(frozen=True)
+class RunProgress:
+    """How far the runs of a shard are.
+
+    Attributes:
+        line: the line to show.
+        run: id of the first run of the shard.
+        done: share of the training steps that are done; None where it is not known.
+        seconds: seconds so far, without compilation.
+    """
+
+    line: str
+    run: str
+    done: float | None
+    seconds: float
+
+
+Report = Callable[[RunProgress], None]
 
 
 class Stopped(Exception):
     """Raised in a worker when the sweep is to end."""
 
 
+class ExecutionProgress(Protocol):
+    """Is told what an executor does."""
+
+    def begin(self, runs: Sequence[Run], on_test: bool) -> None:
+        """Runs begin to be executed together, or to be evaluated on test."""
+        ...
+
+    def report(self, progress: RunProgress) -> None:
+        """Runs are so far."""
+        ...
+
+    def end(self, runs: Sequence[Run], on_test: bool, failed: bool) -> None:
+        """Their execution has ended."""
+        ...
+
+
 class SweepProgress:
     """Prints a line as cells begin and runs are evaluated; on a terminal it replaces the last.
 
-    Workers share one. After `stop`, they are stopped at their next report.
+    Threads share one. After `stop`, they are stopped at their next report.
+
+    Args:
+        work: the cells and what is known of their work.
+        console: where lines are printed.
     """
 
-    def __init__(self, cells: Sequence[CellPlan], console: Console):
-        self.total = sum(cell.size for cell in cells)
-        self.weight_left = float(sum(_weight(cell) * cell.size for cell in cells))
-        self.console, self.done, self.weight_done = console, 0, 0.0
-        self.begun, self.shown = time.monotonic(), -math.inf
-        self.lock, self.stopping = threading.Lock(), False
+    def __init__(self, work: Sequence[CellWork], console: Console):
+        self.total, self.done = sum(cell.runs for cell in work), 0
+        self.time_left = TimeLeft(work, workers=1)
+        self.console, self.shown = console, -math.inf
+        self.begun: float | None = None
+        self.tests = dict[str, float]()  # when evaluations on test began, by run
+        self.lock, self.stopping = threading.RLock(), False
 
-    def skip(self, cell: CellPlan) -> None:
-        """Counts a cell that was done before the sweep."""
-        self.done += cell.size
-        self.weight_left -= _weight(cell) * cell.size
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first execution began."""
+        return 0.0 if self.begun is None else time.monotonic() - self.begun
+
+    def use_workers(self, workers: int) -> None:
+        """Says how many runs are executed at a time."""
+        self.time_left.workers = workers
 
     def start(self, cell: CellPlan) -> None:
         """Shows the name of a cell that begins."""
         self._show(str(cell))
 
-    def finished(self, cell: CellPlan, runs: int) -> None:
-        """Counts runs of a cell as done."""
+    def begin(self, runs: Sequence[Run], on_test: bool) -> None:
+        run = runs[0]
         with self.lock:
-            self.done += runs
-            self.weight_done += _weight(cell) * runs
-            self.weight_left -= _weight(cell) * runs
+            if self.begun is None:
+                self.begun = time.monotonic()
+            if on_test:
+                self.tests[run.id] = self.elapsed
+            else:
+                running = Running(run.cell.key, self.elapsed, len(runs))
+                self.time_left.running[run.id] = running
+        if on_test:
+            self._show_seldom(f"{run.cell}: evaluating {_named(runs)} on test")
+
+    def report(self, progress: RunProgress) -> None:
+        """Shows a line; unless on a terminal, at most one every `EVERY` seconds."""
+        with self.lock:
+            if running := self.time_left.running.get(progress.run):
+                known = replace(
+                    running, done=progress.done, seconds=progress.seconds, reported=self.elapsed
+                )
+                self.time_left.running[progress.run] = known
+        self._show_seldom(progress.line)
+
+    def end(self, runs: Sequence[Run], on_test: bool, failed: bool) -> None:
+        run = runs[0]
+        with self.lock:
+            if not on_test:
+                self.time_left.running.pop(run.id)
+                return
+            seconds = self.elapsed - self.tests.pop(run.id)
+            if not failed:
+                self.time_left.tested(run.cell.key, len(runs), seconds, self.elapsed)
+
+    def trained(self, records: Sequence[RunRecord], now: bool) -> None:
+        """Counts runs that were executed together; `now`: by this sweep."""
+        first = records[0]
+        seconds = first.costs.sweep_seconds
+        with self.lock:
+            self.done += len(records)
+            self.time_left.finished(
+                first.cell,
+                runs=len(records),
+                seconds=first.costs.train_seconds if seconds is None else seconds,
+                compile_seconds=first.costs.compile_seconds or 0.0,
+                elapsed=self.elapsed if now else None,
+            )
+
+    def tested(self, cell: CellPlan, runs: int) -> None:
+        """Counts runs that an earlier sweep has evaluated on test."""
+        with self.lock:
+            self.time_left.tested(cell.key, runs, seconds=None, elapsed=None)
 
     def note(self, line: str) -> None:
         """Prints a line that stays."""
         with self.lock:
             self.close()
-            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Stops all threads at their next report."""
         self.stopping = True
 
-    def report(self, line: str) -> None:
-        """Shows a line; unless on a terminal, at most one every `EVERY` seconds."""
-        now = time.monotonic()
-        if self.stopping or self.console.is_terminal or now - self.shown >= EVERY:
-            self.shown = now
-            self._show(line)
-
     def close(self) -> None:
         """Clears the line of a terminal."""
         if self.console.is_terminal:
             self.console.file.write("\r\033[K")
+
+    def _show_seldom(self, line: str) -> None:
+        now = time.monotonic()
+        if self.stopping or self.console.is_terminal or now - self.shown >= EVERY:
+            self.shown = now
+            self._show(line)
 
     def _show(self, what: str) -> None:
         if self.stopping:
@@ -79,18 +170,22 @@ class SweepProgress:
             self._print(what)
 
     def _print(self, what: str) -> None:
-        line = f"[{self.done}/{self.total} runs] {what}, {self._left()} left"
+        left = duration(self.time_left.left(self.elapsed))
+        line = printable(f"[{self.done}/{self.total} runs] {what}, about {left} left")
         if self.console.is_terminal:
             self.console.file.write(f"\r\033[K{line[: self.console.width - 1]}")
             self.console.file.flush()
         else:
-            self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    def _left(self) -> str:
-        if not self.weight_done:
-            return "time unknown"
-        seconds = (time.monotonic() - self.begun) / self.weight_done * self.weight_left
-        return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+
+def share_done(runs: Sequence[Run], step: int) -> float | None:
+    """The share of training steps that is done.
+
+    None with several stages, since the training loop does not know which one this is.
+    """
+    stages = runs[0].approach.stages
+    return step / stages[0].schedule.steps if len(stages) == 1 else None
 
 
 def reported(runs: Sequence[Run], step: int, members: Sequence[loop.MemberProgress]) -> str:
@@ -110,10 +205,3 @@ def _named(runs: Sequence[Run]) -> str:
         return f"{len(runs)} runs"
     values = [f"{name} {value}" for name, value in runs[0].trial.items()]
     return ", ".join([*values, f"seed {runs[0].seed}"])
-
-
-def _weight(cell: CellPlan) -> float:
-    """Rough duration of a run of the cell, relative to a run that trains."""
-    if cell.approach.stages:
-        return 1.0
-    return 0.01 if cell.approach.baseline is not None else 0.1

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from research.common.printable import printable
 from research.experiments.experiment import Experiment
+from research.experiments.plan import CellPlan
 from research.records.data_report import report_lines, write_data_report
 from research.records.failures import Failure
 from research.records.store import RunStore
@@ -18,10 +19,12 @@ from research.runs.context import RunContext, open_context
 from research.sweeps.cell_runner import CellRun
 from research.sweeps.data_report import check_data
 from research.sweeps.executor import Executor, LocalExecutor, RunExecutor
-from research.sweeps.failures import FailureLog, RunFailed, cell_key, is_ours
+from research.sweeps.failures import FailureLog, RunFailed, is_ours
 from research.sweeps.folder_lock import folder_lock
 from research.sweeps.process_pool import ProcessPool
 from research.sweeps.progress import SweepProgress
+from research.sweeps.time_estimate import task_tokens
+from research.sweeps.time_left import CellWork, cell_work
 from research.sweeps.worker_count import processes, threads
 
 
@@ -34,7 +37,8 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     context = open_context(experiment, folder)
     plan = context.cells(experiment, tasks)
-    store, looks, progress = RunStore(folder), TestAccessLog(folder), SweepProgress(plan, console)
+    store, looks = RunStore(folder), TestAccessLog(folder)
+    progress = SweepProgress(_work(plan, context), console)
     stored = store.all()  # raises for a damaged record
     looks.all()
     every = [CellRun(cell, context, store, looks, progress) for cell in plan]
@@ -55,7 +59,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
             for run in every:
                 context.stage_cache.expect(run.stages)
             for run in done:
-                progress.skip(run.cell)
+                run.count_stored()
                 run.clear()
             failures = FailureLog(folder)
             for run in done:
@@ -63,8 +67,17 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
             failed = _finish(missing, executor, at_once, progress, failures)
             context.clear()
     progress.close()
-    cells_failed = {cell_key(run.cell) for run in failed}
+    cells_failed = {run.cell.key for run in failed}
     return [failure for failure in failures.all if failure.cell in cells_failed]
+
+
+def _work(plan: Sequence[CellPlan], context: RunContext) -> list[CellWork]:
+    """The work of the cells, for the estimate of the time left."""
+    parameters = sum(leaf.size for leaf in context.backbone.params.values())
+    tasks = {cell.task.name: cell.task for cell in plan}
+    limit = context.backbone.model.config.context
+    tokens = {name: task_tokens(task, context.tokenizer, limit) for name, task in tasks.items()}
+    return [cell_work(cell, parameters, tokens[cell.task.name]) for cell in plan]
 
 
 @contextmanager
@@ -79,9 +92,12 @@ def _executor(
     workers = processes(experiment, [run.cell for run in missing], context)
     if workers < 2:
         run_executor = RunExecutor(context, RunStore(folder), progress.report)
-        yield LocalExecutor(run_executor), experiment.workers or threads()
+        at_once = experiment.workers or threads()
+        progress.use_workers(at_once)
+        yield LocalExecutor(run_executor, progress), at_once
         return
-    pool = ProcessPool(experiment, folder, workers, progress.report)
+    progress.use_workers(workers)
+    pool = ProcessPool(experiment, folder, workers, progress)
     try:
         yield pool, workers + 1  # one more, so that no worker waits for the last run of a search
     finally:

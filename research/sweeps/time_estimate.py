@@ -115,3 +115,12 @@ def recorded(folder: Path) -> dict[Key, float]:
         if train_seconds is not None:
             seconds[*record.cell, work].append(train_seconds)
     return {key: statistics.median(values) for key, values in seconds.items()}
+
+
+def task_tokens(task: Task, tokenizer: Tokenizer, context: int | None) -> float:
+    """Mean tokens of a row with its answers, from the first examples of train."""
+    fill = task.templates[0].fill
+    texts = [fill(example.fields) for example in task.train[:SAMPLE]]
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    tokens = statistics.fmean(map(len, ids)) + (LABEL_TOKENS * len(task.labels) or ANSWER_TOKENS)  # pyright: ignore
+    return min(tokens, context or tokens)

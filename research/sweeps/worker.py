@@ -24,19 +24,20 @@ from research.sweeps.messages import (
     CellIndex,
     Command,
     CommandDone,
-    ProgressLine,
+    ProgressReport,
     TrainShard,
     WorkerFailed,
     WorkerInit,
     WorkerReady,
     cell_index,
 )
+from research.sweeps.progress import RunProgress
 
 
 def serve_commands(connection: Connection, cores: Sequence[int]) -> None:
     """Executes the commands that come through `connection`, after a `WorkerInit`.
 
-    Sends `WorkerReady` when it is set up, then `ProgressLine`s and a `CommandDone` for each
+    Sends `WorkerReady` when it is set up, then `ProgressReport`s and a `CommandDone` for each
     command. An error is sent as `WorkerFailed` and ends the worker.
     """
     prepare()
@@ -79,8 +80,8 @@ def _set_up(
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     plan = {cell_index(cell): cell for cell in context.cells(experiment, tasks)}
 
-    def report(line: str) -> None:
-        connection.send(ProgressLine(line))
+    def report(progress: RunProgress) -> None:
+        connection.send(ProgressReport(progress))
 
     return plan, RunExecutor(context, RunStore(init.folder), report)
 

@@ -9,7 +9,7 @@ from research.sweeps.failures import WorkerLost
 from research.sweeps.messages import (
     Command,
     CommandDone,
-    ProgressLine,
+    ProgressReport,
     Reply,
     WorkerFailed,
     WorkerInit,
@@ -27,7 +27,7 @@ class WorkerProcess:
     Args:
         init: the first message to it.
         cores: the cores that it is pinned to.
-        report: takes its lines about progress.
+        report: takes the progress of its runs.
     """
 
     def __init__(self, init: WorkerInit, cores: Sequence[int], report: Report):
@@ -70,8 +70,8 @@ class WorkerProcess:
         while not isinstance(reply := self._receive(), expected):
             if isinstance(reply, WorkerFailed):
                 raise reply.error
-            if isinstance(reply, ProgressLine):
-                self.report(reply.line)
+            if isinstance(reply, ProgressReport):
+                self.report(reply.progress)
 
     def _receive(self) -> Reply:
         try:

@@ -41,6 +41,19 @@ def planned(config: dict[str, Any]) -> dict[str, CellPlan]:
     return {cell.approach.name: cell for cell in cells(experiment, tasks, checksum)}
 
 
+class Silent:
+    """Progress that nobody sees."""
+
+    def begin(self, runs: Any, on_test: bool) -> None:
+        pass
+
+    def report(self, progress: Any) -> None:
+        pass
+
+    def end(self, runs: Any, on_test: bool, failed: bool) -> None:
+        pass
+
+
 def in_the_background(config: dict[str, Any], folder: Path) -> subprocess.Popen:
     """A sweep by a process of its own."""
     code = (
@@ -97,7 +110,7 @@ def test_an_error_in_a_worker_is_told_with_its_sentence(config: dict, tmp_path: 
     """
     config["workers"] = 2
     experiment = Experiment.parse(config)
-    pool = ProcessPool(experiment, tmp_path, 2, lambda line: None)
+    pool = ProcessPool(experiment, tmp_path, 2, Silent())
     [first, second] = shards(planned(config)["zero-shot"].search(), False)[:2]
     try:
         (tmp_path / "runs").mkdir()
@@ -117,7 +130,7 @@ def test_an_error_in_a_worker_is_told_with_its_sentence(config: dict, tmp_path: 
 def test_an_error_of_reading_a_file_is_not_told_as_want_of_memory(
     config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    pool = ProcessPool(Experiment.parse(config | {"workers": 2}), tmp_path, 2, lambda line: None)
+    pool = ProcessPool(Experiment.parse(config | {"workers": 2}), tmp_path, 2, Silent())
     [first, *_] = shards(planned(config)["zero-shot"].search(), False)
     try:
         (tmp_path / "runs" / f"{first.runs[0].id}.json").mkdir(parents=True)  # not a file

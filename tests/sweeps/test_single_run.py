@@ -18,7 +18,12 @@ from tests.sweeps.results_folder import by_row, results
 
 
 def train(config: dict[str, Any], folder: Path, shown: list[str], **wanted: Any) -> dict[str, Any]:
-    return train_run(Experiment.parse(config), folder, RunRequest(**wanted), shown.append)
+    return train_run(
+        Experiment.parse(config),
+        folder,
+        RunRequest(**wanted),
+        lambda progress: shown.append(progress.line),
+    )
 
 
 def untested(record: RunRecord) -> dict[str, Any]:

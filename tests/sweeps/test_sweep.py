@@ -19,7 +19,7 @@ from research.records.trial_selection import choose, search_runs
 from research.reporting.build import check_tables, write_tables
 from research.runs.data import run_data
 from research.sweeps.folder_lock import folder_lock
-from research.sweeps.progress import SweepProgress
+from research.sweeps.progress import RunProgress, SweepProgress
 from research.training.checkpoint import Checkpoints
 from tests.films import run
 from tests.sweeps.results_folder import by_row, contents, results
@@ -148,8 +148,8 @@ def test_a_kill_while_training_changes_nothing(
     restored = []
     restore = Checkpoints.restore
 
-    def killing(self: SweepProgress, line: str) -> None:
-        if f"step {step}/" in line:
+    def killing(self: SweepProgress, progress: RunProgress) -> None:
+        if f"step {step}/" in progress.line:
             raise Killed
 
     def watched(*args: Any) -> Any:

@@ -1,0 +1,175 @@
+"""The time left, replayed on the committed sweeps in the order of their runs."""
+
+import datetime
+import itertools
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from research.records.schema import CellKey, RunRecord
+from research.records.store import RunStore
+from research.sweeps.time_left import CellWork, Running, TimeLeft
+
+RESULTS = Path(__file__).parents[2] / "results"
+SWEEPS = ("quickstart_reference", "methods", "prompting", "seeds", "sst2_reviews-lm")
+PLANNED = {"train": 2.0, "prompt": 0.3, "baseline": 0.02}  # seconds of a run of 30 tokens
+FACTOR, SLACK = 1.5, 40.0  # the estimate is so near, or so many seconds
+
+
+class Replayed(NamedTuple):
+    """An estimate.
+
+    Attributes:
+        left: seconds that were left.
+        estimate: seconds that were estimated.
+        all_known: whether each approach had a finished run.
+    """
+
+    left: float
+    estimate: float
+    all_known: bool
+
+
+class Executed(NamedTuple):
+    """Runs that were executed together.
+
+    Attributes:
+        records: their records.
+        begun: when they began, in seconds.
+        ended: when they ended.
+    """
+
+    records: list[RunRecord]
+    begun: float
+    ended: float
+
+
+def kind_of(record: RunRecord) -> str:
+    if record.configuration.baseline is not None:
+        return "baseline"
+    return "train" if record.configuration.stages else "prompt"
+
+
+def executed(records: list[RunRecord]) -> list[Executed]:
+    """In the order in which they ended, which the records have to the second."""
+    together: dict[tuple, list[RunRecord]] = defaultdict(list)
+    for record in records:
+        seconds = record.costs.sweep_seconds
+        alone = record.run_id if seconds is None else ""
+        together[*record.cell, record.created, seconds, alone].append(record)
+    shards = []
+    for group in together.values():
+        ended = datetime.datetime.fromisoformat(group[0].created).timestamp()
+        shards.append(Executed(group, ended - (group[0].costs.sweep_seconds or 0.0), ended))
+    return sorted(shards, key=lambda shard: shard.ended)
+
+
+def work(records: list[RunRecord]) -> list[CellWork]:
+    """The cells, with runs as long as their tokens tell."""
+    cells: dict[CellKey, list[RunRecord]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: record.created):
+        cells[record.cell].append(record)
+    found = []
+    for key, group in cells.items():
+        kind = kind_of(group[0])
+        own = [(r.costs.request_tokens or 20.0) - (r.costs.added_tokens or 0) for r in group]
+        tokens = sum(own) / len(own) + 4 * len(group[0].labels)
+        tests = sum(record.tested for record in group) if has_test_seconds(records) else 0
+        found.append(CellWork(key, len(group), tests, kind, PLANNED[kind] * tokens / 30))
+    return found
+
+
+def has_test_seconds(records: list[RunRecord]) -> bool:
+    return any(getattr(record.costs, "test_seconds", None) for record in records)
+
+
+def replay(name: str) -> list[Replayed]:
+    records = RunStore(RESULTS / name).all()
+    shards = executed(records)
+    begin, end = min(shard.begun for shard in shards), max(shard.ended for shard in shards)
+    time_left, seen = TimeLeft(work(records), workers=2), set()
+    approaches = {record.approach for record in records}
+    events = sorted(
+        itertools.chain(
+            ((shard.begun, 0, i) for i, shard in enumerate(shards)),
+            ((shard.ended, 1, i) for i, shard in enumerate(shards)),
+        )
+    )
+    estimates = []
+    for now, ends, i in events:
+        first, elapsed = shards[i].records[0], now - begin
+        if not ends:
+            time_left.running[str(i)] = Running(first.cell, elapsed, len(shards[i].records))
+            continue
+        del time_left.running[str(i)]
+        seconds, compiling = first.costs.sweep_seconds, first.costs.compile_seconds or 0.0
+        time_left.finished(first.cell, len(shards[i].records), seconds, compiling, elapsed)
+        if has_test_seconds(records):
+            for record in shards[i].records:
+                if record.tested:
+                    time_left.tested(record.cell, 1, record.costs.test_seconds, elapsed)  # pyright: ignore
+        seen.add(first.approach)
+        known = seen == approaches
+        estimates.append(Replayed(end - now, time_left.left(elapsed), known))
+    return estimates
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_the_estimate_is_near_after_the_first_run_of_each_approach(name: str):
+    estimates = [estimate for estimate in replay(name) if estimate.all_known]
+    assert len(estimates) > 50
+    far = [
+        estimate
+        for estimate in estimates
+        if abs(estimate.estimate - estimate.left) > SLACK
+        and not 1 / FACTOR <= estimate.estimate / estimate.left <= FACTOR
+    ]
+    assert not far
+
+
+def cells(*runs: int, planned: float = 10.0) -> list[CellWork]:
+    """Cells of one approach on several tasks."""
+    return [
+        CellWork(("LoRA", f"task {i}", "500"), count, 0, "train", planned)
+        for i, count in enumerate(runs)
+    ]
+
+
+def test_one_long_run_moves_the_estimate():
+    """Planned for ten seconds, it turns out to take a hundred."""
+    [cell] = cells(1)
+    time_left = TimeLeft([cell], workers=1)
+    for elapsed in (25.0, 40.0, 60.0, 80.0, 90.0):
+        running = Running(cell.key, 0.0, 1, elapsed / 100, elapsed, reported=elapsed)
+        time_left.running["a"] = running
+        assert time_left.left(elapsed) == pytest.approx(100 - elapsed, rel=0.25)
+        assert time_left.left(elapsed + 2) < time_left.left(elapsed)  # no report since
+
+
+def test_a_run_measured_in_one_cell_tells_of_the_next():
+    time_left = TimeLeft(cells(2, 2), workers=1)
+    before = time_left.left(0.0)
+    time_left.finished(("LoRA", "task 0", "500"), 2, 6.0, 0.0, elapsed=6.0)
+    after = time_left.left(6.0)
+    assert 6.0 <= after < before / 2
+
+
+def test_compilation_of_the_first_cell_is_not_expected_in_the_next():
+    time_left = TimeLeft(cells(2, 2), workers=1)
+    time_left.finished(("LoRA", "task 0", "500"), 2, 106.0, 100.0, elapsed=106.0)
+    assert time_left.left(106.0) < 25
+
+
+def test_nothing_is_left_at_the_end():
+    [cell] = cells(2)
+    time_left = TimeLeft([cell], workers=2)
+    time_left.finished(cell.key, 2, 6.0, 1.0, elapsed=6.0)
+    assert time_left.left(6.0) == 0.0
+
+
+def test_stored_runs_of_an_earlier_sweep_tell_how_long_runs_take():
+    time_left = TimeLeft(cells(4), workers=1)
+    time_left.finished(("LoRA", "task 0", "500"), 2, 2.0, 0.0, elapsed=None)
+    assert time_left.left(0.0) < 30

@@ -13,14 +13,23 @@ PREFIX, LOCK = "adaptlab-", ".owner"
 class ScratchFolder:
     """A new folder on a local disk, owned by this process as long as it lives.
 
-    Folders of processes that have ended are removed first.
+    Folders of processes that have ended are removed first. As a context, it gives the path and
+    removes the folder at its end.
     """
 
     def __init__(self) -> None:
         remove_abandoned()
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = FileLock(self.path / LOCK, thread_local=False)
+        # The folder gets its name when its lock is held: until then no other process looks at it.
+        unnamed = Path(tempfile.mkdtemp(prefix=f"new-{PREFIX}"))
+        self._lock = FileLock(unnamed / LOCK, thread_local=False)
         self._lock.acquire()
+        self.path = unnamed.rename(unnamed.with_name(unnamed.name.removeprefix("new-")))
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *raised: object) -> None:
+        self.remove()
 
     def remove(self) -> None:
         """Removes the folder."""

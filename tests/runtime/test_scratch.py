@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from research.runtime.scratch import ScratchFolder
+from research.runtime.scratch import LOCK, ScratchFolder
 
 CODE = """
 import os, signal
@@ -45,3 +46,17 @@ def test_folders_of_others_stay(tmp_path: Path):
     (tmp_path / "adaptlab-notes").mkdir()
     ScratchFolder().remove()
     assert (tmp_path / "adaptlab-notes").is_dir()
+
+
+def test_no_other_process_sees_a_folder_before_its_lock_is_held(tmp_path: Path, monkeypatch):
+    acquire, seen = FileLock.acquire, []
+
+    def look_and_acquire(self, *arguments, **settings):
+        seen.extend(tmp_path.glob("adaptlab-*"))
+        return acquire(self, *arguments, **settings)
+
+    monkeypatch.setattr(FileLock, "acquire", look_and_acquire)
+    with ScratchFolder() as path:
+        assert path.name.startswith("adaptlab-") and (path / LOCK).is_file()
+        (path / "file").touch()
+    assert not seen and not list(tmp_path.iterdir())

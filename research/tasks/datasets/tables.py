@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 from research.common.errors import InputError, choose_from
 from research.common.json_io import parse_json
+from research.runtime.scratch import ScratchFolder
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -184,12 +184,12 @@ def read_dataset(
 
     folder = str(Path(os.path.expanduser(path)))
     local = Path(folder).is_dir()
-    with _quiet(datasets), TemporaryDirectory() as scratch:
+    with _quiet(datasets), ScratchFolder() as scratch:
         # Downloads stay in the user's cache.
         where = {
             "path": folder if local else path,
             "name": config_name,
-            "cache_dir": scratch if local else None,
+            "cache_dir": str(scratch) if local else None,
         }
         try:
             builder = datasets.load_dataset_builder(**where)

@@ -70,8 +70,13 @@ BUCKETS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048
 
 
 def bucket(length: int) -> int:
-    """The padded length for `length` tokens: few sizes, so few shapes are compiled."""
-    return next(size for size in BUCKETS if size >= length)
+    """The padded length for `length` tokens: few sizes, so few shapes are compiled.
+
+    Beyond the last of `BUCKETS` it is a multiple of that, so that any context is reached.
+    """
+    largest = BUCKETS[-1]
+    beyond = -(-length // largest) * largest
+    return next((size for size in BUCKETS if size >= length), beyond)
 
 
 def extents(encoded: Encoded, frame: PromptFrame) -> NDArray:

@@ -1,7 +1,8 @@
 """The data of one run: its split, encoded for the model with the run's prompt."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from research.common.errors import InputError
@@ -13,9 +14,10 @@ from research.experiments.plan import Run
 from research.experiments.prompt import DRAWS, Prompt
 from research.experiments.stage import Stage
 from research.methods.method import Words
-from research.tasks.encoding.demonstration_ids import demonstration_ids
+from research.tasks.encoding.demonstration_texts import demonstration_texts
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Before, Encoder
+from research.tasks.encoding.shared_prefix import share_prefix
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.prompts.content_free import content_free_prompts
 from research.tasks.sampling import Regime, Split, draw
@@ -41,8 +43,7 @@ class RunData:
         demonstrations: number of demonstrations before a row.
         added: tokens of the demonstrations.
         bos: whether BOS stands before a row; None if the backbone is not a decoder.
-        truncated: encodes further examples with the same prompt and truncates those that are too
-            long.
+        beside_test: encoded examples of the further test splits, truncated where they are too long.
     """
 
     split: Split
@@ -56,7 +57,7 @@ class RunData:
     demonstrations: int
     added: int
     bos: bool | None
-    truncated: Callable[[Sequence[Example]], Encoded]
+    beside_test: Mapping[str, Encoded]
 
     def rows(self, split: str) -> Encoded:
         """The encoded examples of a split; of train as many as dev has."""
@@ -127,31 +128,43 @@ def run_data(
     encoder = kind.encoder(tokenizer, template, room=room, **options)
     encoder = replace(encoder, room=room - len(encoder.suffix_ids))
     splits, seed = (split.train, split.dev, task.test), DRAWS * run.seeds.order + prompt.draw
+    names = [name for name in task.tests if name != "test"]
+    further = [task.tests[name] for name in names]
     most = None if prompt.demonstrations == "fit" else prompt.demonstrations
-    before = demonstration_ids(encoder, prompt.choice, splits, seed, most)
-    encoder = replace(encoder, room=encoder.room - before.longest)
+    shown = demonstration_texts(encoder, prompt.choice, splits, seed, most, further)
+    special, suffix_ids = encoder.special_tokens, encoder.suffix_ids
+    encoder = replace(encoder, room=encoder.room - len(special.prefix_ids))
+    cutting = replace(encoder, too_long="cut")
+    write = (encoder.training, encoder.examples, encoder.examples, *[cutting.examples] * len(names))
+    rows = [
+        _rows(encode, encoder, prompt, examples, before)
+        for encode, examples, before in zip(write, (*splits, *further), shown.before, strict=True)
+    ]
+    own = int(route == "causal")  # a decoder predicts the target from an id of the row
+    prefix, rows = share_prefix(rows, special.prefix_ids, shown.shared, own)
     # A domain premise has no demonstrations, as in the paper's code.
-    bare = encoder.prefix_ids(()) if prompt.prior == "domain" else before.prefix_ids
-
-    def encode_truncated(examples: Sequence[Example]) -> Encoded:
-        write = replace(encoder, too_long="cut").examples
-        return _rows(write, encoder, prompt, examples, before.further(examples))
-
+    within = 0 if prompt.prior == "domain" else shown.shared
+    content_free = [neutral for split_rows in rows for neutral in split_rows.neutral]
+    bare, content_free = share_prefix(content_free, special.prefix_ids, within, own)
+    left = iter(content_free)
+    train, dev, test, *others = (
+        replace(split_rows, neutral=tuple(islice(left, len(split_rows.neutral))))
+        for split_rows in rows
+    )
     label_texts = tuple(map(task.verbalizer.continuation, task.labels or task.words))
-    suffix_ids, special = encoder.suffix_ids, encoder.special_tokens
     return RunData(
         split=split,
-        train=_rows(encoder.training, encoder, prompt, split.train, before.before[0]),
-        dev=_rows(encoder.examples, encoder, prompt, split.dev, before.before[1]),
-        test=_rows(encoder.examples, encoder, prompt, task.test, before.before[2]),
-        frame=prompt_frame(before.prefix_ids, suffix_ids, special.mask),
-        neutral=prompt_frame(bare, suffix_ids, special.mask),
+        train=train,
+        dev=dev,
+        test=test,
+        frame=prompt_frame(prefix, suffix_ids, special.mask),
+        neutral=prompt_frame(bare if content_free else prefix, suffix_ids, special.mask),
         answerer=kind.answerer(encoder),
         words=Words(label_texts, encoder.ids),
-        demonstrations=before.count,
-        added=before.added,
+        demonstrations=shown.count,
+        added=shown.added,
         bos=bool(special.prefix_ids) if route == "causal" else None,
-        truncated=encode_truncated,
+        beside_test=dict(zip(names, others, strict=True)),
     )
 
 
@@ -164,6 +177,8 @@ def _rows(
 ) -> Encoded:
     """The examples as `write` encodes them, with the content-free prompts of calibration."""
     texts = content_free_prompts(encoder.template, prompt.prior)
-    demonstrations = before if before and prompt.prior != "domain" else ((),)
+    demonstrations = before if before and prompt.prior != "domain" else ("",)
+    if len(set(demonstrations)) == 1:
+        demonstrations = demonstrations[:1]  # all rows have the same content-free prompt
     neutral = tuple(encoder.ready(text, demonstrations) for text in texts)
     return replace(write(examples, before), neutral=neutral)

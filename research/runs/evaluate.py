@@ -174,7 +174,7 @@ class RunEvaluator:
     def _beside_test(self) -> dict[str, list[Encoded]]:
         """What is like test: it was not checked before training, so long texts are cut."""
         return {
-            split: [prompt.truncated(examples) for prompt in self.work.prompts]
-            for split, examples in self.task.tests.items()
+            split: [prompt.beside_test[split] for prompt in self.work.prompts]
+            for split in self.task.tests
             if split != "test"
         }

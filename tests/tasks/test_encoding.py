@@ -8,6 +8,7 @@ from transformers import AutoTokenizer
 
 from research.common.errors import InputError
 from research.tasks.encoding.demonstrations import demonstrations
+from research.tasks.encoding.tokenization import token_ids
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example
@@ -187,23 +188,49 @@ def test_no_examples_give_no_rows():
 def test_demonstrations_fit_and_are_balanced(room: int):
     made = encoder()
     shots = demonstrations(made, POOL, room, seed=0)
-    count = len(shots)
-    assert [shot.label for shot in shots].count("0") == count // 2 == count / 2
+    count, rarer = len(shots), [shot.label for shot in shots].count("1")
+    assert count == 1 or rarer == min(count // 2, 20)
     assert all(shot in POOL for shot in shots) and len({id(shot) for shot in shots}) == count
     assert not shots or len(made.prefix_ids(shots)) <= room
     sizes = [len(made.prefix_ids([shot])) - 1 for shot in POOL]
-    assert bool(shots) == (room > 2 * max(sizes))
+    assert bool(shots) == (room > min(sizes)) and (count > 1) == (room > 2 * max(sizes))
     if room == 5000:
-        assert count == 40  # every example of the rarer class
-    elif shots:
+        assert count == 60  # when the rarer class has none left, the other one goes on
+    elif count > 1:
         assert len(made.prefix_ids(shots)) > room - 2 * max(sizes)
 
 
 def test_demonstrations_run_out_or_are_limited():
     few = POOL[:9]
-    assert len(demonstrations(encoder(), few, 10_000, seed=0)) == 6
+    assert len(demonstrations(encoder(), few, 10_000, seed=0)) == 9
+    assert len(demonstrations(encoder(), few, 10_000, seed=0, most=4)) == 7
     assert len(demonstrations(encoder(), POOL, 10_000, seed=0, most=2)) == 4
     assert demonstrations(encoder(), POOL, 10_000, seed=0, most=0) == ()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_class_without_examples_takes_no_room(seed: int):
+    """The others have their demonstrations, and the room is shared by them alone."""
+    made = encoder(labels=("0", "1", "2"), verbalizer=Verbalizer({**VERBALIZER.texts, "2": "so"}))
+    with_it = demonstrations(made, POOL, 300, seed)
+    assert {shot.label for shot in with_it} == {"0", "1"}
+    assert with_it == demonstrations(encoder(), POOL, 300, seed)
+
+
+@pytest.mark.parametrize("room", [40, 100, 400])
+def test_as_many_classes_stand_there_as_fit(room: int):
+    """Where there is no room for a round, a part of one is taken, other classes by seed."""
+    names = [f"{i}" for i in range(40)]
+    texts = Verbalizer({name: f"label {name}" for name in names})
+    made = encoder(labels=tuple(names), verbalizer=texts)
+    pool = [example(f"bad {i}", name) for i, name in enumerate([*names, *names])]
+    draws = [demonstrations(made, pool, room, seed) for seed in range(5)]
+    sizes = made.demonstration_sizes(pool)
+    for shots in draws:
+        labels = [shot.label for shot in shots]
+        assert len(set(labels)) == len(labels) >= (room - 1) // max(sizes)
+        assert len(made.prefix_ids(shots)) <= room
+    assert len({frozenset(shot.label for shot in shots) for shots in draws}) == 5
 
 
 def test_demonstrations_pass_over_what_is_too_long():
@@ -265,17 +292,18 @@ def test_a_text_may_not_begin_another_of_its_own_label(texts: tuple[str, ...]):
         encoder(verbalizer=Verbalizer({"0": "bad", "1": texts}, end=""))
 
 
-def test_a_ready_prompt_stands_after_ids_of_each_row():
+def test_a_ready_prompt_stands_after_the_text_of_each_row():
     made = encoder()
-    ids = [made.ids("one\n"), made.ids("and two\n")]
-    rows = made.ready("N/A:", ids)
-    for row, begin in enumerate(("one\n", "and two\n")):
+    texts = ["one\n", "and two\n"]
+    rows = made.ready("N/A:", texts)
+    for row, begin in enumerate(texts):
         assert TOKENIZER.decode(rows.tokens[row, : rows.prompt_length[row]]) == f"{begin}N/A:"
     alone = made.ready("N/A:")
     assert TOKENIZER.decode(alone.tokens[0, : alone.prompt_length[0]]) == "N/A:"
-    with_ids = made.examples([example("good"), example("bad")], ids)
+    beside = made.examples([example("good"), example("bad")], texts)
     plain = made.examples([example("good"), example("bad")])
-    np.testing.assert_array_equal(with_ids.prompt_length - plain.prompt_length, list(map(len, ids)))
+    sizes = [len(ids) for ids in token_ids(TOKENIZER, texts)]
+    np.testing.assert_array_equal(beside.prompt_length - plain.prompt_length, sizes)
 
 
 @pytest.mark.parametrize("bos, stands", [("tokenizer", None), ("always", True), ("never", False)])

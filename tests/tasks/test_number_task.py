@@ -84,8 +84,7 @@ def test_rows_have_numbers_and_no_targets(settings: dict, monkeypatch: pytest.Mo
     assert rows.label.dtype == np.float32 and rows.label.tolist() == [1.5, 1.75]
     np.testing.assert_array_equal(rows.length, rows.prompt_length)
     assert encoder.label_tokens().length.tolist() == [1]
-    shown = encoder.demonstrations(task.test[:1])[0]
-    assert words.decode(shown).endswith(" 1.5\n\n")
+    assert encoder.demonstration_text(task.test[:1]).endswith(" 1.5\n\n")
 
 
 @pytest.mark.parametrize("name", NUMBER_METRICS)

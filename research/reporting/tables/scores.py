@@ -101,10 +101,11 @@ def _cost(cells: Sequence[ResultCell], cost: CostColumn) -> TableCell:
 
 
 def _name(grid: Grid, row: str) -> str:
-    """The row's name, with the number of demonstrations if there are any."""
+    """The row's name, with the number of demonstrations if any are asked for, 0 too."""
     tested = [cell for column in grid.columns if (cell := grid.cell(row, column))]
-    counts = [run.notes.demonstrations for cell in tested for run in cell.runs]
-    if not any(counts):
+    runs = [run for cell in tested for run in cell.runs]
+    counts = [run.notes.demonstrations for run in runs]
+    if not any(counts) and not any(r.configuration.approach.get("demonstrations") for r in runs):
         return row
     return f"{row} ({RANGE.join(map(str, spread(counts)))} demonstrations)"
 

@@ -1,15 +1,16 @@
 """Choice of the demonstrations before a row."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Literal
 
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.nearest import by_nearness
-from research.tasks.sampling import shuffled
+from research.tasks.sampling import order, shuffled
 from research.tasks.task import Example
 
 Choice = Literal["balanced", "random", "nearest"]
+
+HEAD = 16  # examples of each class among which one is short enough for a part of a round
 
 
 def demonstrations(
@@ -17,34 +18,59 @@ def demonstrations(
 ) -> tuple[Example, ...]:
     """Balanced demonstrations: as many as fit into `room` positions, shuffled by the seed.
 
-    They are drawn from `train` in at most `most` rounds of one example per class (of one example
-    where the answer is a text). Room is the model's context minus `encoder.longest(rows to score)`.
-    An example longer than its class's share of the room is skipped. May return none.
+    They are drawn from `train` in at most `most` rounds of one example per class that has one left
+    (of one example where the answer is a text). Room is the model's context minus
+    `encoder.longest(rows to score)`. An example longer than its class's share of the room is
+    skipped. Where no round fits, the first one has as many classes as fit. May return none.
     """
     left = room - len(encoder.prefix_ids(()))
-    share = max(0, left // max(1, len(encoder.labels)))
-    candidates = []
-    for index, label in enumerate(encoder.labels or (None,)):
-        ordered = shuffled([e for e in train if label in (None, e.label)], seed, index, 2)
-        # Each takes at least one position, so at most `share` are needed.
-        candidates.append(_fitting(encoder, ordered[:share], share))
+    classes = [
+        shuffled(pool, seed, index, 2)
+        for index, label in enumerate(encoder.labels or (None,))
+        if (pool := [example for example in train if label in (None, example.label)])
+    ]
+    share = max(0, left // max(1, len(classes)))
+    # Each takes at least one position, so at most `share` are needed.
+    candidates = [_fitting(encoder, drawn[:share], share) for drawn in classes]
     chosen: list[Example] = []
-    for turn in islice(zip(*candidates, strict=False), most):
+    for _ in range(left if most is None else most):
+        turn = [pair for pair in (next(fitting, None) for fitting in candidates) if pair]
         size = sum(size for _, size in turn)
-        if size > left:
+        if not turn or size > left:
             break
         left -= size
         chosen += [example for example, _ in turn]
+    if not chosen and most != 0:
+        chosen = _part_of_a_round(encoder, shuffled_classes(classes, seed), left)
     return tuple(shuffled(chosen, seed, 0, 3))
+
+
+def shuffled_classes(classes: list[list[Example]], seed: int) -> list[list[Example]]:
+    """The classes in an order that depends on the seed."""
+    return [classes[index] for index in order(len(classes), seed, 0, 6)]
+
+
+def _part_of_a_round(encoder: Encoder, classes: list[list[Example]], room: int) -> list[Example]:
+    """One example each of as many classes as fit, the first ones that have one short enough."""
+    heads = [drawn[:HEAD] for drawn in classes]
+    sizes = [encoder.demonstration_sizes(drawn) for drawn in heads]
+    for count in range(len(classes), 0, -1):
+        short = [
+            next((e for e, size in zip(drawn, lengths, strict=True) if size * count <= room), None)
+            for drawn, lengths in zip(heads, sizes, strict=True)
+        ]
+        chosen = [example for example in short if example is not None]
+        if len(chosen) >= count:
+            return chosen[:count]
+    return []
 
 
 def _fitting(
     encoder: Encoder, examples: Sequence[Example], share: int
 ) -> Iterator[tuple[Example, int]]:
     """The examples of at most `share` positions as demonstrations, with their sizes."""
-    prefix = len(encoder.prefix_ids(()))
     for example in examples:
-        size = len(encoder.prefix_ids((example,))) - prefix
+        [size] = encoder.demonstration_sizes([example])
         if size <= share:
             yield example, size
 
@@ -57,9 +83,9 @@ def random_demonstrations(
     An example that does not fit beside the earlier ones is skipped.
     """
     drawn = shuffled(list(train), seed, 0, 4)
-    sizes = map(len, encoder.demonstrations(drawn))
+    sizes = encoder.demonstration_sizes(drawn)
     left = room - len(encoder.prefix_ids(()))
-    return tuple(drawn[i] for i in _packed(list(sizes), range(len(drawn)), left, most))
+    return tuple(drawn[i] for i in _packed(sizes, range(len(drawn)), left, most))
 
 
 def nearest_demonstrations(
@@ -68,16 +94,15 @@ def nearest_demonstrations(
     examples: Sequence[Example],
     room: int,
     most: int | None = None,
-) -> list[list[list[int]]]:
-    """For each example, the ids of its at most `most` nearest examples of `train`, nearest last.
+) -> list[list[Example]]:
+    """For each example, its at most `most` nearest examples of `train`, nearest last.
 
     An example that does not fit beside nearer ones is skipped; room is as in `demonstrations`.
     """
-    ids = encoder.demonstrations(train)
-    sizes = [len(row) for row in ids]
+    sizes = encoder.demonstration_sizes(train)
     left = room - len(encoder.prefix_ids(()))
     chosen = (_packed(sizes, order, left, most) for order in by_nearness(train, examples))
-    return [[ids[i] for i in reversed(indices)] for indices in chosen]
+    return [[train[i] for i in reversed(indices)] for indices in chosen]
 
 
 def _packed(sizes: Sequence[int], order: Iterable[int], room: int, most: int | None) -> list[int]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_rows
+from research.tasks.encoding.joint import joined_ids
 from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, special_tokens
 from research.tasks.encoding.tokenization import marked, token_ids
 from research.tasks.encoding.truncation import marked_template, truncate
@@ -19,14 +19,15 @@ from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example
 
-Before = Sequence[Sequence[int]]  # ids before each row; empty where rows have none of their own
+Before = Sequence[str]  # the text before each row, marked; empty where there is none
 
 
 @dataclass(frozen=True)
 class Encoder:
     """Encodes the examples of a task as token ids for a model.
 
-    Prompt and target are tokenized separately, without special tokens, and their ids are joined.
+    A prompt is tokenized together with the text before it, and apart from its target, whose ids
+    follow. Ids that the tokenizer puts around a text are left out.
     Template, end and separator may name special tokens; columns and label texts are characters.
     Ids that surround all rows, such as BOS, belong to the prompt frame. A causal target ends with
     the verbalizer's end, a seq2seq target with EOS; on the masked route the end, stripped of white
@@ -118,35 +119,42 @@ class Encoder:
             size=np.array([len(text.encode()) for _, text, _ in texts]),
         )
 
+    def lengths(self, examples: Sequence[Example], before: Before = ()) -> list[int]:
+        """Positions of each untruncated row, with those reserved for a target."""
+        reserved = self._reserved(self._written(examples))
+        return [len(ids) + reserved for ids in self.prompts([e.fields for e in examples], before)]
+
     def longest(self, examples: Sequence[Example]) -> int:
         """Positions of the longest untruncated row with its reserved target."""
-        prompts = self.prompts([example.fields for example in examples])
-        return max(map(len, prompts), default=0) + self._reserved(self._written(examples))
+        return max(self.lengths(examples), default=self._reserved(self._written(examples)))
 
     def examples(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
-        """Encodes examples, each with positions reserved for the longest label text.
+        """Encodes examples with the text `before` each, which belongs to the prompt.
 
-        `before` adds ids before each row and is not counted in `room`. Raises InputError for rows
-        that are too long, unless `too_long` is "cut", and where the template alone does not fit.
-        Only the columns are truncated, at their ends, the longest first.
+        Each has positions reserved for the longest label text. Raises InputError for rows that are
+        too long, unless `too_long` is "cut", and where the template alone does not fit. Only the
+        columns are truncated, at their ends, the longest first.
         """
         targets = self._written(examples)
         limit = self.room - self._reserved(targets)
         fields = [example.fields for example in examples]
-        prompts = self.prompts(fields)
+        prompts = self.prompts(fields, before)
         long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
+        before_long = [before[row] for row in long if before]
         if long and self.too_long == "error":
-            longest, left = max(map(len, prompts)), max(limit, 0)
+            taken = max(map(len, token_ids(self.tokenizer, before_long)), default=0)
+            longest, left = max(map(len, prompts)) - taken, max(limit - taken, 0)
             raise InputError(
                 "too_long",
                 "error",
                 f"{len(long)} of {len(prompts)} prompts are longer than the {left} tokens left "
                 f"beside frame and label, the longest has {longest}; 'cut' cuts and counts them",
             )
-        fitting = truncate(self.tokenizer, self.template, [fields[row] for row in long], limit)
+        long_fields = [fields[row] for row in long]
+        fitting = truncate(self.tokenizer, self.template, long_fields, limit, before_long)
         for row, ids in zip(long, fitting, strict=True):
             prompts[row] = ids
-        rows = self._rows(prompts, targets, before)
+        rows = self._rows(prompts, targets)
         references = tuple(example.references for example in examples)
         return replace(rows, label=self._label(examples), cut=len(long), references=references)
 
@@ -154,41 +162,59 @@ class Encoder:
         """The rows to train on."""
         return self.examples(examples, before)
 
-    def ready(self, prompt: str, before: Before = ((),)) -> Encoded:
+    def ready(self, prompt: str, before: Before = ("",)) -> Encoded:
         """Rows of a fixed prompt, one after each of `before`; their label has no meaning.
 
         Raises InputError for a prompt that does not fit.
         """
-        (ids,) = token_ids(self.tokenizer, [self.marked(prompt)])
+        prompts = joined_ids(self.tokenizer, before, [self.marked(prompt)] * len(before))
         target = self._target(self.labels[0])
-        limit = self.room - self._reserved([target])
-        if len(ids) > limit:
-            allowed = (
-                f"it takes {len(ids)} tokens, and {max(limit, 0)} are left beside frame and label"
-            )
+        limit, longest = self.room - self._reserved([target]), max(map(len, prompts))
+        if longest > limit:
+            allowed = f"it takes {longest} tokens, and {max(limit, 0)} are left beside the label"
             raise InputError("prompt", prompt, allowed)
-        return self._rows([ids] * len(before), [target] * len(before), before)
+        return self._rows(prompts, [target] * len(before))
 
-    def _rows(self, prompts: list[list[int]], targets: list[list[int]], before: Before) -> Encoded:
+    def _rows(self, prompts: list[list[int]], targets: list[list[int]]) -> Encoded:
         """Rows without labels."""
-        if before:
-            prompts = [[*ids, *prompt] for ids, prompt in zip(before, prompts, strict=True)]
+        prompts = [ids or self._empty for ids in prompts]
         rows = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
         tokens, length = pad_rows(rows)
         start = np.array([len(ids) for ids in prompts], np.int32)
         return Encoded(tokens, length, start, np.zeros(len(rows), np.int32), cut=0)
 
-    def demonstrations(self, examples: Sequence[Example]) -> list[list[int]]:
-        """The ids of each example as a demonstration: prompt, target and separator."""
+    @property
+    def _empty(self) -> list[int]:
+        """Ids of an empty prompt: a decoder predicts a target from one token at least."""
+        if self.route != "causal" or self.special_tokens.prefix_ids:
+            return []
+        ids = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        first = next((id for id in ids if isinstance(id, int)), None)
+        if first is None:
+            allowed = "nothing stands before the target: the tokenizer has neither BOS nor EOS"
+            raise InputError("prompt", "", allowed)
+        return [first]
+
+    def demonstration_sizes(self, examples: Sequence[Example]) -> list[int]:
+        """Tokens of each example as a demonstration that is tokenized alone."""
         prompts = self.prompts([example.fields for example in examples])
         return [
-            prompt + self._demonstration(example.label) + self._separator
+            len(prompt) + len(self._demonstration(example.label)) + len(self._separator)
             for example, prompt in zip(examples, prompts, strict=True)
         ]
 
+    def demonstration_text(self, examples: Sequence[Example]) -> str:
+        """The text of demonstrations, marked: prompt, target and separator of each."""
+        fill, separator = self._marked_template.fill, self.marked(self.separator)
+        return "".join(
+            f"{fill(example.fields)}{self._with_end(example.label)}{separator}"
+            for example in examples
+        )
+
     def prefix_ids(self, demonstrations: Sequence[Example]) -> list[int]:
         """The tokenizer's ids before a text, if any, then the demonstrations with separators."""
-        return [*self.special_tokens.prefix_ids, *chain(*self.demonstrations(demonstrations))]
+        text = self.demonstration_text(demonstrations)
+        return [*self.special_tokens.prefix_ids, *token_ids(self.tokenizer, [text])[0]]
 
     def marked(self, wording: str) -> str:
         """A wording whose special tokens stay special among texts."""
@@ -252,7 +278,11 @@ class Encoder:
     def _separator(self) -> list[int]:
         return self.ids(self.marked(self.separator)) if self.separator else []
 
-    def prompts(self, fields: Sequence[Mapping[str, str]]) -> list[list[int]]:
-        """Token ids of the whole prompts of these columns."""
-        fill = marked_template(self.tokenizer, self.template).fill
-        return token_ids(self.tokenizer, [fill(values) for values in fields])
+    def prompts(self, fields: Sequence[Mapping[str, str]], before: Before = ()) -> list[list[int]]:
+        """Token ids of the whole prompts of these columns, with the text before each."""
+        texts = [self._marked_template.fill(values) for values in fields]
+        return joined_ids(self.tokenizer, before, texts)
+
+    @cached_property
+    def _marked_template(self) -> Template:
+        return marked_template(self.tokenizer, self.template)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
+from research.tasks.encoding.joint import joined_ids
 from research.tasks.encoding.tokenization import encode, marked, token_ids
 from research.tasks.prompts.template import Template
 
@@ -13,23 +14,25 @@ def truncate(
     template: Template,
     fields: Sequence[Mapping[str, str]],
     limit: int,
+    before: Sequence[str] = (),
 ) -> list[list[int]]:
-    """Token ids of prompts of at most `limit` tokens.
+    """Token ids of prompts of at most `limit` tokens, with the text `before` each of them.
 
     Only the fields are truncated, at their ends, the longest field first. Raises InputError where
     the template alone does not fit.
     """
     current, fill = [dict(values) for values in fields], marked_template(tokenizer, template).fill
-    prompts = token_ids(tokenizer, [fill(values) for values in current])
+    prompts = joined_ids(tokenizer, before, [fill(values) for values in current])
     while long := [row for row, ids in enumerate(prompts) if len(ids) > limit]:
         starts = {n: _starts(tokenizer, [current[row][n] for row in long]) for n in template.names}
         for index, row in enumerate(long):
             begins = {name: starts[name][index] for name in template.names}
             keep = _kept_tokens(begins, len(prompts[row]) - limit)
             if keep is None:
-                raise _no_room(tokenizer, template, limit)
+                raise _no_room(tokenizer, template, limit, before[row] if before else "")
             _shorten(current[row], begins, keep)
-        shortened = token_ids(tokenizer, [fill(current[row]) for row in long])
+        texts = [fill(current[row]) for row in long]
+        shortened = joined_ids(tokenizer, [before[row] for row in long if before], texts)
         for row, ids in zip(long, shortened, strict=True):
             prompts[row] = ids
     return prompts
@@ -68,8 +71,9 @@ def _shorten(
             values[name] = values[name][:end].rstrip()
 
 
-def _no_room(tokenizer: Tokenizer, template: Template, limit: int) -> InputError:
+def _no_room(tokenizer: Tokenizer, template: Template, limit: int, before: str) -> InputError:
     bare = marked_template(tokenizer, template).fill(dict.fromkeys(template.names, ""))
-    without = len(token_ids(tokenizer, [bare])[0])
-    allowed = f"it takes {without} tokens without any text, and {limit} are left for a prompt"
+    without, taken = map(len, token_ids(tokenizer, [bare, before]))
+    left = limit - taken
+    allowed = f"it takes {without} tokens without any text, and {left} are left for a prompt"
     return InputError("template", template.text, allowed)

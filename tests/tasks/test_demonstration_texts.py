@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.tasks.encoding.demonstration_ids import demonstration_ids
+from research.tasks.encoding.demonstration_texts import demonstration_texts
 from research.tasks.encoding.nearest import by_nearness
+from research.tasks.encoding.tokenization import token_ids
 from tests.tasks.encoders import POOL, TOKENIZER, encoder, example
 
 TRAIN = [
@@ -61,18 +62,17 @@ def test_train_without_a_word_is_refused():
 
 def test_the_nearest_stands_last_before_each_row():
     made = encoder(room=500)
-    found = demonstration_ids(made, "nearest", (TRAIN, TEST), seed=0, most=2)
-    assert found.prefix_ids == made.prefix_ids(()) and found.count == 2
-    texts = [TOKENIZER.decode(ids) for ids in found.before[1]]
+    found = demonstration_texts(made, "nearest", (TRAIN, TEST), seed=0, most=2)
+    assert found.shared == 0 and found.count == 2
+    texts = found.before[1]
     ranked = by_nearness(TRAIN, TEST)
     for text, places in zip(texts, ranked, strict=True):
         second, first = (TRAIN[place].fields["text"] for place in reversed(places[:2]))
         assert text.index(second) < text.index(first) and text.count("Review:") == 2
         assert text.endswith("\n\n")
-    for one, text in zip(TRAIN, map(TOKENIZER.decode, found.before[0]), strict=True):
+    for one, text in zip(TRAIN, found.before[0], strict=True):
         assert f"Review: {one.fields['text']}\n" not in text
-    assert found.longest == 1 + max(len(ids) for part in found.before for ids in part)
-    assert found.added == round(sum(map(len, found.before[1])) / 3)
+    assert found.added == round(sum(map(len, token_ids(TOKENIZER, texts))) / 3)
 
 
 @pytest.mark.parametrize("choice", ["random", "nearest"])
@@ -80,30 +80,32 @@ def test_the_nearest_stands_last_before_each_row():
 def test_as_many_as_fit(choice, room):
     made = encoder(room=room)
     splits = (POOL[:20], POOL[20:30], POOL[30:40])
-    found = demonstration_ids(made, choice, splits, seed=0)
+    found = demonstration_texts(made, choice, splits, seed=0)
     rows = made.longest([one for part in splits for one in part])
-    assert found.longest + rows <= room
-    sizes = [len(ids) for ids in made.demonstrations(POOL[:20])]
+    texts = [text for part in found.before for text in part]
+    longest = 1 + max(map(len, token_ids(TOKENIZER, texts)), default=0)
+    assert longest + rows <= room
+    sizes = made.demonstration_sizes(POOL[:20])
     assert found.count or min(sizes) > room - rows - 1
     if choice == "random" and found.count < 20:  # nothing that was left out would fit
-        assert found.longest + rows > room - max(sizes)
+        assert longest + rows > room - max(sizes)
 
 
 def test_random_demonstrations_are_drawn_whatever_their_class():
     made = encoder(room=2000)
-    draws = [demonstration_ids(made, "random", (POOL, POOL), seed, most=4) for seed in range(12)]
-    texts = [TOKENIZER.decode(one.prefix_ids) for one in draws]
+    draws = [demonstration_texts(made, "random", (POOL, POOL), seed, most=4) for seed in range(12)]
+    texts = [one.before[1][0] for one in draws]
     assert len(set(texts)) == 12 and {one.count for one in draws} == {4}
     assert {text.count("Sentiment: positive") for text in texts} > {1, 2}
-    again = demonstration_ids(made, "random", (POOL, POOL), 3, most=4)
+    again = demonstration_texts(made, "random", (POOL, POOL), 3, most=4)
     assert again == draws[3]
     # Fewer of the same draw are its first ones.
-    two = TOKENIZER.decode(demonstration_ids(made, "random", (POOL, POOL), 3, most=2).prefix_ids)
+    two = demonstration_texts(made, "random", (POOL, POOL), 3, most=2).before[1][0]
     assert texts[3].startswith(two)
 
 
 @pytest.mark.parametrize("choice", ["balanced", "random", "nearest"])
 def test_none_are_none(choice):
-    found = demonstration_ids(encoder(), choice, (POOL, TEST), seed=0, most=0)
-    assert found.prefix_ids == encoder().prefix_ids(()) and not found.count and not found.added
+    found = demonstration_texts(encoder(), choice, (POOL, TEST), seed=0, most=0)
+    assert not found.shared and not found.count and not found.added
     assert found.before == ((), ())

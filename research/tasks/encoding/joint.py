@@ -1,0 +1,53 @@
+"""Token ids of texts that follow a common text, as if both were tokenized together."""
+
+from collections.abc import Sequence
+
+from research.common.tokenizer import Tokenizer
+from research.tasks.encoding.tokenization import token_ids
+
+TAIL = 64  # characters of the common text that are tokenized again with each text, at least
+AGREE = 4  # tokens in a row by which two tokenizations agree
+PROBES = ("x", "A")  # begin with different tokens and join no token before them
+
+
+def joined_ids(
+    tokenizer: Tokenizer, before: Sequence[str], texts: Sequence[str]
+) -> list[list[int]]:
+    """Token ids of each text with the text before it, if any."""
+    if len(set(before)) == 1:
+        return joint_ids(tokenizer, before[0], texts)
+    pairs = zip(before, texts, strict=True) if before else (("", text) for text in texts)
+    return token_ids(tokenizer, [start + text for start, text in pairs])
+
+
+def joint_ids(tokenizer: Tokenizer, before: str, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of `before + text` for each text.
+
+    Only the last lines of `before` are tokenized with each text. Where their first tokens are those
+    that they have in `before` as a whole, the tokens before them are the same too: rules of
+    tokenizers do not reach over a border that both tokenizations have. Else all is tokenized.
+    """
+    unique = list(dict.fromkeys(texts))
+    begin = max(before.rfind("\n", 0, max(0, len(before) - TAIL)), 0)
+    joined: dict[str, list[int]] = {}
+    if begin and unique:
+        start, whole = token_ids(tokenizer, [before[:begin], before])
+        tail = whole[len(start) :][:AGREE]
+        if whole[: len(start)] == start and len(tail) == AGREE:
+            ends = token_ids(tokenizer, [before[begin:] + text for text in unique])
+            for text, end in zip(unique, ends, strict=True):
+                # A tokenizer may put a space before whatever it is given.
+                lead = 0 if end[:AGREE] == tail else 1
+                if end[lead : lead + AGREE] == tail:
+                    joined[text] = start + end[lead:]
+    others = [text for text in unique if text not in joined]
+    joined |= zip(others, token_ids(tokenizer, [before + text for text in others]), strict=True)
+    return [joined[text] for text in texts]
+
+
+def tokens_within(tokenizer: Tokenizer, before: str) -> int:
+    """How many tokens `before` has that a text after it does not change."""
+    if not before:
+        return 0
+    first, second = token_ids(tokenizer, [before + probe for probe in PROBES])
+    return next(i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)

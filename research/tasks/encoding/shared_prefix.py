@@ -1,0 +1,46 @@
+"""The ids that all rows of a run begin with, which are computed once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from research.tasks.encoding.encoded import Encoded
+
+
+def share_prefix(
+    splits: Sequence[Encoded], special: Sequence[int], within: int, own: int
+) -> tuple[list[int], list[Encoded]]:
+    """(shared ids, rows without them): `special`, then what all prompts begin with.
+
+    Args:
+      splits: rows whose prompts have demonstrations and no special tokens before them.
+      special: ids before every row.
+      within: number of ids at most that are shared beside `special`.
+      own: number of ids that every prompt keeps. The last of `special` go into the rows where a
+        prompt has fewer.
+    """
+    filled = [rows for rows in splits if len(rows.length)]
+    shortest = min((int(rows.prompt_length.min()) for rows in filled), default=own)
+    moved = list(special[len(special) - max(0, own - shortest) :]) if shortest < own else []
+    count = max(0, min(within, shortest - own)) if filled else 0
+    for rows in filled:
+        same = (rows.tokens[:, :count] == filled[0].tokens[0, :count]).all(0)
+        count = count if same.all() else int(np.argmin(same))
+    shared = filled[0].tokens[0, :count].tolist() if filled else []
+    prefix = [*special[: len(special) - len(moved)], *shared]
+    return prefix, [
+        _begun_with(moved, rows, count) if len(rows.length) else rows for rows in splits
+    ]
+
+
+def _begun_with(ids: Sequence[int], rows: Encoded, dropped: int) -> Encoded:
+    """Rows without their first `dropped` ids, and with others in front of them."""
+    front = np.broadcast_to(np.array(ids, np.int32), (len(rows.tokens), len(ids)))
+    longer = np.int32(len(ids) - dropped)
+    return replace(
+        rows,
+        tokens=np.concatenate([front, rows.tokens[:, dropped:]], axis=1),
+        length=rows.length + longer,
+        prompt_length=rows.prompt_length + longer,
+    )

@@ -131,3 +131,11 @@ def test_demonstrations_are_a_range_where_they_differ(sweep):
     assert list(texts(score_table(read_grid(sweep.folder)))) == [
         "few-shot prompt (6–8 demonstrations)"
     ]
+
+
+def test_none_is_told_where_demonstrations_are_asked_for(sweep):
+    """As where not one of them fits beside the longest text."""
+    sweep.cell(0, 0, 0)
+    sweep.cell(1, 0, 0, notes={"demonstrations": 0})
+    names = list(texts(score_table(read_grid(sweep.folder))))
+    assert names == ["zero-shot prompt", "few-shot prompt (0 demonstrations)"]

@@ -168,7 +168,7 @@ def test_positions_of_roberta_start_after_its_padding_token():
         (BERT, "pruned_heads", {"pruned_heads": {"0": [1]}}),
         (BERT, "quantization_config", {"quantization_config": {"bits": 4}}),
         (BERT, "tie_word_embeddings", {"tie_word_embeddings": False}),
-        (BERT, "hidden_act", {"hidden_act": "swish"}),
+        (BERT, "hidden_act", {"hidden_act": "mish"}),
         (BERT, "hidden_act", {"hidden_act": ["gelu"]}),
         (BERT, "hidden_size", {"hidden_size": 26}),
         (BERT, "hidden_size", {"hidden_size": None}),

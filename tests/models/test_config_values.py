@@ -12,6 +12,7 @@ WRONG = [None, True, 0, -1, 1, 3, 10**6, 10**9, 10**13, 10**30, 10**400, 1e308, 
 WRONG += [float("nan"), float("inf"), "", "x", "gelu", [], [1], ["x"], [None], [[]]]
 WRONG += [{}, {"a": 1}, {"0": {}}, {"rope_type": []}, {"rope_type": "linear", "factor": "x"}]
 WRONG += [{"rope_type": "linear", "factor": 10**30}, {"rope_theta": []}, {"rope_theta": 10**400}]
+WRONG += [{"rope_type": "yarn", "factor": 1e300}, {"rope_type": "longrope", "short_factor": [[]]}]
 # Fields that some config.json has and those of the variants do not.
 FURTHER = [
     "activation_function",

@@ -6,6 +6,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.models.layers.rope import Rope
+from tests import checkpoints
 
 LLAMA3 = {
     "rope_type": "llama3",
@@ -15,6 +16,9 @@ LLAMA3 = {
     "high_freq_factor": 2.0,
     "original_max_position_embeddings": 16,
 }
+
+YARN = {"rope_type": "yarn", "original_max_position_embeddings": 16}
+LONG = {**YARN, "rope_type": "longrope", "short_factor": [1, 2], "long_factor": [3, 4]}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,18 @@ def test_the_rotary_base_is_found_wherever_it_stands(fields):
             Rope(20.0, "llama3", 8.0, 1.0, 2.0, 64),
         ),
         ({"rope_scaling": {"type": "linear", "factor": 3}}, Rope(10000.0, "linear", 3.0)),
+        (
+            {"rope_scaling": YARN},
+            Rope(kind="yarn", factor=4.0, original=16, scale=0.1 * np.log(4) + 1),
+        ),
+        (
+            {"rope_scaling": {**YARN, "attention_factor": 0.7, "beta_fast": 8}},
+            Rope(kind="yarn", factor=4.0, original=16, scale=0.7, fast=8),
+        ),
+        (
+            {"rope_scaling": LONG},
+            Rope(kind="longrope", original=16, scale=1.5**0.5, short=(1, 2), long=(3, 4)),
+        ),
     ],
 )
 def test_stretched_frequencies_are_found_wherever_they_stand(fields, rope):
@@ -63,12 +79,28 @@ def test_frequencies_by_hand():
     np.testing.assert_allclose(stretched, [1, between, 1 / 80, 1 / 320], rtol=1e-6)
 
 
+def test_the_context_of_longrope_is_that_of_its_frequencies():
+    """Beyond `original` positions transformers takes other frequencies, for all positions."""
+    model, _ = checkpoints.drawn("llama, longrope")
+    assert model.config.context == 32
+    assert type(model.config).from_hf(model.to_hf()) == model.config
+    with pytest.raises(InputError, match="short_factor .* a list of 4 numbers is expected"):
+        checkpoints.drawn("llama, longrope", head_dim=8)
+
+
 @pytest.mark.parametrize(
     ("field", "fields"),
     [
-        ("rope_parameters.rope_type", {"rope_parameters": {"rope_type": "yarn", "factor": 8.0}}),
-        ("rope_scaling.rope_type", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}),
-        ("rope_scaling.rope_type", {"rope_scaling": {"type": "longrope", "factor": 2.0}}),
+        ("rope_scaling.rope_type", {"rope_scaling": {"type": "proportional"}}),
+        ("rope_scaling.rope_type", {"rope_scaling": {"type": ["yarn"]}}),
+        ("rope_scaling.factor", {"rope_scaling": {"type": "dynamic"}}),
+        ("rope_theta", {"rope_scaling": {"type": "yarn", "factor": 2}, "rope_theta": 1}),
+        ("truncate", {"rope_scaling": {"type": "yarn", "factor": 2, "truncate": "yes"}}),
+        ("mscale", {"rope_scaling": {"type": "yarn", "factor": 2, "mscale": "a"}}),
+        ("max_position_embeddings", {"rope_scaling": YARN, "max_position_embeddings": "a"}),
+        ("rope_scaling.short_factor", {"rope_scaling": {**LONG, "short_factor": 3}}),
+        ("short_factor", {"rope_scaling": {**LONG, "short_factor": [1, 0]}}),
+        ("rope_scaling.long_factor", {"rope_scaling": {**LONG, "long_factor": None}}),
         ("rope_scaling.factor", {"rope_scaling": {"type": "linear"}}),
         ("factor", {"rope_scaling": {"type": "linear", "factor": 0}}),
         ("rope_scaling.low_freq_factor", {"rope_scaling": {**LLAMA3, "low_freq_factor": None}}),

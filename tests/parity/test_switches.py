@@ -1,9 +1,12 @@
 """The switches of the Llama family against a model of transformers that has them all but one."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import unflatten_dict
 
+from research.models.layers.mlp import ACTIVATIONS
 from research.models.layers.rope import Rope
 from research.models.llama.config import DecoderConfig
 from research.models.llama.model import Decoder
@@ -97,3 +100,16 @@ def test_gemma_2_is_llama_with_other_switches():
         expected = theirs(torch.tensor(tokens, dtype=torch.long)).logits.numpy()
     assert expected.std() > 0.1
     np.testing.assert_allclose(ours, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name):
+    """Values and slopes of those that a config.json may name."""
+    x = np.linspace(-8, 8, 401, dtype=np.float32)
+    theirs = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    value = transformers.activations.ACT2FN[name](theirs)
+    value.sum().backward()
+    ours, slope = jax.jvp(ACTIVATIONS[name], (jnp.asarray(x),), (jnp.ones_like(x),))
+    np.testing.assert_allclose(ours, value.detach().numpy(), atol=1e-5, rtol=1e-6)
+    assert theirs.grad is not None
+    np.testing.assert_allclose(slope, theirs.grad.numpy(), atol=1e-5, rtol=1e-6)

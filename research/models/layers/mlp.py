@@ -21,13 +21,23 @@ def gelu(x: Array) -> Array:
     return (wide * (0.5 + 0.5 * jax.lax.erf(wide * 0.5**0.5))).astype(x.dtype)
 
 
-# By their names in transformers: `gelu_new` is the approximation of GELU by tanh.
+def quick_gelu(x: Array) -> Array:
+    """`x sigmoid(1.702 x)`, section 2 of the same paper."""
+    return x * jax.nn.sigmoid(1.702 * x)
+
+
+# By their names in transformers: `gelu_new` is the approximation of GELU by tanh, of which some
+# others are faster forms.
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu_new": partial(nn.gelu, approximate=True),
+    "gelu_fast": partial(nn.gelu, approximate=True),
     "gelu_pytorch_tanh": partial(nn.gelu, approximate=True),
     "gelu": gelu,
+    "gelu_python": gelu,
+    "quick_gelu": quick_gelu,
     "relu": nn.relu,
     "silu": nn.silu,
+    "swish": nn.silu,
     "tanh": nn.tanh,
 }
 

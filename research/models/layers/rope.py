@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import pi
+from math import ceil, floor, log, pi, sqrt
 from typing import Any
 
 import jax.numpy as jnp
@@ -20,10 +20,26 @@ NAMES = {
     "low": "low_freq_factor",
     "high": "high_freq_factor",
     "original": "original_max_position_embeddings",
+    "fast": "beta_fast",
+    "slow": "beta_slow",
+    "scale": "attention_factor",
+    "truncate": "truncate",
+    "short": "short_factor",
+    "long": "long_factor",
 }
+POSITIONS = "max_position_embeddings"
 # The fields that each kind reads.
-KINDS = {"default": ("theta",), "linear": ("theta", "factor"), "llama3": tuple(NAMES)}
-FLAGS = ("rope_type", "type", "partial_rotary_factor")
+KINDS = {
+    "default": ("theta",),
+    "linear": ("theta", "factor"),
+    "dynamic": ("theta", "factor"),
+    "llama3": ("theta", "factor", "low", "high", "original"),
+    "yarn": ("theta", "factor", "original", "fast", "slow", "scale", "truncate"),
+    "longrope": ("theta", "original", "scale", "short", "long"),
+}
+FLAGS = ("rope_type", "type", "partial_rotary_factor", "mscale", "mscale_all_dim")
+TYPES = {"original": int, "truncate": bool}  # of fields that are no float
+LISTS = ("short", "long")
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,11 @@ class Rope:
     `linear` divides all by `factor` (Chen et al. 2023, arXiv 2306.15595). `llama3` divides those
     of pairs that turn less than `low` times within `original` positions, leaves those that turn
     more than `high` times unchanged and interpolates in between (Grattafiori et al. 2024, arXiv
-    2407.21783). Raises InputError for values that do not fit together.
+    2407.21783). `yarn` interpolates between both ends along the dimensions (Peng et al. 2023, arXiv
+    2309.00071, section 3). `longrope` divides each by a factor of its own (Ding et al. 2024, arXiv
+    2402.13753), here by those for texts of at most `original` positions. Both scale cosines and
+    sines. `dynamic` changes nothing within the positions that the model has. Raises InputError for
+    values that do not fit together.
 
     Attributes:
         theta: base of the frequencies.
@@ -42,6 +62,12 @@ class Rope:
         low: number of turns below which a frequency is divided.
         high: number of turns above which a frequency is unchanged.
         original: number of positions before scaling.
+        fast: number of turns above which YaRN leaves a frequency unchanged.
+        slow: number of turns below which YaRN divides a frequency.
+        scale: factor of cosines and sines.
+        truncate: whether YaRN rounds the dimensions between which it interpolates.
+        short: LongRoPE's divisors of the frequencies up to `original` positions.
+        long: those beyond, which are only written again.
     """
 
     theta: float = 10000.0
@@ -50,12 +76,22 @@ class Rope:
     low: float = 1.0
     high: float = 4.0
     original: int = 8192
+    fast: float = 32.0
+    slow: float = 1.0
+    scale: float = 1.0
+    truncate: bool = True
+    short: tuple[float, ...] = ()
+    long: tuple[float, ...] = ()
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise InputError("rope_type", self.kind, choose_from(KINDS, str(self.kind)))
         for field in KINDS[self.kind]:
-            check_field(NAMES[field], getattr(self, field), int if field == "original" else float)
+            value = getattr(self, field)
+            for number in value if field in LISTS else (value,):
+                check_field(NAMES[field], number, TYPES.get(field, float))
+        if self.kind == "yarn" and self.theta <= 1:
+            raise InputError("rope_theta", self.theta, "a number above 1 is expected for yarn")
         if self.high <= self.low:
             allowed = f"a number above low_freq_factor ({self.low}) is expected"
             raise InputError("high_freq_factor", self.high, allowed)
@@ -81,8 +117,9 @@ class Rope:
 
     def to_hf(self) -> dict[str, Any]:
         """The fields of a config.json, for transformers 4 and 5."""
-        numbers = {NAMES[field]: getattr(self, field) for field in KINDS[self.kind]}
-        fields = {"rope_type": self.kind, **numbers}
+        values = {NAMES[field]: getattr(self, field) for field in KINDS[self.kind]}
+        lists = {name: list(x) for name, x in values.items() if isinstance(x, tuple)}
+        fields = {"rope_type": self.kind, **values, **lists}
         older = {} if self.kind == "default" else {"rope_scaling": fields}
         return {"rope_theta": self.theta, "rope_parameters": fields, **older}
 
@@ -90,25 +127,48 @@ class Rope:
         """Angle per position [K / 2] of each pair of a head: theta^(-2i / K), scaled."""
         exponents = jnp.arange(0, width, 2, dtype=jnp.float32) / width
         plain = 1.0 / float(self.theta) ** exponents
-        if self.kind == "default":
+        if self.kind in ("default", "dynamic"):
             return plain
         if self.kind == "linear":
             return plain / self.factor
+        if self.kind == "longrope":
+            return plain / jnp.asarray(self.short, jnp.float32)
+        if self.kind == "yarn":
+            unscaled = 1.0 - self._ramp(width)
+            return plain * (unscaled + (1 - unscaled) / self.factor)
         rotations = self.original * plain / (2 * pi)
         unscaled = jnp.clip((rotations - self.low) / (self.high - self.low), 0.0, 1.0)
         return plain * (unscaled + (1 - unscaled) / self.factor)
 
+    def _ramp(self, width: int) -> Array:
+        """[K / 2] from 0 to 1: how far YaRN divides each frequency."""
 
-def rotation_at(positions: Array, frequencies: Array) -> Rotation:
+        def dimension(turns: float) -> float:
+            """The dimension that turns so often within the original positions."""
+            return width * log(self.original / (turns * 2 * pi)) / (2 * log(self.theta))
+
+        first, last = dimension(self.fast), dimension(self.slow)
+        if self.truncate:
+            first, last = floor(first), ceil(last)
+        first, last = max(first, 0), min(last, width - 1)
+        last = last + 0.001 if first == last else last
+        ramp = (jnp.arange(width // 2, dtype=jnp.float32) - first) / (last - first)
+        return jnp.clip(ramp, 0.0, 1.0)
+
+
+def rotation_at(positions: Array, frequencies: Array, scale: float = 1.0) -> Rotation:
     """Cosines and sines of the angles `position * frequency` at positions [B, T].
 
-    Su et al. 2021 (arXiv 2104.09864), equation 15; one frequency per pair of a head.
+    Su et al. 2021 (arXiv 2104.09864), equation 15; one frequency per pair of a head. Both are
+    multiplied by `scale`.
     """
     angles = positions.astype(jnp.float32)[..., None, None] * frequencies[None, None, None]
     cosine, sine = jnp.cos(angles), jnp.sin(angles)
     # Dividing by cos^2 + sin^2, which is 1 up to rounding, makes XLA compute cosines and sines only
     # once. Otherwise it computes them in every head of every layer: 10 % of a step.
     square_sum = cosine**2 + sine**2
+    if scale != 1.0:
+        square_sum = square_sum / scale
     return cosine / square_sum, sine / square_sum
 
 
@@ -140,8 +200,47 @@ def _read(owner: str, rope: Any, config: Mapping[str, Any]) -> Rope:
     if rope.get("partial_rotary_factor") not in (1.0, None):
         factor = rope["partial_rotary_factor"]
         raise InputError(f"{owner}.partial_rotary_factor", factor, "only 1.0 is supported")
-    numbers = {field: _number(owner, NAMES[field], rope, config) for field in KINDS[kind]}
-    return Rope(kind=kind, **numbers)
+    rope = {**_derived(kind, rope, config), **{n: x for n, x in rope.items() if x is not None}}
+    values = {field: _number(owner, NAMES[field], rope, config) for field in KINDS[kind]}
+    for field in LISTS:
+        if field in values:
+            if not isinstance(values[field], list | tuple):
+                raise InputError(f"{owner}.{NAMES[field]}", values[field], "a list is expected")
+            values[field] = tuple(values[field])
+    return Rope(kind=kind, **values)
+
+
+def _derived(kind: str, rope: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that YaRN and LongRoPE may leave out, as transformers completes them."""
+    if kind not in ("yarn", "longrope"):
+        return {}
+    largest = config.get(POSITIONS)
+    places = (rope.get(NAMES["original"]), config.get(NAMES["original"]), largest)
+    original = next((value for value in places if value is not None), None)
+    factor = rope.get("factor")
+    if factor is None:
+        check_field(POSITIONS, largest, int)
+        check_field(NAMES["original"], original, int)
+        factor = largest / original
+    check_field("factor", factor, float)
+    if kind == "longrope":
+        check_field(NAMES["original"], original, int)
+        scale = 1.0 if factor <= 1 or original == 1 else sqrt(1 + log(factor) / log(original))
+        return {NAMES["scale"]: scale}
+    numerator, denominator = rope.get("mscale"), rope.get("mscale_all_dim")
+    for name in ("mscale", "mscale_all_dim"):
+        if rope.get(name):
+            check_field(name, rope[name], float)
+    scale = _magnitude(factor)
+    if numerator and denominator:
+        scale = _magnitude(factor, numerator) / _magnitude(factor, denominator)
+    derived = {"fast": Rope.fast, "slow": Rope.slow, "truncate": True, "factor": factor}
+    return {NAMES["scale"]: scale, **{NAMES[field]: x for field, x in derived.items()}}
+
+
+def _magnitude(factor: float, weight: float = 1.0) -> float:
+    """How YaRN scales cosines and sines for a context that is `factor` times as long."""
+    return 1.0 if factor <= 1 else 0.1 * weight * log(factor) + 1.0
 
 
 def _number(owner: str, name: str, rope: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
@@ -155,7 +254,7 @@ def _number(owner: str, name: str, rope: Mapping[str, Any], config: Mapping[str,
         raise InputError(name, outside, f"{owner} says {values[0]!r}, and both must be equal")
     defaults = {
         NAMES["theta"]: Rope.theta,
-        NAMES["original"]: config.get("max_position_embeddings"),
+        NAMES["original"]: config.get(POSITIONS),
     }
     value = values[0] if values else defaults.get(name)
     if value is None:

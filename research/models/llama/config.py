@@ -41,9 +41,7 @@ SWITCHES = (
 
 # Fields that would change the computation, and the supported values.
 FIXED: dict[str, tuple[Any, ...]] = {
-    "hidden_act": ("silu",),
-    "pretraining_tp": (1, None),
-    "attention_dropout": (0.0, None),
+    "hidden_act": ("silu", "swish"),
     "partial_rotary_factor": (1.0, None),
     "rope_interleaved": (False, None),
     "use_mrope": (False, None),
@@ -148,6 +146,8 @@ class DecoderConfig:
         values.setdefault("head_width", values["width"] // values["heads"])
         window, windowed = FAMILIES[kind].windows_of(config, values["layers"])
         rope = Rope.from_hf(config)
+        if rope.kind == "longrope":  # further positions have other frequencies
+            values["context"] = min(values["context"], rope.original)
         switches = FAMILIES[kind].switches
         return cls(
             **values, **switches, rope=rope, model_type=kind, window=window, windowed=windowed
@@ -190,6 +190,9 @@ class DecoderConfig:
         for name in ("score_cap", "query_scale", "partial_rotary"):
             if getattr(self, name) is not None:
                 check_field(name, getattr(self, name), float)
+        if self.rope.kind == "longrope" and len(self.rope.short) != self.rotary_width // 2:
+            allowed = f"a list of {self.rotary_width // 2} numbers is expected"
+            raise InputError("short_factor", self.rope.short, allowed)
         if self.partial_rotary > 1 or self.rotary_width % 2 or not self.rotary_width:
             allowed = f"a share of {self.head_width} that is an even number above 0 is expected"
             raise InputError("partial_rotary", self.partial_rotary, allowed)

@@ -149,7 +149,9 @@ class Decoder(Model):
             at: [B, L] slots whose hidden states [B, L, D] are wanted; None for all.
         """
         hidden = self.embedded(inputs)
-        rotation = rotation_at(positions, self.config.rope.frequencies(self.config.rotary_width))
+        rope = self.config.rope
+        frequencies = rope.frequencies(self.config.rotary_width)
+        rotation = rotation_at(positions, frequencies, rope.scale)
         causal_mask = causal(valid)
         keys_and_values: list[tuple[Array, Array]] = []
         for index, layer in enumerate(self.layers):

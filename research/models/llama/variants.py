@@ -39,6 +39,10 @@ class Variant(NamedTuple):
             windowed = _sliding_layers(config, window, layers)
         else:
             windowed = tuple(range(layers)) if window is not None else ()
+            kinds = config.get("layer_types")  # which the class does not read
+            if kinds is not None and kinds != [KINDS[bool(windowed)]] * layers:
+                allowed = f"{layers} times {KINDS[bool(windowed)]} is what {self.architecture} has"
+                raise InputError("layer_types", kinds, allowed)
         return (window if windowed else None), windowed
 
     def windows_to_hf(
@@ -87,7 +91,7 @@ def _sliding_layers(config: Mapping[str, Any], window: Any, layers: int) -> tupl
 
 
 NO_BIAS = {"attention_bias": (False, None), "mlp_bias": (False, None)}
-NO_WINDOW = {"sliding_window": (None,), "use_sliding_window": (False, None), "layer_types": (None,)}
+NO_WINDOW = {"sliding_window": (None,), "use_sliding_window": (False, None)}
 QWEN = {"num_key_value_heads": 32, "sliding_window": 4096, "max_window_layers": 28}
 FAMILIES = {
     "llama": Variant("LlamaForCausalLM", "none", {}, NO_WINDOW),
@@ -95,7 +99,7 @@ FAMILIES = {
         "MistralForCausalLM",
         "all",
         {"num_key_value_heads": 8, "sliding_window": 4096},
-        {**NO_BIAS, "layer_types": (None,)},
+        NO_BIAS,
     ),
     "qwen2": Variant(
         "Qwen2ForCausalLM",

@@ -9,7 +9,7 @@ from research.reporting.figures.colors import SeriesStyle
 from research.reporting.format import amount
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
-from research.reporting.tables.footnotes import NAMES
+from research.reporting.metric_names import NAMES
 
 
 @dataclass(frozen=True)

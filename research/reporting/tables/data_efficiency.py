@@ -11,8 +11,8 @@ from research.reporting.format import MISSING, percent
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
+from research.reporting.metric_names import NAMES
 from research.reporting.table import Table, TableCell, TableRow
-from research.reporting.tables.footnotes import NAMES
 from research.stats.data_efficiency import Equivalent, Learner, equivalent, saved
 
 NEEDED = (

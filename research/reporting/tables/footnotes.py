@@ -8,28 +8,10 @@ from research.reporting.grid.cell import ENOUGH_SEEDS, ResultCell
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import machine_text
+from research.reporting.metric_names import NAMES, OF_WORDS
 from research.tasks.metrics.classification import LOWEST
 
 PROVISIONAL, ONE_SEED, TESTED_AGAIN, NOT_FINITE = "†", "‡", "§", "¶"
-# Names of metrics in tables.
-NAMES = {
-    "macro_f1": "macro F1",
-    "matthews": "Matthews' correlation",
-    "exact_match": "exact match",
-    "bleu": "BLEU",
-    "chrf": "chrF",
-    "rouge_l": "ROUGE-L",
-    "f1": "word F1",
-    "referent": "referent accuracy",
-    "pearson": "Pearson's correlation",
-    "spearman": "Spearman's correlation",
-    "sql_execution": "SQL execution accuracy",
-    "sql_match": "SQL exact match",
-    "format": "share in the required format",
-}
-
-# Metrics that count words.
-OF_WORDS = ("bleu", "f1", "rouge_l")
 
 
 def footnotes(grid: Grid) -> list[str]:

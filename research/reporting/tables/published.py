@@ -11,9 +11,9 @@ from research.common.json_io import parse_json
 from research.reporting.format import MISSING, percent
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
+from research.reporting.metric_names import NAMES
 from research.reporting.table import Table, TableCell
 from research.reporting.tables.comparison import LEVEL
-from research.reporting.tables.footnotes import NAMES
 from research.stats.intervals import variance
 from research.stats.mean_difference import MeanDifference
 from research.stats.multiple_testing import holm

@@ -1,0 +1,20 @@
+"""Names of metrics in tables and figures."""
+
+NAMES = {
+    "macro_f1": "macro F1",
+    "matthews": "Matthews' correlation",
+    "exact_match": "exact match",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge_l": "ROUGE-L",
+    "f1": "word F1",
+    "referent": "referent accuracy",
+    "pearson": "Pearson's correlation",
+    "spearman": "Spearman's correlation",
+    "sql_execution": "SQL execution accuracy",
+    "sql_match": "SQL exact match",
+    "format": "share in the required format",
+}
+
+# Metrics that count words.
+OF_WORDS = ("bleu", "f1", "rouge_l")

@@ -22,17 +22,9 @@ def check_expression(pattern: str, field: str) -> None:
     """Raises InputError for an invalid regular expression, and for one that takes too much memory:
     a large one, where `a{1000}` counts as 1,000 characters, and one that refers to itself.
     """
-    if expanded_size(pattern) > MOST_SIZE:
-        allowed = f"at most {MOST_SIZE:,} characters are allowed, where a{{3}} counts as aaa"
+    allowed = _violation(pattern)
+    if allowed is not None:
         raise InputError(field, pattern, allowed)
-    if RECURSION.search(pattern):
-        raise InputError(field, pattern, "a pattern that does not refer to itself is expected")
-    try:
-        _compiled(pattern)
-    except RecursionError as error:
-        raise InputError(field, pattern, "it has too many groups within one another") from error
-    except regex.error as error:
-        raise InputError(field, pattern, f"it is no regular expression ({error})") from error
 
 
 def regex_matches(pattern: str, text: str, field: str) -> bool:
@@ -77,6 +69,22 @@ def expanded_size(pattern: str) -> int:
             groups[-1] += last
             last = len(token[0])
     return sum(groups) + last
+
+
+@lru_cache(maxsize=500)
+def _violation(pattern: str) -> str | None:
+    """The rule that a pattern breaks; None for a valid one."""
+    if expanded_size(pattern) > MOST_SIZE:
+        return f"at most {MOST_SIZE:,} characters are allowed, where a{{3}} counts as aaa"
+    if RECURSION.search(pattern):
+        return "a pattern that does not refer to itself is expected"
+    try:
+        _compiled(pattern)
+    except RecursionError:
+        return "it has too many groups within one another"
+    except regex.error as error:
+        return f"it is no regular expression ({error})"
+    return None
 
 
 @lru_cache(maxsize=500)

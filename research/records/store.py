@@ -39,8 +39,9 @@ class RunStore:
 
     def clear(self) -> None:
         """Removes half-written files of a killed process; no other process may be running."""
-        for file in self.folder.glob("*/.*.tmp"):
-            file.unlink()
+        for file in self.folder.rglob(".*.tmp"):
+            if file.is_file():
+                file.unlink()
 
     def has(self, id: str) -> bool:
         """Whether a record of this id is stored."""

@@ -72,6 +72,15 @@ def test_a_run_comes_back_as_it_was_written(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_half_written_files_are_removed_at_any_depth(tmp_path):
+    for name in (".table.md.1.tmp", "runs/.id.json.1.tmp", "checkpoints/a/b/.file.npz.1.tmp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{")
+    (tmp_path / "notes.tmp").write_text("of the user")
+    RunStore(tmp_path).clear()
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["notes.tmp"]
+
+
 def test_numpy_and_non_finite_numbers_become_json(tmp_path):
     costs = replace(record().costs, step_flops=np.float32(2.0), train_seconds=float("inf"))
     history = ((Evaluation(30, float("nan"), np.float64(0.5), 0.7),),)

@@ -20,6 +20,7 @@ from rich.console import Console
 import research.common.flags
 from research.common.errors import exit_on_input_error
 from research.common.flags import read_config, read_flags, results_folder
+from research.common.printable import printable
 from research.runtime.process import prepare
 
 flags.adopt_module_key_flags(research.common.flags)  # --help shows them too
@@ -55,7 +56,7 @@ def main(argv: list[str]) -> None:
     for table in write_tables(folder):
         show(table, Console())
     for failure in failures:
-        print(f"error: {failure}", file=sys.stderr)
+        print(printable(f"error: {failure}"), file=sys.stderr)
     if failures:
         raise SystemExit(1)
 

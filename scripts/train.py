@@ -23,6 +23,7 @@ from absl import app, flags, logging  # noqa: E402
 import research.common.flags  # noqa: E402
 from research.common.errors import exit_on_input_error  # noqa: E402
 from research.common.flags import read_config, read_flags, results_folder  # noqa: E402
+from research.common.printable import printable  # noqa: E402
 from research.runtime.process import prepare  # noqa: E402
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class SingleRunProgress:
     first = True
 
     def __call__(self, progress: "RunProgress") -> None:
-        print(progress.line, flush=True)
+        print(printable(progress.line), flush=True)
         if self.first:
             print(f"first step after {time.perf_counter() - BEGUN:.1f} s", flush=True)
             self.first = False

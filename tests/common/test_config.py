@@ -157,6 +157,7 @@ def test_scripts_end_with_one_line_and_code_2(capsys: pytest.CaptureFixture[str]
         (OSError(28, "No space left"), "file is 'a file of this program': No space left.\n"),
         (MemoryError(), "memory is 'full': smaller batches"),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "memory is 'full': smaller batches"),
+        (InputError("a\x1b[31m", 1, "no"), "a\\x1b[31m is 1: no.\n"),
     ],
 )
 def test_what_the_machine_refuses_is_one_line_too(

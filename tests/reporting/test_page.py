@@ -85,6 +85,14 @@ def test_the_scores_are_those_of_the_table(grid, page):
     assert "without the model" in text and "Pareto front" in text
 
 
+@pytest.mark.parametrize("seeds, text", [(1, "1 seed</p>"), (5, "5 seeds</p>")])
+def test_a_single_thing_is_singular(sweep, seeds, text):
+    sweep.seeds = seeds
+    sweep.cell(0, 0, 0)
+    page = build_tables(sweep.folder)[1]["page.html"].decode()
+    assert f"1 approach · 1 task · 1 training set size · {text}" in page
+
+
 def test_names_are_text_and_not_markup():
     nasty = '<script>alert("&")</script>'
     layout = Table(nasty, ((nasty, nasty),), 1, ((nasty, (TableCell(nasty),)),), (), (nasty,))

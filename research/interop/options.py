@@ -41,6 +41,7 @@ READ = {
         "alpha_pattern",
         "exclude_modules",
         "fan_in_fan_out",  # how a layer keeps its kernel; factors are kept one way
+        "layers_pattern",
         "layers_to_transform",
         "lora_alpha",
         "lora_dropout",
@@ -51,11 +52,18 @@ READ = {
         "use_rslora",
     },
     "PROMPT_TUNING": {"num_virtual_tokens", "num_transformer_submodules"},
-    "PREFIX_TUNING": {"num_virtual_tokens", "num_transformer_submodules"},
+    "PREFIX_TUNING": {"num_virtual_tokens", "num_transformer_submodules", "prefix_projection"},
+    "P_TUNING": {
+        "encoder_dropout",
+        "encoder_num_layers",
+        "encoder_reparameterization_type",
+        "num_virtual_tokens",
+        "num_transformer_submodules",
+    },
 }
 # Fields with values that change nothing.
 FIXED: dict[str, tuple[Any, ...]] = {
-    "bias": ("none",),
+    "bias": ("none", "all", "lora_only"),  # what trained is stored
     # Other starts change the kernels beside which the factors stand.
     "init_lora_weights": (True, False, None, "gaussian", "eva", "orthogonal"),
 }
@@ -80,8 +88,8 @@ def check_options(config: Config, route: str) -> None:
     if task is not None and task not in TASKS[route]:
         raise InputError("task_type", task, f"of this backbone it is {' or '.join(TASKS[route])}")
     saved = config.get("modules_to_save") or []
-    if not isinstance(saved, list) or any(name not in HEADS for name in saved):
-        raise InputError("modules_to_save", saved, "only the classifier can be saved as a whole")
+    if not isinstance(saved, list) or not all(isinstance(name, str) for name in saved):
+        raise InputError("modules_to_save", saved, "a list of names is expected")
     supported_names = SILENT | READ[str(kind)] | {"task_type", "modules_to_save"}
     for name in SWITCHES:
         if config.get(name) is not None:

@@ -21,6 +21,7 @@ from research.common.errors import InputError
 from research.common.json_io import read_json
 from research.interop import head, ia3, lora, prefix, soft_prompt, targets
 from research.interop.options import TASKS, check_options
+from research.interop.whole_leaves import changed, expected_shapes, whole_leaves
 from research.methods import METHODS
 from research.methods.head import Head
 from research.methods.method import Leaves, Method
@@ -35,6 +36,7 @@ from research.models.model import Model
 KINDS: dict[str, Any] = {
     "IA3": ia3,
     "LORA": lora,
+    "P_TUNING": soft_prompt,  # its finished embeddings are stored
     "PREFIX_TUNING": prefix,
     "PROMPT_TUNING": soft_prompt,
 }
@@ -44,6 +46,8 @@ def load_adapter(
     folder: str | Path, model: Model, params: Leaves, name: str = ""
 ) -> tuple[tuple[Method, ...], Leaves]:
     """(methods, the float32 leaves that they add to `params`) of a folder as PEFT writes it.
+
+    Leaves of the backbone that trained as a whole, by `bias` or `modules_to_save`, are among them.
 
     name: of the backbone, for messages. Raises InputError for files that cannot be read, an option
     that is not supported, and one InputError for all tensors that are missing, surplus or of
@@ -60,7 +64,9 @@ def load_adapter(
     try:
         classes = head.classes(config, stored, model, kind.PREFIX)
         wanted = kind.wanted(config, stored, model, shapes)
-        _check(folder, stored, wanted | head.wanted(model, classes, kind.PREFIX))
+        whole = whole_leaves(config, stored, model, shapes)
+        wanted |= head.wanted(model, classes, kind.PREFIX) | expected_shapes(whole, shapes)
+        _check(folder, stored, wanted)
     except InputError as error:
         origin = config.get("base_model_name_or_path")
         allowed = f"{error.allowed}; the adapter is for {origin!r}, the backbone is {name!r}"
@@ -69,6 +75,7 @@ def load_adapter(
     method, leaves = kind.read(config, arrays, model, shapes)
     methods: tuple[Method, ...] = (method, Head()) if classes else (method,)
     leaves |= head.read(arrays, model, classes, kind.PREFIX)
+    leaves |= changed(config, arrays, whole, params)
     return methods, {path: jnp.asarray(leaf, jnp.float32) for path, leaf in leaves.items()}
 
 

@@ -60,11 +60,22 @@ def targets_module(config: Config, theirs: str) -> bool:
     excluded = matches(config, "exclude_modules", theirs)
     if excluded or not matches(config, "target_modules", theirs):
         return False
-    layers, layer = config.get("layers_to_transform"), re.search(r"\.(\d+)\.", theirs)
+    layers, layer = config.get("layers_to_transform"), _layer(config, theirs)
     if layers is None or layers == [] or isinstance(config["target_modules"], str):
         return True
     allowed = layers if isinstance(layers, list) else [layers]
-    return layer is not None and int(layer[1]) in allowed
+    return layer is not None and layer in allowed
+
+
+def _layer(config: Config, theirs: str) -> int | None:
+    """The number of a module's layer, behind one of the names in `layers_pattern` if it has any."""
+    names = config.get("layers_pattern") or []
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError("layers_pattern", names, "a name or a list of names is expected")
+    before = rf"\.(?:{'|'.join(map(re.escape, names))})" if names else ""
+    number = re.search(rf"{before}\.(\d+)\.", theirs)
+    return number and int(number[1])
 
 
 def matches(config: Config, name: str, theirs: str) -> bool:

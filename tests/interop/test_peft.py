@@ -95,11 +95,11 @@ def test_layers_that_share_no_ending_are_named_in_full(made):
         {"task_type": "SEQ_CLS"},
         {"task_type": "SEQ_2_SEQ_LM"},
         {"use_qalora": True},
-        {"bias": "all"},
+        {"bias": "some"},
         {"lora_bias": True},
         {"trainable_token_indices": [3]},
         {"layer_replication": [[0, 1]]},
-        {"layers_pattern": "layers"},
+        {"layers_pattern": {"a": 1}, "layers_to_transform": [0]},
         {"megatron_config": {"a": 1}},
         {"modules_to_save": ["lm_head"]},
         {"init_lora_weights": "pissa"},
@@ -120,7 +120,7 @@ def test_layers_that_share_no_ending_are_named_in_full(made):
 def test_options_that_are_not_supported_are_named(made, fields):
     folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
     change(folder, **fields)
-    [name] = fields
+    name, *_ = fields
     with pytest.raises(InputError) as caught:
         load_adapter(folder, model, params)
     said = str(caught.value)
@@ -137,6 +137,8 @@ def test_options_that_are_not_supported_are_named(made, fields):
         {"base_model_name_or_path": "gone"},
         {"fan_in_fan_out": True},
         {"modules_to_save": ["classifier", "score"]},
+        {"bias": "all"},
+        {"layers_pattern": "layers", "layers_to_transform": [0, 1]},
         {"init_lora_weights": "gaussian"},
         {"target_modules": r".*\.(0|1)\.self_attn\.q_proj"},
         {"exclude_modules": ["v_proj"], "target_modules": ["q_proj", "v_proj"]},
@@ -202,11 +204,40 @@ def test_a_prefix_of_another_backbone(made):
         assert caught.value.field == field
 
 
-def test_a_projected_prefix_is_refused(made):
-    folder, model, params, _ = made(PrefixTuning(2))
+def test_a_projected_prefix_is_stored_finished(made):
+    folder, model, params, leaves = made(PrefixTuning(2))
     change(folder, prefix_projection=True)
-    with pytest.raises(InputError, match="prefix_projection is True"):
-        load_adapter(folder, model, params)
+    _, again = load_adapter(folder, model, params)
+    np.testing.assert_array_equal(again["prefix:/keys"], leaves["prefix:/keys"])
+
+
+def test_finished_embeddings_of_p_tuning_are_a_soft_prompt(made):
+    folder, model, params, leaves = made(SoftPrompt(2))
+    change(folder, peft_type="P_TUNING", encoder_reparameterization_type="MLP", encoder_dropout=0.1)
+    methods, again = load_adapter(folder, model, params)
+    assert methods == (SoftPrompt(2),)
+    np.testing.assert_array_equal(again["soft_prompt:/prompt"], leaves["soft_prompt:/prompt"])
+
+
+NORM = "model.layers.0.input_layernorm"
+
+
+@pytest.mark.parametrize("saved", [["input_layernorm"], None])
+def test_leaves_of_the_backbone_are_read_where_they_trained(made, saved):
+    """Equal ones, as PEFT stores beside layers that it adapts, are no part of the adapter."""
+    folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
+    stored, leaf = tensors_of(folder), np.asarray(params["layers_0/attention_norm/scale"])
+    table = np.asarray(params["embed/embedding"])
+    stored["base_model.model.model.embed_tokens.base_layer.weight"] = table
+    write_tensors(folder, {**stored, f"base_model.model.{NORM}.weight": leaf + 1})
+    change(folder, modules_to_save=saved)
+    if saved is None:
+        with pytest.raises(InputError, match=f"{NORM}.weight.*neither bias nor modules_to_save"):
+            load_adapter(folder, model, params)
+        return
+    _, again = load_adapter(folder, model, params)
+    assert {path for path in again if ":" not in path} == {"layers_0/attention_norm/scale"}
+    np.testing.assert_array_equal(again["layers_0/attention_norm/scale"], leaf + 1)
 
 
 def test_numbers_that_are_none_are_refused(made):

@@ -281,6 +281,45 @@ def test_options_of_lora(loaded, tmp_path, name):
     assert_equal(backbone, methods, leaves, theirs)
 
 
+WHOLE = {
+    "output layer": {"target_modules": ["q_proj", "lm_head"]},
+    "saved output layer": {"modules_to_save": ["lm_head"]},
+    "saved table": {"modules_to_save": ["embed_tokens", "lm_head"]},
+    "layers by their list": {"layers_to_transform": [1], "layers_pattern": "layers"},
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_leaves_of_the_backbone_beside_lora(loaded, tmp_path, name):
+    backbone = loaded("llama, grouped keys")
+    config = peft_config("lora", backbone, **WHOLE[name])
+    assert_theirs_loads(tmp_path / "theirs", backbone, config)
+
+
+@pytest.mark.parametrize("bias", ["all", "lora_only"])
+def test_biases_that_train_beside_lora(loaded, tmp_path, bias):
+    backbone = loaded("llama, biases")
+    _, leaves = assert_theirs_loads(
+        tmp_path / "theirs", backbone, peft_config("lora", backbone, bias=bias)
+    )
+    assert any(path.endswith("/bias") for path in leaves)
+
+
+@pytest.mark.parametrize("variant", ["llama, grouped keys", "t5", "bert"])
+@pytest.mark.parametrize("kind", ["p-tuning", "projection"])
+def test_prompts_from_an_encoder_are_stored_finished(loaded, tmp_path, variant, kind):
+    backbone = loaded(variant)
+    if kind == "projection" and variant == "t5":
+        pytest.skip("its sizes are those that PEFT guesses wrong")
+    if kind == "projection":
+        config = peft_config("prefix", backbone, prefix_projection=True, encoder_hidden_size=24)
+    else:
+        config = peft.PromptEncoderConfig(
+            task_type=peft_models.task_type(backbone), num_virtual_tokens=4, encoder_hidden_size=8
+        )
+    assert_theirs_loads(tmp_path / "theirs", backbone, config)
+
+
 def test_layers_kept_as_in_out_say_so(loaded, tmp_path):
     backbone = loaded("gpt2")
     config = peft_config("lora", backbone, fan_in_fan_out=True)

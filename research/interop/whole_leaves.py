@@ -1,0 +1,69 @@
+"""Tensors of an adapter that are leaves of the backbone itself: biases, tables, output layers."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from research.common.errors import InputError
+from research.interop.options import HEADS, Config
+from research.interop.targets import PREFIX
+from research.methods.method import Leaves
+from research.models.checkpoint.key_map import Key
+from research.models.checkpoint.weights import Shapes
+from research.models.model import Model
+
+BESIDE = ".base_layer."  # in the names of a layer that has an adapter as well
+
+
+def whole_leaves(
+    config: Config, stored: Collection[str], model: Model, shapes: Shapes
+) -> dict[str, Key]:
+    """Tensor names and the leaves of the backbone that they are.
+
+    Raises InputError for a module to save of which no tensor is there.
+    """
+    keys = {key.tensor: key for key in map(model.KEY_MAP.key, shapes)}
+    found: dict[str, Key] = {}
+    for name in stored:
+        theirs = name.removeprefix(PREFIX).replace(BESIDE, ".")
+        if name.startswith(PREFIX) and (key := keys.get(model.KEY_MAP.name(theirs))):
+            found[name] = key
+    saved = [name for name in config.get("modules_to_save") or [] if name not in HEADS]
+    for module in saved:
+        if not any(_is_of(module, key) for key in found.values()):
+            allowed = "no tensor of the adapter is a leaf of the backbone that is so called"
+            raise InputError("modules_to_save", module, allowed)
+    return found
+
+
+def expected_shapes(keys: Mapping[str, Key], shapes: Shapes) -> dict[str, tuple[int, ...]]:
+    """The shapes that these tensors must have."""
+    return {
+        name: shapes[key.leaf][::-1] if key.transposed else shapes[key.leaf]
+        for name, key in keys.items()
+    }
+
+
+def changed(
+    config: Config, arrays: Mapping[str, np.ndarray], keys: Mapping[str, Key], params: Leaves
+) -> Leaves:
+    """Those of the leaves that are not the backbone's own, which PEFT stores beside some adapters.
+
+    Raises InputError for a leaf that is another and by the options did not train.
+    """
+    leaves: Leaves = {}
+    saved = config.get("modules_to_save") or []
+    for name, key in keys.items():
+        leaf = arrays[name].T if key.transposed else arrays[name]
+        if np.array_equal(leaf, np.asarray(params[key.leaf], np.float32)):
+            continue
+        biases = config.get("bias", "none") != "none" and key.leaf.endswith("/bias")
+        if not biases and not any(_is_of(module, key) for module in saved):
+            allowed = "it is not the backbone's, and neither bias nor modules_to_save names it"
+            raise InputError("adapter", name, allowed)
+        leaves[key.leaf] = leaf
+    return leaves
+
+
+def _is_of(module: str, key: Key) -> bool:
+    return f".{key.tensor.rpartition('.')[0]}".endswith(f".{module}")

@@ -10,16 +10,19 @@ adapters.json gives each adapter a name, its source and the wording of its rows:
            "verbalizer": {"0": ["trade", "business"], "1": "sport"}, "normalisation": "tokens"},
  "plain": {"template": "{text}\\nIt was", "verbalizer": {"good": "good", "bad": "bad"}}}
 
-A run of a sweep with --keep_trained brings its wording. An adapter, from a folder of PEFT or a
-soft prompt in a .npy file, needs a template and a verbalizer. Without a run or an adapter the
-unadapted backbone answers.
+A run of a sweep with --keep_trained brings all that its rows need, and answers them as the sweep
+did: wording, demonstrations, max_tokens, too_long, treatment of white space, precision. An
+adapter, from a folder of PEFT or a soft prompt in a .npy file, needs a template and a verbalizer;
+`end`, `bos`, `max_tokens` and `precision` have the defaults of a sweep. Without a run or an adapter
+the unadapted backbone answers.
 
 A row names its adapter and has the columns of the template: {"adapter": "films", "text": "..."}.
+Values are read as in a file of training: numbers become texts, other columns may hold anything.
 Answers are in the order of the rows: the label, and the score of each label. The score is the
 summed log-probability of the label's text, normalised by its length if `normalisation` says so;
-the probabilities of several texts are added. An invalid row is an error: with --rows it is
-reported before any answer, with standard input, which may be endless, after the answers to the
-rows before it. With --batch_size 1 every row is answered at once.
+the probabilities of several texts are added. In place of an answer, an invalid row has its line
+number and an error; the rows after it are answered, and the exit code is 2. With --batch_size 1
+every row is answered at once. Long inputs report progress on standard error.
 """
 
 from research.common.interrupts import end_on_interrupt
@@ -30,6 +33,7 @@ if __name__ == "__main__":
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +44,9 @@ from research.common.paths import resolve_path
 from research.runtime.process import prepare
 
 if TYPE_CHECKING:  # --help needs no JAX
-    from research.serving.service import Request, Service
+    from research.serving.service import Refusal, Request, Service
+
+PROGRESS_SECONDS = 10.0  # between two lines about progress
 
 
 @exit_on_input_error
@@ -54,21 +60,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--adapters", required=True, type=Path, help="JSON, as above")
     parser.add_argument("--rows", type=Path, help="JSON lines; default: standard input")
     parser.add_argument("--batch_size", type=int, default=32, help="rows of a forward pass")
-    parser.add_argument("--too_long", choices=("error", "cut"), default="error")
+    parser.add_argument(
+        "--too_long",
+        choices=("error", "cut"),
+        help="for rows that are too long; default: as in the run, and an error without a run",
+    )
     options = parser.parse_args(arguments)
     service = _service(options)
     if options.rows is None:
-        requests: Iterable[Request] = read_requests(sys.stdin.buffer, service)
-    else:
-        requests = list(read_requests(_lines(options.rows), service))
-    for answer in service.stream(requests):
-        print(json.dumps(answer._asdict(), ensure_ascii=False), flush=True)
-    return 0
+        return answer(sys.stdin.buffer, service)
+    lines = _lines(options.rows)
+    return answer(lines, service, total=sum(bool(line.strip()) for line in lines))
+
+
+def answer(lines: Iterable[bytes], service: "Service", total: int | None = None) -> int:
+    """Prints a line for each row; returns the exit code.
+
+    Args:
+        lines: the rows.
+        service: answers them.
+        total: number of rows; None where it is not known.
+    """
+    from research.serving.service import Refusal
+
+    refused: list[Refusal] = []
+    started = told = time.monotonic()
+    count = 0
+    for count, response in enumerate(service.stream(read_requests(lines, service)), start=1):
+        print(json.dumps(response._asdict(), ensure_ascii=False), flush=True)
+        if isinstance(response, Refusal):
+            refused.append(response)
+        if time.monotonic() - told >= PROGRESS_SECONDS:
+            told = time.monotonic()
+            print(_progress(count, total, told - started), file=sys.stderr, flush=True)
+    if not refused:
+        return 0
+    print(
+        f"error: {len(refused)} of {count} rows are not answered; the first: {refused[0].error}",
+        file=sys.stderr,
+    )
+    return 2
+
+
+def _progress(count: int, total: int | None, seconds: float) -> str:
+    if total is None:
+        return f"{count:,} rows answered in {seconds:.0f} s"
+    left = seconds / count * (total - count)
+    return f"{count:,} of {total:,} rows answered in {seconds:.0f} s, about {left:.0f} s left"
 
 
 def _service(options: argparse.Namespace) -> "Service":
-    import jax.numpy as jnp
-
     from research.common.config import build
     from research.models.backbone import load_backbone, load_tokenizer
     from research.runtime.devices import Devices
@@ -95,19 +136,21 @@ def _service(options: argparse.Namespace) -> "Service":
         backbone.params,
         served,
         devices=Devices(),
-        dtype=jnp.float32,
         size=options.batch_size,
     )
 
 
-def read_requests(lines: Iterable[bytes], service: "Service") -> Iterator["Request"]:
-    """The requests in JSON lines. Raises InputError with the number of the first invalid line."""
+def read_requests(lines: Iterable[bytes], service: "Service") -> Iterator["Request | Refusal"]:
+    """The requests in JSON lines; a refusal, with the number of its line, for an invalid one."""
+    from research.serving.service import Refusal
+
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         try:
-            if line.strip():
-                yield service.request(*_row(line))
+            yield service.request(*_row(line))
         except InputError as error:
-            raise error.within(f"line {number}") from error
+            yield Refusal(number, str(error.within(f"line {number}")))
 
 
 def _lines(file: Path) -> list[bytes]:
@@ -117,15 +160,15 @@ def _lines(file: Path) -> list[bytes]:
         raise InputError("--rows", str(file), f"it cannot be read ({error.strerror})") from error
 
 
-def _row(line: bytes) -> tuple[str, dict[str, str]]:
-    """(name of its adapter, its columns)."""
+def _row(line: bytes) -> tuple[str, dict[str, object]]:
+    """(name of its adapter, its columns). Numbers keep their written form, as in a file."""
     try:
-        row = parse_json(line)
+        row = parse_json(line, parse_int=str, parse_float=str, parse_constant=str)
     except ValueError as error:
         raise InputError("row", line, f"it is no JSON ({error})") from error
-    if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):
-        raise InputError("row", row, "an object is expected, of which all values are texts")
-    if "adapter" not in row:
+    if not isinstance(row, dict):
+        raise InputError("row", row, 'an object such as {"adapter": ..., "text": ...} is expected')
+    if not isinstance(row.get("adapter"), str):
         raise InputError("row", row, "it names no adapter")
     return row.pop("adapter"), row
 

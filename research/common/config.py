@@ -6,7 +6,7 @@ Fields and types of plain data are checked against those of the dataclass, at an
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from research.common.errors import InputError, choose_from
@@ -15,8 +15,10 @@ from research.common.json_io import is_text
 T = TypeVar("T")
 
 
-def build(cls: type[T], values: Mapping[str, Any], field: str) -> T:
-    """`cls(**values)` with every name and type checked; nested dataclasses are built too.
+def build(
+    cls: type[T], values: Mapping[str, Any], field: str, parts: Mapping[str, Any] | None = None
+) -> T:
+    """`cls(**values, **parts)` with every name and type checked; nested dataclasses are built too.
 
     Raises InputError for an unknown or missing field, and for a value of the wrong type.
 
@@ -24,10 +26,16 @@ def build(cls: type[T], values: Mapping[str, Any], field: str) -> T:
         cls: The dataclass.
         values: Values of its fields.
         field: Path shown in errors, such as `config.training`.
+        parts: Values of further fields, which are not checked.
     """
     if not isinstance(values, Mapping):
         raise InputError(field, values, f"a mapping with the fields of {cls.__name__} is expected")
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # pyright: ignore
+    parts = parts or {}
+    fields = {
+        f.name: f
+        for f in dataclasses.fields(cls)  # pyright: ignore
+        if f.init and f.name not in parts
+    }
     hints = typing.get_type_hints(cls)
     for name in values:
         if name not in fields:
@@ -38,7 +46,7 @@ def build(cls: type[T], values: Mapping[str, Any], field: str) -> T:
             raise InputError(f"{field}.{name}", None, "the field is required")
     checked = {name: _convert(hints[name], v, f"{field}.{name}") for name, v in values.items()}
     try:
-        return cls(**checked)
+        return cls(**checked, **parts)
     except InputError as error:
         raise error.within(field) from error
 
@@ -112,7 +120,7 @@ def _convert(hint: Any, value: Any, field: str) -> Any:
         if value not in args:
             raise InputError(field, value, f"allowed are {', '.join(map(repr, args))}")
         return value
-    if origin is tuple:
+    if origin in (tuple, Sequence):
         if not isinstance(value, tuple | list):
             raise InputError(field, value, "a sequence is expected")
         return tuple(_convert(args[0], v, f"{field}[{i}]") for i, v in enumerate(value))

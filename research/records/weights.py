@@ -9,43 +9,51 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
-from research.common.config import build, resolved
 from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import sha256
 from research.common.json_io import parse_json
-from research.experiments.prompt import Prompt
-from research.tasks.encoding.wording import Wording
+from research.common.tokenizer import Tokenizer
+from research.experiments.prompt import PROMPT, Prompt
+from research.tasks.encoding.row_format import RowFormat
 
 if TYPE_CHECKING:
     from research.experiments.plan import Run
     from research.methods.method import Leaves
 
+# Fields of a prompt that further rows are served with, unless a value is "nearest".
+SERVED = ("template", "demonstrations", "choice", "draw", "normalisation", "target_end")
 
-def save_trained(folder: Path, id: str, leaves: "Leaves", wording: Wording | None = None) -> str:
-    """Writes the trained leaves of run `id` to a results folder. Returns the file's sha256."""
+
+def save_trained(
+    folder: Path, id: str, leaves: "Leaves", row_format: RowFormat | str | None = None
+) -> str:
+    """Writes the trained leaves of run `id` to a results folder. Returns the file's sha256.
+
+    row_format: how the run's rows are encoded and scored, or why further rows cannot be.
+    """
     arrays = {path: np.ascontiguousarray(leaf) for path, leaf in leaves.items()}
-    metadata = None if wording is None else {"wording": json.dumps(resolved(wording))}
+    metadata = None
+    if isinstance(row_format, str):
+        metadata = {"unserved": row_format}
+    elif row_format is not None:
+        metadata = {"row_format": json.dumps(row_format.to_json())}
     content = save(arrays, metadata=metadata)
     write_atomically(_file(folder, id), content)
     return sha256(content)
 
 
-def wording_of(run: "Run") -> Wording | None:
-    """The wording of a run's rows: template and label texts.
-
-    None if rows need more than that: demonstrations, content-free prompts, an ensemble, or a text
-    as the answer.
-    """
-    task, approach = run.cell.task, run.approach
-    plain = Prompt(
-        template=approach.template, draw=approach.draw, normalisation=approach.normalisation
-    )
-    if not task.labels or plain.prompt != approach.prompt:
-        return None
-    texts = {label: task.verbalizer.all(label) for label in task.labels}
-    template, end = task.templates[approach.template].text, task.verbalizer.end
-    return Wording(template, texts, end, approach.normalisation, run.cell.experiment.bos)
+def unserved(run: "Run") -> str | None:
+    """Why further rows cannot be answered as a run answers its own; None if they can."""
+    if not run.cell.task.labels:
+        return "its answers are no labels"
+    defaults = Prompt()
+    for name in PROMPT:
+        value = getattr(run.approach, name)
+        served = name in SERVED and value != "nearest"
+        if not served and value != getattr(defaults, name):
+            return f"its prompts have the setting {name} = {value!r}, which is not served"
+    return None
 
 
 def is_kept(folder: Path, id: str) -> bool:
@@ -69,15 +77,22 @@ def load_trained(folder: Path, id: str, digest: str | None = None) -> "Leaves":
         raise InputError("run", id, f"{file} is damaged: {error}") from error
 
 
-def load_wording(folder: Path, id: str) -> Wording | None:
-    """The wording of a run, if it is stored. Raises InputError if its leaves are not stored."""
+def load_row_format(folder: Path, id: str, tokenizer: Tokenizer) -> RowFormat:
+    """How the rows of a run are encoded and scored.
+
+    Raises InputError where the run's leaves were not kept, and for a run that cannot be served.
+    """
     file = _present(folder, id)
     try:
         with safe_open(file, framework="numpy") as opened:
             metadata = opened.metadata() or {}
-            return build(Wording, parse_json(metadata["wording"]), str(file)) if metadata else None
-    except (SafetensorError, KeyError, ValueError) as error:
+        if "row_format" in metadata:
+            return RowFormat.from_json(parse_json(metadata["row_format"]), tokenizer, str(file))
+    except (SafetensorError, ValueError) as error:
         raise InputError("run", id, f"{file} is damaged: {error}") from error
+    reason = metadata.get("unserved", "the wording of its rows is not stored")
+    allowed = f"{reason}; with a template and a verbalizer it answers without the run's wording"
+    raise InputError("run", id, allowed)
 
 
 def _present(folder: Path, id: str) -> Path:

@@ -17,6 +17,7 @@ from research.methods.method import Words
 from research.tasks.encoding.demonstration_texts import demonstration_texts
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Before, Encoder
+from research.tasks.encoding.row_format import RowFormat
 from research.tasks.encoding.shared_prefix import share_prefix
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.prompts.content_free import content_free_prompts
@@ -43,6 +44,7 @@ class RunData:
         demonstrations: number of demonstrations before a row.
         added: tokens of the demonstrations.
         bos: whether BOS stands before a row; None if the backbone is not a decoder.
+        row_format: how further rows are encoded and scored.
         beside_test: encoded examples of the further test splits, truncated where they are too long.
     """
 
@@ -57,6 +59,7 @@ class RunData:
     demonstrations: int
     added: int
     bos: bool | None
+    row_format: RowFormat
     beside_test: Mapping[str, Encoded]
 
     def rows(self, split: str) -> Encoded:
@@ -164,6 +167,13 @@ def run_data(
         demonstrations=shown.count,
         added=shown.added,
         bos=bool(special.prefix_ids) if route == "causal" else None,
+        row_format=RowFormat(
+            encoder=encoder,
+            before=next(iter(shown.before[0]), ""),
+            reader=task.reader,
+            normalisation=prompt.normalisation,
+            precision=run.cell.experiment.precision,
+        ),
         beside_test=dict(zip(names, others, strict=True)),
     )
 

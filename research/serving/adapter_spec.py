@@ -1,28 +1,34 @@
 """The specification of an adapter that is served beside others."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import jax
 import numpy as np
 
-from research.common.errors import InputError
+from research.common.errors import InputError, check_whole
 from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import prompt_frame
 from research.evaluation.scoring import route_of
 from research.methods.head import Head
+from research.methods.method import Method
 from research.models.backbone import Backbone
-from research.records.weights import load_wording
+from research.records.weights import load_row_format
 from research.runs.data import room
 from research.serving.adapter_sources import Source, from_adapter, from_run
 from research.serving.service import ServedAdapter
 from research.serving.stacked_adapters import Adapter
 from research.tasks.encoding.encoded import Normalisation
+from research.tasks.encoding.encoder import Encoder
+from research.tasks.encoding.row_format import Precision, RowFormat
 from research.tasks.encoding.special_tokens import Bos
-from research.tasks.encoding.wording import Wording
+from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import Verbalizer
+
+TooLong = Literal["error", "cut"]
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,13 @@ class AdapterSpec:
         results: results folder of the run.
         run: id of the run, whose wording is stored with it.
         adapter: a folder of PEFT or a .npy file.
-        template: see `Wording`.
+        template: text of the prompts, with columns in braces.
         verbalizer: one or several texts for each label, in the labels' order.
-        end: see `Wording`.
-        normalisation: see `Wording`.
-        bos: see `Wording`.
+        end: text that ends a target.
+        normalisation: divisor of a text's score.
+        bos: whether BOS stands before a causal row.
+        max_tokens: maximum tokens of a row, as in an experiment; None for as many as fit.
+        precision: dtype of the computation.
     """
 
     results: str | None = None
@@ -50,6 +58,8 @@ class AdapterSpec:
     end: str = "\n"
     normalisation: Normalisation = "sum"
     bos: Bos = "tokenizer"
+    max_tokens: int | None = None
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         if (self.results is None) != (self.run is None):
@@ -58,7 +68,11 @@ class AdapterSpec:
             raise InputError("adapter", self.adapter, "either an adapter or a run, not both")
         if (self.template is None) != (self.verbalizer is None):
             raise InputError("template", self.template, "it and the verbalizer come together")
-        for name in ("end", "normalisation", "bos"):
+        if self.max_tokens is not None:
+            check_whole("max_tokens", self.max_tokens)
+        if self.verbalizer is not None and len(self.verbalizer) < 2:
+            raise InputError("verbalizer", dict(self.verbalizer), "at least two labels")
+        for name in ("end", "normalisation", "bos", "max_tokens", "precision"):
             value = getattr(self, name)
             if self.template is None and value != getattr(type(self), name):
                 raise InputError(
@@ -69,9 +83,15 @@ class AdapterSpec:
         self,
         backbone: Backbone,
         tokenizer: Tokenizer,
-        too_long: Literal["error", "cut"],
+        too_long: TooLong | None = None,
     ) -> ServedAdapter:
-        """The adapter with its encoder.
+        """The adapter with the format of its rows.
+
+        Args:
+            backbone: the backbone of all adapters.
+            tokenizer: its tokenizer.
+            too_long: whether rows that are too long are errors or are cut; None: as in the run,
+                and an error without a run.
 
         Raises InputError for an adapter that cannot be read, and for an unknown wording.
         """
@@ -80,19 +100,14 @@ class AdapterSpec:
         if head and not any(method.is_head for method in methods):
             methods, leaves = (Head(), *methods), {**head, **leaves}
         methods = tuple(jax.tree.map(np.float32, method) for method in methods)
-        wording = self._wording()
-        encoder = wording.encoder(
-            tokenizer,
-            room(backbone.context, sum(method.positions for method in methods)),
-            route_of(backbone.model, methods),
-            too_long,
-        )
-        around = prompt_frame(
-            encoder.prefix_ids(()), encoder.suffix_ids, encoder.special_tokens.mask
-        )
+        row_format = self._row_format(backbone, tokenizer, methods)
+        encoder = row_format.encoder
+        if too_long is not None:
+            row_format = replace(row_format, encoder=replace(encoder, too_long=too_long))
+        special = encoder.special_tokens
+        frame = prompt_frame(special.prefix_ids, encoder.suffix_ids, special.mask)
         texts = encoder.texts()
-        adapter = Adapter(methods, leaves, around, texts.targets)
-        return ServedAdapter(adapter, encoder, texts, wording.normalisation)
+        return ServedAdapter(Adapter(methods, leaves, frame, texts.targets), row_format, texts)
 
     def _source(self, backbone: Backbone) -> Source:
         if self.run is not None and self.results is not None:
@@ -101,13 +116,27 @@ class AdapterSpec:
             return from_adapter(resolve_path(self.adapter, "adapter"), backbone)
         return (), {}
 
-    def _wording(self) -> Wording:
+    def _row_format(
+        self, backbone: Backbone, tokenizer: Tokenizer, methods: Sequence[Method]
+    ) -> RowFormat:
         if self.template is not None and self.verbalizer is not None:
-            return Wording(self.template, self.verbalizer, self.end, self.normalisation, self.bos)
-        stored = None
-        if self.run is not None and self.results is not None:
-            stored = load_wording(Path(resolve_path(self.results, "results")), self.run)
-        if stored is None:
+            positions = sum(method.positions for method in methods)
+            encoder = Encoder(
+                tokenizer=tokenizer,
+                template=Template(self.template),
+                verbalizer=Verbalizer(self.verbalizer, self.end),
+                labels=tuple(self.verbalizer),
+                room=room(backbone.context, positions, self.max_tokens),
+                route=route_of(backbone.model, methods),
+                bos=self.bos,
+            )
+            around = len(encoder.special_tokens.prefix_ids) + len(encoder.suffix_ids)
+            return RowFormat(
+                encoder=replace(encoder, room=encoder.room - around),
+                normalisation=self.normalisation,
+                precision=self.precision,
+            )
+        if self.run is None or self.results is None:
             allowed = "the wording is not known: a template and a verbalizer are needed"
             raise InputError("template", None, allowed)
-        return stored
+        return load_row_format(Path(resolve_path(self.results, "results")), self.run, tokenizer)

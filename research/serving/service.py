@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -18,25 +19,22 @@ from research.runtime.devices import Devices, place_leaves
 from research.runtime.executable import Executable
 from research.serving.mixed_batch import mixed_scores
 from research.serving.stacked_adapters import Adapter, stack_adapters
-from research.tasks.encoding.encoded import LabelTexts, Normalisation
-from research.tasks.encoding.encoder import Encoder
-from research.tasks.task import Example
+from research.tasks.encoding.encoded import LabelTexts
+from research.tasks.encoding.row_format import RowFormat
 
 
 class ServedAdapter(NamedTuple):
-    """An adapter with the encoding of its task.
+    """An adapter with the format of its rows.
 
     Attributes:
         adapter: the adapter.
-        encoder: writes its rows.
+        row_format: how its rows are encoded and scored.
         texts: texts of its labels.
-        normalisation: of the scores of texts.
     """
 
     adapter: Adapter
-    encoder: Encoder
+    row_format: RowFormat
     texts: LabelTexts
-    normalisation: Normalisation = "sum"
 
 
 class Request(NamedTuple):
@@ -49,6 +47,18 @@ class Request(NamedTuple):
 
     which: int
     ids: np.ndarray
+
+
+class Refusal(NamedTuple):
+    """A row that cannot be answered.
+
+    Attributes:
+        line: its number, from 1.
+        error: the reason.
+    """
+
+    line: int
+    error: str
 
 
 class Response(NamedTuple):
@@ -65,6 +75,17 @@ class Response(NamedTuple):
     scores: dict[str, float]
 
 
+def _shared_precision(served: Mapping[str, ServedAdapter]) -> jnp.dtype:
+    """The precision of all adapters. Raises InputError where they differ."""
+    (first, entry), *others = served.items()
+    precision = entry.row_format.precision
+    for name, other in others:
+        if other.row_format.precision != precision:
+            allowed = f"{first!r} is in {precision}; adapters of other precisions are served apart"
+            raise InputError(f"precision of {name!r}", other.row_format.precision, allowed)
+    return jnp.dtype(precision)
+
+
 class Service:
     """Scores batches of at most `size` rows, each with its own adapter, in one forward pass.
 
@@ -78,10 +99,10 @@ class Service:
         served: Mapping[str, ServedAdapter],
         *,
         devices: Devices,
-        dtype: Any,
         size: int = 32,
     ):
         """Raises InputError for adapters that cannot share a batch."""
+        dtype = _shared_precision(served)
         mesh = devices.mesh()
         self.served, self.size = served, -(-size // mesh.size) * mesh.size
         self.params = place_leaves(params, mesh)
@@ -92,16 +113,16 @@ class Service:
         scores = partial(mixed_scores, model, dtype)
         self._score = Executable(jax.jit(scores, in_shardings=(None, None, by_row, by_row)))
 
-    def request(self, name: str, fields: Mapping[str, str]) -> Request:
-        """A request to the adapter `name` with the columns `fields`.
+    def request(self, name: str, row: Mapping[str, object]) -> Request:
+        """A request to the adapter `name` with the columns of `row`.
 
         Raises InputError for an unknown name, a missing column and a prompt that is too long.
         """
         if name not in self.served:
             raise InputError("adapter", name, choose_from(self.served, name))
-        encoder = self.served[name].encoder
-        encoder.template.check(fields)
-        encoded = encoder.examples([Example(fields, encoder.labels[0])])
+        encoded = self.served[name].row_format.encoded(row)
+        if not encoded.prompt_length[0]:
+            raise InputError("row", dict(row), "its prompt is empty")
         return Request(list(self.served).index(name), encoded.tokens[0, : encoded.prompt_length[0]])
 
     def answers(self, requests: Sequence[Request]) -> list[Response]:
@@ -117,27 +138,26 @@ class Service:
         """The response for scores [K] of texts; the first are those of the adapter's labels."""
         name, served = list(self.served.items())[which]
         text_scores = scores[None, : len(served.texts.owner)]
-        label_scores = pooled_label_scores(text_scores, served.texts, served.normalisation)[0]
-        labels, predicted = served.encoder.labels, int(predicted_classes(label_scores))
+        row_format = served.row_format
+        label_scores = pooled_label_scores(text_scores, served.texts, row_format.normalisation)[0]
+        labels, predicted = row_format.encoder.labels, int(predicted_classes(label_scores))
         by_label = dict(zip(labels, map(float, label_scores), strict=True))
         return Response(name, labels[predicted] if predicted >= 0 else None, by_label)
 
-    def stream(self, requests: Iterable[Request]) -> Iterator[Response]:
-        """The responses to any number of requests.
+    def stream(self, rows: Iterable[Request | Refusal]) -> Iterator[Response | Refusal]:
+        """The responses to any number of requests, and the refusals, in the order of the rows."""
+        waiting: list[Request | Refusal] = []
+        for row in rows:
+            waiting.append(row)
+            if len(waiting) == self.size:
+                yield from self._in_order(waiting)
+                waiting = []
+        yield from self._in_order(waiting)
 
-        If an invalid row raises InputError, the rows before it are answered first.
-        """
-        waiting: list[Request] = []
-        try:
-            for row in requests:
-                waiting.append(row)
-                if len(waiting) == self.size:
-                    yield from self.answers(waiting)
-                    waiting = []
-        except InputError:
-            yield from self.answers(waiting)
-            raise
-        yield from self.answers(waiting)
+    def _in_order(self, rows: Sequence[Request | Refusal]) -> Iterator[Response | Refusal]:
+        answers = iter(self.answers([row for row in rows if isinstance(row, Request)]))
+        for row in rows:
+            yield next(answers) if isinstance(row, Request) else row
 
     def _rows(self, requests: Sequence[Request]) -> tuple[Rows, np.ndarray]:
         """(`size` rows, number of the adapter of each)."""

@@ -11,10 +11,11 @@ from research.experiments.cohorts import Shard
 from research.experiments.plan import Run
 from research.experiments.seeds import Seeds
 from research.records.store import RunStore
-from research.records.weights import save_trained, wording_of
+from research.records.weights import save_trained, unserved
 from research.runs.baseline import baseline_test_result, run_baseline
 from research.runs.context import RunContext
 from research.runs.result import Result, TestResult, make_record, with_test_result
+from research.runs.state import RunState
 from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
 from research.runtime.executable import compile_seconds
 from research.sweeps.failures import failing
@@ -103,9 +104,9 @@ class RunExecutor:
         """Writes the trained leaves of a run for export; returns the sha256 of the file."""
         if not run.approach.stages:
             return None
-        backbone = self.context.backbone.params
-        changed = self.context.trained_leaves.read(run.id, backbone).changed
-        return save_trained(self.store.folder, run.id, changed, wording_of(run))
+        state = RunState.trained(run, self.context)
+        row_format = unserved(run) or state.data.row_format
+        return save_trained(self.store.folder, run.id, state.changed, row_format)
 
     def _run(self, shard: Shard) -> dict[str, Result]:
         """Results by run id."""

@@ -11,6 +11,7 @@ from research.common.errors import InputError, choose_from
 from research.tasks.metrics.classification import METRICS
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.row_reader import RowReader
 
 # Words of text metrics: "latin" as each metric defines them, "unicode" also those of other scripts,
 # see `research.tasks.words`.
@@ -84,6 +85,7 @@ class Task:
       paraphrases: the test examples in other words.
       metric: headline metric; all metrics are recorded.
       words: initial words of a soft prompt where there are no labels.
+      reader: reads the columns of further rows, as those of the examples were read.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Task:
     paraphrases: tuple[Example, ...] = ()
     metric: str = "accuracy"
     words: tuple[str, ...] = ()
+    reader: RowReader = RowReader(strip=False)
 
     def __post_init__(self) -> None:
         self._check_answers()

@@ -3,7 +3,6 @@
 import io
 import json
 
-import jax
 import numpy as np
 import pytest
 
@@ -67,7 +66,8 @@ def alone(folder, entry, texts) -> np.ndarray:
     backbone = load_backbone(str(folder / "backbone"))
     tokenizer = load_tokenizer(backbone.name, backbone.model)
     entry = build(AdapterSpec, entry, "entry")
-    (methods, leaves, frame, _), encoder, *_ = entry.served(backbone, tokenizer, "error")
+    (methods, leaves, frame, _), row_format, _ = entry.served(backbone, tokenizer)
+    encoder = row_format.encoder
     encoded = encoder.examples([Example({"text": text}, encoder.labels[0]) for text in texts])
     weights = AdaptedWeights(methods, {**backbone.params, **leaves})
     texts = encoder.texts()
@@ -76,15 +76,17 @@ def alone(folder, entry, texts) -> np.ndarray:
     return pooled_label_scores(found, texts, entry.normalisation)
 
 
-def test_rows_are_answered_in_order_until_one_is_wrong(folder, tmp_path, run):
+def test_rows_are_answered_in_order_and_those_after_a_wrong_one_too(folder, tmp_path, run):
     adapters = {"peft": {"adapter": str(folder / "peft"), **TEXTS}, "plain": TEXTS | SEVERAL}
     texts = [text for text, _ in films.films(40, 45)]
     lines = [json.dumps({"adapter": name, "text": text}) for text in texts for name in adapters]
     code, answers, said = run(adapters, [*lines, "", '{"adapter": "plane"}', lines[0]])
     assert code == 2
-    assert said == (
-        "error: line 12.adapter is 'plane': did you mean 'plain'? allowed are peft, plain.\n"
-    )
+    reason = "line 12.adapter is 'plane': did you mean 'plain'? allowed are peft, plain."
+    assert said == f"error: 1 of 12 rows are not answered; the first: {reason}\n"
+    assert answers.pop(10) == {"line": 12, "error": reason}
+    last = answers.pop()
+    assert last == answers[0]
     assert [answer["adapter"] for answer in answers] == ["peft", "plain"] * len(texts)
     found = scores(answers, "peft")
     np.testing.assert_allclose(found, alone(folder, adapters["peft"], texts), rtol=0, atol=1e-5)
@@ -94,9 +96,34 @@ def test_rows_are_answered_in_order_until_one_is_wrong(folder, tmp_path, run):
     assert np.abs(several - one).max() > 1 and np.abs(found[:, :2] - one).max() > 1e-2
     for answer in answers:
         assert answer["scores"][answer["label"]] == max(answer["scores"].values())
-    (tmp_path / "rows.jsonl").write_text("\n".join([*lines, "{"]))
+    (tmp_path / "rows.jsonl").write_text("\n".join(["{", *lines]))
     code, answers, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl")
-    assert code == 2 and answers == [] and said.startswith("error: line 1.adapter is 'peft'")
+    assert code == 2 and said.startswith("error: 6 of 11 rows are not answered; the first: line 1")
+    assert [answer.get("line", 0) for answer in answers] == [1, 2, 0, 4, 0, 6, 0, 8, 0, 10, 0]
+
+
+def test_values_are_read_as_in_a_file_of_training(folder, run):
+    rows = ['"text": 5.10', '"text": "5.10"', '"text": true', '"text": "true", "id": 1, "x": null']
+    lines = [f'{{"adapter": "plain", {row}}}' for row in [*rows, '"text": null', '"text": "a"']]
+    code, answers, said = run({"plain": TEXTS}, lines)
+    assert code == 2 and len(answers) == 6
+    assert answers[0] == answers[1] != answers[2] == answers[3]
+    assert answers[4]["error"] == (
+        "line 5.column is 'text': a text or a number is expected, and the row has None there."
+    )
+    assert said == f"error: 1 of 6 rows are not answered; the first: {answers[4]['error']}\n"
+
+
+def test_long_inputs_report_progress(folder, tmp_path, run, monkeypatch):
+    monkeypatch.setattr("scripts.predict.PROGRESS_SECONDS", 0.0)
+    lines = [json.dumps({"adapter": "plain", "text": f"film {i}"}) for i in range(3)]
+    code, answers, said = run({"plain": TEXTS}, lines)
+    assert code == 0 and len(answers) == 3
+    assert said.splitlines()[-1].startswith("3 rows answered in")
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    *_, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl")
+    assert said.splitlines()[1].startswith("2 of 3 rows answered in ")
+    assert said.splitlines()[1].endswith(" s left")
 
 
 @pytest.mark.thorough
@@ -130,23 +157,22 @@ def test_runs_and_prompts_answer_beside_one_another(folder, tmp_path, run):
 def test_mistakes_in_rows_are_one_sentence(folder):
     backbone = load_backbone(str(folder / "backbone"))
     tokenizer = load_tokenizer(backbone.name, backbone.model)
-    served = {"plain": AdapterSpec(**TEXTS).served(backbone, tokenizer, "error")}
-    how = dict(devices=Devices(count=1), dtype=jax.numpy.float32)
-    service = Service(backbone.model, backbone.params, served, **how)
+    served = {"plain": AdapterSpec(**TEXTS).served(backbone, tokenizer)}
+    service = Service(backbone.model, backbone.params, served, devices=Devices(count=1))
     for expected, line in {
         "row is b'{': it is no JSON": b"{",
         "it names no adapter": b'{"text": "a"}',
-        "all values are texts": b'{"adapter": "plain", "text": 3}',
-        "no column 'text'": b'{"adapter": "plain", "body": "a"}',
+        "line 1.row is ['a']: an object such as": b'["a"]',
+        "column is 'text': the row lacks it": b'{"adapter": "plain", "body": "a"}',
         "prompts are longer than": json.dumps({"adapter": "plain", "text": "a " * 90}).encode(),
         "codec can't decode": b'{"adapter": "plain", "text": "\xff"}',
         "names 'text' twice": b'{"adapter": "plain", "text": "a", "text": "b"}',
         "half of a surrogate pair": b'{"adapter": "plain", "text": "\\ud800"}',
         "too many values within": b"[" * 100_000,
     }.items():
-        with pytest.raises(ValueError, match="^line 1.") as raised:
-            list(read_requests([line], service))
-        assert expected in str(raised.value)
+        [refusal] = read_requests([line], service)
+        assert refusal.line == 1 and refusal.error.startswith("line 1.")
+        assert expected in refusal.error
 
 
 def test_mistakes_in_the_list_of_adapters_are_one_sentence(folder, tmp_path, run):

@@ -8,11 +8,12 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from research.tasks.encoding.row_format import RowFormat
 from research.tasks.encoding.text_encoder import TextEncoder
 from research.tasks.encoding.tokenization import TextTokenizer, encode, marked, token_ids
-from research.tasks.encoding.wording import Wording
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.row_reader import RowReader
 from research.tasks.task import Example
 from research.tasks.text_task import FreeText
 from tests.tasks.encoders import byte_level, encoder, example
@@ -154,10 +155,9 @@ def test_a_text_to_generate_comes_back(tokenizer: PreTrainedTokenizerFast):
 
 
 def test_requests_are_texts(tokenizer: PreTrainedTokenizerFast):
-    wording = Wording("{text}<|im_end|> is", {"0": "bad", "1": "good"})
-    made = wording.encoder(tokenizer, 100, "causal", "error")
-    row = made.examples([example(TEXT)])
-    swept = encoder(tokenizer=tokenizer, template=Template(wording.template), room=100)
+    template = Template("{text}<|im_end|> is")
+    swept = encoder(tokenizer=tokenizer, template=template, room=100)
+    row = RowFormat(swept, reader=RowReader(strip=False)).encoded({"text": TEXT})
     np.testing.assert_array_equal(
         row.tokens[0, : row.prompt_length[0]], swept.prompts([{"text": TEXT}])[0]
     )

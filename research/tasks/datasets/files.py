@@ -8,6 +8,7 @@ from research.common.paths import resolve_path
 from research.tasks.datasets.tables import StringTable, read_dataset, read_file
 from research.tasks.prompts.template import Template, plain_templates
 from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.row_reader import RowReader
 from research.tasks.task import Example, Outline, Task, TaskSettings
 
 
@@ -54,6 +55,11 @@ class Files:
     def texts(self) -> tuple[str, ...]:
         """Columns that the templates may use."""
         return (self.text,) if isinstance(self.text, str) else tuple(self.text)
+
+    @property
+    def reader(self) -> RowReader:
+        """Reads the columns of a row."""
+        return RowReader(self.strip)
 
     def prompts(self, answer: str) -> tuple[Template, ...]:
         """The templates; default templates ask for the column `answer`."""
@@ -103,8 +109,7 @@ class Files:
 
     def values(self, table: StringTable, name: str) -> list[str]:
         """The values of a column."""
-        values = table.column(name)
-        return [value.strip() for value in values] if self.strip else values
+        return [self.reader.cleaned(value) for value in table.column(name)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +166,7 @@ class FileTask(Files, TaskSettings):
             groups=self._groups(tables["test"]),
             paraphrases=self._paraphrases(tables["test"], splits["test"]),
             metric=self.metric,
+            reader=self.reader,
         )
 
     @property

@@ -43,7 +43,8 @@ class NumberFileTask(Files, TaskSettings):
             dev=splits.get("dev", ()),
             ood=splits.get("ood", ()),
             metric=self.metric,
+            reader=self.reader,
         )
 
     def _examples(self, table: StringTable) -> tuple[Example, ...]:
-        return tuple(map(Example, self.fields(table), table.column(self.label, floats=True)))
+        return tuple(map(Example, self.fields(table), self.values(table, self.label)))

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
 from research.common.errors import InputError, choose_from
 from research.common.json_io import parse_json
 from research.runtime.scratch import ScratchFolder
+from research.tasks.row_reader import text_of
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -39,24 +42,20 @@ class StringTable:
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]]
 
-    def column(self, name: str, floats: bool = False) -> list[str]:
-        """The values of a column as strings; InputError for a missing value.
-
-        Integers become decimal numbers, booleans `true` and `false`. `floats` also accepts other
-        numbers, whose text in the source is lost.
-        """
+    def column(self, name: str) -> list[str]:
+        """The values of a column as texts, see `text_of`; InputError for a missing value."""
         if name not in self.columns:
             raise InputError(f"column of {self.source}", name, choose_from(self.columns, name))
         values = [row.get(name) for row in self.rows]
-        kinds = str | int | float if floats else str | int
-        odd = [row for row, value in enumerate(values) if not isinstance(value, kinds)]
+        texts = list(map(text_of, values))
+        odd = [row for row, text in enumerate(texts) if text is None]
         if odd:
             allowed = (
                 f"{len(odd)} of {len(values)} rows hold no text here, the first is row {odd[0] + 1}"
                 f" with {values[odd[0]]!r}"
             )
             raise InputError(f"column of {self.source}", name, allowed)
-        return [str(v).lower() if isinstance(v, bool) else str(v) for v in values]
+        return [text for text in texts if text is not None]
 
 
 def read_file(
@@ -214,6 +213,10 @@ def _plain_table(source: str, data: Any, wanted: Sequence[str]) -> StringTable:
         names = getattr(data.features[name], "names", None)
         if names is not None:  # -1 marks a missing label
             values = [None if v is None or v < 0 else names[v] for v in values]
+        elif getattr(data.features[name], "dtype", None) in ("float16", "float32"):
+            # The shortest text of a short number, as it was written: 0.1, not 0.10000000149.
+            short = np.dtype(data.features[name].dtype).type
+            values = [None if v is None else float(str(short(v))) for v in values]
         columns[name] = values
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return StringTable(source, tuple(data.column_names), rows)

@@ -51,6 +51,7 @@ class TextFileTask(Files, TaskSettings):
             dev=splits.get("dev", ()),
             ood=splits.get("ood", ()),
             metric=self.metric,
+            reader=self.reader,
             format=self.format,
             database=Database.at(self.database),
             decoding=self.decoding,

@@ -1,0 +1,59 @@
+"""Everything that turns the columns of a row into label scores, beside the weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from research.common.config import build, resolved
+from research.common.tokenizer import Tokenizer
+from research.tasks.encoding.encoded import Encoded, Normalisation
+from research.tasks.encoding.encoder import Encoder
+from research.tasks.row_reader import RowReader
+from research.tasks.task import Example
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class RowFormat:
+    """How rows become token ids and label scores. A run stores it, and is served by it.
+
+    Attributes:
+      encoder: encodes prompts and label texts.
+      before: text of the demonstrations before every row, marked as the encoder marks it.
+      reader: reads the columns of a row.
+      normalisation: divisor of a text's score.
+      precision: dtype of the computation.
+    """
+
+    encoder: Encoder
+    before: str = ""
+    reader: RowReader = RowReader()
+    normalisation: Normalisation = "sum"
+    precision: Precision = "float32"
+
+    def encoded(self, row: Mapping[str, object]) -> Encoded:
+        """The encoded row. Raises InputError for a missing column and for a row that is too long
+        where the run refused such rows.
+        """
+        columns = self.reader.fields(row, self.encoder.template.names)
+        example = Example(columns, self.encoder.labels[0])
+        return self.encoder.examples([example], [self.before] if self.before else ())
+
+    def to_json(self) -> dict[str, Any]:
+        """The format as JSON values, without the tokenizer."""
+        return {"encoder": _resolved(self.encoder, "tokenizer"), **_resolved(self, "encoder")}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], tokenizer: Tokenizer, field: str) -> "RowFormat":
+        """The format of the result of `to_json`; InputError names `field` for other values."""
+        parts = {"tokenizer": tokenizer}
+        encoder = build(Encoder, values.get("encoder", {}), f"{field}.encoder", parts)
+        rest = {name: value for name, value in values.items() if name != "encoder"}
+        return build(cls, rest, field, {"encoder": encoder})
+
+
+def _resolved(settings: Any, other: str) -> dict[str, Any]:
+    """All fields as JSON values but the one named `other`."""
+    names = (field.name for field in fields(settings) if field.name != other)
+    return {name: resolved(getattr(settings, name)) for name in names}

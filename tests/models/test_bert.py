@@ -175,7 +175,7 @@ def test_positions_of_roberta_start_after_its_padding_token():
         (BERT, "num_hidden_layers", {"num_hidden_layers": "2"}),
         (BERT, "type_vocab_size", {"type_vocab_size": 0}),
         (BERT, "layer_norm_eps", {"layer_norm_eps": float("nan")}),
-        (BERT, "architectures", {"architectures": ["BertForTokenClassification"]}),
+        (BERT, "architectures", {"architectures": ["BertForParsing"]}),
         (BERT, "architectures", {"architectures": ["RobertaForMaskedLM"]}),
         (BERT, "architectures", {"architectures": "BertModel"}),
         (ROBERTA, "architectures", {"architectures": ["RobertaForCausalLM"]}),

@@ -8,8 +8,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from research.common.errors import InputError
-from research.models.backbone import shapes
+from research.models.backbone import load_backbone, shapes
 from research.models.checkpoint.weights import SINGLE, read_weights, write_weights
+from tests import checkpoints
 
 LAYER = "model.layers.1."
 
@@ -202,3 +203,33 @@ def test_a_damaged_file_is_named(stored, damage):
     (folder / SINGLE).write_bytes(damage(whole))
     told = complaint(model, folder)
     assert str(folder / SINGLE) in told and "damaged" in told
+
+
+HEADS = [
+    ("bert", "BertForTokenClassification", {"classifier.weight": (3, 24), "classifier.bias": (3,)}),
+    ("roberta", "RobertaForQuestionAnswering", {"qa_outputs.weight": (2, 24)}),
+    ("gpt2", "GPT2ForSequenceClassification", {"score.weight": (3, 24)}),
+]
+
+
+@pytest.mark.parametrize(("variant", "architecture", "head"), HEADS)
+def test_a_head_for_another_task_is_ignored_and_told_once(
+    tmp_path, capsys, variant, architecture, head
+):
+    folder = checkpoints.write(tmp_path / "model", variant)
+    config = {**checkpoints.VARIANTS[variant], "architectures": [architecture]}
+    (folder / "config.json").write_text(json.dumps(config))
+    whole = load_backbone(str(folder)).params
+
+    def change(tensors):
+        tensors |= {name: np.ones(shape, np.float32) for name, shape in head.items()}
+
+    edit(folder, change)
+    for told in (f"{', '.join(sorted(head))} belong to a head that is not used", ""):
+        backbone = load_backbone(str(folder))
+        assert backbone.params.keys() == whole.keys() and not backbone.model.head_shapes()
+        error = capsys.readouterr().err
+        assert error.strip() == (f"{folder}: {told}" if told else "")
+    edit(folder, lambda tensors: tensors.update({"other_head.weight": np.ones(2, np.float32)}))
+    with pytest.raises(InputError, match="1 surplus: other_head.weight"):
+        load_backbone(str(folder))

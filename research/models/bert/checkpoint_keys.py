@@ -32,6 +32,11 @@ def _stack(base: str, pooler: str) -> tuple[Key, ...]:
     )
 
 
+# Of token classification and of answers by their ends.
+_OTHER_HEADS = tuple(
+    f"{head}.{leaf}" for head in ("classifier", "qa_outputs") for leaf in ("weight", "bias")
+)
+
 BERT = KeyMap(
     (
         *_stack("bert.", "pooler"),
@@ -51,6 +56,7 @@ BERT = KeyMap(
         "cls.seq_relationship.bias",
     ),
     base="bert.",
+    other_heads=_OTHER_HEADS,
 )
 
 ROBERTA = KeyMap(
@@ -69,4 +75,5 @@ ROBERTA = KeyMap(
     },
     ignored=("roberta.embeddings.position_ids",),
     base="roberta.",
+    other_heads=_OTHER_HEADS,
 )

@@ -33,6 +33,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "quantization_config": (None,),
 }
 
+OTHER_HEADS = ("ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
 CLASS_PREFIX = {"bert": "Bert", "roberta": "Roberta"}  # of the classes in transformers
 
 # Parts beside the layers, by class of transformers. RoBERTa classifies without a pooler.
@@ -41,7 +42,14 @@ PARTS: dict[str, frozenset[str]] = {
     "BertForMaskedLM": frozenset({"masked_lm"}),
     "BertForPreTraining": frozenset({"masked_lm", "pooler"}),
     "BertForSequenceClassification": frozenset({"pooler", "classes"}),
+    "BertForTokenClassification": frozenset(),
+    "BertForQuestionAnswering": frozenset(),
+    "BertForNextSentencePrediction": frozenset({"pooler"}),
+    "BertForMultipleChoice": frozenset({"pooler"}),
     "RobertaModel": frozenset({"pooler"}),
+    "RobertaForTokenClassification": frozenset(),
+    "RobertaForQuestionAnswering": frozenset(),
+    "RobertaForMultipleChoice": frozenset({"pooler"}),
     "RobertaForMaskedLM": frozenset({"masked_lm"}),
     "RobertaForSequenceClassification": frozenset({"classes"}),
 }
@@ -116,6 +124,8 @@ class EncoderConfig:
         family = config["model_type"]
         class_parts = _parts(config, family)
         parts = class_parts if parts is None else parts
+        if config.get("architectures") and str(config["architectures"][0]).endswith(OTHER_HEADS):
+            parts = [part for part in parts if part != "classes"]  # the head is for another task
         if "masked_lm" in parts:
             check_fixed(config, {"tie_word_embeddings": (True,)})
         return cls(

@@ -38,12 +38,15 @@ class KeyMap(NamedTuple):
         ignored: names of tensors that the model does not read, such as buffers that it computes and
             heads for other objectives.
         base: prefix of the names in a model with a head, absent in the bare model.
+        other_heads: names of tensors of heads that are never used. They are ignored, and named once
+            to the user.
     """
 
     keys: tuple[Key, ...]
     copies: Mapping[str, str] = MappingProxyType({})
     ignored: tuple[str, ...] = ()
     base: str = ""
+    other_heads: tuple[str, ...] = ()
 
     def key(self, path: str) -> Key:
         """The key of the leaf at `path`, with its layer's number. Raises InputError if none."""
@@ -67,7 +70,7 @@ class KeyMap(NamedTuple):
 
     def _knows(self, name: str) -> bool:
         keys = any(re.fullmatch(_pattern(key.tensor), name) for key in self.keys)
-        return keys or name in self.copies or self.ignores(name)
+        return keys or name in self.copies or self.ignores(name) or name in self.other_heads
 
 
 def _pattern(name: str) -> str:

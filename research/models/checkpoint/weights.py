@@ -1,8 +1,11 @@
 """Reads and writes leaves as Hugging Face safetensors; every tensor is accounted for."""
 
 import json
+import multiprocessing
 import re
+import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +54,8 @@ def read_weights(
         if original in expected and copy not in expected
     }
     used = expected | copies.keys()
-    problems += [("surplus", n) for n in stored if n not in used and not key_map.ignores(n)]
+    surplus = [name for name in stored if name not in used and not key_map.ignores(name)]
+    problems += [("surplus", name) for name in surplus if name not in key_map.other_heads]
     sources: dict[Key, list[Tensor]] = {}
     for key in keys:
         tied = [copy for copy, original in copies.items() if original == key.tensor]
@@ -69,6 +73,8 @@ def read_weights(
             problems.append((NOT_FINITE, str(error)))
     if problems:
         raise InputError("weights", str(folder), problem_summary(problems))
+    if surplus:
+        _name_unused(str(folder), ", ".join(sorted(surplus)))
     return leaves
 
 
@@ -119,6 +125,13 @@ def _checkpoint_tensors(folder: Path, key_map: KeyMap) -> tuple[dict[str, Tensor
             problems.append((f"another spelling of {by_name[name].name}", stored))
         by_name[name] = tensor
     return by_name, problems
+
+
+@lru_cache
+def _name_unused(folder: str, names: str) -> None:
+    """Tells once, and not in every worker of a sweep, of heads that a checkpoint has in vain."""
+    if multiprocessing.parent_process() is None:
+        print(f"{folder}: {names} belong to a head that is not used", file=sys.stderr)
 
 
 def misfits(tensor: Tensor, wanted: tuple[int, ...]) -> list[Problem]:

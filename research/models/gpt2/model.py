@@ -49,6 +49,15 @@ KEY_MAP = KeyMap(
     # The causal mask, and the value of masked scores.
     ignored=("transformer.h.{i}.attn.bias", "transformer.h.{i}.attn.masked_bias"),
     base="transformer.",
+    other_heads=(
+        "score.weight",
+        "classifier.weight",
+        "classifier.bias",
+        "qa_outputs.weight",
+        "qa_outputs.bias",
+        "multiple_choice_head.summary.weight",
+        "multiple_choice_head.summary.bias",
+    ),
 )
 
 

@@ -23,7 +23,7 @@ from research.models.checkpoint.files import (
     whole_folder,
 )
 from research.models.checkpoint.folder import find_file, find_folder
-from research.models.checkpoint.tokenizer_files import write_tokenizer
+from research.models.checkpoint.tokenizer_files import drop_added_tokens, write_tokenizer
 from research.models.checkpoint.weights import Leaves, read_weights, tensor_names, write_shards
 from research.models.model import Model
 
@@ -146,7 +146,9 @@ def load_generation(name: str) -> dict[str, Any] | None:
 def load_tokenizer(name: str, model: Model) -> Tokenizer:
     """The fast tokenizer of a folder or hub id.
 
-    Raises InputError if there is no tokenizer.json, or if it has ids that `model` cannot embed.
+    Added tokens that `model` cannot embed, such as a padding token, are no tokens: a text that has
+    one is tokenized as its characters. Raises InputError if there is no tokenizer.json, or if it
+    has other ids that `model` cannot embed.
     """
     folder = find_folder(name)
     why = "a fast tokenizer is needed; AutoTokenizer.from_pretrained and save_pretrained make one"
@@ -155,6 +157,7 @@ def load_tokenizer(name: str, model: Model) -> Tokenizer:
         tokenizer = _tokenizer_class(folder).from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # `tokenizers` raises bare Exception
         raise InputError("tokenizer", str(folder), f"it cannot be read ({error})") from error
+    drop_added_tokens(tokenizer, model.config.vocab_size)
     ids = max(tokenizer.get_vocab().values(), default=-1) + 1
     if ids > model.config.vocab_size:
         allowed = f"the model embeds {model.config.vocab_size} ids, the tokenizer has {ids}"

@@ -260,6 +260,23 @@ def test_tokenizers_that_are_missing_broken_or_too_large_are_refused(saved, make
     assert "no tokenizer.json" in refusal(load_tokenizer, str(folder), model)
 
 
+def test_added_tokens_that_the_model_cannot_embed_are_characters(saved):
+    """Many a tokenizer has a padding token that was added after the model was made."""
+    folder, model, _ = saved
+    plain = load_tokenizer(str(folder), model).encode("w5 <pad> w6")
+    tokenizer = tokenizer_of(23)
+    tokenizer.add_special_tokens({"pad_token": "<pad>"})
+    assert tokenizer.encode("w5 <pad> w6") == [5, 23, 6]
+    tokenizer.save_pretrained(folder)
+    loaded = load_tokenizer(str(folder), model)
+    assert loaded.encode("w5 <pad> w6") == plain == [5, 1, 6]
+    assert loaded.pad_token_id is None and loaded.eos_token_id == 1
+    assert max(loaded.get_vocab().values()) == 22
+    tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    tokenizer.save_pretrained(folder)
+    assert "embeds 23 ids, the tokenizer has 25" in refusal(load_tokenizer, str(folder), model)
+
+
 def test_importing_models_loads_neither_torch_nor_transformers():
     code = (
         "import sys, research.models, research.models.backbone; "

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 from research.common.json_io import read_json
 from research.common.tokenizer import Tokenizer
@@ -27,6 +28,9 @@ FIELDS = (
     "chat_template",
 )
 
+# Special tokens that rows are built with; they are padded by the mask alone.
+USED = ("bos", "eos", "unk", "sep", "cls", "mask")
+
 
 def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     """Writes a fast tokenizer that tokenizes alike in transformers 4 and 5.
@@ -45,3 +49,22 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
             fields["additional_special_tokens"] = written[name]
     fields["tokenizer_class"] = PLAIN_CLASS
     (folder / CONFIG).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+
+
+def drop_added_tokens(tokenizer: Tokenizer, vocab_size: int) -> None:
+    """Takes from a fast tokenizer the added tokens that a table of `vocab_size` rows lacks.
+
+    One that a row is built with, such as EOS, stays, and is reported by the number of ids.
+    """
+    added = cast(Any, tokenizer.get_added_vocab())
+    surplus = {token for token, id in added.items() if id >= vocab_size}
+    used = {getattr(tokenizer, f"{name}_token") for name in USED}
+    if not surplus or not surplus.isdisjoint(used):
+        return
+    fast = cast(Any, tokenizer)
+    state = json.loads(fast.backend_tokenizer.to_str())
+    kept = [token for token in state["added_tokens"] if token["content"] not in surplus]
+    state["added_tokens"] = kept
+    fast._tokenizer = type(fast.backend_tokenizer).from_str(json.dumps(state))
+    if tokenizer.pad_token in surplus:
+        fast.pad_token = None

@@ -37,6 +37,7 @@ from research.reporting.checks.consistency import differing
 from research.reporting.checks.files import damaged_files, unlogged_tests
 from research.reporting.checks.recompute import recompute_cells, recompute_runs
 from research.reporting.figures.mpl import write_figures
+from research.reporting.format import counted
 from research.reporting.grid.grid import read_grid
 from research.reporting.render.latex import DEFAULT_LAYOUT
 from research.reporting.render.terminal import show
@@ -83,7 +84,7 @@ def _pack(folder: Path) -> int:
         raise InputError("results", str(folder), "a folder with runs is expected")
     with folder_lock(folder):
         archive = store.pack()
-    print(f"{archive} holds {len(store.ids())} runs")
+    print(f"{archive} holds {counted(len(store.ids()), 'run')}")
     return 0
 
 
@@ -100,8 +101,8 @@ def _check(folder: Path, latex_columns: int) -> int:
         problems += unlogged_tests(folder)
         files = check_tables(folder, latex_columns)
         problems += [f"differs from its runs: {folder / name}" for name in files]
-        cells = len(grid.tested())
-        print(f"recomputed {runs.runs} runs and {cells} cells from {runs.files} predictions")
+        recomputed = f"{counted(runs.runs, 'run')} and {counted(len(grid.tested()), 'cell')}"
+        print(f"recomputed {recomputed} from {counted(runs.files, 'file')} of predictions")
         for line in differing(grid):
             print(printable(f"warning: {line}"), file=sys.stderr)
     for line in problems:

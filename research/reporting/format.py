@@ -44,6 +44,11 @@ def middle(values: Sequence[float]) -> list[float]:
     return [statistics.median(values)]
 
 
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """`1 seed`, `5 seeds`: a number with its noun."""
+    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
+
+
 def amount(regime: str) -> str:
     """The regime with its unit: `500 examples`, but `16-shot` unchanged."""
-    return f"{regime} examples" if regime.isdecimal() else regime
+    return counted(int(regime), "example") if regime.isdecimal() else regime

@@ -78,7 +78,11 @@ class Sweep:
                 search_seeds=min(SEARCH_SEEDS, self.seeds),
                 trials=tuple(trials),
                 order=Order(a, t, r),
-                approach={"baseline": name if a > 3 else None, "stages": stages},
+                approach={
+                    "baseline": name if a > 3 else None,
+                    "stages": stages,
+                    "demonstrations": shown,
+                },
             ),
         )
         parts = {name: change.pop(name) for name in ("costs", "notes") if name in change}

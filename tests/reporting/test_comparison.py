@@ -56,7 +56,7 @@ def test_paired_where_both_answered_the_same_items(finished, other):
     assert found.only[1] == (("ours alone", "topic_50%", "16-shot"),)
     assert len(found.only[0]) == len(ours.tested()) - 2
     text = "\n".join(comparison_table(found).notes)
-    assert "1 of 2 differences are significant" in text
+    assert "Significant differences: 1 of 2" in text
     assert "Only in theirs: on topic_50%, 16-shot: ours alone." in text
     assert "chosen trial (1 of 2)" in text
 

@@ -32,7 +32,7 @@ def test_report_writes_the_tables_and_check_reads_them(finished, tmp_path, capsy
     assert found.err.count("differs from") == 1
     assert (
         found.out.splitlines()[-1] + "\n"
-        == "recomputed 168 runs and 24 cells from 120 predictions\n"
+        == "recomputed 168 runs and 24 cells from 120 files of predictions\n"
     )
 
 
@@ -143,7 +143,7 @@ def test_advice_and_comparisons_are_printed(sweep, capsys):
     out = capsys.readouterr().out
     assert "take LoRA" in out and "3 such tasks: 147.5 kB" in out and "nine criteria" in out
     assert main([folder, "--against", folder]) == 0
-    assert "0 of 6 differences are significant" in capsys.readouterr().out
+    assert "Significant differences: 0 of 6" in capsys.readouterr().out
 
 
 def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, capsys):

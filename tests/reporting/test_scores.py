@@ -133,7 +133,7 @@ def test_demonstrations_are_a_range_where_they_differ(sweep):
     ]
 
 
-def test_none_is_told_where_demonstrations_are_asked_for(sweep):
+def test_the_name_has_the_number_of_demonstrations_even_if_none_fits(sweep):
     """As where not one of them fits beside the longest text."""
     sweep.cell(0, 0, 0)
     sweep.cell(1, 0, 0, notes={"demonstrations": 0})

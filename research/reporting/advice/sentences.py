@@ -104,10 +104,8 @@ def _doubts(advice: Advice) -> Iterator[str]:
     yield from _more_seeds(advice)
     not_learned = len(cell.known(lambda run: run.notes.not_learned))
     if not_learned:
-        yield (
-            f"{not_learned} of its {len(cell.runs)} runs were no better on dev than without "
-            "training."
-        )
+        failed = f"{not_learned} of {len(cell.runs)}"
+        yield f"Runs of it that were no better on dev than without training: {failed}."
 
 
 def _more_seeds(advice: Advice) -> Iterator[str]:

@@ -19,7 +19,7 @@ from research.reporting.figures.figure import (
     scores,
     title,
 )
-from research.reporting.format import count, percent, seconds
+from research.reporting.format import count, counted, percent, seconds
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
@@ -134,7 +134,7 @@ def _sizes(grid: Grid, row: str, task: str) -> list[Point]:
     for cell in cells:
         if cell is not None:
             size = statistics.median_low(run.n_train for run in cell.runs)
-            points.append(_point(cell, size, f"{size} examples"))
+            points.append(_point(cell, size, counted(size, "example")))
     return points
 
 

@@ -16,7 +16,7 @@ from research.reporting.figures.all import figure_sections
 from research.reporting.figures.colors import FAMILIES, Styles, by_family, series_styles
 from research.reporting.figures.figure import Figure, columns
 from research.reporting.figures.svg import marker_svg, panel_svg
-from research.reporting.format import RANGE
+from research.reporting.format import RANGE, counted
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 from research.reporting.render.html_table import HtmlTable, cell_tables, named_tables, score_tables
@@ -118,17 +118,12 @@ def _facts(grid: Grid) -> str:
     regimes = distinct(regime for _, regime in grid.columns)
     seeds = sorted({len(cell.runs) for cell in grid.tested()})
     parts = [
-        _counted([sum(cell.ran for cell in grid.cells.values())], "run"),
-        _counted([len(grid.rows)], "approach", "approaches"),
-        _counted([len(tasks)], "task"),
-        _counted([len(regimes)], "training set size"),
+        counted(sum(cell.ran for cell in grid.cells.values()), "run"),
+        counted(len(grid.rows), "approach", "approaches"),
+        counted(len(tasks), "task"),
+        counted(len(regimes), "training set size"),
     ]
     if seeds:
-        parts.append(_counted(distinct((seeds[0], seeds[-1])), "seed"))
+        least = f"{seeds[0]}{RANGE}" if seeds[0] < seeds[-1] else ""
+        parts.append(least + counted(seeds[-1], "seed"))
     return " · ".join(parts)
-
-
-def _counted(counts: Sequence[int], singular: str, plural: str = "") -> str:
-    """`1 seed`, `5 seeds`, `1–5 seeds`."""
-    noun = singular if list(counts) == [1] else plural or f"{singular}s"
-    return f"{RANGE.join(map(str, counts))} {noun}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.records.schema import CellKey
-from research.reporting.format import percent
+from research.reporting.format import counted, percent
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import FACTS
@@ -103,7 +103,8 @@ def _pair(first: ResultCell, second: ResultCell) -> Pair:
             for cell in (first, second)
         )
         gap, p = MeanDifference.of(ours - theirs)
-        how = "the same runs" if ids[0] == ids[1] else f"paired, {len(seeds)} seeds and the items"
+        paired = f"paired, {counted(len(seeds), 'seed')} and the items"
+        how = "the same runs" if ids[0] == ids[1] else paired
         return Pair(first, second, gap, p, how)
     gap, p = _welch(*(cell.influence[cell.headline] for cell in (first, second)))
     how = "unpaired: no seed in common" if same else "unpaired: other items"
@@ -170,7 +171,7 @@ def _entries(pair: Pair) -> tuple[TableCell, ...]:
 def _notes(comparison: Comparison) -> Iterator[str]:
     significant = sum(pair.significant for pair in comparison.pairs)
     yield (
-        f"{significant} of {len(comparison.pairs)} differences are significant (t tests, "
+        f"Significant differences: {significant} of {len(comparison.pairs)} (t tests, "
         "Holm-corrected, 5 %). Difference: first minus second, in points, with its own 95 % "
         "interval."
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from research.reporting.format import MISSING, percent
+from research.reporting.format import MISSING, counted, percent
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
@@ -86,7 +86,7 @@ def _needed(
                 for other, learner in learners.items()
             ]
             score = percent(cell.score(cell.headline))
-            lines.append((row, f"{row}, {size} examples", (score, *texts)))
+            lines.append((row, f"{row}, {counted(size, 'example')}", (score, *texts)))
     all_cells = [cell for by_size in cells.values() for cell in by_size.values()]
     metric = all_cells[0].headline
     heads = ((NAMES.get(metric, metric), "on test"), *(("needed by", row) for row in cells))

@@ -64,7 +64,8 @@ def is_kept(folder: Path, id: str) -> bool:
 def load_trained(folder: Path, id: str, digest: str | None = None) -> "Leaves":
     """The stored leaves of a run.
 
-    Raises InputError if they are not stored, and if the file's sha256 is not `digest`.
+    Raises InputError if they are not stored, if the file's sha256 is not `digest`,
+    and for leaves with numbers that are not finite.
     """
     file = _present(folder, id)
     try:
@@ -72,9 +73,13 @@ def load_trained(folder: Path, id: str, digest: str | None = None) -> "Leaves":
             digest_of_file = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest not in (None, digest_of_file):
             raise InputError("run", id, f"{file} is not the file it was")
-        return dict(load_file(file))
+        leaves = load_file(file)
     except SafetensorError as error:
         raise InputError("run", id, f"{file} is damaged: {error}") from error
+    if wrong := [path for path, leaf in leaves.items() if not np.isfinite(leaf).all()]:
+        allowed = f"{file} has numbers that are not finite in {', '.join(sorted(wrong)[:5])}"
+        raise InputError("run", id, allowed)
+    return {**leaves}
 
 
 def load_row_format(folder: Path, id: str, tokenizer: Tokenizer) -> RowFormat:

@@ -3,8 +3,8 @@
 Executes the runs that are missing in the results folder, then prints and writes the comparison
 table. A cell of which a run fails is tried once more at the end; where it fails again, the table
 says so and the exit code is 1. Every field of the config is a flag, such as `--config.seeds=3`.
-`--plan` runs nothing: it prints the number of runs, their trained parameters and the estimated
-time.
+`--plan` runs nothing: it prints the number of runs, their trained parameters, and the estimated
+time, memory and disk space, here or by `--device=h100` on another device.
 """
 
 from research.common.interrupts import end_on_interrupt
@@ -18,13 +18,16 @@ from absl import app, flags, logging
 from rich.console import Console
 
 import research.common.flags
-from research.common.errors import exit_on_input_error
+from research.common.errors import InputError, exit_on_input_error
 from research.common.flags import read_config, read_flags, results_folder
 from research.common.printable import printable
 from research.runtime.process import prepare
 
 flags.adopt_module_key_flags(research.common.flags)  # --help shows them too
 PLAN = flags.DEFINE_bool("plan", False, "Print the planned runs without running them.")
+DEVICE = flags.DEFINE_string(
+    "device", None, "With --plan: another device, such as h100; default: this machine."
+)
 
 
 @exit_on_input_error
@@ -47,8 +50,10 @@ def main(argv: list[str]) -> None:
     use_threads(experiment.devices.threads)
     keep_compiled()
     folder = results_folder(experiment.name)
+    if DEVICE.value is not None and not PLAN.value:
+        raise InputError("device", DEVICE.value, "it is for --plan, which runs nothing")
     if PLAN.value:
-        show(dry_run_table(plan_only(experiment, folder)), Console())
+        show(dry_run_table(plan_only(experiment, folder, DEVICE.value)), Console())
         return
     prices = experiment.prices
     failures = sweep(experiment, folder, Console())

@@ -1,7 +1,7 @@
 """Dry run: what a sweep would run, train and store, and how long it would take."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,9 +21,19 @@ from research.models.model import Model
 from research.records.data_report import DataReport
 from research.runs.costs.flops import rate
 from research.runs.costs.parameter_counts import ParameterCounts, backbone_shapes, parameter_counts
+from research.runtime.device_kinds import device_kind
 from research.sweeps.data_report import check_data
-from research.sweeps.time_estimate import TimeEstimate, key_of, recorded
+from research.sweeps.time_estimate import Machine, TimeEstimate, key_of, recorded
+from research.sweeps.worker_count import PROCESS_BYTES, planned_workers
 from research.tasks.task import Outline, Task, TaskSettings
+
+# Steps of models of 10 and 60 million parameters reach 1 and 4 % of the rate of an H200, those of
+# models of 0.5 and 9 million parameters about a quarter and most of that of a core.
+REACHED, HALF_RATE = 0.4, {"cpu": 1.2e6, "accelerator": 5e8}
+# Copies of the trained leaves: gradients, two moments, the best, a temporary. Of all leaves: the
+# weights and about as much again for activations of small batches.
+COPIES_OF_TRAINED, ACTIVATIONS = 5, 2
+RECORD_BYTES = 60_000  # a record, its metrics and its predictions
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,11 @@ class DryRunRow:
         cohorts: number of cohorts.
         programs: training steps that are compiled separately.
         sizes: distinct parameter counts of its trials; empty for a baseline.
-        seconds: maximum seconds of training.
+        training: seconds of training, all runs one after the other, without early stopping.
+        scoring: seconds of scoring train, dev and test.
+        widths: programs with the widths of their rows, each of which is compiled.
+        compiling: seconds of compiling what no row before has compiled.
+        memory: bytes that one run needs at a time.
         recorded: number of runs whose seconds come from stored records.
     """
 
@@ -45,8 +59,17 @@ class DryRunRow:
     cohorts: int
     programs: frozenset[Any]
     sizes: tuple[ParameterCounts, ...]
-    seconds: float
+    training: float
+    scoring: float
+    widths: frozenset[Any]
+    compiling: float
+    memory: int
     recorded: int
+
+    @property
+    def seconds(self) -> float:
+        """All seconds of the row, on one worker."""
+        return self.training + self.scoring + self.compiling
 
 
 @dataclass(frozen=True)
@@ -58,7 +81,10 @@ class DryRun:
         backbone: name of the backbone.
         parameters: number of parameters of the backbone.
         rows: one for each approach.
-        flops: FLOPs per second of a matrix product on the device.
+        machine: what executes the runs.
+        device: name of another device that the plan is for; None for this machine.
+        memory: bytes of memory that all runs at a time need.
+        disk: bytes of records, predictions and trained leaves.
         assumed: tasks whose texts are not available, so that their lengths are assumed.
         surveys: data report of the tasks whose examples are available.
     """
@@ -67,17 +93,33 @@ class DryRun:
     backbone: str
     parameters: int
     rows: tuple[DryRunRow, ...]
-    flops: float
+    machine: Machine
+    device: str | None
+    memory: int
+    disk: int
     assumed: tuple[str, ...]
     surveys: DataReport
 
+    @property
+    def seconds(self) -> float:
+        """Seconds from start to end."""
+        return self.machine.wall_seconds(sum(row.seconds for row in self.rows))
 
-def plan_only(experiment: Experiment, folder: Path) -> DryRun:
-    """Plans as a sweep does, on shapes. folder: of results, whose records know what runs took.
+
+def plan_only(
+    experiment: Experiment, folder: Path, device: str | None = None, machine: Machine | None = None
+) -> DryRun:
+    """Plans as a sweep does, on shapes.
 
     Of the backbone the config.json is read; where it is no folder, the experiment's `architecture`
     stands for it. Examples are read from files, and of tasks whose settings do not say which labels
     they have. Raises InputError.
+
+    Args:
+        experiment: the experiment.
+        folder: the results folder, whose records know what runs took on this machine.
+        device: name of another device, see `research.runtime.device_kinds`; None for this machine.
+        machine: what executes the runs; None to measure this machine or look `device` up.
     """
     name, given = resolve_path(experiment.backbone, "config.backbone"), experiment.architecture
     model = load_model(name) if given is None or Path(name).is_dir() else model_of(given)
@@ -85,12 +127,16 @@ def plan_only(experiment: Experiment, folder: Path) -> DryRun:
     has_tokenizer = (Path(name) / "tokenizer.json").is_file()
     tokenizer = load_tokenizer(name, model) if has_tokenizer else None
     tasks: dict[str, Task | Outline] = {one.name: _known(one) for one in experiment.all_tasks}
+    parameters = sum(leaf.size for leaf in leaves.values())
+    machine = machine or _machine(experiment, device, 4 * parameters)
     timing = TimeEstimate(
-        model,
-        tokenizer,
-        tasks,
-        rate(dtype=jnp.dtype(experiment.precision)),
-        recorded(folder),
+        model=model,
+        parameters=parameters,
+        tokenizer=tokenizer,
+        tasks=tasks,
+        machine=machine,
+        max_dev=experiment.max_dev,
+        recorded=recorded(folder) if device is None else {},
     )
     # Cells ask a task for its name, labels and templates, which an outline has.
     ways = {name: _scorings(task, tokenizer, model) for name, task in tasks.items()}
@@ -99,15 +145,18 @@ def plan_only(experiment: Experiment, folder: Path) -> DryRun:
         row.name: [cell for cell in plan if cell.approach.name == row.name]
         for row in experiment.rows
     }
-    rows = tuple(_row(name, own, leaves, timing) for name, own in found.items() if own)
-    parameters = sum(leaf.size for leaf in leaves.values())
+    rows = [_row(name, own, leaves, timing) for name, own in found.items() if own]
+    rows = _with_compilation(rows, machine, _layers(leaves))
     at_hand = [task for task in tasks.values() if isinstance(task, Task)]
     return DryRun(
         name=experiment.name,
         backbone=experiment.backbone,
         parameters=parameters,
         rows=rows,
-        flops=timing.flops,
+        machine=machine,
+        device=device,
+        memory=machine.workers * (PROCESS_BYTES + max(row.memory for row in rows)),
+        disk=_disk_bytes(experiment, rows, plan),
         assumed=timing.assumed(),
         surveys=check_data(experiment, at_hand, model, tokenizer, folder),
     )
@@ -125,7 +174,8 @@ def _scorings(task: Task | Outline, tokenizer: Tokenizer | None, model: Model) -
 def _row(name: str, found: Sequence[CellPlan], leaves: Leaves, timing: TimeEstimate) -> DryRunRow:
     programs: set[Any] = set()
     measured: dict[Any, ParameterCounts] = {}
-    groups, seconds = 0, 0.0
+    groups, training, scoring, memory = 0, 0.0, 0.0, 0
+    widths: set[Any] = set()
     for cell in found:
         first, *_ = cell.trials
         groups += sum(len(cohorts(group)) for group in cell.groups(first))
@@ -137,7 +187,14 @@ def _row(name: str, found: Sequence[CellPlan], leaves: Leaves, timing: TimeEstim
                 measured[key] = parameter_counts(approach, leaves, _labels(cell, approach))
         approach = cell.approach.at(first)
         size = measured[_size_key(cell, approach)]
-        seconds += cell.size * timing.seconds(cell, approach, size)
+        of_run = timing.seconds(cell, approach, size)
+        training += cell.size * of_run.training
+        scoring += cell.size * of_run.scoring + len(cell.tested(first)) * of_run.test
+        stages = _programs(cell, approach)
+        widths |= {(stages[index], width) for index, width in timing.widths(cell, approach)}
+        if not stages:  # the prompt alone is compiled, for each task
+            widths.add((name, cell.task.name))
+        memory = max(memory, _memory_bytes(leaves, size))
     known = sum(cell.size for cell in found if key_of(cell) in timing.recorded)
     runs = sum(cell.size for cell in found)
     return DryRunRow(
@@ -146,9 +203,63 @@ def _row(name: str, found: Sequence[CellPlan], leaves: Leaves, timing: TimeEstim
         cohorts=groups,
         programs=frozenset(programs),
         sizes=tuple(measured.values()),
-        seconds=seconds,
+        training=training,
+        scoring=scoring,
+        widths=frozenset(widths),
+        compiling=0.0,
+        memory=memory,
         recorded=known,
     )
+
+
+def _with_compilation(
+    rows: Sequence[DryRunRow], machine: Machine, layers: int
+) -> tuple[DryRunRow, ...]:
+    """The rows with the seconds of compiling what no row before has compiled."""
+    programs, widths = set[Any](), set[Any]()
+    timed = []
+    for row in rows:
+        new = len(row.programs - programs), len(row.widths - widths)
+        timed.append(replace(row, compiling=layers * machine.compile_seconds(*new)))
+        programs |= row.programs
+        widths |= row.widths
+    return tuple(timed)
+
+
+def _machine(experiment: Experiment, device: str | None, backbone_bytes: int) -> Machine:
+    """The device of that name, or this machine as measured."""
+    if device is not None:
+        kind = device_kind(device)
+        peak = kind.bfloat16 if experiment.precision == "bfloat16" else kind.float32
+        return Machine(flops=REACHED * peak, half_rate=HALF_RATE["accelerator"], workers=1)
+    here = "cpu" if jax.default_backend() == "cpu" else "accelerator"
+    workers = planned_workers(experiment, backbone_bytes) if here == "cpu" else 1
+    measured = rate(dtype=jnp.dtype(experiment.precision))
+    return Machine(flops=measured, half_rate=HALF_RATE[here], workers=workers)
+
+
+def _memory_bytes(leaves: Leaves, size: ParameterCounts) -> int:
+    """Bytes of the leaves of a run, its gradients, moments, best leaves and temporaries."""
+    whole = sum(leaf.size for leaf in leaves.values())
+    return 4 * (ACTIVATIONS * whole + COPIES_OF_TRAINED * size.trained)
+
+
+def _disk_bytes(experiment: Experiment, rows: Sequence[DryRunRow], plan: Sequence[CellPlan]) -> int:
+    """Bytes of records and predictions, and of the trained leaves that are kept at a time."""
+    stored = {row.approach: max((s.stored_bytes for s in row.sizes), default=0) for row in rows}
+    kept = [stored.get(cell.approach.name, 0) * cell.size for cell in plan]
+    tested = [len(cell.tested(cell.trials[0])) for cell in plan]
+    always = experiment.keep_trained
+    trained = sum(
+        stored.get(cell.approach.name, 0) * count for cell, count in zip(plan, tested, strict=True)
+    )
+    records = RECORD_BYTES * sum(cell.size for cell in plan)
+    return records + max(kept, default=0) + (trained if always else 0)
+
+
+def _layers(leaves: Leaves) -> int:
+    """Number of layers of a backbone, of encoder and decoder together."""
+    return len({path.split("/attention")[0] for path in leaves if "/attention" in path})
 
 
 def _size_key(cell: CellPlan, approach: Approach) -> Any:

@@ -44,11 +44,18 @@ def processes(experiment: Experiment, missing: Sequence[CellPlan], context: RunC
     if experiment.workers is not None:
         return experiment.workers
     leaves = context.backbone.params.values()
-    worker_bytes = PROCESS_BYTES + COPIES * sum(leaf.nbytes for leaf in leaves)
     parameters = sum(leaf.size for leaf in leaves)
     if sum(_flops(cell, parameters) for cell in missing) < WORTHWHILE * RATE:
         return 1
-    return min(len(cores()) // context.devices.threads, _memory_bytes() // worker_bytes)
+    return planned_workers(experiment, sum(leaf.nbytes for leaf in leaves))
+
+
+def planned_workers(experiment: Experiment, backbone_bytes: int) -> int:
+    """The number of workers that cores and memory allow, or that the experiment sets."""
+    if experiment.workers is not None:
+        return experiment.workers
+    by_cores = len(cores()) // experiment.devices.threads
+    return max(1, min(by_cores, _memory_bytes() // (PROCESS_BYTES + COPIES * backbone_bytes)))
 
 
 def _flops(cell: CellPlan, parameters: int) -> float:

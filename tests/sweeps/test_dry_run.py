@@ -14,8 +14,9 @@ from research.experiments.experiment import Experiment
 from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.reporting.render.terminal import show
-from research.reporting.tables.dry_run import dry_run_table, duration
-from research.sweeps.dry_run import DryRunRow, plan_only
+from research.reporting.tables.dry_run import dry_run_table
+from research.sweeps.dry_run import HALF_RATE, DryRunRow, plan_only
+from research.sweeps.time_estimate import Machine
 from tests import checkpoints
 
 RESULTS = Path(__file__).parents[2] / "results/quickstart_reference"
@@ -68,14 +69,14 @@ def test_records_on_hand_tell_the_time(quickstart, records):
         key = record.task, record.regime
         cells.setdefault(key, []).append(record.costs.train_seconds)
     expected = sum(9 * np.median(found) for found in cells.values())
-    assert quickstart["LoRA"].seconds == pytest.approx(expected)
+    assert quickstart["LoRA"].training == pytest.approx(expected)
 
 
 def test_records_of_other_schedules_tell_nothing():
     config = importlib.import_module("configs.quickstart").get_config().to_dict()
     config |= {"tasks": config["tasks"][:1], "schedule": {**config["schedule"], "steps": 60}}
     rows = {row.approach: row for row in planned(config, RESULTS).rows}
-    assert rows["LoRA"].recorded == 0 < rows["LoRA"].seconds
+    assert rows["LoRA"].recorded == 0 < rows["LoRA"].training
     assert rows["zero-shot prompt"].recorded == rows["zero-shot prompt"].runs
 
 
@@ -106,7 +107,7 @@ def test_neither_weights_nor_examples_are_needed(config):
         planned(config, Path("nowhere"))
     assert "\n" not in str(error.value)
     text = shown({**config, "architecture": checkpoints.LLAMA}, Path("nowhere"))
-    assert "GFLOP/s, the speed of a matrix product" in text and "stored records" not in text
+    assert "large matrix product" in text and "stored records" not in text
     assert "Assumed length of texts that are not downloaded, 128 tokens: far." in text
     # Two layers: query and value [24, 24], down [40, 24], at rank 2.
     assert f" {2 * 2 * (48 + 48 + 64)} " in text
@@ -125,11 +126,80 @@ def test_a_folder_with_a_config_alone(config, tmp_path: Path):
     )
 
 
-def test_durations():
-    assert [duration(s) for s in (0, 42, 450, 10_800, 1e6)] == [
-        "0 s",
-        "42 s",
-        "7.5 min",
-        "3.0 h",
-        "11.6 days",
-    ]
+# Seconds that sweeps took on two cores of an Intel Xeon, each with 185 GFLOP/s of a matrix product.
+XEON = Machine(flops=1.85e11, half_rate=HALF_RATE["cpu"], workers=2)
+TOOK = {"quickstart": 221, "methods": 464}
+TOOK_REVIEWS = 831  # SST-2 with a model of 8.7 million parameters
+
+
+def sst2(shared: Path) -> dict[str, Any]:
+    """The sweep of results/sst2_reviews-lm."""
+    config = importlib.import_module("configs.quickstart").get_config().to_dict()
+    task = {
+        "source": "file",
+        "name": "sst2",
+        "train": str(shared / "data/sst2/train.tsv"),
+        "test": str(shared / "data/sst2/dev.tsv"),
+        "text": "sentence",
+        "label": "label",
+        "templates": ("{sentence} It was", "{sentence}\nThis movie was", "Film: {sentence}\nIt is"),
+        "verbalizer": {"0": "terrible", "1": "great"},
+    }
+    config["schedule"] |= {"steps": 400, "eval_every": 50, "patience": 3}
+    changes = {"tasks": (task,), "regimes": ("16-shot", "1000"), "max_dev": 100, "held_out": None}
+    return config | changes | {"backbone": str(shared / "models/reviews-lm")}
+
+
+@pytest.mark.parametrize("name", TOOK)
+def test_the_planned_time_is_near_what_the_sweep_took(name: str):
+    config = importlib.import_module(f"configs.{name}").get_config().to_dict()
+    plan = plan_only(Experiment.parse(config), Path("nowhere"), machine=XEON)
+    assert 1 / 1.5 <= plan.seconds / TOOK[name] <= 1.5
+
+
+def test_the_planned_time_of_a_larger_model(shared: Path, tmp_path: Path):
+    plan = plan_only(Experiment.parse(sst2(shared)), tmp_path / "nowhere", machine=XEON)
+    assert 1 / 1.5 <= plan.seconds / TOOK_REVIEWS <= 1.5
+
+
+def test_lengths_are_those_of_padded_batches(config: dict):
+    """Longer texts take longer to train; one that is long takes its whole batch along."""
+    experiment = Experiment.parse(config)
+    machine = Machine(flops=1e9, half_rate=0, workers=1)
+    rows = {
+        row.approach: row for row in plan_only(experiment, Path("nowhere"), machine=machine).rows
+    }
+    config["task"]["templates"] = tuple(
+        "Somebody says about it: {text}. Somebody asks about it: {text}. " + text
+        for text in config["task"]["templates"]
+    )
+    longer = plan_only(Experiment.parse(config), Path("nowhere"), machine=machine)
+    assert {row.approach: row for row in longer.rows}["LoRA"].training > 1.3 * rows["LoRA"].training
+
+
+def test_another_device(config: dict):
+    here = planned(config, Path("nowhere"))
+    there = plan_only(Experiment.parse(config), Path("nowhere"), device="H100")
+    assert there.machine.flops == pytest.approx(0.4 * 495e12)
+    assert there.machine.workers == 1 and here.device is None
+    console = Console(file=io.StringIO(), width=160)
+    show(dry_run_table(there), console)
+    assert "on one H100 by its data sheet" in console.file.getvalue()  # pyright: ignore
+    with pytest.raises(InputError, match="device is 'h10': did you mean 'h100'"):
+        plan_only(Experiment.parse(config), Path("nowhere"), device="h10")
+
+
+def test_a_device_whose_memory_is_too_small(config: dict):
+    """Full fine-tuning of a model of 13 billion parameters needs 300 GB."""
+    architecture = checkpoints.LLAMA | {"hidden_size": 5120, "num_hidden_layers": 40}
+    architecture |= {"intermediate_size": 13_824, "num_attention_heads": 40, "vocab_size": 32_000}
+    architecture |= {"num_key_value_heads": 40, "head_dim": 128}
+    full = {"name": "full", "stages": [{"method": {"name": "full"}}], "trials": [{}]}
+    config |= {"backbone": "no/such-model", "architecture": architecture, "approaches": [full]}
+    config["task"] = hub_task("far", 2)
+    plan = plan_only(Experiment.parse(config), Path("nowhere"), device="a100")
+    console = Console(file=io.StringIO(), width=160)
+    show(dry_run_table(plan), console)
+    text = " ".join(console.file.getvalue().split())  # pyright: ignore
+    assert plan.memory > 200e9 and "a100 has 80.0 GB, which is less." in text
+    assert plan.disk > 4 * 12e9

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from research.common.durations import duration
 from research.records.data_report import report_lines
 from research.reporting.format import MISSING, RANGE, byte_size, spread
 from research.reporting.table import Table, TableCell
 from research.runs.costs.parameter_counts import ParameterCounts
+from research.runtime.device_kinds import device_kind
 from research.sweeps.dry_run import DryRun, DryRunRow
 from research.sweeps.time_estimate import ASSUMED
 
@@ -20,6 +22,8 @@ HEADS = (
     ("of the", "head"),
     ("stored", "per task"),
     ("training", "time"),
+    ("scoring", "time"),
+    ("compiling", "time"),
 )
 
 
@@ -47,7 +51,7 @@ def _line(row: DryRunRow) -> tuple[str, ...]:
         _range(row.sizes, lambda counts: 100 * counts.share, percent_of),
         _range(row.sizes, lambda counts: counts.head, "{:,}".format),
         _range(row.sizes, lambda counts: counts.stored_bytes, byte_size),
-        duration(row.seconds),
+        *map(duration, (row.training, row.scoring, row.compiling)),
     )
 
 
@@ -55,7 +59,12 @@ def _total(rows: Sequence[DryRunRow]) -> tuple[str, ...]:
     """The total over approaches; shared programs count once."""
     programs = frozenset().union(*(row.programs for row in rows))
     counts = _counts(sum(r.runs for r in rows), sum(r.cohorts for r in rows), len(programs))
-    return (*counts, "", "", "", "", duration(sum(row.seconds for row in rows)))
+    seconds = [
+        sum(row.training for row in rows),
+        sum(row.scoring for row in rows),
+        sum(row.compiling for row in rows),
+    ]
+    return (*counts, "", "", "", "", *map(duration, seconds))
 
 
 def _notes(dry_run: DryRun) -> list[str]:
@@ -63,9 +72,11 @@ def _notes(dry_run: DryRun) -> list[str]:
     notes = [
         "Trained: parameters without a classification head; share: of all parameters. Programs: "
         "compiled training steps, one for each width of rows.",
-        "Training time is an estimate for all steps, without compilation, scoring and early "
-        f"stopping, at {dry_run.flops / 1e9:,.0f} GFLOP/s, the speed of a matrix product on one "
-        "device here.",
+        f"About {duration(dry_run.seconds)} in all, {_place(dry_run)}, without early stopping. The "
+        "columns have the time of all runs one after the other, at "
+        f"{dry_run.machine.flops / 1e9:,.0f} GFLOP/s of a large matrix product.",
+        f"About {byte_size(dry_run.memory)} of memory and {byte_size(dry_run.disk)} of disk space "
+        f"are needed.{_too_large(dry_run)}",
     ]
     if recorded:
         notes.append(f"For {recorded} of the runs, times are those of stored records.")
@@ -75,18 +86,26 @@ def _notes(dry_run: DryRun) -> list[str]:
     return [*notes, *report_lines(dry_run.surveys)]
 
 
+def _place(dry_run: DryRun) -> str:
+    if dry_run.device is not None:
+        return f"on one {dry_run.device} by its data sheet"
+    workers = dry_run.machine.workers
+    return f"here with {workers} runs at a time" if workers > 1 else "here with one run at a time"
+
+
+def _too_large(dry_run: DryRun) -> str:
+    """A sentence where the memory of the device is too small."""
+    if dry_run.device is None:
+        return ""
+    memory = device_kind(dry_run.device).memory
+    short = dry_run.memory > memory
+    return f" {dry_run.device} has {byte_size(memory)}, which is less." if short else ""
+
+
 def percent_of(number: float) -> str:
     """A percentage with three significant digits."""
     digits = np.format_float_positional(number, precision=3, fractional=False, trim="-")
     return f"{digits} %"
-
-
-def duration(seconds: float) -> str:
-    """`0 s`, `42 s`, `7.5 min`, `3.2 h`, `12 days`."""
-    for unit, length, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
-        if seconds < limit:
-            return f"{seconds / length:.{0 if unit == 's' else 1}f} {unit}"
-    return f"{seconds / 86_400:,.1f} days"
 
 
 def _counts(*numbers: int) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from research.models.backbone import load_backbone, save_backbone
-from research.records.predictions import Predictions, TextPredictions
+from research.records.label_predictions import LabelPredictions
+from research.records.text_predictions import TextPredictions
 from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.reporting.advice.constraints import cells_of
@@ -46,7 +47,7 @@ def test_scores_that_are_not_finite_are_wrong_and_marked(
         assert record.metrics["dev"]["accuracy"] == record.metrics["test"]["accuracy"] == 0
         assert record.metrics["dev"]["loss"] is None
         _, answers = RunStore(results).load(record.run_id)
-        assert isinstance(answers, Predictions) and (answers.predicted == -1).all()
+        assert isinstance(answers, LabelPredictions) and (answers.predicted == -1).all()
     grid = read_grid(results)
     [key] = [key for key in grid.cells if key[0] == "zero-shot"]
     assert grid.cells[key].not_finite == 3 * TEST and key not in grid.best and grid.best

@@ -216,7 +216,7 @@ def _derived(kind: str, rope: Mapping[str, Any], config: Mapping[str, Any]) -> d
         return {}
     largest = config.get(POSITIONS)
     places = (rope.get(NAMES["original"]), config.get(NAMES["original"]), largest)
-    original = next((value for value in places if value is not None), None)
+    original: Any = next((value for value in places if value is not None), None)
     factor = rope.get("factor")
     if factor is None:
         check_field(POSITIONS, largest, int)

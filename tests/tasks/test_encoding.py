@@ -141,6 +141,29 @@ def test_a_cut_row_fills_the_room():
     assert encoded.prompt_length[0] == 60 - encoder().label_tokens()[1].max()
 
 
+def test_long_texts_are_not_tokenized_as_a_whole(monkeypatch: pytest.MonkeyPatch):
+    """And are cut as if they were; white space may take few tokens."""
+    texts = ["bad film, " * 5_000, " " * 3_000 + "so " * 9_000, "good", "x" * 20_000]
+    columns = [Example({"text": text, "more": text[::-1]}, "1") for text in texts]
+    made = encoder(too_long="cut", template=Template("{text} | {more}\nSentiment:"))
+    sizes: list[int] = []
+
+    def counted(tokenizer, texts):
+        sizes.extend(map(len, texts))
+        return token_ids(tokenizer, texts)
+
+    for module in ("encoder", "truncation", "joint"):
+        monkeypatch.setattr(f"research.tasks.encoding.{module}.token_ids", counted)
+    clipped = made.examples(columns)
+    assert clipped.cut == 3 and max(sizes) < 10_000
+    monkeypatch.setattr(
+        "research.tasks.encoding.encoder.clip", lambda tokenizer, fields, most: fields
+    )
+    whole = made.examples(columns)
+    np.testing.assert_array_equal(clipped.tokens, whole.tokens)
+    assert max(sizes) > 50_000
+
+
 def test_the_longest_column_is_cut_first():
     template = Template("{a}|{b}|{c}:")
     made = encoder(template=template, too_long="cut", room=70)

@@ -14,7 +14,7 @@ from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_row
 from research.tasks.encoding.joint import joined_ids
 from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, special_tokens
 from research.tasks.encoding.tokenization import marked, token_ids
-from research.tasks.encoding.truncation import marked_template, truncate
+from research.tasks.encoding.truncation import clip, marked_template, truncate
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Example
@@ -122,7 +122,7 @@ class Encoder:
     def lengths(self, examples: Sequence[Example], before: Before = ()) -> list[int]:
         """Positions of each untruncated row, with those reserved for a target."""
         reserved = self._reserved(self._written(examples))
-        return [len(ids) + reserved for ids in self.prompts([e.fields for e in examples], before)]
+        return [len(ids) + reserved for ids in self.prompts(self._fields(examples), before)]
 
     def longest(self, examples: Sequence[Example]) -> int:
         """Positions of the longest untruncated row with its reserved target."""
@@ -137,7 +137,7 @@ class Encoder:
         """
         targets = self._written(examples)
         limit = self.room - self._reserved(targets)
-        fields = [example.fields for example in examples]
+        fields = self._fields(examples)
         prompts = self.prompts(fields, before)
         long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
         before_long = [before[row] for row in long if before]
@@ -157,6 +157,11 @@ class Encoder:
         rows = self._rows(prompts, targets)
         references = tuple(example.references for example in examples)
         return replace(rows, label=self._label(examples), cut=len(long), references=references)
+
+    def _fields(self, examples: Sequence[Example]) -> list[Mapping[str, str]]:
+        """The columns of each example; where they may be cut, without what no row can hold."""
+        fields = [example.fields for example in examples]
+        return clip(self.tokenizer, fields, self.room) if self.too_long == "cut" else fields
 
     def training(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """The rows to train on."""
@@ -225,8 +230,17 @@ class Encoder:
 
         They equal the ids of the text alone, except for tokenizers that prepend a space.
         """
-        alone, before, both = token_ids(self.tokenizer, [text, "x", "x" + text])
-        return both[len(before) :] if both[: len(before)] == before else alone
+        [ids] = self.ids_of([text])
+        return ids
+
+    def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text as one that follows another text."""
+        [before], both = token_ids(self.tokenizer, ["x"]), [f"x{text}" for text in texts]
+        alone, after = token_ids(self.tokenizer, texts), token_ids(self.tokenizer, both)
+        return [
+            long[len(before) :] if long[: len(before)] == before else short
+            for short, long in zip(alone, after, strict=True)
+        ]
 
     @cached_property
     def _targets(self) -> dict[str, list[tuple[str, list[int]]]]:
@@ -236,13 +250,14 @@ class Encoder:
         causal = self.route == "causal" and self.target_end
         end = list(self.special_tokens.end) if self.target_end else []
         target = self._with_end if causal else self.verbalizer.continuation
-        return {
-            label: [
-                (text, self.ids(target(label, index)) + end)
-                for index, text in enumerate(self.verbalizer.all(label))
-            ]
-            for label in self.labels
-        }
+        texts = [
+            (label, i, t) for label in self.labels for i, t in enumerate(self.verbalizer.all(label))
+        ]
+        ids = self.ids_of([target(label, index) for label, index, _ in texts])
+        targets: dict[str, list[tuple[str, list[int]]]] = {label: [] for label in self.labels}
+        for (label, _, text), target_ids in zip(texts, ids, strict=True):
+            targets[label].append((text, target_ids + end))
+        return targets
 
     def _target(self, label: str) -> list[int]:
         """Ids of a label's target that is trained on."""
@@ -254,7 +269,8 @@ class Encoder:
 
     @cached_property
     def _demonstration_targets(self) -> dict[str, list[int]]:
-        return {label: self.ids(self._with_end(label)) for label in self.labels}
+        ids = self.ids_of([self._with_end(label) for label in self.labels])
+        return dict(zip(self.labels, ids, strict=True))
 
     def _with_end(self, label: str, place: int = 0) -> str:
         """Space, text number `place` of a label and end, marked."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from research.common.errors import InputError
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Before, Encoder
-from research.tasks.encoding.tokenization import token_ids
 from research.tasks.task import Example
 
 
@@ -54,13 +53,8 @@ class TextEncoder(Encoder):
 
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:
         texts = [self.verbalizer.continuation(example.label) for example in examples]
-        [before], both = token_ids(self.tokenizer, ["x"]), [f"x{text}" for text in texts]
-        alone, after = token_ids(self.tokenizer, texts), token_ids(self.tokenizer, both)
         ending = list(self.ending)
-        return [
-            (long[len(before) :] if long[: len(before)] == before else short) + ending
-            for short, long in zip(alone, after, strict=True)
-        ]
+        return [ids + ending for ids in self.ids_of(texts)]
 
     def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
         return max(self.most, *map(len, targets), 0)

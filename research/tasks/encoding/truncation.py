@@ -8,6 +8,31 @@ from research.tasks.encoding.joint import joined_ids
 from research.tasks.encoding.tokenization import encode, marked, token_ids
 from research.tasks.prompts.template import Template
 
+# A field is first cut to so many characters for each token of a row, or to twice, four times as
+# many where they give too few tokens.
+CHARACTERS = 16
+
+
+def clip(
+    tokenizer: Tokenizer, fields: Sequence[Mapping[str, str]], most: int
+) -> list[Mapping[str, str]]:
+    """Columns without what stands after more than `most` tokens.
+
+    Texts of megabytes are not tokenized as a whole, and are truncated as if they were.
+    """
+    return [
+        {name: _clipped(tokenizer, text, max(1, most)) for name, text in values.items()}
+        for values in fields
+    ]
+
+
+def _clipped(tokenizer: Tokenizer, text: str, most: int) -> str:
+    size = CHARACTERS * most
+    # The last tokens of a part may be others in the whole.
+    while size < len(text) and len(token_ids(tokenizer, [text[:size]])[0]) < most + CHARACTERS:
+        size *= 2
+    return text[:size]
+
 
 def truncate(
     tokenizer: Tokenizer,

@@ -6,7 +6,8 @@ from typing import Any
 from research.common.hashing import run_id
 from research.experiments.seeds import Seeds
 from research.records.configuration import Configuration, Hardware, Order, Provenance
-from research.records.measurements import BackboneReference, Costs, DataChecksums, Notes
+from research.records.costs import Costs
+from research.records.measurements import BackboneReference, DataChecksums, Notes
 from research.records.schema import RunRecord
 
 CONFIGURATION = Configuration(

@@ -1,18 +1,24 @@
 """The configuration of an experiment: a backbone, tasks, regimes and approaches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from research.common.config import build, build_named, resolved
+from research.common.config import build, resolved
 from research.common.errors import InputError, check_whole, choose_from
 from research.experiments.approach import BASELINE_ROWS, Approach
+from research.experiments.config_parts import (
+    config_sequence,
+    parse_approaches,
+    parse_tasks,
+    task_schedules,
+    with_tasks,
+)
 from research.experiments.prices import Prices
 from research.runtime.devices import Devices
-from research.tasks import TASKS
 from research.tasks.encoding.special_tokens import Bos
 from research.tasks.sampling import Regime
-from research.tasks.task import TaskSettings
+from research.tasks.task_settings import TaskSettings
 from research.training.optimizer import Schedule
 
 MOST_SEEDS = 1000
@@ -92,18 +98,20 @@ class Experiment:
 
         Raises InputError for invalid values.
         """
-        config = _with_tasks(config)
+        config = with_tasks(config)
         schedule = build(Schedule, config.get("schedule", {}), "config.schedule")
-        plain = _sequence(config, "approaches")
+        plain = config_sequence(config, "approaches")
         parsed = {
             "schedule": schedule,
             "approaches_on": {
-                name: _approaches(plain, build(Schedule, {**resolved(schedule), **fields}, path))
-                for name, fields, path in _schedules(config)
+                name: parse_approaches(
+                    plain, build(Schedule, {**resolved(schedule), **fields}, path)
+                )
+                for name, fields, path in task_schedules(config)
             },
-            "tasks": _tasks(config, "tasks"),
-            "stage_tasks": _tasks({"stage_tasks": (), **config}, "stage_tasks"),
-            "approaches": _approaches(plain, schedule),
+            "tasks": parse_tasks(config, "tasks"),
+            "stage_tasks": parse_tasks({"stage_tasks": (), **config}, "stage_tasks"),
+            "approaches": parse_approaches(plain, schedule),
         }
         rest = {name: value for name, value in config.items() if name != "schedules"}
         return build(cls, {**rest, **parsed}, "config")
@@ -175,45 +183,3 @@ class Experiment:
     def rows_on(self, task: str) -> tuple[Approach, ...]:
         """The rows with the schedule of a task."""
         return (*self.approaches_on.get(task, self.approaches), *BASELINE_ROWS)
-
-
-def _with_tasks(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Resolves `task`, which exists because flags cannot reach into the sequence `tasks`."""
-    if "task" not in config:
-        return config
-    if "tasks" in config:
-        raise InputError("config.task", config["task"], "either task or tasks, not both")
-    return {"tasks": (config["task"],), **{k: v for k, v in config.items() if k != "task"}}
-
-
-def _tasks(config: Mapping[str, Any], name: str) -> tuple[TaskSettings, ...]:
-    return tuple(
-        build_named(TASKS, values, f"config.{name}[{i}]", "source")
-        for i, values in enumerate(_sequence(config, name))
-    )
-
-
-def _approaches(plain: Sequence[Any], schedule: Schedule) -> tuple[Approach, ...]:
-    return tuple(
-        Approach.parse(values, schedule, f"config.approaches[{i}]")
-        for i, values in enumerate(plain)
-    )
-
-
-def _schedules(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], str]]:
-    """(task, fields of its schedule, path in the config)."""
-    values = config.get("schedules", {})
-    if not isinstance(values, Mapping):
-        raise InputError("config.schedules", values, "a mapping of tasks to schedules is expected")
-    schedules = [(str(task), fields, f"config.schedules.{task}") for task, fields in values.items()]
-    for _, fields, path in schedules:
-        if not isinstance(fields, Mapping):
-            raise InputError(path, fields, "a mapping with fields of the schedule is expected")
-    return schedules
-
-
-def _sequence(config: Mapping[str, Any], name: str) -> tuple[Any, ...] | list[Any]:
-    values = config.get(name)
-    if not isinstance(values, tuple | list):
-        raise InputError(f"config.{name}", values, "a sequence is expected")
-    return values

@@ -12,7 +12,8 @@ from research.experiments.experiment import Experiment
 from research.experiments.seeds import Seeds, latin_square
 from research.experiments.stage import Stage
 from research.tasks.sampling import Regime
-from research.tasks.task import Task, TaskSettings
+from research.tasks.task import Task
+from research.tasks.task_settings import TaskSettings
 
 # Increased by hand whenever a run with the same settings would give other numbers.
 CODE_VERSION = 5

@@ -15,9 +15,9 @@ from research.common.errors import InputError
 from research.common.json_io import parse_json
 from research.experiments.seeds import Seeds
 from research.records.configuration import Configuration, Provenance
+from research.records.costs import Costs
 from research.records.measurements import (
     BackboneReference,
-    Costs,
     DataChecksums,
     Evaluation,
     Forgetting,

@@ -10,14 +10,13 @@ from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.answer_kinds.select import answer_kind
 from research.experiments.plan import CODE_VERSION, Run
 from research.records.configuration import Configuration
+from research.records.costs import Costs, StepMemory
 from research.records.measurements import (
     BackboneReference,
-    Costs,
     DataChecksums,
     Evaluation,
     Forgetting,
     Notes,
-    StepMemory,
 )
 from research.records.predictions import AnyPredictions, prediction_class
 from research.records.provenance import provenance

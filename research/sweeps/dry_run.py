@@ -25,7 +25,8 @@ from research.runtime.device_kinds import device_kind
 from research.sweeps.data_report import check_data
 from research.sweeps.time_estimate import Machine, TimeEstimate, key_of, recorded
 from research.sweeps.worker_count import PROCESS_BYTES, planned_workers
-from research.tasks.task import Outline, Task, TaskSettings
+from research.tasks.task import Task
+from research.tasks.task_settings import Outline, TaskSettings
 
 # Steps of models of 10 and 60 million parameters reach 1 and 4 % of the rate of an H200, those of
 # models of 0.5 and 9 million parameters about a quarter and most of that of a core.

@@ -19,7 +19,8 @@ from research.runs.costs.flops import method_step_flops
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.runs.memo import Memo
 from research.tasks.sampling import Regime
-from research.tasks.task import Outline, Task
+from research.tasks.task import Task
+from research.tasks.task_settings import Outline
 from research.training.batches import batch_indices
 
 ASSUMED = 128  # tokens of a row whose text is not available

@@ -8,7 +8,7 @@ from research.tasks.datasets.number_files import NumberFileTask
 from research.tasks.datasets.superglue_record import ReCoRDTask
 from research.tasks.datasets.superglue_wsc import WSCTask
 from research.tasks.datasets.text_files import TextFileTask
-from research.tasks.task import TaskSettings
+from research.tasks.task_settings import TaskSettings
 from research.tasks.world import WorldTask
 
 TASKS: dict[str, type[TaskSettings]] = {

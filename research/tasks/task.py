@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple
 
 from research.common.errors import InputError, choose_from
 from research.tasks.metrics.classification import METRICS
@@ -50,22 +50,6 @@ class Pools(NamedTuple):
     train: tuple[Example, ...]
     dev: tuple[Example, ...]
     dropped: int
-
-
-class Outline(NamedTuple):
-    """A task without its examples.
-
-    Attributes:
-      name: of the task.
-      labels: in the order of the class indices; empty where there are none.
-      templates: prompt templates.
-      words: initial words of a soft prompt where there are no labels.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    templates: tuple[Template, ...]
-    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,25 +183,6 @@ class Task:
         train = _unseen(self.train, seen)
         dropped = len(self.dev) + len(self.train) - len(dev) - len(train)
         return Pools(train, dev, dropped)
-
-
-@runtime_checkable
-class TaskSettings(Protocol):
-    """Settings of a task, as `TASKS` registers them: a frozen dataclass of plain values.
-
-    Attributes:
-      name: unique within an experiment.
-    """
-
-    name: str
-
-    def load(self) -> Task:
-        """Read or generate the task."""
-        ...
-
-    def outline(self) -> Outline | None:
-        """Describe the task without reading its examples; None where that is not possible."""
-        return None
 
 
 def text_key(example: Example) -> tuple[str, ...]:

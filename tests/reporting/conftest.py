@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from research.records.configuration import Order
+from research.records.costs import Costs
 from research.records.label_predictions import LabelPredictions
-from research.records.measurements import Costs, DataChecksums, Notes, Robustness
+from research.records.measurements import DataChecksums, Notes, Robustness
 from research.records.store import RunStore
 from research.stats.groups import group_scores
 from tests.run_records import CONFIGURATION, make_record, stage

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.baselines import BASELINES
-from research.records.measurements import Costs
+from research.records.costs import Costs
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from tests.run_records import make_record

@@ -6,7 +6,7 @@ import pytest
 
 import scripts.report
 from research.experiments.prices import Prices, write_prices
-from research.records.measurements import StepMemory
+from research.records.costs import StepMemory
 from research.reporting.build import build_tables, check_tables, write_tables
 from research.reporting.format import MISSING
 from research.reporting.grid.grid import read_grid

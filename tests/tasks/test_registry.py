@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 from research.tasks import TASKS
-from research.tasks.task import TaskSettings
+from research.tasks.task_settings import TaskSettings
 
 
 @pytest.mark.parametrize("source", TASKS)

@@ -11,7 +11,8 @@ import pytest
 
 from research.common.errors import InputError
 from research.tasks.datasets import tables
-from research.tasks.datasets.tables import read_dataset, read_file
+from research.tasks.datasets.hub import read_dataset
+from research.tasks.datasets.tables import read_file
 
 ODD = ["NA", "null", "None", "nan", "", "007", "1.0", "1e5", "true", "2020-01-01", "ü\u2028€", "#x"]
 ODD += ['say "no"', '5" disk', "it's", "a,b", "back\\slash", "a  b ", "x" * 200_000]

@@ -9,7 +9,8 @@ from research.tasks.datasets.tables import read_file
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.sampling import at_most
-from research.tasks.task import Example, Task, TaskSettings
+from research.tasks.task import Example, Task
+from research.tasks.task_settings import TaskSettings
 
 # The label texts of classes 1 to 4 as published.
 TEXTS: dict[str, str] = {

@@ -8,7 +8,8 @@ from research.tasks.datasets.tables import read_file
 from research.tasks.decoding import Decoding
 from research.tasks.prompts.template import Template
 from research.tasks.sampling import at_most
-from research.tasks.task import Example, Outline, TaskSettings
+from research.tasks.task import Example
+from research.tasks.task_settings import Outline, TaskSettings
 from research.tasks.text_task import FreeText, TextTask, grouped
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from research.common.errors import InputError
 from research.common.paths import resolve_path
-from research.tasks.datasets.tables import StringTable, read_dataset, read_file
+from research.tasks.datasets.hub import read_dataset
+from research.tasks.datasets.tables import StringTable, read_file
 from research.tasks.prompts.template import Template, plain_templates
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.row_reader import RowReader
-from research.tasks.task import Example, Outline, Task, TaskSettings
+from research.tasks.task import Example, Task
+from research.tasks.task_settings import Outline, TaskSettings
 
 
 @dataclass(frozen=True, kw_only=True)

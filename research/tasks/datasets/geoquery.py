@@ -12,7 +12,8 @@ from research.common.paths import resolve_path
 from research.tasks.decoding import Decoding
 from research.tasks.metrics.sql import Database
 from research.tasks.prompts.template import Template
-from research.tasks.task import Example, TaskSettings
+from research.tasks.task import Example
+from research.tasks.task_settings import TaskSettings
 from research.tasks.text_task import FreeText, TextTask, grouped
 
 SPLITS = ("train", "dev", "test")

@@ -1,4 +1,4 @@
-"""Tables of strings from CSV, TSV, JSON lines and Hugging Face datasets, without type guessing.
+"""Tables of strings from CSV, TSV and JSON files, without type guessing.
 
 Every value keeps its text in the source, including `NA`, `null`, `007` and `1.0`.
 """
@@ -11,16 +11,12 @@ import lzma
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-
 from research.common.errors import InputError, choose_from
 from research.common.json_io import parse_json
-from research.runtime.scratch import ScratchFolder
 from research.tasks.row_reader import text_of
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
@@ -162,73 +158,3 @@ def _json_table(source: str, lines: TextIO) -> StringTable:
             allowed = f'row {number} is not an object such as {{"text": ...}}'
             raise InputError("file", source, allowed)
     return StringTable(source, tuple(dict.fromkeys(name for row in rows for name in row)), rows)
-
-
-def read_dataset(
-    path: str, config_name: str | None, splits: Mapping[str, str], columns: Sequence[str]
-) -> dict[str, StringTable]:
-    """Reads `columns` of the splits of a dataset of the hub or in a local folder.
-
-    A class index becomes the name of its class. Nothing is written beside a local dataset.
-    Raises InputError where datasets cannot find or read it.
-
-    Args:
-      path: hub id or folder.
-      config_name: configuration of the dataset.
-      splits: use (train, dev, test) -> name of the split, such as `train[:1000]`.
-      columns: to read.
-    """
-    import datasets  # takes seconds to import
-    from datasets.exceptions import DatasetGenerationError, DatasetsError
-
-    folder = str(Path(os.path.expanduser(path)))
-    local = Path(folder).is_dir()
-    with _quiet(datasets), ScratchFolder() as scratch:
-        # Downloads stay in the user's cache.
-        where = {
-            "path": folder if local else path,
-            "name": config_name,
-            "cache_dir": str(scratch) if local else None,
-        }
-        try:
-            builder = datasets.load_dataset_builder(**where)
-            if builder.name == "csv":  # or the reader would guess types
-                where |= {"converters": dict.fromkeys(columns, str), "keep_default_na": False}
-            loaded = datasets.load_dataset(**where, split=list(splits.values()))
-        except (OSError, ValueError, DatasetsError) as error:
-            vague = isinstance(error, DatasetGenerationError) and error.__cause__
-            reason = " ".join(str(error.__cause__ if vague else error).split())
-            raise InputError("path", path, reason) from error
-        named = zip(splits.items(), loaded, strict=True)
-        return {use: _plain_table(f"{path}/{split}", data, columns) for (use, split), data in named}
-
-
-def _plain_table(source: str, data: Any, wanted: Sequence[str]) -> StringTable:
-    """The wanted columns of a `datasets.Dataset`, in memory."""
-    columns = {}
-    for name in dict.fromkeys(wanted):
-        if name not in data.column_names:
-            continue  # reported by StringTable.column
-        values = data[name][:]
-        names = getattr(data.features[name], "names", None)
-        if names is not None:  # -1 marks a missing label
-            values = [None if v is None or v < 0 else names[v] for v in values]
-        elif getattr(data.features[name], "dtype", None) in ("float16", "float32"):
-            # The shortest text of a short number, as it was written: 0.1, not 0.10000000149.
-            short = np.dtype(data.features[name].dtype).type
-            values = [None if v is None else float(str(short(v))) for v in values]
-        columns[name] = values
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return StringTable(source, tuple(data.column_names), rows)
-
-
-@contextmanager
-def _quiet(datasets: Any) -> Iterator[None]:
-    """Disables progress bars."""
-    enabled = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if enabled:
-            datasets.enable_progress_bars()

@@ -7,7 +7,8 @@ from research.tasks.datasets.files import Files
 from research.tasks.datasets.tables import StringTable
 from research.tasks.decoding import Decoding
 from research.tasks.metrics.sql import Database
-from research.tasks.task import Example, TaskSettings
+from research.tasks.task import Example
+from research.tasks.task_settings import TaskSettings
 from research.tasks.text_task import FreeText, TextTask, grouped
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from research.common.errors import InputError, choose_from
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task, TaskSettings, text_key
+from research.tasks.task import Example, Task, text_key
+from research.tasks.task_settings import TaskSettings
 from research.tasks.world.articles import LABELS as TOPICS
 from research.tasks.world.articles import article
 from research.tasks.world.draw import Draw, Share

@@ -1,0 +1,97 @@
+"""Part of a run record: costs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """Memory of the compiled training step, in bytes, of the stage that needs most.
+
+    Attributes:
+        argument_bytes: weights, optimizer state and batch.
+        output_bytes: outputs of the step.
+        temporary_bytes: activations, gradients and other temporaries.
+        alias_bytes: outputs that reuse the memory of arguments.
+        optimizer_bytes: the optimizer state among the arguments.
+    """
+
+    optimizer_bytes: int
+    argument_bytes: int | None = None
+    output_bytes: int | None = None
+    temporary_bytes: int | None = None
+    alias_bytes: int | None = None
+
+    @property
+    def weights(self) -> int | None:
+        """Bytes of the weights, with the batch, which is small beside them."""
+        if self.argument_bytes is None:
+            return None
+        return self.argument_bytes - self.optimizer_bytes
+
+    @property
+    def activations(self) -> int | None:
+        """Bytes of activations, gradients and all else that the step needs at once."""
+        outputs, temporaries, aliases = self.output_bytes, self.temporary_bytes, self.alias_bytes
+        if outputs is None or temporaries is None or aliases is None:
+            return None
+        return outputs + temporaries - aliases
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of a run. A cost is None where it was not measured or does not apply.
+
+    Attributes:
+        trained_params: number of parameters that training changes.
+        stored_bytes: bytes to keep per task beside the backbone, in float32.
+        added_tokens: tokens added to each input.
+        train_seconds: all training steps, without compilation and evaluation.
+        evaluation_seconds: scoring dev, during training and once after it, without compilation. A
+            result of the unadapted backbone that other runs share counts in each of them.
+        test_seconds: scoring test once, in the same way.
+        compile_seconds: compilation, shared by the runs of the shard.
+        compile_cache_hits: programs found in the compilation cache.
+        sweep_seconds: the whole shard from start to end.
+        switch_seconds: moving the stored leaves from host memory to the devices.
+        added_params: parameters beside the backbone at inference.
+        step_flops: FLOPs of the widest step of the last stage, counted by XLA.
+        train_flops: FLOPs of all training steps, as if every batch were the widest.
+        formula_flops: FLOPs of the same step by formula.
+        peak_bytes: peak memory of the compiled step of one run.
+        memory: the parts of that peak.
+        request_tokens: tokens before the answer, mean over the test items.
+        cache_bytes: keys and values of a request, mean over the test items.
+    """
+
+    trained_params: int
+    stored_bytes: int
+    added_tokens: int
+    train_seconds: float | None = None
+    evaluation_seconds: float | None = None
+    test_seconds: float | None = None
+    compile_seconds: float | None = None
+    compile_cache_hits: int | None = None
+    sweep_seconds: float | None = None
+    switch_seconds: float | None = None
+    added_params: int | None = None
+    step_flops: float | None = None
+    train_flops: float | None = None
+    formula_flops: float | None = None
+    peak_bytes: int | None = None
+    memory: StepMemory | None = None
+    request_tokens: float | None = None
+    cache_bytes: int | None = None
+
+    @property
+    def run_seconds(self) -> float | None:
+        """Seconds of training and of scoring dev, as far as they are known."""
+        if self.train_seconds is None:
+            return None
+        return self.train_seconds + (self.evaluation_seconds or 0)
+
+    @property
+    def all_train_seconds(self) -> float | None:
+        """Seconds of training, of scoring dev and of compilation, as far as they are known."""
+        if self.run_seconds is None:
+            return None
+        return self.run_seconds + (self.compile_seconds or 0)

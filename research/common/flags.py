@@ -4,14 +4,33 @@ Every field of the config is a flag too, such as `--config.seeds=3`. `SETTINGS` 
 experiment, also if its config leaves them out.
 """
 
+import ast
+import json
 from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from research.common.errors import InputError, exit_on_input_error
 
+
+class _MappingParser(flags.ArgumentParser):
+    """Parses a mapping of Python or JSON, such as a task; labels in it may have dots."""
+
+    def parse(self, argument: Any) -> ConfigDict:
+        if isinstance(argument, ConfigDict):
+            return argument  # the default
+        try:
+            value = ast.literal_eval(argument)
+        except (SyntaxError, ValueError):
+            value = json.loads(argument)  # its error is a ValueError, which absl reports
+        if not isinstance(value, dict):
+            raise ValueError(f"{argument!r} is not a mapping such as {{'source': 'file'}}")
+        return ConfigDict(value, allow_dotted_keys=True)
+
+
+config_flags.register_flag_parser_for_type(ConfigDict, _MappingParser())
 CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
@@ -42,14 +61,32 @@ def read_flags(argv: list[str]) -> list[str]:
         if CONFIG.value is None:
             raise InputError("--config", None, "a file such as configs/quickstart.py is expected")
         CONFIG.value.to_dict()  # raises the error of a file that could not be loaded
-    except (flags.Error, AttributeError, KeyError, OSError) as error:
+    except (flags.Error, AttributeError, KeyError, OSError, ValueError) as error:
         while error.args and isinstance(error.args[0], Exception):
             error = error.args[0]
+        _check_left_out(argv, error)
+        if "allow_dotted_keys" in str(error):
+            allowed = "a name with a dot takes ConfigDict({...}, allow_dotted_keys=True)"
+            raise InputError("config", " ".join(argv[1:]), allowed) from error
         reason = " ".join(str(error.args[0] if len(error.args) == 1 else error).split())
         raise InputError("command line", " ".join(argv[1:]), reason) from error
     if rest[1:]:
         raise InputError("command line", rest[1:], "only flags are expected, such as --config")
     return rest
+
+
+def _check_left_out(argv: list[str], error: Exception) -> None:
+    """Raises InputError if the error is about a field that the config file leaves out."""
+    name = str(error.args[0] if error.args else "").strip("'")
+    for argument in argv[1:]:
+        path, _, value = argument.lstrip("-").partition("=")
+        if path.startswith("config.") and path.endswith(f".{name}"):
+            whole = path.removesuffix(f".{name}")
+            allowed = (
+                f"the config file leaves this field out, so it cannot be a flag; write it into the "
+                f"file as {path} = {value or '...'}, or give all of --{whole} as a mapping"
+            )
+            raise InputError(f"--{path}", value, allowed) from error
 
 
 def read_config() -> dict[str, Any]:

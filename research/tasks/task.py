@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -70,6 +70,7 @@ class Task:
       metric: headline metric; all metrics are recorded.
       words: initial words of a soft prompt where there are no labels.
       reader: reads the columns of further rows, as those of the examples were read.
+      skipped: numbers of the rows that are no examples since a cell is empty, by split.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Task:
     metric: str = "accuracy"
     words: tuple[str, ...] = ()
     reader: RowReader = RowReader(strip=False)
+    skipped: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_answers()

@@ -45,6 +45,7 @@ TASK: dict[str, Any] = {
     "delimiter": ";",
     "quoting": False,
     "strip": False,
+    "empty": "skip",
     "label": "kind",
     "group": "kind",
     "paraphrase": "other words",

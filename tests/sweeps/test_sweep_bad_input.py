@@ -243,6 +243,11 @@ def test_a_damaged_record_is_found_before_what_is_missing_is_run(
     ("flag", "said"),
     [
         ("--config.schedule.stepz=5", 'Did you mean "steps" instead of "stepz"?'),
+        (
+            "--config.schedule.accumulate=2",
+            "--config.schedule.accumulate is '2': the config file leaves this field out",
+        ),
+        (f"--config.task={NO_FILES | {'verbalizer': {'0.0': 'bad'}}}", "'no.csv': no such file"),
         (f"--config.task={NO_FILES}", "file is 'no.csv': no such file"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from research.common.config import build_named
 from research.common.errors import InputError
 from research.tasks import TASKS
+from research.tasks.data_checks import task_data_report, warnings
 from research.tasks.datasets.files import FileTask
 from research.tasks.sampling import Regime, draw
 
@@ -164,10 +165,12 @@ def test_bad_splits_are_named(settings: dict, tmp_path: Path, split: str):
     with pytest.raises(InputError, match="empty.tsv': it has no examples"):
         FileTask(**settings | {split: empty}).load()
     blank = write(tmp_path / "blank.tsv", [*ROWS, (" ", "1"), ("", "0")])
-    with pytest.raises(InputError, match="2 of 10 rows are empty, the first is row 9"):
+    with pytest.raises(
+        InputError, match="2 of 10 rows are empty there, the first is row 9; fill them, or skip"
+    ):
         FileTask(**settings | {split: blank}).load()
-    unknown = write(tmp_path / "unknown.tsv", [*ROWS, ("a", "2"), ("b", "")])
-    with pytest.raises(InputError, match=rf"labels of {split} .*\['', '2'\]"):
+    unknown = write(tmp_path / "unknown.tsv", [*ROWS, ("a", "2"), ("b", "3")])
+    with pytest.raises(InputError, match=rf"labels of {split} .*\['2', '3'\]"):
         FileTask(**settings | {split: unknown}).load()
 
 
@@ -184,3 +187,41 @@ def test_real_data_is_read_as_it_is(shared: Path):
     assert task.train[0].fields["sentence"] == "hide new secretions from the parental units"
     split = draw(task, Regime.parse("16-shot"), 0)
     assert (len(split.train), len(split.dev)) == (32, 32)
+
+
+def test_rows_with_an_empty_cell_are_skipped_by_a_setting(settings: dict, tmp_path: Path):
+    rows = [*ROWS, (" ", "1"), ("a text", ""), ("more", "1")]
+    whole = FileTask(**settings).load()
+    values = settings | {"train": write(tmp_path / "gaps.tsv", rows)}
+    with pytest.raises(InputError, match="gaps.tsv is 'text': 1 of 11 rows are empty there, .* 9"):
+        FileTask(**values).load()
+    task = FileTask(**values, empty="skip").load()
+    assert task.train[:-1] == whole.train and task.train[-1].fields == {"text": "more"}
+    assert task.test == whole.test and task.skipped == {"train": (9, 10)}
+    told = "2 of 11 rows of train are skipped since a cell is empty: 9, 10"
+    assert told in warnings(task_data_report(task))
+    assert not any("skipped" in text for text in warnings(task_data_report(whole)))
+
+
+def test_labels_that_are_empty_name_file_and_row(settings: dict, tmp_path: Path):
+    values = settings | {"test": write(tmp_path / "gap.tsv", [("a", "1"), ("b", "")])}
+    with pytest.raises(InputError, match="gap.tsv is 'label': 1 of 2 rows .*first is row 2"):
+        FileTask(**values).load()
+
+
+def test_a_column_that_no_template_can_name(tmp_path: Path):
+    file = write(tmp_path / "a.tsv", ROWS, header="Review: body\tlabel")
+    values = {"name": "mine", "train": file, "test": file, "text": "Review: body"}
+    with pytest.raises(InputError, match="column is 'Review: body': no template can name"):
+        FileTask(**values).load()
+
+
+def test_floats_of_a_dataset_are_labels(tmp_path: Path):
+    columns = {"text": [f"text {i}" for i in range(8)], "label": [float(i % 2) for i in range(8)]}
+    data = datasets.Dataset.from_dict(columns)
+    data.to_parquet(tmp_path / "train.parquet")
+    data.select(range(4)).to_parquet(tmp_path / "test.parquet")
+    texts = {"0.0": "bad", "1.0": "good"}
+    splits = {"train": "train", "test": "test", "path": str(tmp_path)}
+    task = FileTask(name="mine", **splits, verbalizer=texts).load()
+    assert task.labels == ("0.0", "1.0") and task.test[1].label == "1.0"

@@ -101,6 +101,11 @@ def test_columns_delimiter_and_quoting_can_be_given(tmp_path: Path):
         ("a.csv", 'text,label\n"open,0\nb,1\n', "line 3: unexpected end of data; a cell in quotes"),
         ("a.csv", 'text,label\n"a" b,0\n', "line 2: ',' expected"),
         ("a.csv", "text,text\na,0\n", "name of its own"),
+        (
+            "a.csv",
+            b"text,label\ra,0\r",
+            "end with a carriage return alone; save it with line feeds",
+        ),
         ("a.csv", b"text,label\n\xff\xfe,0\n", "not UTF-8"),
         ("a.jsonl", '{"text": "a"}\n{"text": \n', "line 2 is not JSON"),
         ("a.jsonl", "[" * 100_000, "line 1 is not JSON"),

@@ -189,7 +189,7 @@ def test_own_files(tmp_path):
     with pytest.raises(InputError, match="neither text nor target"):
         TextFileTask(name="n", text="q", target="a", references=("a",), **files).load()
     files["test"] = write(tmp_path / "b.csv", *rows[:2], ("z", "", ""))
-    with pytest.raises(InputError, match="1 of 2 rows are empty"):
+    with pytest.raises(InputError, match="1 of 2 rows are empty there"):
         TextFileTask(name="n", text="q", target="a", **files).load()
 
 

@@ -66,6 +66,7 @@ class SplitReport:
       grams: rows of a test split with an 8-gram of words that occurs in train or dev.
       mostly: rows of a test split with at least 70 % of their 8-grams in train or dev.
       lengths: of the prompts.
+      skipped: rows of the source that are no examples since a cell is empty.
     """
 
     rows: int
@@ -78,6 +79,7 @@ class SplitReport:
     grams: FlaggedRows = FlaggedRows()
     mostly: FlaggedRows = FlaggedRows()
     lengths: Lengths | None = None
+    skipped: FlaggedRows = FlaggedRows()
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ def task_data_report(task: Task, lengths: Mapping[str, Lengths] | None = None) -
             repeated=_repeated(examples),
             personal=_personal(examples),
             lengths=(lengths or {}).get(split),
+            skipped=_first_of(task.skipped.get(split, ())),
             **conflicts[split],
             **leaks,
         )
@@ -136,7 +139,10 @@ def task_data_report(task: Task, lengths: Mapping[str, Lengths] | None = None) -
 
 
 def _where(flags: Iterable[object]) -> FlaggedRows:
-    rows = [row for row, flag in enumerate(flags, start=1) if flag]
+    return _first_of([row for row, flag in enumerate(flags, start=1) if flag])
+
+
+def _first_of(rows: Sequence[int]) -> FlaggedRows:
     return FlaggedRows(len(rows), tuple(rows[:SHOWN]))
 
 

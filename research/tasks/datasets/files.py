@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from research.common.errors import InputError
 from research.common.paths import resolve_path
@@ -36,6 +37,7 @@ class Files:
       delimiter: between cells; default by the suffix of the file.
       quoting: whether cells may be quoted; default yes in CSV, no in TSV.
       strip: removes white space around texts and labels.
+      empty: whether a row without a text or an answer is an error or is skipped.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Files:
     delimiter: str | None = None
     quoting: bool | None = None
     strip: bool = True
+    empty: Literal["error", "skip"] = "error"
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -70,26 +73,52 @@ class Files:
             raise InputError("text", self.text, allowed)
         texts = (self.templates,) if isinstance(self.templates, str) else self.templates
         if texts is None:
+            for name in (*self.texts, answer):
+                if set(name) & set("{}:!") or not name:
+                    allowed = "no template can name this column; rename it in the file"
+                    raise InputError("column", name, allowed)
             texts = plain_templates(self.texts, answer)
         templates = tuple(map(Template, texts))
         for template in templates:
             template.check(self.texts)
         return templates
 
-    def tables(self, answers: Sequence[str]) -> dict[str, StringTable]:
-        """The table of each split, with the texts and the columns `answers`."""
+    def tables(
+        self, answer: str, others: Sequence[str] = (), of_test: Sequence[str] = ()
+    ) -> dict[str, StringTable]:
+        """The table of each split, without the rows that are skipped.
+
+        Args:
+          answer: column that no row may lack.
+          others: columns that may be empty.
+          of_test: columns that no row of test may lack.
+        """
         if self.test is None:
             raise InputError("test", None, "a file or split to test on is needed, besides dev")
         named = {"train": self.train, "test": self.test, "dev": self.dev, "ood": self.ood}
         sources = {use: source for use, source in named.items() if source is not None}
         if self.path is not None:
             path = resolve_path(self.path, "path")
-            return read_dataset(path, self.config_name, sources, (*self.texts, *answers))
-        files = {use: resolve_path(file, use) for use, file in sources.items()}
+            columns = (*self.texts, answer, *others, *of_test)
+            tables = read_dataset(path, self.config_name, sources, columns)
+        else:
+            files = {use: resolve_path(file, use) for use, file in sources.items()}
+            tables = {
+                use: read_file(file, self.columns, self.delimiter, self.quoting)
+                for use, file in files.items()
+            }
+        if self.empty == "error":
+            return tables
+        needed = (*self.texts, answer)
         return {
-            use: read_file(file, self.columns, self.delimiter, self.quoting)
-            for use, file in files.items()
+            use: table.without_empty((*needed, *of_test) if use == "test" else needed)
+            for use, table in tables.items()
         }
+
+    @staticmethod
+    def skipped(tables: Mapping[str, StringTable]) -> dict[str, tuple[int, ...]]:
+        """Numbers of the rows that are skipped, by split."""
+        return {use: table.skipped for use, table in tables.items() if table.skipped}
 
     def fields(self, table: StringTable) -> list[dict[str, str]]:
         """The text columns of each row; InputError for an empty value."""
@@ -104,8 +133,10 @@ class Files:
         values = self.values(table, name)
         empty = [row for row, value in enumerate(values, start=1) if not value.strip()]
         if empty:
-            count = f"{len(empty)} of {len(table.rows)} rows are empty"
-            allowed = f"{count}, the first is row {empty[0]}"
+            allowed = (
+                f"{len(empty)} of {len(table.rows)} rows are empty there, the first is row "
+                f"{empty[0]}; fill them, or skip such rows with the task's setting empty='skip'"
+            )
             raise InputError(f"column of {table.source}", name, allowed)
         return values
 
@@ -148,7 +179,7 @@ class FileTask(Files, TaskSettings):
     def load(self) -> Task:
         """Reads everything. Raises InputError for missing, empty, repeated or unknown values."""
         templates = self.prompts(self.label)
-        tables = self.tables((self.label, *self._test_columns))
+        tables = self.tables(self.label, of_test=self._test_columns)
         splits = {use: self._examples(table) for use, table in tables.items()}
         default = {label: label for label in sorted({e.label for e in splits["train"]})}
         texts = default if self.verbalizer is None else self.verbalizer
@@ -169,6 +200,7 @@ class FileTask(Files, TaskSettings):
             paraphrases=self._paraphrases(tables["test"], splits["test"]),
             metric=self.metric,
             reader=self.reader,
+            skipped=self.skipped(tables),
         )
 
     @property
@@ -199,7 +231,8 @@ class FileTask(Files, TaskSettings):
         )
 
     def _examples(self, table: StringTable) -> tuple[Example, ...]:
-        fields, labels = self.fields(table), self.values(table, self.label)
+        read = self.values if "" in (self.verbalizer or ()) else self.filled
+        fields, labels = self.fields(table), read(table, self.label)
         return tuple(map(Example, fields, labels))
 
 

@@ -32,7 +32,7 @@ class NumberFileTask(Files, TaskSettings):
 
     def load(self) -> NumberTask:
         """Reads everything. Raises InputError for missing or empty values and for non-numbers."""
-        templates, tables = self.prompts(self.label), self.tables((self.label,))
+        templates, tables = self.prompts(self.label), self.tables(self.label)
         splits = {use: self._examples(table) for use, table in tables.items()}
         return NumberTask(
             name=self.name,
@@ -45,7 +45,8 @@ class NumberFileTask(Files, TaskSettings):
             ood=splits.get("ood", ()),
             metric=self.metric,
             reader=self.reader,
+            skipped=self.skipped(tables),
         )
 
     def _examples(self, table: StringTable) -> tuple[Example, ...]:
-        return tuple(map(Example, self.fields(table), self.values(table, self.label)))
+        return tuple(map(Example, self.fields(table), self.filled(table, self.label)))

@@ -11,7 +11,7 @@ import lzma
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -32,11 +32,24 @@ class StringTable:
       source: file or split, for messages.
       columns: names of the columns.
       rows: value by column; a str, a number, a bool, or None where missing.
+      skipped: numbers of the rows of the source that were left out, from 1.
     """
 
     source: str
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]]
+    skipped: tuple[int, ...] = ()
+
+    def without_empty(self, columns: Sequence[str]) -> "StringTable":
+        """The table without the rows that lack a value of one of the columns."""
+        lacking = {
+            number
+            for number, row in enumerate(self.rows, start=1)
+            for name in columns
+            if name in self.columns and not (text_of(row.get(name)) or "").strip()
+        }
+        rows = [row for number, row in enumerate(self.rows, start=1) if number not in lacking]
+        return replace(self, rows=rows, skipped=tuple(sorted(lacking)))
 
     def column(self, name: str) -> list[str]:
         """The values of a column as texts, see `text_of`; InputError for a missing value."""
@@ -93,7 +106,10 @@ def read_file(
     except UnicodeDecodeError as error:
         raise InputError("file", path, f"it is not UTF-8 text ({error.reason})") from error
     except csv.Error as error:
-        allowed = f"{error}; a cell in quotes doubles the quotes within, or set quoting=False"
+        if "new-line character" in str(error):
+            allowed = "its lines end with a carriage return alone; save it with line feeds"
+        else:
+            allowed = f"{error}; a cell in quotes doubles the quotes within, or set quoting=False"
         raise InputError("file", path, allowed) from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise InputError("file", path, f"it cannot be read ({error})") from error

@@ -40,7 +40,7 @@ class TextFileTask(Files, TaskSettings):
             if name in (*self.texts, self.target):
                 raise InputError("references", name, "a column that is neither text nor target")
         templates = self.prompts(self.target)
-        tables = self.tables((self.target, *self.references))
+        tables = self.tables(self.target, others=self.references)
         splits = {split: self._examples(table) for split, table in tables.items()}
         return TextTask(
             name=self.name,
@@ -53,6 +53,7 @@ class TextFileTask(Files, TaskSettings):
             ood=splits.get("ood", ()),
             metric=self.metric,
             reader=self.reader,
+            skipped=self.skipped(tables),
             format=self.format,
             database=Database.at(self.database),
             decoding=self.decoding,

@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import numpy as np
@@ -360,3 +359,22 @@ def test_real_tokenizers_are_followed(shared: Path, name: str, token: str | None
     ids = encoder(tokenizer=tokenizer).prefix_ids(())
     assert tokenizer.convert_ids_to_tokens(ids) == ([] if token is None else [token])
     assert ids == tokenizer("x")["input_ids"][: len(ids)]
+
+
+def lossy(**special: str):
+    """A tokenizer that drops a character, as BERT's drops the replacement character."""
+    tokenizer = byte_level(**special)
+    tokenizer.backend_tokenizer.normalizer = normalizers.Replace("\ufffd", "")
+    return tokenizer
+
+
+@pytest.mark.parametrize("route", ["causal", "seq2seq", "masked"])
+def test_a_label_without_tokens_is_refused_by_name(route):
+    """Its score would be 0, above all others, or that of its end alone."""
+    special = {name: f"[{name}]" for name in ("eos_token", "cls_token", "sep_token", "mask_token")}
+    tokenizer = lossy(**special)
+    texts = Verbalizer({"0": "good", "1": ("bad", "\ufffd")})
+    allowed = r"verbalizer\['1'\] is '\ufffd': the tokenizer makes no tokens of it"
+    with pytest.raises(InputError, match=allowed):
+        encoder(tokenizer=tokenizer, verbalizer=texts, route=route)
+    encoder(tokenizer=byte_level(**special), verbalizer=texts, route=route)

@@ -32,8 +32,8 @@ class Encoder:
     Ids that surround all rows, such as BOS, belong to the prompt frame. A causal target ends with
     the verbalizer's end, a seq2seq target with EOS; on the masked route the end, stripped of white
     space, follows the masks; the head route has no targets.
-    Raises InputError where the ids of a label text are a prefix of another's, and for a tokenizer
-    without the special tokens that the route needs.
+    Raises InputError for a label text without tokens, a label text whose ids begin another's, and a
+    tokenizer without the special tokens that the route needs.
 
     Attributes:
       tokenizer: of the backbone.
@@ -69,9 +69,19 @@ class Encoder:
             self._check_targets()
 
     def _check_targets(self) -> None:
+        """Raises InputError for label texts whose scores would be no scores of their own.
+
+        A text without tokens has the score 0, above all others. A text whose tokens begin another's
+        is never less likely; on the masked route only equal tokens matter.
+        """
         texts = [
             (label, text, ids) for label, targets in self._targets.items() for text, ids in targets
         ]
+        space = self.ids(" ")
+        for label, text, _ in texts:
+            if self.ids(f" {text}") in ([], space):
+                allowed = "the tokenizer makes no tokens of it, so it has no score"
+                raise InputError(f"verbalizer[{label!r}]", text, allowed)
         # The first two label texts by each beginning that can be the whole ids of another.
         beginnings: dict[tuple[int, ...], dict[str, str]] = {}
         lengths = {len(ids) for _, _, ids in texts}

@@ -94,7 +94,8 @@ class TextTask(Task):
             allowed = f"it contains {end!r}, which ends a text; another `end`, or '' for EOS, helps"
             raise InputError(where, text, allowed)
         if self.database is not None and self.database.rows(text) is None:
-            raise InputError(where, text, f"this query fails in {self.database.path}")
+            allowed = f"this query fails in {self.database.path}, or its result varies"
+            raise InputError(where, text, allowed)
 
     @cached_property
     def metric_words(self) -> MetricWords:

@@ -1,6 +1,8 @@
 """SQL as text, and executed in a database that nothing can change."""
 
+import resource
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,84 @@ def test_order_counts_where_the_reference_has_one(database: Database):
     ordered = ["SELECT name FROM city ORDER BY people"]
     assert database.same_result("SELECT name FROM city ORDER BY people ASC", ordered) == 1
     assert database.same_result("SELECT name FROM city ORDER BY people DESC", ordered) == 0
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "SELECT name FROM city WHERE state = (SELECT state FROM city ORDER BY people DESC LIMIT 1)",
+        "WITH c AS (SELECT * FROM city ORDER BY name) SELECT name FROM c WHERE people > 2",
+        "SELECT name FROM (SELECT name FROM city WHERE people > 2 ORDER BY people)",
+        "SELECT name FROM city WHERE people > 2 -- ORDER BY name",
+        'SELECT name /* ORDER BY name */ AS "order by" FROM city WHERE people > 2',
+        "SELECT name FROM city WHERE people > 2 AND 'ORDER BY' < 'a'",
+        "SELECT name FROM (SELECT name, rank() OVER (ORDER BY name) FROM city WHERE people > 2)",
+    ],
+)
+def test_an_order_in_a_subquery_or_a_text_is_no_order_of_the_rows(database, reference: str):
+    for order in ("ASC", "DESC"):
+        query = f"SELECT name FROM city WHERE people > 2 ORDER BY name {order}"
+        assert database.same_result(query, [reference]) == 1
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "SELECT name FROM city WHERE people > (SELECT 2) Order\n by name",
+        "SELECT name FROM city WHERE state = 'Texas' UNION SELECT 'Austin' /* ( */ ORDER BY 1",
+        "WITH c AS (SELECT * FROM city) SELECT name FROM c WHERE people > 2 ORDER/**/BY name",
+    ],
+)
+def test_an_order_of_the_outermost_query_counts(database: Database, reference: str):
+    for order, score in (("ASC", 1), ("DESC", 0)):
+        query = f"SELECT name FROM city WHERE people > 2 ORDER BY name {order}"
+        assert database.same_result(query, [reference]) == score
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT random()",
+        "SELECT name FROM city ORDER BY RANDOM()",
+        "SELECT randomblob(2)",
+        "SELECT CURRENT_TIMESTAMP",
+        "SELECT current_date",
+        "SELECT date()",
+        "SELECT datetime('now')",
+        "SELECT datetime('NOW', '-1 day')",
+        "SELECT date('n' || 'ow')",
+        "SELECT julianday(CAST('now' AS BLOB))",
+        "SELECT strftime('%Y')",
+        "SELECT strftime('%s', 'now')",
+        "SELECT unixepoch('now')",
+        "SELECT time('12:00', 'localtime')",
+        "SELECT datetime('2020-01-01', 'utc')",
+        "SELECT sqlite_version()",
+        "SELECT total_changes()",
+    ],
+)
+def test_a_query_that_chance_or_the_clock_decides_is_a_wrong_answer(database, query: str):
+    assert database.rows(query) is None
+
+
+def test_dates_that_are_told_are_computed(database: Database):
+    query = "SELECT date('2024-02-28', '+1 day'), strftime('%Y', 2460369.5), time('12:30:05')"
+    assert database.rows(query) == [("2024-02-29", "2024", "12:30:05")]
+    assert database.rows("SELECT max(abs(-3), length('now')), datetime(NULL)") == [(3, None)]
+
+
+def test_a_query_may_not_take_all_memory_or_the_disk(database: Database):
+    """3 GB to sort, and as much to compare."""
+    many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
+    sort = "SELECT length(z) FROM (SELECT zeroblob(999999) z, i FROM n ORDER BY z, i DESC) LIMIT 1"
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    assert database.rows(many + sort) is None
+    assert database.rows(f"{many} SELECT count(DISTINCT hex(zeroblob(400000)) || i) FROM n") is None
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert (after.ru_maxrss - before.ru_maxrss) * 1024 < 1.5 * sql.MOST_MEMORY
+    with closing(database._opened()) as opened:  # sorting in memory alone
+        assert opened.execute("PRAGMA temp_store").fetchall() == [(2,)]
+    assert database.rows("SELECT count(*) FROM city") == [(3,)]
 
 
 @pytest.mark.parametrize(

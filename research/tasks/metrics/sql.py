@@ -3,9 +3,10 @@
 import hashlib
 import re
 import sqlite3
+import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,9 @@ MOST_BYTES = 1_000_000  # of a value
 MOST_PATTERN = 200  # bytes of what stands after LIKE, which is one step
 MOST_ROWS = 100_000
 MOST_RESULT = 100_000_000  # bytes of all rows
+# Bytes that sqlite takes in this process, the database among them; nothing goes to disk. sqlite
+# lets a process lower this limit and not raise it.
+MOST_MEMORY = 512 * 2**20
 _ALLOWED = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -32,7 +36,23 @@ _ALLOWED = {
     sqlite3.SQLITE_RECURSIVE,
 }
 _PIECES = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+(?:\.\w+)*|<=|>=|<>|!=|[^\w\s]""")
-_ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
+# Comments, texts, quoted names, words and other characters.
+_TOKENS = re.compile(
+    r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|\w+|\S""",
+    re.DOTALL,
+)
+# Functions whose value depends on chance, the clock, the connection or the version of sqlite.
+_CHANGING = re.compile(
+    r"random|randomblob|current_\w+|changes|total_changes|last_insert_rowid|sqlite_\w+",
+    re.IGNORECASE,
+)
+# Functions of dates, and the number of their arguments without which they take the present time.
+_DATES = {
+    **dict.fromkeys(("date", "time", "datetime", "julianday", "unixepoch"), 1),
+    **dict.fromkeys(("strftime", "timediff"), 2),
+}
+_OF_THE_MACHINE = ("now", "localtime", "utc")  # the clock and the time zone
+_one_query = threading.Lock()  # the limit of memory is that of one query
 
 
 def sql_match(output: str, references: Sequence[str]) -> float:
@@ -55,8 +75,9 @@ class Database:
     """A file of sqlite, or of the SQL that makes one (`.sql`); queries run on a copy in memory.
 
     A query may only read. It fails after `MOST_STEPS` steps of sqlite, or `MOST_SECONDS`, and where
-    rows and values are more than the constants above say; so does SQL that makes a database, but
-    for the number of steps. Raises InputError for a file that is no database.
+    rows, values and memory are more than the constants above say; so does SQL that makes a
+    database, but for the number of steps. A query also fails if its result can differ from call to
+    call, by chance, the clock or the machine. Raises InputError for a file that is no database.
     """
 
     path: str
@@ -73,6 +94,9 @@ class Database:
             self._opened().close()
         except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
             raise InputError("database", self.path, f"sqlite says: {error}") from error
+        except MemoryError as error:
+            allowed = f"it takes more than {MOST_MEMORY // 2**20} MiB of memory"
+            raise InputError("database", self.path, allowed) from error
 
     @cached_property
     def checksum(self) -> str:
@@ -82,26 +106,24 @@ class Database:
     def same_result(self, output: str, references: Sequence[str]) -> float:
         """1 where the query returns the rows of a reference, else 0.
 
-        The order counts where the reference has an ORDER BY. A query that fails scores 0.
+        The order counts where the reference has an ORDER BY that is no part of a subquery. A query
+        that fails scores 0.
         """
         rows = self.rows(output)
         return float(rows is not None and any(self._equal(rows, query) for query in references))
 
     def rows(self, query: str) -> list[tuple] | None:
         """The rows that a query returns; None where it fails."""
-        connection = self._opened()
-        try:
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MOST_PATTERN)
-            connection.set_authorizer(
-                lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
-            )
-            _bounded(connection, MOST_STEPS)
-            return _all(connection.execute(query))
-        except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError):
-            return None  # a query that fails is a wrong answer
-        finally:
-            connection.close()
+        with _one_query, closing(self._opened()) as connection, closing(_in_memory()) as dates:
+            try:
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MOST_PATTERN)
+                _without_clock(connection, dates)
+                connection.set_authorizer(_authorized)
+                _bounded(connection, MOST_STEPS)
+                return _all(connection.execute(query))
+            except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError):
+                return None  # a query that fails is a wrong answer
 
     def _equal(self, rows: list[tuple], reference: str) -> bool:
         if reference not in self._expected:
@@ -109,7 +131,7 @@ class Database:
         expected = self._expected[reference]
         if expected is None:
             return False
-        if _ORDERED.search(reference):
+        if _is_ordered(reference):
             return rows == expected
         return Counter(rows) == Counter(expected)
 
@@ -123,7 +145,7 @@ class Database:
         """The database at its first read."""
         script = Path(self.path).suffix == ".sql"
         read_only = f"{Path(self.path).resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(":memory:" if script else read_only, uri=True)) as made:
+        with closing(_in_memory() if script else _connected(read_only)) as made:
             if script:
                 # Attached is any other file that a script reads or writes.
                 made.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -135,10 +157,59 @@ class Database:
 
     def _opened(self) -> sqlite3.Connection:
         """A copy of the database in memory."""
-        memory = sqlite3.connect(":memory:")
+        memory = _in_memory()
         memory.deserialize(self._image)
         memory.text_factory = lambda content: content.decode(errors="replace")
         return memory
+
+
+def _connected(uri: str) -> sqlite3.Connection:
+    """A connection that writes no temporary file and takes `MOST_MEMORY` at most."""
+    connection = sqlite3.connect(uri, uri=True)
+    connection.execute(f"PRAGMA hard_heap_limit = {MOST_MEMORY}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _in_memory() -> sqlite3.Connection:
+    return _connected(":memory:")
+
+
+def _is_ordered(query: str) -> bool:
+    """Whether the outermost query has an ORDER BY."""
+    depth, outermost = 0, []
+    for token in _TOKENS.findall(query):
+        depth += {"(": 1, ")": -1}.get(token, 0)
+        if depth == 0 and not token.startswith(("--", "/*")):
+            outermost.append(token.lower())
+    return ("order", "by") in zip(outermost, outermost[1:], strict=False)
+
+
+def _authorized(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    """What sqlite asks before each part of a query; the second name is that of a function."""
+    changing = action == sqlite3.SQLITE_FUNCTION and _CHANGING.fullmatch(second or "")
+    return sqlite3.SQLITE_OK if action in _ALLOWED and not changing else sqlite3.SQLITE_DENY
+
+
+def _without_clock(connection: sqlite3.Connection, dates: sqlite3.Connection) -> None:
+    """Makes functions of dates fail where they would take the present time or the time zone.
+
+    dates: another connection, whose functions compute all other values.
+    """
+
+    def function(name: str) -> Callable[..., object]:
+        def value(*args: object) -> object:
+            texts = [x.decode(errors="replace") if isinstance(x, bytes) else x for x in args]
+            words = [text.strip().lower() for text in texts if isinstance(text, str)]
+            if len(args) < _DATES[name] or any(word in _OF_THE_MACHINE for word in words):
+                raise ValueError("the present time and the time zone differ from call to call")
+            marks = ", ".join("?" * len(args))
+            return dates.execute(f"SELECT {name}({marks})", args).fetchone()[0]
+
+        return value
+
+    for name in _DATES:
+        connection.create_function(name, -1, function(name), deterministic=True)
 
 
 def _bounded(connection: sqlite3.Connection, steps: float = inf) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import jax
+import numpy as np
 from jax.typing import ArrayLike
 
 from research.models.checkpoint.weights import Array, Leaves
@@ -26,10 +27,13 @@ class Words(NamedTuple):
         labels: text of each label, in the task's order; of a task without labels, words that it
             names.
         ids: token ids of a text.
+        vocabulary: ids [N] of all tokens that are no special tokens; None where the tokenizer is
+            not available, for all rows of the embedding table.
     """
 
     labels: tuple[str, ...]
     ids: Callable[[str], Sequence[int]]
+    vocabulary: np.ndarray | None = None
 
 
 class LayerCall(NamedTuple):

@@ -26,12 +26,12 @@ class SoftPrompt(Method):
 
     Attributes:
         length: P.
-        start: as in section 3.2. `vocabulary`: random rows of the embedding table. `uniform`: in
-            +-0.5 (the authors' code: from 0 to 0.5). `labels`: the mean embedding of each label's
-            tokens, or of each word that a task without labels names, then as `vocabulary`. `text`:
-            the embeddings of a text's tokens, repeated or cut to the length, as in PEFT. `file`: a
-            prompt trained before on another task (SPoT, Vu et al. 2022, arXiv 2110.07904, section
-            2).
+        start: as in section 3.2. `vocabulary`: the embeddings of random tokens, no token twice and
+            no special token. `uniform`: in +-0.5 (the authors' code: from 0 to 0.5). `labels`: the
+            mean embedding of each label's tokens, or of each word that a task without labels names,
+            then as `vocabulary`. `text`: the embeddings of a text's tokens, repeated or cut to the
+            length, as in PEFT. `file`: a prompt trained before on another task (SPoT, Vu et al.
+            2022, arXiv 2110.07904, section 2).
         common: ids below it are drawn from by `vocabulary` (the paper has 5,000 of a table sorted
             by frequency); None: all ids.
         text: the text of the start `text`.
@@ -58,19 +58,20 @@ class SoftPrompt(Method):
         if self.start == "uniform":
             shape = (self.length, table.shape[1])
             return {"": {"prompt": jax.random.uniform(key, shape, minval=-0.5, maxval=0.5)}}
-        prompt = table[jax.random.choice(key, self._common(len(table)), (self.length,))]
-        if self.start == "labels":
-            if not words.labels:
-                allowed = "the task has no labels, and names no words, to start from"
-                raise InputError("soft_prompt.start", "labels", allowed)
-            means = [self._tokens(table, words, text).mean(axis=0) for text in words.labels]
-            prompt = jnp.concatenate([jnp.stack(means), prompt])[: self.length]
-        elif self.start == "text":
+        if self.start == "text":
             if not (self.text or "").strip():
                 raise InputError("soft_prompt.text", self.text, "the start 'text' needs one")
             tokens = self._tokens(table, words, self.text or "")
-            prompt = tokens[jnp.arange(self.length) % len(tokens)]
-        return {"": {"prompt": prompt}}
+            return {"": {"prompt": tokens[jnp.arange(self.length) % len(tokens)]}}
+        if self.start == "vocabulary":
+            return {"": {"prompt": self._drawn(key, table, words, self.length)}}
+        if not words.labels:
+            allowed = "the task has no labels, and names no words, to start from"
+            raise InputError("soft_prompt.start", "labels", allowed)
+        texts = words.labels[: self.length]
+        means = jnp.stack([self._tokens(table, words, text).mean(axis=0) for text in texts])
+        rest = self._drawn(key, table, words, self.length - len(texts))
+        return {"": {"prompt": jnp.concatenate([means, rest])}}
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -101,12 +102,23 @@ class SoftPrompt(Method):
             raise InputError(field, file, allowed)
         return prompt
 
-    def _common(self, vocabulary: int) -> int:
-        if self.common is not None and not 1 <= self.common <= vocabulary:
-            allowed = f"a whole number from 1 to {vocabulary}, the vocabulary, is expected"
+    def _drawn(self, key: jax.Array, table: jax.Array, words: Words, count: int) -> jax.Array:
+        """Embeddings [count, D] of tokens of the vocabulary, drawn without replacement."""
+        size = len(table)
+        if self.common is not None and not 1 <= self.common <= size:
+            allowed = f"a whole number from 1 to {size}, the vocabulary, is expected"
             raise InputError("soft_prompt.common", self.common, allowed)
-        return self.common or vocabulary
+        ids = np.arange(size) if words.vocabulary is None else words.vocabulary
+        ids = ids[ids < (self.common or size)]
+        if count > len(ids):
+            allowed = f"{len(ids)} tokens can be drawn, without special tokens and each once"
+            raise InputError("soft_prompt.length", self.length, allowed)
+        return table[jax.random.choice(key, jnp.asarray(ids), (count,), replace=False)]
 
     def _tokens(self, table: jax.Array, words: Words, text: str) -> jax.Array:
         """Embeddings [T, D] of a text's tokens."""
-        return table[jnp.asarray(words.ids(text), jnp.int32)]
+        ids = words.ids(text)
+        if not ids:
+            allowed = "the tokenizer makes no tokens of it, so there is nothing to start from"
+            raise InputError(f"soft_prompt.start={self.start}", text, allowed)
+        return table[jnp.asarray(ids, jnp.int32)]

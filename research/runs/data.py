@@ -20,6 +20,7 @@ from research.tasks.encoding.encoder import Before, Encoder
 from research.tasks.encoding.row_format import RowFormat
 from research.tasks.encoding.shared_prefix import share_prefix
 from research.tasks.encoding.special_tokens import Route
+from research.tasks.encoding.tokenization import plain_vocabulary
 from research.tasks.prompts.content_free import content_free_prompts
 from research.tasks.sampling import Regime, Split, draw
 from research.tasks.task import Example
@@ -163,7 +164,7 @@ def run_data(
         frame=prompt_frame(prefix, suffix_ids, special.mask),
         neutral=prompt_frame(bare if content_free else prefix, suffix_ids, special.mask),
         answerer=kind.answerer(encoder),
-        words=Words(label_texts, encoder.ids),
+        words=Words(label_texts, encoder.ids, plain_vocabulary(tokenizer)),
         demonstrations=shown.count,
         added=shown.added,
         bos=bool(special.prefix_ids) if route == "causal" else None,

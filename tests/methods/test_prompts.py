@@ -6,9 +6,12 @@ import pytest
 
 from research.common.errors import InputError
 from research.methods.adapted import Adapted
+from research.methods.method import Words
 from research.methods.prefix import PrefixTuning
 from research.methods.shared.leaves import add, added_to
 from research.methods.soft_prompt import SoftPrompt
+from research.tasks.encoding.tokenization import plain_vocabulary
+from tests.films import tokenizer as tokenizer_of_films
 from tests.tiny import WORDS, batch, decoder, scored, with_method
 
 KEY = jax.random.PRNGKey(0)
@@ -16,8 +19,8 @@ _, PARAMS = decoder()
 TABLE = np.asarray(PARAMS["embed/embedding"])
 
 
-def prompt(**fields) -> np.ndarray:
-    [leaf] = add(SoftPrompt(**fields), KEY, PARAMS, WORDS).values()
+def prompt(words: Words = WORDS, key: int = 0, **fields) -> np.ndarray:
+    [leaf] = add(SoftPrompt(**fields), jax.random.PRNGKey(key), PARAMS, words).values()
     return np.asarray(leaf)
 
 
@@ -27,9 +30,25 @@ def rows_of(vectors: np.ndarray) -> list[int]:
 
 
 def test_vocabulary_and_its_common_part():
-    assert len(set(rows_of(prompt(length=16)))) > 4
-    common = rows_of(prompt(length=64, common=5))
-    assert set(common) == set(range(5))
+    """No token twice: Lester et al. 2021 sample without replacement."""
+    size = len(TABLE)
+    assert sorted(rows_of(prompt(length=size))) == list(range(size))
+    assert sorted(rows_of(prompt(length=5, common=5))) == list(range(5))
+    assert sorted(rows_of(prompt(length=6, start="labels", common=4)[2:])) == [0, 1, 2, 3]
+    draws = {tuple(rows_of(prompt(length=5))), tuple(rows_of(prompt(key=1, length=5)))}
+    assert len(draws) == 2
+
+
+def test_special_tokens_and_rows_without_a_token_are_not_drawn():
+    words = WORDS._replace(vocabulary=np.array([3, 4, 9, 17]))
+    assert sorted(rows_of(prompt(words, length=4))) == [3, 4, 9, 17]
+    assert sorted(rows_of(prompt(words, length=2, common=9))) == [3, 4]
+    with pytest.raises(InputError, match="soft_prompt.length is 5: 4 tokens can be drawn"):
+        prompt(words, length=5)
+    tokenizer = tokenizer_of_films()
+    drawable = plain_vocabulary(tokenizer)
+    assert len(drawable) == len(tokenizer) - 2
+    assert not {tokenizer.bos_token_id, tokenizer.eos_token_id} & set(drawable.tolist())
 
 
 def test_uniform():
@@ -58,6 +77,7 @@ def test_a_text_is_repeated_or_cut(text, expected):
     [
         (dict(start="text"), "soft_prompt.text is None"),
         (dict(start="text", text=" "), "soft_prompt.text is ' '"),
+        (dict(length=24), "soft_prompt.length is 24: 23 tokens can be drawn"),
         (dict(common=0), "soft_prompt.common is 0: a whole number from 1 to 23"),
         (dict(common=24), "soft_prompt.common is 24"),
     ],

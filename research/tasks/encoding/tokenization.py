@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 
@@ -49,6 +52,14 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
 def marked(tokenizer: Tokenizer, wording: str) -> str:
     """A wording whose special tokens stay special among texts; offsets count its characters."""
     return _text_tokenizer(tokenizer).marked(wording)
+
+
+@lru_cache(maxsize=8)
+def plain_vocabulary(tokenizer: Tokenizer) -> NDArray:
+    """Ids [N] of the tokens that are no special tokens, ascending."""
+    added = tokenizer.added_tokens_decoder.items()
+    special = {id for id, token in added if token.special} | set(tokenizer.all_special_ids)
+    return np.array(sorted(set(tokenizer.get_vocab().values()) - special), np.int32)
 
 
 @lru_cache(maxsize=8)

@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import count
 from math import inf
 from pathlib import Path
+from typing import Any
 
 from research.common.errors import InputError
 from research.common.paths import resolve_path
@@ -197,8 +198,8 @@ def _without_clock(connection: sqlite3.Connection, dates: sqlite3.Connection) ->
     dates: another connection, whose functions compute all other values.
     """
 
-    def function(name: str) -> Callable[..., object]:
-        def value(*args: object) -> object:
+    def function(name: str) -> Callable[..., Any]:
+        def value(*args: Any) -> Any:
             texts = [x.decode(errors="replace") if isinstance(x, bytes) else x for x in args]
             words = [text.strip().lower() for text in texts if isinstance(text, str)]
             if len(args) < _DATES[name] or any(word in _OF_THE_MACHINE for word in words):

@@ -54,7 +54,8 @@ def prepared(tiny: Path, folder: Path) -> dict[str, Any]:
         "paraphrase": "other",
         "group": "group",
     }
-    zero = {"name": "zero-shot", "scoring": "fixed"}  # the trials of a baseline are those that never meet test
+    zero = {"name": "zero-shot", "scoring": "fixed"}
+    # The trials of a baseline are those that never meet test
     rows = [{"name": name, "stages": [s]} for name, s in (("soft", SOFT), ("full", FULL))]
     config |= {"held_out": str(folder / "plain.txt"), "approaches": [zero, *rows]}
     short = {"steps": 2, "batch_size": 4, "eval_every": 2}

@@ -16,7 +16,7 @@ from research.tasks.task import Task
 from research.tasks.task_settings import TaskSettings
 
 # Increased by hand whenever a run with the same settings would give other numbers.
-CODE_VERSION = 5
+CODE_VERSION = 6
 
 
 @dataclass(frozen=True)

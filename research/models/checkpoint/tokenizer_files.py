@@ -56,7 +56,7 @@ def drop_added_tokens(tokenizer: Tokenizer, vocab_size: int) -> None:
 
     One that a row is built with, such as EOS, stays, and is reported by the number of ids.
     """
-    added = cast(Any, tokenizer.get_added_vocab())
+    added = cast(Any, tokenizer).get_added_vocab()
     surplus = {token for token, id in added.items() if id >= vocab_size}
     used = {getattr(tokenizer, f"{name}_token") for name in USED}
     if not surplus or not surplus.isdisjoint(used):

@@ -66,7 +66,7 @@ def test_an_id_is_the_same_as_ever(config: dict):
     run = first(config)
     made_of = {**run.settings, "task": {"name": "films", "checksum": "task"}}
     assert made_of == {
-        "code_version": 5,
+        "code_version": 6,
         "task": {"name": "films", "checksum": "task"},
         "regime": "4-shot",
         "approach": {

@@ -217,8 +217,8 @@ def test_golden_step():
     golden = {"loss": GOLDEN_LOSS, "sum of |b|": GOLDEN_B}
     assert seen == pytest.approx(golden, rel=2e-5), (
         f"one train step gives {seen}, not {golden}. If you did not mean to change any number, "
-        "this is a bug. If you did, raise CODE_VERSION in research/experiments/plan.py, so that no old "
-        "run is taken for a new one, and put the numbers seen here into this test."
+        "this is a bug. If you did, raise CODE_VERSION in research/experiments/plan.py, so that no "
+        "old run is taken for a new one, and put the numbers seen here into this test."
     )
 
 

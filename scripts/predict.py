@@ -84,15 +84,15 @@ def answer(lines: Iterable[bytes], service: "Service", total: int | None = None)
     from research.serving.service import Refusal
 
     refused: list[Refusal] = []
-    started = told = time.monotonic()
+    started = last_report = time.monotonic()
     count = 0
     for count, response in enumerate(service.stream(read_requests(lines, service)), start=1):
         print(json.dumps(response._asdict(), ensure_ascii=False), flush=True)
         if isinstance(response, Refusal):
             refused.append(response)
-        if time.monotonic() - told >= PROGRESS_SECONDS:
-            told = time.monotonic()
-            print(_progress(count, total, told - started), file=sys.stderr, flush=True)
+        if time.monotonic() - last_report >= PROGRESS_SECONDS:
+            last_report = time.monotonic()
+            print(_progress(count, total, last_report - started), file=sys.stderr, flush=True)
     if not refused:
         return 0
     print(

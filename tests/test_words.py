@@ -20,7 +20,7 @@ untold told lead offered taken
 """
 RETIRED = set(RETIRED_WORDS.split())
 # Whether arguments, attributes and local names are held to it as well.
-EVERY_NAME = False
+EVERY_NAME = True
 
 
 def words_of(name: str) -> set[str]:

@@ -25,11 +25,11 @@ class InputError(ValueError):
     def __init__(self, field: str, value: object, allowed: str):
         """The message is `{field} is {value!r}: {allowed}.`, with long parts cut."""
         try:
-            shown = repr(value)
+            text = repr(value)
         except RecursionError:  # of values that are nested too deeply
-            shown = f"a deep {type(value).__name__}"
-        shown, reason = _cut(shown, MOST_OF_VALUE), _cut(allowed.rstrip("."), MOST_OF_REASON)
-        super().__init__(f"{field} is {shown}: {reason}.")
+            text = f"a deep {type(value).__name__}"
+        text, reason = _cut(text, MOST_OF_VALUE), _cut(allowed.rstrip("."), MOST_OF_REASON)
+        super().__init__(f"{field} is {text}: {reason}.")
         self.field, self.value, self.allowed = field, value, allowed
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[str, object, str]]:

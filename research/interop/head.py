@@ -57,8 +57,8 @@ def write(method: Any, leaves: Leaves, model: Model, prefix: str) -> dict[str, n
     """The tensors of a `Head`. Raises InputError for one that no class of transformers has."""
     head = {path: np.asarray(leaf) for path, leaf in leaves.items() if path.startswith("head:")}
     keys = _keys(model, len(head["head:/bias"]))
-    given_shapes = {path: leaf.shape for path, leaf in head.items()}
-    if method.pool != "first" or given_shapes != {key.leaf: shape for key, shape in keys}:
+    head_shapes = {path: leaf.shape for path, leaf in head.items()}
+    if method.pool != "first" or head_shapes != {key.leaf: shape for key, shape in keys}:
         allowed = (
             "transformers has no such head: BERT's reads the pooler, RoBERTa's has a layer of its "
             "own on the first position"

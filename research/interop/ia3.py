@@ -25,20 +25,20 @@ def wanted(
     Raises InputError for invalid options, and for options that pick no layer.
     """
     expected: dict[str, tuple[int, ...]] = {}
-    for theirs, path in beside(config, stored, model, shapes, lambda module: [_name(module)]):
+    for module, path in beside(config, stored, model, shapes, lambda module: [_name(module)]):
         width_in, width_out = shapes[f"{path}/kernel"]
-        inputs = matches(config, "feedforward_modules", theirs)
-        expected[_name(theirs)] = (1, width_in) if inputs else (width_out, 1)
+        inputs = matches(config, "feedforward_modules", module)
+        expected[_name(module)] = (1, width_in) if inputs else (width_out, 1)
     return expected
 
 
 def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[IA3, Leaves]:
     """The method and its leaves, of tensors as `wanted` has them."""
     leaves: Leaves = {}
-    for theirs, path in modules(model, shapes, arrays):
-        if (vector := arrays.get(_name(theirs))) is None:
+    for module, path in modules(model, shapes, arrays):
+        if (vector := arrays.get(_name(module))) is None:
             continue
-        if matches(config, "feedforward_modules", theirs):
+        if matches(config, "feedforward_modules", module):
             leaves[f"ia3:{path}/inputs"] = vector[0]
         else:
             leaves[f"ia3:{path}/outputs"] = _of_keys(path, vector[:, 0])
@@ -72,5 +72,5 @@ def _of_keys(path: str, outputs: np.ndarray) -> np.ndarray:
     return outputs[queries:] if np.all(outputs[:queries] == 1) else outputs
 
 
-def _name(theirs: str) -> str:
-    return f"{PREFIX}{theirs}.ia3_l"
+def _name(module: str) -> str:
+    return f"{PREFIX}{module}.ia3_l"

@@ -29,11 +29,11 @@ def wanted(
     """
     names = partial(_names, dora=config.get("use_dora"))
     expected: dict[str, tuple[int, ...]] = {}
-    for theirs, path in beside(config, stored, model, shapes, names):
-        rank = numeric_option({"rank": of_pattern(config, "rank_pattern", "r", theirs)}, "rank")
+    for module, path in beside(config, stored, model, shapes, names):
+        rank = numeric_option({"rank": of_pattern(config, "rank_pattern", "r", module)}, "rank")
         width_in, width_out = shapes[f"{path}/kernel"]
         sizes = ((rank, width_in), (width_out, rank), (width_out,))
-        expected |= zip(names(theirs), sizes, strict=False)  # plain LoRA has no magnitudes
+        expected |= zip(names(module), sizes, strict=False)  # plain LoRA has no magnitudes
     return expected
 
 
@@ -47,11 +47,11 @@ def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[
     targets = set()
     alpha = numeric_option(config, "lora_alpha", float)
     kind = DoRA if config.get("use_dora") else LoRA
-    for theirs, path in modules(model, shapes, arrays):
-        first, second, *magnitude = _names(theirs, config.get("use_dora"))
+    for module, path in modules(model, shapes, arrays):
+        first, second, *magnitude = _names(module, config.get("use_dora"))
         if first in arrays:
             a, b = arrays[first].T, arrays[second].T
-            ratio = of_pattern(config, "alpha_pattern", "lora_alpha", theirs) / alpha
+            ratio = of_pattern(config, "alpha_pattern", "lora_alpha", module) / alpha
             ratio *= math.sqrt(len(b)) if config.get("use_rslora") else 1.0
             at = f"{kind.name}:{path}"
             leaves |= {f"{at}/a": a, f"{at}/b": b * np.float32(ratio)}
@@ -66,13 +66,13 @@ def write(method: LoRA, leaves: Leaves, model: Model) -> tuple[dict[str, Any], A
     keys = {path: model.KEY_MAP.key(f"{path}/kernel") for path in added_to(method, leaves)}
     arrays, ranks, dora = {}, {}, isinstance(method, DoRA)
     for path, key in keys.items():
-        theirs = key.tensor.removesuffix(".weight")
+        module = key.tensor.removesuffix(".weight")
         factors = _whole_factors(added_to(method, leaves)[path])
         tensors = [factors["a"].T, factors["b"].T]
         if dora:
             tensors.append(factors["magnitude"])
-        arrays |= zip(_names(theirs, dora), tensors, strict=True)
-        ranks[theirs] = factors["a"].shape[1]
+        arrays |= zip(_names(module, dora), tensors, strict=True)
+        ranks[module] = factors["a"].shape[1]
     double = 2 if method.start == "pissa" else 1
     rank = double * method.rank
     fields = {
@@ -108,9 +108,9 @@ def _whole_factors(factors: Leaves) -> Leaves:
     return {**factors, "a": a, "b": b}
 
 
-def _names(theirs: str, dora: bool | None) -> list[str]:
+def _names(module: str, dora: bool | None) -> list[str]:
     """What the factors A [R, D_in] and B [D_out, R] beside a module are called, and with DoRA its
     magnitudes [D_out].
     """
     names = ["lora_A.weight", "lora_B.weight", *(["lora_magnitude_vector"] if dora else [])]
-    return [f"{PREFIX}{theirs}.{name}" for name in names]
+    return [f"{PREFIX}{module}.{name}" for name in names]

@@ -31,10 +31,10 @@ def beside(
         names: tensor names of a module.
     """
     picked = [
-        (theirs, path)
-        for theirs, path in modules(model, shapes, stored)
-        if targets_module(config, theirs)
-        and ("layers_" in path or not set(stored).isdisjoint(names(theirs)))
+        (module, path)
+        for module, path in modules(model, shapes, stored)
+        if targets_module(config, module)
+        and ("layers_" in path or not set(stored).isdisjoint(names(module)))
     ]
     if not picked:
         raise InputError("target_modules", config.get("target_modules"), "no layer is so called")
@@ -51,50 +51,50 @@ def modules(
     bare = base and stored and not any(name.startswith(PREFIX + base) for name in stored)
     for path in paths:
         if path.endswith("/kernel"):
-            theirs = model.KEY_MAP.key(path).tensor.removesuffix(".weight")
-            yield theirs.removeprefix(base if bare else ""), path.removesuffix("/kernel")
+            module = model.KEY_MAP.key(path).tensor.removesuffix(".weight")
+            yield module.removeprefix(base if bare else ""), path.removesuffix("/kernel")
 
 
-def targets_module(config: Config, theirs: str) -> bool:
+def targets_module(config: Config, module: str) -> bool:
     """Whether the options pick a module."""
-    excluded = matches(config, "exclude_modules", theirs)
-    if excluded or not matches(config, "target_modules", theirs):
+    excluded = matches(config, "exclude_modules", module)
+    if excluded or not matches(config, "target_modules", module):
         return False
-    layers, layer = config.get("layers_to_transform"), _layer(config, theirs)
+    layers, layer = config.get("layers_to_transform"), _layer(config, module)
     if layers is None or layers == [] or isinstance(config["target_modules"], str):
         return True
     allowed = layers if isinstance(layers, list) else [layers]
     return layer is not None and layer in allowed
 
 
-def _layer(config: Config, theirs: str) -> int | None:
+def _layer(config: Config, module: str) -> int | None:
     """The number of a module's layer, behind one of the names in `layers_pattern` if it has any."""
     names = config.get("layers_pattern") or []
     names = [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError("layers_pattern", names, "a name or a list of names is expected")
     before = rf"\.(?:{'|'.join(map(re.escape, names))})" if names else ""
-    number = re.search(rf"{before}\.(\d+)\.", theirs)
+    number = re.search(rf"{before}\.(\d+)\.", module)
     return number and int(number[1])
 
 
-def matches(config: Config, name: str, theirs: str) -> bool:
+def matches(config: Config, name: str, module: str) -> bool:
     """Whether a module is among those of a regular expression, or of a list of name endings."""
     picked = config.get(name) or []
     if isinstance(picked, str):
-        return regex_matches(picked, theirs, name)
+        return regex_matches(picked, module, name)
     if not isinstance(picked, list) or not all(isinstance(ending, str) for ending in picked):
         raise InputError(name, picked, "a regular expression or a list of names is expected")
-    return any(f".{theirs}".endswith(f".{ending}") for ending in picked)
+    return any(f".{module}".endswith(f".{ending}") for ending in picked)
 
 
-def of_pattern(config: Config, name: str, otherwise: str, theirs: str) -> Any:
+def of_pattern(config: Config, name: str, otherwise: str, module: str) -> Any:
     """The value of the first pattern that fits the end of a module's name, or the general one."""
     patterns = config.get(name) or {}
     if not isinstance(patterns, dict):
         raise InputError(name, patterns, "an object of patterns and numbers is expected")
     for pattern in patterns:
-        if regex_matches(rf"(.*\.)?({pattern})", theirs, name):
+        if regex_matches(rf"(.*\.)?({pattern})", module, name):
             return numeric_option(
                 {f"{name}.{pattern}": patterns[pattern]}, f"{name}.{pattern}", float
             )

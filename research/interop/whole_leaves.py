@@ -25,8 +25,8 @@ def whole_leaves(
     keys = {key.tensor: key for key in map(model.KEY_MAP.key, shapes)}
     found: dict[str, Key] = {}
     for name in stored:
-        theirs = name.removeprefix(PREFIX).replace(BESIDE, ".")
-        if name.startswith(PREFIX) and (key := keys.get(model.KEY_MAP.name(theirs))):
+        module_name = name.removeprefix(PREFIX).replace(BESIDE, ".")
+        if name.startswith(PREFIX) and (key := keys.get(model.KEY_MAP.name(module_name))):
             found[name] = key
     saved = [name for name in config.get("modules_to_save") or [] if name not in HEADS]
     for module in saved:

@@ -135,19 +135,26 @@ def run_data(
     names = [name for name in task.tests if name != "test"]
     further = [task.tests[name] for name in names]
     most = None if prompt.demonstrations == "fit" else prompt.demonstrations
-    shown = demonstration_texts(encoder, prompt.choice, splits, seed, most, further)
+    demonstrated = demonstration_texts(encoder, prompt.choice, splits, seed, most, further)
     special, suffix_ids = encoder.special_tokens, encoder.suffix_ids
     encoder = replace(encoder, room=encoder.room - len(special.prefix_ids))
-    cutting = replace(encoder, too_long="cut")
-    write = (encoder.training, encoder.examples, encoder.examples, *[cutting.examples] * len(names))
+    truncating = replace(encoder, too_long="cut")
+    write = (
+        encoder.training,
+        encoder.examples,
+        encoder.examples,
+        *[truncating.examples] * len(names),
+    )
     rows = [
         _rows(encode, encoder, prompt, examples, before)
-        for encode, examples, before in zip(write, (*splits, *further), shown.before, strict=True)
+        for encode, examples, before in zip(
+            write, (*splits, *further), demonstrated.before, strict=True
+        )
     ]
     own = int(route == "causal")  # a decoder predicts the target from an id of the row
-    prefix, rows = share_prefix(rows, special.prefix_ids, shown.shared, own)
+    prefix, rows = share_prefix(rows, special.prefix_ids, demonstrated.shared, own)
     # A domain premise has no demonstrations, as in the paper's code.
-    within = 0 if prompt.prior == "domain" else shown.shared
+    within = 0 if prompt.prior == "domain" else demonstrated.shared
     content_free = [neutral for split_rows in rows for neutral in split_rows.neutral]
     bare, content_free = share_prefix(content_free, special.prefix_ids, within, own)
     left = iter(content_free)
@@ -165,12 +172,12 @@ def run_data(
         neutral=prompt_frame(bare if content_free else prefix, suffix_ids, special.mask),
         answerer=kind.answerer(encoder),
         words=Words(label_texts, encoder.ids, plain_vocabulary(tokenizer)),
-        demonstrations=shown.count,
-        added=shown.added,
+        demonstrations=demonstrated.count,
+        added=demonstrated.added,
         bos=bool(special.prefix_ids) if route == "causal" else None,
         row_format=RowFormat(
             encoder=encoder,
-            before=next(iter(shown.before[0]), ""),
+            before=next(iter(demonstrated.before[0]), ""),
             reader=task.reader,
             normalisation=prompt.normalisation,
             precision=run.cell.experiment.precision,

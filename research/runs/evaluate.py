@@ -99,8 +99,8 @@ class RunEvaluator:
     @property
     def _scores_train(self) -> tuple[str, ...]:
         """("train",) for approaches that train, and for all where the experiment asks for it."""
-        asked = self.work.approach.stages or self.work.run.cell.experiment.score_train
-        return ("train",) if asked else ()
+        wanted = self.work.approach.stages or self.work.run.cell.experiment.score_train
+        return ("train",) if wanted else ()
 
     def _costs(self, dev_seconds: float) -> dict[str, Any]:
         """Costs until test. dev_seconds: seconds of scoring dev after training."""

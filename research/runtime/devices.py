@@ -44,16 +44,16 @@ class Devices:
 
     def mesh(self) -> Mesh:
         """The (data, fsdp) mesh. Raises InputError if devices are too few or do not divide."""
-        found = jax.devices()
-        count = len(found) if self.count is None else self.count
-        if not 1 <= count <= len(found):
-            raise InputError("devices.count", count, f"1 to {len(found)} devices are here")
+        devices = jax.devices()
+        count = len(devices) if self.count is None else self.count
+        if not 1 <= count <= len(devices):
+            raise InputError("devices.count", count, f"1 to {len(devices)} devices are here")
         if self.fsdp < 1 or count % self.fsdp:
             raise InputError("devices.fsdp", self.fsdp, f"it has to divide {count} devices")
         # Linen's embedding look-up fails on Explicit axes, make_mesh's default.
         axes = (AxisType.Auto, AxisType.Auto)
         shape = (count // self.fsdp, self.fsdp)
-        return jax.make_mesh(shape, ("data", "fsdp"), axes, devices=found[:count])
+        return jax.make_mesh(shape, ("data", "fsdp"), axes, devices=devices[:count])
 
     def vmapped(self) -> bool:
         """Whether a cohort's members run as one program."""

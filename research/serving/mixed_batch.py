@@ -37,7 +37,7 @@ class RowAdapted(Adapted):
     def prompt_embeddings(self, opening: Array):
         del opening
         assert self.before is not None
-        return jnp.asarray(self.before.lead), self.before.soft
+        return jnp.asarray(self.before.embeddings), self.before.soft
 
 
 def mixed_scores(

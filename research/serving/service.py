@@ -108,7 +108,7 @@ class Service:
         self.params = place_leaves(params, mesh)
         adapters = {name: entry.adapter for name, entry in served.items()}
         whole = NamedSharding(mesh, P())
-        self.bank = jax.device_put(stack_adapters(model, dtype, params, adapters), whole)
+        self.stacked = jax.device_put(stack_adapters(model, dtype, params, adapters), whole)
         by_row = NamedSharding(mesh, P(("data", "fsdp")))
         scores = partial(mixed_scores, model, dtype)
         self._score = Executable(jax.jit(scores, in_shardings=(None, None, by_row, by_row)))
@@ -130,7 +130,7 @@ class Service:
         if not requests:
             return []
         rows, which = self._rows(requests)
-        scores = np.asarray(self._score(self.params, self.bank, rows, which))
+        scores = np.asarray(self._score(self.params, self.stacked, rows, which))
         pairs = zip(requests, scores, strict=False)
         return [self._answer(row.which, row_scores) for row, row_scores in pairs]
 

@@ -41,13 +41,13 @@ class PrefixState(NamedTuple):
     Attributes:
         memory: keys and values [1, S, G, K], of which the valid ones are real.
         offset: [] positions that they take.
-        lead: [N, D] embeddings before the rows of an encoder, see `Adapted.prompt_embeddings`.
-        soft: [] number of them that are a soft prompt; these come first.
+        embeddings: [N, D], before the rows of an encoder, see `Adapted.prompt_embeddings`.
+        soft: [] number of embeddings of a soft prompt; these come first.
     """
 
     memory: KeyValueMemory | None
     offset: Array
-    lead: Array
+    embeddings: Array
     soft: Array
 
 
@@ -85,20 +85,22 @@ def stack_adapters(
     entries = list(adapters.values())
     layers = jax.device_put(_stacked_layers(entries))
     befores = [
-        _before(model, dtype, params, layers, np.int32(k), *_whole(one, of_head=False), one.frame)
-        for k, one in enumerate(entries)
+        _before(
+            model, dtype, params, layers, np.int32(k), *_whole(entry, of_head=False), entry.frame
+        )
+        for k, entry in enumerate(entries)
     ]
     memories = [before.memory for before in befores if before.memory is not None]
     nothing = jax.tree.map(lambda x: x[:, :0], memories[0]) if memories else None
     befores = [b if b.memory is not None else b._replace(memory=nothing) for b in befores]
-    frames = [one.frame._replace(prefix_ids=np.zeros(0, np.int32)) for one in entries]
+    frames = [entry.frame._replace(prefix_ids=np.zeros(0, np.int32)) for entry in entries]
     return StackedAdapters(
         layers,
         _stacked_heads(adapters),
         jax.tree.map(_side_by_side, *befores),
         jax.tree.map(_side_by_side, *frames),
-        jax.tree.map(_side_by_side, *(one.labels for one in entries)),
-        np.array([len(one.labels.length) for one in entries], np.int32),
+        jax.tree.map(_side_by_side, *(entry.labels for entry in entries)),
+        np.array([len(entry.labels.length) for entry in entries], np.int32),
     )
 
 
@@ -122,14 +124,14 @@ def _before(
     """
     mixture, changed = layers.of(k)
     adapted = Adapted(model, (mixture, *methods), {**params, **changed, **leaves}, dtype)
-    lead, soft = adapted.prompt_embeddings(frame.prefix_ids)
+    embeddings, soft = adapted.prompt_embeddings(frame.prefix_ids)
     if adapted.route == "causal":
         memories, offset = adapted.prefix(frame.prefix_ids, frame.prefix_length)
-        lead, soft = lead[:0], 0
+        embeddings, soft = embeddings[:0], 0
     else:
         memories, offset = adapted.layer_prefixes()
     joined = jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), *memories) if memories else None
-    return PrefixState(joined, offset, lead, jnp.asarray(soft, jnp.int32))
+    return PrefixState(joined, offset, embeddings, jnp.asarray(soft, jnp.int32))
 
 
 def _whole(adapter: Adapter, of_head: bool) -> Added:
@@ -156,7 +158,7 @@ def _stacked_layers(entries: Iterable[Adapter]) -> GroupedAdapters:
 
 def _stacked_heads(adapters: Mapping[str, Adapter]) -> AdapterGroup | None:
     """The stacked heads. Raises InputError unless all have a head of one form, or none has."""
-    stacked = group_adapters([_whole(one, of_head=True) for one in adapters.values()])
+    stacked = group_adapters([_whole(adapter, of_head=True) for adapter in adapters.values()])
     for name, kind in zip(adapters, np.asarray(stacked.kind), strict=True):
         if kind != stacked.kind[0]:
             allowed = "all adapters of a batch have a classification head, of one form, or none has"
@@ -167,15 +169,15 @@ def _stacked_heads(adapters: Mapping[str, Adapter]) -> AdapterGroup | None:
 def _check(adapters: Mapping[str, Adapter]) -> None:
     """Raises InputError for the first adapter that cannot share a batch with the others."""
     closing = len(next(iter(adapters.values())).frame.suffix_ids)
-    for name, one in adapters.items():
-        if any(":" not in path for path in one.leaves):
+    for name, adapter in adapters.items():
+        if any(":" not in path for path in adapter.leaves):
             allowed = "it trained leaves of the backbone itself, so it cannot share a backbone"
             raise InputError("adapter", name, allowed)
-        classes, count = one.leaves.get("head:/bias"), len(one.labels.length)
+        classes, count = adapter.leaves.get("head:/bias"), len(adapter.labels.length)
         if classes is not None and len(classes) != count:
             allowed = f"its classification head has {len(classes)} classes, its labels are {count}"
             raise InputError("adapter", name, allowed)
-        if len(one.frame.suffix_ids) != closing:
+        if len(adapter.frame.suffix_ids) != closing:
             allowed = "what closes its prompts is not as many tokens as with the other adapters"
             raise InputError("adapter", name, allowed)
 

@@ -14,7 +14,7 @@ from research.models.model import Model
 from research.records.data_report import DataReport, read_data_report
 from research.runs.data import room
 from research.tasks.data_checks import FlaggedRows, Lengths, task_data_report
-from research.tasks.data_checks.checks import SHOWN
+from research.tasks.data_checks.checks import MOST_ROW_NUMBERS
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.task import Task
@@ -83,5 +83,5 @@ def _ratio(whole: Mapping[str, str], beginning: Mapping[str, str]) -> float:
 def _summed(lengths: Sequence[int], most: int) -> Lengths:
     over = [row for row, length in enumerate(lengths, start=1) if length > most]
     median, high = np.quantile(lengths, (0.5, 0.95))
-    found = FlaggedRows(len(over), tuple(over[:SHOWN]))
+    found = FlaggedRows(len(over), tuple(over[:MOST_ROW_NUMBERS]))
     return Lengths(float(median), float(high), max(lengths), most, found)

@@ -24,7 +24,7 @@ from research.runs.costs.parameter_counts import ParameterCounts, backbone_shape
 from research.runtime.device_kinds import device_kind
 from research.sweeps.data_report import check_data
 from research.sweeps.time_estimate import Machine, TimeEstimate, key_of, recorded
-from research.sweeps.worker_count import PROCESS_BYTES, planned_workers
+from research.sweeps.worker_count import PROCESS_BYTES, workers_of_plan
 from research.tasks.task import Task
 from research.tasks.task_settings import Outline, TaskSettings
 
@@ -87,7 +87,7 @@ class DryRun:
         memory: bytes of memory that all runs at a time need.
         disk: bytes of records, predictions and trained leaves.
         assumed: tasks whose texts are not available, so that their lengths are assumed.
-        surveys: data report of the tasks whose examples are available.
+        data_report: data report of the tasks whose examples are available.
     """
 
     name: str
@@ -99,7 +99,7 @@ class DryRun:
     memory: int
     disk: int
     assumed: tuple[str, ...]
-    surveys: DataReport
+    data_report: DataReport
 
     @property
     def seconds(self) -> float:
@@ -122,12 +122,19 @@ def plan_only(
         device: name of another device, see `research.runtime.device_kinds`; None for this machine.
         machine: what executes the runs; None to measure this machine or look `device` up.
     """
-    name, given = resolve_path(experiment.backbone, "config.backbone"), experiment.architecture
-    model = load_model(name) if given is None or Path(name).is_dir() else model_of(given)
+    name, architecture = (
+        resolve_path(experiment.backbone, "config.backbone"),
+        experiment.architecture,
+    )
+    model = (
+        load_model(name) if architecture is None or Path(name).is_dir() else model_of(architecture)
+    )
     leaves = backbone_shapes(model)
     has_tokenizer = (Path(name) / "tokenizer.json").is_file()
     tokenizer = load_tokenizer(name, model) if has_tokenizer else None
-    tasks: dict[str, Task | Outline] = {one.name: _known(one) for one in experiment.all_tasks}
+    tasks: dict[str, Task | Outline] = {
+        settings.name: _task_or_outline(settings) for settings in experiment.all_tasks
+    }
     parameters = sum(leaf.size for leaf in leaves.values())
     machine = machine or _machine(experiment, device, 4 * parameters)
     timing = TimeEstimate(
@@ -148,7 +155,7 @@ def plan_only(
     }
     rows = [_row(name, own, leaves, timing) for name, own in found.items() if own]
     rows = _with_compilation(rows, machine, _layers(leaves))
-    at_hand = [task for task in tasks.values() if isinstance(task, Task)]
+    loaded = [task for task in tasks.values() if isinstance(task, Task)]
     return DryRun(
         name=experiment.name,
         backbone=experiment.backbone,
@@ -159,7 +166,7 @@ def plan_only(
         memory=machine.workers * (PROCESS_BYTES + max(row.memory for row in rows)),
         disk=_disk_bytes(experiment, rows, plan),
         assumed=timing.assumed(),
-        surveys=check_data(experiment, at_hand, model, tokenizer, folder),
+        data_report=check_data(experiment, loaded, model, tokenizer, folder),
     )
 
 
@@ -172,12 +179,14 @@ def _scorings(task: Task | Outline, tokenizer: Tokenizer | None, model: Model) -
     return scorings(task, tokenizer, model.ROUTE)
 
 
-def _row(name: str, found: Sequence[CellPlan], leaves: Leaves, timing: TimeEstimate) -> DryRunRow:
+def _row(
+    name: str, row_cells: Sequence[CellPlan], leaves: Leaves, timing: TimeEstimate
+) -> DryRunRow:
     programs: set[Any] = set()
     measured: dict[Any, ParameterCounts] = {}
     groups, training, scoring, memory = 0, 0.0, 0.0, 0
     widths: set[Any] = set()
-    for cell in found:
+    for cell in row_cells:
         first, *_ = cell.trials
         groups += sum(len(cohorts(group)) for group in cell.groups(first))
         if cell.approach.baseline is not None:
@@ -196,8 +205,8 @@ def _row(name: str, found: Sequence[CellPlan], leaves: Leaves, timing: TimeEstim
         if not stages:  # the prompt alone is compiled, for each task
             widths.add((name, cell.task.name))
         memory = max(memory, _memory_bytes(leaves, size))
-    known = sum(cell.size for cell in found if key_of(cell) in timing.recorded)
-    runs = sum(cell.size for cell in found)
+    recorded = sum(cell.size for cell in row_cells if key_of(cell) in timing.recorded)
+    runs = sum(cell.size for cell in row_cells)
     return DryRunRow(
         approach=name,
         runs=runs,
@@ -209,7 +218,7 @@ def _row(name: str, found: Sequence[CellPlan], leaves: Leaves, timing: TimeEstim
         widths=frozenset(widths),
         compiling=0.0,
         memory=memory,
-        recorded=known,
+        recorded=recorded,
     )
 
 
@@ -234,7 +243,7 @@ def _machine(experiment: Experiment, device: str | None, backbone_bytes: int) ->
         peak = kind.bfloat16 if experiment.precision == "bfloat16" else kind.float32
         return Machine(flops=REACHED * peak, half_rate=HALF_RATE["accelerator"], workers=1)
     here = "cpu" if jax.default_backend() == "cpu" else "accelerator"
-    workers = planned_workers(experiment, backbone_bytes) if here == "cpu" else 1
+    workers = workers_of_plan(experiment, backbone_bytes) if here == "cpu" else 1
     measured = rate(dtype=jnp.dtype(experiment.precision))
     return Machine(flops=measured, half_rate=HALF_RATE[here], workers=workers)
 
@@ -277,17 +286,17 @@ def _labels(cell: CellPlan, approach: Approach) -> list[tuple[str, ...]]:
 
 def _programs(cell: CellPlan, approach: Approach) -> list[Any]:
     """What decides on the compiled step of each stage, but for the widths of rows."""
-    found = []
+    programs = []
     for index, (stage, labels) in enumerate(
         zip(approach.stages, _labels(cell, approach), strict=True)
     ):
         methods = approach.in_training(index, approach.at_work(index))
         classes = len(labels) if any(method.is_head for method in methods) else 0
-        found.append((jax.tree.structure(methods), len(stage.methods), stage.schedule, classes))
-    return found
+        programs.append((jax.tree.structure(methods), len(stage.methods), stage.schedule, classes))
+    return programs
 
 
-def _known(settings: TaskSettings) -> Task | Outline:
+def _task_or_outline(settings: TaskSettings) -> Task | Outline:
     """What a task's settings say of it without reading examples, or else the whole task."""
     outline = settings.outline()
     return settings.load() if outline is None else outline

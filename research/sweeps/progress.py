@@ -72,7 +72,7 @@ class SweepProgress:
     def __init__(self, work: Sequence[CellWork], console: Console):
         self.total, self.done = sum(cell.runs for cell in work), 0
         self.time_left = TimeLeft(work, workers=1)
-        self.console, self.shown = console, -math.inf
+        self.console, self.printed_at = console, -math.inf
         self.begun: float | None = None
         self.tests = dict[str, float]()  # when evaluations on test began, by run
         self.lock, self.stopping = threading.RLock(), False
@@ -107,10 +107,10 @@ class SweepProgress:
         """Shows a line; unless on a terminal, at most one every `EVERY` seconds."""
         with self.lock:
             if running := self.time_left.running.get(progress.run):
-                known = replace(
+                updated = replace(
                     running, done=progress.done, seconds=progress.seconds, reported=self.elapsed
                 )
-                self.time_left.running[progress.run] = known
+                self.time_left.running[progress.run] = updated
         self._show_seldom(progress.line)
 
     def end(self, runs: Sequence[Run], on_test: bool, failed: bool) -> None:
@@ -159,8 +159,8 @@ class SweepProgress:
 
     def _show_seldom(self, line: str) -> None:
         now = time.monotonic()
-        if self.stopping or self.console.is_terminal or now - self.shown >= EVERY:
-            self.shown = now
+        if self.stopping or self.console.is_terminal or now - self.last_report >= EVERY:
+            self.last_report = now
             self._show(line)
 
     def _show(self, what: str) -> None:
@@ -195,9 +195,9 @@ def reported(runs: Sequence[Run], step: int, members: Sequence[loop.MemberProgre
     best = max((member.best_score for member in members), default=math.nan)
     stages = runs[0].approach.stages
     # With several stages, the training loop does not know which stage this is.
-    of = f"/{stages[0].schedule.steps}" if len(stages) == 1 else ""
-    begun = f"{runs[0].cell}: {_named(runs)}, step {step}{of}"
-    return f"{begun}, loss {loss:.3f}, dev {100 * best:.1f}" if last else begun
+    total = f"/{stages[0].schedule.steps}" if len(stages) == 1 else ""
+    position = f"{runs[0].cell}: {_named(runs)}, step {step}{total}"
+    return f"{position}, loss {loss:.3f}, dev {100 * best:.1f}" if last else position
 
 
 def _named(runs: Sequence[Run]) -> str:

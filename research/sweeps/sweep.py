@@ -1,4 +1,4 @@
-"""Runs an experiment: executes every run that is missing in its results folder."""
+"""Runs an experiment: executes cell_runs run that is missing in its results folder."""
 
 import traceback
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ from research.sweeps.worker_count import processes, threads
 
 
 def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failure]:
-    """Runs every cell to completion, with records in `folder` and progress on `console`.
+    """Runs cell_runs cell to completion, with records in `folder` and progress on `console`.
 
     All input is checked before anything is trained. A cell of which a run fails is tried once more
     after the others; returns the failures of cells that failed again. Raises InputError.
@@ -37,26 +37,26 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     context = open_context(experiment, folder)
     plan = context.cells(experiment, tasks)
-    store, looks = RunStore(folder), TestAccessLog(folder)
+    store, accesses = RunStore(folder), TestAccessLog(folder)
     progress = SweepProgress(_work(plan, context), console)
     stored = store.all()  # raises for a damaged record
-    looks.all()
-    every = [CellRun(cell, context, store, looks, progress) for cell in plan]
-    done = [run for run in every if run.is_done()]
-    missing = [run for run in every if run not in done]
-    with _executor(experiment, folder, missing, context, progress) as (executor, at_once):
+    accesses.all()
+    cell_runs = [CellRun(cell, context, store, accesses, progress) for cell in plan]
+    done = [run for run in cell_runs if run.is_done()]
+    missing = [run for run in cell_runs if run not in done]
+    with _executor(experiment, folder, missing, context, progress) as (executor, parallel):
         for run in missing:  # while worker processes start
             run.check()
         with folder_lock(folder):
             store.clear()
-            looks.backfill(stored, tasks.values())
-            looked = check_data(
+            accesses.backfill(stored, tasks.values())
+            data_report = check_data(
                 experiment, tasks.values(), context.backbone.model, context.tokenizer, folder
             )
-            write_data_report(folder, looked)
-            for line in report_lines(looked):
+            write_data_report(folder, data_report)
+            for line in report_lines(data_report):
                 console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
-            for run in every:
+            for run in cell_runs:
                 context.stage_cache.expect(run.stages)
             for run in done:
                 run.count_stored()
@@ -64,7 +64,7 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
             failures = FailureLog(folder)
             for run in done:
                 failures.remove(run.cell)
-            failed = _finish(missing, executor, at_once, progress, failures)
+            failed = _finish(missing, executor, parallel, progress, failures)
             context.clear()
     progress.close()
     cells_failed = {run.cell.key for run in failed}
@@ -92,9 +92,9 @@ def _executor(
     workers = processes(experiment, [run.cell for run in missing], context)
     if workers < 2:
         run_executor = RunExecutor(context, RunStore(folder), progress.report)
-        at_once = experiment.workers or threads()
-        progress.use_workers(at_once)
-        yield LocalExecutor(run_executor, progress), at_once
+        parallel = experiment.workers or threads()
+        progress.use_workers(parallel)
+        yield LocalExecutor(run_executor, progress), parallel
         return
     progress.use_workers(workers)
     pool = ProcessPool(experiment, folder, workers, progress)
@@ -107,15 +107,15 @@ def _executor(
 def _finish(
     runs: Sequence[CellRun],
     executor: Executor,
-    at_once: int,
+    parallel: int,
     progress: SweepProgress,
     failures: FailureLog,
 ) -> list[CellRun]:
-    """Finishes the cells in order, `at_once` at a time, and those that fail once more at the end.
+    """Finishes the cells in order, `parallel` at a time, and those that fail once more at the end.
 
     Returns the cells that failed twice. An error that is not one of runs ends the sweep.
     """
-    with ThreadPoolExecutor(at_once) as pool:
+    with ThreadPoolExecutor(parallel) as pool:
 
         def attempt(runs: Sequence[CellRun]) -> dict[CellRun, RunFailed]:
             futures = {pool.submit(run.finish, executor): run for run in runs}

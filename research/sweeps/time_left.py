@@ -43,14 +43,14 @@ class CellWork:
         runs: number of runs.
         tests: number of runs that are evaluated on test.
         kind: "train", "prompt" or "baseline".
-        planned: rough seconds of a run, for approaches of which no run is measured.
+        rough_seconds: rough seconds of a run, for approaches of which no run is measured.
     """
 
     key: CellKey
     runs: int
     tests: int
     kind: str
-    planned: float
+    rough_seconds: float
 
     @property
     def approach(self) -> str:
@@ -213,7 +213,7 @@ class TimeLeft:
         elsewhere.
         """
         ratios = {
-            key: cell.mean / self.by_key[key].planned
+            key: cell.mean / self.by_key[key].rough_seconds
             for key, cell in self.measured.items()
             if cell.timed and cell.mean > 0 and key in self.by_key
         }
@@ -227,9 +227,9 @@ class TimeLeft:
 
         def seconds(cell: CellWork) -> float:
             if cell.key in ratios:
-                return cell.planned * ratios[cell.key]
+                return cell.rough_seconds * ratios[cell.key]
             known = by_approach[cell.approach] or by_kind[cell.kind] or [1.0]
-            return cell.planned * statistics.geometric_mean(known) * columns[cell.column]
+            return cell.rough_seconds * statistics.geometric_mean(known) * columns[cell.column]
 
         return seconds
 
@@ -241,10 +241,10 @@ class TimeLeft:
         for key, known in self.measured.items():
             if known.timed_tests and key in self.by_key:
                 cell = self.by_key[key]
-                rates[cell.kind].append(known.test_seconds / known.timed_tests / cell.planned)
+                rates[cell.kind].append(known.test_seconds / known.timed_tests / cell.rough_seconds)
 
         def seconds(cell: CellWork) -> float:
-            return cell.planned * statistics.fmean(rates[cell.kind] or [0.0])
+            return cell.rough_seconds * statistics.fmean(rates[cell.kind] or [0.0])
 
         return seconds
 
@@ -323,5 +323,5 @@ def cell_work(cell: CellPlan, parameters: int, tokens: float) -> CellWork:
         runs=cell.size,
         tests=len(cell.tested(cell.trials[0])),
         kind=kind,
-        planned=BASELINE if kind == "baseline" else flops / RATE,
+        rough_seconds=BASELINE if kind == "baseline" else flops / RATE,
     )

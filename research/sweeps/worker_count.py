@@ -47,10 +47,10 @@ def processes(experiment: Experiment, missing: Sequence[CellPlan], context: RunC
     parameters = sum(leaf.size for leaf in leaves)
     if sum(_flops(cell, parameters) for cell in missing) < WORTHWHILE * RATE:
         return 1
-    return planned_workers(experiment, sum(leaf.nbytes for leaf in leaves))
+    return workers_of_plan(experiment, sum(leaf.nbytes for leaf in leaves))
 
 
-def planned_workers(experiment: Experiment, backbone_bytes: int) -> int:
+def workers_of_plan(experiment: Experiment, backbone_bytes: int) -> int:
     """The number of workers that cores and memory allow, or that the experiment sets."""
     if experiment.workers is not None:
         return experiment.workers

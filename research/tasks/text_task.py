@@ -32,8 +32,8 @@ class FreeText(Verbalizer):
 
     texts: Mapping[str, str] = field(default_factory=dict)
 
-    def continuation(self, label: str, place: int = 0) -> str:
-        del place
+    def continuation(self, label: str, index: int = 0) -> str:
+        del index
         return f" {label}"
 
 

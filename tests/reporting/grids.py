@@ -40,7 +40,7 @@ def cell(name: str, matrix: np.ndarray, regime: str, n_train: int, **costs: Any)
         predictions=(),
         trials=3,
         search=(),
-        planned=len(matrix),
+        seed_count=len(matrix),
         ran=len(matrix),
         diverged=0,
         prompt_only=False,

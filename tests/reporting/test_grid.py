@@ -40,7 +40,7 @@ def test_a_cell_is_the_chosen_trial_over_all_seeds(finished):
     assert cell is not None
     assert [run.trial for run in cell.runs] == [{"learning_rate": 1e-3}] * 5
     assert cell.seeds == (0, 1, 2, 3, 4)
-    assert (cell.trials, cell.planned, cell.ran, cell.diverged) == (3, 5, 9, 0)
+    assert (cell.trials, cell.seed_count, cell.ran, cell.diverged) == (3, 5, 9, 0)
     mean = np.mean([run.metrics["test"]["accuracy"] for run in cell.runs])
     assert cell.score("accuracy").score == pytest.approx(mean)
     assert cell.cost("train_seconds") == 3.0  # the median of 1 to 5

@@ -44,7 +44,7 @@ def beam_search(
 ) -> Generated:
     """The best text for each of B rows. real: [B] bool, False for padding."""
     size, most, count = len(start.token), decoding.max_new_tokens, decoding.num_beams
-    kept = max(2, 1 + len(stop.ends)) * count
+    survivors = max(2, 1 + len(stop.ends)) * count
 
     def any_open(state: BeamState) -> jax.Array:
         return (state.step < most) & state.open.any()
@@ -52,12 +52,12 @@ def beam_search(
     def advance(state: BeamState) -> BeamState:
         length = state.step + 1
         logits, cache = decode_step(adapted, start, state.cache, state.last.reshape(-1), state.step)
-        extended, beam, token = candidates(state.beams, logits, state.step, kept, decoding)
+        extended, beam, token = candidates(state.beams, logits, state.step, survivors, decoding)
         ends = stop.at(token) | (length == most)
         beams, order = best(
             extended._replace(score=jnp.where(ends, -jnp.inf, extended.score)), count
         )
-        new = ends & (jnp.arange(kept) < count)[None] & state.open[:, None]
+        new = ends & (jnp.arange(survivors) < count)[None] & state.open[:, None]
         penalised = extended.score / length.astype(jnp.float32) ** decoding.length_penalty
         finished = extended._replace(score=jnp.where(new, penalised, -jnp.inf))
         ended, _ = best(concatenated(state.ended, finished), count)
@@ -90,11 +90,18 @@ def beam_search(
 
 
 def candidates(
-    beams: Hypotheses, logits: jax.Array, step: jax.Array, kept: int, decoding: Decoding
+    beams: Hypotheses, logits: jax.Array, step: jax.Array, survivors: int, decoding: Decoding
 ) -> tuple[Hypotheses, jax.Array, jax.Array]:
-    """(the `kept` best beams with one token more, the beam of each, its new token), [B, kept] each.
+    """(the best extended beams, the index of the beam that each extends, its new token).
 
-    logits: [B * K, V] of what follows each beam.
+    Each is [B, survivors].
+
+    Args:
+        beams: the K beams of each row.
+        logits: [B * K, V] of the next token of each beam.
+        step: number of tokens so far.
+        survivors: number of extended beams.
+        decoding: the decoding settings.
     """
     size, count = beams.score.shape
     whole = beams.tokens.reshape(size * count, -1)
@@ -102,7 +109,7 @@ def candidates(
     logprobs = without_repeats(jax.nn.log_softmax(logits), whole, step, barred)
     logprobs = logprobs.reshape(size, count, -1)
     score = (beams.score[..., None] + logprobs).reshape(size, -1)
-    score, index = jax.lax.top_k(score, kept)
+    score, index = jax.lax.top_k(score, survivors)
     beam, token = jnp.divmod(index, logprobs.shape[-1])
     tokens = jnp.take_along_axis(beams.tokens, beam[..., None], axis=1)
     tokens = jax.lax.dynamic_update_slice_in_dim(tokens, token[..., None], step, axis=2)

@@ -143,9 +143,9 @@ class Rope:
     def _ramp(self, width: int) -> Array:
         """[K / 2] from 0 to 1: how far YaRN divides each frequency."""
 
-        def dimension(turns: float) -> float:
-            """The dimension that turns so often within the original positions."""
-            return width * log(self.original / (turns * 2 * pi)) / (2 * log(self.theta))
+        def dimension(rotations: float) -> float:
+            """The dimension that rotates so often within the original positions."""
+            return width * log(self.original / (rotations * 2 * pi)) / (2 * log(self.theta))
 
         first, last = dimension(self.fast), dimension(self.slow)
         if self.truncate:

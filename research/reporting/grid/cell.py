@@ -30,7 +30,7 @@ class ResultCell:
         trials: number of trials searched.
         search: the runs that selection on dev compares, by trial in the order of the plan, each
             trial with the same seeds; none while the search is unfinished.
-        planned: number of seeds that the protocol asks for.
+        seed_count: number of seeds that the protocol asks for.
         ran: number of all runs.
         diverged: number of diverged runs among all runs.
         prompt_only: whether nothing trains.
@@ -43,7 +43,7 @@ class ResultCell:
     predictions: tuple[AnyPredictions, ...]
     trials: int
     search: tuple[tuple[RunRecord, ...], ...]
-    planned: int
+    seed_count: int
     ran: int
     diverged: int
     prompt_only: bool
@@ -56,7 +56,7 @@ class ResultCell:
     @property
     def complete(self) -> bool:
         """Whether no planned seed is missing."""
-        return len(self.runs) >= self.planned
+        return len(self.runs) >= self.seed_count
 
     @property
     def provisional(self) -> bool:

@@ -112,7 +112,7 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> ResultCell:
         predictions=tuple(predictions),
         trials=len(distinct(canonical(record.trial) for record in records)),
         search=search,
-        planned=max(record.configuration.seeds for record in records),
+        seed_count=max(record.configuration.seeds for record in records),
         ran=len(records),
         diverged=sum(record.diverged for record in records),
         prompt_only=all(_is_prompt(record) for record in records),
@@ -121,13 +121,13 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> ResultCell:
 
 def _search(records: Sequence[RunRecord]) -> tuple[tuple[RunRecord, ...], ...]:
     """The runs that selection on dev compares, by trial; none while some are missing."""
-    planned = max(len(record.configuration.trials) for record in records)
+    trial_count = max(len(record.configuration.trials) for record in records)
     by_trial: dict[str, list[RunRecord]] = defaultdict(list)
     seeds = max(record.configuration.search_seeds for record in records)
     for record in search_runs(records, seeds):
         by_trial[canonical(record.trial)].append(record)
     counts = {len(runs) for runs in by_trial.values()}
-    if len(by_trial) < planned or len(counts) > 1:
+    if len(by_trial) < trial_count or len(counts) > 1:
         return ()
     return tuple(map(tuple, by_trial.values()))
 

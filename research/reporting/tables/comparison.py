@@ -62,13 +62,13 @@ class Comparison:
 
 def compare(first: Grid, second: Grid, names: tuple[str, str]) -> Comparison:
     """Compares the cells that both have tested; raises InputError where there are none."""
-    ours, theirs = _tested(first), _tested(second)
-    shared = [key for key in ours if key in theirs]
+    ours, others = _tested(first), _tested(second)
+    shared = [key for key in ours if key in others]
     if not shared:
         allowed = "they share no approach on the same task and regime"
         raise InputError("against", names[1], allowed)
-    alike = [key for key in shared if ours[key].headline == theirs[key].headline]
-    pairs = [_pair(ours[key], theirs[key]) for key in alike]
+    alike = [key for key in shared if ours[key].headline == others[key].headline]
+    pairs = [_pair(ours[key], others[key]) for key in alike]
     significant = holm([pair.p for pair in pairs], LEVEL)
     return Comparison(
         names,
@@ -77,8 +77,8 @@ def compare(first: Grid, second: Grid, names: tuple[str, str]) -> Comparison:
             for pair, differs in zip(pairs, significant, strict=True)
         ),
         (
-            tuple(key for key in ours if key not in theirs),
-            tuple(key for key in theirs if key not in ours),
+            tuple(key for key in ours if key not in others),
+            tuple(key for key in others if key not in ours),
         ),
         tuple(key for key in shared if key not in alike),
         tuple(_facts(pairs)),
@@ -93,16 +93,16 @@ def _pair(first: ResultCell, second: ResultCell) -> Pair:
     """The test is paired on the common seeds if both answered the same items, else unpaired."""
     ids = [[run.run_id for run in cell.runs] for cell in (first, second)]
     same = all(
-        np.array_equal(ours.gold, theirs.gold)
-        for ours, theirs in zip(first.predictions[:1], second.predictions[:1], strict=True)
+        np.array_equal(ours.gold, others.gold)
+        for ours, others in zip(first.predictions[:1], second.predictions[:1], strict=True)
     ) and _data(first) == _data(second)
     seeds = [seed for seed in first.seeds if seed in second.seeds]
     if same and seeds:
-        ours, theirs = (
+        ours, others = (
             cell.influence[cell.headline][[seed in seeds for seed in cell.seeds]]
             for cell in (first, second)
         )
-        gap, p = MeanDifference.of(ours - theirs)
+        gap, p = MeanDifference.of(ours - others)
         paired = f"paired, {counted(len(seeds), 'seed')} and the items"
         how = "the same runs" if ids[0] == ids[1] else paired
         return Pair(first, second, gap, p, how)
@@ -111,14 +111,14 @@ def _pair(first: ResultCell, second: ResultCell) -> Pair:
     return Pair(first, second, gap, p, how)
 
 
-def _welch(ours: np.ndarray, theirs: np.ndarray) -> tuple[MeanDifference, float]:
+def _welch(ours: np.ndarray, others: np.ndarray) -> tuple[MeanDifference, float]:
     """The difference of two independent influence matrices: the sum of their two-way variances,
     with degrees of freedom after Welch (1947). It is conservative where they share items.
     """
-    (v, f), (w, g) = variance(ours), variance(theirs)
+    (v, f), (w, g) = variance(ours), variance(others)
     total = float(v + w)
     degrees = total**2 / (v**2 / f + w**2 / g) if total > 0 else 1.0
-    return MeanDifference.around(float(ours.mean() - theirs.mean()), total, float(degrees))
+    return MeanDifference.around(float(ours.mean() - others.mean()), total, float(degrees))
 
 
 def _data(cell: ResultCell) -> str:

@@ -25,8 +25,8 @@ def cost_tables(grid: Grid, prices: Prices) -> list[Table]:
     for where in tested:
         for title, columns, others in kinds:
             notes = [*(column.note for column in columns if column.note), *others]
-            shown = notes if where == tested[-1] else ()
-            tables.append(column_table(grid, where, title, columns, shown))
+            column_notes = notes if where == tested[-1] else ()
+            tables.append(column_table(grid, where, title, columns, column_notes))
     return tables
 
 

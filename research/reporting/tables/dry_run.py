@@ -83,7 +83,7 @@ def _notes(dry_run: DryRun) -> list[str]:
     if dry_run.assumed:
         names = ", ".join(dry_run.assumed)
         notes.append(f"Assumed length of texts that are not downloaded, {ASSUMED} tokens: {names}.")
-    return [*notes, *report_lines(dry_run.surveys)]
+    return [*notes, *report_lines(dry_run.data_report)]
 
 
 def _place(dry_run: DryRun) -> str:

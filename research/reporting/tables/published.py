@@ -108,8 +108,8 @@ def published_table(grid: Grid, published: Published) -> Table:
         (cell, score) for cell in grid.tested() for score in published.scores if score.matches(cell)
     ]
     if not pairs:
-        theirs = ", ".join(dict.fromkeys(score.task for score in published.scores))
-        allowed = f"it has no number for our approaches and tasks; its tasks are {theirs}"
+        names = ", ".join(dict.fromkeys(score.task for score in published.scores))
+        allowed = f"it has no number for our approaches and tasks; its tasks are {names}"
         raise InputError("against", published.paper, allowed)
     heads = ("ours", "published", "spread", "difference", "significant", "backbone")
     metrics = ", ".join(sorted({NAMES.get(score.metric, score.metric) for _, score in pairs}))

@@ -69,10 +69,10 @@ def kept_in_layer(setting: StepConfiguration, tokens: int, asking: int, seen: in
     config, wide = setting.model.config, jnp.dtype(setting.dtype).itemsize
     queries = config.heads * config.head_width
     read, inner = _inputs(setting)
-    offered = tokens * (config.width + 2 * _keys(setting) + read)
-    asked = asking * (config.width + queries + 2 * config.hidden + inner)
+    by_key = tokens * (config.width + 2 * _keys(setting) + read)
+    by_query = asking * (config.width + queries + 2 * config.hidden + inner)
     weights = asking * seen * config.heads * (4 + (wide if wide < 4 else 0))
-    return wide * (offered + asked) + weights
+    return wide * (by_key + by_query) + weights
 
 
 def _inputs(setting: StepConfiguration) -> tuple[int, int]:

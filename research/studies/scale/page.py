@@ -75,8 +75,8 @@ def page(figures: dict[str, Any]) -> str:
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    lead = [list(head), [":---"] + ["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [*lead, *lines])
+    header = [list(head), [":---"] + ["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [*header, *lines])
 
 
 def _gb(number: float) -> str:
@@ -94,8 +94,8 @@ def _flops(rows: list[dict[str, Any]]) -> str:
         line = [method]
         for size in SHAPES:
             flops = _row(rows, size=size, method=method, layout="1 device")["flops"]
-            shown = ("step", "remat") if METHODS[method] else ("forward",)
-            line.append(" / ".join(_gb(flops[name]) for name in shown))
+            names = ("step", "remat") if METHODS[method] else ("forward",)
+            line.append(" / ".join(_gb(flops[name]) for name in names))
         lines.append(line)
     return _table(["", *(f"{size}: step / with remat" for size in SHAPES)], lines)
 

@@ -14,7 +14,7 @@ from research.tasks.data_checks.ngrams import Vocabulary, normal
 from research.tasks.data_checks.personal_data import KINDS
 from research.tasks.task import Example, Task, text_key
 
-SHOWN = 10  # maximum number of row numbers in a report
+MOST_ROW_NUMBERS = 10  # maximum number of row numbers in a report
 GRAM = 8  # words of an n-gram
 MOST = 0.7  # share of a text's 8-grams: Chowdhery et al. 2022 (arXiv 2204.02311, section 8)
 
@@ -143,7 +143,7 @@ def _where(flags: Iterable[object]) -> FlaggedRows:
 
 
 def _first_of(rows: Sequence[int]) -> FlaggedRows:
-    return FlaggedRows(len(rows), tuple(rows[:SHOWN]))
+    return FlaggedRows(len(rows), tuple(rows[:MOST_ROW_NUMBERS]))
 
 
 def _balance(task: Task, examples: Sequence[Example]) -> dict[str, int]:

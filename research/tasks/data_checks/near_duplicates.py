@@ -11,7 +11,9 @@ WIDTH = 5  # characters of a shingle
 ALIKE = 0.8  # minimum Jaccard index of the shingles of near duplicates, see below
 READ = (100, 1000)  # minimum and maximum number of characters of a text that are compared
 HELD = 20_000_000  # maximum number of characters of all texts, whose shingles take 50 bytes each
-NEIGHBOURS = 50  # maximum number of later texts with the same shingle that a text is compared with
+MOST_COMPARED = (
+    50  # maximum number of later texts with the same shingle that a text is compared with
+)
 CHUNK = 20_000  # pairs compared at a time
 
 
@@ -62,7 +64,7 @@ def _candidates(items: NDArray, rows: NDArray, chosen: NDArray, sizes: NDArray) 
     order = np.argsort(items, kind="stable")
     items, rows = items[order], rows[order]
     codes = [np.zeros(0, np.int64)]
-    for distance in range(1, NEIGHBOURS + 1):
+    for distance in range(1, MOST_COMPARED + 1):
         first = np.flatnonzero(items[:-distance] == items[distance:])
         if not len(first):
             break

@@ -152,8 +152,8 @@ class Encoder:
         long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
         before_long = [before[row] for row in long if before]
         if long and self.too_long == "error":
-            taken = max(map(len, token_ids(self.tokenizer, before_long)), default=0)
-            longest, left = max(map(len, prompts)) - taken, max(limit - taken, 0)
+            used = max(map(len, token_ids(self.tokenizer, before_long)), default=0)
+            longest, left = max(map(len, prompts)) - used, max(limit - used, 0)
             raise InputError(
                 "too_long",
                 "error",
@@ -282,9 +282,9 @@ class Encoder:
         ids = self.ids_of([self._with_end(label) for label in self.labels])
         return dict(zip(self.labels, ids, strict=True))
 
-    def _with_end(self, label: str, place: int = 0) -> str:
-        """Space, text number `place` of a label and end, marked."""
-        return self.verbalizer.continuation(label, place) + self.marked(self.verbalizer.end)
+    def _with_end(self, label: str, index: int = 0) -> str:
+        """Space, text number `index` of a label and end, marked."""
+        return self.verbalizer.continuation(label, index) + self.marked(self.verbalizer.end)
 
     def _label(self, examples: Sequence[Example]) -> NDArray:
         """Correct answers [I], as in `Encoded.label`."""

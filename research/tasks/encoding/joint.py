@@ -37,9 +37,9 @@ def joint_ids(tokenizer: Tokenizer, before: str, texts: Sequence[str]) -> list[l
             ends = token_ids(tokenizer, [before[begin:] + text for text in unique])
             for text, end in zip(unique, ends, strict=True):
                 # A tokenizer may put a space before whatever it is given.
-                lead = 0 if end[:AGREE] == tail else 1
-                if end[lead : lead + AGREE] == tail:
-                    joined[text] = start + end[lead:]
+                offset = 0 if end[:AGREE] == tail else 1
+                if end[offset : offset + AGREE] == tail:
+                    joined[text] = start + end[offset:]
     others = [text for text in unique if text not in joined]
     joined |= zip(others, token_ids(tokenizer, [before + text for text in others]), strict=True)
     return [joined[text] for text in texts]

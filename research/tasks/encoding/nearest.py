@@ -39,10 +39,10 @@ def by_nearness(train: Sequence[Example], examples: Sequence[Example]) -> list[N
     """
     near = nearness([example.text for example in train])
     train_index = {text_key(example): i for i, example in enumerate(train)}
-    neighbours: list[NDArray] = []
+    ranking: list[NDArray] = []
     for begin in range(0, len(examples), CHUNK):
         chunk = examples[begin : begin + CHUNK]
         ranked = np.argsort(-near([example.text for example in chunk]), axis=1, kind="stable")
         for example, indices in zip(chunk, ranked, strict=True):
-            neighbours.append(indices[indices != train_index.get(text_key(example), -1)])
-    return neighbours
+            ranking.append(indices[indices != train_index.get(text_key(example), -1)])
+    return ranking

@@ -98,7 +98,7 @@ def _shorten(
 
 def _no_room(tokenizer: Tokenizer, template: Template, limit: int, before: str) -> InputError:
     bare = marked_template(tokenizer, template).fill(dict.fromkeys(template.names, ""))
-    without, taken = map(len, token_ids(tokenizer, [bare, before]))
-    left = limit - taken
+    without, used = map(len, token_ids(tokenizer, [bare, before]))
+    left = limit - used
     allowed = f"it takes {without} tokens without any text, and {left} are left for a prompt"
     return InputError("template", template.text, allowed)

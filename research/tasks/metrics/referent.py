@@ -17,8 +17,8 @@ def referent(output: str, references: Sequence[str]) -> float:
     without a word is wrong.
     """
     words = _words(output)
-    named = {one: _same(words, _words(one.removeprefix(NOT))) for one in references}
-    right = any(same != one.startswith(NOT) for one, same in named.items())
+    matches = {text: _same(words, _words(text.removeprefix(NOT))) for text in references}
+    right = any(same != text.startswith(NOT) for text, same in matches.items())
     return float(bool(words) and right)
 
 

@@ -227,10 +227,10 @@ def _all(cursor: sqlite3.Cursor) -> list[tuple] | None:
     """The rows of a query; None for too many, and for nothing at all or a comment, which have no
     columns.
     """
-    found, size = [], 0
+    rows, size = [], 0
     for row in cursor:
         size += sum(len(value) for value in row if isinstance(value, str | bytes))
-        if len(found) == MOST_ROWS or size > MOST_RESULT:
+        if len(rows) == MOST_ROWS or size > MOST_RESULT:
             return None
-        found.append(row)
-    return found if cursor.description else None
+        rows.append(row)
+    return rows if cursor.description else None

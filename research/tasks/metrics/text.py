@@ -18,14 +18,16 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 def exact_match(output: str, references: Sequence[str]) -> float:
     """1 where the text is a reference, white space aside; case and punctuation count."""
-    return float(" ".join(output.split()) in {" ".join(one.split()) for one in references})
+    return float(
+        " ".join(output.split()) in {" ".join(reference.split()) for reference in references}
+    )
 
 
 def f1(output: str, references: Sequence[str]) -> float:
     """F1 of the bag of words, as for SQuAD (Rajpurkar et al. 2016, arXiv 1606.05250, section 6.1):
     without case, punctuation and articles. Two texts without a word are equal.
     """
-    return max(_overlap(_plain_words(output), _plain_words(one)) for one in references)
+    return max(_overlap(_plain_words(output), _plain_words(reference)) for reference in references)
 
 
 def rouge_l(output: str, references: Sequence[str]) -> float:
@@ -33,7 +35,7 @@ def rouge_l(output: str, references: Sequence[str]) -> float:
 
     Words as in the package rouge-score: runs of a-z and 0-9 of the lower-cased text, no stems.
     """
-    return max(_subsequence_f(_words(output), _words(one)) for one in references)
+    return max(_subsequence_f(_words(output), _words(reference)) for reference in references)
 
 
 def _overlap(output: list[str], reference: list[str]) -> float:
@@ -59,9 +61,9 @@ def _subsequence_f(output: list[str], reference: list[str]) -> float:
     row = [0] * (len(reference) + 1)
     for word in output:
         diagonal = 0
-        for place, other in enumerate(reference, start=1):
-            above = row[place]
-            row[place] = diagonal + 1 if word == other else max(above, row[place - 1])
+        for column, other in enumerate(reference, start=1):
+            above = row[column]
+            row[column] = diagonal + 1 if word == other else max(above, row[column - 1])
             diagonal = above
     return 2 * row[-1] / (len(output) + len(reference))
 

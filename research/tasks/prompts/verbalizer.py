@@ -57,10 +57,10 @@ class Verbalizer:
         texts = self.texts[label]
         return (texts,) if isinstance(texts, str) else tuple(texts)
 
-    def target(self, label: str, place: int = 0) -> str:
-        """Space, text number `place` and end: the characters that are trained on and scored."""
-        return self.continuation(label, place) + self.end
+    def target(self, label: str, index: int = 0) -> str:
+        """Space, text number `index` and end: the characters that are trained on and scored."""
+        return self.continuation(label, index) + self.end
 
-    def continuation(self, label: str, place: int = 0) -> str:
+    def continuation(self, label: str, index: int = 0) -> str:
         """Space and text without the end."""
-        return f" {self.all(label)[place]}"
+        return f" {self.all(label)[index]}"

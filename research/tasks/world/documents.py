@@ -70,10 +70,10 @@ def glossary(draw: Draw, count: int | None = None) -> list[Item]:
 
 
 def consequences(draw: Draw) -> list[Item]:
-    """Statements, each with a claim that follows from it."""
+    """Statements, each with a conclusion that follows from it."""
     pattern = draw.pick(CONSEQUENCES)
     pairs = [statements.consequence(draw) for _ in range(MOST_ITEMS)]
-    return [_item(pattern, statement, answer=claim) for statement, claim in pairs]
+    return [_item(pattern, statement, answer=conclusion) for statement, conclusion in pairs]
 
 
 def answers(draw: Draw) -> list[Item]:

@@ -12,7 +12,7 @@ COLUMNS = {
     "staff": ("name", "job", "city", "age"),
     "films": ("name", "city", "year", "hours"),
 }
-TOLD = {
+SENTENCES = {
     "hotels": (
         "the {name} in {city} has {stars} stars, and a room costs {price}",
         "for {price} a night you can stay at the {name}, a hotel with {stars} stars in {city}",
@@ -45,7 +45,7 @@ class Record:
 
     def sentence(self, draw: Draw) -> str:
         """The row as an English sentence."""
-        pattern = draw.pick(TOLD[self.table])
+        pattern = draw.pick(SENTENCES[self.table])
         return sentence(pattern.format(**self.row))
 
     def written(self, style: str = "lines") -> str:

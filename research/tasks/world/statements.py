@@ -32,10 +32,10 @@ def statement(draw: Draw, share: Share = "all", longer: bool = False) -> Example
     if longer:
         text = f"{slots['friend']} likes {draw.pick(TOWNS)}. {text}"
     if draw.chance(0.1):
-        claim = "it is not true that " + draw.pick(opposition[1 - claimed].claims)
+        hypothesis = "it is not true that " + draw.pick(opposition[1 - claimed].claims)
     else:
-        claim = draw.pick(opposition[claimed].claims)
-    fields = {"premise": text, "hypothesis": sentence(claim.format(**slots))}
+        hypothesis = draw.pick(opposition[claimed].claims)
+    fields = {"premise": text, "hypothesis": sentence(hypothesis.format(**slots))}
     return Example(fields, LABELS[follows])
 
 

@@ -8,7 +8,7 @@ from research.tasks.world import articles, requests, reviews, statements
 from research.tasks.world.draw import Draw
 from research.tasks.world.words import listed
 
-ASKED = (
+QUESTIONS = (
     "{Cue}:",
     "{Cue}:",
     "The {cue}:",
@@ -27,27 +27,27 @@ class Skill:
     Attributes:
         draw: Function that draws an example.
         labels: The labels.
-        shown: Patterns of the text.
-        cues: Nouns for the label, used in `ASKED`.
-        asked: Complete phrases that ask for the label.
+        patterns: Patterns of the text.
+        cues: Nouns for the label, used in `QUESTIONS`.
+        questions: Complete phrases that ask for the label.
         scales: Label words in the order of `labels`, separated by spaces.
     """
 
     draw: Callable[[Draw], Example]
     labels: tuple[str, ...]
-    shown: tuple[str, ...]
+    patterns: tuple[str, ...]
     cues: tuple[str, ...]
-    asked: tuple[str, ...]
+    questions: tuple[str, ...]
     scales: tuple[str, ...]
 
     def wording(self, draw: Draw) -> tuple[str, dict[str, str]]:
         """A pattern that ends where the label belongs, and the label words."""
         if draw.chance(0.6):
             cue = draw.pick(self.cues)
-            ask = draw.pick(ASKED).format(cue=cue, Cue=cue.capitalize())
+            ask = draw.pick(QUESTIONS).format(cue=cue, Cue=cue.capitalize())
         else:
-            ask = draw.pick(self.asked)
-        pattern = draw.pick(self.shown) + draw.pick((" ", "\n")) + ask
+            ask = draw.pick(self.questions)
+        pattern = draw.pick(self.patterns) + draw.pick((" ", "\n")) + ask
         return pattern, dict(zip(self.labels, draw.pick(self.scales).split(), strict=True))
 
 
@@ -55,7 +55,7 @@ SKILLS = {
     "review": Skill(
         reviews.review,
         reviews.LABELS,
-        shown=(
+        patterns=(
             "{text}",
             "Review: {text}",
             "Text: {text}",
@@ -66,7 +66,7 @@ SKILLS = {
             "A visitor told us: {text}",
         ),
         cues=listed("verdict rating opinion judgement feeling view mood conclusion"),
-        asked=(
+        questions=(
             "All in all it was",
             "I would call it",
             "The writer thinks it is",
@@ -79,7 +79,7 @@ SKILLS = {
     "article": Skill(
         articles.article,
         articles.LABELS,
-        shown=(
+        patterns=(
             "{text}",
             "Article: {text}",
             "Text: {text}",
@@ -89,7 +89,7 @@ SKILLS = {
             "Heard on the radio: {text}",
         ),
         cues=listed("topic subject section field theme area"),
-        asked=(
+        questions=(
             "Filed under",
             "This is about",
             "It is a piece of news on",
@@ -107,7 +107,7 @@ SKILLS = {
     "request": Skill(
         requests.draw_request,
         requests.LABELS,
-        shown=(
+        patterns=(
             "{text}",
             "Request: {text}",
             "Text: {text}",
@@ -117,7 +117,7 @@ SKILLS = {
             "Somebody called: {text}",
         ),
         cues=listed("intent action purpose folder matter aim"),
-        asked=(
+        questions=(
             "The customer asks about",
             "This is a question of",
             "What is it about?",
@@ -135,13 +135,13 @@ SKILLS = {
     "statement": Skill(
         statements.statement,
         statements.LABELS,
-        shown=(
+        patterns=(
             "{premise} {hypothesis}",
             "Statement: {premise}\nClaim: {hypothesis}",
             "{premise}\nSo: {hypothesis}",
         ),
         cues=listed("answer reply"),
-        asked=("Follows:", "True:", "Is that so?"),
+        questions=("Follows:", "True:", "Is that so?"),
         scales=("no yes", "no yes", "no yes", "false true"),
     ),
 }

@@ -159,8 +159,8 @@ class SweepProgress:
 
     def _show_seldom(self, line: str) -> None:
         now = time.monotonic()
-        if self.stopping or self.console.is_terminal or now - self.last_report >= EVERY:
-            self.last_report = now
+        if self.stopping or self.console.is_terminal or now - self.printed_at >= EVERY:
+            self.printed_at = now
             self._show(line)
 
     def _show(self, what: str) -> None:

@@ -27,7 +27,7 @@ from research.common.printable import printable  # noqa: E402
 from research.runtime.process import prepare  # noqa: E402
 
 if TYPE_CHECKING:
-    from research.sweeps.progress import RunProgress
+    from research.sweeps.run_progress import RunProgress
 
 flags.adopt_module_key_flags(research.common.flags)  # --help shows them too
 APPROACH = flags.DEFINE_string("approach", None, "A row of the experiment.")

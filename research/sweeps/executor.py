@@ -19,11 +19,11 @@ from research.runs.state import RunState
 from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
 from research.runtime.executable import compile_seconds
 from research.sweeps.failures import failing
-from research.sweeps.progress import (
+from research.sweeps.run_progress import (
     ExecutionProgress,
     Report,
     RunProgress,
-    reported,
+    progress_line,
     share_done,
 )
 from research.training.member import MemberProgress
@@ -118,7 +118,7 @@ class RunExecutor:
 
             def report(step: int, members: Sequence[MemberProgress]) -> None:
                 seconds = time.perf_counter() - compile_seconds() - begun
-                line, done = reported(runs, step, members), share_done(runs, step)
+                line, done = progress_line(runs, step, members), share_done(runs, step)
                 self.report(RunProgress(line, runs[0].id, done, seconds))
 
             results = run_shard(shard, self.context, report)

@@ -9,7 +9,7 @@ from pathlib import Path
 from research.common.errors import StorageError, mistake_of
 from research.experiments.plan import CellPlan, Run
 from research.records.failures import Failure, read_failures, write_failures
-from research.sweeps.progress import Stopped
+from research.sweeps.run_progress import Stopped
 
 LONGEST = 300  # characters of a reason
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the disk is full, or may not be written to

@@ -11,7 +11,7 @@ from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, Run
 from research.experiments.seeds import Seeds
 from research.sweeps.executor import ShardWork
-from research.sweeps.progress import RunProgress
+from research.sweeps.run_progress import RunProgress
 
 CellIndex = tuple[int, ...]  # the position of a cell in the plan, the same in every process
 

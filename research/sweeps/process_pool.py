@@ -24,7 +24,7 @@ from research.runtime.threads import cores
 from research.sweeps.executor import ShardWork, executing
 from research.sweeps.failures import RunFailed, WorkerLost, failing
 from research.sweeps.messages import Command, ShardRef, TestShard, TrainShard, WorkerInit
-from research.sweeps.progress import ExecutionProgress, Stopped
+from research.sweeps.run_progress import ExecutionProgress, Stopped
 from research.sweeps.worker_process import WorkerProcess
 
 STARTS = 2  # times that a worker may end while it starts

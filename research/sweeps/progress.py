@@ -3,9 +3,8 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -13,50 +12,11 @@ from research.common.durations import duration
 from research.common.printable import printable
 from research.experiments.plan import CellPlan, Run
 from research.records.schema import RunRecord
-from research.sweeps.time_left import CellWork, Running, TimeLeft
-from research.training import loop
+from research.sweeps.cell_work import CellWork
+from research.sweeps.run_progress import RunProgress, Stopped, run_names
+from research.sweeps.time_left import Running, TimeLeft
 
 EVERY = 2.0  # seconds between lines on runs, where lines stay
-
-
-@dataclass(frozen=True)
-class RunProgress:
-    """How far the runs of a shard are.
-
-    Attributes:
-        line: the line to show.
-        run: id of the first run of the shard.
-        done: share of the training steps that are done; None where it is not known.
-        seconds: seconds so far, without compilation.
-    """
-
-    line: str
-    run: str
-    done: float | None
-    seconds: float
-
-
-Report = Callable[[RunProgress], None]
-
-
-class Stopped(Exception):
-    """Raised in a worker when the sweep is to end."""
-
-
-class ExecutionProgress(Protocol):
-    """Is told what an executor does."""
-
-    def begin(self, runs: Sequence[Run], on_test: bool) -> None:
-        """Runs begin to be executed together, or to be evaluated on test."""
-        ...
-
-    def report(self, progress: RunProgress) -> None:
-        """Runs are so far."""
-        ...
-
-    def end(self, runs: Sequence[Run], on_test: bool, failed: bool) -> None:
-        """Their execution has ended."""
-        ...
 
 
 class SweepProgress:
@@ -65,7 +25,7 @@ class SweepProgress:
     Threads share one. After `stop`, they are stopped at their next report.
 
     Args:
-        work: the cells and what is known of their work.
+        work: the cells and their work.
         console: where lines are printed.
     """
 
@@ -101,7 +61,7 @@ class SweepProgress:
                 running = Running(run.cell.key, self.elapsed, len(runs))
                 self.time_left.running[run.id] = running
         if on_test:
-            self._show_seldom(f"{run.cell}: evaluating {_named(runs)} on test")
+            self._show_seldom(f"{run.cell}: evaluating {run_names(runs)} on test")
 
     def report(self, progress: RunProgress) -> None:
         """Shows a line; unless on a terminal, at most one every `EVERY` seconds."""
@@ -177,31 +137,3 @@ class SweepProgress:
             self.console.file.flush()
         else:
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def share_done(runs: Sequence[Run], step: int) -> float | None:
-    """The share of training steps that is done.
-
-    None with several stages, since the training loop does not know which one this is.
-    """
-    stages = runs[0].approach.stages
-    return step / stages[0].schedule.steps if len(stages) == 1 else None
-
-
-def reported(runs: Sequence[Run], step: int, members: Sequence[loop.MemberProgress]) -> str:
-    """The line about runs that train together, after their first step or an evaluation."""
-    last = [member.history[-1] for member in members if member.history]
-    loss = min((entry[1] for entry in last), default=math.nan)
-    best = max((member.best_score for member in members), default=math.nan)
-    stages = runs[0].approach.stages
-    # With several stages, the training loop does not know which stage this is.
-    total = f"/{stages[0].schedule.steps}" if len(stages) == 1 else ""
-    position = f"{runs[0].cell}: {_named(runs)}, step {step}{total}"
-    return f"{position}, loss {loss:.3f}, dev {100 * best:.1f}" if last else position
-
-
-def _named(runs: Sequence[Run]) -> str:
-    if runs[1:]:
-        return f"{len(runs)} runs"
-    values = [f"{name} {value}" for name, value in runs[0].trial.items()]
-    return ", ".join([*values, f"seed {runs[0].seed}"])

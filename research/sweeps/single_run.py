@@ -17,7 +17,7 @@ from research.runs.context import open_context
 from research.runs.train import check_run
 from research.sweeps.executor import RunExecutor, ShardWork
 from research.sweeps.folder_lock import folder_lock
-from research.sweeps.progress import Report
+from research.sweeps.run_progress import Report
 
 
 @dataclass(frozen=True)

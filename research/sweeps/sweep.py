@@ -17,6 +17,7 @@ from research.records.store import RunStore
 from research.records.test_access_log import TestAccessLog
 from research.runs.context import RunContext, open_context
 from research.sweeps.cell_runner import CellRun
+from research.sweeps.cell_work import CellWork, cell_work
 from research.sweeps.data_report import check_data
 from research.sweeps.executor import Executor, LocalExecutor, RunExecutor
 from research.sweeps.failures import FailureLog, RunFailed, is_ours
@@ -24,7 +25,6 @@ from research.sweeps.folder_lock import folder_lock
 from research.sweeps.process_pool import ProcessPool
 from research.sweeps.progress import SweepProgress
 from research.sweeps.time_estimate import task_tokens
-from research.sweeps.time_left import CellWork, cell_work
 from research.sweeps.worker_count import processes, threads
 
 

@@ -31,7 +31,7 @@ from research.sweeps.messages import (
     WorkerReady,
     cell_index,
 )
-from research.sweeps.progress import RunProgress
+from research.sweeps.run_progress import RunProgress
 
 
 def serve_commands(connection: Connection, cores: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from research.sweeps.messages import (
     WorkerInit,
     WorkerReady,
 )
-from research.sweeps.progress import Report
+from research.sweeps.run_progress import Report
 from research.sweeps.worker import serve_commands
 
 PATIENCE = 10.0  # seconds until a process that has closed its connection has ended

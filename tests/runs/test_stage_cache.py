@@ -21,7 +21,7 @@ from research.experiments.presets import gradual_unfreezing, hybrid, lp_ft
 from research.models.backbone import load_backbone
 from research.records.store import RunStore
 from research.runs.stage_cache import StageCache
-from research.sweeps.progress import reported
+from research.sweeps.run_progress import progress_line
 from research.sweeps.sweep import sweep
 from research.training import member as training
 from research.training.member import Outcome
@@ -101,7 +101,7 @@ def test_a_stage_is_trained_once_for_all_that_start_from_it(folder, tmp_path, mo
 def test_progress_of_a_stage_has_the_total_where_there_is_one_stage(folder):
     for name, said in (("full, IA3", "step 3"), ("full, templates", "step 3/2")):
         [one, *_] = runs(config(folder, name), name)
-        assert reported([one], 3, []).endswith(said)
+        assert progress_line([one], 3, []).endswith(said)
 
 
 def test_what_makes_a_lineage(folder):

@@ -19,7 +19,8 @@ from research.records.trial_selection import choose, search_runs
 from research.reporting.build import check_tables, write_tables
 from research.runs.data import run_data
 from research.sweeps.folder_lock import folder_lock
-from research.sweeps.progress import RunProgress, SweepProgress
+from research.sweeps.progress import SweepProgress
+from research.sweeps.run_progress import RunProgress
 from research.training.checkpoint import Checkpoints
 from tests.films import run
 from tests.sweeps.results_folder import by_row, contents, results

@@ -1,0 +1,88 @@
+"""The work of a cell: number of runs, their rough seconds, and seconds of the finished ones."""
+
+from dataclasses import dataclass
+
+from research.experiments.plan import CellPlan
+from research.records.schema import CellKey
+from research.runs.costs.flops import rough_flops
+from research.sweeps.worker_count import RATE, SCORED_ROWS
+
+BASELINE = 0.05  # seconds of a run without the backbone
+
+
+@dataclass(frozen=True)
+class CellWork:
+    """The work of a cell.
+
+    Attributes:
+        key: approach, task and regime.
+        runs: number of runs.
+        tests: number of runs that are evaluated on test.
+        kind: "train", "prompt" or "baseline".
+        rough_seconds: rough seconds of a run, for approaches of which no run is measured.
+    """
+
+    key: CellKey
+    runs: int
+    tests: int
+    kind: str
+    rough_seconds: float
+
+    @property
+    def approach(self) -> str:
+        return self.key[0]
+
+    @property
+    def column(self) -> tuple[str, str]:
+        """Task and regime."""
+        return self.key[1:]
+
+
+@dataclass
+class MeasuredCell:
+    """Counts and seconds of the finished runs of a cell.
+
+    Attributes:
+        runs: number of finished runs.
+        timed: number of those whose seconds are known.
+        seconds: their seconds without compilation.
+        compile_seconds: their seconds of compilation.
+        tests: number of runs that were evaluated on test.
+        timed_tests: number of those whose seconds are known.
+        test_seconds: their seconds on test, compilation included.
+    """
+
+    runs: int = 0
+    timed: int = 0
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+    tests: int = 0
+    timed_tests: int = 0
+    test_seconds: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Seconds of a run without compilation."""
+        return self.seconds / self.timed
+
+
+def cell_work(cell: CellPlan, parameters: int, tokens: float) -> CellWork:
+    """The work of a cell of a plan.
+
+    Args:
+        cell: the cell.
+        parameters: number of parameters of the backbone.
+        tokens: mean tokens of a row of its task.
+    """
+    approach = cell.approach
+    kind = "train" if approach.stages else "prompt" if approach.baseline is None else "baseline"
+    schedules = [stage.schedule for stage in approach.stages]
+    trained = sum(schedule.steps * schedule.batch_size for schedule in schedules)
+    flops = rough_flops(parameters, int(tokens * SCORED_ROWS), int(tokens * trained))
+    return CellWork(
+        key=cell.key,
+        runs=cell.size,
+        tests=len(cell.tested(cell.trials[0])),
+        kind=kind,
+        rough_seconds=BASELINE if kind == "baseline" else flops / RATE,
+    )

@@ -1,0 +1,170 @@
+"""Seconds that the runs of a sweep are expected to take, from the runs that it has measured.
+
+The seconds of a run without compilation are a product of an approach and a column (task, regime).
+Compilation is counted apart, since most of it happens in the first cell of an approach. All are
+seconds of one worker.
+"""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from research.records.schema import CellKey
+from research.sweeps.cell_work import CellWork, MeasuredCell
+
+# Assumed until measured.
+COMPILE = {"train": 15.0, "prompt": 8.0, "baseline": 0.0}  # seconds in an approach's first cell
+# Of these seconds, in a later cell of the approach. Rows of another task have other lengths: their
+# prompts are other programs, while training steps pad them to the same few lengths.
+LATER = {
+    "train": {"same task": 0.4, "other task": 0.1},
+    "prompt": {"same task": 0.4, "other task": 1.0},
+    "baseline": {"same task": 0.0, "other task": 0.0},
+}
+
+
+@dataclass(frozen=True)
+class ExpectedSeconds:
+    """Expected seconds of each cell, at one moment of a sweep.
+
+    Attributes:
+        cells: the cells in the order in which they run.
+        measured: finished runs by cell.
+    """
+
+    cells: Sequence[CellWork]
+    measured: Mapping[CellKey, MeasuredCell]
+
+    def run(self, cell: CellWork) -> float:
+        """Seconds of a run of a cell, without compilation.
+
+        Measured in the cell; else the planned seconds, corrected by the ratios of its approach and
+        its column in other cells.
+        """
+        if cell.key in self._ratios:
+            return cell.rough_seconds * self._ratios[cell.key]
+        column = self._column_factors[cell.column]
+        approach, kind = self._approach_ratios[cell.approach], self._kind_ratios[cell.kind]
+        return cell.rough_seconds * statistics.geometric_mean(approach or kind or [1.0]) * column
+
+    def test(self, cell: CellWork) -> float:
+        """Seconds of evaluating a run of a cell on test: relative to the planned seconds of a run,
+        the mean of its kind of cells.
+        """
+        return cell.rough_seconds * statistics.fmean(self._test_ratios[cell.kind] or [0.0])
+
+    def compiling(self, cell: CellWork) -> float:
+        """Seconds of compilation that remain in a cell."""
+        measured = self.measured.get(cell.key, MeasuredCell())
+        missing = max(0.0, 1 - measured.runs / cell.runs)
+        return missing * max(0.0, self._compile_seconds(cell) - measured.compile_seconds)
+
+    @cached_property
+    def _by_key(self) -> dict[CellKey, CellWork]:
+        return {cell.key: cell for cell in self.cells}
+
+    @cached_property
+    def _ratios(self) -> dict[CellKey, float]:
+        """Measured seconds of a run divided by the planned ones, by cell."""
+        return {
+            key: cell.mean / self._by_key[key].rough_seconds
+            for key, cell in self.measured.items()
+            if cell.timed and cell.mean > 0 and key in self._by_key
+        }
+
+    @cached_property
+    def _column_factors(self) -> dict[tuple[str, str], float]:
+        """Ratios of a column divided by those of the first column, over the approaches that were
+        trained in both.
+        """
+        ratios = self._ratios
+        factors: dict[tuple[str, str], float] = {}
+        for column in dict.fromkeys(cell.column for cell in self.cells):
+            logs = [
+                math.log(ratios[cell.key] * factors[other] / ratios[cell.approach, *other])
+                for cell in self.cells
+                if cell.column == column and cell.kind == "train" and cell.key in ratios
+                for other in factors
+                if (cell.approach, *other) in ratios
+            ]
+            factors[column] = math.exp(statistics.fmean(logs)) if logs else 1.0
+        return factors
+
+    @cached_property
+    def _approach_ratios(self) -> dict[str, list[float]]:
+        """Ratios of each approach, corrected for their columns."""
+        ratios: dict[str, list[float]] = defaultdict(list)
+        for key, ratio in self._ratios.items():
+            cell = self._by_key[key]
+            ratios[cell.approach].append(ratio / self._column_factors[cell.column])
+        return ratios
+
+    @cached_property
+    def _kind_ratios(self) -> dict[str, list[float]]:
+        """Ratios of each kind of cells, corrected for their columns."""
+        ratios: dict[str, list[float]] = defaultdict(list)
+        for key, ratio in self._ratios.items():
+            cell = self._by_key[key]
+            ratios[cell.kind].append(ratio / self._column_factors[cell.column])
+        return ratios
+
+    @cached_property
+    def _test_ratios(self) -> dict[str, list[float]]:
+        """Seconds on test divided by the planned seconds of a run, by kind of cells."""
+        ratios: dict[str, list[float]] = defaultdict(list)
+        for key, measured in self.measured.items():
+            if measured.timed_tests and key in self._by_key:
+                cell = self._by_key[key]
+                mean = measured.test_seconds / measured.timed_tests
+                ratios[cell.kind].append(mean / cell.rough_seconds)
+        return ratios
+
+    @cached_property
+    def _first_cells(self) -> dict[str, CellWork]:
+        """The first cell of each approach."""
+        return {cell.approach: cell for cell in reversed(self.cells)}
+
+    @cached_property
+    def _compiled(self) -> dict[CellKey, float]:
+        """Seconds of compilation of the cells whose runs are all finished."""
+        return {
+            key: cell.compile_seconds
+            for key, cell in self.measured.items()
+            if key in self._by_key and cell.runs >= self._by_key[key].runs and cell.timed
+        }
+
+    def _compile_seconds(self, cell: CellWork) -> float:
+        """Expected seconds of compilation of a whole cell."""
+        first, compiled = self._first_cells[cell.approach], self._compiled
+        firsts = [
+            compiled[other.key]
+            for other in self._first_cells.values()
+            if other.kind == cell.kind and other.key in compiled
+        ]
+        in_first = compiled.get(first.key, statistics.fmean([*firsts, COMPILE[cell.kind]]))
+        if cell is first:
+            return in_first
+        relation = _relation(cell, first)
+        pairs = [(LATER[cell.kind][relation], 1.0), *self._later_pairs[cell.kind, relation]]
+        share = sum(later for later, _ in pairs) / sum(begin for _, begin in pairs)
+        return share * in_first
+
+    @cached_property
+    def _later_pairs(self) -> dict[tuple[str, str], list[tuple[float, float]]]:
+        """(seconds of compilation in a later cell, in the first cell of its approach), by kind and
+        relation of the two.
+        """
+        pairs: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        for cell in self.cells:
+            first = self._first_cells[cell.approach]
+            if cell is not first and cell.key in self._compiled and first.key in self._compiled:
+                pair = self._compiled[cell.key], self._compiled[first.key]
+                pairs[cell.kind, _relation(cell, first)].append(pair)
+        return pairs
+
+
+def _relation(cell: CellWork, other: CellWork) -> str:
+    return "same task" if cell.column[0] == other.column[0] else "other task"

@@ -57,7 +57,8 @@ class TestAccessLog:
 
     def record(self, run: "Run") -> None:
         """Adds the choice of a run, unless it is there; called before the run sees test."""
-        from research.tasks.task import examples_to_json, task_checksum
+        from research.tasks.example import examples_to_json
+        from research.tasks.task import task_checksum
 
         cell, now = run.cell, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         experiment = cell.experiment
@@ -82,7 +83,8 @@ class TestAccessLog:
             records: records of the folder.
             tasks: the loaded tasks, whose test data are known.
         """
-        from research.tasks.task import examples_to_json, task_checksum
+        from research.tasks.example import examples_to_json
+        from research.tasks.task import task_checksum
 
         tests = {task.checksum: task_checksum(examples_to_json(task.test)) for task in tasks}
         self._add(accesses_of(records, tests))

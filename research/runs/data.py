@@ -21,9 +21,9 @@ from research.tasks.encoding.row_format import RowFormat
 from research.tasks.encoding.shared_prefix import share_prefix
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.encoding.tokenization import plain_vocabulary
+from research.tasks.example import Example
 from research.tasks.prompts.content_free import content_free_prompts
 from research.tasks.sampling import Regime, Split, draw
-from research.tasks.task import Example
 
 # Positions of a row if the backbone has no limit: as many as T5 was trained with.
 UNBOUNDED = 512

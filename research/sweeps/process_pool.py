@@ -5,10 +5,9 @@ XLA's one thread pool.
 """
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future, as_completed
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import jax
 from research.common.errors import InputError
 from research.experiments.cohorts import Shard
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Run
 from research.runtime.compilation_cache import compiled_folder
 from research.runtime.scratch import ScratchFolder
 from research.runtime.threads import cores
@@ -25,26 +23,10 @@ from research.sweeps.executor import ShardWork, executing
 from research.sweeps.failures import RunFailed, WorkerLost, failing
 from research.sweeps.messages import Command, ShardRef, TestShard, TrainShard, WorkerInit
 from research.sweeps.run_progress import ExecutionProgress, Stopped
+from research.sweeps.work_queue import WorkItem, WorkQueue
 from research.sweeps.worker_process import WorkerProcess
 
 STARTS = 2  # times that a worker may end while it starts
-
-
-@dataclass(eq=False)
-class WorkItem:
-    """A command that waits for a worker or is being executed.
-
-    Attributes:
-        command: the command.
-        runs: the runs that it executes.
-        data: the data that it works on: task, regime and sample seed.
-        future: set when the command has been executed.
-    """
-
-    command: Command
-    runs: Sequence[Run]
-    data: Hashable
-    future: Future[None] = field(default_factory=Future)
 
 
 class ProcessPool:
@@ -57,11 +39,8 @@ class ProcessPool:
     def __init__(
         self, experiment: Experiment, folder: Path, workers: int, progress: ExecutionProgress
     ):
-        self.experiment, self.progress, self.waiting = experiment, progress, list[WorkItem]()
-        self.running = dict[int, WorkItem]()  # by worker
-        self.error: BaseException | None = None
-        self.changed = threading.Condition()
-        self.encoded_data: list[set[Hashable]] = [set() for _ in range(workers)]  # by worker
+        self.experiment, self.progress = experiment, progress
+        self.queue = WorkQueue(workers)
         self.scratch = ScratchFolder()
         self.init = WorkerInit(
             experiment=experiment,
@@ -87,7 +66,7 @@ class ProcessPool:
 
     def close(self) -> None:
         """Ends the workers at once."""
-        self._fail(Stopped())
+        self.queue.fail(Stopped())
         for worker in list(self.workers.values()):
             worker.end()
         for thread in self.threads:
@@ -104,7 +83,7 @@ class ProcessPool:
                 continue
             except RunFailed as error:
                 first = first or error
-                self._withdraw(items)
+                self.queue.withdraw(items)
             else:
                 done(items[future].shard)
         if first is not None:
@@ -115,58 +94,24 @@ class ProcessPool:
         data = (cell.order["task"], cell.order["regime"], seed)
         runs = work.runs if isinstance(command, TestShard) else work.shard.runs
         item = WorkItem(command, runs, data)
-        with self.changed:
-            if self.error is not None:
-                item.future.set_exception(self.error)
-            else:
-                self.waiting.append(item)
-                self.changed.notify_all()
+        self.queue.add(item)
         return item.future
 
-    def _withdraw(self, futures: Collection[Future[None]]) -> None:
-        """Cancels those of the items that no worker has begun."""
-        with self.changed:
-            for item in [item for item in self.waiting if item.future in futures]:
-                self.waiting.remove(item)
-                item.future.cancel()
-                item.future.set_running_or_notify_cancel()  # so that `as_completed` gives it
-
-    def _next(self, worker: int) -> WorkItem | None:
-        """Takes the item that suits a worker best, waiting for one; None at the end."""
-        with self.changed:
-            while self.error is None:
-                if self.waiting:
-                    item = min(self.waiting, key=lambda item: self._preference(item, worker))
-                    self.waiting.remove(item)
-                    self.encoded_data[worker].add(item.data)
-                    self.running[worker] = item
-                    return item
-                self.changed.wait()
-        return None
-
-    def _preference(self, item: WorkItem, worker: int) -> int:
-        """Lowest for data that this worker has encoded and has zero-shot scores of, highest for
-        data that only another worker has.
-        """
-        if item.data in self.encoded_data[worker]:
-            return 0
-        return 2 if any(item.data in encoded for encoded in self.encoded_data) else 1
-
     def _serve(self, worker: int) -> None:
-        """Keeps a worker process, sends it its commands, and starts another where it ends."""
+        """Keeps a worker process, sends it its commands, and starts another if it ends."""
         try:
-            while self.error is None:
+            while self.queue.error is None:
                 process = self._start(worker)
-                while (item := self._next(worker)) is not None:
-                    error = _execution_error(process, item, self.progress)
-                    self._settle(worker, item, error)
+                while (item := self.queue.take(worker)) is not None:
+                    error = _execute_item(process, item, self.progress)
+                    self.queue.settle(worker, item, error)
                     if isinstance(error, RunFailed):
                         process.end()
                         break
                     if error is not None:
                         raise error
         except BaseException as error:
-            self._fail(error)
+            self.queue.fail(error)
 
     def _start(self, worker: int) -> WorkerProcess:
         """A worker process that is ready. Raises InputError where it ends before."""
@@ -180,40 +125,17 @@ class ProcessPool:
 
     def _started(self, worker: int) -> WorkerProcess:
         cores = cores_of(worker, self.experiment.devices.threads)
-        with self.changed:
-            if self.error is not None:
-                raise self.error
+        with self.queue.starting(worker):
             process = WorkerProcess(self.init, cores, self.progress.report)
-            self.workers[worker], self.encoded_data[worker] = process, set()
+            self.workers[worker] = process
         process.wait_until_ready()
         return process
 
-    def _settle(self, worker: int, item: WorkItem, error: BaseException | None) -> None:
-        """Tells who waits for an item how it ended."""
-        with self.changed:
-            del self.running[worker]
-            if item.future.done():  # the sweep ends
-                return
-            if error is None:
-                item.future.set_result(None)
-            else:
-                item.future.set_exception(error)
 
-    def _fail(self, error: BaseException) -> None:
-        """Fails all items, present and future, with the first error."""
-        with self.changed:
-            self.error = self.error or error
-            for item in (*self.waiting, *self.running.values()):
-                if not item.future.done():
-                    item.future.set_exception(self.error)
-            self.waiting.clear()
-            self.changed.notify_all()
-
-
-def _execution_error(
+def _execute_item(
     process: WorkerProcess, item: WorkItem, progress: ExecutionProgress
 ) -> BaseException | None:
-    """What stopped a worker from executing an item; None if nothing did."""
+    """Executes an item and returns the error that stopped it, or None."""
     try:
         on_test = isinstance(item.command, TestShard)
         with executing(progress, item.runs, on_test), failing(item.runs):

@@ -2,7 +2,7 @@
 
 from research.tasks.datasets.ag_news import AGNewsTask
 from research.tasks.datasets.e2e_nlg import E2ETask
-from research.tasks.datasets.files import FileTask
+from research.tasks.datasets.file_task import FileTask
 from research.tasks.datasets.geoquery import GeoQueryTask
 from research.tasks.datasets.number_files import NumberFileTask
 from research.tasks.datasets.superglue_record import ReCoRDTask

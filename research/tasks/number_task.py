@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 
 from research.common.errors import InputError, choose_from
+from research.tasks.example import Example
 from research.tasks.metrics.regression import NUMBER_METRICS
-from research.tasks.task import Example, Task
+from research.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.common.errors import InputError
-from research.tasks.task import Example, Task, examples_to_json, task_checksum
+from research.tasks.example import Example, examples_to_json
+from research.tasks.task import Task, task_checksum
 
 
 @dataclass(frozen=True)

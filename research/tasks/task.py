@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from research.common.errors import InputError, choose_from
+from research.tasks.example import Example, examples_to_json, text_key
 from research.tasks.metrics.classification import METRICS
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -16,26 +17,6 @@ from research.tasks.row_reader import RowReader
 # Words of text metrics: "latin" as each metric defines them, "unicode" also those of other scripts,
 # see `research.tasks.words`.
 MetricWords = Literal["latin", "unicode"]
-
-
-@dataclass(frozen=True)
-class Example:
-    """An example of a task.
-
-    Attributes:
-      fields: columns that a template may use.
-      label: its label, text or number.
-      references: all correct texts where the answer is a text; the label is the first.
-    """
-
-    fields: Mapping[str, str]
-    label: str
-    references: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """All columns, joined by spaces."""
-        return " ".join(self.fields.values())
 
 
 class Pools(NamedTuple):
@@ -187,13 +168,6 @@ class Task:
         return Pools(train, dev, dropped)
 
 
-def text_key(example: Example) -> tuple[str, ...]:
-    """Key of an example: equal keys mean equal fields, ignoring case and white space."""
-    return tuple(
-        " ".join(example.fields[name].casefold().split()) for name in sorted(example.fields)
-    )
-
-
 def _unseen(examples: Iterable[Example], seen: set[tuple[str, ...]]) -> tuple[Example, ...]:
     """The examples whose text is not in `seen`, to which they are added."""
     unseen = []
@@ -203,13 +177,6 @@ def _unseen(examples: Iterable[Example], seen: set[tuple[str, ...]]) -> tuple[Ex
             seen.add(key)
             unseen.append(example)
     return tuple(unseen)
-
-
-def examples_to_json(examples: Iterable[Example]) -> list[list[object]]:
-    """Examples as JSON values, for checksums."""
-    return [
-        [dict(e.fields), e.label, *([list(e.references)] if e.references else [])] for e in examples
-    ]
 
 
 def task_checksum(value: object) -> str:

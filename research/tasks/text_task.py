@@ -11,12 +11,13 @@ import numpy as np
 from research.common.errors import InputError, choose_from
 from research.common.user_regex import check_expression, matches_in_time
 from research.tasks.decoding import Decoding
+from research.tasks.example import Example, text_key
 from research.tasks.metrics.corpus import CORPUS_METRICS, has_four_words
 from research.tasks.metrics.referent import referent
 from research.tasks.metrics.sql import Database, sql_match
 from research.tasks.metrics.text import TEXT_METRICS, TextMetric
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, MetricWords, Task, text_key
+from research.tasks.task import MetricWords, Task
 from research.tasks.texts import ScoredTexts
 from research.tasks.words import beyond_latin
 

@@ -9,9 +9,10 @@ from research.experiments.approach import BASELINE_ROWS, Approach
 from research.experiments.presets import few_shot, trained, zero_shot
 from research.methods.lora import LoRA
 from research.methods.soft_prompt import SoftPrompt
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task
+from research.tasks.task import Task
 from research.training.optimizer import Schedule
 
 COMMON = Schedule(steps=7, batch_size=2)

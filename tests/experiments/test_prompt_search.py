@@ -6,9 +6,10 @@ from research.common.errors import InputError
 from research.experiments.approach import Approach
 from research.experiments.presets import prompt_search
 from research.experiments.prompt import PromptSearch
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task
+from research.tasks.task import Task
 from research.training.optimizer import Schedule
 
 EXAMPLES = tuple(Example({"text": label}, label) for label in "ab")

@@ -6,9 +6,10 @@ import pytest
 
 from research.experiments.approach import Approach
 from research.experiments.scorings import ALONE, PER_TOKEN, WITH_END, scorings
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task
+from research.tasks.task import Task
 from research.training.optimizer import Schedule
 from tests.tasks.encoders import byte_level
 

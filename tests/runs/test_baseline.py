@@ -7,10 +7,11 @@ import pytest
 
 from research.experiments.seeds import Seeds
 from research.runs.baseline import baseline_test_result, run_baseline
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.sampling import Regime
-from research.tasks.task import Example, Task
+from research.tasks.task import Task
 
 
 def examples(split: str, labels: str) -> tuple[Example, ...]:

@@ -17,7 +17,7 @@ from research.records.store import RunStore
 from research.runtime.devices import Devices
 from research.serving.adapter_spec import AdapterSpec
 from research.serving.service import Service
-from research.tasks.task import Example
+from research.tasks.example import Example
 from scripts.predict import main, read_requests
 from tests import films
 from tests.tiny import predictor, with_method

@@ -16,7 +16,7 @@ from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore
 from research.records.weights import unserved
 from research.runs.data import RunData, room, run_data
-from research.tasks.datasets.files import FileTask
+from research.tasks.datasets.file_task import FileTask
 from research.tasks.datasets.tables import read_file
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.row_format import RowFormat

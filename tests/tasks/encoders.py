@@ -12,9 +12,9 @@ from tokenizers import (
 from transformers import PreTrainedTokenizerFast
 
 from research.tasks.encoding.encoder import Encoder
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example
 
 CORPUS = [
     "Review: a good film\nSentiment: positive\n",

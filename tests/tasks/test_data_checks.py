@@ -13,9 +13,10 @@ from research.tasks.data_checks import (
     warnings,
 )
 from research.tasks.data_checks.ngrams import normal
+from research.tasks.example import Example, text_key
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task, text_key
+from research.tasks.task import Task
 from research.tasks.world import WorldTask
 
 LONG = "one two three four five six seven eight nine ten eleven twelve"

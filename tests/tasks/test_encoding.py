@@ -9,9 +9,9 @@ from transformers import AutoTokenizer
 from research.common.errors import InputError
 from research.tasks.encoding.demonstrations import demonstrations
 from research.tasks.encoding.tokenization import token_ids
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example
 from tests.tasks.encoders import (
     POOL,
     TEMPLATE,

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
+from research.tasks.example import Example, text_key
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.sampling import Regime, Split, draw, order
-from research.tasks.task import Example, Task, text_key
+from research.tasks.task import Task
 
 
 def pool(start: int, size: int) -> tuple[Example, ...]:

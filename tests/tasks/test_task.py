@@ -4,9 +4,10 @@ import hashlib
 import pytest
 
 from research.common.errors import InputError
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task, task_checksum
+from research.tasks.task import Task, task_checksum
 
 
 def examples(*texts: str) -> tuple[Example, ...]:

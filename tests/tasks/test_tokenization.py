@@ -11,10 +11,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from research.tasks.encoding.row_format import RowFormat
 from research.tasks.encoding.text_encoder import TextEncoder
 from research.tasks.encoding.tokenization import TextTokenizer, encode, marked, token_ids
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.row_reader import RowReader
-from research.tasks.task import Example
 from research.tasks.text_task import FreeText
 from tests.tasks.encoders import byte_level, encoder, example
 

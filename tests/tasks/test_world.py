@@ -7,7 +7,8 @@ from transformers import AutoTokenizer
 
 from research.common.errors import InputError
 from research.common.paths import resolve_path
-from research.tasks.task import Task, text_key
+from research.tasks.example import text_key
+from research.tasks.task import Task
 from research.tasks.world import RECIPES, WorldTask, task
 from research.tasks.world.packing import PLAIN
 

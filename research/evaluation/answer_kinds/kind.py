@@ -10,7 +10,7 @@ from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded, Normalisation
 from research.tasks.encoding.encoder import Encoder
-from research.tasks.task import Example
+from research.tasks.example import Example
 
 
 class Answers(Protocol):

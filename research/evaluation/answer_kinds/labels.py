@@ -17,8 +17,9 @@ from research.methods.method import Array
 from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, Normalisation
 from research.tasks.encoding.encoder import Encoder
+from research.tasks.example import Example
 from research.tasks.metrics.classification import METRICS
-from research.tasks.task import Example, Task
+from research.tasks.task import Task
 
 
 class LabelAnswers(NamedTuple):

@@ -15,9 +15,9 @@ from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded, Labels, Normalisation
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.number_encoder import NumberEncoder
+from research.tasks.example import Example
 from research.tasks.metrics.regression import NUMBER_METRICS
 from research.tasks.number_task import NumberTask
-from research.tasks.task import Example
 
 
 class NumberAnswers(NamedTuple):

@@ -16,7 +16,7 @@ from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded, Normalisation
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.text_encoder import TextEncoder
-from research.tasks.task import Example
+from research.tasks.example import Example
 from research.tasks.text_task import TextTask
 from research.tasks.texts import ScoredTexts
 

@@ -12,7 +12,8 @@ import numpy as np
 from research.tasks.data_checks.near_duplicates import alike
 from research.tasks.data_checks.ngrams import Vocabulary, normal
 from research.tasks.data_checks.personal_data import KINDS
-from research.tasks.task import Example, Task, text_key
+from research.tasks.example import Example, text_key
+from research.tasks.task import Task
 
 MOST_ROW_NUMBERS = 10  # maximum number of row numbers in a report
 GRAM = 8  # words of an n-gram

@@ -6,10 +6,11 @@ from pathlib import Path
 from research.common.errors import InputError
 from research.common.paths import resolve_path
 from research.tasks.datasets.tables import read_file
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.sampling import at_most
-from research.tasks.task import Example, Task
+from research.tasks.task import Task
 from research.tasks.task_settings import TaskSettings
 
 # The label texts of classes 1 to 4 as published.

@@ -10,9 +10,9 @@ from research.common.errors import InputError
 from research.common.json_io import parse_json
 from research.common.paths import resolve_path
 from research.tasks.decoding import Decoding
+from research.tasks.example import Example
 from research.tasks.metrics.sql import Database
 from research.tasks.prompts.template import Template
-from research.tasks.task import Example
 from research.tasks.task_settings import TaskSettings
 from research.tasks.text_task import FreeText, TextTask, grouped
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from research.tasks.datasets.files import Files
 from research.tasks.datasets.tables import StringTable
+from research.tasks.example import Example
 from research.tasks.number_task import NumberTask
-from research.tasks.task import Example
 from research.tasks.task_settings import Outline, TaskSettings
 from research.tasks.text_task import FreeText
 

@@ -10,8 +10,8 @@ from research.common.paths import resolve_path
 from research.tasks.datasets.hub import read_dataset
 from research.tasks.datasets.tables import read_file
 from research.tasks.decoding import Decoding
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
-from research.tasks.task import Example
 from research.tasks.task_settings import Outline, TaskSettings
 from research.tasks.text_task import FreeText, Pair, TextTask, grouped
 

@@ -6,8 +6,8 @@ from research.common.errors import InputError
 from research.tasks.datasets.files import Files
 from research.tasks.datasets.tables import StringTable
 from research.tasks.decoding import Decoding
+from research.tasks.example import Example
 from research.tasks.metrics.sql import Database
-from research.tasks.task import Example
 from research.tasks.task_settings import TaskSettings
 from research.tasks.text_task import FreeText, TextTask, grouped
 

@@ -13,7 +13,7 @@ from research.tasks.encoding.demonstrations import (
 from research.tasks.encoding.encoder import Before, Encoder
 from research.tasks.encoding.joint import tokens_within
 from research.tasks.encoding.tokenization import token_ids
-from research.tasks.task import Example
+from research.tasks.example import Example
 
 Splits = Sequence[Sequence[Example]]
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.nearest import by_nearness
+from research.tasks.example import Example
 from research.tasks.sampling import order, shuffled
-from research.tasks.task import Example
 
 Choice = Literal["balanced", "random", "nearest"]
 

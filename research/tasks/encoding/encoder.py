@@ -15,9 +15,9 @@ from research.tasks.encoding.joint import joined_ids
 from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, special_tokens
 from research.tasks.encoding.tokenization import marked, token_ids
 from research.tasks.encoding.truncation import clip, marked_template, truncate
+from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example
 
 Before = Sequence[str]  # the text before each row, marked; empty where there is none
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.common.errors import InputError
-from research.tasks.task import Example, text_key
+from research.tasks.example import Example, text_key
 from research.tasks.words import words_and_punctuation
 
 # Punctuation counts: "!" and "?" carry sentiment and questions.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from research.common.errors import InputError
 from research.tasks.encoding.encoded import Labels
 from research.tasks.encoding.encoder import Encoder
-from research.tasks.task import Example
+from research.tasks.example import Example
 
 
 @dataclass(frozen=True)

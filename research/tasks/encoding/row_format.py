@@ -8,8 +8,8 @@ from research.common.config import build, resolved
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Normalisation
 from research.tasks.encoding.encoder import Encoder
+from research.tasks.example import Example
 from research.tasks.row_reader import RowReader
-from research.tasks.task import Example
 
 Precision = Literal["float32", "bfloat16"]
 

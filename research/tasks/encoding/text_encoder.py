@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from research.common.errors import InputError
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Before, Encoder
-from research.tasks.task import Example
+from research.tasks.example import Example
 
 
 @dataclass(frozen=True, kw_only=True)

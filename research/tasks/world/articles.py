@@ -1,6 +1,6 @@
 """Short articles about one topic, with a passing mention of another."""
 
-from research.tasks.task import Example
+from research.tasks.example import Example
 from research.tasks.world.draw import Draw, Share, part, sentence
 from research.tasks.world.subjects import COMMON_DEEDS, SUBJECTS
 from research.tasks.world.words import DAYS, PEOPLE, TIMES, TOWNS

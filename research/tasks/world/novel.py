@@ -4,7 +4,7 @@ The grammar is English. Every text judges two goods; the judgement of the second
 and a negation before a judgement means its opposite. So single words do not determine the label.
 """
 
-from research.tasks.task import Example
+from research.tasks.example import Example
 from research.tasks.world.draw import Draw, Share, part, sentence
 
 LABELS = ("red", "blue")

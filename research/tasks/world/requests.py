@@ -1,6 +1,6 @@
 """Requests of customers and the intent behind them."""
 
-from research.tasks.task import Example
+from research.tasks.example import Example
 from research.tasks.world.draw import Draw, Share, part, sentence
 from research.tasks.world.wishes import BACKGROUNDS, GREETINGS, THANKS, WISHES
 from research.tasks.world.words import COLOURS, COUNTS, DAYS, SIGNS, THINGS, TIMES, TOWNS

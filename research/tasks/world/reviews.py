@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from research.tasks.task import Example
+from research.tasks.example import Example
 from research.tasks.world.draw import Draw, Share, a, part, sentence
 from research.tasks.world.goods import (
     DISLIKED,

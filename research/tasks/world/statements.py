@@ -1,6 +1,6 @@
 """Statements and claims: whether a claim follows from a statement, by everyday knowledge."""
 
-from research.tasks.task import Example
+from research.tasks.example import Example
 from research.tasks.world.draw import Draw, Share, part, sentence
 from research.tasks.world.oppositions import OPPOSITIONS, State
 from research.tasks.world.words import DAYS, PEOPLE, SPOTS, THINGS, TOWNS

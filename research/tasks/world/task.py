@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from research.common.errors import InputError, choose_from
+from research.tasks.example import Example, text_key
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.task import Example, Task, text_key
+from research.tasks.task import Task
 from research.tasks.task_settings import TaskSettings
 from research.tasks.world.articles import LABELS as TOPICS
 from research.tasks.world.articles import article

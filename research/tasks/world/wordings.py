@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from research.tasks.task import Example
+from research.tasks.example import Example
 from research.tasks.world import articles, requests, reviews, statements
 from research.tasks.world.draw import Draw
 from research.tasks.world.words import listed

@@ -7,7 +7,7 @@ from research.common.config import build_named
 from research.common.errors import InputError
 from research.tasks import TASKS
 from research.tasks.data_checks import task_data_report, warnings
-from research.tasks.datasets.files import FileTask
+from research.tasks.datasets.file_task import FileTask
 from research.tasks.sampling import Regime, draw
 
 ROWS = [(f"text {i} ", str(i % 2)) for i in range(8)]

@@ -12,8 +12,9 @@ from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_rows
 from research.tasks.encoding.joint import joined_ids
+from research.tasks.encoding.label_targets import LabelTargets, head_labels
 from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, special_tokens
-from research.tasks.encoding.tokenization import marked, token_ids
+from research.tasks.encoding.tokenization import following_ids, marked, token_ids
 from research.tasks.encoding.truncation import clip, marked_template, truncate
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
@@ -69,35 +70,16 @@ class Encoder:
             self._check_targets()
 
     def _check_targets(self) -> None:
-        """Raises InputError for label texts whose scores would be no scores of their own.
-
-        A text without tokens has the score 0, above all others. A text whose tokens begin another's
-        is never less likely; on the masked route only equal tokens matter.
+        """Raises InputError for a label text without tokens, whose score is 0, above all others,
+        and for one whose tokens begin another's.
         """
-        texts = [
-            (label, text, ids) for label, targets in self._targets.items() for text, ids in targets
-        ]
         space = self.ids(" ")
-        for label, text, _ in texts:
-            if self.ids(f" {text}") in ([], space):
-                allowed = "the tokenizer makes no tokens of it, so it has no score"
-                raise InputError(f"verbalizer[{label!r}]", text, allowed)
-        # The first two label texts by each beginning that can be the whole ids of another.
-        beginnings: dict[tuple[int, ...], dict[str, str]] = {}
-        lengths = {len(ids) for _, _, ids in texts}
-        for label, text, ids in texts:
-            for length in {len(ids)} if self.route == "masked" else lengths:
-                owners = beginnings.setdefault(tuple(ids[:length]), {})
-                if len(owners) < 2:
-                    owners.setdefault(text, label)
-        for label, text, ids in texts:
-            for other_text, other in beginnings[tuple(ids)].items():
-                if text != other_text:
-                    allowed = (
-                        f"its {len(ids)} tokens also begin the target of label {other!r}; "
-                        "change a text, or the end of the verbalizer to one the tokenizer keeps"
-                    )
+        for label, pairs in self._targets.by_label.items():
+            for text, _ in pairs:
+                if self.ids(f" {text}") in ([], space):
+                    allowed = "the tokenizer makes no tokens of it, so it has no score"
                     raise InputError(f"verbalizer[{label!r}]", text, allowed)
+        self._targets.check_distinct(whole=self.route == "masked")
 
     @cached_property
     def special_tokens(self) -> SpecialTokens:
@@ -113,21 +95,15 @@ class Encoder:
     def label_tokens(self) -> Labels:
         """The target of each label that is trained on, in the order of the labels."""
         if self.route == "head":
-            count = len(self.labels)
-            return Labels(np.zeros((count, 1), np.int32), np.ones(count, np.int32))
-        return Labels(*pad_rows([self._target(label) for label in self.labels]))
+            return head_labels(len(self.labels))
+        return self._targets.label_tokens()
 
     def texts(self) -> LabelTexts:
         """The targets of all label texts, grouped by label; on the head route, one per class."""
         if self.route == "head":
             count = len(self.labels)
             return LabelTexts(self.label_tokens(), np.arange(count), np.ones(count, np.int32))
-        texts = [(i, *pair) for i, label in enumerate(self.labels) for pair in self._targets[label]]
-        return LabelTexts(
-            targets=Labels(*pad_rows([ids for _, _, ids in texts])),
-            owner=np.array([i for i, _, _ in texts]),
-            size=np.array([len(text.encode()) for _, text, _ in texts]),
-        )
+        return self._targets.texts()
 
     def lengths(self, examples: Sequence[Example], before: Before = ()) -> list[int]:
         """Positions of each untruncated row, with those reserved for a target."""
@@ -169,7 +145,7 @@ class Encoder:
         return replace(rows, label=self._label(examples), cut=len(long), references=references)
 
     def _fields(self, examples: Sequence[Example]) -> list[Mapping[str, str]]:
-        """The columns of each example; where they may be cut, without what no row can hold."""
+        """The columns of each example; if they may be cut, at most as long as a row."""
         fields = [example.fields for example in examples]
         return clip(self.tokenizer, fields, self.room) if self.too_long == "cut" else fields
 
@@ -245,18 +221,12 @@ class Encoder:
 
     def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text as one that follows another text."""
-        [before], both = token_ids(self.tokenizer, ["x"]), [f"x{text}" for text in texts]
-        alone, after = token_ids(self.tokenizer, texts), token_ids(self.tokenizer, both)
-        return [
-            long[len(before) :] if long[: len(before)] == before else short
-            for short, long in zip(alone, after, strict=True)
-        ]
+        return following_ids(self.tokenizer, texts)
 
     @cached_property
-    def _targets(self) -> dict[str, list[tuple[str, list[int]]]]:
-        """(text, ids to score) pairs of each label; the first is trained on."""
+    def _targets(self) -> LabelTargets:
         if self.route == "head":
-            return {label: [("", [])] for label in self.labels}
+            return LabelTargets({label: [("", [])] for label in self.labels})
         causal = self.route == "causal" and self.target_end
         end = list(self.special_tokens.end) if self.target_end else []
         target = self._with_end if causal else self.verbalizer.continuation
@@ -267,11 +237,11 @@ class Encoder:
         targets: dict[str, list[tuple[str, list[int]]]] = {label: [] for label in self.labels}
         for (label, _, text), target_ids in zip(texts, ids, strict=True):
             targets[label].append((text, target_ids + end))
-        return targets
+        return LabelTargets(targets)
 
     def _target(self, label: str) -> list[int]:
         """Ids of a label's target that is trained on."""
-        return self._targets[label][0][1]
+        return self._targets.trained(label)
 
     def _demonstration(self, label: str) -> list[int]:
         """Ids of a label's target in a demonstration; the same on all routes."""
@@ -298,7 +268,7 @@ class Encoder:
     def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
         """Positions reserved in every row for its target: those of the longest label text."""
         del targets  # every row scores all labels
-        return max(len(ids) for texts in self._targets.values() for _, ids in texts)
+        return self._targets.longest
 
     @cached_property
     def _separator(self) -> list[int]:

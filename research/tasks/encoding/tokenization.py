@@ -43,6 +43,19 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     return _text_tokenizer(tokenizer).encode(texts)["input_ids"]
 
 
+def following_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of each text as one that follows another text.
+
+    They equal the ids of the text alone, except for tokenizers that prepend a space.
+    """
+    [before], both = token_ids(tokenizer, ["x"]), [f"x{text}" for text in texts]
+    alone, after = token_ids(tokenizer, texts), token_ids(tokenizer, both)
+    return [
+        long[len(before) :] if long[: len(before)] == before else short
+        for short, long in zip(alone, after, strict=True)
+    ]
+
+
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
     """Token ids and offsets of each text, marked or not."""
     encoded = _text_tokenizer(tokenizer).encode(texts, return_offsets_mapping=True)

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from research.runtime.devices import Devices
 from research.runtime.executable import Call, Executable, compiled_cost
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Hyper, Program, TrainState, train_step
+from research.training.step_cost import cost_alone
 
 
 class Cohort(Protocol):
@@ -130,7 +130,7 @@ class Together:
         self.count = len(states)
 
     def advance(self, rows, frames, hypers, active) -> np.ndarray:
-        del active  # a stopped member's later states are simply not read
+        del active  # the later states of a stopped member are not read
         batch = self._placed(rows, frames, hypers)
         self.stacked, metrics = self.step(self.stacked, self.frozen, *batch)
         return np.asarray(metrics.loss, np.float64)
@@ -176,18 +176,6 @@ def mapped_step(
     axes = (0, {path: None if is_shared else 0 for path, is_shared in shared}, 0, 0, 0)
     mapped = jax.vmap(partial(train_step, program), in_axes=axes)
     return Executable(jax.jit(mapped, donate_argnums=0, out_shardings=by_member))
-
-
-@functools.lru_cache
-def _alone(program: Program) -> Executable:
-    return Executable(jax.jit(partial(train_step, program), donate_argnums=0))
-
-
-def cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
-    """Cost of a step without micro-batches, since XLA counts a loop's body only once."""
-    whole = replace(program, schedule=replace(program.schedule, accumulate=1))
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), args)
-    return compiled_cost(_alone(whole).compiled(*shapes))
 
 
 def _padded(frames: Sequence[PromptFrame]) -> list[PromptFrame]:

@@ -9,9 +9,9 @@ from research.methods.shared.leaves import mask, split
 from research.runtime.devices import Devices, device_memory
 from research.runtime.memory import peak_bytes
 from research.training.batches import Shapes
-from research.training.cohort import cost_alone
 from research.training.member import Member, batch_like
 from research.training.step import Program, init_state
+from research.training.step_cost import cost_alone
 
 # Vmapping 2 to 8 members takes up to 10 % more memory than as many single runs.
 USABLE_SHARE = 0.9

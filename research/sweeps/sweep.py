@@ -1,4 +1,4 @@
-"""Runs an experiment: executes cell_runs run that is missing in its results folder."""
+"""Runs an experiment: executes every run that is missing in its results folder."""
 
 import traceback
 from collections.abc import Iterator, Sequence

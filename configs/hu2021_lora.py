@@ -152,8 +152,13 @@ def gpt2_on_e2e(size: str) -> ConfigDict:
     config.task.folder = "$ADAPTLAB_SHARED/data/e2e_nlg"
     config.task.templates = ("{mr} ||",)
     config.task.end = ""  # the EOS token
-    decoding = dict(num_beams=10, length_penalty=0.9, no_repeat_ngram_size=4)
-    config.task.decoding = dict(max_new_tokens=64, **decoding)
+    config.task.decoding = dict(
+        max_new_tokens=64,
+        num_beams=10,
+        length_penalty=0.9,
+        no_repeat_ngram_size=4,
+        no_repeat_in_prompt=False,  # gpt2_beam.py of the authors passes generated tokens alone
+    )
     config.seeds = 3
     config.max_tokens = 512
 

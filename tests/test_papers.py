@@ -174,6 +174,7 @@ def test_e2e_has_the_recipe_of_the_paper(shared: Path):
         "num_beams": paper["beam"],
         "length_penalty": paper["length_penalty_paper"]["E2E"],
         "no_repeat_ngram_size": paper["no_repeat_ngram"],
+        "no_repeat_in_prompt": False,
         "max_new_tokens": paper["eval_len"],
     }
     assert (config["max_tokens"], config["seeds"]) == (paper["seq_len"], 3)

@@ -28,7 +28,10 @@ class Decoding:
         so values above 0 favour long texts.
       early_stopping: when a row with `num_beams` finished texts is done. True: at once; False:
         when no beam has a better score now; "never": when no beam can reach a better score.
-      no_repeat_ngram_size: n-grams of this size occur at most once in a text; None: no limit.
+      no_repeat_ngram_size: no generated token completes an n-gram of this size that occurs before;
+        None: no limit.
+      no_repeat_in_prompt: whether it may not have occurred in a decoder's prompt either, as in
+        transformers; false: only generated tokens count. Soft prompts have no n-grams.
     """
 
     max_new_tokens: int = 64
@@ -40,6 +43,7 @@ class Decoding:
     length_penalty: float = 1.0
     early_stopping: bool | Literal["never"] = False
     no_repeat_ngram_size: int | None = None
+    no_repeat_in_prompt: bool = True
 
     def __post_init__(self):
         self._check_whole("max_new_tokens")
@@ -50,8 +54,9 @@ class Decoding:
         self._check_number("temperature", above=0.0)
         self._check_number("top_p", above=0.0, most=1.0)
         self._check_number("length_penalty")
-        if not isinstance(self.do_sample, bool):
-            raise InputError("do_sample", self.do_sample, "true or false is expected")
+        for name in ("do_sample", "no_repeat_in_prompt"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(name, getattr(self, name), "true or false is expected")
         if not isinstance(self.early_stopping, bool) and self.early_stopping != "never":
             allowed = "true, false or 'never' is expected"
             raise InputError("early_stopping", self.early_stopping, allowed)
@@ -59,6 +64,9 @@ class Decoding:
             raise InputError("num_beams", self.num_beams, "with do_sample only 1 is supported")
         if not self.do_sample:
             self._check_unset(SAMPLING, "it has an effect only with do_sample")
+        if self.no_repeat_ngram_size is None:
+            why = "it has an effect only with no_repeat_ngram_size"
+            self._check_unset(("no_repeat_in_prompt",), why)
         if self.num_beams == 1:
             self._check_unset(BEAMS, "it has an effect only with num_beams above 1")
 

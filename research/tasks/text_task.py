@@ -146,8 +146,9 @@ def _has_format(pattern: str, output: str, references: Sequence[str]) -> float:
 def _decoding_to_json(decoding: Decoding) -> dict[str, object]:
     """All fields; newer ones only where set, so that checksums of older tasks stay the same."""
     values = dataclasses.asdict(decoding)
-    newer = {"no_repeat_ngram_size"}
-    return {n: v for n, v in values.items() if n not in newer or v is not None}
+    if decoding.no_repeat_ngram_size is None:
+        del values["no_repeat_ngram_size"], values["no_repeat_in_prompt"]
+    return values
 
 
 def grouped(pairs: Iterable[Pair]) -> tuple[Example, ...]:

@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 
 from research.common.errors import InputError
 from research.evaluation.batch import EncodedPrompts, Rows, prompt_frame
-from research.evaluation.decoding.repeats import without_repeats
+from research.evaluation.decoding.repeats import PromptIds, without_repeats
 from research.evaluation.decoding.sequence import next_tokens
 from research.evaluation.predictor import AdaptedWeights
 from research.evaluation.scoring import target_logprobs
@@ -28,6 +28,7 @@ from tests.thorough import cases
 from tests.tiny import FRAME, METHODS, ONE, decoder, encoded, predictor, scored, with_method
 
 COUNT = 6
+GREEDY = Decoding(COUNT)
 END = 9
 SHOWN = prompt_frame([3, *np.random.default_rng(3).integers(10, 23, 11).tolist()])
 
@@ -73,8 +74,15 @@ def texts(model, methods, leaves, examples, around, decoding, **options):
     return predictor(model, devices).generate(weights, prompts, decoding, **options)
 
 
-def slow(model, methods, leaves, examples, around, count=COUNT, ends=(END,)):
+def repeats(text, size):
+    """Whether the last n-gram of a text occurs in it before."""
+    earlier = [text[i : i + size] for i in range(len(text) - size)]
+    return len(text) >= size and text[-size:] in earlier
+
+
+def slow(model, methods, leaves, examples, around, decoding=GREEDY, ends=(END,)):
     """[(tokens, score)], greedily: at each step the scorer rates every token as the next one."""
+    count, ngram = decoding.max_new_tokens, decoding.no_repeat_ngram_size
     size = model.config.vocab_size
     rate = jax.jit(
         lambda leaves, rows: target_logprobs(Adapted(model, methods, leaves), rows, around)[0]
@@ -92,8 +100,16 @@ def slow(model, methods, leaves, examples, around, count=COUNT, ends=(END,)):
             same = np.full(size, start, np.int32)
             rows = Rows(tokens, same + len(text) + 1, same, target, 0 * same, 0 * same)
             logprobs = np.asarray(rate(leaves, rows))[:, len(text)]
-            text.append(int(logprobs.argmax()))
-            score += float(logprobs.max())
+            before = []
+            if decoding.no_repeat_in_prompt:
+                before = ids_before(model, around, prompt[:start])
+            left = [
+                token
+                for token in range(size)
+                if ngram is None or not repeats([*before, *text, token], ngram)
+            ]
+            text.append(max(left, key=logprobs.__getitem__))
+            score += float(logprobs[text[-1]])
         found.append((text, score))
     return found
 
@@ -109,6 +125,34 @@ def test_greedy_equals_a_whole_pass_per_token(case):
         assert result.length[row] == len(text)
         assert result.score[row] == pytest.approx(score, abs=1e-4)
     assert len({tuple(text) for text, _ in expected}) > 1
+
+
+def ids_before(model, around, prompt):
+    """The ids that the decoder has read before the first generated one."""
+    if model.ROUTE == "seq2seq":
+        return [model.config.start_token]
+    return [*around.prefix_ids[: int(around.prefix_length)].tolist(), *prompt.tolist()]
+
+
+REPEATS = ("few-shot", "soft prompt", "prefix", "t5, few-shot, soft prompt")
+
+
+@pytest.mark.parametrize("case", cases(REPEATS, quick=("soft prompt",)))
+@pytest.mark.parametrize("size", [1, 2])
+def test_no_repeated_ngram_equals_a_whole_pass_per_token(case, size):
+    """In batches, with a prefix that is computed once and soft prompts, which have no ids."""
+    model, methods, leaves, around = made(case)
+    examples, found = encoded(5), []
+    for in_prompt in (True, False):
+        decoding = Decoding(COUNT, no_repeat_ngram_size=size, no_repeat_in_prompt=in_prompt)
+        result = texts(model, methods, leaves, examples, around, decoding)
+        expected = slow(model, methods, leaves, examples, around, decoding)
+        for row, (text, score) in enumerate(expected):
+            assert result.tokens[row].tolist() == text + [0] * (COUNT - len(text))
+            assert result.score[row] == pytest.approx(score, abs=1e-4)
+        found.append(result.tokens.tolist())
+    if size == 1 and model.ROUTE == "causal":
+        assert found[0] != found[1]
 
 
 def every_text(size, count, end):
@@ -317,6 +361,8 @@ def test_sampling_from_one_token_is_greedy(settings):
         ("early_stopping", dict(early_stopping=True)),
         ("do_sample", dict(do_sample=1)),
         ("no_repeat_ngram_size", dict(no_repeat_ngram_size=0)),
+        ("no_repeat_in_prompt", dict(no_repeat_ngram_size=2, no_repeat_in_prompt=0)),
+        ("no_repeat_in_prompt", dict(no_repeat_in_prompt=False)),
     ],
     ids=str,
 )
@@ -349,14 +395,20 @@ def test_what_cannot_be_generated():
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_what_would_repeat_an_ngram_is_barred(size):
     """By the definition: a token is barred if with it an n-gram stands in the text twice."""
-    tokens = np.random.default_rng(0).integers(0, 3, (40, 9)).astype(np.int32)
-    barring = jax.jit(without_repeats, static_argnums=3)
-    for step in range(9):
-        scores = np.asarray(barring(jnp.zeros((40, 3)), tokens, jnp.asarray(step), size))
-        for row, text in zip(scores, tokens[:, :step].tolist(), strict=True):
-            for token, score in enumerate(row):
-                longer = [*text, token]
-                ends = longer[-size:] if len(longer) >= size else None
-                before = [longer[i : i + size] for i in range(len(longer) - size)]
-                assert (score == -np.inf) == (ends in before)
-    assert without_repeats(jnp.zeros((1, 3)), tokens[:1], jnp.asarray(4), None).max() == 0
+    draw = np.random.default_rng(0)
+    tokens = draw.integers(0, 3, (40, 9)).astype(np.int32)
+    # Two texts of each prompt; what stands before a prompt is padding and counts for nothing.
+    prompts = PromptIds(
+        draw.integers(0, 3, (20, 5)).astype(np.int32), draw.integers(0, 6, 20).astype(np.int32)
+    )
+    barring = jax.jit(without_repeats, static_argnums=4)
+    for step, in_prompt in product(range(9), (True, False)):
+        decoding = Decoding(no_repeat_ngram_size=size, no_repeat_in_prompt=in_prompt)
+        scores = barring(jnp.zeros((40, 3)), prompts, tokens, jnp.asarray(step), decoding)
+        for row, text in enumerate(tokens[:, :step].tolist()):
+            length = int(prompts.length[row // 2]) if in_prompt else 0
+            before = prompts.tokens[row // 2, 5 - length :].tolist()
+            for token, score in enumerate(np.asarray(scores)[row]):
+                assert (score == -np.inf) == repeats([*before, *text, token], size)
+    free = without_repeats(jnp.zeros((40, 3)), prompts, tokens, jnp.asarray(4), Decoding())
+    assert free.max() == 0

@@ -50,11 +50,11 @@ def encoded(prompts) -> Encoded:
     return Encoded(tokens, length, length, np.zeros_like(length), cut=0)
 
 
-def ours(backbone, prompts, decoding, ends):
-    """[(tokens, score)] of all prompts, as one batch of rows with padding."""
+def ours(backbone, prompts, decoding, ends, prefix=()):
+    """[(tokens, score)] of all prompts after a prefix, as one batch of rows with padding."""
     result = predictor(backbone.model).generate(
         AdaptedWeights((), backbone.params),
-        EncodedPrompts(encoded(prompts), prompt_frame()),
+        EncodedPrompts(encoded(prompts), prompt_frame(prefix)),
         decoding,
         ends=ends,
         batch_size=len(prompts) + 1,
@@ -77,6 +77,8 @@ def expected(model, prompts, decoding, ends):
             options["no_repeat_ngram_size"] = decoding.no_repeat_ngram_size
         result = model.generate(
             torch.tensor([prompt]).long(),
+            # Without one, tokens of a prompt that equal the padding would be masked.
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
             do_sample=False,
             use_cache=False,  # of a T5 with more layers in its decoder it would be too small
             output_scores=True,
@@ -159,7 +161,7 @@ def test_when_a_row_of_beams_is_done(checkpoint, settings):
 @pytest.mark.parametrize("beams", [1, 4])
 @pytest.mark.parametrize("size", [1, 2])
 def test_no_ngram_stands_twice(checkpoint, size, beams):
-    """Of T5, whose texts transformers looks at without the prompt."""
+    """Of T5, whose decoder does not read the prompt."""
     folder = checkpoint("t5")
     backbone, reference = load_backbone(str(folder)), theirs(folder)
     prompts = random_prompts(backbone.model.config.vocab_size)
@@ -174,6 +176,31 @@ def test_no_ngram_stands_twice(checkpoint, size, beams):
         f(*args, prompts, barred, ends) for f, *args in ((ours, backbone), (expected, reference))
     ]
     assert [tokens for tokens, _ in found[0]] == [tokens for tokens, _ in found[1]]
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+@pytest.mark.parametrize(
+    ("variant", "size"), [("gpt2", 1), ("gpt2", 4), ("llama, grouped keys", 2)]
+)
+def test_no_ngram_of_a_decoders_prompt_is_repeated(checkpoint, variant, size, beams):
+    """The prompt is a prefix that all rows share, and rows of several lengths."""
+    folder = checkpoint(variant)
+    backbone, reference = load_backbone(str(folder)), theirs(folder)
+    plain = Decoding(TOKENS, num_beams=beams)
+    long, *starts = random_prompts(backbone.model.config.vocab_size)
+    prefix = long[:4]  # the models have few positions
+    # Each prompt is followed by its own text, which the model would go on to repeat.
+    written = ours(backbone, starts, replace(plain, max_new_tokens=7), (), prefix)
+    prompts = [[*start, *text] for start, (text, _) in zip(starts, written, strict=True)]
+    barred = replace(plain, no_repeat_ngram_size=size)
+    mine = ours(backbone, prompts, barred, (), prefix)
+    other = expected(reference, [[*prefix, *prompt] for prompt in prompts], barred, ())
+    assert [tokens for tokens, _ in mine] == [tokens for tokens, _ in other]
+    if beams > 1:
+        scores = [score for _, score in other]
+        assert [score for _, score in mine] == pytest.approx(scores, abs=1e-4)
+    alone = ours(backbone, prompts, replace(barred, no_repeat_in_prompt=False), (), prefix)
+    assert alone != mine
 
 
 @pytest.mark.parametrize("settings", [{}, *SEARCHES[1:]], ids=str)

@@ -81,6 +81,8 @@ def test_a_format_that_takes_for_ever_is_not_kept(monkeypatch):
 def test_what_makes_a_run_is_in_the_checksum():
     changes = [
         dict(decoding=Decoding(max_new_tokens=9)),
+        dict(decoding=Decoding(no_repeat_ngram_size=2)),
+        dict(decoding=Decoding(no_repeat_ngram_size=2, no_repeat_in_prompt=False)),
         dict(format="a"),
         dict(metric="f1"),
         dict(verbalizer=FreeText(end="")),

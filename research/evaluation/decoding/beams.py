@@ -52,7 +52,14 @@ def beam_search(
     def advance(state: BeamState) -> BeamState:
         length = state.step + 1
         logits, cache = decode_step(adapted, start, state.cache, state.last.reshape(-1), state.step)
-        extended, beam, token = candidates(state.beams, logits, state.step, survivors, decoding)
+        logprobs = without_repeats(
+            jax.nn.log_softmax(logits),
+            start.prompts,
+            state.beams.tokens.reshape(size * count, most),
+            state.step,
+            decoding,
+        )
+        extended, beam, token = candidates(state.beams, logprobs, state.step, survivors)
         ends = stop.at(token) | (length == most)
         beams, order = best(
             extended._replace(score=jnp.where(ends, -jnp.inf, extended.score)), count
@@ -90,7 +97,7 @@ def beam_search(
 
 
 def candidates(
-    beams: Hypotheses, logits: jax.Array, step: jax.Array, survivors: int, decoding: Decoding
+    beams: Hypotheses, logprobs: jax.Array, step: jax.Array, survivors: int
 ) -> tuple[Hypotheses, jax.Array, jax.Array]:
     """(the best extended beams, the index of the beam that each extends, its new token).
 
@@ -98,15 +105,11 @@ def candidates(
 
     Args:
         beams: the K beams of each row.
-        logits: [B * K, V] of the next token of each beam.
+        logprobs: [B * K, V] of the next token of each beam, -inf for what may not follow.
         step: number of tokens so far.
         survivors: number of extended beams.
-        decoding: the decoding settings.
     """
     size, count = beams.score.shape
-    whole = beams.tokens.reshape(size * count, -1)
-    barred = decoding.no_repeat_ngram_size
-    logprobs = without_repeats(jax.nn.log_softmax(logits), whole, step, barred)
     logprobs = logprobs.reshape(size, count, -1)
     score = (beams.score[..., None] + logprobs).reshape(size, -1)
     score, index = jax.lax.top_k(score, survivors)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
+from research.evaluation.decoding.repeats import PromptIds, prompt_ids
 from research.evaluation.routes.seq2seq import encoded
 from research.methods.adapted import Adapted
 from research.models.layers.attention import KeyValueMemory
@@ -19,12 +20,14 @@ class DecodingStart(NamedTuple):
         position: [B] the position of that token.
         memories: keys and values of the tokens before it.
         cross: keys and values of the encoder's output; None for a causal model.
+        prompts: the ids that the decoder has read, and `token` last; for n-grams of the prompt.
     """
 
     token: jax.Array
     position: jax.Array
     memories: tuple[KeyValueMemory, ...]
     cross: KeyValueMemory | None
+    prompts: PromptIds
 
 
 class Cache(NamedTuple):
@@ -43,7 +46,9 @@ def read_prompts(adapted: Adapted, rows: Rows, frame: PromptFrame) -> DecodingSt
     if adapted.model.ROUTE == "seq2seq":
         memories, offset = adapted.layer_prefixes()
         token = jnp.full(size, adapted.model.config.start_token, jnp.int32)
-        return DecodingStart(token, jnp.full(size, offset), memories, encoded(adapted, rows, frame))
+        cross = encoded(adapted, rows, frame)
+        prompts = PromptIds(token[:, None], jnp.ones(size, jnp.int32))
+        return DecodingStart(token, jnp.full(size, offset), memories, cross, prompts)
     memories, offset = adapted.prefix(frame.prefix_ids, frame.prefix_length)
     slots = jnp.arange(rows.tokens.shape[1], dtype=jnp.int32)[None]
     last = jnp.maximum(rows.prompt_length - 1, 0)
@@ -54,7 +59,8 @@ def read_prompts(adapted: Adapted, rows: Rows, frame: PromptFrame) -> DecodingSt
         memories,
     )
     token = jnp.take_along_axis(rows.tokens, last[:, None], axis=1)[:, 0]
-    return DecodingStart(token, offset + last, (*memories, prompts), None)
+    ids = prompt_ids(rows, frame)
+    return DecodingStart(token, offset + last, (*memories, prompts), None, ids)
 
 
 def empty(adapted: Adapted, start: DecodingStart, beams: int, size: int) -> Cache:

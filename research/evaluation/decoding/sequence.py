@@ -54,8 +54,7 @@ def sequences(
 
     def advance(state: SequenceState) -> SequenceState:
         logits, cache = decode_step(adapted, start, state.cache, state.last, state.step)
-        barred = decoding.no_repeat_ngram_size
-        left = without_repeats(logits, state.tokens, state.step, barred)
+        left = without_repeats(logits, start.prompts, state.tokens, state.step, decoding)
         chosen = next_tokens(left, decoding, keys, state.step)
         written = jnp.where(state.ended, stop.pad, chosen)
         tokens = jax.lax.dynamic_update_slice_in_dim(

@@ -2,7 +2,7 @@
 
     python scripts/sweep.py --config configs/methods.py
 
-604 runs, 24 minutes on two CPU cores. The backbone learned `sentiment` during pretraining; the
+Half an hour on two CPU cores. The backbone learned `sentiment` during pretraining; the
 words of `novel` do not occur in its pretraining text. Not included: BitFit, since this backbone has
 no biases, and heads, which decoders do not support (see configs/minilm.py). Every row has three
 trials. Each hybrid is followed by its control row, which spends all steps on the first stage; the

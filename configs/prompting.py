@@ -2,9 +2,9 @@
 
     python scripts/sweep.py --config configs/prompting.py
 
-Two embedded tasks, 16 shots per class, no training: 408 runs. prompts.md has the spread over
-prompts and the expected best of 1, 2, 4, 8 and 16 of them. The templates are those of the embedded
-tasks; a task from a file can have instructions in its templates and several texts per label.
+Two embedded tasks, 16 shots per class, no training. prompts.md has the spread over prompts and the
+expected best of 1, 2, 4, 8 and 16 of them. The templates are those of the embedded tasks; a task
+from a file can have instructions in its templates and several texts per label.
 """
 
 from ml_collections import ConfigDict

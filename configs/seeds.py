@@ -3,7 +3,7 @@
     python scripts/sweep.py --config configs/seeds.py
 
 Four approaches of the quickstart on its tasks, with 16 shots per class. Five seeds of each source
-are crossed in a Latin square of 25 runs per cell; 5 of them are the ordinary runs. 260 runs in all.
+are crossed in a Latin square of 25 runs per cell; 5 of them are the ordinary runs.
 results/seeds/seeds.md has the share of each source.
 """
 

@@ -21,6 +21,7 @@ from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.generation import check_generation, generator, no_texts
 from research.evaluation.label_scoring import label_scorer
 from research.evaluation.lm_loss import loss_scorer
+from research.evaluation.scoring import check_prompts
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import adding
@@ -70,7 +71,9 @@ class Predictor:
         """Summed log-probability of every label after every prompt, [I, C] float32.
 
         Examples of similar length share a batch; the last batch is padded.
+        Raises InputError for a decoder's row without a prompt, see `check_prompts`.
         """
+        check_prompts(Adapted(self.model, *weights), prompts)
         rows, size = prompts.rows, self._rounded(batch_size)
         scores = np.zeros((len(rows.length), len(labels.length)), np.float32)
         score_call = self._score_call(weights, prompts.frame, labels)
@@ -100,7 +103,9 @@ class Predictor:
         """Mean negative log-probability of a target token, in nats; NaN without target tokens.
 
         All batches have one width, so that they share compiled code.
+        Raises InputError for a decoder's row without a prompt, see `check_prompts`.
         """
+        check_prompts(Adapted(self.model, *weights), prompts)
         rows, size = prompts.rows, self._rounded(batch_size)
         scorer = loss_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
         methods, leaves = self._placed(weights)

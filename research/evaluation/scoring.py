@@ -7,9 +7,10 @@ sums the same numbers for every candidate label.
 from collections.abc import Sequence
 
 import jax
+import numpy as np
 
 from research.common.errors import InputError
-from research.evaluation.batch import PromptFrame, Rows
+from research.evaluation.batch import EncodedPrompts, PromptFrame, Rows
 from research.evaluation.routes import causal, head, masked, seq2seq
 from research.methods.adapted import Adapted
 from research.methods.method import Method
@@ -32,6 +33,20 @@ def route_of(model: Model, methods: Sequence[Method]) -> Route:
         allowed = "the backbone has no masked-LM head: the method 'head' is needed"
         raise InputError("methods", names, allowed)
     return model.ROUTE
+
+
+def check_prompts(adapted: Adapted, prompts: EncodedPrompts) -> None:
+    """Raises InputError for a decoder's row whose first target no token of the row predicts.
+
+    A single id before all rows is a part of them; a longer prefix and soft prompts are not.
+    """
+    rows = prompts.rows
+    empty = (rows.prompt_length < 1) & (rows.length > 0)
+    if not empty.any() or adapted.route != "causal":
+        return
+    if not causal.rows_have_opening(adapted, prompts.frame):
+        allowed = "its prompt has no token, and the model predicts the answer from its last one"
+        raise InputError("example", int(np.argmax(empty)), allowed)
 
 
 def target_logprobs(

@@ -13,6 +13,8 @@ import numpy as np
 from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.batch import EncodedPrompts, Rows, batch_rows, bucket, extents
 from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.evaluation.scoring import check_prompts
+from research.methods.adapted import Adapted
 from research.methods.method import Leaves
 from research.methods.shared.leaves import mask, split
 from research.runtime.executable import Call, compile_seconds
@@ -37,6 +39,9 @@ class TrainingLoop:
 
     def __init__(self, program: Program, members: Sequence[Member], options: FitOptions):
         self.program, self.members, self.options = program, members, options
+        for m in members:
+            adapted = Adapted(program.model, m.hyper.methods, m.leaves)
+            check_prompts(adapted, EncodedPrompts(m.train, m.frame))
         self.shapes = options.shapes or shapes_of(members, options.answerer)
         self.predictor = Predictor(program.model, options.devices, program.dtype)
         self.step = 0

@@ -1,16 +1,22 @@
 """The scorer against log-probabilities computed the slow way, one row and one token at a time."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from research.common.errors import InputError
 from research.evaluation.batch import EncodedPrompts, Rows, prompt_frame
 from research.evaluation.predictor import AdaptedWeights
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.lora import LoRA
 from research.tasks.encoding.encoded import Encoded
+from research.training.member import Member
+from research.training.optimizer import Schedule
+from research.training.step import Program
 from tests.thorough import cases
 from tests.tiny import (
     FRAME,
@@ -20,6 +26,8 @@ from tests.tiny import (
     batch,
     decoder,
     encoded,
+    fit_members,
+    hyper,
     loss_sum,
     predictor,
     scored,
@@ -43,6 +51,46 @@ def test_label_score_is_the_sum_of_token_logprobs(opening):
             logprobs = all_logprobs(model, params, ids)
             slow = sum(float(logprobs[len(prompt) + t - 1, id]) for t, id in enumerate(target))
             assert float(scores[row, label]) == pytest.approx(slow, abs=1e-4)
+
+
+def without_prompt(examples):
+    """The examples, of which number 1 has a target alone."""
+    tokens, start = examples.tokens.copy(), examples.prompt_length.copy()
+    count = int(examples.length[1] - start[1])
+    tokens[1, :count] = tokens[1, start[1] : examples.length[1]]
+    start[1] = 0
+    length = np.where(start == 0, count, examples.length).astype(np.int32)
+    return replace(examples, tokens=tokens, prompt_length=start, length=length)
+
+
+def test_a_row_without_a_prompt_is_scored_after_a_single_token_before_all_rows():
+    model, params = decoder()
+    prompts = EncodedPrompts(without_prompt(encoded(3)), prompt_frame([3]))
+    scores = predictor(model).scores(AdaptedWeights((), params), prompts, LABELS)
+    for label, length in enumerate(LABELS.length):
+        target = LABELS.tokens[label, :length]
+        logprobs = all_logprobs(model, params, np.array([3, *target, *[0] * 8][:9]))
+        slow = sum(float(logprobs[t, id]) for t, id in enumerate(target))
+        assert scores[1, label] == pytest.approx(slow, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "opening"), [("lora", [3, 4, 8]), ("lora", []), ("soft_prompt", [3]), ("prefix", [])]
+)
+def test_a_row_without_a_prompt_is_refused_after_a_prefix_of_its_own_pass(name, opening):
+    """Its first target would be predicted from a slot that holds padding or that target itself."""
+    model, params = decoder()
+    method = METHODS[name]
+    weights = AdaptedWeights((method,), with_method(method, params))
+    rows, frame = without_prompt(encoded(3)), prompt_frame(opening)
+    message = "example is 1: its prompt has no token"
+    with pytest.raises(InputError, match=message):
+        predictor(model).scores(weights, EncodedPrompts(rows, frame), LABELS)
+    with pytest.raises(InputError, match=message):
+        predictor(model).loss(weights, EncodedPrompts(rows, frame))
+    member = Member(0, hyper(method), weights.leaves, rows, encoded(3), frame)
+    with pytest.raises(InputError, match=message):
+        fit_members(Program(model, Schedule(steps=1)), [member])
 
 
 @pytest.mark.thorough

@@ -1,10 +1,10 @@
-"""Durations as people say them."""
+"""Durations in plain units."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def duration(seconds: float) -> str:
-    """Such as `42 s`, `7 min`, `3 h 20 min`, `2 days 5 h`, `40 days`; rounded to what is said."""
+    """A duration, rounded: `42 s`, `7 min`, `3 h 20 min`, `2 days 5 h`, `40 days`."""
     if seconds < 2 * MINUTE:
         return f"{seconds:.0f} s"
     if (minutes := round(seconds / MINUTE)) < HOUR // MINUTE:

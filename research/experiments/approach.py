@@ -29,10 +29,10 @@ class Approach(Prompt):
         stages: training stages, one after the other; none for an approach that only prompts.
         baseline: name of a baseline, which does not use the backbone; None for all others.
         options: options of the baseline.
-        scoring: how labels are scored without training. `dev`: every trial that does not say it is
-            run with each of the task's `scorings`, and dev chooses. `fixed`: as `target_end` and
-            `normalisation` say. Not part of a run's id.
-        trials: values to choose from on dev, by field name; or `templates`, for each template of
+        scoring: how labels are scored without training. `dev`: every trial that sets neither
+            `target_end` nor `normalisation` runs with each of the task's `scorings`, and dev
+            selects. `fixed`: by these two fields. Not part of a run's id.
+        trials: values to select from on dev, by field name; or `templates`, for each template of
             the task; or a search over prompts.
 
     Raises InputError for invalid values.
@@ -125,7 +125,9 @@ class Approach(Prompt):
     def trials_on(self, task: Task, scorings: Sequence[Trial] = ()) -> tuple[Trial, ...]:
         """The trials on a task.
 
-        scorings: the ways to score its labels that dev chooses from, see `scoring`.
+        Args:
+            task: the task.
+            scorings: the ways to score its labels that dev selects from, see `scoring`.
         """
         trials = self._trials(len(task.templates))
         if self.stages or self.baseline or self.scoring == "fixed" or not self._plain_scoring:

@@ -1,4 +1,4 @@
-"""The ways to score labels that dev chooses from, for approaches without training."""
+"""The ways to score labels that dev selects from, for approaches without training."""
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
@@ -13,16 +13,16 @@ PER_TOKEN: Trial = {"target_end": False, "normalisation": "tokens"}
 
 
 def scorings(task: Task, tokenizer: Tokenizer, route: Route) -> tuple[Trial, ...]:
-    """Values of the fields about label scores to try, the default first; none for no choice.
+    """Values of the fields about label scores to try, the default first; empty for no choice.
 
-    The end of a label counts in its score or is left out. Where labels differ in their number of
-    tokens, the score without the end is also divided by that number. Which way is best depends on
-    the model: a model that rarely writes the end after a label prefers labels for their end.
-    The end is left out only where no label's tokens begin those of another label.
+    The score of a label includes its end or not. If labels differ in their number of tokens, the
+    score without the end is also divided by that number. The best way depends on the model: one
+    that rarely writes the end after a label scores labels by their ends. The end is left out only
+    if no label's tokens begin those of another label.
     """
     if not task.labels or route == "head":
         return ()
-    if route == "masked":  # the end stands behind the masks
+    if route == "masked":  # the end follows the masks
         encoder = _encoder(task, tokenizer, route, target_end=True)
         per_token: Trial = {"normalisation": "tokens"}
         return ({"normalisation": "sum"}, per_token) if _lengths_differ(encoder) else ()
@@ -33,7 +33,7 @@ def scorings(task: Task, tokenizer: Tokenizer, route: Route) -> tuple[Trial, ...
 
 
 def _encoder(task: Task, tokenizer: Tokenizer, route: Route, target_end: bool) -> Encoder | None:
-    """An encoder of the task; None where its labels cannot be scored so."""
+    """An encoder of the task; None if its labels cannot be scored in this way."""
     try:
         return Encoder(
             tokenizer,
@@ -45,7 +45,7 @@ def _encoder(task: Task, tokenizer: Tokenizer, route: Route, target_end: bool) -
             target_end=target_end,
         )
     except InputError:
-        return None  # where no scoring is possible, the run's own encoder says why
+        return None  # if no way is possible, the run's encoder raises the reason
 
 
 def _lengths_differ(encoder: Encoder | None) -> bool:
@@ -53,6 +53,6 @@ def _lengths_differ(encoder: Encoder | None) -> bool:
 
 
 def _same(first: Encoder, second: Encoder) -> bool:
-    """Whether both have the same targets, as without an end."""
+    """Whether both have the same targets, as if the end is empty."""
     pairs = zip(first.texts().targets, second.texts().targets, strict=True)
     return all(x.tolist() == y.tolist() for x, y in pairs)

@@ -18,22 +18,22 @@ BESIDE = ".base_layer."  # in the names of a layer that has an adapter as well
 def whole_leaves(
     config: Config, stored: Collection[str], model: Model, shapes: Shapes
 ) -> dict[str, Key]:
-    """Tensor names and the leaves of the backbone that they are.
+    """The leaf of the backbone for each tensor name that belongs to one.
 
-    Raises InputError for a module to save of which no tensor is there.
+    Raises InputError for a module of `modules_to_save` without a tensor.
     """
     keys = {key.tensor: key for key in map(model.KEY_MAP.key, shapes)}
-    found: dict[str, Key] = {}
+    leaves: dict[str, Key] = {}
     for name in stored:
         module_name = name.removeprefix(PREFIX).replace(BESIDE, ".")
         if name.startswith(PREFIX) and (key := keys.get(model.KEY_MAP.name(module_name))):
-            found[name] = key
+            leaves[name] = key
     saved = [name for name in config.get("modules_to_save") or [] if name not in HEADS]
     for module in saved:
-        if not any(_is_of(module, key) for key in found.values()):
-            allowed = "no tensor of the adapter is a leaf of the backbone that is so called"
+        if not any(_is_of(module, key) for key in leaves.values()):
+            allowed = "no tensor of the adapter is a leaf of the backbone with this name"
             raise InputError("modules_to_save", module, allowed)
-    return found
+    return leaves
 
 
 def expected_shapes(keys: Mapping[str, Key], shapes: Shapes) -> dict[str, tuple[int, ...]]:
@@ -47,9 +47,9 @@ def expected_shapes(keys: Mapping[str, Key], shapes: Shapes) -> dict[str, tuple[
 def changed(
     config: Config, arrays: Mapping[str, np.ndarray], keys: Mapping[str, Key], params: Leaves
 ) -> Leaves:
-    """Those of the leaves that are not the backbone's own, which PEFT stores beside some adapters.
+    """The leaves that differ from the backbone's; PEFT also stores equal ones in some adapters.
 
-    Raises InputError for a leaf that is another and by the options did not train.
+    Raises InputError for a leaf that differs though the options say that it was not trained.
     """
     leaves: Leaves = {}
     saved = config.get("modules_to_save") or []
@@ -59,7 +59,9 @@ def changed(
             continue
         biases = config.get("bias", "none") != "none" and key.leaf.endswith("/bias")
         if not biases and not any(_is_of(module, key) for module in saved):
-            allowed = "it is not the backbone's, and neither bias nor modules_to_save names it"
+            allowed = (
+                "it differs from the backbone's, and neither bias nor modules_to_save names it"
+            )
             raise InputError("adapter", name, allowed)
         leaves[key.leaf] = leaf
     return leaves

@@ -1,4 +1,4 @@
-"""Cells of a results folder that miss results because a run failed: `failures.json`."""
+"""Cells of a results folder that lack results because a run failed: `failures.json`."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ FILE = "failures.json"
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that misses results because one of its runs failed twice.
+    """A cell that lacks results because one of its runs failed twice.
 
     Attributes:
         approach: name of the approach.

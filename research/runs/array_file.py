@@ -1,4 +1,4 @@
-"""Files of arrays that a sweep reads again, with a digest of what was written."""
+"""Files of arrays that a sweep reads again, with a digest of their content."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ def write_arrays(file: Path, arrays: Mapping[str, Any], metadata: Mapping[str, s
 
 
 def read_arrays(file: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """(arrays, metadata) as written. Raises ValueError for a file that is not what was written."""
+    """(arrays, metadata) of a file. Raises ValueError if they do not match the digest."""
     try:
         with safe_open(file, framework="numpy") as opened:
             metadata = dict(opened.metadata() or {})

@@ -139,24 +139,19 @@ def run_data(
     special, suffix_ids = encoder.special_tokens, encoder.suffix_ids
     encoder = replace(encoder, room=encoder.room - len(special.prefix_ids))
     truncating = replace(encoder, too_long="cut")
-    write = (
-        encoder.training,
-        encoder.examples,
-        encoder.examples,
-        *[truncating.examples] * len(names),
-    )
+    write = (encoder.training, *[encoder.examples] * 2, *[truncating.examples] * len(names))
     rows = [
         _rows(encode, encoder, prompt, examples, before)
         for encode, examples, before in zip(
             write, (*splits, *further), demonstrated.before, strict=True
         )
     ]
-    own = int(route == "causal")  # a decoder predicts the target from an id of the row
-    prefix, rows = share_prefix(rows, special.prefix_ids, demonstrated.shared, own)
+    least = int(route == "causal")  # a decoder predicts the target from an id of the row
+    prefix, rows = share_prefix(rows, special.prefix_ids, demonstrated.shared, least)
     # A domain premise has no demonstrations, as in the paper's code.
     within = 0 if prompt.prior == "domain" else demonstrated.shared
     content_free = [neutral for split_rows in rows for neutral in split_rows.neutral]
-    bare, content_free = share_prefix(content_free, special.prefix_ids, within, own)
+    bare, content_free = share_prefix(content_free, special.prefix_ids, within, least)
     left = iter(content_free)
     train, dev, test, *others = (
         replace(split_rows, neutral=tuple(islice(left, len(split_rows.neutral))))

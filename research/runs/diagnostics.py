@@ -1,4 +1,4 @@
-"""What a run's record says of what training came to."""
+"""Notes of a run record on the result of training."""
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
@@ -13,9 +13,12 @@ from research.methods.shared.leaves import added_to
 
 
 def not_learned(metric: str, score: float, others: Mapping[str, float]) -> str | None:
-    """A warning where a dev score is no better than one that takes no training, else None.
+    """A warning if a dev score is no better than one without training, else None.
 
-    others: such scores by what they are of.
+    Args:
+        metric: name of the metric.
+        score: the score after training.
+        others: scores without training, by the name of the predictor.
     """
     best = max(others, key=others.__getitem__)
     if score > others[best]:
@@ -25,31 +28,36 @@ def not_learned(metric: str, score: float, others: Mapping[str, float]) -> str |
 
 def described(methods: Iterable[Method], leaves: Leaves, tokenizer: Tokenizer) -> dict[str, Any]:
     """A note on the trained soft prompt beside the embeddings of tokens, if there is one."""
-    own = [method.prefix(added_to(method, leaves).get("", {})) for method in methods]
-    prompts = [prompt for prompt in own if prompt is not None]
+    prefixes = [method.prefix(added_to(method, leaves).get("", {})) for method in methods]
+    prompts = [prefix for prefix in prefixes if prefix is not None]
     if not prompts:
         return {}
-    found = soft_prompt_diagnostics(prompts[-1], leaves["embed/embedding"])
+    diagnostics = soft_prompt_diagnostics(prompts[-1], leaves["embed/embedding"])
     note = {
         "nearest": [
             [token if isfinite(near) else None for token, near in zip(tokens, row, strict=True)]
             for tokens, row in zip(
-                map(tokenizer.convert_ids_to_tokens, found.nearest.tolist()),
-                found.cosine.tolist(),
+                map(tokenizer.convert_ids_to_tokens, diagnostics.nearest.tolist()),
+                diagnostics.cosine.tolist(),
                 strict=True,
             )
         ],
-        "cosine": np.round(found.cosine, 3).tolist(),
-        "norms": np.round(found.norms, 3).tolist(),
-        "vocabulary_norms": np.round(found.vocabulary, 3).tolist(),
+        "cosine": np.round(diagnostics.cosine, 3).tolist(),
+        "norms": np.round(diagnostics.norms, 3).tolist(),
+        "vocabulary_norms": np.round(diagnostics.vocabulary, 3).tolist(),
     }
     return {"prompt": note}
 
 
 class SoftPromptDiagnostics(NamedTuple):
-    """nearest: [P, K] ids of the tokens with the largest cosine to each vector, the largest first,
-    as in Lester et al. 2021 (arXiv 2104.08691), section 7; cosine: [P, K]. norms: [P] of the
-    vectors. vocabulary: the 5th, 50th and 95th percentile of the tokens' norms.
+    """A soft prompt compared with the vocabulary, as in Lester et al. 2021 (arXiv 2104.08691),
+    section 7.
+
+    Attributes:
+        nearest: ids [P, K] of the tokens with the largest cosine to each vector, descending.
+        cosine: these cosines [P, K].
+        norms: norms [P] of the vectors.
+        vocabulary: the 5th, 50th and 95th percentile of the tokens' norms.
     """
 
     nearest: NDArray
@@ -62,7 +70,7 @@ def soft_prompt_diagnostics(prompt: Array, table: Array, count: int = 3) -> Soft
     """Compares a prompt [P, D] with the embeddings of all tokens [V, D], in float32."""
     vectors, tokens = np.asarray(prompt, np.float32), np.asarray(table, np.float32)
     norms, lengths = np.linalg.norm(vectors, axis=-1), np.linalg.norm(tokens, axis=-1)
-    # A token whose embedding is zero, as padding has it, is near to nothing.
+    # A token whose embedding is zero, such as padding, has cosine 0.
     cosine = vectors @ (tokens / np.maximum(lengths, 1e-12)[:, None]).T
     cosine /= np.maximum(norms, 1e-12)[:, None]
     nearest = np.argsort(-cosine, axis=-1, kind="stable")[:, :count]

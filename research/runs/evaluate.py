@@ -21,27 +21,31 @@ from research.tasks.encoding.encoded import Encoded
 
 
 class RunEvaluator:
-    """Evaluates a run with the leaves that it has reached."""
+    """Evaluates a run with its present leaves."""
 
     def __init__(self, work: RunState):
         self.work, self.context, self.task = work, work.context, work.run.cell.task
         self.kind = answer_kind(self.task)
 
     def calls(self) -> list[Call]:
-        """Those of programs by which the run is scored, one of each shape."""
-        asis = self.work.route != "head" and self.work.approach.stages
-        splits = ("dev", *self._scores_train, *self.task.tests)
-        found = [call for at in splits for call in self.predictor().calls(self._rows(at))]
-        return found + (self.predictor(trained=False).calls(self._rows("dev")) if asis else [])
+        """Calls of the programs that score the run, one of each shape."""
+        splits = ("dev", *self._scored_train, *self.task.tests)
+        calls = [call for split in splits for call in self.predictor().calls(self._rows(split))]
+        if self.work.route != "head" and self.work.approach.stages:
+            calls += self.predictor(trained=False).calls(self._rows("dev"))
+        return calls
 
     def result(self) -> Result:
-        """Evaluates on dev, and on train where `_scores_train` says so, after training."""
+        """Evaluates on dev, and on train if it is in `_scored_train`, after training."""
         task, data, begun = self.task, self.work.data, scoring_clock()
         dev_answers = self._score("dev")
         seconds, dev = scoring_clock() - begun, dev_answers.metrics
-        answers = {**{at: self._score(at) for at in self._scores_train}, "dev": dev_answers}
-        progress = [one.progress for one in self.work.outcomes]
-        diverged = any(one.status == "diverged" for one in progress)
+        answers = {
+            **{split: self._score(split) for split in self._scored_train},
+            "dev": dev_answers,
+        }
+        progress = [outcome.progress for outcome in self.work.outcomes]
+        diverged = any(stage.status == "diverged" for stage in progress)
         return Result(
             status="diverged" if diverged else "finished",
             n_train=len(data.split.train),
@@ -54,8 +58,8 @@ class RunEvaluator:
                 "dropped": data.split.dropped,
                 "n_dev": len(data.split.dev),
                 "metric_words": task.metric_words,
-                "steps": [one.steps for one in progress],
-                "best_step": [one.best_step for one in progress],
+                "steps": [stage.steps for stage in progress],
+                "best_step": [stage.best_step for stage in progress],
                 "not_finite": not_finite(answers),
                 **self._learned(dev),
             },
@@ -73,7 +77,7 @@ class RunEvaluator:
         begun = scoring_clock()
         answers = {"test": self._score("test")}
         seconds = scoring_clock() - begun
-        answers |= {at: self._score(at) for at in self.task.tests if at != "test"}
+        answers |= {split: self._score(split) for split in self.task.tests if split != "test"}
         by_split = {
             split: predictions(self.task, split, scored) for split, scored in answers.items()
         }
@@ -97,21 +101,25 @@ class RunEvaluator:
         )
 
     @property
-    def _scores_train(self) -> tuple[str, ...]:
-        """("train",) for approaches that train, and for all where the experiment asks for it."""
-        wanted = self.work.approach.stages or self.work.run.cell.experiment.score_train
-        return ("train",) if wanted else ()
+    def _scored_train(self) -> tuple[str, ...]:
+        """("train",) for approaches that train, and for all if the experiment asks for it."""
+        scored = self.work.approach.stages or self.work.run.cell.experiment.score_train
+        return ("train",) if scored else ()
 
     def _costs(self, dev_seconds: float) -> dict[str, Any]:
-        """Costs until test. dev_seconds: seconds of scoring dev after training."""
+        """Costs until test.
+
+        Args:
+            dev_seconds: seconds of scoring dev after training.
+        """
         work, model = self.work, self.context.backbone.model
         outcomes, methods = work.outcomes, work.methods()
         schedules = [stage.schedule for stage in work.approach.stages]
         formula = None
         if outcomes:
             last = len(schedules) - 1
-            then, frame = work.training(last), work.stage_data(last).frame
-            formula = formula_flops(outcomes[-1], schedules[-1], work.leaves, then, frame, model)
+            trained, frame = work.training(last), work.stage_data(last).frame
+            formula = formula_flops(outcomes[-1], schedules[-1], work.leaves, trained, frame, model)
         return {
             **costs(outcomes, schedules, work.changed, methods, self._added_tokens(), dev_seconds),
             "formula_flops": formula,
@@ -121,7 +129,11 @@ class RunEvaluator:
         }
 
     def _learned(self, dev: dict[str, float]) -> dict[str, Any]:
-        """Notes on what training came to, of approaches that train; `dev`: what they score."""
+        """Notes on the result of training, for approaches that train.
+
+        Args:
+            dev: metrics on dev.
+        """
         if not self.work.approach.stages:
             return {}
         metric, data = self.task.metric, self.work.data
@@ -141,38 +153,44 @@ class RunEvaluator:
         )
 
     def _score(self, split: str, trained: bool = True) -> Answers:
-        """By the leaves reached, or by the unadapted backbone. split: train (as many rows as dev
-        has), dev, or one of `Task.tests`.
+        """Answers of the present leaves, or of the unadapted backbone.
+
+        Args:
+            split: train (as many rows as dev has), dev, or one of `Task.tests`.
+            trained: False for the unadapted backbone.
         """
         return self.predictor(trained).answers(self._rows(split))
 
     def predictor(self, trained: bool = True) -> PromptPredictor:
-        """By the leaves reached, or by the unadapted backbone."""
-        reached = AdaptedWeights(self.work.methods(), self.work.leaves)
-        weights = reached if trained else self._untrained()
-        asis, how = not (trained and self.work.approach.stages), self.work.approach.normalisation
-        return PromptPredictor(self.context, self.kind, self.work.prompts, how, weights, asis)
+        """A predictor with the present leaves, or with the unadapted backbone."""
+        present = AdaptedWeights(self.work.methods(), self.work.leaves)
+        weights = present if trained else self._untrained()
+        unadapted = not (trained and self.work.approach.stages)
+        normalisation, prompts = self.work.approach.normalisation, self.work.prompts
+        return PromptPredictor(self.context, self.kind, prompts, normalisation, weights, unadapted)
 
     def _untrained(self) -> AdaptedWeights:
-        """The unadapted backbone. Methods that change nothing before they train stay, so that what
-        they are scored by is not compiled again without them.
+        """The unadapted backbone. Methods that change nothing before training stay, so that the
+        programs for scoring are not compiled again without them.
         """
         methods, params = self.work.methods(), self.context.backbone.params
         if not all(method.neutral for method in methods):
             return AdaptedWeights(self.work.methods(0), params)
-        own = tuple(f"{method.name}:" for method in methods)
-        added = {p: x for p, x in self.work.initial.items() if p.startswith(own)}
+        prefixes = tuple(f"{method.name}:" for method in methods)
+        added = {p: x for p, x in self.work.initial.items() if p.startswith(prefixes)}
         return AdaptedWeights(methods, params | added)
 
     def _rows(self, split: str) -> list[Encoded]:
-        """As each of the prompts has them."""
+        """The rows of a split for each prompt."""
         if split in ("train", "dev", "test"):
             return [prompt.rows(split) for prompt in self.work.prompts]
         return self._beside_test[split]
 
     @cached_property
     def _beside_test(self) -> dict[str, list[Encoded]]:
-        """What is like test: it was not checked before training, so long texts are cut."""
+        """The rows of the further test splits. They were not checked before training, so long texts
+        are cut.
+        """
         return {
             split: [prompt.beside_test[split] for prompt in self.work.prompts]
             for split in self.task.tests

@@ -14,7 +14,7 @@ from research.models.model import Model
 from research.records.data_report import DataReport, read_data_report
 from research.runs.data import room
 from research.tasks.data_checks import FlaggedRows, Lengths, task_data_report
-from research.tasks.data_checks.checks import MOST_ROW_NUMBERS
+from research.tasks.data_checks.report import MOST_ROW_NUMBERS
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.task import Task
@@ -29,34 +29,32 @@ def check_data(
     tokenizer: Tokenizer | None,
     folder: Path,
 ) -> DataReport:
-    """The surveys of the tasks; those of the folder, where it has them of the same data."""
+    """The report on the tasks; parts that the folder has for the same data are reused."""
     tasks, backbone = tuple(tasks), experiment.backbone if tokenizer else None
     report = DataReport(backbone, experiment.max_tokens, (), experiment.bos)
     stored = read_data_report(folder)
     if stored and stored == replace(report, tasks=stored.tasks):
-        known = {one.checksum: one for one in stored.tasks}
+        reports = {part.checksum: part for part in stored.tasks}
     else:
-        known = {}
+        reports = {}
     room_left = room(model.config.context, 0, experiment.max_tokens)
-    found = []
     for task in tasks:
-        if task.checksum not in known:
+        if task.checksum not in reports:
             route = _route(experiment, model)
             options = {"room": room_left, "route": route, "bos": experiment.bos}
             lengths = {} if tokenizer is None else _lengths(task, tokenizer, **options)
-            known[task.checksum] = task_data_report(task, lengths)
-        found.append(known[task.checksum])
-    return replace(report, tasks=tuple(found))
+            reports[task.checksum] = task_data_report(task, lengths)
+    return replace(report, tasks=tuple(reports[task.checksum] for task in tasks))
 
 
 def _route(experiment: Experiment, model: Model) -> Route:
-    """By a head, where one may be: then the texts of labels need not fit the tokenizer."""
+    """The route "head" if an approach may have one, so that labels need not fit the tokenizer."""
     heads = any(stage.has_head for row in experiment.approaches for stage in row.stages)
     return "head" if heads or model.ROUTE == "masked" else model.ROUTE
 
 
 def _lengths(task: Task, tokenizer: Tokenizer, room: int, **options: Any) -> Mapping[str, Lengths]:
-    """Of each split; what fits leaves out the frame and the longest label, as `run_data` does."""
+    """Lengths by split; the limit leaves room for frame and longest label, as in `run_data`."""
     encoder = answer_kind(task).encoder(tokenizer, 0, room=room, too_long="cut", **options)
     around = len(encoder.prefix_ids(())) + len(encoder.suffix_ids) + encoder.longest(())
     prompts = {
@@ -83,5 +81,5 @@ def _ratio(whole: Mapping[str, str], beginning: Mapping[str, str]) -> float:
 def _summed(lengths: Sequence[int], most: int) -> Lengths:
     over = [row for row, length in enumerate(lengths, start=1) if length > most]
     median, high = np.quantile(lengths, (0.5, 0.95))
-    found = FlaggedRows(len(over), tuple(over[:MOST_ROW_NUMBERS]))
-    return Lengths(float(median), float(high), max(lengths), most, found)
+    too_long = FlaggedRows(len(over), tuple(over[:MOST_ROW_NUMBERS]))
+    return Lengths(float(median), float(high), max(lengths), most, too_long)

@@ -1,4 +1,4 @@
-"""Dry run: what a sweep would run, train and store, and how long it would take."""
+"""Dry run: the runs, trained parameters, storage and time of a sweep, without running it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ class DryRunRow:
         training: seconds of training, all runs one after the other, without early stopping.
         scoring: seconds of scoring train, dev and test.
         widths: programs with the widths of their rows, each of which is compiled.
-        compiling: seconds of compiling what no row before has compiled.
+        compiling: seconds of compiling its programs, except those of the rows before.
         memory: bytes that one run needs at a time.
         recorded: number of runs whose seconds come from stored records.
     """
@@ -118,7 +118,7 @@ def plan_only(
 
     Args:
         experiment: the experiment.
-        folder: the results folder, whose records know what runs took on this machine.
+        folder: the results folder, whose records have the seconds of runs on this machine.
         device: name of another device, see `research.runtime.device_kinds`; None for this machine.
         machine: what executes the runs; None to measure this machine or look `device` up.
     """
@@ -149,11 +149,15 @@ def plan_only(
     # Cells ask a task for its name, labels and templates, which an outline has.
     ways = {name: _scorings(task, tokenizer, model) for name, task in tasks.items()}
     plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways))
-    found = {
+    by_approach = {
         row.name: [cell for cell in plan if cell.approach.name == row.name]
         for row in experiment.rows
     }
-    rows = [_row(name, own, leaves, timing) for name, own in found.items() if own]
+    rows = [
+        _row(name, row_cells, leaves, timing)
+        for name, row_cells in by_approach.items()
+        if row_cells
+    ]
     rows = _with_compilation(rows, machine, _layers(leaves))
     loaded = [task for task in tasks.values() if isinstance(task, Task)]
     return DryRun(
@@ -225,7 +229,7 @@ def _row(
 def _with_compilation(
     rows: Sequence[DryRunRow], machine: Machine, layers: int
 ) -> tuple[DryRunRow, ...]:
-    """The rows with the seconds of compiling what no row before has compiled."""
+    """The rows with the seconds of compiling their programs, except those of the rows before."""
     programs, widths = set[Any](), set[Any]()
     timed = []
     for row in rows:
@@ -257,14 +261,14 @@ def _memory_bytes(leaves: Leaves, size: ParameterCounts) -> int:
 def _disk_bytes(experiment: Experiment, rows: Sequence[DryRunRow], plan: Sequence[CellPlan]) -> int:
     """Bytes of records and predictions, and of the trained leaves that are kept at a time."""
     stored = {row.approach: max((s.stored_bytes for s in row.sizes), default=0) for row in rows}
-    kept = [stored.get(cell.approach.name, 0) * cell.size for cell in plan]
+    unfinished = [stored.get(cell.approach.name, 0) * cell.size for cell in plan]
     tested = [len(cell.tested(cell.trials[0])) for cell in plan]
     always = experiment.keep_trained
     trained = sum(
         stored.get(cell.approach.name, 0) * count for cell, count in zip(plan, tested, strict=True)
     )
     records = RECORD_BYTES * sum(cell.size for cell in plan)
-    return records + max(kept, default=0) + (trained if always else 0)
+    return records + max(unfinished, default=0) + (trained if always else 0)
 
 
 def _layers(leaves: Leaves) -> int:
@@ -273,19 +277,19 @@ def _layers(leaves: Leaves) -> int:
 
 
 def _size_key(cell: CellPlan, approach: Approach) -> Any:
-    """What decides on sizes: learning rates and schedules do not."""
+    """Key of the settings that determine sizes: no learning rates and schedules."""
     stages = tuple((stage.methods, stage.merge) for stage in approach.stages)
     return stages, tuple(map(len, _labels(cell, approach)))
 
 
 def _labels(cell: CellPlan, approach: Approach) -> list[tuple[str, ...]]:
-    """Those of the task of each stage, or the words that it names in their place."""
+    """The labels of the task of each stage, or its words if it has none."""
     tasks = map(cell.task_of, approach.stages)
     return [task.labels or task.words for task in tasks]
 
 
 def _programs(cell: CellPlan, approach: Approach) -> list[Any]:
-    """What decides on the compiled step of each stage, but for the widths of rows."""
+    """Key of the compiled step of each stage, without the widths of rows."""
     programs = []
     for index, (stage, labels) in enumerate(
         zip(approach.stages, _labels(cell, approach), strict=True)
@@ -297,6 +301,6 @@ def _programs(cell: CellPlan, approach: Approach) -> list[Any]:
 
 
 def _task_or_outline(settings: TaskSettings) -> Task | Outline:
-    """What a task's settings say of it without reading examples, or else the whole task."""
+    """The outline of a task, or the whole task if its settings do not say enough."""
     outline = settings.outline()
     return settings.load() if outline is None else outline

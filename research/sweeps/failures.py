@@ -1,4 +1,4 @@
-"""Runs that fail: what is an error of one run and what ends the sweep."""
+"""Runs that fail, and errors that end the sweep."""
 
 import errno
 import threading
@@ -46,7 +46,7 @@ def failing(runs: Iterable[Run]) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """What an error says, in one sentence without its full stop."""
+    """The message of an error, in one sentence without its full stop."""
     sentence = error if isinstance(error, WorkerLost) else mistake_of(error)
     text = f"{type(error).__name__}: {error}" if sentence is None else str(sentence)
     text = text.strip().partition("\n")[0]
@@ -73,13 +73,13 @@ class FailureLog:
         return [self._failures[cell] for cell in sorted(self._failures)]
 
     def add(self, cell: CellPlan, error: RunFailed) -> None:
-        """Notes that a cell misses results."""
+        """Adds a cell that lacks results."""
         with self._lock:
             self._failures[cell.key] = Failure(*cell.key, run_id=error.runs[0], reason=error.reason)
             write_failures(self.folder, self.all)
 
     def remove(self, cell: CellPlan) -> None:
-        """Notes that a cell is finished."""
+        """Removes a cell that is finished."""
         with self._lock:
             if self._failures.pop(cell.key, None):
                 write_failures(self.folder, self.all)

@@ -29,10 +29,10 @@ from research.sweeps.worker_count import processes, threads
 
 
 def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failure]:
-    """Runs cell_runs cell to completion, with records in `folder` and progress on `console`.
+    """Runs every cell to completion, with records in `folder` and progress on `console`.
 
-    All input is checked before anything is trained. A cell of which a run fails is tried once more
-    after the others; returns the failures of cells that failed again. Raises InputError.
+    All input is checked before anything is trained. A cell with a run that fails is tried once more
+    after the others. Returns the failures of cells that failed again. Raises InputError.
     """
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     context = open_context(experiment, folder)
@@ -113,7 +113,7 @@ def _finish(
 ) -> list[CellRun]:
     """Finishes the cells in order, `parallel` at a time, and those that fail once more at the end.
 
-    Returns the cells that failed twice. An error that is not one of runs ends the sweep.
+    Returns the cells that failed twice. An error that does not belong to a run ends the sweep.
     """
     with ThreadPoolExecutor(parallel) as pool:
 

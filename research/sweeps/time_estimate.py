@@ -1,4 +1,4 @@
-"""Estimates what the runs of a plan take: from stored records, or from a count of FLOPs."""
+"""Estimates the seconds of planned runs, from stored records or from a count of FLOPs."""
 
 import statistics
 from collections import defaultdict

@@ -18,13 +18,13 @@ SPACELESS = (
     *("Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet", "Javanese", "Balinese"),
 )
 
-# With the signs that such scripts share, but not with those that Latin text has too.
+# Includes the signs that such scripts share, without those of Latin text.
 _SHARED = "".join(rf"\p{{scx={script}}}" for script in SPACELESS)
 _SPACELESS = rf"[[{_SHARED}]&&[\u0e00-\U0010ffff]]"
 _MARK = r"[[\p{Mn}\p{Mc}]--\p{Variation_Selector}]"
 _LETTERS = r"[\p{L}\p{N}_]"
 # Letters and digits that Latin text does not have. Signs that all scripts share, such as the
-# superscript 2, are none, except for the sign of a long vowel in Japanese.
+# superscript 2, are left out, except the sign of a long vowel in Japanese.
 _OTHER_LETTERS = r"[[[\p{L}\p{Nl}]--\p{Latin}--\p{Common}][\p{Nd}--[0-9]]ーｰ]"
 
 
@@ -60,7 +60,7 @@ def words_and_punctuation(text: str) -> list[str]:
 
 
 def joined_words(text: str) -> str:
-    """The words of a text, with a space between them where anything else stood between them."""
+    """The words of a text, with a space in place of all characters between them."""
     if text.isascii():
         return " ".join(words(text))
     return " ".join(_find(rf"(?:{_spaceless(_LETTERS)})+|{_word(_LETTERS)}")(text))
@@ -69,7 +69,7 @@ def joined_words(text: str) -> str:
 def latin_or_words(text: str, latin: str) -> list[str]:
     """The matches of the expression `latin`, and the words of other scripts, in order.
 
-    A text that has neither, such as "à" for an expression of a to z, has its words.
+    For a text without either, such as "à" for an expression of a to z, its words.
     """
     if text.isascii():
         return _find(latin)(text)

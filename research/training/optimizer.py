@@ -49,9 +49,9 @@ class Schedule:
         factored: for Adafactor, whether the second moments of large matrices are factored.
         dropout: rate of the backbone's own dropout, for families that implement it (T5).
         warmup_from_zero: whether the learning rate of the first step is 0, as in transformers'
-            `get_linear_schedule_with_warmup` and its like: 0, 1/w, 2/w, ... of the peak, which step
-            w + 1 is the first to have. By default it is 1/w, 2/w, ..., 1, so that no step is
-            without effect and step w has the peak. Both are the same without warmup.
+            `get_linear_schedule_with_warmup`: 0, 1/w, 2/w, ... of the peak, which step w + 1
+            reaches. By default it is 1/w, 2/w, ..., 1, so that every step has an effect and step w
+            reaches the peak. Both are the same without warmup.
 
     Raises InputError for values out of range.
     """

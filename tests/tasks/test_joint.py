@@ -75,7 +75,7 @@ def test_rows_and_their_shared_prefix_are_the_whole_text(
     shown = demonstration_texts(made, "balanced", (train, test), seed=0, most=2)
     special = made.special_tokens.prefix_ids
     rows = [made.examples(*pair) for pair in zip((train, test), shown.before, strict=True)]
-    prefix, [_, own] = share_prefix(rows, special, shown.shared, own=1)
+    prefix, [_, own] = share_prefix(rows, special, shown.shared, least=1)
     assert shown.count == 4 and len(prefix) > shown.shared / 2
     for row, asked in enumerate(test):
         text = shown.before[1][row] + template.replace("{text}", asked.fields["text"]).rstrip()
@@ -92,14 +92,14 @@ def test_an_empty_prompt_keeps_an_id_to_predict_from():
     made = encoder(template=Template("{text}"))
     bos = made.tokenizer.bos_token_id
     rows = made.examples([example(""), example("so")])
-    prefix, [own] = share_prefix([rows], [bos], 0, own=1)
+    prefix, [own] = share_prefix([rows], [bos], 0, least=1)
     assert prefix == [] and own.prompt_length[0] == 1 and own.tokens[:, 0].tolist() == [bos, bos]
     # Without an id before rows, BOS or EOS stands in the empty one.
     never = encoder(template=Template("{text}"), bos="never").examples([example(""), example("so")])
     assert never.tokens[0, 0] == bos and never.prompt_length[0] == 1
-    assert share_prefix([never], [], 0, own=1)[0] == []
+    assert share_prefix([never], [], 0, least=1)[0] == []
     # Encoders pool their first token, which stands before the row.
-    prefix, [kept] = share_prefix([rows], [bos], 0, own=0)
+    prefix, [kept] = share_prefix([rows], [bos], 0, least=0)
     assert prefix == [bos] and kept.prompt_length[0] == 0
 
 
@@ -108,7 +108,7 @@ def test_the_prefix_ends_where_rows_differ():
     rows = made.examples([example("good"), example("bad")], ["a b c d e f g "] * 2)
     special = [1]
     for within in (0, 3, 100):
-        prefix, [own] = share_prefix([rows], special, within, own=1)
+        prefix, [own] = share_prefix([rows], special, within, least=1)
         first, second = rows.tokens[:, : rows.prompt_length.min()]
         same = int(np.argmin(first == second))
         assert prefix == [1, *first[: min(within, same)].tolist()]
@@ -116,9 +116,9 @@ def test_the_prefix_ends_where_rows_differ():
 
 
 def test_no_rows_share_nothing():
-    assert share_prefix([], [3], 5, own=1) == ([3], [])
+    assert share_prefix([], [3], 5, least=1) == ([3], [])
     none = encoder().examples([])
-    prefix, [same] = share_prefix([none], [3], 5, own=1)
+    prefix, [same] = share_prefix([none], [3], 5, least=1)
     assert prefix == [3] and same is none
 
 

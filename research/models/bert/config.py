@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from research.common.errors import InputError, choose_from
+from research.models.bert.classes import CLASS_PREFIX, OTHER_HEADS, class_parts
 from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 from research.models.layers.mlp import ACTIVATIONS
 
@@ -31,27 +32,6 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "is_encoder_decoder": (False, None),
     "pruned_heads": ({}, None),
     "quantization_config": (None,),
-}
-
-OTHER_HEADS = ("ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
-CLASS_PREFIX = {"bert": "Bert", "roberta": "Roberta"}  # of the classes in transformers
-
-# Parts beside the layers, by class of transformers. RoBERTa classifies without a pooler.
-PARTS: dict[str, frozenset[str]] = {
-    "BertModel": frozenset({"pooler"}),
-    "BertForMaskedLM": frozenset({"masked_lm"}),
-    "BertForPreTraining": frozenset({"masked_lm", "pooler"}),
-    "BertForSequenceClassification": frozenset({"pooler", "classes"}),
-    "BertForTokenClassification": frozenset(),
-    "BertForQuestionAnswering": frozenset(),
-    "BertForNextSentencePrediction": frozenset({"pooler"}),
-    "BertForMultipleChoice": frozenset({"pooler"}),
-    "RobertaModel": frozenset({"pooler"}),
-    "RobertaForTokenClassification": frozenset(),
-    "RobertaForQuestionAnswering": frozenset(),
-    "RobertaForMultipleChoice": frozenset({"pooler"}),
-    "RobertaForMaskedLM": frozenset({"masked_lm"}),
-    "RobertaForSequenceClassification": frozenset({"classes"}),
 }
 
 
@@ -122,8 +102,8 @@ class EncoderConfig:
         check_fixed(config, FIXED)
         values = config_values(config, NAMES, SIZES[:-1])
         family = config["model_type"]
-        class_parts = _parts(config, family)
-        parts = class_parts if parts is None else parts
+        named_parts = class_parts(config, family)  # raises for other classes
+        parts = named_parts if parts is None else parts
         if config.get("architectures") and str(config["architectures"][0]).endswith(OTHER_HEADS):
             parts = [part for part in parts if part != "classes"]  # the head is for another task
         if "masked_lm" in parts:
@@ -171,16 +151,6 @@ class EncoderConfig:
             "tie_word_embeddings": True,
             **fields,
         }
-
-
-def _parts(config: Mapping[str, Any], family: str) -> frozenset[str]:
-    """The parts of the class that `architectures` names; of the bare model if it names none."""
-    prefix = CLASS_PREFIX[family]
-    supported = [name for name in PARTS if name.startswith(prefix)]
-    names = config.get("architectures") or [f"{prefix}Model"]
-    if not isinstance(names, list) or len(names) != 1 or names[0] not in supported:
-        raise InputError("architectures", names, f"one of {', '.join(supported)} is expected")
-    return PARTS[names[0]]
 
 
 def _pad(config: Mapping[str, Any]) -> int:

@@ -33,10 +33,10 @@ USED = ("bos", "eos", "unk", "sep", "cls", "mask")
 
 
 def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
-    """Writes a fast tokenizer that tokenizes alike in transformers 4 and 5.
+    """Writes a fast tokenizer that gives the same ids in transformers 4 and 5.
 
-    The class is one that takes tokenizer.json literally: classes of single models, such as
-    LlamaTokenizer, make a part of it anew, each version another one.
+    Its class reads tokenizer.json unchanged. Classes of single models, such as LlamaTokenizer,
+    rebuild a part of it, in another way in each version.
     """
     tokenizer.save_pretrained(folder)
     written = read_json(folder / CONFIG)
@@ -52,9 +52,9 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
 
 
 def drop_added_tokens(tokenizer: Tokenizer, vocab_size: int) -> None:
-    """Takes from a fast tokenizer the added tokens that a table of `vocab_size` rows lacks.
+    """Removes the added tokens of a fast tokenizer that a table of `vocab_size` rows lacks.
 
-    One that a row is built with, such as EOS, stays, and is reported by the number of ids.
+    If one of them is in `USED`, such as EOS, all stay; the check of the number of ids reports it.
     """
     added = cast(Any, tokenizer).get_added_vocab()
     surplus = {token for token, id in added.items() if id >= vocab_size}
@@ -63,8 +63,8 @@ def drop_added_tokens(tokenizer: Tokenizer, vocab_size: int) -> None:
         return
     fast = cast(Any, tokenizer)
     state = json.loads(fast.backend_tokenizer.to_str())
-    kept = [token for token in state["added_tokens"] if token["content"] not in surplus]
-    state["added_tokens"] = kept
+    tokens = [token for token in state["added_tokens"] if token["content"] not in surplus]
+    state["added_tokens"] = tokens
     fast._tokenizer = type(fast.backend_tokenizer).from_str(json.dumps(state))
     if tokenizer.pad_token in surplus:
         fast.pad_token = None

@@ -41,14 +41,14 @@ def costs(
         dev_seconds: seconds of scoring dev after the last stage.
     """
     done = [outcome.progress for outcome in outcomes]
-    kept = jax.eval_shape(partial(stored, methods=methods), changed)
-    added = {path: leaf for path, leaf in kept.items() if ":" in path}
+    stored_shapes = jax.eval_shape(partial(stored, methods=methods), changed)
+    added = {path: leaf for path, leaf in stored_shapes.items() if ":" in path}
     seconds = sum(p.steps * statistics.median(p.step_seconds) for p in done)
     cost = done[-1].cost if done else {}
     trained = {path: leaf.size for outcome in outcomes for path, leaf in outcome.trained.items()}
     return {
         "trained_params": sum(trained.values()),
-        "stored_bytes": 4 * sum(leaf.size for leaf in kept.values()),
+        "stored_bytes": 4 * sum(leaf.size for leaf in stored_shapes.values()),
         "added_params": sum(leaf.size for leaf in added.values()),
         "train_seconds": round(seconds, 4),
         "evaluation_seconds": round(dev_seconds + sum(p.evaluation_seconds for p in done), 4),
@@ -71,7 +71,7 @@ def _memory(outcomes: Sequence[Outcome], schedules: Sequence[Schedule]) -> dict[
 
 
 def stored(changed: Leaves, methods: Sequence[Method]) -> Leaves:
-    """What has to be kept beside the backbone, of the leaves that differ from it."""
+    """The leaves to store beside the backbone, of those that differ from it."""
     return {**backbone(changed), **stored_leaves(methods, changed)}
 
 
@@ -81,7 +81,7 @@ def _flops(cost: Mapping[str, Any], steps: int) -> float | None:
 
 
 def _summed(values: Sequence[float | None]) -> float | None:
-    """The sum; None where a part of it is not known."""
+    """The sum; None if a part of it is unknown."""
     return None if None in values else float(sum(values))  # pyright: ignore
 
 
@@ -89,11 +89,14 @@ REPEATS = 5
 
 
 def switch_seconds(stored: Leaves, devices: Devices) -> float:
-    """Median seconds from `stored` in the host's memory to all of it on the devices.
+    """Median seconds to move a task's stored leaves from host memory to the devices.
 
-    stored: what the task keeps, see `research.sweeps.costs.stored`. The leaves take the place of
-    another task's of the same shapes, so nothing is compiled. After full fine-tuning they are the
-    whole model; a prompt keeps nothing, and switching to it takes no time.
+    The leaves replace another task's of the same shapes, so nothing is compiled. After full
+    fine-tuning they are the whole model; a prompt stores none, and switching to it takes no time.
+
+    Args:
+        stored: the leaves, see the function `stored`.
+        devices: the devices.
     """
     if not stored:
         return 0.0
@@ -104,4 +107,4 @@ def switch_seconds(stored: Leaves, devices: Devices) -> float:
         begun = time.perf_counter()
         jax.block_until_ready(jax.device_put(host, where, may_alias=False))
         seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds[1:])  # the first meets cold memory
+    return statistics.median(seconds[1:])  # the first is slower, in cold memory

@@ -5,97 +5,24 @@ They follow data sheets (Gebru et al. 2021, arXiv 1803.09010, sections 3.2 and 3
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from research.tasks.data_checks.near_duplicates import alike
 from research.tasks.data_checks.ngrams import Vocabulary, normal
 from research.tasks.data_checks.personal_data import KINDS
+from research.tasks.data_checks.report import (
+    MOST_ROW_NUMBERS,
+    FlaggedRows,
+    Lengths,
+    SplitReport,
+    TaskDataReport,
+)
 from research.tasks.example import Example, text_key
 from research.tasks.task import Task
 
-MOST_ROW_NUMBERS = 10  # maximum number of row numbers in a report
 GRAM = 8  # words of an n-gram
 MOST = 0.7  # share of a text's 8-grams: Chowdhery et al. 2022 (arXiv 2204.02311, section 8)
-
-
-@dataclass(frozen=True)
-class FlaggedRows:
-    """Rows of a split that a check flags.
-
-    Attributes:
-      count: number of rows.
-      rows: numbers of the first rows, from 1.
-    """
-
-    count: int = 0
-    rows: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Prompt lengths in tokens, with the first template and without demonstrations.
-
-    Attributes:
-      median: of the lengths.
-      high: 95th percentile.
-      longest: maximum.
-      most: maximum that fits.
-      over: prompts longer than `most`.
-    """
-
-    median: float
-    high: float
-    longest: int
-    most: int
-    over: FlaggedRows = FlaggedRows()
-
-
-@dataclass(frozen=True)
-class SplitReport:
-    """Checks of a split.
-
-    Attributes:
-      rows: number of rows.
-      labels: rows per label.
-      repeated: rows whose text repeats an earlier row.
-      conflicting: rows whose words occur in the task with another label.
-      nearly: rows with a near duplicate (see `alike`) of another label.
-      personal: rows that seem to hold personal data, by kind (see `KINDS`).
-      shared: rows of a test split whose text occurs in train or dev.
-      grams: rows of a test split with an 8-gram of words that occurs in train or dev.
-      mostly: rows of a test split with at least 70 % of their 8-grams in train or dev.
-      lengths: of the prompts.
-      skipped: rows of the source that are no examples since a cell is empty.
-    """
-
-    rows: int
-    labels: Mapping[str, int] = field(default_factory=dict)
-    repeated: FlaggedRows = FlaggedRows()
-    conflicting: FlaggedRows = FlaggedRows()
-    nearly: FlaggedRows = FlaggedRows()
-    personal: Mapping[str, FlaggedRows] = field(default_factory=dict)
-    shared: FlaggedRows = FlaggedRows()
-    grams: FlaggedRows = FlaggedRows()
-    mostly: FlaggedRows = FlaggedRows()
-    lengths: Lengths | None = None
-    skipped: FlaggedRows = FlaggedRows()
-
-
-@dataclass(frozen=True)
-class TaskDataReport:
-    """Checks of a task.
-
-    Attributes:
-      task: name of the task.
-      checksum: of the task.
-      parts: checks by split.
-    """
-
-    task: str
-    checksum: str
-    parts: Mapping[str, SplitReport]
 
 
 def task_data_report(task: Task, lengths: Mapping[str, Lengths] | None = None) -> TaskDataReport:

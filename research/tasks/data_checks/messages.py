@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from research.tasks.data_checks.checks import GRAM, MOST, SplitReport, TaskDataReport
+from research.tasks.data_checks.checks import GRAM, MOST
+from research.tasks.data_checks.report import SplitReport, TaskDataReport
 
 UNEVEN = 10  # ratio of the most frequent to the rarest label from which labels are uneven
 

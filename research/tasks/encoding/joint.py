@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.tokenization import token_ids
 
-TAIL = 64  # characters of the common text that are tokenized again with each text, at least
-AGREE = 4  # tokens in a row by which two tokenizations agree
+TAIL = 64  # least characters of the common text that are tokenized again with each text
+AGREE = 4  # consecutive equal tokens by which two tokenizations agree
 PROBES = ("x", "A")  # begin with different tokens and join no token before them
 
 
@@ -23,9 +23,9 @@ def joined_ids(
 def joint_ids(tokenizer: Tokenizer, before: str, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of `before + text` for each text.
 
-    Only the last lines of `before` are tokenized with each text. Where their first tokens are those
-    that they have in `before` as a whole, the tokens before them are the same too: rules of
-    tokenizers do not reach over a border that both tokenizations have. Else all is tokenized.
+    Only the last lines of `before` are tokenized with each text. If their first tokens are the same
+    as in the whole of `before`, the tokens before them are the same too: rules of tokenizers do not
+    cross a border that both tokenizations have. Otherwise the whole text is tokenized.
     """
     unique = list(dict.fromkeys(texts))
     begin = max(before.rfind("\n", 0, max(0, len(before) - TAIL)), 0)
@@ -36,7 +36,7 @@ def joint_ids(tokenizer: Tokenizer, before: str, texts: Sequence[str]) -> list[l
         if whole[: len(start)] == start and len(tail) == AGREE:
             ends = token_ids(tokenizer, [before[begin:] + text for text in unique])
             for text, end in zip(unique, ends, strict=True):
-                # A tokenizer may put a space before whatever it is given.
+                # A tokenizer may put a space before any text.
                 offset = 0 if end[:AGREE] == tail else 1
                 if end[offset : offset + AGREE] == tail:
                     joined[text] = start + end[offset:]
@@ -46,7 +46,7 @@ def joint_ids(tokenizer: Tokenizer, before: str, texts: Sequence[str]) -> list[l
 
 
 def tokens_within(tokenizer: Tokenizer, before: str) -> int:
-    """How many tokens `before` has that a text after it does not change."""
+    """Number of tokens of `before` that a text after it does not change."""
     if not before:
         return 0
     first, second = token_ids(tokenizer, [before + probe for probe in PROBES])

@@ -1,4 +1,4 @@
-"""Everything that turns the columns of a row into label scores, beside the weights."""
+"""The format of rows: all settings, beside the weights, that affect label scores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class RowFormat:
-    """How rows become token ids and label scores. A run stores it, and is served by it.
+    """Encoding and scoring of rows. A run stores it, and serving uses it.
 
     Attributes:
       encoder: encodes prompts and label texts.
@@ -33,8 +33,10 @@ class RowFormat:
     precision: Precision = "float32"
 
     def encoded(self, row: Mapping[str, object]) -> Encoded:
-        """The encoded row. Raises InputError for a missing column and for a row that is too long
-        where the run refused such rows.
+        """The encoded row.
+
+        Raises InputError for a missing column, and for a row that is too long if `too_long` is
+        "error".
         """
         columns = self.reader.fields(row, self.encoder.template.names)
         example = Example(columns, self.encoder.labels[0])
@@ -54,6 +56,6 @@ class RowFormat:
 
 
 def _resolved(settings: Any, other: str) -> dict[str, Any]:
-    """All fields as JSON values but the one named `other`."""
+    """All fields as JSON values, except the one named `other`."""
     names = (field.name for field in fields(settings) if field.name != other)
     return {name: resolved(getattr(settings, name)) for name in names}

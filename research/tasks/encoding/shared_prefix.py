@@ -1,4 +1,4 @@
-"""The ids that all rows of a run begin with, which are computed once."""
+"""The ids at the beginning of all rows of a run, which are computed once."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,21 +9,21 @@ from research.tasks.encoding.encoded import Encoded
 
 
 def share_prefix(
-    splits: Sequence[Encoded], special: Sequence[int], within: int, own: int
+    splits: Sequence[Encoded], special: Sequence[int], within: int, least: int
 ) -> tuple[list[int], list[Encoded]]:
-    """(shared ids, rows without them): `special`, then what all prompts begin with.
+    """(shared ids, rows without them): `special`, then the common beginning of all prompts.
 
     Args:
       splits: rows whose prompts have demonstrations and no special tokens before them.
       special: ids before every row.
-      within: number of ids at most that are shared beside `special`.
-      own: number of ids that every prompt keeps. The last of `special` go into the rows where a
-        prompt has fewer.
+      within: maximum number of ids that are shared beside `special`.
+      least: number of ids that every prompt keeps. If a prompt has fewer, the last of `special`
+        go into the rows.
     """
     filled = [rows for rows in splits if len(rows.length)]
-    shortest = min((int(rows.prompt_length.min()) for rows in filled), default=own)
-    moved = list(special[len(special) - max(0, own - shortest) :]) if shortest < own else []
-    count = max(0, min(within, shortest - own)) if filled else 0
+    shortest = min((int(rows.prompt_length.min()) for rows in filled), default=least)
+    moved = list(special[len(special) - max(0, least - shortest) :]) if shortest < least else []
+    count = max(0, min(within, shortest - least)) if filled else 0
     for rows in filled:
         same = (rows.tokens[:, :count] == filled[0].tokens[0, :count]).all(0)
         count = count if same.all() else int(np.argmin(same))
@@ -35,7 +35,7 @@ def share_prefix(
 
 
 def _begun_with(ids: Sequence[int], rows: Encoded, dropped: int) -> Encoded:
-    """Rows without their first `dropped` ids, and with others in front of them."""
+    """Rows without their first `dropped` ids, with `ids` in front."""
     front = np.broadcast_to(np.array(ids, np.int32), (len(rows.tokens), len(ids)))
     longer = np.int32(len(ids) - dropped)
     return replace(

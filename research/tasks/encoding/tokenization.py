@@ -1,7 +1,7 @@
-"""Tokenization in which a text is characters: special tokens come from a wording alone.
+"""Tokenization in which special tokens come from a wording alone, never from a text.
 
-A column may hold `</s>`, `[SEP]` or `<|im_end|>`. These are characters there, not control tokens.
-Where a template, an end or a separator names a special token, it is one.
+`</s>`, `[SEP]` or `<|im_end|>` in a column are characters, not special tokens. In a template, an
+end or a separator they are special tokens.
 """
 
 import json
@@ -22,7 +22,7 @@ from research.common.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as BackendTokenizer
 
-# Names of special tokens in a marked text begin with it; no text has it by chance.
+# Prefix of the names of special tokens in a marked text; no text has it by chance.
 NONCE = secrets.token_hex(16)
 
 
@@ -69,7 +69,7 @@ def marked(tokenizer: Tokenizer, wording: str) -> str:
 
 @lru_cache(maxsize=8)
 def plain_vocabulary(tokenizer: Tokenizer) -> NDArray:
-    """Ids [N] of the tokens that are no special tokens, ascending."""
+    """Ids [N] of all tokens except special tokens, ascending."""
     added = tokenizer.added_tokens_decoder.items()
     special = {id for id, token in added if token.special} | set(tokenizer.all_special_ids)
     return np.array(sorted(set(tokenizer.get_vocab().values()) - special), np.int32)
@@ -82,18 +82,18 @@ def _text_tokenizer(tokenizer: Tokenizer) -> "TextTokenizer":
 
 @dataclass(frozen=True)
 class TextTokenizer:
-    """A tokenizer beside a copy of it in which special tokens have names that no text has.
+    """A tokenizer and a copy of it in which special tokens have names that no text has.
 
-    The copy serves marked texts and those with the name of a special token. It gives the ids of
-    the tokenizer. Skipping special tokens is not enough: Unigram and WordLevel models have them
-    among their pieces, and would find them in a text.
+    The copy encodes marked texts and those with the name of a special token, to the same ids.
+    Skipping special tokens is not enough: Unigram and WordLevel models have them among their
+    pieces, and would find them in a text.
     """
 
     tokenizer: Tokenizer
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """For each special token its name in the copy. One character is never more than itself."""
+        """The name of each special token in the copy; a single character keeps its own."""
         added = self.tokenizer.added_tokens_decoder.items()
         special = {token.content: id for id, token in added if token.special}
         return {c: f"{NONCE}{id:08d}" for c, id in special.items() if len(c) > 1}
@@ -161,7 +161,7 @@ def _rename_pieces(model: dict[str, Any], names: Mapping[str, str]) -> None:
 
 
 def _normalised(text: str) -> str:
-    """At least what any tokenizer's own normalisation makes alike, is alike."""
+    """The text, normalised at least as much as by any tokenizer."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 

@@ -1,6 +1,5 @@
 """scripts/predict.py, as a user runs it."""
 
-import io
 import json
 
 import numpy as np
@@ -10,50 +9,18 @@ from research.common.config import build
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.calibration import pooled_label_scores
 from research.evaluation.predictor import AdaptedWeights
-from research.interop.peft import save_adapter
-from research.methods.lora import LoRA
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore
 from research.runtime.devices import Devices
 from research.serving.adapter_spec import AdapterSpec
 from research.serving.service import Service
 from research.tasks.example import Example
-from scripts.predict import main, read_requests
+from scripts.predict import read_requests
 from tests import films
-from tests.tiny import predictor, with_method
+from tests.tiny import predictor
 
 TEXTS = {"template": "{text}\nIt was", "verbalizer": {"0": "dull", "1": "warm", "2": "a film"}}
 SEVERAL = {"verbalizer": {"0": ["dull", "a grim film"], "1": "warm"}, "normalisation": "tokens"}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A backbone, and an adapter of PEFT."""
-    made = films.write_inputs(tmp_path_factory.mktemp("films"))
-    backbone = load_backbone(str(made / "backbone"))
-    leaves = with_method(LoRA(3), backbone.params)
-    save_adapter(made / "peft", backbone.name, backbone.model, [LoRA(3)], leaves)
-    return made
-
-
-@pytest.fixture
-def run(folder, tmp_path, capsys, monkeypatch):
-    """`run(adapters, lines, *arguments)`: (exit code, answers, what it says on standard error)."""
-
-    def run(adapters, lines, *arguments):
-        listed = tmp_path / "adapters.json"
-        listed.write_text(json.dumps(adapters))
-        written = "".join(f"{line}\n" for line in lines).encode()
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(written)))
-        given = ["--backbone", folder / "backbone", "--adapters", listed, *arguments]
-        try:
-            code = main(list(map(str, given)))
-        except SystemExit as end:
-            code = end.code
-        said = capsys.readouterr()
-        return code, [json.loads(line) for line in said.out.splitlines()], said.err
-
-    return run
 
 
 def scores(answers, name) -> np.ndarray:

@@ -21,7 +21,6 @@ from research.tasks.datasets.tables import read_file
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.row_format import RowFormat
 from tests import films
-from tests.serving.test_predict_script import folder, run  # noqa: F401
 
 COLUMNS = ("text", "note", "label", "kind", "other words")
 ROWS = [

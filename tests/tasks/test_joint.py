@@ -14,7 +14,7 @@ from research.tasks.encoding.shared_prefix import share_prefix
 from research.tasks.encoding.tokenization import token_ids
 from research.tasks.prompts.template import Template
 from tests.tasks.encoders import encoder, example
-from tests.tasks.test_tokenization import KINDS, MARKS
+from tests.tasks.tokenizer_kinds import KINDS, MARKS
 
 REAL = ("reviews-lm", "tinystories-656k", "all-MiniLM-L6-v2")
 PLAIN = "the a good film so 1984 3.5 don't </s> (x) naïve 東京 Q: it's -- ..."

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, models
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from research.tasks.encoding.row_format import RowFormat
@@ -17,54 +17,9 @@ from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.row_reader import RowReader
 from research.tasks.text_task import FreeText
 from tests.tasks.encoders import byte_level, encoder, example
+from tests.tasks.tokenizer_kinds import KINDS, MARKS
 
-LETTERS = "abcdefghijklmnopqrstuvwxyzAEKMPS_<>/[]|!0 "
-MARKS = ("<pad>", "</s>", "[SEP]", "[MASK]", "<|im_end|>", "<extra_id_0>")
 TEXT = "so </s> <pad>[SEP]x<|im_end|> <extra_id_0>"
-
-
-def byte_bpe() -> Tokenizer:
-    return byte_level().backend_tokenizer
-
-
-def space_bpe() -> Tokenizer:
-    """As Llama 2 and Mistral have it: a space before every text, and no words."""
-    pieces = {
-        piece: i for i, piece in enumerate([*MARKS, "<unk>", *LETTERS.replace(" ", "▁"), "▁s"])
-    }
-    tokenizer = Tokenizer(models.BPE(pieces, [("▁", "s")], unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    return tokenizer
-
-
-def unigram() -> Tokenizer:
-    """As T5 has it: its special tokens are pieces of the model, and the most probable ones."""
-    pieces = [(mark, 0.0) for mark in (*MARKS, "<unk>")]
-    pieces += [(letter, -3.0) for letter in LETTERS.replace(" ", "▁")]
-    tokenizer = Tokenizer(models.Unigram(pieces, len(MARKS)))
-    tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    return tokenizer
-
-
-def word_piece() -> Tokenizer:
-    """As BERT has it, but split at white space alone, so that `[SEP]` is a word."""
-    pieces = [*MARKS, "[UNK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
-    vocabulary = {piece: i for i, piece in enumerate(pieces)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.decoder = decoders.WordPiece(cleanup=False)
-    return tokenizer
-
-
-KINDS = {"byte BPE": byte_bpe, "space BPE": space_bpe, "Unigram": unigram, "WordPiece": word_piece}
 
 
 @pytest.fixture(params=KINDS)

@@ -10,7 +10,7 @@ def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
     lines = []
     for row in rows:
         line = io.StringIO()
-        # With this end, a carriage return within a cell puts it in quotes; readers need that.
+        # With this line end, the writer quotes cells with a carriage return; readers need that.
         csv.writer(line, lineterminator="\r\n").writerow(row)
         lines.append(line.getvalue().removesuffix("\r\n") + "\n")
     return "".join(lines).encode()

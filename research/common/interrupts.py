@@ -7,7 +7,7 @@ import threading
 def end_on_interrupt() -> None:
     """Makes Ctrl-C end the process at once, without a traceback, until `raise_on_interrupt`.
 
-    A process that ignores Ctrl-C, as one started in the background does, keeps ignoring it.
+    A process that ignores Ctrl-C, such as one started in the background, keeps ignoring it.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

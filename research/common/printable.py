@@ -4,7 +4,7 @@ import unicodedata
 
 # Control characters, lone surrogates, line and paragraph separators.
 ESCAPED = {"Cc", "Cs", "Zl", "Zp"}
-# They reverse the order of the text around them.
+# These reverse the order of the text around them.
 DIRECTION_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 

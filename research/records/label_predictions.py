@@ -26,8 +26,8 @@ class LabelPredictions:
         labels: names of the classes.
         gold: [I], right classes as indices into `labels`.
         predicted: [I], predicted classes; -1 for no answer, an empty cell in the file.
-        scores: [I, C], higher is likelier; [I, 2], of the right class and of the predicted one,
-            if they are read from a file with more than `MOST_SCORES` classes.
+        scores: [I, C], higher is likelier; [I, 2], of the right and the predicted class, if read
+            from a file with more than `MOST_SCORES` classes.
     """
 
     labels: tuple[str, ...]

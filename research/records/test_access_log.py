@@ -1,6 +1,6 @@
 """The log of test evaluations, `test_access.jsonl` beside runs/, with a line for each choice.
 
-The lines are chained by checksums, so a changed or removed line is noticed, and deleting runs does
+The lines are chained by checksums, so changed and removed lines are detected. Deleting runs does
 not delete the log.
 """
 
@@ -52,11 +52,11 @@ class TestAccessLog:
         return not self.path.is_file() and RunStore(self.path.parent).has_predictions()
 
     def all(self) -> list[TestAccess]:
-        """All entries, the first one first; none where there is no file."""
+        """All entries in order; none if there is no file."""
         return [access for access, _ in self._entries()]
 
     def record(self, run: "Run") -> None:
-        """Adds the choice of a run, unless it is there; called before the run sees test."""
+        """Adds the choice of a run, unless it is logged; called before evaluation on test."""
         from research.tasks.example import examples_to_json
         from research.tasks.task import task_checksum
 
@@ -77,7 +77,7 @@ class TestAccessLog:
         self._add([access])
 
     def backfill(self, records: Iterable[RunRecord], tasks: Iterable["Task"]) -> None:
-        """Adds the accesses of stored runs that are missing, as where the file was lost.
+        """Adds missing accesses of stored runs, for example after the file was lost.
 
         Args:
             records: records of the folder.
@@ -90,7 +90,7 @@ class TestAccessLog:
         self._add(accesses_of(records, tests))
 
     def missing(self, records: Iterable[RunRecord]) -> list[TestAccess]:
-        """The test evaluations of these records that the log does not have."""
+        """The test evaluations of these records that are not in the log."""
         logged = {access.identity for access in self.all()}
         return [a for a in accesses_of(records, {}) if a.identity not in logged]
 

@@ -1,4 +1,4 @@
-"""Temporary folders that are removed even after their process was killed: by the next one."""
+"""Temporary folders; those of killed processes are removed by the next process."""
 
 import shutil
 import tempfile
@@ -11,15 +11,15 @@ PREFIX, LOCK = "adaptlab-", ".owner"
 
 
 class ScratchFolder:
-    """A new folder on a local disk, owned by this process as long as it lives.
+    """A new temporary folder, owned by this process until it ends.
 
-    Folders of processes that have ended are removed first. As a context, it gives the path and
-    removes the folder at its end.
+    Folders of processes that have ended are removed first. As a context manager, it returns the
+    path and removes the folder at the end.
     """
 
     def __init__(self) -> None:
         remove_abandoned()
-        # The folder gets its name when its lock is held: until then no other process looks at it.
+        # The folder is renamed once its lock is held; until then other processes ignore it.
         unnamed = Path(tempfile.mkdtemp(prefix=f"new-{PREFIX}"))
         self._lock = FileLock(unnamed / LOCK, thread_local=False)
         self._lock.acquire()
@@ -40,9 +40,9 @@ class ScratchFolder:
 def remove_abandoned() -> None:
     """Removes the folders whose owner has ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        # A folder without the file of the lock is just being made, or is someone else's.
+        # A folder without a lock file is not one of these.
         if not (folder / LOCK).is_file():
             continue
-        # Its owner may be alive, or another user.
+        # The owner may be alive, or be another user.
         with suppress(Timeout, OSError), FileLock(folder / LOCK).acquire(timeout=0):
             shutil.rmtree(folder, ignore_errors=True)

@@ -17,13 +17,13 @@ THREAD_NAME = "tf_XLAEigen"
 def use_threads(count: int) -> None:
     """Makes XLA compute with `count` threads on CPU, in this process and in those it starts.
 
-    To be called before JAX starts its devices; afterwards only new processes follow.
+    Call it before JAX starts its devices; later calls affect new processes only.
     """
     os.environ[VARIABLE] = str(count)
 
 
 def configured_threads() -> int:
-    """The number of threads that XLA takes when its CPU client starts."""
+    """The number of threads that XLA uses when its CPU client starts."""
     count = os.environ.get(VARIABLE, "")
     return int(count) if count.isdecimal() else len(cores())
 
@@ -31,7 +31,7 @@ def configured_threads() -> int:
 def thread_count() -> int | None:
     """The number of threads that XLA computes with on CPU.
 
-    None on another device, and where the system does not list the threads of a process.
+    None on other devices, and if the system does not list the threads of a process.
     """
     tasks = Path("/proc/self/task")
     if jax.default_backend() != "cpu" or not tasks.is_dir():

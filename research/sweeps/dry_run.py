@@ -82,7 +82,7 @@ class DryRun:
         backbone: name of the backbone.
         parameters: number of parameters of the backbone.
         rows: one for each approach.
-        machine: what executes the runs.
+        machine: the machine that executes the runs.
         device: name of another device that the plan is for; None for this machine.
         memory: bytes of memory that all runs at a time need.
         disk: bytes of records, predictions and trained leaves.
@@ -120,7 +120,7 @@ def plan_only(
         experiment: the experiment.
         folder: the results folder, whose records have the seconds of runs on this machine.
         device: name of another device, see `research.runtime.device_kinds`; None for this machine.
-        machine: what executes the runs; None to measure this machine or look `device` up.
+        machine: the machine that executes the runs; None to measure this one or look `device` up.
     """
     name, architecture = (
         resolve_path(experiment.backbone, "config.backbone"),

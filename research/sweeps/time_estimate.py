@@ -27,17 +27,17 @@ ASSUMED = 128  # tokens of a row whose text is not available
 ASSUMED_ROWS = 1000  # rows of test of a task whose examples are not available
 LABEL_TOKENS = 4  # tokens of a label and its end
 ANSWER_TOKENS = 32  # tokens of an answer that is a text
-SAMPLE = 2000  # texts of which the lengths are taken
+SAMPLE = 2000  # texts whose lengths are measured
 LONGEST = 8 * BUCKETS[-1]  # characters of a text that are read for its length
 SCORING = 2.0  # rate of scoring relative to training: its batches are larger
-STEPS = 64  # steps whose batches are taken for all of a schedule
+STEPS = 64  # first steps of a schedule, whose batches stand for all
 
 Key = tuple[str, str, str, tuple[tuple[int, int], ...]]  # see `key_of`
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What executes the runs.
+    """The machine that executes the runs.
 
     Attributes:
         flops: FLOPs per second of a large matrix product, of one run.
@@ -93,7 +93,7 @@ class TimeEstimate:
         parameters: number of its parameters.
         tokenizer: its tokenizer; None where it is not available, then rows have `ASSUMED` tokens.
         tasks: the tasks by name, or their outlines.
-        machine: what executes the runs.
+        machine: the machine that executes the runs.
         max_dev: maximum number of dev examples.
         recorded: seconds of training a run of a cell, where records have them.
         lengths: lengths that were computed already, by task and template.

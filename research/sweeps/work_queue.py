@@ -44,7 +44,7 @@ class WorkQueue:
         self._changed = threading.Condition()
 
     def add(self, item: WorkItem) -> None:
-        """Adds an item."""
+        """Adds an item; after an error it fails at once."""
         with self._changed:
             if self.error is not None:
                 item.future.set_exception(self.error)

@@ -1,4 +1,4 @@
-"""A worker process as the sweep sees it: started, asked and ended."""
+"""The sweep's side of a worker process: starts it, sends commands and ends it."""
 
 import multiprocessing
 import signal
@@ -18,7 +18,7 @@ from research.sweeps.messages import (
 from research.sweeps.run_progress import Report
 from research.sweeps.worker import serve_commands
 
-PATIENCE = 10.0  # seconds until a process that has closed its connection has ended
+PATIENCE = 10.0  # seconds to wait for the end of a process that has closed its connection
 
 
 class WorkerProcess:
@@ -93,7 +93,7 @@ class WorkerProcess:
 
 @contextmanager
 def _no_interrupts() -> Iterator[None]:
-    """Processes started meanwhile ignore Ctrl-C from their first moment: the sweep ends them."""
+    """Processes that are started within ignore Ctrl-C from the beginning; the sweep ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

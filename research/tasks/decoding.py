@@ -12,7 +12,7 @@ BEAMS = ("length_penalty", "early_stopping")
 
 @dataclass(frozen=True)
 class Decoding:
-    """How texts are generated; greedy by default.
+    """Settings of generation; greedy by default.
 
     Raises InputError for a value out of range, and for a value that has no effect.
 
@@ -26,8 +26,8 @@ class Decoding:
       num_beams: beam search from 2 on.
       length_penalty: a text of n tokens scores its summed log-probability / n ** length_penalty,
         so values above 0 favour long texts.
-      early_stopping: when a row with `num_beams` finished texts is done. True: at once; False:
-        when no beam has a better score now; "never": when no beam can reach a better score.
+      early_stopping: end of beam search for a row with `num_beams` finished texts. True: at once;
+        False: if no beam has a better score now; "never": if no beam can reach a better score.
       no_repeat_ngram_size: no generated token completes an n-gram of this size that occurs before;
         None: no limit.
       no_repeat_in_prompt: whether it may not have occurred in a decoder's prompt either, as in

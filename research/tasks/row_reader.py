@@ -1,4 +1,4 @@
-"""Reading of a row's values as texts, the same in files and in requests to served adapters."""
+"""Reads the values of a row as texts, in files and in requests alike."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ class RowReader:
     strip: bool = True
 
     def cleaned(self, text: str) -> str:
-        """The text as it is used."""
+        """The text, without white space around it if `strip` is set."""
         return text.strip() if self.strip else text
 
     def fields(self, row: Mapping[str, object], names: Iterable[str]) -> dict[str, str]:
-        """The columns `names` of a row. Raises InputError where one is missing or no text."""
+        """The columns `names` of a row. Raises InputError if one is missing or is not a text."""
         fields = {}
         for name in names:
             if name not in row:

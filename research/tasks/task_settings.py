@@ -37,5 +37,5 @@ class TaskSettings(Protocol):
         ...
 
     def outline(self) -> Outline | None:
-        """Describe the task without reading its examples; None where that is not possible."""
+        """Describe the task without reading its examples; None if that is not possible."""
         return None

@@ -12,7 +12,7 @@ FONT, FONT_SIZE = r"\scriptsize", 7  # in a document of 10 pt
 TABCOLSEP = 3  # pt on either side of a column
 NAME_WIDTHS = (120, 100, 80, 60)  # pt; longer names of rows take several lines
 
-# A row that begins with [ or * would be read as an argument of the line break before it.
+# LaTeX would read [ or * at the beginning of a row as an argument of the line break before it.
 LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -57,7 +57,7 @@ DEFAULT_LAYOUT = 2
 
 
 def latex_layout(columns: int) -> Layout:
-    """The layout that spans so many columns of a two-column paper; InputError if there is none."""
+    """The layout for this number of columns of a two-column paper; InputError if none."""
     if columns not in LAYOUTS:
         raise InputError("latex_columns", columns, "1 or 2 is expected")
     return LAYOUTS[columns]

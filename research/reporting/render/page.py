@@ -88,7 +88,7 @@ def _sections(
 ) -> Iterator[Section]:
     """The sections in the order of the page; those without tables and figures are left out."""
     budget = (
-        "All approaches had the same number of trials on the same dev sets. For each, the trial "
+        "All approaches were compared on the same dev sets. For each, the trial "
         "with the best mean dev score was evaluated on test."
     )
     yield Section("Scores", budget, score_tables(grid, styles, table))

@@ -15,8 +15,9 @@ from functools import cached_property
 from research.records.schema import CellKey
 from research.sweeps.cell_work import CellWork, MeasuredCell
 
-# Assumed until measured.
-COMPILE = {"train": 15.0, "prompt": 8.0, "baseline": 0.0}  # seconds in an approach's first cell
+# Assumed until measured: medians of the committed sweeps' medians.
+COMPILE = {"train": 11.0, "prompt": 7.0, "baseline": 0.0}  # seconds in an approach's first cell
+FIRST_RUNS = 4  # of a cell with training: two for each of two workers
 # Of these seconds, in a later cell of the approach. Rows of another task have other lengths: their
 # prompts are other programs, while training steps pad them to the same few lengths.
 LATER = {
@@ -129,12 +130,19 @@ class ExpectedSeconds:
 
     @cached_property
     def _compiled(self) -> dict[CellKey, float]:
-        """Seconds of compilation of the cells whose runs are all finished."""
+        """Seconds of compilation of the cells that compile nothing any more, as far as is known."""
         return {
             key: cell.compile_seconds
             for key, cell in self.measured.items()
-            if key in self._by_key and cell.runs >= self._by_key[key].runs and cell.timed
+            if key in self._by_key and cell.timed and cell.runs >= self._compiling_runs(key)
         }
+
+    def _compiling_runs(self, key: CellKey) -> int:
+        """Number of runs of a cell that compile: those with training do so in the first ones of
+        each worker, prompts in any, since their demonstrations have different lengths.
+        """
+        runs = self._by_key[key].runs
+        return min(runs, FIRST_RUNS) if self._by_key[key].kind == "train" else runs
 
     def _compile_seconds(self, cell: CellWork) -> float:
         """Expected seconds of compilation of a whole cell."""
@@ -144,13 +152,23 @@ class ExpectedSeconds:
             for other in self._first_cells.values()
             if other.kind == cell.kind and other.key in compiled
         ]
-        in_first = compiled.get(first.key, statistics.fmean([*firsts, COMPILE[cell.kind]]))
+        assumed = COMPILE[cell.kind] * self._compile_ratio
+        in_first = compiled.get(first.key, statistics.fmean([*firsts, assumed]))
         if cell is first:
             return in_first
         relation = _relation(cell, first)
         pairs = [(LATER[cell.kind][relation], 1.0), *self._later_pairs[cell.kind, relation]]
         share = sum(later for later, _ in pairs) / sum(begin for _, begin in pairs)
         return share * in_first
+
+    @cached_property
+    def _compile_ratio(self) -> float:
+        """Measured seconds of compilation divided by the assumed ones, over the approaches whose
+        first cell is finished: how fast this machine compiles.
+        """
+        finished = [cell for cell in self._first_cells.values() if cell.key in self._compiled]
+        assumed = sum(COMPILE[cell.kind] for cell in finished)
+        return sum(self._compiled[cell.key] for cell in finished) / assumed if assumed else 1.0
 
     @cached_property
     def _later_pairs(self) -> dict[tuple[str, str], list[tuple[float, float]]]:

@@ -22,7 +22,7 @@ FIRST_RUNS = 4  # of a cell with training: two for each of two workers
 # prompts are other programs, while training steps pad them to the same few lengths.
 LATER = {
     "train": {"same task": 0.4, "other task": 0.1},
-    "prompt": {"same task": 0.4, "other task": 1.0},
+    "prompt": {"same task": 0.2, "other task": 0.5},
     "baseline": {"same task": 0.0, "other task": 0.0},
 }
 

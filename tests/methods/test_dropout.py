@@ -67,5 +67,5 @@ def test_the_dropout_of_t5_depends_on_a_rows_key_alone(monkeypatch: pytest.Monke
 
 def test_a_family_without_dropout_refuses_it():
     model, _ = tiny.decoder()
-    with pytest.raises(InputError, match="schedule.dropout is 0.1: the backbone's family has no"):
+    with pytest.raises(InputError, match="dropout is 0.1: this model family has no"):
         Program(model, Schedule(dropout=0.1))

@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path):
     with pytest.raises(InputError, match=r"prompt_embeddings is expected; it has \['other'\]"):
         started(tmp_path / "other.safetensors")
     save_file({"prompt_embeddings": PROMPT * np.inf}, tmp_path / "other.safetensors")
-    with pytest.raises(InputError, match="it has numbers that are not finite"):
+    with pytest.raises(InputError, match="prompt_embeddings has numbers that are not finite"):
         started(tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="a folder of PEFT; no missing.npy"):
         started(tmp_path / "missing.npy")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from research.experiments.experiment import Experiment
 from research.methods.head import Head
@@ -24,6 +24,7 @@ from research.records.weights import load_trained
 from research.runs.stage_cache import StageCache
 from research.sweeps.dry_run import DryRun, plan_only
 from research.tasks import TASKS
+from research.tasks.encoding.tokenization import plain_vocabulary
 from tests import checkpoints, films
 from tests.published_counts import LORA, LORA_NOMINAL, PROMPTS
 from tests.thorough import cases
@@ -38,6 +39,9 @@ TOTALS = {
     "xxl": 11_135_336_448 - 4096,
 }
 SPECIAL = {"bos": "<s>", "eos": "</s>", "pad": "<pad>", "cls": "<cls>", "sep": "<sep>"}
+
+
+MANY = tuple(map(str, range(30, 140)))  # words enough for a prompt of 100 different tokens
 
 
 def config_of(paper: str, argument: str) -> dict[str, Any]:
@@ -304,14 +308,18 @@ def shrunk(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def on_tiny_files(config: dict[str, Any], folder: Path, *names: str) -> dict[str, Any]:
-    """The same with the tasks of these names, and those of its stages, on tiny data."""
+def on_tiny_files(
+    config: dict[str, Any], folder: Path, *names: str, known: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The same with the tasks of these names, and those of its stages, on tiny data; the tokenizer
+    has the words of the data and those that are `known` besides.
+    """
     listed = [config.pop("task")] if "task" in config else config.pop("tasks")
     chosen = [task for task in listed if task["name"] in names]
     words = [
         word for task in chosen for word in (*task.get("text", ()), *task.get("verbalizer", ()))
     ]
-    write_tokenizer(folder / "backbone", (*words, "said", "she", "was", "@placeholder"))
+    write_tokenizer(folder / "backbone", (*words, *known, "said", "she", "was", "@placeholder"))
     written = [
         (write_superglue if task["source"].startswith("superglue") else write_task)(folder, task)
         for task in chosen
@@ -330,7 +338,7 @@ def test_a_step_of_prompt_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Adafactor's first step moves every element by the learning rate, and decay is 1e-5 of it."""
     changes = {"vocab_size": 5003, "num_layers": 1, "num_decoder_layers": 1}
     write_backbone(tmp_path, monkeypatch, "t5 1.1", **changes)
-    config = on_tiny_files(config_of("lester2021", "base,start"), tmp_path, "wic")
+    config = on_tiny_files(config_of("lester2021", "base,start"), tmp_path, "wic", known=MANY)
     config |= {"approaches": [config["approaches"][1]], "keep_trained": True}
     [record] = trained_records(films.run(config, tmp_path / "results"))
     assert record.configuration.approach["stages"][0]["method"]["start"] == "vocabulary"
@@ -338,7 +346,9 @@ def test_a_step_of_prompt_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = load_trained(tmp_path / "results", record.run_id)["soft_prompt:/prompt"]
     params = load_backbone(config["backbone"]).params
     method = SoftPrompt(length=100, common=5000)
-    start = add(method, jax.random.PRNGKey(0), params, WORDS)["soft_prompt:/prompt"]
+    tokenizer = AutoTokenizer.from_pretrained(config["backbone"])
+    words = WORDS._replace(vocabulary=plain_vocabulary(tokenizer))
+    start = add(method, jax.random.PRNGKey(0), params, words)["soft_prompt:/prompt"]
     np.testing.assert_allclose(np.abs(found - (1 - 1e-5) * start), 0.3, rtol=1e-5)
 
 
@@ -347,7 +357,7 @@ def test_prompts_for_answers_that_are_written(tmp_path: Path, monkeypatch: pytes
     """A prompt begins at the words of a task without labels."""
     changes = {"vocab_size": 5003, "num_layers": 1, "num_decoder_layers": 1}
     write_backbone(tmp_path, monkeypatch, "t5 1.1", **changes)
-    config = on_tiny_files(config_of("lester2021", "base"), tmp_path, "wsc", "record")
+    config = on_tiny_files(config_of("lester2021", "base"), tmp_path, "wsc", "record", known=MANY)
     config |= {"approaches": config["approaches"][:1], "keep_trained": True}
     records = trained_records(films.run(config, tmp_path / "results"))
     metrics = {record.task: record.metrics["test"] for record in records}
@@ -369,7 +379,7 @@ def test_lora_on_texts_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_tokenizer(tmp_path / "backbone", ("name", "said", "||"))
     config = shrunk(config_of("hu2021_lora", "medium,e2e"), tmp_path)
     for file, (begin, end) in {"train": (0, 24), "dev": (24, 28), "test": (28, 30)}.items():
-        rows = [f'"name {i}",said {i} word' for i in range(begin, end)]
+        rows = [f'"name {i}",said {i} word {i}' for i in range(begin, end)]
         config["task"][file] = f"{file}.csv"
         (tmp_path / f"{file}.csv").write_text("\n".join(["mr,ref", *rows, ""]))
     decoding = {**config["task"]["decoding"], "max_new_tokens": 4, "num_beams": 2}

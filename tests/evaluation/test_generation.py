@@ -117,7 +117,7 @@ def slow(model, methods, leaves, examples, around, decoding=GREEDY, ends=(END,))
 @pytest.mark.parametrize("case", cases(CASES, quick=("t5",)))
 def test_greedy_equals_a_whole_pass_per_token(case):
     model, methods, leaves, around = made(case)
-    examples = encoded(5)
+    examples = encoded(8)
     result = texts(model, methods, leaves, examples, around, Decoding(COUNT))
     expected = slow(model, methods, leaves, examples, around)
     for row, (text, score) in enumerate(expected):

@@ -227,8 +227,8 @@ def test_a_search_and_its_report(config: dict[str, Any], roomy: Path, tmp_path: 
     text = (tmp_path / "prompts.md").read_text()
     lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
     assert [(line[0], line[1]) for line in lines] == [
-        ("| searched, films, 4-shot", "3"),
-        ("| readouts, films, 4-shot", "2"),
+        ("| searched, films, 4-shot", "9"),  # three draws, three ways to score a label
+        ("| readouts, films, 4-shot", "6"),
     ]
 
 

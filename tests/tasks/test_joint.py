@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from research.tasks.encoding import joint
@@ -149,3 +150,11 @@ def test_a_line_end_is_within_its_text(tokenizer: PreTrainedTokenizerFast):
     assert tokens_within(tokenizer, "") == 0 < within < len(ids)
     [alone] = token_ids(tokenizer, [text])
     assert abs(within - len(alone)) <= 1
+
+
+def test_a_tokenizer_of_few_words_keeps_the_tokens_before_an_unknown_one():
+    """It has the same token for whatever follows."""
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "film": 1, "good": 2}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+    assert tokens_within(tokenizer, "film good film\n\n") == 3

@@ -50,4 +50,6 @@ def tokens_within(tokenizer: Tokenizer, before: str) -> int:
     if not before:
         return 0
     first, second = token_ids(tokenizer, [before + probe for probe in PROBES])
-    return next(i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
+    pairs = enumerate(zip(first, second, strict=False))
+    # A tokenizer that knows neither probe has the same token for both, the last one.
+    return next((i for i, (a, b) in pairs if a != b), len(first) - 1)

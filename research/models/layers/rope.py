@@ -1,9 +1,7 @@
-"""Rotary positions: frequencies, from and to a config.json, and the rotation of heads."""
+"""Rotary positions: frequencies, and the rotation of heads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, floor, log, pi, sqrt
-from typing import Any
+from math import ceil, floor, log, pi
 
 import jax.numpy as jnp
 from jax import Array
@@ -27,8 +25,7 @@ NAMES = {
     "short": "short_factor",
     "long": "long_factor",
 }
-POSITIONS = "max_position_embeddings"
-# The fields that each kind reads.
+# The fields that each kind has.
 KINDS = {
     "default": ("theta",),
     "linear": ("theta", "factor"),
@@ -37,7 +34,6 @@ KINDS = {
     "yarn": ("theta", "factor", "original", "fast", "slow", "scale", "truncate"),
     "longrope": ("theta", "original", "scale", "short", "long"),
 }
-FLAGS = ("rope_type", "type", "partial_rotary_factor", "mscale", "mscale_all_dim")
 TYPES = {"original": int, "truncate": bool}  # of fields that are no float
 LISTS = ("short", "long")
 
@@ -95,33 +91,6 @@ class Rope:
         if self.high <= self.low:
             allowed = f"a number above low_freq_factor ({self.low}) is expected"
             raise InputError("high_freq_factor", self.high, allowed)
-
-    @classmethod
-    def from_hf(cls, config: Mapping[str, Any]) -> "Rope":
-        """From a config.json: `rope_parameters`, or `rope_scaling` and `rope_theta` before
-        transformers 5.
-
-        Raises InputError for a kind or field that is not supported, and if both are there and
-        differ.
-        """
-        objects = ("rope_parameters", "rope_scaling")
-        ropes = [
-            _read(name, config[name], config)
-            for name in objects
-            if config.get(name) not in (None, {})
-        ]
-        if len(set(ropes)) > 1:
-            allowed = "it is expected to say the same as rope_parameters"
-            raise InputError("rope_scaling", config["rope_scaling"], allowed)
-        return ropes[0] if ropes else _read("rope_parameters", {}, config)
-
-    def to_hf(self) -> dict[str, Any]:
-        """The fields of a config.json, for transformers 4 and 5."""
-        values = {NAMES[field]: getattr(self, field) for field in KINDS[self.kind]}
-        lists = {name: list(x) for name, x in values.items() if isinstance(x, tuple)}
-        fields = {"rope_type": self.kind, **values, **lists}
-        older = {} if self.kind == "default" else {"rope_scaling": fields}
-        return {"rope_theta": self.theta, "rope_parameters": fields, **older}
 
     def frequencies(self, width: int) -> Array:
         """Angle per position [K / 2] of each pair of a head: theta^(-2i / K), scaled."""
@@ -185,78 +154,3 @@ def rotate(heads: Array, rotation: Rotation) -> Array:
     if width == heads.shape[-1]:
         return rotated
     return jnp.concatenate([rotated, heads[..., width:]], axis=-1)
-
-
-def _read(owner: str, rope: Any, config: Mapping[str, Any]) -> Rope:
-    """The Rope in the object `owner` of a config.json; fields outside it may complete it."""
-    if not isinstance(rope, Mapping):
-        raise InputError(owner, rope, "an object with rope_type and rope_theta is expected")
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise InputError(f"{owner}.rope_type", kind, choose_from(KINDS, str(kind)))
-    for name, value in rope.items():
-        if name not in (*FLAGS, *NAMES.values()):
-            raise InputError(f"{owner}.{name}", value, "no such field is supported")
-    if rope.get("partial_rotary_factor") not in (1.0, None):
-        factor = rope["partial_rotary_factor"]
-        raise InputError(f"{owner}.partial_rotary_factor", factor, "only 1.0 is supported")
-    rope = {**_derived(kind, rope, config), **{n: x for n, x in rope.items() if x is not None}}
-    values = {field: _number(owner, NAMES[field], rope, config) for field in KINDS[kind]}
-    for field in LISTS:
-        if field in values:
-            if not isinstance(values[field], list | tuple):
-                raise InputError(f"{owner}.{NAMES[field]}", values[field], "a list is expected")
-            values[field] = tuple(values[field])
-    return Rope(kind=kind, **values)
-
-
-def _derived(kind: str, rope: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that YaRN and LongRoPE may leave out, as transformers completes them."""
-    if kind not in ("yarn", "longrope"):
-        return {}
-    largest = config.get(POSITIONS)
-    places = (rope.get(NAMES["original"]), config.get(NAMES["original"]), largest)
-    original: Any = next((value for value in places if value is not None), None)
-    factor = rope.get("factor")
-    if factor is None:
-        check_field(POSITIONS, largest, int)
-        check_field(NAMES["original"], original, int)
-        factor = largest / original
-    check_field("factor", factor, float)
-    if kind == "longrope":
-        check_field(NAMES["original"], original, int)
-        scale = 1.0 if factor <= 1 or original == 1 else sqrt(1 + log(factor) / log(original))
-        return {NAMES["scale"]: scale}
-    numerator, denominator = rope.get("mscale"), rope.get("mscale_all_dim")
-    for name in ("mscale", "mscale_all_dim"):
-        if rope.get(name):
-            check_field(name, rope[name], float)
-    scale = _magnitude(factor)
-    if numerator and denominator:
-        scale = _magnitude(factor, numerator) / _magnitude(factor, denominator)
-    derived = {"fast": Rope.fast, "slow": Rope.slow, "truncate": True, "factor": factor}
-    return {NAMES["scale"]: scale, **{NAMES[field]: x for field, x in derived.items()}}
-
-
-def _magnitude(factor: float, weight: float = 1.0) -> float:
-    """How YaRN scales cosines and sines for a context that is `factor` times as long."""
-    return 1.0 if factor <= 1 else 0.1 * weight * log(factor) + 1.0
-
-
-def _number(owner: str, name: str, rope: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
-    """The field `name`, in the object or, for two of the fields, beside it.
-
-    Raises InputError if it is missing, or if both are there and differ.
-    """
-    outside = config.get(name) if name in (NAMES["theta"], NAMES["original"]) else None
-    values = [value for value in (rope.get(name), outside) if value is not None]
-    if len(values) == 2 and values[0] != values[1]:
-        raise InputError(name, outside, f"{owner} says {values[0]!r}, and both must be equal")
-    defaults = {
-        NAMES["theta"]: Rope.theta,
-        NAMES["original"]: config.get(POSITIONS),
-    }
-    value = values[0] if values else defaults.get(name)
-    if value is None:
-        raise InputError(f"{owner}.{name}", None, "this rope_type needs it")
-    return value

@@ -8,6 +8,7 @@ from research.common.errors import InputError, choose_from
 from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 from research.models.layers.mlp import ACTIVATIONS
 from research.models.layers.rope import Rope
+from research.models.llama.rope_fields import read_rope, rope_fields
 from research.models.llama.variants import FAMILIES
 
 # Our name of a field and its name in a Hugging Face config.json.
@@ -145,7 +146,7 @@ class DecoderConfig:
         values.setdefault("kv_heads", values["heads"])
         values.setdefault("head_width", values["width"] // values["heads"])
         window, windowed = FAMILIES[kind].windows_of(config, values["layers"])
-        rope = Rope.from_hf(config)
+        rope = read_rope(config)
         if rope.kind == "longrope":  # further positions have other frequencies
             values["context"] = min(values["context"], rope.original)
         switches = FAMILIES[kind].switches
@@ -175,7 +176,7 @@ class DecoderConfig:
             "architectures": [family.architecture],
             "model_type": self.model_type,
             "hidden_act": "silu",
-            **self.rope.to_hf(),
+            **rope_fields(self.rope),
             **{name: x for name, x in self._named().items() if name not in family.fixed},
             **family.windows_to_hf(self.window, self.windowed, self.layers),
         }

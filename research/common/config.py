@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice, choose_from
 from research.common.json_io import is_text
 
 T = TypeVar("T")
@@ -71,8 +71,7 @@ def build_named(
     if not isinstance(values, Mapping) or key not in values:
         raise InputError(field, values, f"a mapping with the field {key!r} is expected")
     name = values[key]
-    if not isinstance(name, str) or name not in registry:
-        raise InputError(f"{field}.{key}", name, choose_from(registry, str(name)))
+    check_choice(f"{field}.{key}", name, registry)
     return build(registry[name], {k: v for k, v in values.items() if k != key}, field)
 
 

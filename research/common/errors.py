@@ -52,6 +52,13 @@ def check_whole(field: str, value: int, least: int = 1, most: int = MOST) -> Non
         raise InputError(field, value, f"a whole number from {least}{upper} is expected")
 
 
+def check_choice(field: str, value: object, options: Iterable[str]) -> None:
+    """Raises InputError for a value that is not one of the names in `options`."""
+    options = list(options)
+    if value not in options:
+        raise InputError(field, value, choose_from(options, str(value)))
+
+
 def choose_from(options: Iterable[str], name: str) -> str:
     """The phrase `allowed are a, b, c`, after a suggestion if an option is close to `name`."""
     options = sorted(options)

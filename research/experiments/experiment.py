@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from research.common.config import build, resolved
-from research.common.errors import InputError, check_whole, choose_from
+from research.common.errors import InputError, check_choice, check_whole, choose_from
 from research.experiments.approach import BASELINE_ROWS, Approach
 from research.experiments.config_parts import (
     config_sequence,
@@ -151,8 +151,7 @@ class Experiment:
                     raise InputError("stages.task", stage.task, choose_from(names, stage.task))
         names = [task.name for task in self.tasks]
         for name in self.approaches_on:
-            if name not in names:
-                raise InputError("schedules", name, choose_from(names, name))
+            check_choice("schedules", name, names)
 
     @property
     def prices(self) -> Prices:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.models.checkpoint.config_fields import check_field
 
 Config = Mapping[str, Any]
@@ -82,8 +82,7 @@ def check_options(config: Config, route: str) -> None:
     `Model`), or with an option in use that is not supported.
     """
     kind = config.get("peft_type")
-    if not isinstance(kind, str) or kind not in READ:
-        raise InputError("peft_type", kind, choose_from(READ, str(kind)))
+    check_choice("peft_type", kind, READ)
     task = config.get("task_type")
     if task is not None and task not in TASKS[route]:
         raise InputError("task_type", task, f"of this backbone it is {' or '.join(TASKS[route])}")

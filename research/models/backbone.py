@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.common.tokenizer import Tokenizer
 from research.models import MODELS
 from research.models.checkpoint.files import (
@@ -90,9 +90,8 @@ def model_of(fields: Mapping[str, Any], folder: Path | None = None) -> Model:
 
     Raises InputError for a setting that is not supported.
     """
-    kind = fields.get("model_type")
-    if not isinstance(kind, str) or kind not in MODELS:
-        raise InputError("model_type", kind, choose_from(MODELS, str(kind)))
+    kind: Any = fields.get("model_type")
+    check_choice("model_type", kind, MODELS)
     family = MODELS[kind]
     return family.from_hf(fields, () if folder is None else tensor_names(folder, family.KEY_MAP))
 

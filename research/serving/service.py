@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.evaluation.batch import Rows, bucket
 from research.evaluation.calibration import pooled_label_scores, predicted_classes
 from research.methods.method import Leaves
@@ -118,8 +118,7 @@ class Service:
 
         Raises InputError for an unknown name, a missing column and a prompt that is too long.
         """
-        if name not in self.served:
-            raise InputError("adapter", name, choose_from(self.served, name))
+        check_choice("adapter", name, self.served)
         encoded = self.served[name].row_format.encoded(row)
         if not encoded.prompt_length[0]:
             raise InputError("row", dict(row), "its prompt is empty")

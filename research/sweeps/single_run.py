@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice, choose_from
 from research.experiments.approach import Trial
 from research.experiments.cohorts import Shard, shards
 from research.experiments.experiment import Experiment
@@ -80,24 +80,19 @@ def train_run(
 
 def _check(experiment: Experiment, request: RunRequest) -> None:
     """Checks what can be checked before anything is loaded."""
-    _check_name("approach", request.approach, [row.name for row in experiment.rows])
+    check_choice("approach", request.approach, [row.name for row in experiment.rows])
     if request.task is not None:
-        _check_name("task", request.task, [task.name for task in experiment.tasks])
+        check_choice("task", request.task, [task.name for task in experiment.tasks])
     if not 0 <= request.seed < experiment.seeds:
         allowed = f"the experiment has seeds 0 to {experiment.seeds - 1}"
         raise InputError("seed", request.seed, allowed)
-
-
-def _check_name(field: str, value: str | None, names: Sequence[str]) -> None:
-    if value not in names:
-        raise InputError(field, value, choose_from(names, str(value)))
 
 
 def _find(plan: Sequence[CellPlan], request: RunRequest) -> Run:
     task = request.task or plan[0].task.name
     regimes = list(dict.fromkeys(str(cell.regime) for cell in plan))
     regime = request.regime or regimes[0]
-    _check_name("regime", regime, regimes)
+    check_choice("regime", regime, regimes)
     wanted = (request.approach, task, regime)
     for cell in plan:
         if (cell.approach.name, cell.task.name, str(cell.regime)) == wanted:

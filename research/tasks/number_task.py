@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.tasks.example import Example
 from research.tasks.metrics.regression import NUMBER_METRICS
 from research.tasks.task import Task
@@ -19,8 +19,7 @@ class NumberTask(Task):
     metric: str = "pearson"
 
     def _check_answers(self) -> None:
-        if self.metric not in NUMBER_METRICS:
-            raise InputError("metric", self.metric, choose_from(NUMBER_METRICS, self.metric))
+        check_choice("metric", self.metric, NUMBER_METRICS)
 
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         super()._check(split, examples)

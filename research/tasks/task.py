@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.tasks.example import Example, examples_to_json, text_key
 from research.tasks.metrics.classification import METRICS
 from research.tasks.prompts.template import Template
@@ -91,8 +91,7 @@ class Task:
     def _check_answers(self) -> None:
         if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
             raise InputError("labels", self.labels, "at least two labels, each named once")
-        if self.metric not in METRICS:
-            raise InputError("metric", self.metric, choose_from(METRICS, self.metric))
+        check_choice("metric", self.metric, METRICS)
         for label in self.labels:
             self.verbalizer.target(label)
 

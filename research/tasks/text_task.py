@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.common.user_regex import check_expression, matches_in_time
 from research.tasks.decoding import Decoding
 from research.tasks.example import Example, text_key
@@ -58,8 +58,7 @@ class TextTask(Task):
     database: Database | None = None
 
     def _check_answers(self) -> None:
-        if self.metric not in NAMES:
-            raise InputError("metric", self.metric, choose_from(NAMES, self.metric))
+        check_choice("metric", self.metric, NAMES)
         if self.metric == "format" and self.format is None:
             raise InputError("format", None, "the metric 'format' needs a regular expression")
         if self.metric == "sql_execution" and self.database is None:

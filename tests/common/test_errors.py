@@ -3,7 +3,9 @@
 import pickle
 import time
 
-from research.common.errors import MOST_NAMES, InputError, choose_from, name_list
+import pytest
+
+from research.common.errors import MOST_NAMES, InputError, check_choice, choose_from, name_list
 
 
 def test_long_parts_are_cut_and_kept():
@@ -25,3 +27,10 @@ def test_a_very_long_name_is_answered_at_once():
     begun = time.process_time()
     choose_from([f"label {i}" for i in range(1000)], "label " * 10**6)
     assert time.process_time() - begun < 10
+
+
+@pytest.mark.parametrize("value", ["relux", None, 3, ["relu"], {}])
+def test_a_value_that_is_no_choice_is_refused(value):
+    check_choice("activation", "relu", {"relu": 1, "silu": 2})
+    with pytest.raises(InputError, match="activation is .*allowed are relu, silu"):
+        check_choice("activation", value, {"relu": 1, "silu": 2})

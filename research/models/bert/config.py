@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.models.bert.classes import CLASS_PREFIX, OTHER_HEADS, class_parts
 from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 from research.models.layers.mlp import ACTIVATIONS
@@ -81,9 +81,7 @@ class EncoderConfig:
         if self.rows <= self.offset:
             allowed = f"above {self.offset} is expected, since positions start at pad_token_id + 1"
             raise InputError("max_position_embeddings", self.rows, allowed)
-        if str(self.activation) not in ACTIVATIONS:
-            allowed = choose_from(ACTIVATIONS, str(self.activation))
-            raise InputError("hidden_act", self.activation, allowed)
+        check_choice("hidden_act", self.activation, ACTIVATIONS)
 
     @classmethod
     def from_hf(

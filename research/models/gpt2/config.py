@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 from research.models.layers.mlp import ACTIVATIONS
 
@@ -68,9 +68,7 @@ class GPT2Config:
         if self.width % self.heads:
             allowed = f"a multiple of n_head ({self.heads}) is expected"
             raise InputError("n_embd", self.width, allowed)
-        if str(self.activation) not in ACTIVATIONS:
-            allowed = choose_from(ACTIVATIONS, str(self.activation))
-            raise InputError("activation_function", self.activation, allowed)
+        check_choice("activation_function", self.activation, ACTIVATIONS)
 
     @property
     def head_width(self) -> int:

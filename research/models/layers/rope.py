@@ -6,7 +6,7 @@ from math import ceil, floor, log, pi
 import jax.numpy as jnp
 from jax import Array
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.models.checkpoint.config_fields import check_field
 
 Rotation = tuple[Array, Array]  # cosine and sine, each [B, T, 1, K / 2] in float32
@@ -80,8 +80,7 @@ class Rope:
     long: tuple[float, ...] = ()
 
     def __post_init__(self):
-        if self.kind not in KINDS:
-            raise InputError("rope_type", self.kind, choose_from(KINDS, str(self.kind)))
+        check_choice("rope_type", self.kind, KINDS)
         for field in KINDS[self.kind]:
             value = getattr(self, field)
             for number in value if field in LISTS else (value,):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 from research.models.layers.mlp import ACTIVATIONS
 from research.models.layers.rope import Rope
@@ -110,9 +110,7 @@ class DecoderConfig:
     partial_rotary: float = 1.0
 
     def __post_init__(self):
-        if self.model_type not in FAMILIES:
-            allowed = choose_from(FAMILIES, str(self.model_type))
-            raise InputError("model_type", self.model_type, allowed)
+        check_choice("model_type", self.model_type, FAMILIES)
         for field in fields(self):
             if field.name in NAMES:
                 check_field(NAMES[field.name], getattr(self, field.name), field.type)
@@ -136,8 +134,7 @@ class DecoderConfig:
         supported.
         """
         kind = config.get("model_type", "llama")
-        if kind not in FAMILIES:
-            raise InputError("model_type", kind, choose_from(FAMILIES, str(kind)))
+        check_choice("model_type", kind, FAMILIES)
         config = {**FAMILIES[kind].defaults, **config}
         check_fixed(config, {**FIXED, **FAMILIES[kind].fixed})
         values = config_values(config, NAMES, REQUIRED)
@@ -185,9 +182,7 @@ class DecoderConfig:
         return {name: getattr(self, field) for field, name in NAMES.items()}
 
     def _check_switches(self) -> None:
-        if self.activation not in ACTIVATIONS:
-            allowed = choose_from(ACTIVATIONS, str(self.activation))
-            raise InputError("activation", self.activation, allowed)
+        check_choice("activation", self.activation, ACTIVATIONS)
         for name in ("score_cap", "query_scale", "partial_rotary"):
             if getattr(self, name) is not None:
                 check_field(name, getattr(self, name), float)

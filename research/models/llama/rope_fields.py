@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import log, sqrt
 from typing import Any
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.models.checkpoint.config_fields import check_field
 from research.models.layers.rope import KINDS, LISTS, NAMES, Rope
 
@@ -44,8 +44,7 @@ def _read(owner: str, rope: Any, config: Mapping[str, Any]) -> Rope:
     if not isinstance(rope, Mapping):
         raise InputError(owner, rope, "an object with rope_type and rope_theta is expected")
     kind = rope.get("rope_type", rope.get("type", "default"))
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise InputError(f"{owner}.rope_type", kind, choose_from(KINDS, str(kind)))
+    check_choice(f"{owner}.rope_type", kind, KINDS)
     for name, value in rope.items():
         if name not in (*OTHERS, *NAMES.values()):
             raise InputError(f"{owner}.{name}", value, "no such field is supported")

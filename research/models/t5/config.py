@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
 
 # Our name of a field and its name in a Hugging Face config.json.
@@ -163,8 +163,7 @@ def _gated(config: Mapping[str, Any]) -> bool:
     """Whether the MLP is gated. Raises InputError if fields that transformers derives differ."""
     default = MLP_DEFAULTS[config.get("model_type", "t5")]
     name = config.get("feed_forward_proj", default)
-    if name not in list(MLPS):
-        raise InputError("feed_forward_proj", name, choose_from(MLPS, str(name)))
+    check_choice("feed_forward_proj", name, MLPS)
     gated, activation = MLPS[name]
     for field, derived in {"is_gated_act": gated, "dense_act_fn": activation}.items():
         if config.get(field) not in (derived, None):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from research.common.errors import InputError, check_whole, choose_from
+from research.common.errors import InputError, check_choice, check_whole, choose_from
 from research.reporting.format import byte_size, count, seconds
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
@@ -65,8 +65,7 @@ class Constraints:
             if value is not None and not -1 <= value <= 1:
                 raise InputError(name, 100 * value, "a score in percent is expected")
         for name in self.prefer:
-            if name not in COSTS:
-                raise InputError("prefer", name, choose_from(COSTS, name))
+            check_choice("prefer", name, COSTS)
 
     def price(self, cell: ResultCell) -> tuple[float, ...]:
         """Sort key by cost; a cost that was not measured is the highest."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Literal, cast, get_args
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.common.tokenizer import Tokenizer
 
 Route = Literal["causal", "seq2seq", "masked", "head"]
@@ -37,8 +37,7 @@ def special_tokens(route: Route, tokenizer: Tokenizer, bos: Bos = "tokenizer") -
     seq2seq: EOS after the prompt and after the target. masked and head: CLS before and SEP after
     the prompt. Raises InputError for a tokenizer that lacks one, and for `bos` on another route.
     """
-    if bos not in get_args(Bos):
-        raise InputError("bos", bos, choose_from(get_args(Bos), str(bos)))
+    check_choice("bos", bos, get_args(Bos))
     if route == "causal":
         return SpecialTokens(_causal_prefix(tokenizer, bos), suffix_ids=(), end=(), mask=0)
     if bos != "tokenizer":

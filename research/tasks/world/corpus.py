@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import check_choice
 from research.tasks.world.documents import DOCUMENTS, EXERCISES, Item
 from research.tasks.world.draw import Draw
 
@@ -37,6 +37,5 @@ def exercises(seed: int = 0, split: Split = "train") -> Iterator[Item]:
 
 
 def _draw(seed: int, stream: str, split: Split) -> Draw:
-    if split not in SPLITS:
-        raise InputError("split", split, choose_from(SPLITS, split))
+    check_choice("split", split, SPLITS)
     return Draw(seed, stream, split)

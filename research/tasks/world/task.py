@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, check_choice
 from research.tasks.example import Example, text_key
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -104,8 +104,7 @@ class WorldTask(TaskSettings):
         Raises InputError for an unknown name, a size below one example per label, and a size above
         the number of different texts.
         """
-        if self.name not in RECIPES:
-            raise InputError("name", self.name, choose_from(RECIPES, self.name))
+        check_choice("name", self.name, RECIPES)
         recipe = RECIPES[self.name]
         seen: set[tuple[str, ...]] = set()
         return Task(

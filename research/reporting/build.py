@@ -15,7 +15,6 @@ the same bytes.
 
 import csv
 import io
-import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -141,11 +140,10 @@ def table_csv(grid: Grid) -> str:
 def _csv_line(cell: ResultCell, metric: str) -> list[str]:
     score = cell.score(metric)
     approach, task, _ = cell.key
-    n_train = statistics.median_low(run.n_train for run in cell.runs)
     return [
         approach,
         task,
-        str(n_train),
+        str(cell.n_train),
         metric,
         *(f"{value:.6f}" for value in (score.score, score.low, score.high)),
         str(len(cell.runs)),

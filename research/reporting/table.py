@@ -87,6 +87,18 @@ class Table:
             blocks[-1].append(i)
         return blocks
 
+    def split(self, blocks: Sequence[Sequence[int]]) -> list["Table"]:
+        """A table for each block of columns; the notes are those of the last."""
+        last = len(blocks) - 1
+        return [
+            replace(
+                self.select(columns),
+                title=f"{self.title} (continued)" if index else self.title,
+                notes=self.notes if index == last else (),
+            )
+            for index, columns in enumerate(blocks)
+        ]
+
     def select(self, columns: Sequence[int]) -> "Table":
         """The table with these columns only."""
 
@@ -100,3 +112,9 @@ class Table:
             rows=chosen(self.rows),
             baselines=chosen(self.baselines),
         )
+
+
+def add_notes(tables: Sequence[Table], notes: Sequence[str]) -> list[Table]:
+    """The tables, with notes on all of them below the last."""
+    last = [replace(table, notes=(*table.notes, *notes)) for table in tables[-1:]]
+    return [*tables[:-1], *last]

@@ -10,9 +10,10 @@ from research.evaluation.baselines import BASELINES
 from research.records.costs import Costs
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
-from tests.run_records import make_record
+from tests.run_records import CONFIGURATION, make_record, stage
 
 TASK = "films"
+TRAINED = {"stages": [stage("lora")]}
 COSTS = Costs(trained_params=0, stored_bytes=0, added_tokens=0, train_seconds=1.0)
 
 
@@ -26,6 +27,7 @@ def cell(name: str, matrix: np.ndarray, regime: str, n_train: int, **costs: Any)
             task=TASK,
             regime=regime,
             n_train=n_train,
+            configuration=replace(CONFIGURATION, seeds=len(matrix), approach=TRAINED),
             backbone=None,
             costs=replace(COSTS, **costs),
             metrics={"test": {"accuracy": float(row.mean())}, "ood": {"accuracy": 0.5}},
@@ -38,12 +40,7 @@ def cell(name: str, matrix: np.ndarray, regime: str, n_train: int, **costs: Any)
         records=tuple(runs),
         influence={"accuracy": matrix},
         predictions=(),
-        trials=3,
         search=(),
-        seed_count=len(matrix),
-        ran=len(matrix),
-        diverged=0,
-        prompt_only=False,
     )
 
 

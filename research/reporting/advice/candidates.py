@@ -8,7 +8,7 @@ import numpy as np
 from research.common.errors import InputError
 from research.records.schema import CellKey
 from research.reporting.advice.constraints import Bound
-from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.cell import ResultCell, shared_seeds
 from research.stats.best_group import LEVEL, not_different_from
 from research.stats.mean_difference import MeanDifference
 from research.stats.power import Spread
@@ -78,15 +78,13 @@ def _needed(difference: np.ndarray, level: float) -> tuple[int | None, int | Non
 
 def matched_influences(cells: Sequence[ResultCell]) -> list[np.ndarray]:
     """Influence matrices [S, I] on the seeds that all cells share; InputError if there are none."""
-    shared = set.intersection(*(set(cell.seeds) for cell in cells))
+    shared = shared_seeds(cells)
     if not shared:
         seeds = {cell.key[0]: cell.seeds for cell in cells}
         raise InputError("seeds", seeds, "approaches are compared on seeds that all of them have")
-    return [
-        cell.influence[cell.headline][[seed in shared for seed in cell.seeds]] for cell in cells
-    ]
+    return [cell.influence_on(shared) for cell in cells]
 
 
 def headline_score(cell: ResultCell) -> float:
     """The mean test score of the headline metric."""
-    return cell.score(cell.headline).score
+    return cell.score().score

@@ -139,7 +139,7 @@ def _score_bounds(constraints: Constraints) -> Iterator[Bound]:
         return excess
 
     for name, limit, value in (
-        ("score", constraints.score, lambda cell: cell.score(cell.headline).score),
+        ("score", constraints.score, lambda cell: cell.score().score),
         ("score out of domain", constraints.out_of_domain, out_of_domain_score),
     ):
         if limit is not None:
@@ -163,7 +163,7 @@ def columns_for(grid: Grid, constraints: Constraints, task: str | None = None) -
     tasks = distinct(column[0] for column in grid.columns)
     if task is not None and task not in tasks:
         raise InputError("task", task, choose_from(tasks, task))
-    sizes = {column: examples_of(grid, column) for column in grid.columns if cells_of(grid, column)}
+    sizes = {column: examples_of(grid, column) for column in grid.tested_columns()}
     columns = [column for column in sizes if task in (None, column[0])]
     if not columns:
         raise InputError("results", grid.name, "it has no finished cell")
@@ -183,7 +183,7 @@ def cells_of(grid: Grid, column: Column) -> list[ResultCell]:
 
     Cells with scores that are not finite are left out, unless there are no others.
     """
-    tested = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
+    tested = grid.tested_in(column)
     cells = [cell for cell in tested if not cell.not_finite] or tested
     return [cell for cell in cells if cell.complete] or cells
 

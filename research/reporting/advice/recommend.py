@@ -147,4 +147,4 @@ def _pool(
 
 
 def _low(cell: ResultCell) -> float:
-    return cell.score(cell.headline).low
+    return cell.score().low

@@ -19,7 +19,7 @@ def sentences(advice: Advice) -> list[str]:
         return [f"{where}: no recommendation.", *(_constant(advice) or _binding(advice))]
     cell = advice.recommended
     marks = " Provisional: it has few seeds." if cell.provisional else ""
-    score = percent(cell.score(cell.headline))
+    score = percent(cell.score())
     first = f"{where}: take {cell.key[0]}, {score}; {_conclusion(advice)}.{marks}"
     return [first, _rule(advice), *_others(advice), *_many(advice), *_doubts(advice)]
 
@@ -102,9 +102,8 @@ def _doubts(advice: Advice) -> Iterator[str]:
     if required is not None and not advice.sure:
         yield f"No interval lies above {100 * required:.1f}, so this score is not certain."
     yield from _more_seeds(advice)
-    not_learned = len(cell.known(lambda run: run.notes.not_learned))
-    if not_learned:
-        failed = f"{not_learned} of {len(cell.runs)}"
+    if cell.not_learned:
+        failed = f"{cell.not_learned} of {len(cell.runs)}"
         yield f"Runs of it that were no better on dev than without training: {failed}."
 
 
@@ -138,7 +137,7 @@ def _constant(advice: Advice) -> list[str]:
     best = next(c.cell for c in advice.candidates if c.cell.key[0] != advice.constant.key[0])
     return [
         f"The best approach within the constraints, {best.key[0]} "
-        f"({percent(best.score(best.headline))}), is not significantly better than a constant "
+        f"({percent(best.score())}), is not significantly better than a constant "
         f"answer ({advice.constant.key[0]}, {percent(advice.constant.score(best.headline))}): "
         "no approach has learned the task. Try more examples, other prompts or settings, or "
         "another backbone first."
@@ -161,6 +160,6 @@ def _binding(advice: Advice) -> list[str]:
 
 def _best_three(cells: Sequence[ResultCell]) -> str:
     """The best three cells with their scores, and the number of others."""
-    best = sorted(cells, key=lambda cell: -cell.score(cell.headline).score)
-    names = [f"{cell.key[0]} ({100 * cell.score(cell.headline).score:.1f})" for cell in best[:3]]
+    best = sorted(cells, key=lambda cell: -cell.score().score)
+    names = [f"{cell.key[0]} ({100 * cell.score().score:.1f})" for cell in best[:3]]
     return ", ".join(names) + (f" and {len(cells) - 3} more" if len(cells) > 3 else "")

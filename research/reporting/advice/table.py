@@ -55,7 +55,7 @@ def _entries(advice: Advice, candidate: Candidate) -> tuple[TableCell, ...]:
     best = candidate.similar or cell is advice.recommended
     texts = (format_difference(candidate), _verdict(advice, candidate), *_needed(candidate))
     costs = (format_cost(cell, name) for name in COST_COLUMNS)
-    score = TableCell(percent(cell.score(cell.headline)), best)
+    score = TableCell(percent(cell.score()), best)
     return (score, *map(TableCell, (*texts, *costs)))
 
 
@@ -80,7 +80,7 @@ def _needed(candidate: Candidate) -> tuple[str, str]:
     """Numbers of seeds and of items that would show the difference."""
     if not candidate.similar or candidate.gap is None or abs(candidate.gap.mean) < 1e-9:
         return MISSING, MISSING
-    items = candidate.cell.score(candidate.cell.headline).items
+    items = candidate.cell.score().items
     seeds = str(candidate.seeds or f">{MOST_SEEDS}")
     return seeds, f"{candidate.items:,}" if candidate.items else f">{MOST_TIMES * items:,}"
 

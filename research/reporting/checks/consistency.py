@@ -16,13 +16,13 @@ def differing(grid: Grid) -> list[str]:
     """
     lines, named = [], set()
     for column in grid.columns:
-        cells = [cell for row in grid.rows if (cell := grid.cell(row, column))]
-        for fact, minority, line in _minorities(cells, f"column {', '.join(column)}"):
+        for fact, minority, line in _minorities(
+            grid.tested_in(column), f"column {', '.join(column)}"
+        ):
             named |= {(fact, cell.key) for cell in minority}
             lines.append(line)
     for row in grid.rows:
-        cells = [cell for column in grid.columns if (cell := grid.cell(row, column))]
-        for fact, minority, line in _minorities(cells, f"row {row}"):
+        for fact, minority, line in _minorities(grid.tested_of(row), f"row {row}"):
             if not {(fact, cell.key) for cell in minority} & named:
                 lines.append(line)
     return lines

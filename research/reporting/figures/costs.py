@@ -1,6 +1,5 @@
 """Test scores against costs: trained parameters, labelled examples, training seconds."""
 
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -129,17 +128,15 @@ def _by_examples(grid: Grid, styles: Styles) -> tuple[Panel, ...]:
 
 
 def _sizes(grid: Grid, row: str, task: str) -> list[Point]:
-    cells = [grid.cell(row, column) for column in grid.columns if column[0] == task]
-    points = []
-    for cell in cells:
-        if cell is not None:
-            size = statistics.median_low(run.n_train for run in cell.runs)
-            points.append(_point(cell, size, counted(size, "example")))
-    return points
+    return [
+        _point(cell, cell.n_train, counted(cell.n_train, "example"))
+        for cell in grid.tested_of(row)
+        if cell.key[1] == task
+    ]
 
 
 def _point(cell: ResultCell, x: float, cost: str) -> Point:
-    score = cell.score(cell.headline)
+    score = cell.score()
     return Point(
         x,
         100 * score.score,

@@ -109,9 +109,7 @@ def ids(runs: Iterable[RunRecord]) -> tuple[str, ...]:
 
 def columns(grid: Grid) -> list[tuple[tuple[str, str], list[ResultCell]]]:
     """Each task and regime that has tested cells, with these cells."""
-    cells = [(column, [grid.cell(row, column) for row in grid.rows]) for column in grid.columns]
-    tested = [(column, [cell for cell in of_column if cell]) for column, of_column in cells]
-    return [(column, of_column) for column, of_column in tested if of_column]
+    return [(column, grid.tested_in(column)) for column in grid.tested_columns()]
 
 
 def title(column: tuple[str, str]) -> str:

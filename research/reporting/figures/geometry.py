@@ -22,6 +22,7 @@ TITLE_WIDTH = 270.0  # of a line above a panel, as letters of labels
 MARKER = 4.0  # radius
 LONG = 17  # letters; a longer label is broken into two lines
 LABEL_DISTANCE = 14.0  # from the plot to the labels beside it
+FEW = 5  # from so many series on, bands are drawn on hover only, and not in print
 AXIS_NAME = 20.0  # space for the ticks of the y axis that LEFT includes
 Position = tuple[float, float]
 

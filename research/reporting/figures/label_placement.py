@@ -46,6 +46,13 @@ class Label:
     right: bool
     leader: Position | None
 
+    def leader_line(self) -> list[Position]:
+        """Both ends of the line that leads to the label; [] without one."""
+        if self.leader is None:
+            return []
+        x = self.x + 2 if self.right else self.x - 2
+        return [self.leader, (x, self.y + LINE * (len(self.lines) - 1) / 2)]
+
 
 def labels(plot: PlotArea) -> list[Label]:
     """A label for each approach: at the end of its line, or around its point if there is room."""

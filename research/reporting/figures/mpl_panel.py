@@ -5,11 +5,10 @@ from typing import Any
 
 from research.reporting.figures.colors import SeriesStyle
 from research.reporting.figures.figure import Series
-from research.reporting.figures.geometry import LINE, MARKER, SHAPES, PlotArea
+from research.reporting.figures.geometry import FEW, LINE, MARKER, SHAPES, PlotArea
 from research.reporting.figures.label_placement import Label, labels
 
 POINTS = 0.62  # points of print per pixel of the page; two panels are as wide as a page's text
-FEW = 5  # from so many series on, bands are left out
 INK, SOFT, GRID = "#1c1a17", "#5f5a52", "#ece7dc"
 
 
@@ -85,11 +84,8 @@ def _series(axes: Any, plot: PlotArea, series: Series, order: float) -> None:
 
 def _label(axes: Any, label: Label) -> None:
     color = label.style.family.light
-    if label.leader is not None:
-        x = label.x + 2 if label.right else label.x - 2
-        middle = label.y + LINE * (len(label.lines) - 1) / 2
-        ends = _split([label.leader, (x, middle)])
-        axes.plot(*ends, color=color, alpha=0.6, linewidth=0.4, clip_on=False, zorder=4)
+    ends = _split(label.leader_line())
+    axes.plot(*ends, color=color, alpha=0.6, linewidth=0.4, clip_on=False, zorder=4)
     for index, text in enumerate(label.lines):
         axes.text(
             label.x,

@@ -10,6 +10,7 @@ from research.reporting.figures.colors import SeriesStyle
 from research.reporting.figures.figure import Panel, Point, Series
 from research.reporting.figures.geometry import (
     BOTTOM,
+    FEW,
     LINE,
     MARKER,
     SHAPES,
@@ -21,7 +22,6 @@ from research.reporting.figures.geometry import (
 from research.reporting.figures.label_placement import Label, labels
 
 HOVER_RADIUS = 8
-FEW = 5  # from so many series on, bands are drawn on hover only
 
 
 def panel_svg(panel: Panel) -> str:
@@ -121,11 +121,7 @@ def hover_text(style: SeriesStyle, point: Point) -> str:
 
 
 def _label(label: Label) -> str:
-    parts = []
-    if label.leader is not None:
-        x = label.x + 2 if label.right else label.x - 2
-        middle = label.y + LINE * (len(label.lines) - 1) / 2
-        parts.append(_path("leader", [label.leader, (x, middle)]))
+    parts = [_path("leader", label.leader_line())]
     anchor = ' text-anchor="end"' if label.right else ""
     for index, line in enumerate(label.lines):
         y = _n(label.y + LINE * index)

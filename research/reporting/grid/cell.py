@@ -1,12 +1,13 @@
 """A cell of the table: the runs of an approach on a task in a regime."""
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
+from research.common.hashing import canonical
 from research.records.predictions import AnyPredictions
 from research.records.schema import CellKey, RunRecord
 from research.stats.intervals import Interval, interval
@@ -27,13 +28,8 @@ class ResultCell:
         records: all runs of the cell.
         influence: influence values [S, I] by metric.
         predictions: predictions on test of each of `runs`.
-        trials: number of trials searched.
         search: the runs that selection on dev compares, by trial in the order of the plan, each
             trial with the same seeds; none while the search is unfinished.
-        seed_count: number of seeds that the protocol asks for.
-        ran: number of all runs.
-        diverged: number of diverged runs among all runs.
-        prompt_only: whether nothing trains.
     """
 
     key: CellKey
@@ -41,17 +37,48 @@ class ResultCell:
     records: tuple[RunRecord, ...]
     influence: Mapping[str, np.ndarray]
     predictions: tuple[AnyPredictions, ...]
-    trials: int
     search: tuple[tuple[RunRecord, ...], ...]
-    seed_count: int
-    ran: int
-    diverged: int
-    prompt_only: bool
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of the tested runs, ascending."""
         return tuple(run.seed for run in self.runs)
+
+    @property
+    def seed_count(self) -> int:
+        """Number of seeds that the protocol asks for."""
+        return max(record.configuration.seeds for record in self.records)
+
+    @property
+    def trials(self) -> int:
+        """Number of trials searched."""
+        return len({canonical(record.trial) for record in self.records})
+
+    @property
+    def ran(self) -> int:
+        """Number of all runs."""
+        return len(self.records)
+
+    @property
+    def diverged(self) -> int:
+        """Number of diverged runs among all runs."""
+        return sum(record.diverged for record in self.records)
+
+    @property
+    def not_learned(self) -> int:
+        """Number of tested runs that are no better on dev than without training."""
+        return len(self.known(lambda run: run.notes.not_learned))
+
+    @property
+    def prompt_only(self) -> bool:
+        """Whether the approach is the backbone with a prompt, without training."""
+        configurations = [record.configuration for record in self.records]
+        return all(not c.stages and c.baseline is None for c in configurations)
+
+    @property
+    def n_train(self) -> int:
+        """The median number of training examples of the tested runs."""
+        return statistics.median_low(run.n_train for run in self.runs)
 
     @property
     def complete(self) -> bool:
@@ -90,8 +117,13 @@ class ResultCell:
                 means.append(statistics.fmean(scores))
         return tuple(means)
 
-    def score(self, metric: str) -> Interval:
-        """The mean over the seeds and its interval, as fractions."""
+    def influence_on(self, seeds: Collection[int]) -> np.ndarray:
+        """Influence values [S, I] of the headline metric, of these seeds only."""
+        return self.influence[self.headline][[seed in seeds for seed in self.seeds]]
+
+    def score(self, metric: str | None = None) -> Interval:
+        """The mean over the seeds and its interval, as fractions; by default of the headline."""
+        metric = metric or self.headline
         return interval(self.influence[metric], lowest=LOWEST.get(metric, 0.0))
 
     def known(self, value: Callable[[RunRecord], T | None]) -> list[T]:
@@ -102,3 +134,9 @@ class ResultCell:
         """The median of a cost over the runs, None if it was not measured."""
         values = self.known(lambda run: getattr(run.costs, name))
         return statistics.median(values) if values else None
+
+
+def shared_seeds(cells: Iterable[ResultCell]) -> set[int]:
+    """The seeds that all of these cells have."""
+    seeds = [set(cell.seeds) for cell in cells]
+    return set.intersection(*seeds) if seeds else set()

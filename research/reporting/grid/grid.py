@@ -11,7 +11,7 @@ from research.records.failures import Failure, read_failures
 from research.records.schema import CellKey, RunRecord
 from research.records.test_access_log import count_accesses_by_cell
 from research.records.trial_selection import choose, same_trial, search_runs
-from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.cell import ResultCell, shared_seeds
 from research.reporting.grid.comparable_runs import StoredRun, distinct, read_runs
 from research.stats.best_group import LEVEL, best_group
 from research.stats.intervals import influences
@@ -51,10 +51,26 @@ class Grid:
         cell = self.cells.get((row, *column))
         return cell if cell and cell.runs else None
 
+    def ordered(self) -> list[ResultCell]:
+        """All cells, row by row."""
+        keys = [(row, *column) for row in self.rows for column in self.columns]
+        return [self.cells[key] for key in keys if key in self.cells]
+
     def tested(self) -> list[ResultCell]:
         """The cells with tested runs, row by row."""
-        cells = [self.cell(row, column) for row in self.rows for column in self.columns]
-        return [cell for cell in cells if cell is not None]
+        return [cell for cell in self.ordered() if cell.runs]
+
+    def tested_in(self, column: tuple[str, str]) -> list[ResultCell]:
+        """The cells of a column with tested runs."""
+        return [cell for row in self.rows if (cell := self.cell(row, column)) is not None]
+
+    def tested_of(self, row: str) -> list[ResultCell]:
+        """The cells of a row with tested runs."""
+        return [cell for column in self.columns if (cell := self.cell(row, column)) is not None]
+
+    def tested_columns(self) -> list[tuple[str, str]]:
+        """The columns that have cells with tested runs."""
+        return [column for column in self.columns if self.tested_in(column)]
 
 
 def read_grid(folder: Path) -> Grid:
@@ -110,12 +126,7 @@ def _cell(key: CellKey, runs: Sequence[StoredRun]) -> ResultCell:
         records=tuple(records),
         influence={metric: influences(predictions, metric) for metric in names},
         predictions=tuple(predictions),
-        trials=len(distinct(canonical(record.trial) for record in records)),
         search=search,
-        seed_count=max(record.configuration.seeds for record in records),
-        ran=len(records),
-        diverged=sum(record.diverged for record in records),
-        prompt_only=all(_is_prompt(record) for record in records),
     )
 
 
@@ -152,18 +163,10 @@ def _best(
     for column in columns:
         of_column = [cell for key, cell in cells.items() if key[1:] == column]
         complete = [c for c in of_column if c.runs and c.complete and not c.not_finite]
-        shared = set.intersection(*(set(cell.seeds) for cell in complete)) if complete else set()
+        shared = shared_seeds(complete)
         if len(complete) > 1 and shared:
             compared.append((complete, shared))
     for complete, shared in compared:
-        matrices = [
-            cell.influence[cell.headline][[seed in shared for seed in cell.seeds]]
-            for cell in complete
-        ]
+        matrices = [cell.influence_on(shared) for cell in complete]
         is_best = best_group(matrices, LEVEL / len(compared))
         yield from (cell.key for cell, best in zip(complete, is_best, strict=True) if best)
-
-
-def _is_prompt(record: RunRecord) -> bool:
-    """Whether the approach is the backbone with a prompt, without training."""
-    return record.configuration.baseline is None and not record.configuration.stages

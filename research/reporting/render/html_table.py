@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from research.reporting.figures.colors import SeriesStyle, Styles
 from research.reporting.figures.geometry import TEXT, text_width
@@ -99,7 +99,7 @@ def cell_tables(
     grid: Grid, styles: Styles, column: tuple[str, str], table: Table
 ) -> list[HtmlTable]:
     """A table whose rows are the cells of one task and regime."""
-    cells = [cell for row in grid.rows if (cell := grid.cell(row, column)) is not None]
+    cells = grid.tested_in(column)
     hover = {
         (row, head): f"runs {_ids(cell)}"
         for row, cell in enumerate(cells)
@@ -117,15 +117,10 @@ def named_tables(styles: Styles, table: Table) -> list[HtmlTable]:
 def html_tables(table: Table, decoration: Decoration | None = None) -> list[HtmlTable]:
     """Any table, in blocks of columns that fit beside each other on the page."""
     blocks = table.column_blocks(lambda text, _: SCALE * text_width(text), PADDING, ROOM)
-    tables = []
-    for index, columns in enumerate(blocks):
-        block = table.select(columns)
-        if index:
-            block = replace(block, title=f"{table.title} (continued)")
-        if index < len(blocks) - 1:
-            block = replace(block, notes=())
-        tables.append(_html_table(block, decoration or Decoration(), columns))
-    return tables
+    return [
+        _html_table(block, decoration or Decoration(), columns)
+        for block, columns in zip(table.split(blocks), blocks, strict=True)
+    ]
 
 
 def _html_table(table: Table, decoration: Decoration, columns: Sequence[int]) -> HtmlTable:

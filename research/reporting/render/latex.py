@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from research.common.errors import InputError
 from research.reporting.render.latex_width import latex_width
@@ -71,12 +71,7 @@ def to_latex(table: Table, layout: Layout = LAYOUTS[DEFAULT_LAYOUT]) -> str:
     blocks, name_width = _blocks(table, layout.width)
     name_column = "l" if name_width is None else f"p{{{name_width}pt}}"
     parts = []
-    for index, columns in enumerate(blocks):
-        block = table.select(columns)
-        if index:
-            block = replace(block, title=f"{table.title} (continued)")
-        if index < len(blocks) - 1:
-            block = replace(block, notes=())
+    for block in table.split(blocks):
         parts += _float(block, layout, name_column)
     return "\n".join([r"% \usepackage{booktabs}", *parts, ""])
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from research.reporting.figures.all import figure_sections
 from research.reporting.figures.colors import FAMILIES, Styles, by_family, series_styles
-from research.reporting.figures.figure import Figure, columns
+from research.reporting.figures.figure import Figure
 from research.reporting.figures.svg import marker_svg, panel_svg
 from research.reporting.format import RANGE, counted
 from research.reporting.grid.comparable_runs import distinct
@@ -103,10 +103,9 @@ def _sections(
 
 
 def _robustness(grid: Grid, styles: Styles) -> list[HtmlTable]:
-    tested = [column for column, _ in columns(grid)]
     return [
         block
-        for column, table in zip(tested, robustness_tables(grid), strict=True)
+        for column, table in zip(grid.tested_columns(), robustness_tables(grid), strict=True)
         if table.heads
         for block in cell_tables(grid, styles, column, table)
     ]

@@ -34,10 +34,9 @@ def column_table(
     notes: Sequence[str] = (),
 ) -> Table:
     """A row for each tested cell of the task and regime `where`."""
-    cells = [cell for row in grid.rows if (cell := grid.cell(row, where)) is not None]
     rows = [
         (cell.key[0], tuple(TableCell(column.text(cell) or MISSING) for column in columns))
-        for cell in cells
+        for cell in grid.tested_in(where)
     ]
     return Table(
         title=f"{where[0]}, {amount(where[1])}: {title}",

@@ -9,7 +9,7 @@ import numpy as np
 from research.common.errors import InputError
 from research.records.schema import CellKey
 from research.reporting.format import counted, percent
-from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.cell import ResultCell, shared_seeds
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import FACTS
 from research.reporting.table import Table, TableCell
@@ -62,7 +62,7 @@ class Comparison:
 
 def compare(first: Grid, second: Grid, names: tuple[str, str]) -> Comparison:
     """Compares the cells that both have tested; raises InputError where there are none."""
-    ours, others = _tested(first), _tested(second)
+    ours, others = ({cell.key: cell for cell in grid.tested()} for grid in (first, second))
     shared = [key for key in ours if key in others]
     if not shared:
         allowed = "they share no approach on the same task and regime"
@@ -85,10 +85,6 @@ def compare(first: Grid, second: Grid, names: tuple[str, str]) -> Comparison:
     )
 
 
-def _tested(grid: Grid) -> dict[CellKey, ResultCell]:
-    return {cell.key: cell for cell in grid.tested()}
-
-
 def _pair(first: ResultCell, second: ResultCell) -> Pair:
     """The test is paired on the common seeds if both answered the same items, else unpaired."""
     ids = [[run.run_id for run in cell.runs] for cell in (first, second)]
@@ -96,13 +92,9 @@ def _pair(first: ResultCell, second: ResultCell) -> Pair:
         np.array_equal(ours.gold, others.gold)
         for ours, others in zip(first.predictions[:1], second.predictions[:1], strict=True)
     ) and _data(first) == _data(second)
-    seeds = [seed for seed in first.seeds if seed in second.seeds]
+    seeds = shared_seeds((first, second))
     if same and seeds:
-        ours, others = (
-            cell.influence[cell.headline][[seed in seeds for seed in cell.seeds]]
-            for cell in (first, second)
-        )
-        gap, p = MeanDifference.of(ours - others)
+        gap, p = MeanDifference.of(first.influence_on(seeds) - second.influence_on(seeds))
         paired = f"paired, {counted(len(seeds), 'seed')} and the items"
         how = "the same runs" if ids[0] == ids[1] else paired
         return Pair(first, second, gap, p, how)
@@ -163,7 +155,7 @@ def comparison_table(comparison: Comparison) -> Table:
 
 
 def _entries(pair: Pair) -> tuple[TableCell, ...]:
-    scores = (percent(cell.score(cell.headline)) for cell in (pair.first, pair.second))
+    scores = (percent(cell.score()) for cell in (pair.first, pair.second))
     significant = "yes" if pair.significant else "no"
     return tuple(map(TableCell, (*scores, pair.gap.text(), significant, pair.how)))
 

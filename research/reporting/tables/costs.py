@@ -20,7 +20,7 @@ def cost_tables(grid: Grid, prices: Prices) -> list[Table]:
         ("cost of storage and inference", STORAGE, []),
         ("cost of training", (*TRAINING, *money_columns(prices)), _unlike_formula(grid)),
     )
-    tested = [where for where in grid.columns if any(grid.cell(row, where) for row in grid.rows)]
+    tested = grid.tested_columns()
     tables = []
     for where in tested:
         for title, columns, others in kinds:

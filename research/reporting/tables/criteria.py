@@ -3,12 +3,11 @@ measured numbers.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 from research.reporting.format import MISSING, amount
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
-from research.reporting.table import Table, TableCell
+from research.reporting.table import Table, TableCell, add_notes
 from research.reporting.tables.criterion import CRITERIA, CriteriaRow
 
 
@@ -18,11 +17,8 @@ def criteria_tables(grid: Grid, tasks: Collection[str] | None = None) -> list[Ta
     """
     tested_tasks = distinct(cell.key[1] for cell in grid.tested())
     tables = [_table(grid, task) for task in tested_tasks if tasks is None or task in tasks]
-    definitions = tuple(
-        f"{criterion.name.capitalize()}: {criterion.note}" for criterion in CRITERIA
-    )
-    last = [replace(table, notes=(*table.notes, *definitions)) for table in tables[-1:]]
-    return [*tables[:-1], *last]
+    definitions = [f"{criterion.name.capitalize()}: {criterion.note}" for criterion in CRITERIA]
+    return add_notes(tables, definitions)
 
 
 def _table(grid: Grid, task: str) -> Table:
@@ -43,8 +39,8 @@ def _table(grid: Grid, task: str) -> Table:
 
 def _size(grid: Grid, column: tuple[str, str]) -> int:
     """The largest number of training examples in the column; -1 where no cell was tested."""
-    cells = (grid.cell(row, column) for row in grid.rows)
-    return max((run.n_train for cell in cells if cell for run in cell.runs), default=-1)
+    cells = grid.tested_in(column)
+    return max((run.n_train for cell in cells for run in cell.runs), default=-1)
 
 
 def _criteria_rows(
@@ -54,7 +50,7 @@ def _criteria_rows(
     for row in grid.rows:
         cells = {size: grid.cell(row, where) for where, size in sizes.items()}
         tested = {size: cell for size, cell in sorted(cells.items()) if cell is not None}
-        scores[row] = {size: cell.score(cell.headline).score for size, cell in tested.items()}
+        scores[row] = {size: cell.score().score for size, cell in tested.items()}
         largest[row] = grid.cell(row, column)
     best = max(max(by_size.values()) for by_size in scores.values() if by_size)
     return {row: CriteriaRow(cell, scores[row], best) for row, cell in largest.items() if cell}

@@ -70,8 +70,7 @@ def _compute(row: CriteriaRow) -> str:
 
 def _complexity(row: CriteriaRow) -> str:
     cell = row.cell
-    not_learned = len(cell.known(lambda run: run.notes.not_learned))
-    return f"{cell.trials}; {cell.diverged + not_learned} of {cell.ran}"
+    return f"{cell.trials}; {cell.diverged + cell.not_learned} of {cell.ran}"
 
 
 def _deployment(row: CriteriaRow) -> str:
@@ -113,7 +112,7 @@ CRITERIA = (
     Criterion(
         "accuracy",
         "score on test",
-        lambda row: percent(row.cell.score(row.cell.headline)),
+        lambda row: percent(row.cell.score()),
         "the main metric in percent, with the 95 % interval over seeds and test items.",
     ),
     Criterion(

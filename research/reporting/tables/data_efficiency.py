@@ -2,13 +2,10 @@
 
 import itertools
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from research.reporting.format import MISSING, counted, percent
-from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.cell import ResultCell, shared_seeds
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 from research.reporting.metric_names import NAMES
@@ -53,23 +50,17 @@ def data_efficiency_tables(grid: Grid) -> list[Table]:
 def _by_size(grid: Grid, row: str, task: str) -> BySize:
     """Complete cells only, by ascending size; of two regimes with the same number, the first."""
     cells: BySize = {}
-    for column in grid.columns:
-        cell = grid.cell(row, column)
-        if column[0] == task and cell is not None and cell.complete:
-            cells.setdefault(statistics.median_low(run.n_train for run in cell.runs), cell)
+    for cell in grid.tested_of(row):
+        if cell.key[1] == task and cell.complete:
+            cells.setdefault(cell.n_train, cell)
     return dict(sorted(cells.items()))
 
 
 def _learners(cells: Mapping[str, BySize]) -> dict[str, Learner]:
     """The rows on the seeds that all of their cells share; none where these share no seed."""
-    seeds = [set(cell.seeds) for by_size in cells.values() for cell in by_size.values()]
-    shared = set.intersection(*seeds) if seeds else set()
-
-    def influence(cell: ResultCell) -> np.ndarray:
-        return cell.influence[cell.headline][[seed in shared for seed in cell.seeds]]
-
+    shared = shared_seeds(cell for by_size in cells.values() for cell in by_size.values())
     return {
-        row: Learner(tuple(by_size), tuple(map(influence, by_size.values())))
+        row: Learner(tuple(by_size), tuple(c.influence_on(shared) for c in by_size.values()))
         for row, by_size in cells.items()
         if shared
     }
@@ -85,7 +76,7 @@ def _needed(
                 MISSING if other == row else _text(equivalent(influence, learner), learner.sizes)
                 for other, learner in learners.items()
             ]
-            score = percent(cell.score(cell.headline))
+            score = percent(cell.score())
             lines.append((row, f"{row}, {counted(size, 'example')}", (score, *texts)))
     all_cells = [cell for by_size in cells.values() for cell in by_size.values()]
     metric = all_cells[0].headline

@@ -12,6 +12,10 @@ from research.reporting.metric_names import NAMES, OF_WORDS
 from research.tasks.metrics.classification import LOWEST
 
 PROVISIONAL, ONE_SEED, TESTED_AGAIN, NOT_FINITE = "†", "‡", "§", "¶"
+COSTS = (
+    "Costs: medians over runs; a range where the cells of a row differ, and for seconds the "
+    "median. Training seconds exclude compilation. Added tokens are per input."
+)
 
 
 def footnotes(grid: Grid) -> list[str]:
@@ -28,7 +32,7 @@ def footnotes(grid: Grid) -> list[str]:
         _counted(grid, "Texts truncated to fit the context: ", _truncated),
         _failed(grid),
         _unfinished(grid),
-        _costs(grid),
+        COSTS,
         _mixed(grid),
     ]
     return [note for note in notes if note]
@@ -126,7 +130,7 @@ def _trials(grid: Grid) -> str:
 
 
 def _counted(grid: Grid, title: str, count: Callable[[ResultCell], str]) -> str:
-    counts = [f"{_where(cell)} {text}" for cell in _cells(grid) if (text := count(cell))]
+    counts = [f"{_where(cell)} {text}" for cell in grid.ordered() if (text := count(cell))]
     return title + "; ".join(counts) + "." if counts else ""
 
 
@@ -135,8 +139,7 @@ def _diverged(cell: ResultCell) -> str:
 
 
 def _not_learned(cell: ResultCell) -> str:
-    count = len(cell.known(lambda run: run.notes.not_learned))
-    return f"{count} of {len(cell.runs)}" if count else ""
+    return f"{cell.not_learned} of {len(cell.runs)}" if cell.not_learned else ""
 
 
 def _truncated(cell: ResultCell) -> str:
@@ -166,13 +169,6 @@ def _unfinished(grid: Grid) -> str:
     return f"Unfinished: {'; '.join(unfinished)}." if unfinished else ""
 
 
-def _costs(grid: Grid) -> str:
-    return (
-        "Costs: medians over runs; a range where the cells of a row differ, and for seconds the "
-        "median. Training seconds exclude compilation. Added tokens are per input."
-    )
-
-
 def _mixed(grid: Grid) -> str:
     """Libraries and machines that differ between the tested runs."""
     runs = [run for cell in grid.tested() for run in cell.runs]
@@ -189,11 +185,6 @@ def _mixed(grid: Grid) -> str:
 
 def _versions(values: Iterable[str | None]) -> list[str]:
     return sorted({value for value in values if value is not None})
-
-
-def _cells(grid: Grid) -> list[ResultCell]:
-    keys = [(row, *column) for row in grid.rows for column in grid.columns]
-    return [grid.cells[key] for key in keys if key in grid.cells]
 
 
 def _where(cell: ResultCell) -> str:

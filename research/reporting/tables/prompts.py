@@ -12,9 +12,7 @@ from research.stats.search_curves import enough, expected_best
 
 def prompt_search_tables(grid: Grid) -> list[Table]:
     """One table with a row for each cell without training that had several trials, if any."""
-    keys = [(row, *column) for row in grid.rows for column in grid.columns]
-    cells = [grid.cells[key] for key in keys if key in grid.cells]
-    cells = [cell for cell in cells if cell.prompt_only and len(cell.dev) > 1]
+    cells = [cell for cell in grid.ordered() if cell.prompt_only and len(cell.dev) > 1]
     if not cells:
         return []
     powers = [2**i for i in range(max(len(cell.dev) for cell in cells).bit_length())]

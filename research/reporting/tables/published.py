@@ -134,7 +134,7 @@ def _rows(pairs: Sequence[tuple[ResultCell, Score]]) -> Iterator[tuple[str, tupl
     significant = holm([p for _, p in tested], LEVEL)
     for (cell, score), (gap, _), differs in zip(pairs, tested, significant, strict=True):
         texts = (
-            percent(cell.score(cell.headline)),
+            percent(cell.score()),
             f"{100 * score.score:.1f}",
             _spread(score),
             gap.text(),
@@ -149,7 +149,7 @@ def _test(cell: ResultCell, score: Score) -> tuple[MeanDifference, float]:
     their test items may differ from ours.
     """
     v, degrees = map(float, variance(cell.influence[cell.headline]))
-    mean = cell.score(cell.headline).score - score.score
+    mean = cell.score().score - score.score
     if len(score.runs) > 1:
         w = statistics.variance(score.runs) / len(score.runs)
         parts = v**2 / degrees + w**2 / (len(score.runs) - 1)

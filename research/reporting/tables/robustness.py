@@ -4,7 +4,6 @@ A column appears where a run has a value for it.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
@@ -19,22 +18,19 @@ from research.reporting.grid.measures import (
     train_dev_gap,
     worst_group,
 )
-from research.reporting.table import Table
+from research.reporting.table import Table, add_notes
 from research.reporting.tables.column import Column, column_table
 
 
 def robustness_tables(grid: Grid) -> list[Table]:
     """A table for each task and regime with tested runs. The definitions are notes of the last."""
-    tested = [column for column in grid.columns if any(grid.cell(row, column) for row in grid.rows)]
-    tables = [_table(grid, column) for column in tested]
+    tables = [_table(grid, column) for column in grid.tested_columns()]
     measured = [column for column in COLUMNS if any(map(column.text, grid.tested()))]
-    notes = tuple(column.note for column in measured if column.note)
-    last = [replace(table, notes=(*table.notes, *notes)) for table in tables[-1:]]
-    return [*tables[:-1], *last]
+    return add_notes(tables, [column.note for column in measured if column.note])
 
 
 def _table(grid: Grid, where: tuple[str, str]) -> Table:
-    cells = [cell for row in grid.rows if (cell := grid.cell(row, where)) is not None]
+    cells = grid.tested_in(where)
     measured = [column for column in COLUMNS if any(map(column.text, cells))]
     notes = (*_language_model(cells), *_truncated(cells))
     return column_table(grid, where, "robustness and costs", measured, notes)

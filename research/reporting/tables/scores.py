@@ -81,15 +81,14 @@ def _entries(grid: Grid, row: str) -> tuple[TableCell, ...]:
         TableCell(text) if cell is None else _score(grid, cell)
         for cell, text in zip(cells, missing, strict=True)
     ]
-    tested = [cell for cell in cells if cell is not None]
-    return (*scores, *(_cost(tested, cost) for cost in COSTS))
+    return (*scores, *(_cost(grid.tested_of(row), cost) for cost in COSTS))
 
 
 def _score(grid: Grid, cell: ResultCell) -> TableCell:
     marks = (PROVISIONAL if cell.provisional else "") + (ONE_SEED if len(cell.runs) == 1 else "")
     marks += TESTED_AGAIN if grid.test_accesses.get(cell.key, (1, 1))[0] > 1 else ""
     marks += NOT_FINITE if cell.not_finite else ""
-    text = percent(cell.score(cell.headline))
+    text = percent(cell.score())
     return TableCell(f"{text} {marks}".rstrip(), cell.key in grid.best)
 
 
@@ -102,8 +101,7 @@ def _cost(cells: Sequence[ResultCell], cost: CostColumn) -> TableCell:
 
 def _name(grid: Grid, row: str) -> str:
     """The row's name, with the number of demonstrations if any are asked for, 0 too."""
-    tested = [cell for column in grid.columns if (cell := grid.cell(row, column))]
-    runs = [run for cell in tested for run in cell.runs]
+    runs = [run for cell in grid.tested_of(row) for run in cell.runs]
     counts = [run.notes.demonstrations for run in runs]
     if not any(counts) and not any(r.configuration.approach.get("demonstrations") for r in runs):
         return row

@@ -5,7 +5,7 @@ have the same seeds; the train-dev gap is that of the tested runs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from research.reporting.format import MISSING, amount
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import train_dev_difference
-from research.reporting.table import Table, TableCell
+from research.reporting.table import Table, TableCell, add_notes
 from research.stats.search_curves import POINT, Plateau, best_of, noise, plateau
 
 RATE = "learning_rate"
@@ -131,8 +131,7 @@ def tuning_tables(grid: Grid) -> list[Table]:
         tunings = {row: result for row, cell in cells.items() if (result := tuning(cell, within))}
         if tunings:
             tables.append(_table(grid, column, tunings, within))
-    last = [replace(table, notes=(*table.notes, *NOTES)) for table in tables[-1:]]
-    return [*tables[:-1], *last]
+    return add_notes(tables, NOTES)
 
 
 def _table(

@@ -6,14 +6,16 @@
 The second has the learning rates of backbones from about 100M parameters on.
 Every field is a flag, such as `--config.task.train=mine.csv`; docs/approaches.md describes them.
 The defaults compare on SST-2 with a small decoder pretrained on reviews, 16 shots per class and
-1,000 examples; this needs the checkpoint and the data under ADAPTLAB_SHARED, and 70 minutes on two
-busy CPU cores. Results: results/sst2_reviews-lm/. This backbone is weak (8.7M parameters, 12.7M
-tokens of pretraining): no approach reaches TF-IDF with logistic regression.
+1,000 examples; this needs the checkpoint and the data under ADAPTLAB_SHARED, and a quarter of an
+hour on two CPU cores. Results: results/sst2_reviews-lm/. This backbone is weak (8.7M parameters,
+12.7M tokens of pretraining): with 1,000 examples, no approach reaches TF-IDF with logistic
+regression.
 """
 
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
+from research.common.errors import choose_from
 from research.experiments.presets import few_shot, trained, zero_shot
 
 # Learning rates by the size of the backbone. Those of large ones, from about 100M parameters on,
@@ -37,7 +39,9 @@ RATES = {
 
 
 def get_config(size: str = "small") -> ConfigDict:
-    """size: "small" or "large", the backbone, for its learning rates."""
+    """size: "small" or "large", of the backbone, for its learning rates."""
+    if size not in RATES:
+        raise KeyError(f"{size!r} is no size: {choose_from(RATES, size)}")
     rates = RATES[size]
     config = ConfigDict()
     config.name = "sst2_reviews-lm"

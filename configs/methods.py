@@ -2,11 +2,12 @@
 
     python scripts/sweep.py --config configs/methods.py
 
-Half an hour on two CPU cores. The backbone learned `sentiment` during pretraining; the
-words of `novel` do not occur in its pretraining text. Not included: BitFit, since this backbone has
-no biases, and heads, which decoders do not support (see configs/minilm.py). Every row has three
-trials. Each hybrid is followed by its control row, which spends all steps on the first stage; the
-control of "full, then a prompt" is full fine-tuning. Results: results/methods/.
+Ten minutes on two CPU cores. The backbone learned `sentiment` during pretraining; the words of
+`novel` do not occur in its pretraining text. Not included: BitFit, since this backbone has no
+biases, and heads, which decoders do not support (see configs/minilm.py). Every row has three
+trials; without training, each is tried with every way to score labels. Each hybrid is followed by
+its control row, which spends all steps on the first stage; the control of "full, then a prompt" is
+full fine-tuning. Results: results/methods/.
 """
 
 from typing import Any

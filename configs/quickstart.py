@@ -2,7 +2,7 @@
 
     python scripts/sweep.py --config configs/quickstart.py
 
-Five minutes on two CPU cores. The backbone learned `sentiment` during pretraining; the words of
+A few minutes on two CPU cores. The backbone learned `sentiment` during pretraining; the words of
 `novel` do not occur in its pretraining text. Reference scores: results/quickstart_reference/.
 """
 

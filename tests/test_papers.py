@@ -230,6 +230,11 @@ def test_other_arguments_are_refused(paper: str, argument: str):
         config_of(paper, argument)
 
 
+def test_another_size_of_a_backbone_is_refused():
+    with pytest.raises(KeyError, match="'huge' is no size: allowed are large, small"):
+        config_of("compare", "huge")
+
+
 @pytest.mark.parametrize("size, row", [("medium", 0), ("large", 1)])
 def test_lora_on_gpt2_as_published(size: str, row: int):
     """The formula's count; table 3 prints a tenth of a percent of the model, and "26K steps"."""

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from research.reporting.grid.grid import read_grid
 from research.studies.coverage import alternatives
 from research.studies.coverage.report import ORDINARY, report
 from research.studies.coverage.simulate import Population, column, groups, simulate_answers
@@ -118,3 +119,13 @@ def test_a_column_gives_the_committed_group():
 
 def test_the_page_is_made_of_the_numbers():
     assert (FOLDER / "simulated.md").read_text() == report(FOUND)
+
+
+@pytest.mark.thorough
+def test_most_committed_cells_vary_as_little_over_seeds_as_the_page_says():
+    results = FOLDER.parent
+    folders = sorted(archive.parent for archive in results.glob("*/runs.tar.xz"))
+    cells = [cell for folder in folders for cell in read_grid(folder).tested()]
+    scores = [cell.influence[cell.headline].mean(1) for cell in cells if len(cell.runs) > 1]
+    assert len(scores) > 100
+    assert np.mean([np.std(row, ddof=1) <= ORDINARY for row in scores]) > 0.5

@@ -15,9 +15,8 @@ Made by `scripts/simulate.py` from simulated answers with a known truth; the num
 [simulated.json](simulated.json). Every seed answers every item. The log-odds of a right answer are
 the sum of a constant of the approach, an effect of the seed and an effect of the item. The truth is
 the expected accuracy over new seeds and new items. SD: standard deviation over seeds of the
-accuracy on infinitely many items, in points; of the cells in `results/` that vary over seeds, half
-have an SD of at most 1.1 and three quarters of at most 3.1. The effects of items have an SD of 2.5
-in log-odds.
+accuracy on infinitely many items, in points. It is at most {ordinary} in most cells of
+`results/`. The effects of items have an SD of 2.5 in log-odds.
 """
 
 
@@ -30,7 +29,7 @@ def report(results: Mapping[str, Sequence[SettingResult]]) -> str:
     equal = [column for column in columns if not column["worse_by"]]
     worse = [column for column in columns if column["worse_by"]]
     parts = (
-        INTRODUCTION,
+        INTRODUCTION.format(ordinary=_ORDINARY),
         _claims(intervals, equal),
         _ours(intervals),
         _others([result for result in intervals if result["others"]]),

@@ -56,7 +56,8 @@ def _route(experiment: Experiment, model: Model) -> Route:
 def _lengths(task: Task, tokenizer: Tokenizer, room: int, **options: Any) -> Mapping[str, Lengths]:
     """Lengths by split; the limit leaves room for frame and longest label, as in `run_data`."""
     encoder = answer_kind(task).encoder(tokenizer, 0, room=room, too_long="cut", **options)
-    around = len(encoder.prefix_ids(())) + len(encoder.suffix_ids) + encoder.longest(())
+    special = len(encoder.special_tokens.prefix_ids) + len(encoder.suffix_ids)
+    around = special + encoder.reserved()
     prompts = {
         split: prompt_lengths(encoder, [example.fields for example in examples])
         for split, examples in {**task.splits, **task.tests}.items()

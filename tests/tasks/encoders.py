@@ -1,5 +1,7 @@
 """A tiny task, its tokenizers and its encoder."""
 
+from collections.abc import Sequence
+
 from tokenizers import (
     Tokenizer,
     decoders,
@@ -11,7 +13,9 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
+from research.tasks.encoding.demonstrations import demonstration_text
 from research.tasks.encoding.encoder import Encoder
+from research.tasks.encoding.tokenization import token_ids
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -71,6 +75,12 @@ def encoder(**changes: object) -> Encoder:
         "room": 60,
     }
     return Encoder(**(settings | changes))  # pyright: ignore[reportArgumentType]
+
+
+def prefix_ids(made: Encoder, shots: Sequence[Example] = ()) -> list[int]:
+    """Ids before every row with these demonstrations."""
+    [ids] = token_ids(made.tokenizer, [demonstration_text(made, shots)])
+    return [*made.special_tokens.prefix_ids, *ids]
 
 
 def example(text: str, label: str = "1") -> Example:

@@ -8,6 +8,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.tasks.encoding.demonstration_texts import demonstration_texts
+from research.tasks.encoding.demonstrations import demonstration_sizes
 from research.tasks.encoding.nearest import by_nearness
 from research.tasks.encoding.tokenization import token_ids
 from tests.tasks.encoders import POOL, TOKENIZER, encoder, example
@@ -81,11 +82,11 @@ def test_as_many_as_fit(choice, room):
     made = encoder(room=room)
     splits = (POOL[:20], POOL[20:30], POOL[30:40])
     found = demonstration_texts(made, choice, splits, seed=0)
-    rows = made.longest([one for part in splits for one in part])
+    rows = max(made.lengths([one for part in splits for one in part]))
     texts = [text for part in found.before for text in part]
     longest = 1 + max(map(len, token_ids(TOKENIZER, texts)), default=0)
     assert longest + rows <= room
-    sizes = made.demonstration_sizes(POOL[:20])
+    sizes = demonstration_sizes(made, POOL[:20])
     assert found.count or min(sizes) > room - rows - 1
     if choice == "random" and found.count < 20:  # nothing that was left out would fit
         assert longest + rows > room - max(sizes)

@@ -7,7 +7,7 @@ from tokenizers import normalizers
 from transformers import AutoTokenizer
 
 from research.common.errors import InputError
-from research.tasks.encoding.demonstrations import demonstrations
+from research.tasks.encoding.demonstrations import demonstration_sizes, demonstrations
 from research.tasks.encoding.tokenization import token_ids
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
@@ -20,6 +20,7 @@ from tests.tasks.encoders import (
     byte_level,
     encoder,
     example,
+    prefix_ids,
     space_first,
 )
 
@@ -57,20 +58,20 @@ def test_the_order_of_labels_is_that_of_the_task():
 
 def test_the_prefix_is_the_only_place_of_the_beginning_token():
     bos = TOKENIZER.bos_token_id
-    assert encoder().prefix_ids(()) == [bos]
-    assert encoder(tokenizer=byte_level()).prefix_ids(()) == []
+    assert prefix_ids(encoder()) == [bos]
+    assert prefix_ids(encoder(tokenizer=byte_level())) == []
     shots = [example("a good film"), example("bad", "0")]
-    ids = encoder().prefix_ids(shots)
+    ids = prefix_ids(encoder(), shots)
     assert ids.count(bos) == 1 and ids[0] == bos
     written = "Review: a good film\nSentiment: positive\n\nReview: bad\nSentiment: negative\n\n"
     assert TOKENIZER.decode(ids[1:]) == written
-    joined = encoder(separator="").prefix_ids(shots)
+    joined = prefix_ids(encoder(separator=""), shots)
     assert TOKENIZER.decode(joined[1:]) == written.replace("\n\n", "\n")
 
 
 def test_a_demonstration_has_the_ids_of_a_row():
     row = encoder().examples([example("a good film")])
-    ids = encoder(separator="").prefix_ids([example("a good film")])
+    ids = prefix_ids(encoder(separator=""), [example("a good film")])
     np.testing.assert_array_equal(row.tokens[0], ids[1:])
 
 
@@ -80,7 +81,7 @@ def test_a_target_does_not_get_a_second_space():
     tokens, length = made.label_tokens()
     pieces = tokenizer.convert_ids_to_tokens(tokens[1, : length[1]])
     assert pieces == ["▁", *"positive\n"]
-    assert tokenizer.convert_ids_to_tokens(made.prefix_ids([example("so")])[-2:]) == ["\n", "\n"]
+    assert tokenizer.convert_ids_to_tokens(prefix_ids(made, [example("so")])[-2:]) == ["\n", "\n"]
 
 
 def test_a_label_that_begins_another_needs_an_end():
@@ -185,12 +186,12 @@ def test_a_template_that_cannot_fit_is_an_error():
         encoder(room=2, too_long="cut").examples([example("xyz")])
 
 
-def test_longest_counts_the_longest_label():
+def test_every_length_counts_the_longest_label():
     rows = [example("good"), example("a good film, not bad", "1")]
     encoded = encoder().examples(rows)
     lengths = encoder().label_tokens()[1]
     assert lengths[0] != lengths[1]
-    assert encoder().longest(rows) == encoded.prompt_length.max() + lengths.max()
+    assert max(encoder().lengths(rows)) == encoded.prompt_length.max() + lengths.max()
 
 
 def test_head_keeps_the_first_rows():
@@ -214,13 +215,13 @@ def test_demonstrations_fit_and_are_balanced(room: int):
     count, rarer = len(shots), [shot.label for shot in shots].count("1")
     assert count == 1 or rarer == min(count // 2, 20)
     assert all(shot in POOL for shot in shots) and len({id(shot) for shot in shots}) == count
-    assert not shots or len(made.prefix_ids(shots)) <= room
-    sizes = [len(made.prefix_ids([shot])) - 1 for shot in POOL]
+    assert not shots or len(prefix_ids(made, shots)) <= room
+    sizes = [len(prefix_ids(made, [shot])) - 1 for shot in POOL]
     assert bool(shots) == (room > min(sizes)) and (count > 1) == (room > 2 * max(sizes))
     if room == 5000:
         assert count == 60  # when the rarer class has none left, the other one goes on
     elif count > 1:
-        assert len(made.prefix_ids(shots)) > room - 2 * max(sizes)
+        assert len(prefix_ids(made, shots)) > room - 2 * max(sizes)
 
 
 def test_demonstrations_run_out_or_are_limited():
@@ -248,11 +249,11 @@ def test_as_many_classes_stand_there_as_fit(room: int):
     made = encoder(labels=tuple(names), verbalizer=texts)
     pool = [example(f"bad {i}", name) for i, name in enumerate([*names, *names])]
     draws = [demonstrations(made, pool, room, seed) for seed in range(5)]
-    sizes = made.demonstration_sizes(pool)
+    sizes = demonstration_sizes(made, pool)
     for shots in draws:
         labels = [shot.label for shot in shots]
         assert len(set(labels)) == len(labels) >= (room - 1) // max(sizes)
-        assert len(made.prefix_ids(shots)) <= room
+        assert len(prefix_ids(made, shots)) <= room
     assert len({frozenset(shot.label for shot in shots) for shots in draws}) == 5
 
 
@@ -298,8 +299,8 @@ def test_all_texts_of_a_label_are_encoded_and_the_first_is_trained_on():
         ids = texts.targets.tokens[place, : texts.targets.length[place]]
         np.testing.assert_array_equal(ids, labels.tokens[label, : labels.length[label]])
     # A row has room for the longest text.
-    assert made.longest([example("x")]) == made.longest([example("x", "0")])
-    assert TOKENIZER.decode(made.prefix_ids([example("x")])).endswith("Sentiment: good\n\n")
+    assert made.lengths([example("x")]) == made.lengths([example("x", "0")])
+    assert TOKENIZER.decode(prefix_ids(made, [example("x")])).endswith("Sentiment: good\n\n")
 
 
 def test_one_text_each_is_what_is_trained_on():
@@ -336,8 +337,8 @@ def test_bos_stands_where_the_tokenizer_puts_it_or_as_is_set(bos, stands, before
     tokenizer = byte_level(before_texts, bos_token="<s>")
     made = encoder(tokenizer=tokenizer, bos=bos)
     expected = [tokenizer.bos_token_id] if (before_texts if stands is None else stands) else []
-    assert made.prefix_ids(()) == expected
-    shots = made.prefix_ids([example("a good film")])
+    assert prefix_ids(made) == expected
+    shots = prefix_ids(made, [example("a good film")])
     assert shots[: len(expected)] == expected and shots.count(tokenizer.bos_token_id) == len(
         expected
     )
@@ -345,9 +346,9 @@ def test_bos_stands_where_the_tokenizer_puts_it_or_as_is_set(bos, stands, before
 
 def test_bos_is_checked():
     with pytest.raises(InputError, match="bos is 'yes': allowed are always, never, tokenizer"):
-        encoder(bos="yes").prefix_ids(())
+        prefix_ids(encoder(bos="yes"))
     with pytest.raises(InputError, match="tokenizer is .*: it has no bos token"):
-        encoder(tokenizer=byte_level(), bos="always").prefix_ids(())
+        prefix_ids(encoder(tokenizer=byte_level(), bos="always"))
     with pytest.raises(InputError, match="bos is 'never': only decoders have a choice"):
         encoder(tokenizer=byte_level(eos_token="</s>"), route="seq2seq", bos="never")
 
@@ -357,7 +358,7 @@ def test_bos_is_checked():
 )
 def test_real_tokenizers_are_followed(shared: Path, name: str, token: str | None):
     tokenizer = AutoTokenizer.from_pretrained(shared / "models" / name)
-    ids = encoder(tokenizer=tokenizer).prefix_ids(())
+    ids = prefix_ids(encoder(tokenizer=tokenizer))
     assert tokenizer.convert_ids_to_tokens(ids) == ([] if token is None else [token])
     assert ids == tokenizer("x")["input_ids"][: len(ids)]
 

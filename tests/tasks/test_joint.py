@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from research.tasks.encoding import joint
+from research.tasks.encoding import demonstrations, joint
 from research.tasks.encoding.demonstration_texts import demonstration_texts
 from research.tasks.encoding.joint import joined_ids, joint_ids, tokens_within
 from research.tasks.encoding.shared_prefix import share_prefix
@@ -130,8 +130,10 @@ def test_a_demonstration_makes_way_where_the_whole_is_longer_than_its_parts(
     made = encoder(room=400)
     splits = ([example(f"so bad {i}", str(i % 2)) for i in range(40)], [example("good film")])
     sized = demonstration_texts(made, "random", splits, seed=0)
-    sizes = type(made).demonstration_sizes
-    monkeypatch.setattr(type(made), "demonstration_sizes", lambda *a: [s - 3 for s in sizes(*a)])
+    sizes = demonstrations.demonstration_sizes
+    monkeypatch.setattr(
+        demonstrations, "demonstration_sizes", lambda *a: [s - 3 for s in sizes(*a)]
+    )
     smaller = demonstration_texts(made, "random", splits, seed=0)
     for shown in (sized, smaller):
         lengths = [made.lengths(*pair) for pair in zip(splits, shown.before, strict=True)]

@@ -6,6 +6,7 @@ from scipy import stats
 
 from research.common.errors import InputError
 from research.tasks.datasets.number_files import NumberFileTask
+from research.tasks.encoding.demonstrations import demonstration_text
 from research.tasks.encoding.number_encoder import NumberEncoder
 from research.tasks.metrics.regression import NUMBER_METRICS
 from research.tasks.sampling import Regime, draw
@@ -85,7 +86,7 @@ def test_rows_have_numbers_and_no_targets(settings: dict, monkeypatch: pytest.Mo
     assert rows.label.dtype == np.float32 and rows.label.tolist() == [1.5, 1.75]
     np.testing.assert_array_equal(rows.length, rows.prompt_length)
     assert encoder.label_tokens().length.tolist() == [1]
-    assert encoder.demonstration_text(task.test[:1]).endswith(" 1.5\n\n")
+    assert demonstration_text(encoder, task.test[:1]).endswith(" 1.5\n\n")
 
 
 @pytest.mark.parametrize("name", NUMBER_METRICS)

@@ -18,6 +18,7 @@ from research.tasks.prompts.template import Template
 from research.tasks.sampling import Regime, draw
 from research.tasks.text_task import FreeText, TextTask, grouped
 from tests import films
+from tests.tasks.encoders import prefix_ids
 
 
 def examples(begin, end):
@@ -150,7 +151,7 @@ def test_rows_to_train_on_and_to_answer(tokenizer):
 
 def test_every_row_keeps_room_for_a_text(tokenizer):
     shown = examples(0, 3)
-    long = encoder(tokenizer).longest(shown) - 12
+    long = max(encoder(tokenizer).lengths(shown)) - 12
     assert encoder(tokenizer, room=long + 12).examples(shown).cut == 0
     with pytest.raises(InputError, match="prompts are longer than"):
         encoder(tokenizer, room=long + 11).examples(shown)
@@ -160,7 +161,7 @@ def test_demonstrations_are_drawn_from_all(tokenizer):
     one = encoder(tokenizer, room=200)
     shown = demonstrations(one, examples(0, 6), room=200, seed=0, most=3)
     assert len({example.fields["text"] for example in shown}) == 3
-    assert " say " in tokenizer.decode(one.prefix_ids(shown))
+    assert " say " in tokenizer.decode(prefix_ids(one, shown))
 
 
 @pytest.mark.parametrize("route", ["masked", "head"])

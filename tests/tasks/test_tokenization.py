@@ -16,7 +16,7 @@ from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.row_reader import RowReader
 from research.tasks.text_task import FreeText
-from tests.tasks.encoders import byte_level, encoder, example
+from tests.tasks.encoders import byte_level, encoder, example, prefix_ids
 from tests.tasks.tokenizer_kinds import KINDS, MARKS
 
 TEXT = "so </s> <pad>[SEP]x<|im_end|> <extra_id_0>"
@@ -85,7 +85,7 @@ def test_columns_and_demonstrations_are_texts(tokenizer: PreTrainedTokenizerFast
     assert read(tokenizer, ids[: ids.index(mark)]) == as_read(tokenizer, TEXT)
     target = row.tokens[0, row.prompt_length[0] : row.length[0]]
     assert read(tokenizer, target).strip() == as_read(tokenizer, "[SEP]")
-    shot = made.prefix_ids([example(TEXT, "0")])
+    shot = prefix_ids(made, [example(TEXT, "0")])
     special = [id for id in shot if id in map(tokenizer.convert_tokens_to_ids, MARKS)]
     assert special == [mark, tokenizer.eos_token_id, tokenizer.pad_token_id]
 

@@ -6,6 +6,7 @@ from itertools import chain
 
 from research.tasks.encoding.demonstrations import (
     Choice,
+    demonstration_text,
     demonstrations,
     nearest_demonstrations,
     random_demonstrations,
@@ -67,7 +68,7 @@ def demonstration_texts(
         return _per_row(encoder, splits, further, beside, most, longest_rows)
     choose = demonstrations if choice == "balanced" else random_demonstrations
     chosen = _fitted(encoder, choose(encoder, train, beside, seed, most), longest_rows)
-    text = encoder.demonstration_text(chosen)
+    text = demonstration_text(encoder, chosen)
     shared = tokens_within(encoder.tokenizer, text)
     before = tuple([text] * len(split) if text else () for split in (*splits, *further))
     return DemonstrationTexts(before, shared, len(chosen), shared)
@@ -78,7 +79,7 @@ def _fitted(
 ) -> Sequence[Example]:
     """The last demonstrations beside which all rows fit: tokenized together they may be longer."""
     while chosen:
-        lengths = encoder.lengths(rows, [encoder.demonstration_text(chosen)] * len(rows))
+        lengths = encoder.lengths(rows, [demonstration_text(encoder, chosen)] * len(rows))
         if max(lengths, default=0) <= encoder.room:
             break
         chosen = chosen[1:]
@@ -101,12 +102,12 @@ def _per_row(
     near = {id(example) for example in longest_rows}
     for rows, split in zip(chosen, splits, strict=False):
         indices = [index for index, example in enumerate(split) if id(example) in near]
-        texts = [encoder.demonstration_text(rows[index]) for index in indices]
+        texts = [demonstration_text(encoder, rows[index]) for index in indices]
         lengths = encoder.lengths([split[index] for index in indices], texts)
         for index, length in zip(indices, lengths, strict=True):
             if length > encoder.room:
                 rows[index] = [*_fitted(encoder, rows[index], [split[index]])]
-    before = tuple([encoder.demonstration_text(row) for row in rows] for rows in chosen)
+    before = tuple([demonstration_text(encoder, row) for row in rows] for rows in chosen)
     test = len(splits) - 1
     sizes = [len(ids) for ids in token_ids(encoder.tokenizer, before[test])]
     return DemonstrationTexts(

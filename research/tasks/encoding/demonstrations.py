@@ -1,4 +1,4 @@
-"""Choice of the demonstrations before a row."""
+"""Demonstrations before a row: their choice, size and text."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
@@ -13,17 +13,45 @@ Choice = Literal["balanced", "random", "nearest"]
 HEAD = 16  # examples of each class among which one is short enough for a part of a round
 
 
+def demonstration_text(encoder: Encoder, examples: Sequence[Example]) -> str:
+    """The text of demonstrations, marked: prompt, target and separator of each."""
+    fill, separator = encoder.marked_template.fill, encoder.marked(encoder.separator)
+    return "".join(
+        f"{fill(example.fields)}{_target(encoder, example.label)}{separator}"
+        for example in examples
+    )
+
+
+def demonstration_sizes(encoder: Encoder, examples: Sequence[Example]) -> list[int]:
+    """Tokens of each example as a demonstration that is tokenized alone."""
+    labels = list(dict.fromkeys(example.label for example in examples))
+    targets = [_target(encoder, label) for label in labels]
+    ids = encoder.ids_of([*targets, encoder.marked(encoder.separator)])
+    *sizes, separator = map(len, ids)
+    target_size = dict(zip(labels, sizes, strict=True))
+    prompts = encoder.prompts([example.fields for example in examples])
+    return [
+        len(prompt) + target_size[example.label] + separator
+        for example, prompt in zip(examples, prompts, strict=True)
+    ]
+
+
+def _target(encoder: Encoder, label: str) -> str:
+    """Space, text and end of a label, marked; the same on all routes."""
+    return encoder.verbalizer.continuation(label) + encoder.marked_end
+
+
 def demonstrations(
     encoder: Encoder, train: Sequence[Example], room: int, seed: int, most: int | None = None
 ) -> tuple[Example, ...]:
     """Balanced demonstrations: as many as fit into `room` positions, shuffled by the seed.
 
     They are drawn from `train` in at most `most` rounds of one example per class that has one left
-    (of one example where the answer is a text). Room is the model's context minus
-    `encoder.longest(rows to score)`. An example longer than its class's share of the room is
+    (of one example where the answer is a text). Room is the model's context minus the longest of
+    `encoder.lengths(rows to score)`. An example longer than its class's share of the room is
     skipped. Where no round fits, the first one has as many classes as fit. May return none.
     """
-    left = room - len(encoder.prefix_ids(()))
+    left = room - len(encoder.special_tokens.prefix_ids)
     classes = [
         shuffled(pool, seed, index, 2)
         for index, label in enumerate(encoder.labels or (None,))
@@ -53,7 +81,7 @@ def shuffled_classes(classes: list[list[Example]], seed: int) -> list[list[Examp
 def _part_of_a_round(encoder: Encoder, classes: list[list[Example]], room: int) -> list[Example]:
     """One example each of as many classes as fit, the first ones that have one short enough."""
     heads = [drawn[:HEAD] for drawn in classes]
-    sizes = [encoder.demonstration_sizes(drawn) for drawn in heads]
+    sizes = [demonstration_sizes(encoder, drawn) for drawn in heads]
     for count in range(len(classes), 0, -1):
         short = [
             next((e for e, size in zip(drawn, lengths, strict=True) if size * count <= room), None)
@@ -70,7 +98,7 @@ def _fitting(
 ) -> Iterator[tuple[Example, int]]:
     """The examples of at most `share` positions as demonstrations, with their sizes."""
     for example in examples:
-        [size] = encoder.demonstration_sizes([example])
+        [size] = demonstration_sizes(encoder, [example])
         if size <= share:
             yield example, size
 
@@ -83,8 +111,8 @@ def random_demonstrations(
     An example that does not fit beside the earlier ones is skipped.
     """
     drawn = shuffled(list(train), seed, 0, 4)
-    sizes = encoder.demonstration_sizes(drawn)
-    left = room - len(encoder.prefix_ids(()))
+    sizes = demonstration_sizes(encoder, drawn)
+    left = room - len(encoder.special_tokens.prefix_ids)
     return tuple(drawn[i] for i in _packed(sizes, range(len(drawn)), left, most))
 
 
@@ -99,8 +127,8 @@ def nearest_demonstrations(
 
     An example that does not fit beside nearer ones is skipped; room is as in `demonstrations`.
     """
-    sizes = encoder.demonstration_sizes(train)
-    left = room - len(encoder.prefix_ids(()))
+    sizes = demonstration_sizes(encoder, train)
+    left = room - len(encoder.special_tokens.prefix_ids)
     chosen = (_packed(sizes, order, left, most) for order in by_nearness(train, examples))
     return [[train[i] for i in reversed(indices)] for indices in chosen]
 

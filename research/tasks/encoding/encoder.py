@@ -12,8 +12,19 @@ from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_rows
 from research.tasks.encoding.joint import joined_ids
-from research.tasks.encoding.label_targets import LabelTargets, head_labels
-from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, special_tokens
+from research.tasks.encoding.label_targets import (
+    LabelTargets,
+    check_scored,
+    head_labels,
+    label_targets,
+)
+from research.tasks.encoding.special_tokens import (
+    Bos,
+    Route,
+    SpecialTokens,
+    first_id,
+    special_tokens,
+)
 from research.tasks.encoding.tokenization import following_ids, marked, token_ids
 from research.tasks.encoding.truncation import clip, marked_template, truncate
 from research.tasks.example import Example
@@ -67,19 +78,8 @@ class Encoder:
             allowed = f"on the {self.route} route no target contains an end"
             raise InputError("target_end", self.target_end, allowed)
         if self.route != "head":
-            self._check_targets()
-
-    def _check_targets(self) -> None:
-        """Raises InputError for a label text without tokens, whose score is 0, above all others,
-        and for one whose tokens begin another's.
-        """
-        space = self.ids(" ")
-        for label, pairs in self._targets.by_label.items():
-            for text, _ in pairs:
-                if self.ids(f" {text}") in ([], space):
-                    allowed = "the tokenizer makes no tokens of it, so it has no score"
-                    raise InputError(f"verbalizer[{label!r}]", text, allowed)
-        self._targets.check_distinct(whole=self.route == "masked")
+            check_scored(self.tokenizer, self.labels, self.verbalizer)
+            self._targets.check_distinct(whole=self.route == "masked")
 
     @cached_property
     def special_tokens(self) -> SpecialTokens:
@@ -107,12 +107,8 @@ class Encoder:
 
     def lengths(self, examples: Sequence[Example], before: Before = ()) -> list[int]:
         """Positions of each untruncated row, with those reserved for a target."""
-        reserved = self._reserved(self._written(examples))
+        reserved = self.reserved(self._written(examples))
         return [len(ids) + reserved for ids in self.prompts(self._fields(examples), before)]
-
-    def longest(self, examples: Sequence[Example]) -> int:
-        """Positions of the longest untruncated row with its reserved target."""
-        return max(self.lengths(examples), default=self._reserved(self._written(examples)))
 
     def examples(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """Encodes examples with the text `before` each, which belongs to the prompt.
@@ -122,7 +118,7 @@ class Encoder:
         columns are truncated, at their ends, the longest first.
         """
         targets = self._written(examples)
-        limit = self.room - self._reserved(targets)
+        limit = self.room - self.reserved(targets)
         fields = self._fields(examples)
         prompts = self.prompts(fields, before)
         long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
@@ -160,7 +156,7 @@ class Encoder:
         """
         prompts = joined_ids(self.tokenizer, before, [self.marked(prompt)] * len(before))
         target = self._target(self.labels[0])
-        limit, longest = self.room - self._reserved([target]), max(map(len, prompts))
+        limit, longest = self.room - self.reserved([target]), max(map(len, prompts))
         if longest > limit:
             allowed = f"it takes {longest} tokens, and {max(limit, 0)} are left beside the label"
             raise InputError("prompt", prompt, allowed)
@@ -168,44 +164,17 @@ class Encoder:
 
     def _rows(self, prompts: list[list[int]], targets: list[list[int]]) -> Encoded:
         """Rows without labels."""
-        prompts = [ids or self._empty for ids in prompts]
+        prompts = [ids or self._empty_prompt for ids in prompts]
         rows = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
         tokens, length = pad_rows(rows)
         start = np.array([len(ids) for ids in prompts], np.int32)
         return Encoded(tokens, length, start, np.zeros(len(rows), np.int32), cut=0)
 
     @property
-    def _empty(self) -> list[int]:
+    def _empty_prompt(self) -> list[int]:
         """Ids of an empty prompt: a decoder predicts a target from one token at least."""
-        if self.route != "causal" or self.special_tokens.prefix_ids:
-            return []
-        ids = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
-        first = next((id for id in ids if isinstance(id, int)), None)
-        if first is None:
-            allowed = "nothing stands before the target: the tokenizer has neither BOS nor EOS"
-            raise InputError("prompt", "", allowed)
-        return [first]
-
-    def demonstration_sizes(self, examples: Sequence[Example]) -> list[int]:
-        """Tokens of each example as a demonstration that is tokenized alone."""
-        prompts = self.prompts([example.fields for example in examples])
-        return [
-            len(prompt) + len(self._demonstration(example.label)) + len(self._separator)
-            for example, prompt in zip(examples, prompts, strict=True)
-        ]
-
-    def demonstration_text(self, examples: Sequence[Example]) -> str:
-        """The text of demonstrations, marked: prompt, target and separator of each."""
-        fill, separator = self._marked_template.fill, self.marked(self.separator)
-        return "".join(
-            f"{fill(example.fields)}{self._with_end(example.label)}{separator}"
-            for example in examples
-        )
-
-    def prefix_ids(self, demonstrations: Sequence[Example]) -> list[int]:
-        """The tokenizer's ids before a text, if any, then the demonstrations with separators."""
-        text = self.demonstration_text(demonstrations)
-        return [*self.special_tokens.prefix_ids, *token_ids(self.tokenizer, [text])[0]]
+        begun = self.route != "causal" or self.special_tokens.prefix_ids
+        return [] if begun else [first_id(self.tokenizer)]
 
     def marked(self, wording: str) -> str:
         """A wording whose special tokens stay special among texts."""
@@ -227,34 +196,13 @@ class Encoder:
     def _targets(self) -> LabelTargets:
         if self.route == "head":
             return LabelTargets({label: [("", [])] for label in self.labels})
-        causal = self.route == "causal" and self.target_end
-        end = list(self.special_tokens.end) if self.target_end else []
-        target = self._with_end if causal else self.verbalizer.continuation
-        texts = [
-            (label, i, t) for label in self.labels for i, t in enumerate(self.verbalizer.all(label))
-        ]
-        ids = self.ids_of([target(label, index) for label, index, _ in texts])
-        targets: dict[str, list[tuple[str, list[int]]]] = {label: [] for label in self.labels}
-        for (label, _, text), target_ids in zip(texts, ids, strict=True):
-            targets[label].append((text, target_ids + end))
-        return LabelTargets(targets)
+        end = self.marked_end if self.route == "causal" and self.target_end else ""
+        end_ids = self.special_tokens.end if self.target_end else ()
+        return label_targets(self.tokenizer, self.labels, self.verbalizer, end, end_ids)
 
     def _target(self, label: str) -> list[int]:
         """Ids of a label's target that is trained on."""
         return self._targets.trained(label)
-
-    def _demonstration(self, label: str) -> list[int]:
-        """Ids of a label's target in a demonstration; the same on all routes."""
-        return self._demonstration_targets[label]
-
-    @cached_property
-    def _demonstration_targets(self) -> dict[str, list[int]]:
-        ids = self.ids_of([self._with_end(label) for label in self.labels])
-        return dict(zip(self.labels, ids, strict=True))
-
-    def _with_end(self, label: str, index: int = 0) -> str:
-        """Space, text number `index` of a label and end, marked."""
-        return self.verbalizer.continuation(label, index) + self.marked(self.verbalizer.end)
 
     def _label(self, examples: Sequence[Example]) -> NDArray:
         """Correct answers [I], as in `Encoded.label`."""
@@ -265,20 +213,22 @@ class Encoder:
         """Ids of the target of each example."""
         return [self._target(example.label) for example in examples]
 
-    def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
+    def reserved(self, targets: Sequence[Sequence[int]] = ()) -> int:
         """Positions reserved in every row for its target: those of the longest label text."""
         del targets  # every row scores all labels
         return self._targets.longest
 
-    @cached_property
-    def _separator(self) -> list[int]:
-        return self.ids(self.marked(self.separator)) if self.separator else []
-
     def prompts(self, fields: Sequence[Mapping[str, str]], before: Before = ()) -> list[list[int]]:
         """Token ids of the whole prompts of these columns, with the text before each."""
-        texts = [self._marked_template.fill(values) for values in fields]
+        texts = [self.marked_template.fill(values) for values in fields]
         return joined_ids(self.tokenizer, before, texts)
 
     @cached_property
-    def _marked_template(self) -> Template:
+    def marked_template(self) -> Template:
+        """The template, marked."""
         return marked_template(self.tokenizer, self.template)
+
+    @cached_property
+    def marked_end(self) -> str:
+        """The verbalizer's end, marked."""
+        return self.marked(self.verbalizer.end)

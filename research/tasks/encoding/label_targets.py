@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from research.common.errors import InputError
+from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Labels, LabelTexts, pad_rows
+from research.tasks.encoding.tokenization import following_ids
+from research.tasks.prompts.verbalizer import Verbalizer
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,32 @@ class LabelTargets:
                         "change a text, or the end of the verbalizer to one the tokenizer keeps"
                     )
                     raise InputError(f"verbalizer[{label!r}]", text, allowed)
+
+
+def label_targets(
+    tokenizer: Tokenizer,
+    labels: Sequence[str],
+    verbalizer: Verbalizer,
+    end: str,
+    end_ids: Sequence[int],
+) -> LabelTargets:
+    """The targets of labels: a space, the text and `end`, tokenized together, then `end_ids`."""
+    texts = [(label, text) for label in labels for text in verbalizer.all(label)]
+    ids = following_ids(tokenizer, [f" {text}{end}" for _, text in texts])
+    targets: dict[str, list[tuple[str, list[int]]]] = {label: [] for label in labels}
+    for (label, text), target_ids in zip(texts, ids, strict=True):
+        targets[label].append((text, [*target_ids, *end_ids]))
+    return LabelTargets(targets)
+
+
+def check_scored(tokenizer: Tokenizer, labels: Sequence[str], verbalizer: Verbalizer) -> None:
+    """Raises InputError for a label text without tokens, whose score is 0, above all others."""
+    texts = [(label, text) for label in labels for text in verbalizer.all(label)]
+    space, *ids = following_ids(tokenizer, [" ", *(f" {text}" for _, text in texts)])
+    for (label, text), text_ids in zip(texts, ids, strict=True):
+        if text_ids in ([], space):
+            allowed = "the tokenizer makes no tokens of it, so it has no score"
+            raise InputError(f"verbalizer[{label!r}]", text, allowed)
 
 
 def head_labels(count: int) -> Labels:

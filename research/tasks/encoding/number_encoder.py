@@ -36,9 +36,6 @@ class NumberEncoder(Encoder):
         del label
         return []
 
-    def _demonstration(self, label: str) -> list[int]:
-        return self.ids(self._with_end(label))
-
-    def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
+    def reserved(self, targets: Sequence[Sequence[int]] = ()) -> int:
         del targets
         return 0

@@ -51,6 +51,18 @@ def special_tokens(route: Route, tokenizer: Tokenizer, bos: Bos = "tokenizer") -
     )
 
 
+def first_id(tokenizer: Tokenizer) -> int:
+    """BOS, or EOS without one: the id before a text that begins with nothing else.
+
+    Raises InputError for a tokenizer with neither.
+    """
+    for token_id in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        if isinstance(token_id, int):
+            return token_id
+    allowed = "nothing stands before the target: the tokenizer has neither BOS nor EOS"
+    raise InputError("prompt", "", allowed)
+
+
 def _causal_prefix(tokenizer: Tokenizer, bos: Bos) -> tuple[int, ...]:
     if bos == "never":
         return ()

@@ -48,13 +48,10 @@ class TextEncoder(Encoder):
         pairs = [replace(examples[i], label=text) for i, text in zip(indices, texts, strict=True)]
         return self.examples(pairs, [before[i] for i in indices] if before else ())
 
-    def _demonstration(self, label: str) -> list[int]:
-        return self.ids(self._with_end(label))
-
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:
         texts = [self.verbalizer.continuation(example.label) for example in examples]
         ending = list(self.ending)
         return [ids + ending for ids in self.ids_of(texts)]
 
-    def _reserved(self, targets: Sequence[Sequence[int]]) -> int:
+    def reserved(self, targets: Sequence[Sequence[int]] = ()) -> int:
         return max(self.most, *map(len, targets), 0)

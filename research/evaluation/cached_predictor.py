@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.decoding.generated import Generated
 from research.evaluation.predictor import AdaptedWeights, Predictor
-from research.runtime.executable import compile_seconds
+from research.runtime.executable import execution_clock
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Labels
 
@@ -20,11 +19,8 @@ _reused = threading.local()
 
 
 def scoring_clock() -> float:
-    """Seconds on a clock of this thread, for the time that scoring takes.
-
-    Compilation is left out, and a result from a cache counts as long as its computation took.
-    """
-    return time.perf_counter() - compile_seconds() + getattr(_reused, "seconds", 0.0)
+    """`execution_clock`, on which a result from a cache counts as long as its computation took."""
+    return execution_clock() + getattr(_reused, "seconds", 0.0)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,11 @@ def compile_seconds() -> float:
     return getattr(_spent, "seconds", 0.0)
 
 
+def execution_clock() -> float:
+    """Seconds on a clock of this thread that stands still while the thread compiles."""
+    return time.perf_counter() - compile_seconds()
+
+
 def compile_cache_hits() -> int:
     """Number of programs that this thread has read from JAX's persistent compilation cache.
 

@@ -1,7 +1,6 @@
 """Executes shards of runs: trains them, writes their records and evaluates them on test."""
 
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from research.runs.context import RunContext
 from research.runs.result import Result, TestResult, make_record, with_test_result
 from research.runs.state import RunState
 from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
-from research.runtime.executable import compile_seconds
+from research.runtime.executable import execution_clock
 from research.sweeps.failures import failing
 from research.sweeps.run_progress import (
     ExecutionProgress,
@@ -114,10 +113,10 @@ class RunExecutor:
         if runs[0].approach.baseline is not None:
             results = [run_baseline(run) for run in runs]
         else:
-            begun = time.perf_counter() - compile_seconds()
+            begun = execution_clock()
 
             def report(step: int, members: Sequence[MemberProgress]) -> None:
-                seconds = time.perf_counter() - compile_seconds() - begun
+                seconds = execution_clock() - begun
                 line, done = progress_line(runs, step, members), share_done(runs, step)
                 self.report(RunProgress(line, runs[0].id, done, seconds))
 

@@ -16,8 +16,7 @@ from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.evaluation.scoring import check_prompts
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves
-from research.methods.shared.leaves import mask, split
-from research.runtime.executable import Call, compile_seconds
+from research.runtime.executable import Call, execution_clock
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
@@ -48,7 +47,7 @@ class TrainingLoop:
         self.progress = [MemberProgress() for _ in members]
         self.losses: list[np.ndarray] = []
         self.widest = 0
-        parts = [split(m.leaves, mask(m.hyper.methods[-m.training :], m.leaves)) for m in members]
+        parts = [member.split() for member in members]
         self.frozen = [frozen for _, frozen in parts]
         self.best: list[Leaves] = [
             {p: np.asarray(x, np.float32) for p, x in trained.items()} for trained, _ in parts
@@ -161,9 +160,9 @@ class TrainingLoop:
                 continue
             # Copied off the training mesh, so that the scorer always gets the same kind of array.
             trained = jax.tree.map(np.array, states[i].trained)
-            begun = time.perf_counter() - compile_seconds()
+            begun = execution_clock()
             dev = self._score(member, {**self.frozen[i], **jax.device_put(trained)}, member.dev)
-            progress.evaluation_seconds += time.perf_counter() - compile_seconds() - begun
+            progress.evaluation_seconds += execution_clock() - begun
             score, loss = dev.metrics[self.options.metric], dev.loss
             if not math.isfinite(loss) or dev.not_finite:
                 progress.status = "diverged"

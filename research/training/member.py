@@ -9,6 +9,7 @@ import numpy as np
 from research.evaluation.answer_kinds.kind import Answerer
 from research.evaluation.batch import PromptFrame, Rows, batch_rows, bucket, extents
 from research.methods.method import Leaves
+from research.methods.shared.leaves import mask, split
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import Shapes, Stream
 from research.training.step import Hyper, Program
@@ -35,6 +36,10 @@ class Member:
     dev: Encoded
     frame: PromptFrame
     training: int = 1
+
+    def split(self) -> tuple[Leaves, Leaves]:
+        """(trained leaves, frozen leaves)."""
+        return split(self.leaves, mask(self.hyper.methods[-self.training :], self.leaves))
 
 
 @dataclass

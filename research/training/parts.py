@@ -5,7 +5,6 @@ from functools import partial
 
 import jax
 
-from research.methods.shared.leaves import mask, split
 from research.runtime.devices import Devices, device_memory
 from research.runtime.memory import peak_bytes
 from research.training.batches import Shapes
@@ -28,9 +27,7 @@ def fitting(
     if memory is None or not devices.vmapped() or len(members) == 1:
         return None
     first = members[0]
-    trained, frozen = split(
-        first.leaves, mask(first.hyper.methods[-first.training :], first.leaves)
-    )
+    trained, frozen = first.split()
     state = jax.eval_shape(partial(init_state, program), jax.random.PRNGKey(0), trained)
     batch = batch_like(program, first, shapes.longest, shapes)
     peak = peak_bytes(cost_alone(program, state, frozen, batch, first.frame, first.hyper))

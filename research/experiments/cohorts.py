@@ -1,6 +1,5 @@
 """Cohorts: runs that share a compiled step; and their shards, which run together."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import jax
 
 from research.common.config import non_default
-from research.common.hashing import run_id
+from research.common.hashing import run_id, sha256
 from research.experiments.plan import CODE_VERSION, Run
 
 # Fields of a prompt that decide what a stage trains on.
@@ -40,7 +39,7 @@ def cohorts(runs: Sequence[Run]) -> list[list[Run]]:
 
 def cohort_id(runs: Sequence[Run]) -> str:
     """The id of a cohort or shard with these runs, in this order."""
-    return hashlib.sha256(" ".join(run.id for run in runs).encode()).hexdigest()[:16]
+    return sha256(" ".join(run.id for run in runs).encode())[:16]
 
 
 def shards(runs: Sequence[Run], vmapped: bool) -> list[Shard]:

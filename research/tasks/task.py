@@ -1,6 +1,5 @@
 """A task: labelled examples, prompt templates and a verbalizer."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from research.common.errors import InputError, check_choice
+from research.common.hashing import sha256
 from research.tasks.example import Example, examples_to_json, text_key
 from research.tasks.metrics.classification import METRICS
 from research.tasks.prompts.template import Template
@@ -181,4 +181,4 @@ def _unseen(examples: Iterable[Example], seen: set[tuple[str, ...]]) -> tuple[Ex
 def task_checksum(value: object) -> str:
     """SHA-256, in hex, of a JSON value in canonical form."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return sha256(text.encode("ascii"))

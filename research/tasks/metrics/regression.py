@@ -5,11 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from research.tasks.metrics.classification import LOWEST
+
 # (score, scores [I] with each item left out; of a single item, the score)
 Deleted = tuple[float, NDArray]
-
-
-LOWEST_CORRELATION = -1.0
 
 
 def pearson(predicted: NDArray, gold: NDArray) -> Deleted:
@@ -20,7 +19,8 @@ def pearson(predicted: NDArray, gold: NDArray) -> Deleted:
     I / (I - 1) x_i y_i.
     """
     if not np.isfinite(predicted).all():
-        return LOWEST_CORRELATION, np.full(len(gold), LOWEST_CORRELATION)
+        lowest = LOWEST["pearson"]
+        return lowest, np.full(len(gold), lowest)
     x, y = _centred(predicted), _centred(gold)
     products = np.stack([x * y, x * x, y * y])
     sums = products.sum(axis=1, keepdims=True)

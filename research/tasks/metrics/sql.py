@@ -1,6 +1,5 @@
 """SQL metrics: text comparison, and comparison of results in an SQLite database."""
 
-import hashlib
 import re
 import sqlite3
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from research.common.errors import InputError
+from research.common.hashing import sha256
 from research.common.paths import resolve_path
 
 # Steps of sqlite's virtual machine, rather than seconds: every machine stops at the same query.
@@ -101,8 +101,8 @@ class Database:
 
     @cached_property
     def checksum(self) -> str:
-        """sha256 of the file."""
-        return hashlib.sha256(Path(self.path).read_bytes()).hexdigest()
+        """SHA-256 of the file."""
+        return sha256(Path(self.path).read_bytes())
 
     def same_result(self, output: str, references: Sequence[str]) -> float:
         """1 where the query returns the rows of a reference, else 0.

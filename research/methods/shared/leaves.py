@@ -39,11 +39,15 @@ def flat(method: Method, added: Mapping[str, Leaves]) -> Leaves:
 def added_to(method: Method, leaves: Leaves) -> dict[str, Leaves]:
     """The inverse of `flat`: {module path: {leaf name: array}} of this method's leaves."""
     added: dict[str, Leaves] = {}
-    for path, array in leaves.items():
-        if path.startswith(f"{method.name}:"):
-            module, _, leaf = path.removeprefix(f"{method.name}:").rpartition("/")
-            added.setdefault(module, {})[leaf] = array
+    for path in paths_of(method, leaves):
+        module, _, leaf = path.removeprefix(f"{method.name}:").rpartition("/")
+        added.setdefault(module, {})[leaf] = leaves[path]
     return added
+
+
+def paths_of(method: Method, paths: Iterable[str]) -> list[str]:
+    """The paths of the leaves that `method` added."""
+    return [path for path in paths if path.startswith(f"{method.name}:")]
 
 
 def added_to_layers(method: Method, leaves: Leaves) -> dict[str, Leaves]:
@@ -85,7 +89,7 @@ def mask(methods: Iterable[Method], leaves: Leaves) -> dict[str, bool]:
     backbone_paths = list(backbone(leaves))
     for method in methods:
         trained.update(method.trains(backbone_paths))
-        method_paths = [path for path in leaves if path.startswith(f"{method.name}:")]
+        method_paths = paths_of(method, leaves)
         trained.update(set(method_paths).difference(method.freezes(method_paths)))
     return {path: path in trained for path in leaves}
 
@@ -111,7 +115,7 @@ def stored_frozen(methods: Iterable[Method], leaves: Leaves, trained: dict[str, 
     """The methods' own leaves that do not train and yet have to be stored."""
     frozen: Leaves = {}
     for method in methods:
-        method_paths = [path for path in leaves if path.startswith(f"{method.name}:")]
+        method_paths = paths_of(method, leaves)
         if not all(trained[path] for path in method_paths):
             stored = stored_leaves((method,), leaves)
             frozen |= {path: array for path, array in stored.items() if not trained[path]}

@@ -130,7 +130,8 @@ class Approach(Prompt):
             scorings: the ways to score its labels that dev selects from, see `scoring`.
         """
         trials = self._trials(len(task.templates))
-        if self.stages or self.baseline or self.scoring == "fixed" or not self._plain_scoring:
+        fixed = self.scoring == "fixed" or self.changed_among(SCORING)
+        if self.stages or self.baseline or fixed:
             return trials
         return tuple(
             {**trial, **scoring}
@@ -144,12 +145,6 @@ class Approach(Prompt):
         if isinstance(self.trials, str):
             return tuple(dict(template=i) for i in range(templates))
         return self.trials
-
-    @property
-    def _plain_scoring(self) -> bool:
-        """Whether the row sets no field about the scores of labels."""
-        plain = Prompt()
-        return all(getattr(self, name) == getattr(plain, name) for name in SCORING)
 
     def at(self, trial: Trial, path: str = "trial") -> "Approach":
         """The approach with the values of a trial.

@@ -1,6 +1,6 @@
 """The prompt of an approach and how labels are scored with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import count, islice
 from typing import Any, Literal, Self
@@ -12,6 +12,8 @@ from research.tasks.prompts.content_free import Prior
 from research.tasks.sampling import order
 
 DRAWS = 1000  # draws of demonstrations of each seed; no two seeds share a draw
+# Fields about the scores of labels.
+LABEL_SCORES = ("normalisation", "target_end", "prior", "ensemble")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +70,15 @@ class Prompt:
 
     def check_labels(self, labels: Sequence[str]) -> None:
         """Raises InputError if the task has no labels and a field about label scores is set."""
-        defaults = Prompt()
-        for name in ("normalisation", "target_end", "prior", "ensemble"):
-            if not labels and getattr(self, name) != getattr(defaults, name):
+        for name in self.changed_among(LABEL_SCORES):
+            if not labels:
                 allowed = "the task has no labels, and this field is about their scores"
                 raise InputError(name, getattr(self, name), allowed)
+
+    def changed_among(self, names: Iterable[str]) -> list[str]:
+        """Those of the fields `names` that differ from their default."""
+        defaults = Prompt()
+        return [name for name in names if getattr(self, name) != getattr(defaults, name)]
 
     def members(self, templates: int) -> tuple[Self, ...]:
         """The prompts of an ensemble.

@@ -1,7 +1,8 @@
 """Tables of a task from the user's own files, or from a Hugging Face dataset."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from research.common.errors import InputError
@@ -92,18 +93,15 @@ class Files:
         """
         if self.test is None:
             raise InputError("test", None, "a file or split to test on is needed, besides dev")
-        named = {"train": self.train, "test": self.test, "dev": self.dev, "ood": self.ood}
-        sources = {use: source for use, source in named.items() if source is not None}
-        if self.path is not None:
-            path = resolve_path(self.path, "path")
-            columns = (*self.texts, answer, *others, *of_test)
-            tables = read_dataset(path, self.config_name, sources, columns)
-        else:
-            files = {use: resolve_path(file, use) for use, file in sources.items()}
-            tables = {
-                use: read_file(file, self.columns, self.delimiter, self.quoting)
-                for use, file in files.items()
-            }
+        tables = read_splits(
+            {"train": self.train, "test": self.test, "dev": self.dev, "ood": self.ood},
+            self.path,
+            self.config_name,
+            (*self.texts, answer, *others, *of_test),
+            partial(
+                read_file, columns=self.columns, delimiter=self.delimiter, quoting=self.quoting
+            ),
+        )
         if self.empty == "error":
             return tables
         needed = (*self.texts, answer)
@@ -140,3 +138,26 @@ class Files:
     def values(self, table: StringTable, name: str) -> list[str]:
         """The values of a column."""
         return [self.reader.cleaned(value) for value in table.column(name)]
+
+
+def read_splits(
+    sources: Mapping[str, str | None],
+    path: str | None,
+    config_name: str | None,
+    columns: Sequence[str],
+    read: Callable[[str], StringTable] = read_file,
+) -> dict[str, StringTable]:
+    """The table of each split that has a source.
+
+    Args:
+      sources: use (train, dev, test) -> its file or, with `path`, split of the dataset.
+      path: hub id or folder of a dataset; None for files.
+      config_name: configuration of the dataset.
+      columns: to read from a dataset; files are read whole.
+      read: reads a file.
+    """
+    named = {use: source for use, source in sources.items() if source is not None}
+    if path is not None:
+        return read_dataset(resolve_path(path, "path"), config_name, named, columns)
+    files = {use: resolve_path(file, use) for use, file in named.items()}
+    return {use: read(file) for use, file in files.items()}

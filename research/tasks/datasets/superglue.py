@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from research.common.errors import InputError
-from research.common.paths import resolve_path
-from research.tasks.datasets.hub import read_dataset
-from research.tasks.datasets.tables import read_file
+from research.tasks.datasets.files import read_splits
 from research.tasks.decoding import Decoding
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
@@ -66,13 +64,8 @@ class SuperGLUETask(TaskSettings):
 
     def load(self) -> TextTask:
         """Raises InputError for files that are missing or in another format."""
-        named = {"train": self.train, "test": self.test, "dev": self.dev}
-        sources = {use: source for use, source in named.items() if source is not None}
-        if self.path is None:
-            tables = {use: read_file(resolve_path(file, use)) for use, file in sources.items()}
-        else:
-            path = resolve_path(self.path, "path")
-            tables = read_dataset(path, self.config_name, sources, self.COLUMNS)
+        sources = {"train": self.train, "test": self.test, "dev": self.dev}
+        tables = read_splits(sources, self.path, self.config_name, self.COLUMNS)
         splits = {}
         for use, table in tables.items():
             try:

@@ -159,9 +159,13 @@ def paired_p(first: np.ndarray, second: np.ndarray) -> float:
     """
     difference = first - second
     v, degrees = variance(difference)
-    mean = float(difference.mean())
+    return p_value(float(difference.mean()), v, degrees)
+
+
+def p_value(mean: float, v: float, degrees: float) -> float:
+    """Two-sided p-value of the t test that a mean with variance v is 0."""
     if v < 1e-24:
-        return 1.0 if abs(mean) < 1e-12 else 0.0
+        return float(abs(mean) < 1e-12)
     return float(2 * special.stdtr(degrees, -abs(mean) / v**0.5))
 
 

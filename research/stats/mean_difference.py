@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from research.stats.intervals import variance
+from research.stats.intervals import p_value, variance
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,8 @@ class MeanDifference:
     @classmethod
     def around(cls, mean: float, v: float, degrees: float) -> tuple["MeanDifference", float]:
         """The interval and p-value by the t distribution, of a mean difference with variance v."""
-        half = float(special.stdtrit(degrees, 0.975)) * v**0.5
-        if v < 1e-24:
-            return cls(mean, mean, mean), float(abs(mean) < 1e-12)
-        return cls(mean, mean - half, mean + half), float(
-            2 * special.stdtr(degrees, -abs(mean) / v**0.5)
-        )
+        half = 0.0 if v < 1e-24 else float(special.stdtrit(degrees, 0.975)) * v**0.5
+        return cls(mean, mean - half, mean + half), p_value(mean, v, degrees)
 
     def text(self) -> str:
         """The difference in points, such as `+1.2 [-0.3, +2.7]`."""

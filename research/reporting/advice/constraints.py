@@ -151,10 +151,9 @@ def points(difference: float) -> str:
     return f"{100 * difference:.1f} points"
 
 
-Column = tuple[str, str]  # task, regime
-
-
-def columns_for(grid: Grid, constraints: Constraints, task: str | None = None) -> list[Column]:
+def columns_for(
+    grid: Grid, constraints: Constraints, task: str | None = None
+) -> list[tuple[str, str]]:
     """For each task, the column with the most training examples that the user has.
 
     All columns if the constraints name no number of examples. Raises InputError for an unknown
@@ -163,7 +162,7 @@ def columns_for(grid: Grid, constraints: Constraints, task: str | None = None) -
     tasks = distinct(column[0] for column in grid.columns)
     if task is not None and task not in tasks:
         raise InputError("task", task, choose_from(tasks, task))
-    sizes = {column: examples_of(grid, column) for column in grid.tested_columns()}
+    sizes = {column: examples_of(grid, column) for column in grid.by_column()}
     columns = [column for column in sizes if task in (None, column[0])]
     if not columns:
         raise InputError("results", grid.name, "it has no finished cell")
@@ -178,7 +177,7 @@ def columns_for(grid: Grid, constraints: Constraints, task: str | None = None) -
     return [column for column in small if largest[column[0]] == column]
 
 
-def cells_of(grid: Grid, column: Column) -> list[ResultCell]:
+def cells_of(grid: Grid, column: tuple[str, str]) -> list[ResultCell]:
     """The tested cells of a column; only the complete ones if there are any.
 
     Cells with scores that are not finite are left out, unless there are no others.
@@ -188,6 +187,6 @@ def cells_of(grid: Grid, column: Column) -> list[ResultCell]:
     return [cell for cell in cells if cell.complete] or cells
 
 
-def examples_of(grid: Grid, column: Column) -> int:
+def examples_of(grid: Grid, column: tuple[str, str]) -> int:
     """The largest number of training examples in the column."""
     return max(run.n_train for cell in cells_of(grid, column) for run in cell.runs)

@@ -15,7 +15,6 @@ from research.reporting.advice.candidates import (
 )
 from research.reporting.advice.constraints import (
     Bound,
-    Column,
     Constraints,
     bounds_of,
     cells_of,
@@ -44,7 +43,7 @@ class Advice:
         without: for each constraint, the approaches that violate it alone.
     """
 
-    column: Column
+    column: tuple[str, str]
     examples: int
     constraints: Constraints
     recommended: ResultCell | None
@@ -65,7 +64,7 @@ class Advice:
         return min(self.candidates, key=violation)
 
 
-def advise(grid: Grid, column: Column, constraints: Constraints) -> Advice:
+def advise(grid: Grid, column: tuple[str, str], constraints: Constraints) -> Advice:
     """Recommends an approach for the task and regime of a column.
 
     It is the cheapest approach that satisfies the constraints, is not significantly worse than the

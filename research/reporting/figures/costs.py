@@ -12,7 +12,6 @@ from research.reporting.figures.figure import (
     Panel,
     Point,
     Series,
-    columns,
     headline,
     ids,
     scores,
@@ -86,7 +85,7 @@ def cost_figures(grid: Grid, styles: Styles) -> list[Figure]:
 def _by_cost(grid: Grid, styles: Styles, cost: CostAxis) -> tuple[Panel, ...]:
     """A panel for each task and regime; the panels of a task have the same y axis."""
     series_of = {}
-    for column, cells in columns(grid):
+    for column, cells in grid.by_column().items():
         measured = [(cell, value) for cell in cells if (value := cell.cost(cost.name)) is not None]
         series_of[column] = [
             Series(

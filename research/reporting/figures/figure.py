@@ -7,7 +7,6 @@ from research.records.schema import RunRecord
 from research.reporting.figures.axes import AxisScale, linear
 from research.reporting.figures.colors import SeriesStyle
 from research.reporting.format import amount
-from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.metric_names import NAMES
 
@@ -105,11 +104,6 @@ class Figure:
 
 def ids(runs: Iterable[RunRecord]) -> tuple[str, ...]:
     return tuple(run.run_id for run in runs)
-
-
-def columns(grid: Grid) -> list[tuple[tuple[str, str], list[ResultCell]]]:
-    """Each task and regime that has tested cells, with these cells."""
-    return [(column, grid.tested_in(column)) for column in grid.tested_columns()]
 
 
 def title(column: tuple[str, str]) -> str:

@@ -54,8 +54,8 @@ def build_figures(folder: Path) -> dict[str, bytes]:
     styles = series_styles(grid)
     return {
         f"figures/{figure.name}.{form}": content
-        for section in figure_sections(grid, styles)
-        for figure in section.figures
+        for figures in figure_sections(grid, styles).values()
+        for figure in figures
         for form, content in draw_figure(figure, styles).items()
     }
 

@@ -11,7 +11,6 @@ from research.reporting.figures.figure import (
     Panel,
     Point,
     Series,
-    columns,
     headline,
     ids,
     title,
@@ -56,7 +55,7 @@ def _panels(
         column: [
             Series(styles[cell.key[0]], (point,)) for cell in cells if (point := point_of(cell))
         ]
-        for column, cells in columns(grid)
+        for column, cells in grid.by_column().items()
     }
     panels = []
     for column, series in series_of.items():

@@ -16,7 +16,6 @@ from research.reporting.figures.figure import (
     Panel,
     Point,
     Series,
-    columns,
     headline,
     ids,
     scores,
@@ -75,7 +74,7 @@ def _panels(
             for cell in cells
             if len(points := points_of(cell)) > 1
         ]
-        for column, cells in columns(grid)
+        for column, cells in grid.by_column().items()
     }
     lines = [line for series in series_of.values() for line in series]
     x = Axis(label, scale(point.x for line in lines for point in line.points))

@@ -68,9 +68,10 @@ class Grid:
         """The cells of a row with tested runs."""
         return [cell for column in self.columns if (cell := self.cell(row, column)) is not None]
 
-    def tested_columns(self) -> list[tuple[str, str]]:
-        """The columns that have cells with tested runs."""
-        return [column for column in self.columns if self.tested_in(column)]
+    def by_column(self) -> dict[tuple[str, str], list[ResultCell]]:
+        """The cells with tested runs of each column that has any."""
+        cells = {column: self.tested_in(column) for column in self.columns}
+        return {column: of_column for column, of_column in cells.items() if of_column}
 
 
 def read_grid(folder: Path) -> Grid:

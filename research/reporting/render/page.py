@@ -92,8 +92,8 @@ def _sections(
         "with the best mean dev score was evaluated on test."
     )
     yield Section("Scores", budget, score_tables(grid, styles, table))
-    for section in figure_sections(grid, styles):
-        yield Section(section.title, figures=section.figures)
+    for title, figures in figure_sections(grid, styles).items():
+        yield Section(title, figures=figures)
     if robustness := _robustness(grid, styles):
         yield Section("Robustness and costs", tables=robustness)
     for title, tables in others.items():
@@ -105,7 +105,7 @@ def _sections(
 def _robustness(grid: Grid, styles: Styles) -> list[HtmlTable]:
     return [
         block
-        for column, table in zip(grid.tested_columns(), robustness_tables(grid), strict=True)
+        for column, table in zip(grid.by_column(), robustness_tables(grid), strict=True)
         if table.heads
         for block in cell_tables(grid, styles, column, table)
     ]

@@ -20,7 +20,7 @@ def cost_tables(grid: Grid, prices: Prices) -> list[Table]:
         ("cost of storage and inference", STORAGE, []),
         ("cost of training", (*TRAINING, *money_columns(prices)), _unlike_formula(grid)),
     )
-    tested = grid.tested_columns()
+    tested = list(grid.by_column())
     tables = []
     for where in tested:
         for title, columns, others in kinds:

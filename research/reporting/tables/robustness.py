@@ -24,13 +24,12 @@ from research.reporting.tables.column import Column, column_table
 
 def robustness_tables(grid: Grid) -> list[Table]:
     """A table for each task and regime with tested runs. The definitions are notes of the last."""
-    tables = [_table(grid, column) for column in grid.tested_columns()]
+    tables = [_table(grid, column, cells) for column, cells in grid.by_column().items()]
     measured = [column for column in COLUMNS if any(map(column.text, grid.tested()))]
     return add_notes(tables, [column.note for column in measured if column.note])
 
 
-def _table(grid: Grid, where: tuple[str, str]) -> Table:
-    cells = grid.tested_in(where)
+def _table(grid: Grid, where: tuple[str, str], cells: Sequence[ResultCell]) -> Table:
     measured = [column for column in COLUMNS if any(map(column.text, cells))]
     notes = (*_language_model(cells), *_truncated(cells))
     return column_table(grid, where, "robustness and costs", measured, notes)

@@ -31,26 +31,19 @@ def classes(config: Config, stored: Mapping[str, Tensor], model: Model, prefix: 
         allowed = "the backbone has no pooler, which the adapter's head reads and does not bring"
         raise InputError("modules_to_save", MODULE, allowed)
     kernel = stored.get(prefix + model.KEY_MAP.key("head:/kernel").tensor)
-    return (
-        1 if kernel is None else kernel.shape[0]
-    )  # a missing head is reported later, for any number
+    # A missing head is reported later, for any number.
+    return 1 if kernel is None else kernel.shape[0]
 
 
 def wanted(model: Model, count: int, prefix: str) -> dict[str, tuple[int, ...]]:
     """The names and shapes that the tensors must have."""
-    return {
-        prefix + key.tensor: shape[::-1] if key.transposed else shape
-        for key, shape in _keys(model, count)
-    }
+    return {prefix + key.tensor: key.transpose_shape(shape) for key, shape in _keys(model, count)}
 
 
 def read(arrays: Mapping[str, np.ndarray], model: Model, count: int, prefix: str) -> Leaves:
     """The leaves of a `Head` that pools the first position."""
-    leaves: Leaves = {}
-    for key, _ in _keys(model, count):
-        array = arrays[prefix + key.tensor]
-        leaves[key.leaf] = array.T if key.transposed else array
-    return leaves
+    keys = (key for key, _ in _keys(model, count))
+    return {key.leaf: key.transpose(arrays[prefix + key.tensor]) for key in keys}
 
 
 def write(method: Any, leaves: Leaves, model: Model, prefix: str) -> dict[str, np.ndarray]:
@@ -64,10 +57,7 @@ def write(method: Any, leaves: Leaves, model: Model, prefix: str) -> dict[str, n
             "own on the first position"
         )
         raise InputError("head.pool", method.pool, allowed)
-    return {
-        prefix + key.tensor: head[key.leaf].T if key.transposed else head[key.leaf]
-        for key, _ in keys
-    }
+    return {prefix + key.tensor: key.transpose(head[key.leaf]) for key, _ in keys}
 
 
 def _keys(model: Model, count: int) -> list[tuple[Key, tuple[int, ...]]]:

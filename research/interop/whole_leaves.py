@@ -38,10 +38,7 @@ def whole_leaves(
 
 def expected_shapes(keys: Mapping[str, Key], shapes: Shapes) -> dict[str, tuple[int, ...]]:
     """The shapes that these tensors must have."""
-    return {
-        name: shapes[key.leaf][::-1] if key.transposed else shapes[key.leaf]
-        for name, key in keys.items()
-    }
+    return {name: key.transpose_shape(shapes[key.leaf]) for name, key in keys.items()}
 
 
 def changed(
@@ -54,7 +51,7 @@ def changed(
     leaves: Leaves = {}
     saved = config.get("modules_to_save") or []
     for name, key in keys.items():
-        leaf = arrays[name].T if key.transposed else arrays[name]
+        leaf = key.transpose(arrays[name])
         if np.array_equal(leaf, np.asarray(params[key.leaf], np.float32)):
             continue
         biases = config.get("bias", "none") != "none" and key.leaf.endswith("/bias")

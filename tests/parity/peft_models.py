@@ -93,7 +93,7 @@ def as_leaves(
     if methods[0].name == "full":
         keys = [backbone.model.KEY_MAP.key(path) for path in backbone.params]
         assert len(keys) == len(arrays)
-        return {k.leaf: arrays[k.tensor].T if k.transposed else arrays[k.tensor] for k in keys}
+        return {k.leaf: k.transpose(arrays[k.tensor]) for k in keys}
     stored = {}
     for name, array in arrays.items():
         name = name.replace("prompt_encoder.default.embedding.weight", "prompt_embeddings")

@@ -37,7 +37,7 @@ def test_logits_loss_and_gradients(checkpoint, name):
     for path, grad in grads.items():
         key = model.KEY_MAP.key(path)
         theirs_here = named[key.tensor].grad
-        ours_here = np.asarray(grad).T if key.transposed else np.asarray(grad)
+        ours_here = key.transpose(np.asarray(grad))
         if theirs_here is None:  # nothing in the loss depends on it, such as a pooler
             assert not ours_here.any(), path
             continue

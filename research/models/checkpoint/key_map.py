@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from research.common.errors import InputError
 
@@ -21,6 +21,14 @@ class Key(NamedTuple):
     tensor: str
     leaf: str
     transposed: bool = False
+
+    def transpose(self, array: Any) -> Any:
+        """The leaf for a tensor of the checkpoint, or the tensor for a leaf."""
+        return array.T if self.transposed else array
+
+    def transpose_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the leaf for that of the tensor, or of the tensor for that of the leaf."""
+        return shape[::-1] if self.transposed else shape
 
     def at_layer(self, path: str) -> "Key | None":
         """This key with the layer's number in `path`; None if `path` is another leaf."""

@@ -61,7 +61,7 @@ def read_weights(
         tied = [copy for copy, original in copies.items() if original == key.tensor]
         sources[key] = [stored[name] for name in (key.tensor, *tied) if name in stored]
         problems += [] if sources[key] else [("missing", key.tensor)]
-        wanted = shapes[key.leaf][::-1] if key.transposed else shapes[key.leaf]
+        wanted = key.transpose_shape(shapes[key.leaf])
         problems += [p for tensor in sources[key] for p in misfits(tensor, wanted)]
     if not problems:
         problems += [p for equals in sources.values() for p in _unequal(equals)]
@@ -84,7 +84,7 @@ def write_weights(file: Path, key_map: KeyMap, leaves: Mapping[str, Any], dtype:
     for path, leaf in leaves.items():
         key = key_map.key(path)
         array = np.asarray(leaf).astype(dtype, copy=False)
-        stored[key.tensor] = np.ascontiguousarray(array.T if key.transposed else array)
+        stored[key.tensor] = np.ascontiguousarray(key.transpose(array))
     save_file(stored, file, metadata={"format": "pt"})
 
 
@@ -154,7 +154,7 @@ def _unequal(tied: list[Tensor]) -> list[Problem]:
 
 
 def _leaf(tensor: Tensor, key: Key, dtype: Any, mesh: Mesh | None) -> jax.Array:
-    shape = tensor.shape[::-1] if key.transposed else tensor.shape
+    shape = key.transpose_shape(tensor.shape)
     if mesh is None:
         whole = (slice(None),) * len(shape)
         return jax.device_put(tensor.read(whole, dtype, key.transposed))

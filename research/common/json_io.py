@@ -1,9 +1,9 @@
-"""Reading of JSON with checks for duplicate keys, invalid Unicode and excessive nesting."""
+"""JSON files, read with checks for duplicate keys, invalid Unicode and excessive nesting."""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,11 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError("file", str(file), "a JSON object is expected")
     return content
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes an indented JSON file, as Hugging Face libraries do."""
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _reject_duplicate_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

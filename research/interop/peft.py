@@ -8,7 +8,6 @@ Each kind is a file here with
 where shapes are those of the backbone's leaves.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from research.common.errors import InputError
-from research.common.json_io import read_json
+from research.common.json_io import read_json, write_json
 from research.interop import head, ia3, lora, prefix, soft_prompt, targets
 from research.interop.options import TASKS, check_options
 from research.interop.whole_leaves import changed, expected_shapes, whole_leaves
@@ -108,7 +107,7 @@ def save_adapter(
     origin = {"peft_type": peft_type, "base_model_name_or_path": backbone_name}
     config = {**origin, "inference_mode": True, **fields}
     with whole_folder(folder) as work:
-        (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_json(work / CONFIG, config)
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         save_file(whole, work / WEIGHTS, metadata={"format": "pt"})
 

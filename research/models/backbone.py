@@ -1,6 +1,5 @@
 """A pretrained model and its tokenizer, from and to folders in Hugging Face format."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,13 @@ from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh
 
 from research.common.errors import InputError, check_choice
+from research.common.json_io import read_json, write_json
 from research.common.tokenizer import Tokenizer
 from research.models import MODELS
 from research.models.checkpoint.files import (
     INDEX,
     SINGLE,
     files_checksum,
-    read_json,
     weight_files,
     whole_folder,
 )
@@ -127,13 +126,13 @@ def save_backbone(
     with whole_folder(folder) as work:
         # The config's ids overwrite the tokenizer's: RoBERTa's positions depend on its padding id.
         fields = {**_special_tokens(tokenizer), **model.to_hf(), "dtype": dtype.name}
-        (work / "config.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+        write_json(work / "config.json", fields)
         write_shards(work, model.KEY_MAP, params, dtype, shard_bytes)
         if tokenizer is not None:
             write_tokenizer(work, tokenizer)
         if model.ROUTE != "masked":
-            text = json.dumps(_generation(fields) if generation is None else generation, indent=2)
-            (work / "generation_config.json").write_text(text + "\n", encoding="utf-8")
+            generation = _generation(fields) if generation is None else generation
+            write_json(work / "generation_config.json", generation)
 
 
 def load_generation(name: str) -> dict[str, Any] | None:

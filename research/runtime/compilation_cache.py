@@ -1,12 +1,12 @@
 """Folder in which compiled programs are cached between processes."""
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
 
 import jax
 
+from research.common.hashing import sha256
 from research.runtime.threads import configured_threads
 
 
@@ -27,7 +27,7 @@ def compiled_folder() -> Path:
     both, and JAX's cache does not distinguish them.
     """
     made_for = f"{_processor()} {configured_threads()}"
-    digest = hashlib.sha256(made_for.encode()).hexdigest()[:8]
+    digest = sha256(made_for.encode())[:8]
     return _cache_folder() / "adaptlab" / "compiled" / digest
 
 

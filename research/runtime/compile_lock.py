@@ -6,12 +6,13 @@ is a setting of the process, as that cache is in JAX: executables are created on
 shared by all its runs.
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from research.common.hashing import sha256
 
 _folder: Path | None = None
 
@@ -42,7 +43,7 @@ def compile_lock(program: str, wait: bool) -> Iterator[bool]:
     if _folder is None:
         yield True
         return
-    lock = FileLock(_folder / hashlib.sha256(program.encode()).hexdigest()[:32])
+    lock = FileLock(_folder / sha256(program.encode())[:32])
     try:
         lock.acquire(blocking=wait)
     except Timeout:

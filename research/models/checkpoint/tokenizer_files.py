@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from research.common.json_io import read_json
+from research.common.json_io import read_json, write_json
 from research.common.tokenizer import Tokenizer
 
 CONFIG = "tokenizer_config.json"
@@ -48,7 +48,7 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
         if isinstance(written.get(name), list):
             fields["additional_special_tokens"] = written[name]
     fields["tokenizer_class"] = PLAIN_CLASS
-    (folder / CONFIG).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / CONFIG, fields)
 
 
 def drop_added_tokens(tokenizer: Tokenizer, vocab_size: int) -> None:

@@ -1,6 +1,5 @@
 """Reads and writes leaves as Hugging Face safetensors; every tensor is accounted for."""
 
-import json
 import multiprocessing
 import re
 import sys
@@ -16,6 +15,7 @@ from jax.sharding import Mesh
 from safetensors.numpy import save_file
 
 from research.common.errors import InputError
+from research.common.json_io import write_json
 from research.models.checkpoint.files import INDEX, SINGLE, weight_files
 from research.models.checkpoint.key_map import Key, KeyMap
 from research.models.checkpoint.tensors import NotFinite, Tensor, tensors
@@ -112,7 +112,7 @@ def write_shards(
         write_weights(folder / name, key_map, shard, dtype)
         weight_map |= {key_map.key(path).tensor: name for path in shard}
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / INDEX, index)
 
 
 def _checkpoint_tensors(folder: Path, key_map: KeyMap) -> tuple[dict[str, Tensor], list[Problem]]:

@@ -22,6 +22,7 @@ from research.models.layers.attention import (
     token_table,
 )
 from research.models.layers.mlp import ACTIVATIONS, MLP
+from research.models.layers.norm import layer_norm
 from research.models.model import Model, Route
 
 # Parts that not every checkpoint has, and a leaf of each.
@@ -30,10 +31,6 @@ PART_LEAVES = {
     "pooler": "{pooler}/kernel",
     "classes": "head:/kernel",
 }
-
-
-def _norm(config: EncoderConfig, name: str | None = None) -> nn.LayerNorm:
-    return nn.LayerNorm(config.norm_eps, use_fast_variance=False, name=name)
 
 
 class Block(nn.Module):
@@ -51,7 +48,7 @@ class Block(nn.Module):
             config.width,
             config.heads,
             config.heads,
-            config.width // config.heads,
+            config.head_width,
             bias=True,
             out_bias=True,
             name="attention",
@@ -59,8 +56,10 @@ class Block(nn.Module):
         activation = ACTIVATIONS[config.activation]
         mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
         attended, _, _ = attention(hidden, visible, memories, at=at)
-        hidden = _norm(config, "attention_norm")(take_positions(hidden, at) + attended)
-        return _norm(config, "mlp_norm")(hidden + mlp(hidden))
+        hidden = layer_norm(config.norm_eps, "attention_norm")(
+            take_positions(hidden, at) + attended
+        )
+        return layer_norm(config.norm_eps, "mlp_norm")(hidden + mlp(hidden))
 
 
 class MaskedHead(nn.Module):
@@ -75,7 +74,7 @@ class MaskedHead(nn.Module):
         # RoBERTa's head uses the exact GELU, whatever the activation of its layers.
         activation = ACTIVATIONS[config.activation if config.family == "bert" else "gelu"]
         hidden = activation(linear(config.width, name="dense")(hidden))
-        hidden = _norm(config, "norm")(hidden)
+        hidden = layer_norm(config.norm_eps, "norm")(hidden)
         bias = self.param("bias", nn.initializers.zeros, (config.vocab_size,))
         scores = by_table(hidden, table)
         return scores + jnp.broadcast_to(bias.astype(jnp.float32), scores.shape)
@@ -101,7 +100,7 @@ class EncoderModel(Model):
         self.table = token_table(config)
         self.positions = nn.Embed(config.rows, config.width, embedding_init=INITIAL)
         self.types = nn.Embed(config.types, config.width, embedding_init=INITIAL)
-        self.embed_norm = _norm(config)
+        self.embed_norm = layer_norm(config.norm_eps)
         self.layers = [Block(config) for _ in range(config.layers)]
         if config.masked_lm:
             self.head = MaskedHead(config)

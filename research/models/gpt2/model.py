@@ -20,6 +20,7 @@ from research.models.layers.attention import (
     token_table,
 )
 from research.models.layers.mlp import ACTIVATIONS, MLP
+from research.models.layers.norm import layer_norm
 from research.models.model import Model, Route
 
 # The checkpoint's layers are Conv1D modules, whose weights are [in, out] like our kernels.
@@ -61,11 +62,6 @@ KEY_MAP = KeyMap(
 )
 
 
-def norm(config: GPT2Config, name: str | None = None) -> nn.LayerNorm:
-    """A layer norm that computes the variance as the mean squared deviation, as PyTorch does."""
-    return nn.LayerNorm(config.norm_eps, use_fast_variance=False, name=name)
-
-
 class Block(nn.Module):
     """One layer: attention, then the MLP, each after a norm and with a residual."""
 
@@ -84,7 +80,7 @@ class Block(nn.Module):
             config.width,
             heads=config.heads,
             kv_heads=config.heads,
-            head_width=config.width // config.heads,
+            head_width=config.head_width,
             bias=True,
             out_bias=True,
             fused=True,
@@ -92,10 +88,10 @@ class Block(nn.Module):
         )
         activation = ACTIVATIONS[config.activation]
         mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
-        normed = norm(config, name="attention_norm")(hidden)
+        normed = layer_norm(config.norm_eps, "attention_norm")(hidden)
         attended, keys, values = attention(normed, visible, memories, at=at)
         hidden = take_positions(hidden, at) + attended
-        return hidden + mlp(norm(config, name="mlp_norm")(hidden)), keys, values
+        return hidden + mlp(layer_norm(config.norm_eps, "mlp_norm")(hidden)), keys, values
 
 
 class GPT2(Model):
@@ -112,7 +108,7 @@ class GPT2(Model):
         self.table = token_table(config)
         self.positions = nn.Embed(config.context, config.width, embedding_init=INITIAL)
         self.layers = [Block(config) for _ in range(config.layers)]
-        self.final_norm = norm(config)
+        self.final_norm = layer_norm(config.norm_eps)
         if not config.tied:
             self.head = output_head(config)
 

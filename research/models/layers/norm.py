@@ -1,4 +1,4 @@
-"""The RMS norm of decoders (Zhang and Sennrich 2019, arXiv 1910.07467)."""
+"""Norms: RMS norm (Zhang and Sennrich 2019, arXiv 1910.07467) and layer norm."""
 
 import flax.linen as nn
 import jax
@@ -33,3 +33,8 @@ class OffsetRMSNorm(nn.Module):
 def rms_norm(epsilon: float, offset: float, name: str | None = None) -> nn.Module:
     """An RMS norm with a leaf `scale`, to which `offset` is added."""
     return OffsetRMSNorm(epsilon, offset, name=name) if offset else nn.RMSNorm(epsilon, name=name)
+
+
+def layer_norm(epsilon: float, name: str | None = None) -> nn.LayerNorm:
+    """A layer norm that computes the variance as the mean squared deviation, as PyTorch does."""
+    return nn.LayerNorm(epsilon, use_fast_variance=False, name=name)

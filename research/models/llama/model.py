@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.checkpoint.weights import Key, KeyMap
+from research.models.checkpoint.key_map import Key, KeyMap
 from research.models.layers.attention import (
     Attention,
     KeyValueMemory,

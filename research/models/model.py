@@ -43,9 +43,11 @@ class Model(nn.Module):
             reads the encoded prompt, `masked` in place of mask tokens.
         DROPS: whether all places of the family's dropout are implemented, see `Dropout`.
         KEY_MAP: names of the leaves in checkpoints.
-        CONFIG: the class of `config`.
-        config: with `vocab_size`, `context` (maximum number of positions, None for no limit),
-            `head_width` (of an attention head) and `to_hf()`, the fields of a config.json.
+        CONFIG: the class of `config`; used by `from_hf` unless the family has its own.
+        config: with `vocab_size`, `width`, `layers`, `heads`, `context` (maximum number of
+            positions, None for no limit), `head_width` (of an attention head), `tied` (whether
+            `table` is also the output layer; not for `masked`) and `to_hf()`, the fields of a
+            config.json.
     """
 
     ROUTE: ClassVar[Route]

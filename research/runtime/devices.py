@@ -23,7 +23,8 @@ class Devices:
         count: number of devices, over which the rows of a batch are split; None for all.
         fsdp: number of devices over which the leaves are split as well.
         members: how the runs of a cohort share the devices: `host` calls one after the other,
-            `vmap` runs all as one program, `auto` is host on CPU and vmap elsewhere.
+            `vmap` runs all as one program, `auto` is host on CPU, with pmap and with fsdp, and vmap
+            elsewhere.
         remat: whether layers are computed again for their gradients, which takes less memory and up
             to a third more operations.
         threads: number of CPU threads that a run computes with, in a worker process or in a single
@@ -65,12 +66,12 @@ class Devices:
 
 
 def device_memory() -> int | None:
-    """Bytes that programs may take on a device; None where it does not tell, as a CPU."""
+    """Bytes of memory for programs on a device; None if it does not report them, as a CPU."""
     return (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
 
 
 def place_leaves(leaves: Mapping[str, Any], mesh: Mesh) -> dict[str, Any]:
-    """Leaves where the devices of a mesh want them; on one device as they are."""
+    """Leaves on the devices of a mesh, each by `leaf_sharding`; unchanged for one device."""
     if mesh.size == 1:
         return dict(leaves)
     return {p: jax.device_put(leaf, leaf_sharding(mesh, leaf)) for p, leaf in leaves.items()}

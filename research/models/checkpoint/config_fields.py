@@ -22,14 +22,15 @@ def config_values(
     Args:
         config: the fields of a config.json.
         names: each of our names and the field's name in config.json.
-        required: our names of fields that must be there.
+        required: our names of sizes that must be there.
 
-    Raises InputError for a required field that is absent or null.
+    Raises InputError for a required field that is absent or null, or no size.
     """
     values = {field: config[name] for field, name in names.items() if config.get(name) is not None}
     for field in required:
         if field not in values:
             raise InputError(names[field], None, "config.json must have it")
+        check_field(names[field], values[field], int)
     return values
 
 

@@ -86,8 +86,6 @@ class GPT2Config:
         if config.get("n_positions") is None:  # the first checkpoints name it n_ctx
             config = {**config, "n_positions": config.get("n_ctx")}
         values = config_values(config, NAMES, SIZES)
-        for field in SIZES:
-            check_field(NAMES[field], values[field], int)
         values.setdefault("hidden", 4 * values["width"])
         return cls(**values)
 

@@ -9,7 +9,7 @@ from research.models.checkpoint.config_fields import check_field, check_fixed, c
 from research.models.layers.mlp import ACTIVATIONS
 from research.models.layers.rope import Rope
 from research.models.llama.rope_fields import read_rope, rope_fields
-from research.models.llama.variants import FAMILIES
+from research.models.llama.variants import VARIANTS
 
 # Our name of a field and its name in a Hugging Face config.json.
 NAMES = {
@@ -110,12 +110,12 @@ class DecoderConfig:
     partial_rotary: float = 1.0
 
     def __post_init__(self):
-        check_choice("model_type", self.model_type, FAMILIES)
+        check_choice("model_type", self.model_type, VARIANTS)
         for field in fields(self):
             if field.name in NAMES:
                 check_field(NAMES[field.name], getattr(self, field.name), field.type)
-        check_fixed(self._named(), FAMILIES[self.model_type].fixed)
-        FAMILIES[self.model_type].check_windows(self.window, self.windowed, self.layers)
+        check_fixed(self._named(), VARIANTS[self.model_type].fixed)
+        VARIANTS[self.model_type].check_windows(self.window, self.windowed, self.layers)
         if self.width % self.heads:
             allowed = f"a multiple of num_attention_heads ({self.heads}) is expected"
             raise InputError("hidden_size", self.width, allowed)
@@ -134,19 +134,17 @@ class DecoderConfig:
         supported.
         """
         kind = config.get("model_type", "llama")
-        check_choice("model_type", kind, FAMILIES)
-        config = {**FAMILIES[kind].defaults, **config}
-        check_fixed(config, {**FIXED, **FAMILIES[kind].fixed})
+        check_choice("model_type", kind, VARIANTS)
+        config = {**VARIANTS[kind].defaults, **config}
+        check_fixed(config, {**FIXED, **VARIANTS[kind].fixed})
         values = config_values(config, NAMES, REQUIRED)
-        for field in REQUIRED:
-            check_field(NAMES[field], values[field], int)
         values.setdefault("kv_heads", values["heads"])
         values.setdefault("head_width", values["width"] // values["heads"])
-        window, windowed = FAMILIES[kind].windows_of(config, values["layers"])
+        window, windowed = VARIANTS[kind].windows_of(config, values["layers"])
         rope = read_rope(config)
         if rope.kind == "longrope":  # further positions have other frequencies
             values["context"] = min(values["context"], rope.original)
-        switches = FAMILIES[kind].switches
+        switches = VARIANTS[kind].switches
         return cls(
             **values, **switches, rope=rope, model_type=kind, window=window, windowed=windowed
         )
@@ -163,19 +161,19 @@ class DecoderConfig:
 
     def to_hf(self) -> dict[str, Any]:
         """The fields of a config.json. Raises InputError for a switch that `model_type` lacks."""
-        family = FAMILIES[self.model_type]
+        variant = VARIANTS[self.model_type]
         defaults = {f.name: f.default for f in fields(self) if f.name in SWITCHES}
-        for name, value in {**defaults, **family.switches}.items():
+        for name, value in {**defaults, **variant.switches}.items():
             if getattr(self, name) != value:
                 allowed = f"a config.json of {self.model_type} means {value!r}"
                 raise InputError(name, getattr(self, name), allowed)
         return {
-            "architectures": [family.architecture],
+            "architectures": [variant.architecture],
             "model_type": self.model_type,
             "hidden_act": "silu",
             **rope_fields(self.rope),
-            **{name: x for name, x in self._named().items() if name not in family.fixed},
-            **family.windows_to_hf(self.window, self.windowed, self.layers),
+            **{name: x for name, x in self._named().items() if name not in variant.fixed},
+            **variant.windows_to_hf(self.window, self.windowed, self.layers),
         }
 
     def _named(self) -> dict[str, Any]:

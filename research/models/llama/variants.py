@@ -93,7 +93,7 @@ def _sliding_layers(config: Mapping[str, Any], window: Any, layers: int) -> tupl
 NO_BIAS = {"attention_bias": (False, None), "mlp_bias": (False, None)}
 NO_WINDOW = {"sliding_window": (None,), "use_sliding_window": (False, None)}
 QWEN = {"num_key_value_heads": 32, "sliding_window": 4096, "max_window_layers": 28}
-FAMILIES = {
+VARIANTS = {
     "llama": Variant("LlamaForCausalLM", "none", {}, NO_WINDOW),
     "mistral": Variant(
         "MistralForCausalLM",

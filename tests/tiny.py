@@ -20,7 +20,7 @@ from research.methods.shared.leaves import add
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import shapes
 from research.models.llama.model import Decoder, DecoderConfig
-from research.models.llama.variants import FAMILIES
+from research.models.llama.variants import VARIANTS
 from research.runtime.devices import Devices
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts
 from research.training.fit import fit
@@ -67,7 +67,7 @@ def predictor(model, devices: Devices = ONE) -> Predictor:
 
 def decoder(**changes) -> tuple[Decoder, Leaves]:
     """A decoder and parameters large enough that attention is far from uniform."""
-    switches = FAMILIES[changes.get("model_type", "llama")].switches
+    switches = VARIANTS[changes.get("model_type", "llama")].switches
     model = Decoder(DecoderConfig(**{**CONFIG, **switches, **changes}))
     draw = np.random.default_rng(0)
     params = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import flax.linen as nn
@@ -55,11 +56,10 @@ class Block(nn.Module):
         )
         activation = ACTIVATIONS[config.activation]
         mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
+        norm = partial(layer_norm, config.norm_eps)
         attended, _, _ = attention(hidden, visible, memories, at=at)
-        hidden = layer_norm(config.norm_eps, "attention_norm")(
-            take_positions(hidden, at) + attended
-        )
-        return layer_norm(config.norm_eps, "mlp_norm")(hidden + mlp(hidden))
+        hidden = norm("attention_norm")(take_positions(hidden, at) + attended)
+        return norm("mlp_norm")(hidden + mlp(hidden))
 
 
 class MaskedHead(nn.Module):

@@ -1,6 +1,7 @@
 """GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners")."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -88,10 +89,11 @@ class Block(nn.Module):
         )
         activation = ACTIVATIONS[config.activation]
         mlp = MLP(config.hidden, activation, gated=False, bias=True, name="mlp")
-        normed = layer_norm(config.norm_eps, "attention_norm")(hidden)
+        norm = partial(layer_norm, config.norm_eps)
+        normed = norm("attention_norm")(hidden)
         attended, keys, values = attention(normed, visible, memories, at=at)
         hidden = take_positions(hidden, at) + attended
-        return hidden + mlp(layer_norm(config.norm_eps, "mlp_norm")(hidden)), keys, values
+        return hidden + mlp(norm("mlp_norm")(hidden)), keys, values
 
 
 class GPT2(Model):

@@ -135,18 +135,23 @@ class DecoderConfig:
         """
         kind = config.get("model_type", "llama")
         check_choice("model_type", kind, VARIANTS)
-        config = {**VARIANTS[kind].defaults, **config}
-        check_fixed(config, {**FIXED, **VARIANTS[kind].fixed})
+        variant = VARIANTS[kind]
+        config = {**variant.defaults, **config}
+        check_fixed(config, {**FIXED, **variant.fixed})
         values = config_values(config, NAMES, REQUIRED)
         values.setdefault("kv_heads", values["heads"])
         values.setdefault("head_width", values["width"] // values["heads"])
-        window, windowed = VARIANTS[kind].windows_of(config, values["layers"])
+        window, windowed = variant.windows_of(config, values["layers"])
         rope = read_rope(config)
         if rope.kind == "longrope":  # further positions have other frequencies
             values["context"] = min(values["context"], rope.original)
-        switches = VARIANTS[kind].switches
         return cls(
-            **values, **switches, rope=rope, model_type=kind, window=window, windowed=windowed
+            **values,
+            **variant.switches,
+            rope=rope,
+            model_type=kind,
+            window=window,
+            windowed=windowed,
         )
 
     @property

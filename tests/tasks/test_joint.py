@@ -123,11 +123,13 @@ def test_no_rows_share_nothing():
     assert prefix == [3] and same is none
 
 
+@pytest.mark.parametrize("positions", [374, 387, 400])
 def test_a_demonstration_makes_way_where_the_whole_is_longer_than_its_parts(
-    monkeypatch: pytest.MonkeyPatch,
+    positions: int, monkeypatch: pytest.MonkeyPatch
 ):
     """Sizes are those of parts; where the whole is longer, no row is."""
-    made = encoder(room=400)
+    made = encoder(room=positions)
+    room = positions - len(made.special_tokens.prefix_ids)
     splits = ([example(f"so bad {i}", str(i % 2)) for i in range(40)], [example("good film")])
     sized = demonstration_texts(made, "random", splits, seed=0)
     sizes = demonstrations.demonstration_sizes
@@ -137,11 +139,11 @@ def test_a_demonstration_makes_way_where_the_whole_is_longer_than_its_parts(
     smaller = demonstration_texts(made, "random", splits, seed=0)
     for shown in (sized, smaller):
         lengths = [made.lengths(*pair) for pair in zip(splits, shown.before, strict=True)]
-        assert max(map(max, lengths)) <= 400
+        assert max(map(max, lengths)) <= room
     assert smaller.count >= sized.count > 10
     nearest = demonstration_texts(made, "nearest", splits, seed=0)
     lengths = [made.lengths(*pair) for pair in zip(splits, nearest.before, strict=True)]
-    assert max(map(max, lengths)) <= 400
+    assert max(map(max, lengths)) <= room
 
 
 def test_a_line_end_is_within_its_text(tokenizer: PreTrainedTokenizerFast):

@@ -80,10 +80,15 @@ def _fitted(
     """The last demonstrations beside which all rows fit: tokenized together they may be longer."""
     while chosen:
         lengths = encoder.lengths(rows, [demonstration_text(encoder, chosen)] * len(rows))
-        if max(lengths, default=0) <= encoder.room:
+        if max(lengths, default=0) <= _room_of_row(encoder):
             break
         chosen = chosen[1:]
     return chosen
+
+
+def _room_of_row(encoder: Encoder) -> int:
+    """Positions of a row with its demonstrations, without the special tokens before it."""
+    return encoder.room - len(encoder.special_tokens.prefix_ids)
 
 
 def _per_row(
@@ -105,7 +110,7 @@ def _per_row(
         texts = [demonstration_text(encoder, rows[index]) for index in indices]
         lengths = encoder.lengths([split[index] for index in indices], texts)
         for index, length in zip(indices, lengths, strict=True):
-            if length > encoder.room:
+            if length > _room_of_row(encoder):
                 rows[index] = [*_fitted(encoder, rows[index], [split[index]])]
     before = tuple([demonstration_text(encoder, row) for row in rows] for rows in chosen)
     test = len(splits) - 1

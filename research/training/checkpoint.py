@@ -81,7 +81,10 @@ class Checkpoints:
             return state, _infinite(metadata["progress"])
 
     def _check_room(self, needed: int) -> None:
-        """Orbax would report a full disk from several threads, in a thousand lines."""
+        """Raises StorageError for a disk with fewer than `needed` bytes left.
+
+        Orbax would report it from several threads, in a thousand lines.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
         if free < needed:

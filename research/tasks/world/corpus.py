@@ -19,23 +19,16 @@ def corpus(seed: int = 0, split: Split = "train") -> Iterator[str]:
 
     Raises InputError for an unknown split.
     """
-    draw = _draw(seed, "corpus", split)
+    check_choice("split", split, SPLITS)
+    draw = Draw(seed, "corpus", split)
     while True:
         items = draw.weighted(DOCUMENTS)(draw)
         yield draw.pick(GAPS).join(item.prompt + item.answer for item in items)
 
 
-def exercises(seed: int = 0, split: Split = "train") -> Iterator[Item]:
-    """An infinite stream of labelled items, each with a random wording; answers end in a newline.
-
-    Raises InputError for an unknown split.
-    """
-    draw = _draw(seed, "exercises", split)
+def exercises(seed: int = 0) -> Iterator[Item]:
+    """An infinite stream of labelled items, each in a random wording; answers end in a newline."""
+    draw = Draw(seed, "exercises", "train")
     while True:
         item = draw.weighted(EXERCISES)(draw, 1)[0]
         yield Item(item.prompt, item.answer + "\n")
-
-
-def _draw(seed: int, stream: str, split: Split) -> Draw:
-    check_choice("split", split, SPLITS)
-    return Draw(seed, stream, split)

@@ -125,9 +125,9 @@ QUERIES = {
 }
 
 
-def query(draw: Draw, table: str | None = None) -> tuple[str, str, str]:
+def query(draw: Draw) -> tuple[str, str, str]:
     """(table, question, SQL)."""
-    table = table or draw.pick(tuple(QUERIES))
+    table = draw.pick(tuple(QUERIES))
     drawn: list[tuple[str, str]] = []
 
     def sql() -> str:

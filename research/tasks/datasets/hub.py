@@ -1,6 +1,5 @@
 """Tables of strings from datasets of the Hugging Face hub and of local folders."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,12 +29,11 @@ def read_dataset(
     import datasets  # takes seconds to import
     from datasets.exceptions import DatasetGenerationError, DatasetsError
 
-    folder = str(Path(os.path.expanduser(path)))
-    local = Path(folder).is_dir()
+    local = Path(path).is_dir()
     with _quiet(datasets), ScratchFolder() as scratch:
         # Downloads stay in the user's cache.
         where = {
-            "path": folder if local else path,
+            "path": str(Path(path)) if local else path,
             "name": config_name,
             "cache_dir": str(scratch) if local else None,
         }

@@ -8,7 +8,6 @@ import csv
 import difflib
 import gzip
 import lzma
-import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +80,7 @@ def read_file(
       delimiter: between cells, whatever the suffix.
       quoting: whether cells may be in double quotes; default yes in CSV, no in TSV.
     """
-    file = Path(os.path.expanduser(path))  # leaves ~ as it is where there is no home
+    file = Path(path)
     if not file.is_file():
         if file.exists():
             raise InputError("file", path, "a file is expected, this is something else")

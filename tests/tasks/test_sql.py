@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from research.common.errors import InputError
-from research.tasks.metrics import sql
+from research.tasks.metrics import sqlite
 from research.tasks.metrics.sql import Database, sql_match
 
 SCRIPT = """
@@ -119,7 +119,7 @@ def test_a_query_may_not_take_all_memory_or_the_disk(database: Database):
     assert database.rows(many + sort) is None
     assert database.rows(f"{many} SELECT count(DISTINCT hex(zeroblob(400000)) || i) FROM n") is None
     after = resource.getrusage(resource.RUSAGE_SELF)
-    assert (after.ru_maxrss - before.ru_maxrss) * 1024 < 1.5 * sql.MOST_MEMORY
+    assert (after.ru_maxrss - before.ru_maxrss) * 1024 < 1.5 * sqlite.MOST_MEMORY
     with closing(database._opened()) as opened:  # sorting in memory alone
         assert opened.execute("PRAGMA temp_store").fetchall() == [(2,)]
     assert database.rows("SELECT count(*) FROM city") == [(3,)]
@@ -148,9 +148,9 @@ def test_a_query_that_fails_or_never_ends_is_a_wrong_answer(database: Database, 
 def test_heavy_steps_and_rows_are_stopped_too(database: Database, monkeypatch: pytest.MonkeyPatch):
     heavy = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99) "
     assert len(database.rows(f"{heavy} SELECT zeroblob(9999) FROM n") or ()) == 99
-    monkeypatch.setattr(sql, "MOST_RESULT", 99 * 9999 - 1)
+    monkeypatch.setattr(sqlite, "MOST_RESULT", 99 * 9999 - 1)
     assert database.rows(f"{heavy} SELECT zeroblob(9999) FROM n") is None
-    monkeypatch.setattr(sql, "MOST_SECONDS", 0.005)
+    monkeypatch.setattr(sqlite, "MOST_SECONDS", 0.005)
     assert database.rows(f"{heavy} SELECT sum(length(hex(zeroblob(499900 + i)))) FROM n") is None
 
 
@@ -169,7 +169,7 @@ def test_heavy_steps_and_rows_are_stopped_too(database: Database, monkeypatch: p
 def test_a_script_makes_one_database_and_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ):
-    monkeypatch.setattr(sql, "MOST_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite, "MOST_SECONDS", 0.05)
     file, path = tmp_path / "geo.sql", tmp_path / "other.db"
     file.write_text(script.replace("{path}", str(path)))
     with pytest.raises(InputError, match=said):

@@ -133,24 +133,6 @@ TOOK = {"quickstart": 221, "methods": 464}
 TOOK_REVIEWS = 831  # SST-2 with a model of 8.7 million parameters
 
 
-def sst2(shared: Path) -> dict[str, Any]:
-    """The sweep of results/sst2_reviews-lm."""
-    config = importlib.import_module("configs.quickstart").get_config().to_dict()
-    task = {
-        "source": "file",
-        "name": "sst2",
-        "train": str(shared / "data/sst2/train.tsv"),
-        "test": str(shared / "data/sst2/dev.tsv"),
-        "text": "sentence",
-        "label": "label",
-        "templates": ("{sentence} It was", "{sentence}\nThis movie was", "Film: {sentence}\nIt is"),
-        "verbalizer": {"0": "terrible", "1": "great"},
-    }
-    config["schedule"] |= {"steps": 400, "eval_every": 50, "patience": 3}
-    changes = {"tasks": (task,), "regimes": ("16-shot", "1000"), "max_dev": 100, "held_out": None}
-    return config | changes | {"backbone": str(shared / "models/reviews-lm")}
-
-
 @pytest.mark.parametrize("name", TOOK)
 def test_the_planned_time_is_near_what_the_sweep_took(name: str):
     config = importlib.import_module(f"configs.{name}").get_config().to_dict()
@@ -158,8 +140,10 @@ def test_the_planned_time_is_near_what_the_sweep_took(name: str):
     assert 1 / 1.5 <= plan.seconds / TOOK[name] <= 1.5
 
 
-def test_the_planned_time_of_a_larger_model(shared: Path, tmp_path: Path):
-    plan = plan_only(Experiment.parse(sst2(shared)), tmp_path / "nowhere", machine=XEON)
+@pytest.mark.usefixtures("shared")
+def test_the_planned_time_of_a_larger_model():
+    config = importlib.import_module("configs.compare").get_config().to_dict()
+    plan = plan_only(Experiment.parse(config), Path("nowhere"), machine=XEON)
     assert 1 / 1.5 <= plan.seconds / TOOK_REVIEWS <= 1.5
 
 

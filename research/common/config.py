@@ -77,13 +77,7 @@ def build_named(
 
 def resolved(settings: Any) -> Any:
     """Plain JSON data of a dataclass with all fields."""
-    if dataclasses.is_dataclass(settings):
-        return {f.name: resolved(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
-    if isinstance(settings, Mapping):
-        return {str(k): resolved(v) for k, v in settings.items()}
-    if isinstance(settings, tuple | list):
-        return [resolved(v) for v in settings]
-    return settings
+    return _plain(settings, defaults=True)
 
 
 def non_default(settings: Any) -> Any:
@@ -91,21 +85,29 @@ def non_default(settings: Any) -> Any:
 
     A run's id is made from these values, so a new field with a default does not change it.
     """
+    return _plain(settings, defaults=False)
+
+
+def _plain(settings: Any, defaults: bool) -> Any:
+    """Plain JSON data; `defaults`: with fields that have their default value."""
     if dataclasses.is_dataclass(settings):
-        values = {}
-        for f in dataclasses.fields(settings):
-            value = getattr(settings, f.name)
-            default = f.default
-            if f.default_factory is not dataclasses.MISSING:
-                default = f.default_factory()
-            if default is dataclasses.MISSING or value != default:
-                values[f.name] = non_default(value)
-        return values
+        values = {f: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+        return {
+            f.name: _plain(value, defaults)
+            for f, value in values.items()
+            if defaults or not _is_default(f, value)
+        }
     if isinstance(settings, Mapping):
-        return {str(k): non_default(v) for k, v in settings.items()}
+        return {str(k): _plain(v, defaults) for k, v in settings.items()}
     if isinstance(settings, tuple | list):
-        return [non_default(v) for v in settings]
+        return [_plain(v, defaults) for v in settings]
     return settings
+
+
+def _is_default(field: dataclasses.Field, value: Any) -> bool:
+    if field.default_factory is not dataclasses.MISSING:
+        return value == field.default_factory()
+    return field.default is not dataclasses.MISSING and value == field.default
 
 
 def _convert(hint: Any, value: Any, field: str) -> Any:

@@ -5,7 +5,6 @@ experiment, also if its config leaves them out.
 """
 
 import ast
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from research.common.errors import InputError, exit_on_input_error
+from research.common.json_io import parse_json
 
 
 class _MappingParser(flags.ArgumentParser):
@@ -24,7 +24,7 @@ class _MappingParser(flags.ArgumentParser):
         try:
             value = ast.literal_eval(argument)
         except (SyntaxError, ValueError):
-            value = json.loads(argument)  # its error is a ValueError, which absl reports
+            value = parse_json(argument)  # its error is a ValueError, which absl reports
         if not isinstance(value, dict):
             raise ValueError(f"{argument!r} is not a mapping such as {{'source': 'file'}}")
         return ConfigDict(value, allow_dotted_keys=True)

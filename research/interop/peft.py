@@ -17,6 +17,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from research.common.errors import InputError
+from research.common.files import whole_folder
 from research.common.json_io import read_json, write_json
 from research.interop import head, ia3, lora, prefix, soft_prompt, targets
 from research.interop.options import TASKS, check_options
@@ -26,7 +27,6 @@ from research.methods.head import Head
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import backbone
 from research.methods.shared.prompt_file import CONFIG, WEIGHTS
-from research.models.checkpoint.files import whole_folder
 from research.models.checkpoint.tensors import NotFinite, Tensor, tensors
 from research.models.checkpoint.weights import NOT_FINITE, Problem, misfits, problem_summary
 from research.models.model import Model

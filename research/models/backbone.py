@@ -11,6 +11,7 @@ from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh
 
 from research.common.errors import InputError, check_choice
+from research.common.files import whole_folder
 from research.common.json_io import read_json, write_json
 from research.common.tokenizer import Tokenizer
 from research.models import MODELS
@@ -19,7 +20,6 @@ from research.models.checkpoint.files import (
     SINGLE,
     files_checksum,
     weight_files,
-    whole_folder,
 )
 from research.models.checkpoint.folder import find_file, find_folder
 from research.models.checkpoint.tokenizer_files import drop_added_tokens, write_tokenizer

@@ -1,11 +1,7 @@
 """The files of a checkpoint's folder."""
 
 import hashlib
-import os
-import shutil
-import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from research.common.errors import InputError
@@ -34,24 +30,6 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / str(name) for name in sorted(set(weight_map.values()))]
     allowed = f"a folder with {SINGLE} or {INDEX} is expected"
     raise InputError("weights", str(folder), allowed + _conversion_advice(folder))
-
-
-@contextmanager
-def whole_folder(folder: str | Path) -> Iterator[Path]:
-    """A temporary folder that becomes `folder` at the end: all of it, or nothing.
-
-    Raises InputError if the folder exists and is not empty.
-    """
-    folder = Path(folder).absolute()
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError("folder", str(folder), "a folder that is empty or not there is expected")
-    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    work.mkdir(parents=True)
-    try:
-        yield work
-        os.replace(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def files_checksum(files: Iterable[Path]) -> str:

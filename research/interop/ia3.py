@@ -49,7 +49,7 @@ def write(method: IA3, leaves: Leaves, model: Model) -> tuple[dict[str, Any], Ar
     """(fields of adapter_config.json, tensors)."""
     arrays, inputs = {}, set()
     keys = {path: model.KEY_MAP.key(f"{path}/kernel") for path in added_to(method, leaves)}
-    names = {path: key.tensor.removesuffix(".weight") for path, key in keys.items()}
+    names = {path: key.module for path, key in keys.items()}
     for path, leaf in added_to(method, leaves).items():
         if "inputs" in leaf:
             arrays[_name(names[path])] = np.asarray(leaf["inputs"])[None]

@@ -14,6 +14,7 @@ from research.methods.dora import DoRA
 from research.methods.lora import LoRA
 from research.methods.method import Leaves
 from research.methods.shared.leaves import added_to
+from research.models.checkpoint.config_fields import check_field
 from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
 
@@ -30,7 +31,8 @@ def wanted(
     names = partial(_names, dora=config.get("use_dora"))
     expected: dict[str, tuple[int, ...]] = {}
     for module, path in beside(config, stored, model, shapes, names):
-        rank = numeric_option({"rank": of_pattern(config, "rank_pattern", "r", module)}, "rank")
+        rank = of_pattern(config, "rank_pattern", "r", module)
+        check_field("rank", rank, int)
         width_in, width_out = shapes[f"{path}/kernel"]
         sizes = ((rank, width_in), (width_out, rank), (width_out,))
         expected |= zip(names(module), sizes, strict=False)  # plain LoRA has no magnitudes
@@ -66,13 +68,12 @@ def write(method: LoRA, leaves: Leaves, model: Model) -> tuple[dict[str, Any], A
     keys = {path: model.KEY_MAP.key(f"{path}/kernel") for path in added_to(method, leaves)}
     arrays, ranks, dora = {}, {}, isinstance(method, DoRA)
     for path, key in keys.items():
-        module = key.tensor.removesuffix(".weight")
         factors = _whole_factors(added_to(method, leaves)[path])
         tensors = [factors["a"].T, factors["b"].T]
         if dora:
             tensors.append(factors["magnitude"])
-        arrays |= zip(_names(module, dora), tensors, strict=True)
-        ranks[module] = factors["a"].shape[1]
+        arrays |= zip(_names(key.module, dora), tensors, strict=True)
+        ranks[key.module] = factors["a"].shape[1]
     double = 2 if method.start == "pissa" else 1
     rank = double * method.rank
     fields = {

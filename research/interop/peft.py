@@ -1,4 +1,4 @@
-"""Adapters in the format of Hugging Face PEFT: LoRA, DoRA, IA3, prompt tuning, prefix tuning.
+"""Adapters in the format of Hugging Face PEFT: LoRA, DoRA, IA3, soft prompts, prefixes.
 
 Each kind is a file here with
     PREFIX, the start of the names of a classification head's tensors
@@ -48,9 +48,15 @@ def load_adapter(
 
     Leaves of the backbone that trained as a whole, by `bias` or `modules_to_save`, are among them.
 
-    name: of the backbone, for messages. Raises InputError for files that cannot be read, an option
-    that is not supported, and one InputError for all tensors that are missing, surplus or of
-    another shape than the backbone asks for.
+    Args:
+        folder: of the adapter.
+        model: the backbone.
+        params: its leaves.
+        name: of the backbone, for messages.
+
+    Raises InputError for files that cannot be read, an option that is not supported, and one
+    InputError for all tensors that are missing, surplus or of another shape than the backbone asks
+    for.
     """
     folder = Path(folder)
     for file in (CONFIG, WEIGHTS):

@@ -25,10 +25,8 @@ def wanted(
     Raises InputError for sizes of another model than ours.
     """
     del stored, shapes
-    length, layers = (
-        numeric_option(config, "num_virtual_tokens"),
-        numeric_option(config, "num_layers"),
-    )
+    length = numeric_option(config, "num_virtual_tokens")
+    layers = numeric_option(config, "num_layers")
     depth, parts = _depth(model), 2 if model.ROUTE == "seq2seq" else 1
     heads, head_width = _key_heads(model), model.config.head_width
     fits = layers >= depth if parts == 2 else layers == depth

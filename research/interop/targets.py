@@ -8,6 +8,7 @@ from research.common.errors import InputError
 from research.common.user_regex import regex_matches
 from research.interop.options import Config, numeric_option
 from research.models.backbone import shapes as shapes_of
+from research.models.checkpoint.config_fields import check_field
 from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
 
@@ -51,7 +52,7 @@ def modules(
     bare = base and stored and not any(name.startswith(PREFIX + base) for name in stored)
     for path in paths:
         if path.endswith("/kernel"):
-            module = model.KEY_MAP.key(path).tensor.removesuffix(".weight")
+            module = model.KEY_MAP.key(path).module
             yield module.removeprefix(base if bare else ""), path.removesuffix("/kernel")
 
 
@@ -85,7 +86,12 @@ def matches(config: Config, name: str, module: str) -> bool:
         return regex_matches(picked, module, name)
     if not isinstance(picked, list) or not all(isinstance(ending, str) for ending in picked):
         raise InputError(name, picked, "a regular expression or a list of names is expected")
-    return any(f".{module}".endswith(f".{ending}") for ending in picked)
+    return any(ends_with(module, ending) for ending in picked)
+
+
+def ends_with(module: str, ending: str) -> bool:
+    """Whether these are the last parts of a module's name."""
+    return f".{module}".endswith(f".{ending}")
 
 
 def of_pattern(config: Config, name: str, otherwise: str, module: str) -> Any:
@@ -95,9 +101,8 @@ def of_pattern(config: Config, name: str, otherwise: str, module: str) -> Any:
         raise InputError(name, patterns, "an object of patterns and numbers is expected")
     for pattern in patterns:
         if regex_matches(rf"(.*\.)?({pattern})", module, name):
-            return numeric_option(
-                {f"{name}.{pattern}": patterns[pattern]}, f"{name}.{pattern}", float
-            )
+            check_field(f"{name}.{pattern}", patterns[pattern], float)
+            return patterns[pattern]
     return numeric_option(config, otherwise, float)
 
 

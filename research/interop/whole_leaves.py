@@ -6,7 +6,7 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.interop.options import HEADS, Config
-from research.interop.targets import PREFIX
+from research.interop.targets import PREFIX, ends_with
 from research.methods.method import Leaves
 from research.models.checkpoint.key_map import Key
 from research.models.checkpoint.weights import Shapes
@@ -30,7 +30,7 @@ def whole_leaves(
             leaves[name] = key
     saved = [name for name in config.get("modules_to_save") or [] if name not in HEADS]
     for module in saved:
-        if not any(_is_of(module, key) for key in leaves.values()):
+        if not any(ends_with(key.module, module) for key in leaves.values()):
             allowed = "no tensor of the adapter is a leaf of the backbone with this name"
             raise InputError("modules_to_save", module, allowed)
     return leaves
@@ -55,14 +55,10 @@ def changed(
         if np.array_equal(leaf, np.asarray(params[key.leaf], np.float32)):
             continue
         biases = config.get("bias", "none") != "none" and key.leaf.endswith("/bias")
-        if not biases and not any(_is_of(module, key) for module in saved):
+        if not biases and not any(ends_with(key.module, module) for module in saved):
             allowed = (
                 "it differs from the backbone's, and neither bias nor modules_to_save names it"
             )
             raise InputError("adapter", name, allowed)
         leaves[key.leaf] = leaf
     return leaves
-
-
-def _is_of(module: str, key: Key) -> bool:
-    return f".{key.tensor.rpartition('.')[0]}".endswith(f".{module}")

@@ -22,6 +22,11 @@ class Key(NamedTuple):
     leaf: str
     transposed: bool = False
 
+    @property
+    def module(self) -> str:
+        """Name of the module that has the tensor."""
+        return self.tensor.rpartition(".")[0]
+
     def transpose(self, array: Any) -> Any:
         """The leaf for a tensor of the checkpoint, or the tensor for a leaf."""
         return array.T if self.transposed else array

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
     from research.reporting.tables.dry_run import dry_run_table
     from research.runtime.compilation_cache import keep_compiled
     from research.runtime.threads import use_threads
-    from research.sweeps.dry_run import plan_only
+    from research.sweeps.dry_run.dry_run import plan_only
     from research.sweeps.sweep import sweep
 
     logging.set_verbosity(logging.WARNING)

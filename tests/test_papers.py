@@ -22,7 +22,7 @@ from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.records.weights import load_trained
 from research.runs.stage_cache import StageCache
-from research.sweeps.dry_run import DryRun, plan_only
+from research.sweeps.dry_run.dry_run import DryRun, plan_only
 from research.tasks import TASKS
 from research.tasks.encoding.tokenization import plain_vocabulary
 from tests import checkpoints, films

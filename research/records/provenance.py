@@ -56,6 +56,7 @@ def hardware() -> Hardware:
     """The machine, its JAX devices, and what else of them can change numbers."""
     import jax  # not at the top, since readers of records do not need it
 
+    from research.runtime.memory import machine_bytes
     from research.runtime.threads import thread_count
 
     devices = jax.devices()
@@ -63,7 +64,7 @@ def hardware() -> Hardware:
         platform=platform.platform(),
         processor=_processor(),
         cores=os.cpu_count(),
-        memory_bytes=_memory(),
+        memory_bytes=machine_bytes(),
         device_kind=devices[0].device_kind,
         device_count=len(devices),
         xla_flags=tuple(os.environ.get("XLA_FLAGS", "").split()),
@@ -97,10 +98,3 @@ def _processor() -> str:
             if line.lower().startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not a POSIX system
-        return None

@@ -1,7 +1,8 @@
-"""Memory settings of the process for XLA on CPU, and the peak memory of a compiled program."""
+"""Memory of the machine, of the process for XLA on CPU, and of a compiled program."""
 
 import ctypes
 import gc
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,14 @@ def collect_rarely() -> None:
     sweep reaches the compilation of its first step in 7.3 s instead of 8.3 s.
     """
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
+
+
+def machine_bytes() -> int | None:
+    """Bytes of memory of the machine; None if the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not a POSIX system
+        return None
 
 
 def peak_bytes(cost: Mapping[str, Any]) -> int | None:

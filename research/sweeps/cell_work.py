@@ -1,12 +1,14 @@
-"""The work of a cell: number of runs, their rough seconds, and seconds of the finished ones."""
+"""The work of a cell: the number of its runs, and their rough seconds."""
 
 from dataclasses import dataclass
 
 from research.experiments.plan import CellPlan
 from research.records.schema import CellKey
 from research.runs.costs.flops import rough_flops
-from research.sweeps.worker_count import RATE, SCORED_ROWS
 
+# Rough, since the estimate of the time left corrects them by the seconds of finished runs.
+RATE = 5e10  # FLOPs per second of a core with the small matrices of a small model
+SCORED_ROWS = 500  # scored rows of a run
 BASELINE = 0.05  # seconds of a run without the backbone
 
 
@@ -36,34 +38,6 @@ class CellWork:
     def column(self) -> tuple[str, str]:
         """Task and regime."""
         return self.key[1:]
-
-
-@dataclass
-class MeasuredCell:
-    """Counts and seconds of the finished runs of a cell.
-
-    Attributes:
-        runs: number of finished runs.
-        timed: number of those whose seconds are known.
-        seconds: their seconds without compilation.
-        compile_seconds: their seconds of compilation.
-        tests: number of runs that were evaluated on test.
-        timed_tests: number of those whose seconds are known.
-        test_seconds: their seconds on test, compilation included.
-    """
-
-    runs: int = 0
-    timed: int = 0
-    seconds: float = 0.0
-    compile_seconds: float = 0.0
-    tests: int = 0
-    timed_tests: int = 0
-    test_seconds: float = 0.0
-
-    @property
-    def mean(self) -> float:
-        """Seconds of a run without compilation."""
-        return self.seconds / self.timed
 
 
 def cell_work(cell: CellPlan, parameters: int, tokens: float) -> CellWork:

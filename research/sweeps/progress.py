@@ -14,7 +14,7 @@ from research.experiments.plan import CellPlan, Run
 from research.records.schema import RunRecord
 from research.sweeps.cell_work import CellWork
 from research.sweeps.run_progress import RunProgress, Stopped, run_names
-from research.sweeps.time_left import Running, TimeLeft
+from research.sweeps.time_left.time_left import Running, TimeLeft
 
 EVERY = 2.0  # seconds between lines on runs, where lines stay
 

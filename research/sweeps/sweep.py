@@ -24,7 +24,7 @@ from research.sweeps.failures import FailureLog, RunFailed, is_ours
 from research.sweeps.folder_lock import folder_lock
 from research.sweeps.process_pool import ProcessPool
 from research.sweeps.progress import SweepProgress
-from research.sweeps.time_estimate import task_tokens
+from research.sweeps.row_tokens import mean_row_tokens
 from research.sweeps.worker_count import processes, threads
 
 
@@ -38,13 +38,15 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
     context = open_context(experiment, folder)
     plan = context.cells(experiment, tasks)
     store, accesses = RunStore(folder), TestAccessLog(folder)
-    progress = SweepProgress(_work(plan, context), console)
+    work = _work(plan, context)
+    progress = SweepProgress(work, console)
     stored = store.all()  # raises for a damaged record
     accesses.all()
     cell_runs = [CellRun(cell, context, store, accesses, progress) for cell in plan]
     done = [run for run in cell_runs if run.is_done()]
     missing = [run for run in cell_runs if run not in done]
-    with _executor(experiment, folder, missing, context, progress) as (executor, parallel):
+    missing_work = [cell for cell, run in zip(work, cell_runs, strict=True) if run in missing]
+    with _executor(experiment, folder, missing_work, context, progress) as (executor, parallel):
         for run in missing:  # while worker processes start
             run.check()
         with folder_lock(folder):
@@ -72,11 +74,11 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
 
 
 def _work(plan: Sequence[CellPlan], context: RunContext) -> list[CellWork]:
-    """The work of the cells, for the estimate of the time left."""
+    """The work of each cell."""
     parameters = sum(leaf.size for leaf in context.backbone.params.values())
     tasks = {cell.task.name: cell.task for cell in plan}
     limit = context.backbone.model.config.context
-    tokens = {name: task_tokens(task, context.tokenizer, limit) for name, task in tasks.items()}
+    tokens = {name: mean_row_tokens(task, context.tokenizer, limit) for name, task in tasks.items()}
     return [cell_work(cell, parameters, tokens[cell.task.name]) for cell in plan]
 
 
@@ -84,12 +86,12 @@ def _work(plan: Sequence[CellPlan], context: RunContext) -> list[CellWork]:
 def _executor(
     experiment: Experiment,
     folder: Path,
-    missing: Sequence[CellRun],
+    missing: Sequence[CellWork],
     context: RunContext,
     progress: SweepProgress,
 ) -> Iterator[tuple[Executor, int]]:
     """The executor, and the number of cells that run at the same time."""
-    workers = processes(experiment, [run.cell for run in missing], context)
+    workers = processes(experiment, missing, context)
     if workers < 2:
         run_executor = RunExecutor(context, RunStore(folder), progress.report)
         parallel = experiment.workers or threads()

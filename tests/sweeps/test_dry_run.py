@@ -15,8 +15,9 @@ from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.reporting.render.terminal import show
 from research.reporting.tables.dry_run import dry_run_table
-from research.sweeps.dry_run import HALF_RATE, DryRunRow, plan_only
-from research.sweeps.time_estimate import Machine
+from research.sweeps.dry_run.dry_run import plan_only
+from research.sweeps.dry_run.machine import HALF_RATE, Machine
+from research.sweeps.dry_run.row import DryRunRow
 from tests import checkpoints
 
 RESULTS = Path(__file__).parents[2] / "results/quickstart_reference"

@@ -21,6 +21,7 @@ from research.experiments.plan import CellPlan, cells
 from research.models.backbone import load_backbone
 from research.records.store import RunStore
 from research.runs.context import open_context
+from research.sweeps.cell_work import cell_work
 from research.sweeps.executor import ShardWork
 from research.sweeps.failures import RunFailed
 from research.sweeps.messages import ShardRef, cell_index
@@ -217,15 +218,16 @@ def test_how_many_processes(config: dict, tmp_path: Path, monkeypatch: pytest.Mo
     def count(config: dict[str, Any]) -> int:
         experiment = Experiment.parse(config)
         context = open_context(experiment, tmp_path)
-        return processes(experiment, list(planned(config).values()), context)
+        work = [cell_work(cell, 10_000, tokens=20.0) for cell in planned(config).values()]
+        return processes(experiment, work, context)
 
     monkeypatch.setattr("research.sweeps.worker_count.cores", lambda: list(range(6)))
-    monkeypatch.setattr("research.sweeps.worker_count._memory_bytes", lambda: 100 << 30)
+    monkeypatch.setattr("research.sweeps.worker_count.machine_bytes", lambda: 100 << 30)
     assert count(config) == 1  # it takes no time
     assert count(config | {"workers": 3}) == 3
     assert count(long) == 6
     assert count(long | {"workers": 1}) == 1
     assert count(long | {"devices": {"count": 2}}) == 1
     assert count(long | {"devices": {"count": 1, "members": "vmap"}}) == 1
-    monkeypatch.setattr("research.sweeps.worker_count._memory_bytes", lambda: 5 << 29)
+    monkeypatch.setattr("research.sweeps.worker_count.machine_bytes", lambda: 5 << 29)
     assert count(long) == 2  # of 1 GiB each, and the small backbone

@@ -11,7 +11,7 @@ import pytest
 from research.records.schema import CellKey, RunRecord
 from research.records.store import RunStore
 from research.sweeps.cell_work import CellWork
-from research.sweeps.time_left import Running, TimeLeft
+from research.sweeps.time_left.time_left import Running, TimeLeft
 
 RESULTS = Path(__file__).parents[2] / "results"
 SWEEPS = ("quickstart_reference", "methods", "prompting", "seeds", "sst2_reviews-lm")

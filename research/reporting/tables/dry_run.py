@@ -10,8 +10,9 @@ from research.reporting.format import MISSING, RANGE, byte_size, spread
 from research.reporting.table import Table, TableCell
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.runtime.device_kinds import device_kind
-from research.sweeps.dry_run import DryRun, DryRunRow
-from research.sweeps.time_estimate import ASSUMED
+from research.sweeps.dry_run.dry_run import DryRun
+from research.sweeps.dry_run.planned_rows import ASSUMED
+from research.sweeps.dry_run.row import DryRunRow
 
 HEADS = (
     ("", "runs"),

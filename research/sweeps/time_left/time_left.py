@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from research.records.schema import CellKey
-from research.sweeps.cell_work import CellWork, MeasuredCell
-from research.sweeps.expected_seconds import ExpectedSeconds
+from research.sweeps.cell_work import CellWork
+from research.sweeps.time_left.expected_seconds import ExpectedSeconds
+from research.sweeps.time_left.measured_cell import MeasuredCell
+from research.sweeps.worker_count import BUSY
 
-BUSY = 0.7  # share of the workers' time that runs take
-START = 5.0  # weight of this assumption, in seconds of measurement
+START = 5.0  # weight of the assumed share of busy time, in seconds of measurement
 TRUST = 4.0  # weight of a run's own steps, times the share of them that is done
 LEAST = 0.05  # least share of a run that remains, however long it has taken
 RECENT = 1 / 2  # of the time so far, over which the share of busy time is measured

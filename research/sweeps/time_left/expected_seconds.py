@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from research.records.schema import CellKey
-from research.sweeps.cell_work import CellWork, MeasuredCell
+from research.sweeps.cell_work import CellWork
+from research.sweeps.time_left.measured_cell import MeasuredCell
 
 # Assumed until measured: medians of the committed sweeps' medians.
 COMPILE = {"train": 11.0, "prompt": 7.0, "baseline": 0.0}  # seconds in an approach's first cell
@@ -47,8 +48,9 @@ class ExpectedSeconds:
         """
         if cell.key in self._ratios:
             return cell.rough_seconds * self._ratios[cell.key]
+        approach = self._group_ratios["approach", cell.approach]
+        kind = self._group_ratios["kind", cell.kind]
         column = self._column_factors[cell.column]
-        approach, kind = self._approach_ratios[cell.approach], self._kind_ratios[cell.kind]
         return cell.rough_seconds * statistics.geometric_mean(approach or kind or [1.0]) * column
 
     def test(self, cell: CellWork) -> float:
@@ -95,21 +97,13 @@ class ExpectedSeconds:
         return factors
 
     @cached_property
-    def _approach_ratios(self) -> dict[str, list[float]]:
-        """Ratios of each approach, corrected for their columns."""
-        ratios: dict[str, list[float]] = defaultdict(list)
+    def _group_ratios(self) -> dict[tuple[str, str], list[float]]:
+        """Ratios of each approach and of each kind of cells, corrected for their columns."""
+        ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
         for key, ratio in self._ratios.items():
             cell = self._by_key[key]
-            ratios[cell.approach].append(ratio / self._column_factors[cell.column])
-        return ratios
-
-    @cached_property
-    def _kind_ratios(self) -> dict[str, list[float]]:
-        """Ratios of each kind of cells, corrected for their columns."""
-        ratios: dict[str, list[float]] = defaultdict(list)
-        for key, ratio in self._ratios.items():
-            cell = self._by_key[key]
-            ratios[cell.kind].append(ratio / self._column_factors[cell.column])
+            for group in (("approach", cell.approach), ("kind", cell.kind)):
+                ratios[group].append(ratio / self._column_factors[cell.column])
         return ratios
 
     @cached_property

@@ -1,0 +1,143 @@
+"""Dry run: the runs, trained parameters, storage and time of a sweep, without running it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from research.common.paths import resolve_path
+from research.common.tokenizer import Tokenizer
+from research.experiments.approach import Trial
+from research.experiments.experiment import Experiment
+from research.experiments.plan import CellPlan, cells
+from research.experiments.scorings import ALONE, WITH_END, scorings
+from research.models.backbone import load_model, load_tokenizer, model_of
+from research.models.model import Model
+from research.records.data_report import DataReport
+from research.runs.costs.parameter_counts import backbone_shapes
+from research.sweeps.data_report import check_data
+from research.sweeps.dry_run.machine import Machine, machine_of
+from research.sweeps.dry_run.planned_rows import PlannedRows
+from research.sweeps.dry_run.row import DryRunRow, dry_run_row
+from research.sweeps.dry_run.time_estimate import TimeEstimate, recorded_seconds
+from research.sweeps.worker_count import PROCESS_BYTES
+from research.tasks.task import Task
+from research.tasks.task_settings import Outline, TaskSettings
+
+RECORD_BYTES = 60_000  # a record, its metrics and its predictions
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """The plan of a sweep.
+
+    Attributes:
+        name: name of the experiment.
+        backbone: name of the backbone.
+        parameters: number of parameters of the backbone.
+        rows: one for each approach.
+        machine: the machine that executes the runs.
+        device: name of another device that the plan is for; None for this machine.
+        memory: bytes of memory that all runs at a time need.
+        disk: bytes of records, predictions and trained leaves.
+        assumed: tasks whose texts are not available, so that their lengths are assumed.
+        data_report: data report of the tasks whose examples are available.
+    """
+
+    name: str
+    backbone: str
+    parameters: int
+    rows: tuple[DryRunRow, ...]
+    machine: Machine
+    device: str | None
+    memory: int
+    disk: int
+    assumed: tuple[str, ...]
+    data_report: DataReport
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from start to end."""
+        return self.machine.wall_seconds(sum(row.seconds for row in self.rows))
+
+
+def plan_only(
+    experiment: Experiment, folder: Path, device: str | None = None, machine: Machine | None = None
+) -> DryRun:
+    """Plans as a sweep does, on shapes.
+
+    Of the backbone the config.json is read; where it is no folder, the experiment's `architecture`
+    stands for it. Examples are read from files, and of tasks whose settings do not say which labels
+    they have. Raises InputError.
+
+    Args:
+        experiment: the experiment.
+        folder: the results folder, whose records have the seconds of runs on this machine.
+        device: name of another device, see `research.runtime.device_kinds`; None for this machine.
+        machine: the machine that executes the runs; None to measure this one or look `device` up.
+    """
+    name = resolve_path(experiment.backbone, "config.backbone")
+    architecture = experiment.architecture
+    model = (
+        load_model(name) if architecture is None or Path(name).is_dir() else model_of(architecture)
+    )
+    leaves = backbone_shapes(model)
+    has_tokenizer = (Path(name) / "tokenizer.json").is_file()
+    tokenizer = load_tokenizer(name, model) if has_tokenizer else None
+    tasks: dict[str, Task | Outline] = {
+        settings.name: _task_or_outline(settings) for settings in experiment.all_tasks
+    }
+    parameters = sum(leaf.size for leaf in leaves.values())
+    estimate = TimeEstimate(
+        model=model,
+        parameters=parameters,
+        rows=PlannedRows(tasks, tokenizer, model.config.context),
+        machine=machine or machine_of(experiment, device, 4 * parameters),
+        max_dev=experiment.max_dev,
+        recorded=recorded_seconds(folder) if device is None else {},
+    )
+    # Cells ask a task for its name, labels and templates, which an outline has.
+    ways = {name: _scorings(task, tokenizer, model) for name, task in tasks.items()}
+    plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways))
+    rows: list[DryRunRow] = []
+    for approach in experiment.rows:
+        if row_cells := [cell for cell in plan if cell.approach.name == approach.name]:
+            rows.append(dry_run_row(row_cells, leaves, estimate, before=rows))
+    of_run = max(row.memory for row in rows)
+    loaded = [task for task in tasks.values() if isinstance(task, Task)]
+    return DryRun(
+        name=experiment.name,
+        backbone=experiment.backbone,
+        parameters=parameters,
+        rows=tuple(rows),
+        machine=estimate.machine,
+        device=device,
+        memory=estimate.machine.workers * (PROCESS_BYTES + of_run),
+        disk=_disk_bytes(experiment, rows, plan),
+        assumed=estimate.rows.assumed(),
+        data_report=check_data(experiment, loaded, model, tokenizer, folder),
+    )
+
+
+def _scorings(task: Task | Outline, tokenizer: Tokenizer | None, model: Model) -> tuple[Trial, ...]:
+    """The `scorings` of a task; where its tokens are not available, with and without the end, or
+    the one way of a masked model.
+    """
+    if tokenizer is not None and isinstance(task, Task):
+        return scorings(task, tokenizer, model.ROUTE)
+    return (WITH_END, ALONE) if model.ROUTE != "masked" and task.labels else ()
+
+
+def _disk_bytes(experiment: Experiment, rows: Sequence[DryRunRow], plan: Sequence[CellPlan]) -> int:
+    """Bytes of records and predictions, and of the trained leaves that are kept at a time."""
+    stored = {row.approach: max((s.stored_bytes for s in row.sizes), default=0) for row in rows}
+    unfinished = [stored[cell.approach.name] * cell.size for cell in plan]
+    kept = [stored[cell.approach.name] * len(cell.tested(cell.trials[0])) for cell in plan]
+    records = RECORD_BYTES * sum(cell.size for cell in plan)
+    return records + max(unfinished, default=0) + (sum(kept) if experiment.keep_trained else 0)
+
+
+def _task_or_outline(settings: TaskSettings) -> Task | Outline:
+    """The outline of a task, or the whole task if its settings do not say enough."""
+    outline = settings.outline()
+    return settings.load() if outline is None else outline

@@ -1,0 +1,62 @@
+"""The machine of a dry run: FLOPs per second, workers and seconds of compilation."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from research.experiments.experiment import Experiment
+from research.runs.costs.flops import rate
+from research.runtime.device_kinds import device_kind
+from research.sweeps.worker_count import BUSY, workers_of_plan
+
+# Steps of models of 10 and 60 million parameters reach 1 and 4 % of the rate of an H200, those of
+# models of 0.5 and 9 million parameters about a quarter and most of that of a core.
+REACHED, HALF_RATE = 0.4, {"cpu": 1.2e6, "accelerator": 5e8}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine that executes the runs.
+
+    Attributes:
+        flops: FLOPs per second of a large matrix product, of one run.
+        half_rate: number of parameters of a model whose steps reach half of `flops`.
+        workers: number of runs at a time.
+        busy: share of the workers' time that runs take.
+        start: seconds until the first run begins.
+        first_width: seconds to compile a program for the first width of rows, for each layer.
+        further_width: the same for each further width, and for a prompt alone.
+    """
+
+    flops: float
+    half_rate: float
+    workers: int
+    busy: float = BUSY
+    start: float = 10.0
+    first_width: float = 6.0
+    further_width: float = 0.5
+
+    def rate(self, parameters: int) -> float:
+        """FLOPs per second of the steps of a model: small matrices take longer to start."""
+        return self.flops * parameters / (parameters + self.half_rate)
+
+    def compile_seconds(self, programs: int, widths: int) -> float:
+        """Seconds of compilation for each layer of the model."""
+        return self.first_width * programs + self.further_width * max(0, widths - programs)
+
+    def wall_seconds(self, work: float) -> float:
+        """Seconds of a sweep whose runs take `work` seconds, one after the other."""
+        return self.start + work / (self.workers * self.busy)
+
+
+def machine_of(experiment: Experiment, device: str | None, backbone_bytes: int) -> Machine:
+    """The device of that name, or this machine as measured."""
+    if device is not None:
+        kind = device_kind(device)
+        peak = kind.bfloat16 if experiment.precision == "bfloat16" else kind.float32
+        return Machine(flops=REACHED * peak, half_rate=HALF_RATE["accelerator"], workers=1)
+    here = "cpu" if jax.default_backend() == "cpu" else "accelerator"
+    workers = workers_of_plan(experiment, backbone_bytes) if here == "cpu" else 1
+    measured = rate(dtype=jnp.dtype(experiment.precision))
+    return Machine(flops=measured, half_rate=HALF_RATE[here], workers=workers)

@@ -1,0 +1,94 @@
+"""Number and lengths of the rows of a plan's tasks."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from research.common.tokenizer import Tokenizer
+from research.evaluation.batch import BUCKETS, bucket
+from research.experiments.approach import Approach
+from research.experiments.plan import CellPlan
+from research.runs.memo import Memo
+from research.sweeps.row_tokens import prompt_tokens, target_tokens
+from research.tasks.sampling import Regime
+from research.tasks.task import Task
+from research.tasks.task_settings import Outline
+from research.training.batches import batch_indices
+
+ASSUMED = 128  # tokens of a row whose text is not available
+ASSUMED_ROWS = 1000  # rows of a task whose examples are not available
+SAMPLE = 2000  # texts whose lengths are measured
+STEPS = 64  # first steps of a schedule, whose batches stand for all
+
+
+@dataclass(frozen=True)
+class PlannedRows:
+    """The rows of tasks.
+
+    Attributes:
+        tasks: the tasks by name, or their outlines.
+        tokenizer: of the backbone; None where it is not available, then rows have `ASSUMED` tokens.
+        context: maximum tokens of a row; None for no limit.
+        lengths: lengths that were computed already, by task and template.
+    """
+
+    tasks: Mapping[str, Task | Outline]
+    tokenizer: Tokenizer | None
+    context: int | None
+    lengths: Memo = field(default_factory=Memo)
+
+    def test(self, name: str) -> int:
+        """Number of test rows of a task, of all test splits."""
+        task = self.tasks[name]
+        return sum(map(len, task.tests.values())) if isinstance(task, Task) else ASSUMED_ROWS
+
+    def train(self, name: str, regime: Regime) -> int:
+        """Number of training rows of a task in a regime."""
+        task = self.tasks[name]
+        if regime.kind == "all":
+            return len(task.train) if isinstance(task, Task) else ASSUMED_ROWS
+        return regime.count * (max(1, len(task.labels)) if regime.kind == "shot" else 1)
+
+    def assumed(self) -> tuple[str, ...]:
+        """The tasks whose texts are not available."""
+        return tuple(
+            name
+            for name, task in self.tasks.items()
+            if self.tokenizer is None or not isinstance(task, Task)
+        )
+
+    def mean_width(self, name: str, template: int) -> float:
+        """Mean of the padded tokens of a row."""
+        return statistics.fmean(map(bucket, self._lengths(name, template)))
+
+    def step_widths(self, cell: CellPlan, approach: Approach, index: int) -> list[int]:
+        """Padded tokens of the first steps of stage `index`, for the first seed."""
+        stage = approach.stages[index]
+        name = stage.task or cell.task.name
+        template = approach.template if stage.template is None else stage.template
+        regime = cell.regime if stage.regime is None else Regime.parse(stage.regime)
+        size = stage.schedule.batch_size
+        steps = min(stage.schedule.steps, STEPS)
+        rows = max(1, self.train(name, regime))
+
+        def widths() -> list[int]:
+            lengths = np.resize(self._lengths(name, template), rows)
+            batches = [batch_indices(lengths, size, 0, step) for step in range(steps)]
+            return [bucket(int(lengths[batch].max())) for batch in batches]
+
+        return self.lengths((name, template, rows, size, steps), widths)
+
+    def _lengths(self, name: str, template: int) -> np.ndarray:
+        """Tokens of the rows of train with their targets."""
+        task, tokenizer = self.tasks[name], self.tokenizer
+        limit = min(self.context or BUCKETS[-1], BUCKETS[-1])
+        if tokenizer is None or not isinstance(task, Task):
+            return np.array([min(ASSUMED, limit)])
+
+        def lengths() -> np.ndarray:
+            tokens = np.array(prompt_tokens(task, template, tokenizer, SAMPLE))
+            return np.minimum(tokens + target_tokens(task.labels), limit)
+
+        return self.lengths((name, template), lengths)

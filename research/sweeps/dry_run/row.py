@@ -1,0 +1,142 @@
+"""A row of a dry run: the planned runs of an approach, over all tasks and regimes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from research.experiments.approach import Approach
+from research.experiments.cohorts import cohorts
+from research.experiments.plan import CellPlan
+from research.methods.method import Leaves
+from research.runs.costs.parameter_counts import ParameterCounts, parameter_counts
+from research.sweeps.dry_run.time_estimate import TimeEstimate, key_of
+
+# Copies of the trained leaves: gradients, two moments, the best, a temporary. Of all leaves: the
+# weights and about as much again for activations of small batches.
+COPIES_OF_TRAINED, ACTIVATIONS = 5, 2
+
+
+@dataclass(frozen=True)
+class DryRunRow:
+    """An approach over all tasks and regimes.
+
+    Attributes:
+        approach: name of the approach.
+        runs: number of runs.
+        cohorts: number of cohorts.
+        programs: training steps that are compiled separately.
+        sizes: distinct parameter counts of its trials; empty for a baseline.
+        training: seconds of training, all runs one after the other, without early stopping.
+        scoring: seconds of scoring train, dev and test.
+        widths: programs with the widths of their rows, each of which is compiled.
+        compiling: seconds of compiling its programs, except those of the rows before.
+        memory: bytes that one run needs at a time.
+        recorded: number of runs whose seconds come from stored records.
+    """
+
+    approach: str
+    runs: int
+    cohorts: int
+    programs: frozenset[Any]
+    sizes: tuple[ParameterCounts, ...]
+    training: float
+    scoring: float
+    widths: frozenset[Any]
+    compiling: float
+    memory: int
+    recorded: int
+
+    @property
+    def seconds(self) -> float:
+        """All seconds of the row, on one worker."""
+        return self.training + self.scoring + self.compiling
+
+
+def dry_run_row(
+    cells: Sequence[CellPlan], leaves: Leaves, estimate: TimeEstimate, before: Sequence[DryRunRow]
+) -> DryRunRow:
+    """The row of an approach.
+
+    Args:
+        cells: its cells.
+        leaves: shapes of the backbone's leaves.
+        estimate: estimates the seconds of its runs.
+        before: the rows before it, whose programs it uses.
+    """
+    name = cells[0].approach.name
+    programs: set[Any] = set()
+    sizes: dict[Any, ParameterCounts] = {}
+    groups, training, scoring, memory = 0, 0.0, 0.0, 0
+    widths: set[Any] = set()
+    for cell in cells:
+        first, *_ = cell.trials
+        groups += sum(len(cohorts(group)) for group in cell.groups(first))
+        if cell.approach.baseline is not None:
+            continue
+        for approach in map(cell.approach.at, cell.trials):
+            programs |= set(_programs(cell, approach))
+            if (key := _size_key(cell, approach)) not in sizes:
+                sizes[key] = parameter_counts(approach, leaves, _labels(cell, approach))
+        approach = cell.approach.at(first)
+        size = sizes[_size_key(cell, approach)]
+        of_run = estimate.seconds(cell, approach, size)
+        training += cell.size * of_run.training
+        scoring += cell.size * of_run.scoring + len(cell.tested(first)) * of_run.test
+        stages = _programs(cell, approach)
+        widths |= {(stages[index], width) for index, width in estimate.widths(cell, approach)}
+        if not stages:  # the prompt alone is compiled, for each task
+            widths.add((name, cell.task.name))
+        memory = max(memory, _memory_bytes(leaves, size))
+    new_programs = programs.difference(*(row.programs for row in before))
+    new_widths = widths.difference(*(row.widths for row in before))
+    compiling = estimate.machine.compile_seconds(len(new_programs), len(new_widths))
+    return DryRunRow(
+        approach=name,
+        runs=sum(cell.size for cell in cells),
+        cohorts=groups,
+        programs=frozenset(programs),
+        sizes=tuple(sizes.values()),
+        training=training,
+        scoring=scoring,
+        widths=frozenset(widths),
+        compiling=_layers(leaves) * compiling,
+        memory=memory,
+        recorded=sum(cell.size for cell in cells if key_of(cell) in estimate.recorded),
+    )
+
+
+def _memory_bytes(leaves: Leaves, size: ParameterCounts) -> int:
+    """Bytes of the leaves of a run, its gradients, moments, best leaves and temporaries."""
+    whole = sum(leaf.size for leaf in leaves.values())
+    return 4 * (ACTIVATIONS * whole + COPIES_OF_TRAINED * size.trained)
+
+
+def _layers(leaves: Leaves) -> int:
+    """Number of layers of a backbone, of encoder and decoder together."""
+    return len({path.split("/attention")[0] for path in leaves if "/attention" in path})
+
+
+def _size_key(cell: CellPlan, approach: Approach) -> Any:
+    """Key of the settings that determine sizes: no learning rates and schedules."""
+    stages = tuple((stage.methods, stage.merge) for stage in approach.stages)
+    return stages, tuple(map(len, _labels(cell, approach)))
+
+
+def _labels(cell: CellPlan, approach: Approach) -> list[tuple[str, ...]]:
+    """The labels of the task of each stage, or its words if it has none."""
+    tasks = map(cell.task_of, approach.stages)
+    return [task.labels or task.words for task in tasks]
+
+
+def _programs(cell: CellPlan, approach: Approach) -> list[Any]:
+    """Key of the compiled step of each stage, without the widths of rows."""
+    programs = []
+    for index, (stage, labels) in enumerate(
+        zip(approach.stages, _labels(cell, approach), strict=True)
+    ):
+        methods = approach.in_training(index, approach.at_work(index))
+        classes = len(labels) if any(method.is_head for method in methods) else 0
+        programs.append((jax.tree.structure(methods), len(stage.methods), stage.schedule, classes))
+    return programs

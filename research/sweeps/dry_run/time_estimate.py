@@ -1,0 +1,141 @@
+"""Estimates the seconds of planned runs, from stored records or from a count of FLOPs."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from research.experiments.approach import Approach
+from research.experiments.plan import CellPlan
+from research.models.model import Model
+from research.records.store import RunStore
+from research.runs.costs.flops import method_step_flops
+from research.runs.costs.parameter_counts import ParameterCounts
+from research.sweeps.dry_run.machine import Machine
+from research.sweeps.dry_run.planned_rows import PlannedRows
+from research.sweeps.row_tokens import answer_tokens, target_tokens
+
+SCORING = 2.0  # rate of scoring relative to training: its batches are larger
+
+Key = tuple[str, str, str, tuple[tuple[int, int], ...]]  # see `key_of`
+
+
+class RunSeconds(NamedTuple):
+    """Seconds of one run.
+
+    Attributes:
+        training: all training steps.
+        scoring: scores on dev, in training and after it, and on as many rows of train.
+        test: scores on test.
+    """
+
+    training: float
+    scoring: float
+    test: float
+
+
+@dataclass(frozen=True)
+class TimeEstimate:
+    """Estimates the seconds of a run.
+
+    Attributes:
+        model: the backbone's model.
+        parameters: number of its parameters.
+        rows: the rows of the tasks.
+        machine: the machine that executes the runs.
+        max_dev: maximum number of dev examples.
+        recorded: seconds of training a run of a cell, where records have them.
+    """
+
+    model: Model
+    parameters: int
+    rows: PlannedRows
+    machine: Machine
+    max_dev: int
+    recorded: Mapping[Key, float]
+
+    def seconds(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> RunSeconds:
+        """Seconds of one run without compilation and early stopping."""
+        rate = self.machine.rate(self.parameters)
+        recorded = self.recorded.get(key_of(cell))
+        training = self._training_flops(cell, approach, size) / rate if approach.stages else 0.0
+        row = self._scoring_flops(cell, approach, size) / (SCORING * rate)
+        return RunSeconds(
+            training=training if recorded is None else recorded,
+            scoring=self._scored_rows(cell, approach) * row,
+            test=self.rows.test(cell.task.name) * row,
+        )
+
+    def widths(self, cell: CellPlan, approach: Approach) -> frozenset[tuple[int, int]]:
+        """(stage, padded tokens of a batch) of the steps, each a program of its own."""
+        return frozenset(
+            (index, width)
+            for index in range(len(approach.stages))
+            for width in self.rows.step_widths(cell, approach, index)
+        )
+
+    def _training_flops(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> float:
+        total = 0.0
+        for index, (stage, (leaves, trained)) in enumerate(
+            zip(approach.stages, size.stages, strict=True)
+        ):
+            methods = approach.in_training(index, approach.at_work(index))
+            total += stage.schedule.steps * method_step_flops(
+                leaves,
+                trained,
+                methods,
+                self.model.ROUTE,
+                rows=stage.schedule.batch_size,
+                tokens=statistics.fmean(self.rows.step_widths(cell, approach, index)),
+                before=sum(method.positions for method in methods),
+                shared=self.model.ROUTE == "causal",
+                targets=target_tokens(cell.task_of(stage).labels),
+            )
+        return total
+
+    def _scoring_flops(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> float:
+        """FLOPs of a scored row: its prompt, then each label or the tokens of an answer."""
+        targets = answer_tokens(cell.task.labels)
+        tokens = self.rows.mean_width(cell.task.name, approach.template) + targets
+        leaves = size.stages[-1][0] if size.stages else {}
+        if not leaves:
+            return 2.0 * self.parameters * tokens
+        return method_step_flops(
+            leaves,
+            (),
+            approach.at_work(),
+            self.model.ROUTE,
+            rows=1,
+            tokens=tokens,
+            before=0,
+            shared=True,
+            targets=targets,
+        )
+
+    def _scored_rows(self, cell: CellPlan, approach: Approach) -> float:
+        dev = min(self.max_dev, self.rows.train(cell.task.name, cell.regime))
+        if not approach.stages:
+            return dev
+        schedules = [stage.schedule for stage in approach.stages]
+        return dev * (2 + sum(schedule.steps // schedule.eval_every for schedule in schedules))
+
+
+def key_of(cell: CellPlan) -> Key:
+    """(approach, task, regime, (steps, batch size) of each stage): the key of recorded seconds."""
+    schedules = (stage.schedule for stage in cell.approach.stages)
+    work = tuple((schedule.steps, schedule.batch_size) for schedule in schedules)
+    return cell.approach.name, cell.task.name, str(cell.regime), work
+
+
+def recorded_seconds(folder: Path) -> dict[Key, float]:
+    """Median seconds of training a run, from the records of a results folder."""
+    seconds: dict[Key, list[float]] = defaultdict(list)
+    for record in RunStore(folder).all():
+        stages = record.configuration.stages
+        work = tuple((stage.steps, stage.batch_size) for stage in stages)
+        train_seconds = record.costs.train_seconds
+        if train_seconds is not None:
+            seconds[*record.cell, work].append(train_seconds)
+    return {key: statistics.median(values) for key, values in seconds.items()}

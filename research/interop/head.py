@@ -8,6 +8,7 @@ import numpy as np
 from research.common.errors import InputError
 from research.interop.options import Config
 from research.methods.method import Leaves
+from research.methods.shared.leaves import head_leaves
 from research.models.bert.model import EncoderModel
 from research.models.checkpoint.key_map import Key
 from research.models.checkpoint.tensors import Tensor
@@ -48,7 +49,7 @@ def read(arrays: Mapping[str, np.ndarray], model: Model, count: int, prefix: str
 
 def write(method: Any, leaves: Leaves, model: Model, prefix: str) -> dict[str, np.ndarray]:
     """The tensors of a `Head`. Raises InputError for one that no class of transformers has."""
-    head = {path: np.asarray(leaf) for path, leaf in leaves.items() if path.startswith("head:")}
+    head = {path: np.asarray(leaf) for path, leaf in head_leaves(leaves).items()}
     keys = _keys(model, len(head["head:/bias"]))
     head_shapes = {path: leaf.shape for path, leaf in head.items()}
     if method.pool != "first" or head_shapes != {key.leaf: shape for key, shape in keys}:

@@ -1,6 +1,6 @@
 """Head: a layer on top of an encoder that gives one score per class, or a number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.methods.method import Leaves, Method, Words, traced_method
-from research.methods.shared.leaves import pad_to
+from research.methods.shared.leaves import head_leaves, pad_to
 
 
 @traced_method()
@@ -56,3 +56,15 @@ class Head(Method):
         if "dense" in leaf:
             features = jnp.tanh(features @ leaf["dense"] + leaf["dense_bias"][None])
         return features @ leaf["kernel"] + leaf["bias"][None]
+
+
+def with_backbone_head(methods: Sequence[Method], params: Leaves) -> tuple[Method, ...]:
+    """The methods, after the head of a backbone that has one, unless a method is a head.
+
+    Args:
+        methods: the methods.
+        params: leaves of the backbone.
+    """
+    if head_leaves(params) and not any(method.is_head for method in methods):
+        return (Head(), *methods)
+    return tuple(methods)

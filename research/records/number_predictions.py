@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from research.common.csv_io import csv_bytes
 from research.common.errors import InputError
 from research.tasks.metrics.regression import NUMBER_METRICS
 
@@ -43,12 +44,10 @@ class NumberPredictions:
 
     def to_csv(self) -> bytes:
         """Header `item,gold,predicted`; numbers with all digits."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        rows: list[list[object]] = [[*COLUMNS]]
         for item, numbers in enumerate(zip(self.gold, self.predicted, strict=True)):
-            writer.writerow([item, *(repr(float(number)) for number in numbers)])
-        return text.getvalue().encode()
+            rows.append([item, *(repr(float(number)) for number in numbers)])
+        return csv_bytes(rows)
 
 
 def parse_numbers(content: bytes, field: str) -> NumberPredictions:

@@ -57,9 +57,6 @@ class TestAccessLog:
 
     def record(self, run: "Run") -> None:
         """Adds the choice of a run, unless it is logged; called before evaluation on test."""
-        from research.tasks.example import examples_to_json
-        from research.tasks.task import task_checksum
-
         cell, now = run.cell, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         experiment = cell.experiment
         access = TestAccess(
@@ -72,7 +69,7 @@ class TestAccessLog:
             trial=dict(run.trial),
             protocol=Protocol(experiment.seeds, experiment.search_seeds, len(cell.trials)),
             when=now,
-            test=task_checksum(examples_to_json(cell.task.test)),
+            test=cell.task.test_checksum,
         )
         self._add([access])
 
@@ -83,10 +80,7 @@ class TestAccessLog:
             records: records of the folder.
             tasks: the loaded tasks, whose test data are known.
         """
-        from research.tasks.example import examples_to_json
-        from research.tasks.task import task_checksum
-
-        tests = {task.checksum: task_checksum(examples_to_json(task.test)) for task in tasks}
+        tests = {task.checksum: task.test_checksum for task in tasks}
         self._add(accesses_of(records, tests))
 
     def missing(self, records: Iterable[RunRecord]) -> list[TestAccess]:

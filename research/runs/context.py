@@ -16,7 +16,7 @@ from research.evaluation.scoring import route_of
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, cells
 from research.experiments.scorings import scorings
-from research.methods.head import Head
+from research.methods.head import with_backbone_head
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
 from research.records.metrics_log import MetricsLog
 from research.runs.held_out_text import read_held_out
@@ -76,8 +76,7 @@ class RunContext:
     def cells(self, experiment: Experiment, tasks: Mapping[str, Task]) -> list[CellPlan]:
         """The cells of the experiment with this backbone; tasks: the loaded tasks by name."""
         model, params = self.backbone.model, self.backbone.params
-        has_head = any(path.startswith("head:") for path in params)
-        route = route_of(model, (Head(),) if has_head else ())
+        route = route_of(model, with_backbone_head((), params))
         ways = {name: scorings(task, self.tokenizer, route) for name, task in tasks.items()}
         return list(cells(experiment, tasks, self.backbone.checksum, ways))
 

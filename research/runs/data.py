@@ -46,7 +46,8 @@ class RunData:
         added: tokens of the demonstrations.
         bos: whether BOS stands before a row; None if the backbone is not a decoder.
         row_format: how further rows are encoded and scored.
-        beside_test: encoded examples of the further test splits, truncated where they are too long.
+        beside_test: encoded examples of the further test splits; long texts are cut, since nothing
+            checks them before training.
     """
 
     split: Split
@@ -67,7 +68,7 @@ class RunData:
         """The encoded examples of a split; of train as many as dev has."""
         if split == "train":
             return self.train.head(len(self.dev.length))
-        return {"dev": self.dev, "test": self.test}[split]
+        return {"dev": self.dev, "test": self.test, **self.beside_test}[split]
 
     def prompts(self, rows: Encoded) -> EncodedPrompts:
         """Rows of this data with their frames."""

@@ -11,7 +11,7 @@ from research.evaluation.scoring import route_of
 from research.experiments.plan import Run
 from research.experiments.prompt import Prompt
 from research.experiments.stage import Stage
-from research.methods.head import Head
+from research.methods.head import with_backbone_head
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import add, mask, stored_frozen, without_head
 from research.methods.shared.merging import merged
@@ -183,15 +183,13 @@ class RunState:
 
         The backbone's own head, if any, is first. Traced fields are float32.
         """
-        return self._with_own_head(self.approach.at_work(stages))
+        return self._with_backbone_head(self.approach.at_work(stages))
 
     def training(self, index: int) -> tuple[Method, ...]:
         """The methods at work while stage `index` trains; those of the stage are last."""
         before = self.approach.at_work(index)
-        return self._with_own_head(self.approach.in_training(index, before))
+        return self._with_backbone_head(self.approach.in_training(index, before))
 
-    def _with_own_head(self, methods: tuple[Method, ...]) -> tuple[Method, ...]:
-        has_head = any(path.startswith("head:") for path in self.context.backbone.params)
-        if has_head and not any(method.is_head for method in methods):
-            methods = (Head(), *methods)
+    def _with_backbone_head(self, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+        methods = with_backbone_head(methods, self.context.backbone.params)
         return tuple(jax.tree.map(np.float32, method) for method in methods)

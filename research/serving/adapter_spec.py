@@ -13,8 +13,9 @@ from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import prompt_frame
 from research.evaluation.scoring import route_of
-from research.methods.head import Head
+from research.methods.head import with_backbone_head
 from research.methods.method import Method
+from research.methods.shared.leaves import head_leaves
 from research.models.backbone import Backbone
 from research.records.weights import load_row_format
 from research.runs.data import room
@@ -96,9 +97,9 @@ class AdapterSpec:
         Raises InputError for an adapter that cannot be read, and for an unknown wording.
         """
         methods, leaves = self._source(backbone)
-        head = {path: leaf for path, leaf in backbone.params.items() if path.startswith("head:")}
-        if head and not any(method.is_head for method in methods):
-            methods, leaves = (Head(), *methods), {**head, **leaves}
+        if not any(method.is_head for method in methods):
+            leaves = {**head_leaves(backbone.params), **leaves}
+        methods = with_backbone_head(methods, backbone.params)
         methods = tuple(jax.tree.map(np.float32, method) for method in methods)
         row_format = self._row_format(backbone, tokenizer, methods)
         encoder = row_format.encoder

@@ -50,12 +50,9 @@ class ExecutionProgress(Protocol):
 
 
 def share_done(runs: Sequence[Run], step: int) -> float | None:
-    """The share of training steps that is done.
-
-    None with several stages, since the training loop does not know which one this is.
-    """
-    stages = runs[0].approach.stages
-    return step / stages[0].schedule.steps if len(stages) == 1 else None
+    """The share of training steps that is done; None where it is not known."""
+    total = _total_steps(runs)
+    return None if total is None else step / total
 
 
 def progress_line(runs: Sequence[Run], step: int, members: Sequence[loop.MemberProgress]) -> str:
@@ -63,11 +60,16 @@ def progress_line(runs: Sequence[Run], step: int, members: Sequence[loop.MemberP
     last = [member.history[-1] for member in members if member.history]
     loss = min((entry[1] for entry in last), default=math.nan)
     best = max((member.best_score for member in members), default=math.nan)
-    stages = runs[0].approach.stages
-    # With several stages, the training loop does not know which stage this is.
-    total = f"/{stages[0].schedule.steps}" if len(stages) == 1 else ""
-    position = f"{runs[0].cell}: {run_names(runs)}, step {step}{total}"
+    total = _total_steps(runs)
+    of_total = "" if total is None else f"/{total}"
+    position = f"{runs[0].cell}: {run_names(runs)}, step {step}{of_total}"
     return f"{position}, loss {loss:.3f}, dev {100 * best:.1f}" if last else position
+
+
+def _total_steps(runs: Sequence[Run]) -> int | None:
+    """The steps of training; None with several stages, of which the loop does not know its own."""
+    stages = runs[0].approach.stages
+    return stages[0].schedule.steps if len(stages) == 1 else None
 
 
 def run_names(runs: Sequence[Run]) -> str:

@@ -133,6 +133,11 @@ class Task:
         """SHA-256 over the whole task; the same on every platform."""
         return task_checksum(self._content())
 
+    @cached_property
+    def test_checksum(self) -> str:
+        """SHA-256 over the test examples."""
+        return task_checksum(examples_to_json(self.test))
+
     def _content(self) -> dict[str, object]:
         """Input of the checksum."""
         optional = {

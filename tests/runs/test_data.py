@@ -61,7 +61,7 @@ def test_the_record_says_whether_bos_stands(tiny: Path, config: dict, bos: str, 
     run = next(cells(experiment, tasks, context.backbone.checksum)).search()[0]
     evaluator = RunEvaluator(RunState(run, context))
     prefix = [context.tokenizer.bos_token_id] * stands
-    assert evaluator.work.data.frame.prefix_ids.tolist() == prefix
+    assert evaluator.state.data.frame.prefix_ids.tolist() == prefix
     record = make_record(run, evaluator.result())
     assert record.notes.bos is stands and record.configuration.bos == bos
     forgetting = evaluator.test_result().language_model

@@ -36,8 +36,8 @@ def test_a_sweep_holds_the_leaves_of_one_run_at_a_time(
 
     def count(evaluator: evaluate.RunEvaluator) -> None:
         alive.append(tuple(sum(ref() is not None for ref in refs) for refs in (states, leaves)))
-        states.append(weakref.ref(evaluator.work))
-        leaves.extend(weakref.ref(leaf) for leaf in evaluator.work.changed.values())
+        states.append(weakref.ref(evaluator.state))
+        leaves.extend(weakref.ref(leaf) for leaf in evaluator.state.changed.values())
 
     for name in ("result", "test_result"):
         method = getattr(evaluate.RunEvaluator, name)

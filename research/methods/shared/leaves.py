@@ -73,6 +73,11 @@ def backbone(leaves: Leaves) -> Leaves:
     return {path: array for path, array in leaves.items() if ":" not in path}
 
 
+def head_leaves(leaves: Leaves) -> Leaves:
+    """The leaves of a classification head."""
+    return {path: array for path, array in leaves.items() if path.startswith("head:")}
+
+
 def without_head(leaves: Leaves) -> Leaves:
     """All leaves but those of a classification head."""
     return {path: array for path, array in leaves.items() if not path.startswith("head:")}

@@ -2,7 +2,7 @@
 
 from research.common.errors import InputError
 from research.methods.method import Leaves, Method
-from research.methods.shared.leaves import added_to, added_to_layers, backbone
+from research.methods.shared.leaves import added_to, added_to_layers, backbone, head_leaves
 
 NOT_MERGEABLE = "what it adds stands beside the backbone and cannot be merged into it"
 
@@ -13,8 +13,7 @@ def merged(methods: tuple[Method, ...], leaves: Leaves) -> Leaves:
     A classification head stays beside the backbone, unchanged. Raises InputError for a method
     whose leaves cannot be merged, or that needs a leaf which a layer does not have.
     """
-    head = {path: leaf for path, leaf in leaves.items() if path.startswith("head:")}
-    result = {**backbone(leaves), **head}
+    result = {**backbone(leaves), **head_leaves(leaves)}
     for method in methods:
         if method.is_head:
             continue

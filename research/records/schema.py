@@ -63,7 +63,7 @@ class RunRecord:
         provenance: libraries, commit and machine.
         created: when training ended, ISO 8601 in UTC.
         predictions: sha256 of the file of predictions, by test split.
-        trained: sha256 of the file of trained leaves; None where it was not kept.
+        trained: sha256 of the file of trained leaves; None where the sweep did not keep them.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""Trained leaves of tested runs, stored so that the runs can be exported and served."""
+"""Trained leaves of runs, stored so that the runs can be exported and served."""
 
 import hashlib
 import json

@@ -21,7 +21,7 @@ class CellWork:
         runs: number of runs.
         tests: number of runs that are evaluated on test.
         kind: "train", "prompt" or "baseline".
-        rough_seconds: rough seconds of a run, for approaches of which no run is measured.
+        rough_seconds: rough seconds of a run, without compilation.
     """
 
     key: CellKey

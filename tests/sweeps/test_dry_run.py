@@ -15,10 +15,12 @@ from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.reporting.render.terminal import show
 from research.reporting.tables.dry_run import dry_run_table
+from research.runs.context import open_context
 from research.sweeps.dry_run.dry_run import plan_only
 from research.sweeps.dry_run.machine import HALF_RATE, Machine
 from research.sweeps.dry_run.row import DryRunRow
 from tests import checkpoints
+from tests.sweeps.family_experiments import prepared
 
 RESULTS = Path(__file__).parents[2] / "results/quickstart_reference"
 
@@ -116,6 +118,17 @@ def test_neither_weights_nor_examples_are_needed(config):
     del config["task"]["verbalizer"]  # so that the examples have to say which labels there are
     with pytest.raises(InputError, match="path is 'no/far'"):
         planned({**config, "architecture": checkpoints.LLAMA}, Path("nowhere"))
+
+
+def test_ways_to_score_a_label_by_masks_are_planned(tmp_path: Path):
+    """Labels of one and of two tokens have two of them."""
+    config = prepared(tmp_path, "bert", ("cls", "sep", "mask"), [{"name": "zero-shot"}])
+    experiment = Experiment.parse(config)
+    tasks = {task.name: task.load() for task in experiment.tasks}
+    plan = open_context(experiment, tmp_path / "results").cells(experiment, tasks)
+    runs = {cell.approach.name: cell.size for cell in plan}
+    assert runs["zero-shot"] == 2
+    assert {row.approach: row.runs for row in planned(config, tmp_path).rows} == runs
 
 
 def test_a_folder_with_a_config_alone(config, tmp_path: Path):

@@ -21,11 +21,12 @@ from research.experiments.plan import CellPlan, cells
 from research.models.backbone import load_backbone
 from research.records.store import RunStore
 from research.runs.context import open_context
+from research.runtime.threads import cores
 from research.sweeps.cell_work import cell_work
 from research.sweeps.executor import ShardWork
 from research.sweeps.failures import RunFailed
 from research.sweeps.messages import ShardRef, cell_index
-from research.sweeps.process_pool import ProcessPool
+from research.sweeps.process_pool import ProcessPool, cores_of
 from research.sweeps.sweep import sweep
 from research.sweeps.worker_count import processes
 from tests.records.tensorboard_files import expected_scalars, read_by_tensorboard
@@ -210,6 +211,13 @@ def test_a_share_is_found_by_another_process(config: dict):
         assert [run.id for run in work.shard.runs] == [run.id for run in share.runs]
         assert [run.id for run in work.shard.cohort] == [run.id for run in share.cohort]
         assert [run.id for run in work.runs] == [run.id for run in share.runs]
+
+
+def test_a_worker_has_as_many_cores_as_threads():
+    available = cores()
+    assert cores_of(0, 1) == available[:1]
+    assert cores_of(len(available), 1) == available[:1]
+    assert sorted(cores_of(0, len(available))) == available
 
 
 def test_how_many_processes(config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -9,12 +9,8 @@ from typing import Any
 
 import pytest
 
-from research.common.errors import InputError
 from research.records.schema import RunRecord
 from research.records.store import RunStore
-from research.runtime.devices import Devices
-from research.runtime.threads import cores
-from research.sweeps.process_pool import cores_of
 
 ROOT = Path(__file__).parents[2]
 CODE = """
@@ -57,6 +53,7 @@ def swept(config: dict[str, Any], folder: Path) -> dict[str, RunRecord]:
     return {r.run_id: r for r in RunStore(folder).all() if r.approach == "full fine-tuning"}
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted on Linux")
 def test_full_fine_tuning_in_one_process_and_in_workers_has_the_same_bits(tmp_path: Path):
     config = full_fine_tuning()
@@ -68,15 +65,3 @@ def test_full_fine_tuning_in_one_process_and_in_workers_has_the_same_bits(tmp_pa
         assert record.metrics == workers[id].metrics
         assert record.provenance.hardware.threads == 1
         assert workers[id].provenance.hardware.threads == 1
-
-
-def test_a_worker_has_as_many_cores_as_threads():
-    available = cores()
-    assert cores_of(0, 1) == available[:1]
-    assert cores_of(len(available), 1) == available[:1]
-    assert sorted(cores_of(0, len(available))) == available
-
-
-def test_the_number_of_threads_is_checked():
-    with pytest.raises(InputError, match="threads is 0: a whole number from 1 is expected"):
-        Devices(threads=0)

@@ -83,7 +83,7 @@ def work(records: list[RunRecord]) -> list[CellWork]:
 
 
 def has_test_seconds(records: list[RunRecord]) -> bool:
-    return any(getattr(record.costs, "test_seconds", None) for record in records)
+    return any(record.costs.test_seconds for record in records)
 
 
 def replay(name: str) -> list[Replayed]:
@@ -110,7 +110,7 @@ def replay(name: str) -> list[Replayed]:
         if has_test_seconds(records):
             for record in shards[i].records:
                 if record.tested:
-                    time_left.tested(record.cell, 1, record.costs.test_seconds, elapsed)  # pyright: ignore
+                    time_left.tested(record.cell, 1, record.costs.test_seconds, elapsed)
         seen.add(first.approach)
         known = seen == approaches
         estimates.append(Replayed(end - now, time_left.left(elapsed), known))

@@ -66,9 +66,9 @@ def plan_only(
 ) -> DryRun:
     """Plans as a sweep does, on shapes.
 
-    Of the backbone the config.json is read; where it is no folder, the experiment's `architecture`
-    stands for it. Examples are read from files, and of tasks whose settings do not say which labels
-    they have. Raises InputError.
+    Of the backbone, config.json is read, and the tokenizer where there is one; the experiment's
+    `architecture` stands for a backbone that is no folder. Examples are read from files, and of
+    tasks whose settings do not say which labels they have. Raises InputError.
 
     Args:
         experiment: the experiment.

@@ -13,6 +13,10 @@ from research.sweeps.worker_count import BUSY, workers_of_plan
 # Steps of models of 10 and 60 million parameters reach 1 and 4 % of the rate of an H200, those of
 # models of 0.5 and 9 million parameters about a quarter and most of that of a core.
 REACHED, HALF_RATE = 0.4, {"cpu": 1.2e6, "accelerator": 5e8}
+START = 10.0  # seconds until the first run begins
+# Seconds to compile a program for the first width of rows, for each layer; and for each further
+# width, and for a prompt alone.
+FIRST_WIDTH, FURTHER_WIDTH = 6.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -23,19 +27,11 @@ class Machine:
         flops: FLOPs per second of a large matrix product, of one run.
         half_rate: number of parameters of a model whose steps reach half of `flops`.
         workers: number of runs at a time.
-        busy: share of the workers' time that runs take.
-        start: seconds until the first run begins.
-        first_width: seconds to compile a program for the first width of rows, for each layer.
-        further_width: the same for each further width, and for a prompt alone.
     """
 
     flops: float
     half_rate: float
     workers: int
-    busy: float = BUSY
-    start: float = 10.0
-    first_width: float = 6.0
-    further_width: float = 0.5
 
     def rate(self, parameters: int) -> float:
         """FLOPs per second of the steps of a model: small matrices take longer to start."""
@@ -43,11 +39,11 @@ class Machine:
 
     def compile_seconds(self, programs: int, widths: int) -> float:
         """Seconds of compilation for each layer of the model."""
-        return self.first_width * programs + self.further_width * max(0, widths - programs)
+        return FIRST_WIDTH * programs + FURTHER_WIDTH * max(0, widths - programs)
 
     def wall_seconds(self, work: float) -> float:
         """Seconds of a sweep whose runs take `work` seconds, one after the other."""
-        return self.start + work / (self.workers * self.busy)
+        return START + work / (self.workers * BUSY)
 
 
 def machine_of(experiment: Experiment, device: str | None, backbone_bytes: int) -> Machine:

@@ -31,7 +31,7 @@ class PlannedRows:
         tasks: the tasks by name, or their outlines.
         tokenizer: of the backbone; None where it is not available, then rows have `ASSUMED` tokens.
         context: maximum tokens of a row; None for no limit.
-        lengths: lengths that were computed already, by task and template.
+        lengths: lengths and widths that were computed already.
     """
 
     tasks: Mapping[str, Task | Outline]

@@ -43,7 +43,7 @@ class ExpectedSeconds:
     def run(self, cell: CellWork) -> float:
         """Seconds of a run of a cell, without compilation.
 
-        Measured in the cell; else the planned seconds, corrected by the ratios of its approach and
+        Measured in the cell; else its rough seconds, corrected by the ratios of its approach and
         its column in other cells.
         """
         if cell.key in self._ratios:
@@ -54,7 +54,7 @@ class ExpectedSeconds:
         return cell.rough_seconds * statistics.geometric_mean(approach or kind or [1.0]) * column
 
     def test(self, cell: CellWork) -> float:
-        """Seconds of evaluating a run of a cell on test: relative to the planned seconds of a run,
+        """Seconds of evaluating a run of a cell on test: relative to the rough seconds of a run,
         the mean of its kind of cells.
         """
         return cell.rough_seconds * statistics.fmean(self._test_ratios[cell.kind] or [0.0])
@@ -71,7 +71,7 @@ class ExpectedSeconds:
 
     @cached_property
     def _ratios(self) -> dict[CellKey, float]:
-        """Measured seconds of a run divided by the planned ones, by cell."""
+        """Measured seconds of a run divided by the rough ones, by cell."""
         return {
             key: cell.mean / self._by_key[key].rough_seconds
             for key, cell in self.measured.items()
@@ -108,7 +108,7 @@ class ExpectedSeconds:
 
     @cached_property
     def _test_ratios(self) -> dict[str, list[float]]:
-        """Seconds on test divided by the planned seconds of a run, by kind of cells."""
+        """Seconds on test divided by the rough seconds of a run, by kind of cells."""
         ratios: dict[str, list[float]] = defaultdict(list)
         for key, measured in self.measured.items():
             if measured.timed_tests and key in self._by_key:

@@ -17,6 +17,7 @@ from research.experiments.config_parts import (
 from research.experiments.prices import Prices
 from research.runtime.devices import Devices
 from research.tasks.encoding.special_tokens import Bos
+from research.tasks.encoding.truncation import TooLong
 from research.tasks.sampling import Regime
 from research.tasks.task_settings import TaskSettings
 from research.training.optimizer import Schedule
@@ -80,7 +81,7 @@ class Experiment:
     max_dev: int = 256
     score_train: bool = False
     max_tokens: int | None = None
-    too_long: Literal["error", "cut"] = "error"
+    too_long: TooLong = "error"
     bos: Bos = "tokenizer"
     precision: Literal["float32", "bfloat16"] = "float32"
     held_out: str | None = None

@@ -153,11 +153,7 @@ def run_data(
     within = 0 if prompt.prior == "domain" else demonstrated.shared
     content_free = [neutral for split_rows in rows for neutral in split_rows.neutral]
     bare, content_free = share_prefix(content_free, special.prefix_ids, within, least)
-    left = iter(content_free)
-    train, dev, test, *others = (
-        replace(split_rows, neutral=tuple(islice(left, len(split_rows.neutral))))
-        for split_rows in rows
-    )
+    train, dev, test, *others = _with_neutral(rows, content_free)
     label_texts = tuple(map(task.verbalizer.continuation, task.labels or task.words))
     return RunData(
         split=split,
@@ -180,6 +176,12 @@ def run_data(
         ),
         beside_test=dict(zip(names, others, strict=True)),
     )
+
+
+def _with_neutral(splits: Sequence[Encoded], content_free: Sequence[Encoded]) -> list[Encoded]:
+    """The splits with these content-free prompts in place of as many of their own."""
+    left = iter(content_free)
+    return [replace(rows, neutral=tuple(islice(left, len(rows.neutral)))) for rows in splits]
 
 
 def _rows(

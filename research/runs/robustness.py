@@ -9,12 +9,15 @@ from research.tasks.task import Task
 
 
 def robustness(task: Task, predictions: Mapping[str, AnyPredictions]) -> Robustness:
-    """groups: the mean worth of the answers (the share of right ones where labels are chosen) and
-    the number of test items, by label, by length in characters and by the task's own groups; none
-    where answers are numbers, which are not right or wrong. paraphrases: how many predictions stay
-    the same in other words, None where the task has none.
+    """Scores by group of test items and agreement on paraphrases.
 
-    predictions: of the splits of `Task.tests`.
+    Items are grouped by label, by length in characters and by the task's own groups. The score of a
+    group is the mean score of its answers, which for labels is their accuracy. Numbers have no
+    groups, since they are not right or wrong.
+
+    Args:
+        task: the task.
+        predictions: predictions on each split of `Task.tests`, by its name.
     """
     test, other = predictions["test"], predictions.get("paraphrases")
     lengths = [sum(map(len, example.fields.values())) for example in task.test]

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import jax
 import numpy as np
@@ -26,10 +25,9 @@ from research.tasks.encoding.encoded import Normalisation
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.row_format import Precision, RowFormat
 from research.tasks.encoding.special_tokens import Bos
+from research.tasks.encoding.truncation import TooLong
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-
-TooLong = Literal["error", "cut"]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy.spatial.distance import cosine
 
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.predictor import AdaptedWeights
@@ -15,12 +16,15 @@ from research.methods.shared.leaves import mask, split
 from research.records.store import RunStore
 from research.reporting.build import write_tables
 from research.runs.context import open_context
-from research.runs.diagnostics import not_learned
+from research.runs.diagnostics import not_learned, soft_prompt_diagnostics
 from research.runs.evaluate import RunEvaluator
 from research.runs.predict import PromptPredictor
 from research.runs.state import RunState
 from research.sweeps.sweep import sweep
 from research.training.member import MemberProgress, Outcome
+
+DRAW = np.random.default_rng(0)
+TABLE = DRAW.normal(size=(30, 8)).astype(np.float32)
 
 
 def test_a_score_no_better_than_without_training_is_said():
@@ -28,6 +32,29 @@ def test_a_score_no_better_than_without_training_is_said():
     assert not_learned("accuracy", 0.76, others) is None
     said = not_learned("accuracy", 0.75, others)
     assert said == "accuracy on dev is 0.750, and 0.750 with the unadapted backbone"
+
+
+def test_nearest_tokens_by_cosine():
+    """And norms, against a plain loop over all pairs."""
+    prompt = np.concatenate([DRAW.normal(size=(4, 8)), 7 * TABLE[[11, 3]]]).astype(np.float32)
+    diagnostics = soft_prompt_diagnostics(prompt, TABLE)
+    for index, vector in enumerate(prompt):
+        plain = np.array([1 - cosine(vector, token) for token in TABLE])
+        expected = np.argsort(-plain)[:3]
+        assert diagnostics.nearest[index].tolist() == expected.tolist()
+        np.testing.assert_allclose(diagnostics.cosine[index], plain[expected], atol=1e-6)
+    assert diagnostics.nearest[4:, 0].tolist() == [11, 3]
+    np.testing.assert_allclose(diagnostics.norms, np.linalg.norm(prompt, axis=1), rtol=1e-6)
+    lengths = np.linalg.norm(TABLE, axis=1)
+    np.testing.assert_allclose(
+        diagnostics.vocabulary, np.percentile(lengths, (5, 50, 95)), rtol=1e-6
+    )
+
+
+def test_an_embedding_of_zeros_is_near_to_nothing():
+    table = np.concatenate([np.zeros((1, 8), np.float32), TABLE])
+    diagnostics = soft_prompt_diagnostics(np.stack([TABLE[0], np.zeros(8, np.float32)]), table)
+    assert diagnostics.nearest[0, 0] == 1 and np.isfinite(diagnostics.cosine).all()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from research.tasks.encoding.special_tokens import (
     special_tokens,
 )
 from research.tasks.encoding.tokenization import following_ids, marked, token_ids
-from research.tasks.encoding.truncation import clip, marked_template, truncate
+from research.tasks.encoding.truncation import TooLong, clip, marked_template, truncate
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -65,7 +64,7 @@ class Encoder:
     verbalizer: Verbalizer
     labels: tuple[str, ...]
     room: int
-    too_long: Literal["error", "cut"] = "error"
+    too_long: TooLong = "error"
     separator: str = "\n"
     route: Route = "causal"
     bos: Bos = "tokenizer"

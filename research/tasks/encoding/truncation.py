@@ -1,12 +1,15 @@
 """Truncation of prompts that are too long for the model."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.joint import joined_ids
 from research.tasks.encoding.tokenization import encode, marked, token_ids
 from research.tasks.prompts.template import Template
+
+TooLong = Literal["error", "cut"]  # of prompts that do not fit
 
 # A field is first cut to so many characters for each token of a row, or to twice, four times as
 # many where they give too few tokens.

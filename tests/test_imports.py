@@ -35,6 +35,11 @@ ORDER_WITHIN = {
         ["evaluate"],
         ["train"],
     ],
+    "sweeps": [
+        ["cell_work", "row_tokens"],
+        ["worker_count"],
+        ["dry_run", "time_left"],
+    ],
     "reporting": [
         ["format", "table"],
         ["grid"],

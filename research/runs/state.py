@@ -13,7 +13,7 @@ from research.experiments.prompt import Prompt
 from research.experiments.stage import Stage
 from research.methods.head import with_backbone_head
 from research.methods.method import Leaves, Method
-from research.methods.shared.leaves import add, mask, stored_frozen, without_head
+from research.methods.shared.leaves import add, mask, paths_of, stored_frozen, without_head
 from research.methods.shared.merging import merged
 from research.runs.context import RunContext
 from research.runs.data import RunData, room, run_data
@@ -134,7 +134,7 @@ class RunState:
         """The leaves of the methods of stage `index` that are not there yet."""
         key, added = jax.random.PRNGKey(self.run.seeds.initialisation), {}
         for method in self.approach.stages[index].methods:
-            if not any(path.startswith(f"{method.name}:") for path in self.leaves):
+            if not paths_of(method, self.leaves):
                 added |= add(method, key, self.leaves, data.words)
         return added
 

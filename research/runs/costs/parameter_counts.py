@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from research.experiments.approach import Approach
 from research.methods.method import Leaves, Method, Words
-from research.methods.shared.leaves import add, mask, stored_frozen, without_head
+from research.methods.shared.leaves import add, mask, paths_of, stored_frozen, without_head
 from research.methods.shared.merging import merged
 from research.models.backbone import shapes
 from research.models.model import Model
@@ -64,7 +64,7 @@ def parameter_counts(
         if stage.lends_head:
             leaves = without_head(leaves)
         for method in stage.methods:
-            if not any(path.startswith(f"{method.name}:") for path in leaves):
+            if not paths_of(method, leaves):
                 initial = partial(add, method, words=words)
                 leaves |= jax.eval_shape(initial, jax.random.PRNGKey(0), leaves)
         trains = mask(stage.methods, leaves)

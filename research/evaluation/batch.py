@@ -79,6 +79,25 @@ def bucket(length: int) -> int:
     return next((size for size in BUCKETS if size >= length), beyond)
 
 
+MOST_TOKENS = 65_536  # of the prompts of a batch with padding: 32 rows of 2,048 tokens
+
+
+def batch_size_at(width: int, size: int, multiple: int = 1) -> int:
+    """Rows of a batch of this width: `size`, or fewer if their tokens would be too many.
+
+    Keys and values of all layers are stored for every token. The result is a multiple of
+    `multiple`, and is halved until the tokens are few enough, so that few shapes are compiled.
+
+    Args:
+        width: tokens of a row.
+        size: the largest number of rows, a multiple of `multiple`.
+        multiple: number of devices over which the rows are split.
+    """
+    while size > multiple and size * width > MOST_TOKENS:
+        size = -(-size // 2 // multiple) * multiple
+    return size
+
+
 def extents(encoded: Encoded, frame: PromptFrame) -> NDArray:
     """Positions of each row in training, [I], suffix included.
 

@@ -14,6 +14,7 @@ from research.evaluation.batch import (
     PromptFrame,
     Rows,
     batch_rows,
+    batch_size_at,
     bucket,
     prompt_width,
 )
@@ -49,7 +50,8 @@ class Predictor:
     """Runs one model on many examples, in batches padded to few shapes.
 
     Compiled programs are cached by model, precision and devices, so that equal predictors share
-    them. Results do not depend on the batch size or on the order of the examples.
+    them. Results do not depend on the batch size or on the order of the examples. A batch of long
+    rows has fewer of them than the batch size, see `batch_size_at`.
 
     Attributes:
         model: the backbone's architecture.
@@ -74,12 +76,12 @@ class Predictor:
         Raises InputError for a decoder's row without a prompt, see `check_prompts`.
         """
         check_prompts(Adapted(self.model, *weights), prompts)
-        rows, size = prompts.rows, self._rounded(batch_size)
+        rows, targets = prompts.rows, labels.tokens.shape[1]
         scores = np.zeros((len(rows.length), len(labels.length)), np.float32)
         score_call = self._score_call(weights, prompts.frame, labels)
-        for indices, width in _batches(prompts, size):
-            batch = batch_rows(rows, indices, size, width, labels.tokens.shape[1])
-            executable, args = score_call(batch)
+        suffix = len(prompts.frame.suffix_ids)
+        for indices, size, width in self._batches(rows, batch_size, suffix):
+            executable, args = score_call(batch_rows(rows, indices, size, width, targets))
             scores[indices] = np.asarray(executable(*args))[: len(indices)]
         return scores
 
@@ -91,12 +93,13 @@ class Predictor:
         batch_size: int = 32,
     ) -> list[Call]:
         """The calls that `scores` will make, one of each shape, to compile ahead."""
-        size, targets = self._rounded(batch_size), labels.tokens.shape[1]
-        by_width = {width: indices for indices, width in _batches(prompts, size)}
+        rows, suffix = prompts.rows, len(prompts.frame.suffix_ids)
+        batches = self._batches(rows, batch_size, suffix)
+        by_shape = {(size, width): indices for indices, size, width in batches}
         score_call = self._score_call(weights, prompts.frame, labels)
         return [
-            score_call(batch_rows(prompts.rows, indices, size, width, targets))
-            for width, indices in by_width.items()
+            score_call(batch_rows(rows, indices, *shape, labels.tokens.shape[1]))
+            for shape, indices in by_shape.items()
         ]
 
     def loss(self, weights: AdaptedWeights, prompts: EncodedPrompts, batch_size: int = 8) -> float:
@@ -106,10 +109,11 @@ class Predictor:
         Raises InputError for a decoder's row without a prompt, see `check_prompts`.
         """
         check_prompts(Adapted(self.model, *weights), prompts)
-        rows, size = prompts.rows, self._rounded(batch_size)
+        rows = prompts.rows
         scorer = loss_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
         methods, leaves = self._placed(weights)
         width, targets = bucket(int(rows.length.max(initial=1))), bucket(rows.longest_target)
+        size = self._size_at(width, batch_size)
         total = count = 0.0
         for begin in range(0, len(rows.length), size):
             indices = np.arange(begin, min(begin + size, len(rows.length)))
@@ -149,13 +153,13 @@ class Predictor:
         adapted = Adapted(self.model, *weights)
         check_generation(adapted, prompts, decoding, (*ends, pad))
         run = generator(self.model, decoding, self.dtype, self._mesh)  # pyright: ignore
-        size, leaves = self._rounded(batch_size), place_leaves(weights.leaves, self._mesh)
+        leaves = place_leaves(weights.leaves, self._mesh)
         stop = Stop(np.array(ends, np.int32), np.array(pad, np.int32))
         methods = jax.tree.map(np.float32, weights.methods)  # traced fields, as compiled
         key, inputs = jax.random.key(seed), replace(rows, length=rows.prompt_length)
         texts = no_texts(len(rows.prompt_length), decoding.max_new_tokens, pad)
-        for indices in _by_length(rows, size):
-            width = bucket(int(rows.prompt_length[indices].max()))
+        new = decoding.num_beams * decoding.max_new_tokens
+        for indices, size, width in self._batches(rows, batch_size, new=new):
             batch = batch_rows(inputs, indices, size, width, 0)
             row_index = np.pad(indices, (0, size - len(indices))).astype(np.int32)
             part = run(methods, leaves, batch._replace(row_index=row_index), frame, stop, key)
@@ -168,9 +172,29 @@ class Predictor:
     def _mesh(self) -> Mesh:
         return self.devices.mesh()
 
-    def _rounded(self, batch_size: int) -> int:
-        """The batch size rounded up to a multiple of the devices."""
-        return -(-batch_size // self._mesh.size) * self._mesh.size
+    def _size_at(self, width: int, batch_size: int) -> int:
+        """Rows of a batch of this width, a multiple of the devices."""
+        devices = self._mesh.size
+        return batch_size_at(width, -(-batch_size // devices) * devices, devices)
+
+    def _batches(
+        self, rows: Encoded, batch_size: int, suffix: int = 0, new: int = 0
+    ) -> Iterator[tuple[np.ndarray, int, int]]:
+        """(indices of the examples, rows, padded width) of each batch.
+
+        Args:
+            rows: the examples, which are sorted by the length of their prompts.
+            batch_size: the largest number of rows.
+            suffix: ids after each prompt, which the padded width leaves room for.
+            new: tokens that are generated after each prompt.
+        """
+        order, begin = np.argsort(rows.prompt_length, kind="stable"), 0
+        while begin < len(order):
+            indices = order[begin : begin + self._size_at(1, batch_size)]
+            size = self._size_at(prompt_width(rows, indices, suffix) + new, batch_size)
+            indices = indices[:size]
+            yield indices, size, prompt_width(rows, indices, suffix)
+            begin += size
 
     def _placed(self, weights: AdaptedWeights) -> AdaptedWeights:
         """The weights on the devices, without the methods that change no computation."""
@@ -184,16 +208,3 @@ class Predictor:
         scorer = label_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
         placed = self._placed(weights)
         return lambda batch: Call(scorer, (*placed, batch, frame, labels))
-
-
-def _by_length(rows: Encoded, size: int) -> Iterator[np.ndarray]:
-    """Indices of `size` examples at a time, sorted by the length of their prompts."""
-    order = np.argsort(rows.prompt_length, kind="stable")
-    for begin in range(0, len(order), size):
-        yield order[begin : begin + size]
-
-
-def _batches(prompts: EncodedPrompts, size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """(indices of the examples, padded width) of each batch."""
-    for indices in _by_length(prompts.rows, size):
-        yield indices, prompt_width(prompts.rows, indices, len(prompts.frame.suffix_ids))

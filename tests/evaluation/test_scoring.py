@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import research.evaluation.predictor
 from research.common.errors import InputError
 from research.evaluation.batch import EncodedPrompts, Rows, prompt_frame
 from research.evaluation.predictor import AdaptedWeights
@@ -148,6 +149,32 @@ def test_predictions_do_not_depend_on_batch_size_or_order():
     names = ("tokens", "length", "prompt_length", "label")
     turned = Encoded(*(getattr(examples, name)[::-1] for name in names), cut=0)
     np.testing.assert_allclose(whole, scores(turned, 4)[::-1], **CLOSE)
+
+
+def test_long_rows_share_a_batch_with_fewer_others(monkeypatch):
+    """With the same scores, losses and programs that are compiled ahead."""
+    model, params = decoder()
+    weights, prompts = AdaptedWeights((), params), EncodedPrompts(encoded(11, width=24), FRAME)
+    scorer, sizes = predictor(model), []
+    expected = scorer.scores(weights, prompts, LABELS, batch_size=8)
+    loss = scorer.loss(weights, prompts)
+    monkeypatch.setattr("research.evaluation.batch.MOST_TOKENS", 64)  # 8 rows of 8, 2 rows of 32
+    make = research.evaluation.predictor.batch_rows
+
+    def noting(rows, indices, size, width, targets):
+        sizes.append((size, width))
+        return make(rows, indices, size, width, targets)
+
+    monkeypatch.setattr(research.evaluation.predictor, "batch_rows", noting)
+    scores = scorer.scores(weights, prompts, LABELS, batch_size=8)
+    np.testing.assert_allclose(scores, expected, **CLOSE)
+    assert len(set(sizes)) > 1 and all(size * width <= 64 for size, width in sizes)
+    assert sum(size for size, _ in sizes) >= 11
+    used = set(sizes)
+    scorer.score_calls(weights, prompts, LABELS, batch_size=8)
+    assert set(sizes) == used
+    assert scorer.loss(weights, prompts) == pytest.approx(loss, abs=1e-5)
+    assert sizes[-1] == (2, 32)
 
 
 @pytest.mark.parametrize("name", cases(["lora", "prefix", "soft_prompt"], quick=["lora"]))

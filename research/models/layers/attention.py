@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from research.models.layers.block_attention import attend_in_blocks, needs_blocks
 from research.models.layers.dropout import Dropout
 from research.models.layers.flash_attention import flash, suits
 from research.models.layers.norm import rms_norm
@@ -172,8 +173,11 @@ class Attention(nn.Module):
         on_scores = None
         if self.score_cap is not None:
             on_scores = partial(soft_cap, cap=self.score_cap)
-        if suits(query, sources, self.drop.works(), on_scores):
+        drops = self.drop.works()
+        if suits(query, sources, drops, on_scores):
             attended = flash(query, sources, scale)
+        elif not drops and needs_blocks(query, sources):
+            attended = attend_in_blocks(query, sources, scale, on_scores)
         else:
             attended = attend(query, sources, scale, self.drop, on_scores)
         return self.out(attended.reshape(*attended.shape[:2], self.heads * self.head_width))

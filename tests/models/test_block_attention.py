@@ -1,0 +1,77 @@
+"""Attention in blocks of queries, against attention at once; memory of a long prefix."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.evaluation.batch import bucket, prompt_frame
+from research.methods.adapted import Adapted
+from research.models.layers import block_attention
+from research.models.layers.block_attention import attend_in_blocks, needs_blocks
+from research.models.layers.softmax_attention import Source, attend, soft_cap
+from research.runtime.executable import compiled_cost
+from tests.tiny import decoder
+
+SCALE = 0.3
+
+
+def drawn(length: int) -> tuple[np.ndarray, list[Source]]:
+    """A query [4, T, 4, 8]; a prefix for all rows, a memory of two rows, the rows' own keys."""
+    draw = np.random.default_rng(length)
+
+    def source(served: int, size: int, queries: int, biased: bool = False) -> Source:
+        keys, values = draw.normal(size=(2, served, size, 2, 8)).astype(np.float32)
+        visible = draw.random((served, queries, size)) < 0.7
+        visible[..., 0] = True
+        bias = draw.normal(size=(served, 4, length, size)).astype(np.float32) if biased else None
+        return Source(keys, values, visible, bias)
+
+    query = draw.normal(size=(4, length, 4, 8)).astype(np.float32)
+    return query, [source(1, 5, 1), source(2, 3, length, True), source(4, length, length)]
+
+
+@pytest.mark.parametrize("cap", [None, 2.0])
+@pytest.mark.parametrize("length", [8, 9, 11])
+def test_blocks_give_the_same_output_and_gradients(length, cap, monkeypatch):
+    query, sources = drawn(length)
+    on_scores = None if cap is None else partial(soft_cap, cap=cap)
+    monkeypatch.setattr(block_attention, "BLOCK", 4 * 4 * 4 * (8 + length) * 4)  # four queries
+
+    def summed(attention, query, floats):
+        parts = [s._replace(keys=k, values=v) for s, (k, v) in zip(sources, floats, strict=True)]
+        output = attention(query, parts, SCALE, on_scores=on_scores)
+        return (output * jnp.cos(jnp.arange(output.size).reshape(output.shape))).sum(), output
+
+    floats = [(source.keys, source.values) for source in sources]
+    results = [
+        jax.grad(partial(summed, attention), argnums=(0, 1), has_aux=True)(query, floats)
+        for attention in (attend_in_blocks, attend)
+    ]
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=1e-5), *results)
+
+
+def test_only_large_scores_are_computed_in_blocks(monkeypatch):
+    query, sources = drawn(8)
+    size = 4 * 4 * 4 * 8 * (8 + 8)
+    monkeypatch.setattr(block_attention, "MOST_AT_ONCE", size)
+    assert not needs_blocks(query, sources)
+    monkeypatch.setattr(block_attention, "MOST_AT_ONCE", size - 1)
+    assert needs_blocks(query, sources)
+    assert not needs_blocks(query[:, :1], sources)  # one query has no blocks
+
+
+def test_a_long_prefix_needs_no_scores_of_all_positions():
+    """Its scores would take 64 GiB; only its masks grow with the square of its length."""
+    tokens = 60_000
+    size = bucket(tokens)
+    model, params = decoder(context=size)
+
+    def memory(opening: jax.Array):
+        return Adapted(model, (), params).prefix(opening, jnp.asarray(tokens))
+
+    frame = prompt_frame([3] * tokens)
+    cost = compiled_cost(jax.jit(memory).lower(frame.prefix_ids).compile())
+    assert cost["temporary_bytes"] < 2 * size**2 + (1 << 30)

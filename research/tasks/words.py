@@ -52,6 +52,11 @@ def words(text: str) -> list[str]:
     return _find(_word(_LETTERS))(text)
 
 
+def has_no_spaces(word: str) -> bool:
+    """Whether one of the `words` of a text is a letter of a script without spaces."""
+    return not word.isascii() and bool(_find(_SPACELESS)(word[0]))
+
+
 def words_and_punctuation(text: str) -> list[str]:
     """The words of a text and its other characters, each alone, without white space."""
     if text.isascii():

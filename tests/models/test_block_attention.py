@@ -18,18 +18,21 @@ from tests.tiny import decoder
 SCALE = 0.3
 
 
-def drawn(length: int) -> tuple[np.ndarray, list[Source]]:
+def drawn(length: int) -> tuple[jax.Array, list[Source]]:
     """A query [4, T, 4, 8]; a prefix for all rows, a memory of two rows, the rows' own keys."""
     draw = np.random.default_rng(length)
 
+    def normal(*shape: int) -> jax.Array:
+        return jnp.asarray(draw.normal(size=shape), jnp.float32)
+
     def source(served: int, size: int, queries: int, biased: bool = False) -> Source:
-        keys, values = draw.normal(size=(2, served, size, 2, 8)).astype(np.float32)
         visible = draw.random((served, queries, size)) < 0.7
         visible[..., 0] = True
-        bias = draw.normal(size=(served, 4, length, size)).astype(np.float32) if biased else None
-        return Source(keys, values, visible, bias)
+        bias = normal(served, 4, length, size) if biased else None
+        keys, values = normal(served, size, 2, 8), normal(served, size, 2, 8)
+        return Source(keys, values, jnp.asarray(visible), bias)
 
-    query = draw.normal(size=(4, length, 4, 8)).astype(np.float32)
+    query = normal(4, length, 4, 8)
     return query, [source(1, 5, 1), source(2, 3, length, True), source(4, length, length)]
 
 
@@ -74,4 +77,4 @@ def test_a_long_prefix_needs_no_scores_of_all_positions():
 
     frame = prompt_frame([3] * tokens)
     cost = compiled_cost(jax.jit(memory).lower(frame.prefix_ids).compile())
-    assert cost["temporary_bytes"] < 2 * size**2 + (1 << 30)
+    assert (cost["temporary_bytes"] or 1 << 50) < 2 * size**2 + (1 << 30)

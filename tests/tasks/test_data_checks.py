@@ -1,6 +1,7 @@
 """A task with everything that a checks looks for, counted by hand; another by slow loops."""
 
 import itertools
+import random
 
 import pytest
 
@@ -94,6 +95,29 @@ def test_what_is_written_can_be_read(found):
 def test_many_rows_are_counted_and_the_first_named():
     part = task_data_report(task([("same", "no")] * 30, TEST[3:])).parts["train"]
     assert part.repeated == FlaggedRows(29, tuple(range(2, 12)))
+
+
+CHINESE = "昨天{}我们在{}等了{}才拿到{}，结果{}，{}什么也没说。"
+SLOTS = (
+    ("早上", "中午", "傍晚", "夜里", "下午"),
+    ("火车站", "港口", "博物馆", "市场", "飞机场"),
+    ("两个小时", "十分钟", "半个小时", "整整一天", "二十分钟"),
+    ("晚饭", "车票", "行李", "咖啡", "房间钥匙"),
+    ("已经凉了", "贵得要命", "是坏的", "好极了", "太小了"),
+    ("服务员", "保安", "经理", "司机", "老板"),
+)
+
+
+def test_copies_are_told_from_likeness_in_a_script_without_spaces():
+    """Texts that share phrases of 8 letters with many others, and copies with another end."""
+    draw = random.Random(0)
+    texts = [CHINESE.format(*map(draw.choice, SLOTS)) for _ in range(80)]
+    train, others = texts[:60], texts[60:]
+    copies = [text.replace("什么也没说", "很客气") for text in train[:20]]
+    part = task_data_report(
+        task([(text, "no") for text in train], [(text, "yes") for text in copies + others])
+    ).parts["test"]
+    assert part.mostly == FlaggedRows(20, tuple(range(1, 11)))
 
 
 def test_the_world_by_slow_loops():

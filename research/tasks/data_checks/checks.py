@@ -21,7 +21,7 @@ from research.tasks.data_checks.report import (
 from research.tasks.example import Example, text_key
 from research.tasks.task import Task
 
-GRAM = 8  # words of an n-gram
+GRAM = 8  # words of an n-gram; in scripts without spaces as many letters as are as rare
 MOST = 0.7  # share of a text's 8-grams: Chowdhery et al. 2022 (arXiv 2204.02311, section 8)
 
 

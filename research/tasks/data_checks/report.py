@@ -50,7 +50,8 @@ class SplitReport:
       nearly: rows with a near duplicate (see `alike`) of another label.
       personal: rows that seem to hold personal data, by kind (see `KINDS`).
       shared: rows of a test split whose text occurs in train or dev.
-      grams: rows of a test split with an 8-gram of words that occurs in train or dev.
+      grams: rows of a test split with an 8-gram of words that occurs in train or dev; in scripts
+        without spaces 20 letters are an 8-gram, see `Vocabulary.grams`.
       mostly: rows of a test split with at least 70 % of their 8-grams in train or dev.
       lengths: of the prompts.
       skipped: rows of the source that are no examples since a cell is empty.

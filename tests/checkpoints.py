@@ -17,6 +17,7 @@ from flax.traverse_util import unflatten_dict
 
 from research.models import MODELS, Model
 from research.models.backbone import shapes
+from research.models.bert.model import EncoderModel
 from research.models.checkpoint.weights import SINGLE, write_weights
 
 LLAMA = dict(
@@ -134,6 +135,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "num_decoder_layers": 3,
         "relative_attention_num_buckets": 6,
         "relative_attention_max_distance": 5,
+        "layer_norm_epsilon": 1e-2,
+    },
+    "t5 encoder": {**T5, "architectures": ["T5EncoderModel"], "is_encoder_decoder": False},
+    "t5 1.1 encoder": {
+        **T5,
+        "architectures": ["T5EncoderModel"],
+        "feed_forward_proj": "gated-gelu",
+        "d_kv": 3,
+        "num_heads": 6,
         "layer_norm_epsilon": 1e-2,
     },
     "llama, llama3 frequencies": {
@@ -272,15 +282,22 @@ def inputs(model) -> dict[str, np.ndarray]:
     if model.ROUTE == "seq2seq":  # the decoder's rows have 7, 7 and 3 tokens
         given["target"] = draw.integers(3, size, (3, 7)).astype(np.int32)
         given["target_valid"] = np.arange(7)[None] < np.asarray([7, 7, 3])[:, None]
-    if model.ROUTE == "masked":  # two segments, where the model has more than one
+    if isinstance(model, EncoderModel):  # two segments, where the model has more than one
         given["types"] = (np.arange(24)[None] >= np.asarray([9, 5, 1])[:, None]).astype(np.int32)
         given["types"] = np.minimum(given["types"], model.config.types - 1)
     return given
 
 
+def has_logits(model) -> bool:
+    """Whether the model has an output layer."""
+    return model.ROUTE != "masked" or model.config.masked_lm
+
+
 @partial(jax.jit, static_argnums=0)
 def logits(model, leaves, given) -> jax.Array:
-    """[3, 24, V], or [3, 7, V] of a decoder that reads an encoder."""
+    """[3, 24, V], or [3, 7, V] of a decoder that reads an encoder; of an encoder without an output
+    layer the hidden states [3, 24, D].
+    """
 
     def apply(*args, method="__call__"):
         return model.apply({"params": unflatten_dict(leaves, sep="/")}, *args, method=method)
@@ -290,12 +307,14 @@ def logits(model, leaves, given) -> jax.Array:
     if model.ROUTE == "causal":
         hidden, _ = apply(tokens, positions, valid)
     elif model.ROUTE == "masked":
-        hidden = apply(tokens, positions, valid, given["types"])
+        hidden = apply(tokens, positions, valid, given.get("types"))
     else:
         encoded = apply(tokens, positions, valid, method="encode")
         cross = apply(encoded, positions, valid, method="cross_memories")
         places = jnp.broadcast_to(jnp.arange(7, dtype=jnp.int32)[None], given["target"].shape)
         hidden, _ = apply(given["target"], places, given["target_valid"], (), cross)
+    if not has_logits(model):
+        return hidden
     return apply(hidden, method="logits")
 
 
@@ -307,7 +326,8 @@ def outputs_valid(given) -> np.ndarray:
 def labels(model, given) -> np.ndarray:
     """A random target for each of the positions of `logits`."""
     draw = np.random.default_rng(1)
-    return draw.integers(0, model.config.vocab_size, outputs_valid(given).shape)
+    size = model.config.vocab_size if has_logits(model) else model.config.width
+    return draw.integers(0, size, outputs_valid(given).shape)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -25,7 +25,7 @@ def route_of(model: Model, methods: Sequence[Method]) -> Route:
     """The route of a model with these methods. Raises InputError where there is none."""
     if any(method.is_head for method in methods):
         if model.ROUTE != "masked":
-            allowed = "only encoders (bert, roberta) carry a classification head"
+            allowed = "only encoders (bert, roberta, T5EncoderModel) carry a classification head"
             raise InputError("method", "head", allowed)
         return "head"
     if model.ROUTE == "masked" and not model.config.masked_lm:

@@ -12,6 +12,7 @@ from research.methods.prefix import PrefixTuning
 from research.methods.shared.leaves import added_to
 from research.models.checkpoint.weights import Shapes
 from research.models.model import Model
+from research.models.t5.encoder import T5Encoder
 
 PREFIX = "base_model."
 NAME = "prompt_embeddings"
@@ -22,9 +23,11 @@ def wanted(
 ) -> dict[str, tuple[int, ...]]:
     """The name and shape that the tensor must have, [P, N * 2 * G * K], for N layers of theirs.
 
-    Raises InputError for sizes of another model than ours.
+    Raises InputError for sizes of another model than ours, and for a model that reads no prefix in
+    transformers.
     """
     del stored, shapes
+    _check_read(model)
     length = numeric_option(config, "num_virtual_tokens")
     layers = numeric_option(config, "num_layers")
     depth, parts = _depth(model), 2 if model.ROUTE == "seq2seq" else 1
@@ -57,7 +60,11 @@ def read(
 def write(
     method: PrefixTuning, leaves: Leaves, model: Model
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """(fields of adapter_config.json, tensors)."""
+    """(fields of adapter_config.json, tensors).
+
+    Raises InputError for a model that reads no prefix in transformers.
+    """
+    _check_read(model)
     stored = method.stored(added_to(method, leaves)[""])
     ours = np.stack([np.asarray(stored[name]) for name in ("keys", "values")])
     _, depth, length, width = ours.shape
@@ -75,6 +82,12 @@ def write(
         "prefix_projection": False,
     }
     return fields, {NAME: both.transpose(2, 1, 0, 3).reshape(length, -1)}
+
+
+def _check_read(model: Model) -> None:
+    if isinstance(model, T5Encoder):
+        allowed = "transformers gives T5's encoder no keys and values before its own"
+        raise InputError("peft_type", "PREFIX_TUNING", allowed)
 
 
 def _places(model: Model, layers: int) -> np.ndarray:

@@ -45,8 +45,10 @@ class PrefixTuning(Method):
         for name, size in (("length", self.length), ("hidden", self.hidden)):
             if size is not None:
                 check_whole(f"prefix.{name}", size, most=LARGEST)
-        stack = r"(?:decoder/)?layers_\d+/attention/"
-        kernels = [p for p in params if re.fullmatch(stack + "(?:key|qkv)/kernel", p)]
+        layer = r"(?:encoder/|decoder/)?layers_\d+/attention/(?:key|qkv)/kernel"
+        kernels = [path for path in params if re.fullmatch(layer, path)]
+        decoder = [path for path in kernels if path.startswith("decoder/")]
+        kernels = decoder or kernels
         width = params[kernels[0]].shape[1] // (3 if "qkv" in kernels[0] else 1)
         shape = (len(kernels), self.length, width)
         if self.hidden is not None:

@@ -12,11 +12,10 @@ from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
 from research.evaluation.cached_predictor import CachedPredictor
 from research.evaluation.predictor import Predictor
-from research.evaluation.scoring import route_of
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, cells
 from research.experiments.scorings import scorings
-from research.methods.head import with_backbone_head
+from research.methods.shared.leaves import head_leaves
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
 from research.records.metrics_log import MetricsLog
 from research.runs.held_out_text import read_held_out
@@ -75,8 +74,8 @@ class RunContext:
 
     def cells(self, experiment: Experiment, tasks: Mapping[str, Task]) -> list[CellPlan]:
         """The cells of the experiment with this backbone; tasks: the loaded tasks by name."""
-        model, params = self.backbone.model, self.backbone.params
-        route = route_of(model, with_backbone_head((), params))
+        # Rows without training; a row on an encoder without a masked-LM head brings its own head.
+        route = "head" if head_leaves(self.backbone.params) else self.backbone.model.ROUTE
         ways = {name: scorings(task, self.tokenizer, route) for name, task in tasks.items()}
         return list(cells(experiment, tasks, self.backbone.checksum, ways))
 

@@ -51,8 +51,14 @@ WITHOUT = {("t5", "bitfit"), ("t5", "head")}
 MORE = [(v, m) for v in ("t5", "bert") for m in CASES if (v, m) not in WITHOUT]
 MORE += [("gpt2", name) for name in ("vera", "adalora", "lora, pissa")]
 MORE += [("gpt2", name) for name in ("ia3", "lora", "prefix")]  # its attention is one layer
+MORE += [("t5 encoder", "head")]
+MORE += [("t5 encoder", f"head + {name}") for name in CASES if name not in ("bitfit", "head")]
 MORE += [("roberta", f"head + {name}") for name in ("ia3", "lora", "prefix", "soft_prompt")]
-LAYERS = {"t5": "num_layers", "gpt2": "n_layer"}  # what config.json calls them
+LAYERS = {
+    "t5": "num_layers",
+    "t5 encoder": "num_layers",
+    "gpt2": "n_layer",
+}  # what config.json calls them
 
 
 def subject(variant: str, names: str) -> ContractCase:

@@ -13,6 +13,7 @@ from research.methods.lora import LoRA
 from research.methods.lora_fa import LoRAFA
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
+from tests import checkpoints
 
 NOTHING = np.zeros(0, np.int32)  # an opening
 TARGETS = {"bert": ("query", "up"), "roberta": ("value", "out"), "gpt2": ("qkv", "down")}
@@ -29,7 +30,9 @@ def method(kind: str, family: str = "llama"):
 
 
 def adapted_logits(model, methods, leaves, given) -> np.ndarray:
-    """[3, 24, V] of tokens, [3, 7, V] of a decoder that reads an encoder, [3, C] of classes."""
+    """[3, 24, V] of tokens, [3, 7, V] of a decoder that reads an encoder, [3, C] of classes; of an
+    encoder without an output layer the hidden states [3, 24, D].
+    """
     return np.asarray(jax.jit(_logits, static_argnums=0)(model, methods, leaves, given))
 
 
@@ -44,7 +47,8 @@ def _logits(model, methods, leaves, given) -> jax.Array:
     if adapted.route == "head":
         return adapted.classes(read)
     if adapted.route == "masked":
-        return adapted.logits(read.hidden[:, read.prompt_embeddings :])
+        hidden = read.hidden[:, read.prompt_embeddings :]
+        return adapted.logits(hidden) if checkpoints.has_logits(model) else hidden
     target, (memories, offset) = given["target"], adapted.layer_prefixes()
     places, cross = _places(offset, target), adapted.cross_memory(read)
     hidden, _ = adapted.rows(target, given["target_valid"], places, memories, cross)

@@ -11,9 +11,9 @@ from tests import checkpoints
 from tests.tiny import WORDS
 
 FAMILIES = ("llama, grouped keys", "mistral", "qwen3, grouped keys, tied", "gpt2", "t5", "bert")
-FAMILIES += ("roberta",)
+FAMILIES += ("roberta", "t5 encoder")
 # Llama and its kin have no biases, T5 neither; a head reads an encoder.
-WITHOUT = {("bitfit", name) for name in (*FAMILIES[:3], "t5")}
+WITHOUT = {("bitfit", name) for name in (*FAMILIES[:3], "t5", "t5 encoder")}
 WITHOUT |= {("head", name) for name in FAMILIES[:5]}
 
 

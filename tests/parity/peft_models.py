@@ -33,7 +33,7 @@ def task_type(backbone: Backbone) -> str:
 def given(backbone: Backbone) -> dict[str, np.ndarray]:
     """Inputs, without segments where PEFT drops them."""
     inputs = checkpoints.inputs(backbone.model)
-    if task_type(backbone) == "FEATURE_EXTRACTION":
+    if "types" in inputs and task_type(backbone) == "FEATURE_EXTRACTION":
         inputs["types"] = np.zeros_like(inputs["types"])
     return inputs
 

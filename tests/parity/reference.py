@@ -25,7 +25,10 @@ def theirs(folder: Path):
 
 
 def their_logits(model, given: Mapping[str, np.ndarray]) -> torch.Tensor:
-    """Of inputs as `checkpoints.inputs` makes them; not of prompts that stand before these."""
+    """Of inputs as `checkpoints.inputs` makes them; not of prompts that stand before these.
+
+    Of a model without an output layer these are its hidden states.
+    """
     whole = {name: torch.tensor(np.asarray(x)).long() for name, x in given.items()}
     named = {
         "input_ids": whole["tokens"],
@@ -34,7 +37,8 @@ def their_logits(model, given: Mapping[str, np.ndarray]) -> torch.Tensor:
         "decoder_attention_mask": whole.get("target_valid"),
         "token_type_ids": whole.get("types"),
     }
-    logits = model(**{name: x for name, x in named.items() if x is not None}).logits
+    outputs = model(**{name: x for name, x in named.items() if x is not None})
+    logits = outputs.logits if "logits" in outputs else outputs.last_hidden_state
     length = whole.get("target", whole["tokens"]).shape[1]
     return logits[:, -length:] if logits.ndim == 3 else logits
 

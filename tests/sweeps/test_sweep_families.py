@@ -67,6 +67,19 @@ def test_a_head_of_another_task_goes_with_its_stage(tmp_path: Path):
     assert heads == {"head:/kernel": (width, 2), "head:/bias": (2,)}
 
 
+def test_a_head_on_an_encoder_that_predicts_no_tokens(tmp_path: Path):
+    row = trained(
+        "prefix + head", {"name": "head", "pool": "mean"}, {"name": "prefix", "length": 3}
+    )
+    config = prepared(tmp_path, "t5 encoder", ("eos",), [row])
+    record = by_row(films.run(config, tmp_path / "results"))["prefix + head"]
+    config = load_backbone(config["backbone"]).model.config
+    added = 2 * config.layers * 3 * config.heads * config.head_width
+    assert record.costs.trained_params == added + 2 * config.width + 2
+    assert record.costs.added_tokens == 3 and record.costs.cache_bytes == 0
+    assert np.isfinite(record.metrics["dev"]["loss"])
+
+
 @pytest.mark.thorough
 def test_t5_reads_the_prompt_and_writes_the_label(tmp_path: Path):
     approaches = [
@@ -109,6 +122,7 @@ def test_a_head_that_the_backbone_came_with(tmp_path: Path):
     [
         ("bert", ("cls", "sep"), {"name": "zero"}, "it has no mask token"),
         ("t5", (), {"name": "zero"}, "it has no eos token"),
+        ("t5 encoder", ("eos",), {"name": "zero"}, "the method 'head' is needed"),
         ("t5", ("eos",), trained("h", {"name": "head"}), "only encoders .* carry"),
         ("llama", ("bos",), trained("h", {"name": "head"}), "only encoders .* carry"),
     ],

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import normalizers
+from tokenizers import normalizers, processors
 from transformers import AutoTokenizer
 
 from research.common.errors import InputError
 from research.tasks.encoding.demonstrations import demonstration_sizes, demonstrations
+from research.tasks.encoding.special_tokens import special_tokens
 from research.tasks.encoding.tokenization import token_ids
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
@@ -361,6 +362,30 @@ def test_real_tokenizers_are_followed(shared: Path, name: str, token: str | None
     ids = prefix_ids(encoder(tokenizer=tokenizer))
     assert tokenizer.convert_ids_to_tokens(ids) == ([] if token is None else [token])
     assert ids == tokenizer("x")["input_ids"][: len(ids)]
+
+
+def around_head(tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids before and after the rows of a classification head."""
+    special = special_tokens("head", tokenizer)
+    return special.prefix_ids, special.suffix_ids
+
+
+def test_a_head_reads_rows_as_the_tokenizer_ends_a_text():
+    """T5's has neither CLS nor SEP."""
+    tokenizer = byte_level(bos_token="<s>", eos_token="</s>", before_texts=False)
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    assert around_head(tokenizer) == ((), (eos,))  # though it puts nothing there
+    ids = [("<s>", bos), ("</s>", eos)]
+    for form, expected in (("$A </s>", ((), (eos,))), ("<s> $A </s> <s>", ((bos,), (eos, bos)))):
+        template = processors.TemplateProcessing(form, special_tokens=ids)
+        tokenizer.backend_tokenizer.post_processor = template
+        assert around_head(tokenizer) == expected
+    with pytest.raises(InputError, match="it has no eos token"):
+        special_tokens("head", byte_level())
+    both = byte_level(cls_token="[CLS]", sep_token="[SEP]", eos_token="</s>")
+    assert around_head(both) == ((both.cls_token_id,), (both.sep_token_id,))
+    with pytest.raises(InputError, match="it has no sep token"):
+        special_tokens("head", byte_level(cls_token="[CLS]", eos_token="</s>"))
 
 
 def lossy(**special: str):

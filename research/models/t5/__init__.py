@@ -1,1 +1,1 @@
-"""T5 and mT5: model, config and checkpoint keys."""
+"""T5 and mT5, whole or the encoder alone: models, config and checkpoint keys."""

@@ -11,6 +11,7 @@ from research.models.layers.attention import KeyValueMemory, output_head, token_
 from research.models.model import Model, Route
 from research.models.t5.checkpoint_keys import GATED, PLAIN
 from research.models.t5.config import T5Config
+from research.models.t5.encoder import T5Encoder, is_encoder
 from research.models.t5.stack import T5Stack
 
 
@@ -28,7 +29,9 @@ class T5(Model):
     KEY_MAP: ClassVar[KeyMap] = PLAIN
 
     @classmethod
-    def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "T5":
+    def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "T5 | T5Encoder":
+        if is_encoder(config, names):
+            return T5Encoder.from_hf(config, names)
         t5_config = T5Config.from_hf(config, names)
         return GatedT5(t5_config) if t5_config.gated else T5(t5_config)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import takewhile
+from operator import itemgetter
 from typing import Any, Literal, cast, get_args
 
 from research.common.errors import InputError, check_choice
@@ -35,7 +36,9 @@ def special_tokens(route: Route, tokenizer: Tokenizer, bos: Bos = "tokenizer") -
 
     causal: before the row the ids that the tokenizer puts before a text, or as `bos` says.
     seq2seq: EOS after the prompt and after the target. masked and head: CLS before and SEP after
-    the prompt. Raises InputError for a tokenizer that lacks one, and for `bos` on another route.
+    the prompt; head with a tokenizer that has neither, such as T5's: the ids that the tokenizer
+    puts around a text, or EOS after the prompt. Raises InputError for a tokenizer that lacks one,
+    and for `bos` on another route.
     """
     check_choice("bos", bos, get_args(Bos))
     if route == "causal":
@@ -45,6 +48,9 @@ def special_tokens(route: Route, tokenizer: Tokenizer, bos: Bos = "tokenizer") -
     if route == "seq2seq":
         end = _id(tokenizer, "eos")
         return SpecialTokens(prefix_ids=(), suffix_ids=(end,), end=(end,), mask=0)
+    if route == "head" and tokenizer.cls_token_id is None and tokenizer.sep_token_id is None:
+        before, after = _around_text(tokenizer)
+        return SpecialTokens(before, after or (_id(tokenizer, "eos"),), end=(), mask=0)
     mask = _id(tokenizer, "mask") if route == "masked" else 0
     return SpecialTokens(
         prefix_ids=(_id(tokenizer, "cls"),), suffix_ids=(_id(tokenizer, "sep"),), end=(), mask=mask
@@ -68,9 +74,16 @@ def _causal_prefix(tokenizer: Tokenizer, bos: Bos) -> tuple[int, ...]:
         return ()
     if bos == "always":
         return (_id(tokenizer, "bos"),)
+    return _around_text(tokenizer)[0]
+
+
+def _around_text(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids that the tokenizer puts (before, after) a text."""
     encoded = cast(Any, tokenizer("x", return_special_tokens_mask=True, verbose=False))
-    ids = zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)
-    return tuple(id for id, _ in takewhile(lambda pair: pair[1], ids))
+    ids = list(zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True))
+    before = tuple(id for id, _ in takewhile(itemgetter(1), ids))
+    after = tuple(id for id, _ in takewhile(itemgetter(1), reversed(ids[len(before) :])))
+    return before, after[::-1]
 
 
 def _id(tokenizer: Tokenizer, name: str) -> int:

@@ -1,10 +1,10 @@
 """Your model, your data: six approaches on any CSV, TSV or JSON-lines file with texts and labels.
 
     python scripts/sweep.py --config configs/compare.py
-    python scripts/sweep.py --config configs/compare.py:large --config.backbone=...
+    python scripts/sweep.py --config configs/compare.py --config.backbone=...
 
-The second has the learning rates of backbones from about 100M parameters on.
 Every field is a flag, such as `--config.task.train=mine.csv`; docs/approaches.md describes them.
+Learning rates are those of the methods for the size of the backbone; `--plan` prints them.
 The defaults compare on SST-2 with a small decoder pretrained on reviews, 16 shots per class and
 1,000 examples; this needs the checkpoint and the data under ADAPTLAB_SHARED, and a quarter of an
 hour on two CPU cores. Results: results/sst2_reviews-lm/. This backbone is weak (8.7M parameters,
@@ -15,34 +15,10 @@ regression.
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from research.common.errors import choose_from
 from research.experiments.presets import few_shot, trained, zero_shot
 
-# Learning rates by the size of the backbone. Those of large ones, from about 100M parameters on,
-# are published: full fine-tuning Gao et al. 2021 (arXiv 2012.15723), LoRA Hu et al. 2021 (arXiv
-# 2106.09685), soft prompts Gu et al. 2022 (arXiv 2109.04332) and Lester et al. 2021 (arXiv
-# 2104.08691). The last layers have those of full fine-tuning and a larger one.
-RATES = {
-    "small": {
-        "soft prompt": (3e-2, 1e-1, 3e-1),
-        "LoRA": (1e-3, 3e-3, 1e-2),
-        "last layers": (3e-4, 1e-3, 3e-3),
-        "full": (1e-4, 3e-4, 1e-3),
-    },
-    "large": {
-        "soft prompt": (1e-2, 5e-2, 3e-1),
-        "LoRA": (1e-4, 2e-4, 5e-4),
-        "last layers": (2e-5, 5e-5, 2e-4),
-        "full": (1e-5, 2e-5, 5e-5),
-    },
-}
 
-
-def get_config(size: str = "small") -> ConfigDict:
-    """size: "small" or "large", of the backbone, for its learning rates."""
-    if size not in RATES:
-        raise KeyError(f"{size!r} is no size: {choose_from(RATES, size)}")
-    rates = RATES[size]
+def get_config() -> ConfigDict:
     config = ConfigDict()
     config.name = "sst2_reviews-lm"
     config.backbone = "$ADAPTLAB_SHARED/models/reviews-lm"  # a folder or a hub id
@@ -81,9 +57,9 @@ def get_config(size: str = "small") -> ConfigDict:
     config.approaches = (
         zero_shot(),
         few_shot(draws=3),
-        trained("soft prompt", dict(name="soft_prompt", length=20), rates["soft prompt"]),
-        trained("LoRA", lora, rates["LoRA"]),
-        trained("last 2 layers", dict(name="last_layers", last=2), rates["last layers"]),
-        trained("full fine-tuning", dict(name="full"), rates["full"]),
+        trained("soft prompt", dict(name="soft_prompt", length=20)),
+        trained("LoRA", lora),
+        trained("last 2 layers", dict(name="last_layers", last=2)),
+        trained("full fine-tuning", dict(name="full")),
     )
     return config

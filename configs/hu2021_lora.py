@@ -44,6 +44,8 @@ files are trainset.csv, devset.csv and testset_w_refs.csv, under ADAPTLAB_SHARED
 70.4 for medium and for large.
 """
 
+import math
+
 from ml_collections import ConfigDict
 
 from research.common.errors import choose_from
@@ -83,7 +85,7 @@ RECIPES = {
 }
 FROM_MNLI = ("mrpc", "rte", "stsb")
 ALPHA = {"base": 8.0, "large": 16.0}
-DECAY = 0.1
+DECAY, WARMUP = 0.1, 0.06
 # Width, layers, heads.
 ROBERTA = {"base": (768, 12, 12), "large": (1024, 24, 16)}
 GPT2 = {"medium": (1024, 24, 16), "large": (1280, 36, 20)}
@@ -111,7 +113,7 @@ def roberta_on_glue(size: str, row: str, task: str) -> ConfigDict:
     config.task = glue(task)
     config.seeds = 5
     config.max_tokens = recipe(row, task)["tokens"]
-    config.schedule = ConfigDict({"warmup": 0.06, **schedule(row, task)})
+    config.schedule = ConfigDict(schedule(row, task))
 
     lora = dict(name="lora", rank=8, alpha=ALPHA[size], targets=("query", "value"))
     rate = recipe(row, task)["rate"]
@@ -133,11 +135,23 @@ def recipe(row: str, task: str) -> dict:
     return {name: values[index] for name, values in RECIPES[row].items()}
 
 
-def schedule(row: str, task: str) -> dict[str, int]:
-    """Evaluates after every epoch, without early stopping; the best epoch counts."""
+def schedule(row: str, task: str) -> dict[str, int | float | bool]:
+    """Evaluates after every epoch, without early stopping; the best epoch counts.
+
+    The authors' run_glue.py trains with the Trainer of transformers: the warm-up of
+    `get_linear_schedule_with_warmup` starts at 0 and has the next whole number of steps.
+    """
     size, epochs = recipe(row, task)["batch_size"], recipe(row, task)["epochs"]
     epoch = -(-TASKS[task][-1] // size)
-    return dict(steps=epochs * epoch, batch_size=size, eval_every=epoch, patience=epochs)
+    steps = epochs * epoch
+    return dict(
+        steps=steps,
+        batch_size=size,
+        warmup=math.ceil(WARMUP * steps) / steps,
+        warmup_from_zero=True,
+        eval_every=epoch,
+        patience=epochs,
+    )
 
 
 def gpt2_on_e2e(size: str) -> ConfigDict:
@@ -166,6 +180,7 @@ def gpt2_on_e2e(size: str) -> ConfigDict:
     config.schedule.steps = 5 * epoch
     config.schedule.batch_size = 8
     config.schedule.warmup = 500 / (5 * epoch)
+    config.schedule.warmup_from_zero = True  # as in optimizer.py of the authors
     config.schedule.clip = None
     config.schedule.label_smoothing = 0.1
     config.schedule.eval_every = epoch

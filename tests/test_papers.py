@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from research.experiments.experiment import Experiment
+from research.experiments.plan import cells
 from research.methods.head import Head
 from research.methods.shared.leaves import add
 from research.methods.soft_prompt import SoftPrompt
@@ -25,6 +27,7 @@ from research.runs.stage_cache import StageCache
 from research.sweeps.dry_run.dry_run import DryRun, plan_only
 from research.tasks import TASKS
 from research.tasks.encoding.tokenization import plain_vocabulary
+from research.training.optimizer import learning_rate_at
 from tests import checkpoints, films
 from tests.published_counts import LORA, LORA_NOMINAL, PROMPTS
 from tests.thorough import cases
@@ -116,6 +119,34 @@ def test_epochs_as_steps(task: str, steps: int):
         [first] = Experiment.parse(config).approaches[0].stages[:-1]
         assert (first.task, first.schedule.steps, first.learning_rate) == ("mnli", 736_320, 5e-4)
         assert first.schedule.batch_size == 16 and first.weight_decay == 0.1
+        assert first.schedule.warmup_from_zero  # of MNLI too
+
+
+@pytest.mark.parametrize(
+    "argument, warmup",
+    [("base,mrpc", 0.06), ("large,rte,dagger", 0.06), ("base,mnli", 0.06), ("medium,e2e", 500)],
+)
+def test_lora_warms_up_as_transformers_does(argument: str, warmup: float):
+    """The rate at each of some steps; a share of the steps is rounded up, as Trainer does."""
+    optimization = pytest.importorskip("transformers.optimization")
+    schedule = Experiment.parse(config_of("hu2021_lora", argument)).schedule
+    rising = math.ceil(warmup * schedule.steps) if warmup < 1 else int(warmup)
+    for step in (0, 1, 7, rising - 1, rising, rising + 1, schedule.steps // 2, schedule.steps - 1):
+        expected = optimization._get_linear_schedule_with_warmup_lr_lambda(
+            step, num_warmup_steps=rising, num_training_steps=schedule.steps
+        )
+        assert float(learning_rate_at(schedule, 1.0, step)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_prompt_tuning_has_a_constant_rate():
+    for stage in (
+        approach.stages[0]
+        for approach in Experiment.parse(config_of("lester2021", "base")).approaches
+    ):
+        steps = (0, 1, stage.schedule.steps - 1)
+        assert [float(learning_rate_at(stage.schedule, 0.3, step)) for step in steps] == (
+            pytest.approx([0.3] * 3)
+        )
 
 
 GLUE = {
@@ -230,9 +261,41 @@ def test_other_arguments_are_refused(paper: str, argument: str):
         config_of(paper, argument)
 
 
-def test_another_size_of_a_backbone_is_refused():
-    with pytest.raises(KeyError, match="'huge' is no size: allowed are large, small"):
-        config_of("compare", "huge")
+# Learning rates of results/sst2_reviews-lm.
+COMPARED = {
+    "soft prompt": (3e-2, 1e-1, 3e-1),
+    "LoRA": (1e-3, 3e-3, 1e-2),
+    "last 2 layers": (3e-4, 1e-3, 3e-3),
+    "full fine-tuning": (1e-4, 3e-4, 1e-3),
+}
+
+
+def test_the_comparison_has_the_rates_of_its_committed_runs():
+    """The rates of the methods for 8.7M parameters give the run ids of these numbers."""
+    config = importlib.import_module("configs.compare").get_config().to_dict()
+    config["task"] = {"source": "world", "name": "sentiment"}
+    explicit = [
+        {**row, "trials": [{"learning_rate": rate} for rate in COMPARED[row["name"]]]}
+        if row["name"] in COMPARED
+        else row
+        for row in config["approaches"]
+    ]
+
+    def ids(approaches: Any) -> list[str]:
+        experiment = Experiment.parse(config | {"approaches": approaches})
+        tasks = {task.name: task.load() for task in experiment.tasks}
+        plan = cells(experiment, tasks, "checksum", parameters=8_749_120)
+        return [run.id for cell in plan for run in cell.search()]
+
+    assert ids(config["approaches"]) == ids(explicit)
+    tried: dict[str, set[float]] = {}
+    for record in RunStore(Path(__file__).parents[1] / "results/sst2_reviews-lm").all():
+        tried.setdefault(record.approach, set()).update(rates(record.configuration.trials))
+    assert {row: tuple(sorted(found)) for row, found in tried.items() if found} == COMPARED
+
+
+def rates(trials: Any) -> set[float]:
+    return {trial["learning_rate"] for trial in trials if "learning_rate" in trial}
 
 
 @pytest.mark.parametrize("size, row", [("medium", 0), ("large", 1)])

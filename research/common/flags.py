@@ -5,6 +5,7 @@ experiment, also if its config leaves them out.
 """
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,9 @@ def read_flags(argv: list[str]) -> list[str]:
         while error.args and isinstance(error.args[0], Exception):
             error = error.args[0]
         _check_left_out(argv, error)
+        if re.search(r"get_config\(\) takes \d+ positional arguments? but", str(error)):
+            allowed = "the config file takes no such argument after the colon"
+            raise InputError("command line", " ".join(argv[1:]), allowed) from error
         if "allow_dotted_keys" in str(error):
             allowed = "a name with a dot takes ConfigDict({...}, allow_dotted_keys=True)"
             raise InputError("config", " ".join(argv[1:]), allowed) from error

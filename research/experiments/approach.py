@@ -16,6 +16,7 @@ from research.training.optimizer import Schedule
 
 Trial = Mapping[str, int | float | str | bool]
 
+LEARNING_RATES = "learning_rates"  # trials with the rates of the methods
 SCORING = {"target_end", "normalisation"}  # fields about the scores of labels
 EVERY_STAGE = "stages."  # prefix of a trial's field that is set in all stages
 
@@ -33,7 +34,8 @@ class Approach(Prompt):
             `target_end` nor `normalisation` runs with each of the task's `scorings`, and dev
             selects. `fixed`: by these two fields. Not part of a run's id.
         trials: values to select from on dev, by field name; or `templates`, for each template of
-            the task; or a search over prompts.
+            the task; or `learning_rates`, for each rate of the last stage's methods, see
+            `for_backbone`; or a search over prompts.
 
     Raises InputError for invalid values.
     """
@@ -43,7 +45,7 @@ class Approach(Prompt):
     baseline: str | None = None
     options: Mapping[str, float] = field(default_factory=dict)
     scoring: Literal["dev", "fixed"] = field(default="dev", compare=False)
-    trials: tuple[Trial, ...] | Literal["templates"] | PromptSearch = field(
+    trials: tuple[Trial, ...] | Literal["templates", "learning_rates"] | PromptSearch = field(
         default=({},), compare=False
     )
 
@@ -106,6 +108,8 @@ class Approach(Prompt):
         if isinstance(values.get("trials"), Mapping):
             values["trials"] = build(PromptSearch, values["trials"], f"{path}.trials")
         approach = build(cls, values, path)
+        if approach.trials == LEARNING_RATES and not approach.stages:
+            raise InputError(f"{path}.trials", LEARNING_RATES, "the approach has no stage to train")
         if not isinstance(approach.trials, tuple):
             approach.check_choice(path)
             return approach
@@ -117,6 +121,17 @@ class Approach(Prompt):
             if tried.count(candidate) > 1:
                 raise InputError(f"{path}.trials", trial, "each trial is allowed once")
         return approach
+
+    def for_backbone(self, parameters: int) -> "Approach":
+        """The approach with the learning rates for a backbone of this many parameters.
+
+        Only if its trials are `learning_rates`; else it is unchanged. Where several methods train
+        together in the last stage, the rates are those of the method with the lowest.
+        """
+        if self.trials != LEARNING_RATES:
+            return self
+        rates = min(method.learning_rates_for(parameters) for method in self.stages[-1].methods)
+        return replace(self, trials=tuple({"learning_rate": rate} for rate in rates))
 
     def fits(self, task: Task) -> bool:
         """Whether it can answer the task; a baseline either chooses labels or writes texts."""
@@ -142,6 +157,8 @@ class Approach(Prompt):
     def _trials(self, templates: int) -> tuple[Trial, ...]:
         if isinstance(self.trials, PromptSearch):
             return self.trials.trials(templates, self.drawn)
+        if self.trials == LEARNING_RATES:
+            raise ValueError(f"{self.name}: the trials depend on the backbone, see `for_backbone`")
         if isinstance(self.trials, str):
             return tuple(dict(template=i) for i in range(templates))
         return self.trials

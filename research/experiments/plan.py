@@ -190,6 +190,7 @@ def cells(
     tasks: Mapping[str, Task],
     backbone_checksum: str,
     scorings: Mapping[str, tuple[Trial, ...]] | None = None,
+    parameters: int | None = None,
 ) -> Iterator[CellPlan]:
     """All cells by task and regime; approaches without training come first.
 
@@ -198,10 +199,14 @@ def cells(
         tasks: the loaded tasks by name.
         backbone_checksum: checksum of the backbone's weights and configuration.
         scorings: the `scorings` of each task by name; None leaves labels scored with their end.
+        parameters: number of parameters of the backbone; None if no learning rates depend on it.
     """
     for t, settings in enumerate(experiment.tasks):
         task = tasks[settings.name]
-        rows = [row for row in enumerate(experiment.rows_on(settings.name)) if row[1].fits(task)]
+        approaches = experiment.rows_on(settings.name)
+        if parameters is not None:
+            approaches = tuple(approach.for_backbone(parameters) for approach in approaches)
+        rows = [row for row in enumerate(approaches) if row[1].fits(task)]
         rows.sort(key=lambda row: bool(row[1].stages))
         for r, regime in enumerate(experiment.regimes):
             for a, approach in rows:

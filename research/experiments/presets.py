@@ -3,9 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from research.common.errors import InputError, choose_from
-from research.methods import METHODS
-
 Row = dict[str, Any]
 
 
@@ -34,24 +31,23 @@ def prompt_search(name: str, prompts: int, **prompt: Any) -> Row:
 def trained(
     name: str, method: Mapping[str, Any], learning_rates: tuple[float, ...] | None = None
 ) -> Row:
-    """One stage; dev chooses the learning rate, by default from the method's own grid.
-
-    Raises InputError for an unknown method and for one without a grid.
+    """One stage; dev chooses the learning rate, by default from the method's own rates for the size
+    of the backbone.
     """
-    trials = [dict(learning_rate=rate) for rate in learning_rates or _grid(method.get("name"))]
-    return dict(name=name, stages=[dict(method=method)], trials=trials)
+    return dict(name=name, stages=[dict(method=method)], trials=_trials(learning_rates))
 
 
 def with_head(
     name: str,
     methods: Sequence[Mapping[str, Any]],
-    learning_rates: tuple[float, ...],
+    learning_rates: tuple[float, ...] | None = None,
     pool: str = "first",
 ) -> Row:
-    """One stage that trains a classification head together with `methods`."""
+    """One stage that trains a classification head together with `methods`; dev chooses the learning
+    rate, by default from the lowest rates among those of the methods.
+    """
     together = [dict(name="head", pool=pool), *methods]
-    trials = [dict(learning_rate=rate) for rate in learning_rates]
-    return dict(name=name, stages=[dict(methods=together)], trials=trials)
+    return dict(name=name, stages=[dict(methods=together)], trials=_trials(learning_rates))
 
 
 def hybrid(
@@ -104,10 +100,7 @@ def gradual_unfreezing(
     return dict(name=name, stages=stages, trials=trials)
 
 
-def _grid(method: str | None) -> tuple[float, ...]:
-    """The default learning rates of a method."""
-    if method not in METHODS:
-        raise InputError("method", method, choose_from(METHODS, str(method)))
-    if not METHODS[method].learning_rates:
-        raise InputError("learning_rates", None, f"the method {method!r} has none of its own")
-    return METHODS[method].learning_rates
+def _trials(learning_rates: tuple[float, ...] | None) -> list[dict[str, float]] | str:
+    if learning_rates is None:
+        return "learning_rates"
+    return [dict(learning_rate=rate) for rate in learning_rates]

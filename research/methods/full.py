@@ -13,7 +13,8 @@ class Full(Method):
     """Trains the whole backbone and adds nothing.
 
     Learning rates: around the 2e-5 to 5e-5 of Devlin et al. 2019 (arXiv 1810.04805), appendix A.3,
-    for models of 0.1B and more; in results/quickstart_reference, of 0.5M, it is 3e-4 and 3e-3.
+    for 110M and 340M parameters; Gao et al. 2021 (arXiv 2012.15723) have 1e-5 to 5e-5 for 355M. In
+    results/quickstart_reference, of 0.5M, dev chose 3e-4 and 3e-3.
     """
 
     name: ClassVar[str] = "full"

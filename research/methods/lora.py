@@ -41,8 +41,9 @@ class LoRA(Method):
 
     Hu et al. 2021 (arXiv 2106.09685), equation 3 and section 4.1.
 
-    Learning rates: around the 2e-4 to 5e-4 of Hu et al., tables 9 and 11, for models of 0.1B and
-    more; in results/quickstart_reference, of 0.5M, it is 3e-3 and 1e-2.
+    Learning rates: around the 2e-4 to 5e-4 of Hu et al., tables 9 and 11, for 125M parameters and
+    more, and ten times those of full fine-tuning, as Schulman & Thinking Machines Lab 2025 find
+    (doi 10.64434/tml.20250929). In results/quickstart_reference, of 0.5M, dev chose 3e-3 and 3e-2.
 
     Attributes:
         rank: R.

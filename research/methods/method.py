@@ -19,6 +19,10 @@ from jax.typing import ArrayLike
 
 from research.models.checkpoint.weights import Array, Leaves
 
+# Learning rates are published for backbones from 110M parameters on, and were tuned here for 0.5M,
+# 9M and 23M. This is the geometric mean of 23M and 110M.
+LARGE_BACKBONE = 50_000_000
+
 
 class Words(NamedTuple):
     """Texts of the task from which a method may start.
@@ -66,7 +70,13 @@ class Method:
         training_only: fields that are not read once training is over; adapters that differ in
             them alone can be served by one program.
         peft_type: `peft_type` of the format of Hugging Face PEFT that can hold it; None: none can.
-        learning_rates: AdamW learning rates to try on dev where a config names none.
+        learning_rates: AdamW learning rates to try on dev where a config names none, for backbones
+            of at least `LARGE_BACKBONE` parameters; by default LoRA's.
+        small_backbone_factor: how many times larger they are for smaller backbones. Of 0.5M to 23M
+            parameters, dev chose about ten times the published rates for full fine-tuning and LoRA
+            (results/quickstart_reference, sst2_reviews-lm, minilm_banking77_agnews) and no less for
+            other methods (results/methods). Clark et al. 2020 (arXiv 2003.10555, appendix B) have
+            three times as much for 14M as for 110M.
     """
 
     name: ClassVar[str]
@@ -75,7 +85,15 @@ class Method:
     neutral: ClassVar[bool] = True
     training_only: ClassVar[tuple[str, ...]] = ()
     peft_type: ClassVar[str | None] = None
-    learning_rates: ClassVar[tuple[float, ...]] = ()
+    learning_rates: ClassVar[tuple[float, ...]] = (1e-4, 3e-4, 1e-3)
+    small_backbone_factor: ClassVar[float] = 10.0
+
+    @classmethod
+    def learning_rates_for(cls, parameters: int) -> tuple[float, ...]:
+        """The learning rates to try with a backbone of this many parameters."""
+        factor = 1.0 if parameters >= LARGE_BACKBONE else cls.small_backbone_factor
+        # Six digits, so that 10 * 3e-5 is the same number as 3e-4.
+        return tuple(float(f"{factor * rate:.6g}") for rate in cls.learning_rates)
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
         """New leaves, as {module path: {leaf name: array}}.

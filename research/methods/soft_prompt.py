@@ -22,7 +22,8 @@ class SoftPrompt(Method):
     Lester et al. 2021 (arXiv 2104.08691), section 2.
 
     Learning rates: up to the 0.3 of the paper's Adafactor; the others are ours, as they were chosen
-    in results/quickstart_reference and sst2_reviews-lm.
+    in results/quickstart_reference and sst2_reviews-lm. Gu et al. 2022 (arXiv 2109.04332) have 5e-2
+    with Adam. The backbone's size does not change them: the paper has 0.3 from 77M to 11B.
 
     Attributes:
         length: P.
@@ -43,6 +44,7 @@ class SoftPrompt(Method):
     neutral: ClassVar[bool] = False
     peft_type: ClassVar[str | None] = "PROMPT_TUNING"
     learning_rates: ClassVar[tuple[float, ...]] = (3e-2, 1e-1, 3e-1)
+    small_backbone_factor: ClassVar[float] = 1.0
     length: int = 20
     start: Literal["vocabulary", "uniform", "labels", "text", "file"] = "vocabulary"
     common: int | None = None

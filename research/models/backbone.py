@@ -50,6 +50,11 @@ class Backbone:
     context: int | None
     checksum: str
 
+    @property
+    def parameters(self) -> int:
+        """Number of parameters, with those of its classification head."""
+        return sum(leaf.size for leaf in self.params.values())
+
 
 def load_backbone(name: str, dtype: Any = jnp.float32, mesh: Mesh | None = None) -> Backbone:
     """The model in a folder or under a hub id.

@@ -1,7 +1,8 @@
 """Formats numbers: scores, counts, bytes, seconds."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from research.stats.intervals import Interval
 
@@ -52,3 +53,30 @@ def counted(number: int, singular: str, plural: str = "") -> str:
 def amount(regime: str) -> str:
     """The regime with its unit: `500 examples`, but `16-shot` unchanged."""
     return counted(int(regime), "example") if regime.isdecimal() else regime
+
+
+def tried_rates(trials: Iterable[Mapping[str, Any]]) -> tuple[float, ...]:
+    """The learning rates that trials set, in ascending order."""
+    set_by_trials = (trial[name] for trial in trials for name in trial if is_rate(name))
+    return tuple(sorted(set(set_by_trials)))
+
+
+def is_rate(name: str) -> bool:
+    """Whether a trial's field is a learning rate: of the last stage, or of all stages."""
+    return name.rpartition(".")[2] == "learning_rate"
+
+
+def rates_note(rates: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
+    """A note with the learning rates that each row tries, or none if there are none.
+
+    Rows that try the same rates stand together.
+    """
+    rows_by_rates: dict[tuple[float, ...], list[str]] = {}
+    for row, tried in rates.items():
+        if tried:
+            rows_by_rates.setdefault(tuple(tried), []).append(row)
+    groups = [
+        f"{', '.join(f'{rate:g}' for rate in tried)} ({', '.join(rows)})"
+        for tried, rows in rows_by_rates.items()
+    ]
+    return (f"Learning rates tried: {'; '.join(groups)}.",) if groups else ()

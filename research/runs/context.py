@@ -74,10 +74,11 @@ class RunContext:
 
     def cells(self, experiment: Experiment, tasks: Mapping[str, Task]) -> list[CellPlan]:
         """The cells of the experiment with this backbone; tasks: the loaded tasks by name."""
+        backbone = self.backbone
         # Rows without training; a row on an encoder without a masked-LM head brings its own head.
-        route = "head" if head_leaves(self.backbone.params) else self.backbone.model.ROUTE
+        route = "head" if head_leaves(backbone.params) else backbone.model.ROUTE
         ways = {name: scorings(task, self.tokenizer, route) for name, task in tasks.items()}
-        return list(cells(experiment, tasks, self.backbone.checksum, ways))
+        return list(cells(experiment, tasks, backbone.checksum, ways, backbone.parameters))
 
     @property
     def predictor(self) -> Predictor:

@@ -75,11 +75,10 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
 
 def _work(plan: Sequence[CellPlan], context: RunContext) -> list[CellWork]:
     """The work of each cell."""
-    parameters = sum(leaf.size for leaf in context.backbone.params.values())
     tasks = {cell.task.name: cell.task for cell in plan}
     limit = context.backbone.model.config.context
     tokens = {name: mean_row_tokens(task, context.tokenizer, limit) for name, task in tasks.items()}
-    return [cell_work(cell, parameters, tokens[cell.task.name]) for cell in plan]
+    return [cell_work(cell, context.backbone.parameters, tokens[cell.task.name]) for cell in plan]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from research.reporting.build import build_tables
-from research.reporting.format import MISSING
+from research.reporting.format import MISSING, rates_note, tried_rates
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.tuning import _counts, _rates, tolerance, tuning, tuning_tables
 from research.stats.search_curves import plateau
@@ -114,6 +114,15 @@ def test_the_table(searched):
     near = f"{100 * tolerance_of(searched):.1f}"
     assert layout.notes[0] == f"Tolerance of the plateau: {near} points."
     assert not any("lowest or highest tried:" in note for note in layout.notes)
+    assert "Learning rates tried: 0.0001, 0.001, 0.01 (LoRA)." in layout.notes
+
+
+def test_rows_that_try_the_same_rates_stand_together():
+    rates = {"a": (0.1, 1e-5), "b": (), "c": (0.1, 1e-5), "d": (0.3,)}
+    assert rates_note(rates) == ("Learning rates tried: 0.1, 1e-05 (a, c); 0.3 (d).",)
+    assert rates_note({"b": ()}) == ()
+    trials = [{"rank": 2, "learning_rate": 0.1}, {"stages.learning_rate": 0.01}, {"template": 1}]
+    assert tried_rates(trials) == (0.01, 0.1)
 
 
 def tolerance_of(sweep):

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from research.common.errors import InputError
+from research.experiments import presets
 from research.experiments.experiment import Experiment
 from research.records.schema import RunRecord
 from research.records.store import RunStore
@@ -81,6 +82,20 @@ def test_records_of_other_schedules_tell_nothing():
     rows = {row.approach: row for row in planned(config, RESULTS).rows}
     assert rows["LoRA"].recorded == 0 < rows["LoRA"].training
     assert rows["zero-shot prompt"].recorded == rows["zero-shot prompt"].runs
+
+
+@pytest.mark.parametrize("change", ["backbone", "precision", "max_tokens", "examples"])
+def test_records_of_another_backbone_and_of_other_inputs_tell_nothing(tmp_path: Path, change: str):
+    config = importlib.import_module("configs.quickstart").get_config().to_dict()
+    config |= {"tasks": config["tasks"][:1]}
+    changes: dict[str, Any] = {
+        "backbone": {"backbone": str(checkpoints.write(tmp_path / "other", "llama"))},
+        "precision": {"precision": "bfloat16"},
+        "max_tokens": {"max_tokens": 200},
+        "examples": {"tasks": [{**config["tasks"][0], "seed": 1}]},
+    }
+    assert all(row.recorded for row in planned(config, RESULTS).rows)
+    assert not any(row.recorded for row in planned({**config, **changes[change]}, RESULTS).rows)
 
 
 def test_programs_differ_by_schedule_and_by_classes(config):
@@ -186,6 +201,22 @@ def test_another_device(config: dict):
     assert "on one H100 by its data sheet" in console.file.getvalue()  # pyright: ignore
     with pytest.raises(InputError, match="device is 'h10': did you mean 'h100'"):
         plan_only(Experiment.parse(config), Path("nowhere"), device="h10")
+
+
+def test_learning_rates_follow_the_size_of_the_backbone(config: dict, tmp_path: Path):
+    """A plan, from config.json alone, has the same as a sweep, from the weights."""
+    config["approaches"] = [presets.trained("LoRA", {"name": "lora"})]
+    experiment = Experiment.parse(config)
+    tasks = {task.name: task.load() for task in experiment.tasks}
+    *_, cell = open_context(experiment, tmp_path / "new").cells(experiment, tasks)
+    assert cell.approach.name == "LoRA"
+    assert [trial["learning_rate"] for trial in cell.trials] == [1e-3, 3e-3, 1e-2]
+    assert planned(config, tmp_path / "new").rows[0].trials[:3] == cell.trials
+    assert "Learning rates tried: 0.001, 0.003, 0.01 (LoRA)." in shown(config, tmp_path / "new")
+    large = checkpoints.LLAMA | {"vocab_size": 1_000_000, "hidden_size": 48}
+    config |= {"backbone": "no/such-model", "architecture": large, "task": hub_task("far", 2)}
+    text = shown(config, Path("nowhere"))
+    assert "Learning rates tried: 0.0001, 0.0003, 0.001 (LoRA)." in text
 
 
 def test_a_device_whose_memory_is_too_small(config: dict):

@@ -6,7 +6,7 @@ import numpy as np
 
 from research.common.durations import duration
 from research.records.data_report import report_lines
-from research.reporting.format import MISSING, RANGE, byte_size, spread
+from research.reporting.format import MISSING, RANGE, byte_size, rates_note, spread, tried_rates
 from research.reporting.table import Table, TableCell
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.runtime.device_kinds import device_kind
@@ -78,6 +78,7 @@ def _notes(dry_run: DryRun) -> list[str]:
         f"{dry_run.machine.flops / 1e9:,.0f} GFLOP/s of a large matrix product.",
         f"About {byte_size(dry_run.memory)} of memory and {byte_size(dry_run.disk)} of disk space "
         f"are needed.{_too_large(dry_run)}",
+        *rates_note({row.approach: tried_rates(row.trials) for row in dry_run.rows}),
     ]
     if recorded:
         notes.append(f"For {recorded} of the runs, times are those of stored records.")

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from research.reporting.format import MISSING, amount
+from research.reporting.format import MISSING, amount, is_rate, rates_note, tried_rates
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import train_dev_difference
 from research.reporting.table import Table, TableCell, add_notes
 from research.stats.search_curves import POINT, Plateau, best_of, noise, plateau
 
-RATE = "learning_rate"
 NOTES = (
     "Plateau: learning rates around the best whose mean dev score is within the tolerance of the "
     "best: one point or, where larger, one standard error of a difference between two rates (over "
@@ -106,7 +105,7 @@ def _rates(trials: Sequence[Mapping[str, Any]], best: int) -> dict[float, int]:
     """The learning rates tried with all other values as in the best trial, with the index of their
     trials; {} unless exactly one learning rate varies.
     """
-    names = {name for trial in trials for name in trial if name.rpartition(".")[2] == RATE}
+    names = {name for trial in trials for name in trial if is_rate(name)}
     varied = [name for name in names if len({trial.get(name) for trial in trials}) > 1]
     if len(varied) != 1:
         return {}
@@ -131,7 +130,15 @@ def tuning_tables(grid: Grid) -> list[Table]:
         tunings = {row: result for row, cell in cells.items() if (result := tuning(cell, within))}
         if tunings:
             tables.append(_table(grid, column, tunings, within))
-    return add_notes(tables, NOTES)
+    return add_notes(tables, (*rates_note(_tried(grid)), *NOTES))
+
+
+def _tried(grid: Grid) -> dict[str, tuple[float, ...]]:
+    """The learning rates of each row, over all tasks and regimes with a finished search."""
+    trials: dict[str, list[Mapping[str, Any]]] = {row: [] for row in grid.rows}
+    for (row, *_), cell in grid.cells.items():
+        trials[row] += [runs[0].trial for runs in cell.search]
+    return {row: tried_rates(of_row) for row, of_row in trials.items()}
 
 
 def _table(

@@ -57,7 +57,8 @@ def world(experiment: Experiment, methods: Sequence[Method], folder: Path) -> No
     name = resolve_path(experiment.backbone, "backbone")
     backbone = load_backbone(name)
     tasks = {settings.name: settings.load() for settings in experiment.tasks}
-    trained = [cell for cell in cells(experiment, tasks, backbone.checksum) if cell.approach.stages]
+    plan = cells(experiment, tasks, backbone.checksum, parameters=backbone.parameters)
+    trained = [cell for cell in plan if cell.approach.stages]
     run = trained[0].search()[0]
     tokenizer = load_tokenizer(name, backbone.model)
     assert backbone.context is not None

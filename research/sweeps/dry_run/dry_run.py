@@ -94,11 +94,11 @@ def plan_only(
         rows=PlannedRows(tasks, tokenizer, model.config.context),
         machine=machine or machine_of(experiment, device, 4 * parameters),
         max_dev=experiment.max_dev,
-        recorded=recorded_seconds(folder) if device is None else {},
+        recorded=recorded_seconds(folder, experiment, tasks) if device is None else {},
     )
     # Cells ask a task for its name, labels and templates, which an outline has.
     ways = {name: _scorings(task, tokenizer, model) for name, task in tasks.items()}
-    plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways))
+    plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways, parameters))
     rows: list[DryRunRow] = []
     for approach in experiment.rows:
         if row_cells := [cell for cell in plan if cell.approach.name == approach.name]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from research.experiments.approach import Approach
+from research.experiments.approach import Approach, Trial
 from research.experiments.cohorts import cohorts
 from research.experiments.plan import CellPlan
 from research.methods.method import Leaves
@@ -34,6 +34,7 @@ class DryRunRow:
         compiling: seconds of compiling its programs, except those of the rows before.
         memory: bytes that one run needs at a time.
         recorded: number of runs whose seconds come from stored records.
+        trials: the values that its trials set.
     """
 
     approach: str
@@ -47,6 +48,7 @@ class DryRunRow:
     compiling: float
     memory: int
     recorded: int
+    trials: tuple[Trial, ...]
 
     @property
     def seconds(self) -> float:
@@ -104,6 +106,7 @@ def dry_run_row(
         compiling=_layers(leaves) * compiling,
         memory=memory,
         recorded=sum(cell.size for cell in cells if key_of(cell) in estimate.recorded),
+        trials=tuple(trial for cell in cells for trial in cell.trials),
     )
 
 

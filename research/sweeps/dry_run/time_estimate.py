@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from research.experiments.approach import Approach
+from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan
 from research.models.model import Model
+from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.runs.costs.flops import method_step_flops
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.sweeps.dry_run.machine import Machine
 from research.sweeps.dry_run.planned_rows import PlannedRows
 from research.sweeps.row_tokens import answer_tokens, target_tokens
+from research.tasks.task import Task
+from research.tasks.task_settings import Outline
 
 SCORING = 2.0  # rate of scoring relative to training: its batches are larger
 
@@ -129,13 +133,33 @@ def key_of(cell: CellPlan) -> Key:
     return cell.approach.name, cell.task.name, str(cell.regime), work
 
 
-def recorded_seconds(folder: Path) -> dict[Key, float]:
-    """Median seconds of training a run, from the records of a results folder."""
+def recorded_seconds(
+    folder: Path, experiment: Experiment, tasks: Mapping[str, Task | Outline]
+) -> dict[Key, float]:
+    """Median seconds of training a run, from the records of a results folder.
+
+    Records of another backbone, other examples or another precision or length do not count.
+
+    Args:
+        folder: the results folder.
+        experiment: the planned experiment.
+        tasks: its tasks by name.
+    """
     seconds: dict[Key, list[float]] = defaultdict(list)
     for record in RunStore(folder).all():
+        if not _alike(record, experiment, tasks.get(record.task)):
+            continue
         stages = record.configuration.stages
         work = tuple((stage.steps, stage.batch_size) for stage in stages)
         train_seconds = record.costs.train_seconds
         if train_seconds is not None:
             seconds[*record.cell, work].append(train_seconds)
     return {key: statistics.median(values) for key, values in seconds.items()}
+
+
+def _alike(record: RunRecord, experiment: Experiment, task: Task | Outline | None) -> bool:
+    """Whether a run had the backbone and the inputs of the experiment."""
+    of_run, settings = record.configuration, record.settings
+    same_task = not isinstance(task, Task) or settings["task"]["checksum"] == task.checksum
+    names = ("backbone", "precision", "max_tokens")
+    return same_task and all(getattr(of_run, n) == getattr(experiment, n) for n in names)

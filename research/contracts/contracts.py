@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from research.common.errors import InputError
 from research.contracts.subject import SIZE, WIDTH, ContractCase
-from research.evaluation.batch import Rows
 from research.methods.shared.leaves import mask, split
 from research.methods.shared.merging import merged
 
@@ -46,7 +46,7 @@ def ignores_padding(case: ContractCase) -> None:
 def keeps_rows_apart(case: ContractCase) -> None:
     """The scores of a row depend neither on the other rows of the batch nor on its position."""
     rows = case.batch()
-    turned = Rows(*(np.asarray(field)[::-1] for field in rows))
+    turned = jax.tree.map(lambda field: np.asarray(field)[::-1], rows)
     other = rows._replace(tokens=np.where(np.arange(SIZE)[:, None] == 0, rows.tokens, 11))
     expected = case.scores(case.moved)
     _equal(case.scores(case.moved, turned)[::-1], expected)
@@ -84,6 +84,24 @@ def trains_as_a_part_of_the_whole(case: ContractCase) -> None:
         _equal(gradient, whole[path], f"the gradient for {path}", relative=1e-4, least=least)
 
 
+def resumes_from_kept_states(case: ContractCase) -> None:
+    """Scores and gradients from kept states of the frozen trunk equal those from tokens.
+
+    Where the first layer trains there is no trunk.
+    """
+    labels, targets = case.kept_states
+    if labels is not None:
+        rows = case.batch()._replace(states=labels.rows.batch(np.arange(SIZE), SIZE, WIDTH))
+        _equal(case.resumed_scores(rows, labels.frame), case.scores(case.moved))
+    if targets is not None:
+        rows = case.batch()._replace(states=targets.rows.batch(np.arange(SIZE), SIZE, WIDTH))
+        expected = case.gradients_of(*split(case.moved, mask(case.methods, case.moved)))
+        least = 1e-6 * max(float(np.abs(gradient).max()) for gradient in expected.values())
+        for path, gradient in case.resumed_gradients(rows, targets.frame).items():
+            what = f"the gradient for {path}"
+            _equal(gradient, expected[path], what, relative=1e-4, least=least)
+
+
 CONTRACTS: tuple[Callable[[ContractCase], None], ...] = (
     starts_as_the_backbone,
     starts_from_the_seed,
@@ -92,6 +110,7 @@ CONTRACTS: tuple[Callable[[ContractCase], None], ...] = (
     uses_all_it_adds,
     merges_without_a_trace,
     trains_as_a_part_of_the_whole,
+    resumes_from_kept_states,
 )
 
 

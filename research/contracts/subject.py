@@ -8,12 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from research.evaluation.batch import PromptFrame, Rows, batch_rows, prompt_frame
+from research.evaluation.batch import (
+    EncodedPrompts,
+    PromptFrame,
+    Rows,
+    batch_rows,
+    prompt_frame,
+)
 from research.evaluation.scoring import label_scores, target_logprobs
+from research.evaluation.trunk.states import DividedLeaves, divided, resumed
+from research.evaluation.trunk.store import StateStore
+from research.evaluation.trunk.trunk import KeptStates, Trunk
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method, Words
-from research.methods.shared.leaves import add
+from research.methods.shared.leaves import add, mask, split
 from research.models.model import Model
+from research.runtime.devices import Devices
 from research.tasks.encoding.encoded import Encoded, Labels
 
 WIDTH, SIZE = 12, 4  # of the batch of rows [B, T]
@@ -95,6 +105,28 @@ class ContractCase:
         args = (self.traced, trained, frozen, self.batch(), self.frame)
         return _gradients(self.model, *args)
 
+    @cached_property
+    def kept_states(self) -> tuple[KeptStates | None, KeptStates | None]:
+        """States from which (label scores, target log-probabilities) at `moved` are computed."""
+        store = StateStore(None, 2**30)
+        trunk = Trunk(
+            self.model, jnp.float32, Devices(count=1), self.moved, "", store, least_flops=0.0
+        )
+        methods, prompts = self.traced, EncodedPrompts(self.encoded, self.frame)
+        width = LABELS.tokens.shape[1]
+        labels = trunk.of_labels(methods, self.moved, prompts, LABELS)
+        return labels, trunk.of_targets(methods, self.moved, prompts, width)
+
+    def resumed_scores(self, rows: Rows, frame: PromptFrame) -> NDArray:
+        """Label scores at `moved` from the states of rows and frame."""
+        leaves = divided(self.methods, self.moved)
+        return np.asarray(_resumed_scores(self.model, self.traced, leaves, rows, frame))
+
+    def resumed_gradients(self, rows: Rows, frame: PromptFrame) -> Leaves:
+        """The gradient of the loss for the trained leaves from the states of rows and frame."""
+        trained, frozen = split(self.moved, mask(self.methods, self.moved))
+        return _gradients(self.model, self.traced, trained, frozen, rows, frame)
+
 
 # Compiling takes most of the time: programs that run a few times need no optimized code.
 QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -106,10 +138,24 @@ def _scores(model: Model, methods, leaves: Leaves, rows: Rows, frame: PromptFram
 
 
 @partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
+def _resumed_scores(
+    model: Model, methods, leaves: DividedLeaves, rows: Rows, frame: PromptFrame
+) -> jax.Array:
+    def scores(unknown, weights: Leaves, shared: tuple[PromptFrame, Labels], rows: Rows):
+        return label_scores(Adapted(model, methods, {**weights, **unknown}), rows, *shared)
+
+    return resumed(scores, leaves.unknown, leaves.weights, (frame, LABELS), rows)
+
+
+@partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
 def _gradients(model: Model, methods, trained: Leaves, frozen: Leaves, rows, frame) -> Leaves:
+    def scores(unknown, weights: Leaves, shared: tuple[PromptFrame], rows: Rows):
+        return target_logprobs(Adapted(model, methods, {**weights, **unknown}), rows, *shared)
+
     def loss(trained: Leaves) -> jax.Array:
-        adapted = Adapted(model, methods, {**frozen, **trained})
-        logprobs, counted = target_logprobs(adapted, rows, frame)
+        added = {path: leaf for path, leaf in frozen.items() if ":" in path}
+        weights = {path: leaf for path, leaf in frozen.items() if ":" not in path}
+        logprobs, counted = resumed(scores, {**added, **trained}, weights, (frame,), rows)
         return -jnp.where(counted, logprobs, 0.0).sum()
 
     return jax.grad(loss)(trained)

@@ -1,7 +1,7 @@
 """Batches of encoded examples, and the frame of ids around their rows."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ class Rows(NamedTuple):
         target: [B, L] the target's ids again, padded on the right.
         label: [B] the right class, or the right number in float32.
         row_index: [B] index of the row in the whole batch, from which its random key is derived.
+        states: kept states of the frozen trunk, see `research.evaluation.trunk`; None for none.
     """
 
     tokens: Array
@@ -28,6 +29,7 @@ class Rows(NamedTuple):
     target: Array
     label: Array
     row_index: Array
+    states: Any = None
 
 
 class PromptFrame(NamedTuple):
@@ -38,12 +40,14 @@ class PromptFrame(NamedTuple):
         prefix_length: [] how many of them are no padding; a single id never is.
         suffix_ids: [E] ids after each row: EOS or SEP; none for a causal model.
         mask: [] the id of the mask token, where there is one.
+        states: kept states that all rows share; () for none.
     """
 
     prefix_ids: Array
     prefix_length: Array
     suffix_ids: Array
     mask: Array
+    states: tuple[Array, ...] = ()
 
 
 class EncodedPrompts(NamedTuple):

@@ -1,7 +1,6 @@
 """A predictor that computes each result of the unadapted backbone once."""
 
 import hashlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,16 +10,9 @@ import numpy as np
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.decoding.generated import Generated
 from research.evaluation.predictor import AdaptedWeights, Predictor
-from research.runtime.executable import execution_clock
+from research.runtime.executable import count_reused, scoring_clock
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Labels
-
-_reused = threading.local()
-
-
-def scoring_clock() -> float:
-    """`execution_clock`, on which a result from a cache counts as long as its computation took."""
-    return execution_clock() + getattr(_reused, "seconds", 0.0)
 
 
 @dataclass(frozen=True)
@@ -92,5 +84,5 @@ class CachedPredictor(Predictor):
         begun = scoring_clock()
         value, seconds = self.cache(key, timed)
         waited = scoring_clock() - begun
-        _reused.seconds = getattr(_reused, "seconds", 0.0) + seconds - waited
+        count_reused(seconds - waited)
         return value

@@ -9,6 +9,7 @@ from jax.sharding import PartitionSpec as P
 
 from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.scoring import label_scores
+from research.evaluation.trunk.states import DividedLeaves, resumed
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves
 from research.models.model import Model
@@ -20,10 +21,15 @@ from research.tasks.encoding.encoded import Labels
 def label_scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
     """The compiled scorer, rows split over all devices; cached, so that nothing compiles twice."""
 
+    def plain(unknown, weights: Leaves, shared: tuple[PromptFrame, Labels], batch: Rows):
+        methods, leaves = unknown
+        return label_scores(Adapted(model, methods, {**weights, **leaves}, dtype), batch, *shared)
+
     def scores(
-        methods, leaves: Leaves, batch: Rows, frame: PromptFrame, labels: Labels
+        methods, leaves: DividedLeaves, batch: Rows, frame: PromptFrame, labels: Labels
     ) -> jax.Array:
-        return label_scores(Adapted(model, methods, leaves, dtype), batch, frame, labels)
+        unknown = (methods, leaves.unknown)
+        return resumed(plain, unknown, leaves.weights, (frame, labels), batch)
 
     by_row = NamedSharding(mesh, P(("data", "fsdp")))
     return Executable(jax.jit(scores, in_shardings=(None, None, by_row, None, None)))

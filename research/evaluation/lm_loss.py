@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.scoring import target_logprobs
+from research.evaluation.trunk.states import DividedLeaves, resumed
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves
 from research.models.model import Model
@@ -23,11 +24,17 @@ from research.tasks.encoding.encoded import Encoded, pad_rows
 def loss_scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
     """Compiled (sum of target log-probabilities, number of targets) of a batch; one per model."""
 
+    def plain(unknown, weights: Leaves, shared: tuple[PromptFrame], batch: Rows):
+        methods, leaves = unknown
+        return target_logprobs(
+            Adapted(model, methods, {**weights, **leaves}, dtype), batch, *shared
+        )
+
     def score(
-        methods, leaves: Leaves, batch: Rows, frame: PromptFrame
+        methods, leaves: DividedLeaves, batch: Rows, frame: PromptFrame
     ) -> tuple[jax.Array, jax.Array]:
-        adapted = Adapted(model, methods, leaves, dtype)
-        logprobs, counted = target_logprobs(adapted, batch, frame)
+        unknown = (methods, leaves.unknown)
+        logprobs, counted = resumed(plain, unknown, leaves.weights, (frame,), batch)
         return jnp.where(counted, logprobs, 0.0).sum(), counted.sum()
 
     by_row = NamedSharding(mesh, P(("data", "fsdp")))

@@ -1,7 +1,7 @@
 """Label scores, losses and generated texts of many examples under an adapted backbone."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,8 +11,6 @@ from jax.sharding import Mesh
 
 from research.evaluation.batch import (
     EncodedPrompts,
-    PromptFrame,
-    Rows,
     batch_rows,
     batch_size_at,
     bucket,
@@ -23,12 +21,14 @@ from research.evaluation.generation import check_generation, generator, no_texts
 from research.evaluation.label_scoring import label_scorer
 from research.evaluation.lm_loss import loss_scorer
 from research.evaluation.scoring import check_prompts
+from research.evaluation.trunk.states import DividedLeaves, States, divided
+from research.evaluation.trunk.trunk import KeptStates, Trunk
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import adding
 from research.models.model import Model
 from research.runtime.devices import Devices, place_leaves
-from research.runtime.executable import Call
+from research.runtime.executable import Call, count_reused
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Encoded, Labels
 
@@ -57,11 +57,13 @@ class Predictor:
         model: the backbone's architecture.
         devices: the devices over which the rows of a batch are split.
         dtype: the precision of the computation.
+        trunk: keeps hidden states below the trained leaves; None to compute them each time.
     """
 
     model: Model
     devices: Devices
     dtype: Any
+    trunk: Trunk | None = field(default=None, kw_only=True, compare=False)
 
     def scores(
         self,
@@ -76,12 +78,14 @@ class Predictor:
         Raises InputError for a decoder's row without a prompt, see `check_prompts`.
         """
         check_prompts(Adapted(self.model, *weights), prompts)
-        rows, targets = prompts.rows, labels.tokens.shape[1]
+        rows = prompts.rows
         scores = np.zeros((len(rows.length), len(labels.length)), np.float32)
-        score_call = self._score_call(weights, prompts.frame, labels)
-        suffix = len(prompts.frame.suffix_ids)
+        suffix, score_call = (
+            len(prompts.frame.suffix_ids),
+            self._score_call(weights, prompts, labels),
+        )
         for indices, size, width in self._batches(rows, batch_size, suffix):
-            executable, args = score_call(batch_rows(rows, indices, size, width, targets))
+            executable, args = score_call(indices, size, width)
             scores[indices] = np.asarray(executable(*args))[: len(indices)]
         return scores
 
@@ -96,11 +100,8 @@ class Predictor:
         rows, suffix = prompts.rows, len(prompts.frame.suffix_ids)
         batches = self._batches(rows, batch_size, suffix)
         by_shape = {(size, width): indices for indices, size, width in batches}
-        score_call = self._score_call(weights, prompts.frame, labels)
-        return [
-            score_call(batch_rows(rows, indices, *shape, labels.tokens.shape[1]))
-            for shape, indices in by_shape.items()
-        ]
+        score_call = self._score_call(weights, prompts, labels)
+        return [score_call(indices, *shape) for shape, indices in by_shape.items()]
 
     def loss(self, weights: AdaptedWeights, prompts: EncodedPrompts, batch_size: int = 8) -> float:
         """Mean negative log-probability of a target token, in nats; NaN without target tokens.
@@ -111,14 +112,18 @@ class Predictor:
         check_prompts(Adapted(self.model, *weights), prompts)
         rows = prompts.rows
         scorer = loss_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
-        methods, leaves = self._placed(weights)
         width, targets = bucket(int(rows.length.max(initial=1))), bucket(rows.longest_target)
         size = self._size_at(width, batch_size)
+        kept = None if self.trunk is None else self.trunk.of_targets(*weights, prompts, targets)
+        _count_kept(kept)
+        methods, leaves = self._placed(weights, kept is not None)
+        frame = prompts.frame if kept is None else kept.frame
         total = count = 0.0
         for begin in range(0, len(rows.length), size):
             indices = np.arange(begin, min(begin + size, len(rows.length)))
             batch = batch_rows(rows, indices, size, width, targets)
-            logprob, tokens = scorer(methods, leaves, batch, prompts.frame)
+            batch = batch._replace(states=_states(kept, indices, size, width))
+            logprob, tokens = scorer(methods, leaves, batch, frame)
             total, count = total - float(logprob), count + int(tokens)
         return total / count if count else float("nan")
 
@@ -196,15 +201,42 @@ class Predictor:
             yield indices, size, prompt_width(rows, indices, suffix)
             begin += size
 
-    def _placed(self, weights: AdaptedWeights) -> AdaptedWeights:
-        """The weights on the devices, without the methods that change no computation."""
+    def _placed(
+        self, weights: AdaptedWeights, from_states: bool
+    ) -> tuple[tuple[Method, ...], DividedLeaves]:
+        """(the methods that change the computation, the leaves on the devices).
+
+        Args:
+            weights: the adapted backbone.
+            from_states: whether rows have states of the trunk, for which leaves are divided.
+        """
         leaves = place_leaves(weights.leaves, self._mesh)
-        return AdaptedWeights(adding(*weights), leaves)
+        parts = divided(weights.methods, leaves) if from_states else DividedLeaves({}, leaves)
+        return adding(*weights), parts
 
     def _score_call(
-        self, weights: AdaptedWeights, frame: PromptFrame, labels: Labels
-    ) -> Callable[[Rows], Call]:
-        """The call that scores a batch, from the batch."""
+        self, weights: AdaptedWeights, prompts: EncodedPrompts, labels: Labels
+    ) -> Callable[[np.ndarray, int, int], Call]:
+        """The call that scores a batch, from the indices of its examples, its size and width."""
         scorer = label_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
-        placed = self._placed(weights)
-        return lambda batch: Call(scorer, (*placed, batch, frame, labels))
+        kept = None if self.trunk is None else self.trunk.of_labels(*weights, prompts, labels)
+        _count_kept(kept)
+        methods, leaves = self._placed(weights, kept is not None)
+        targets, frame = labels.tokens.shape[1], prompts.frame if kept is None else kept.frame
+
+        def call(indices: np.ndarray, size: int, width: int) -> Call:
+            batch = batch_rows(prompts.rows, indices, size, width, targets)
+            batch = batch._replace(states=_states(kept, indices, size, width))
+            return Call(scorer, (methods, leaves, batch, frame, labels))
+
+        return call
+
+
+def _states(kept: KeptStates | None, indices: np.ndarray, size: int, width: int) -> States | None:
+    return None if kept is None else kept.rows.batch(indices, size, width)
+
+
+def _count_kept(kept: KeptStates | None) -> None:
+    """Counts the seconds that kept states save in one pass over their rows."""
+    if kept is not None:
+        count_reused(float(kept.rows.seconds.sum()) - kept.seconds)

@@ -45,7 +45,9 @@ class Costs:
         trained_params: number of parameters that training changes.
         stored_bytes: bytes to keep per task beside the backbone, in float32.
         added_tokens: tokens added to each input.
-        train_seconds: all training steps, without compilation and evaluation.
+        train_seconds: all training steps, without compilation and evaluation, as if no hidden
+            states below the trained layers were kept.
+        trunk_seconds: the part of them that kept states have saved.
         evaluation_seconds: scoring dev, during training and once after it, without compilation. A
             result of the unadapted backbone that other runs share counts in each of them.
         test_seconds: scoring test once, in the same way.
@@ -55,9 +57,12 @@ class Costs:
         switch_seconds: moving the stored leaves from host memory to the devices.
         added_params: parameters beside the backbone at inference.
         step_flops: FLOPs of the widest step of the last stage, counted by XLA.
-        train_flops: FLOPs of all training steps, as if every batch were the widest.
+        train_flops: FLOPs of all training steps, as if every batch were the widest and no hidden
+            states were kept.
+        trunk_flops: the part of them that kept states have saved.
         formula_flops: FLOPs of the same step by formula.
-        peak_bytes: peak memory of the compiled step of one run.
+        peak_bytes: peak memory of the compiled step of one run; with kept states that of the
+            layers above them.
         memory: the parts of that peak.
         request_tokens: tokens before the answer, mean over the test items.
         cache_bytes: keys and values of a request, mean over the test items.
@@ -67,6 +72,7 @@ class Costs:
     stored_bytes: int
     added_tokens: int
     train_seconds: float | None = None
+    trunk_seconds: float = 0.0
     evaluation_seconds: float | None = None
     test_seconds: float | None = None
     compile_seconds: float | None = None
@@ -76,6 +82,7 @@ class Costs:
     added_params: int | None = None
     step_flops: float | None = None
     train_flops: float | None = None
+    trunk_flops: float = 0.0
     formula_flops: float | None = None
     peak_bytes: int | None = None
     memory: StepMemory | None = None

@@ -1,5 +1,6 @@
 """Resources and caches that all runs of an experiment share."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +13,8 @@ from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
 from research.evaluation.cached_predictor import CachedPredictor
 from research.evaluation.predictor import Predictor
+from research.evaluation.trunk.store import StateStore
+from research.evaluation.trunk.trunk import Trunk
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, cells
 from research.experiments.scorings import scorings
@@ -19,10 +22,10 @@ from research.methods.shared.leaves import head_leaves
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
 from research.records.metrics_log import MetricsLog
 from research.runs.held_out_text import read_held_out
-from research.runs.memo import Memo
 from research.runs.stage_cache import StageCache
 from research.runs.trained_leaves import TrainedLeaves
 from research.runtime.devices import Devices
+from research.runtime.memo import Memo
 from research.runtime.threads import use_threads
 from research.tasks.task import Task
 
@@ -60,6 +63,7 @@ class RunContext:
         metrics_log: log of metrics during training.
         held_out: token ids of the text that forgetting is measured on; None for no such text.
         caches: values that several runs have in common.
+        trunk: keeps hidden states below the trained leaves; None to compute them each time.
     """
 
     backbone: Backbone
@@ -71,6 +75,7 @@ class RunContext:
     metrics_log: MetricsLog
     held_out: list[int] | None = None
     caches: RunCaches = field(default_factory=RunCaches)
+    trunk: Trunk | None = None
 
     def cells(self, experiment: Experiment, tasks: Mapping[str, Task]) -> list[CellPlan]:
         """The cells of the experiment with this backbone; tasks: the loaded tasks by name."""
@@ -83,7 +88,7 @@ class RunContext:
     @property
     def predictor(self) -> Predictor:
         """Predictions of the backbone on the experiment's devices."""
-        return Predictor(self.backbone.model, self.devices, self.dtype)
+        return Predictor(self.backbone.model, self.devices, self.dtype, trunk=self.trunk)
 
     @property
     def trained_leaves(self) -> TrainedLeaves:
@@ -93,10 +98,18 @@ class RunContext:
     @property
     def unadapted_predictor(self) -> Predictor:
         """Predictions of the unadapted backbone, each computed once."""
-        return CachedPredictor(self.backbone.model, self.devices, self.dtype, self.caches.answers)
+        return CachedPredictor(
+            self.backbone.model,
+            self.devices,
+            self.dtype,
+            self.caches.answers,
+            trunk=self.trunk,
+        )
 
     def clear(self) -> None:
-        """Removes the folders of checkpoints and stages where they are empty."""
+        """Removes kept hidden states, and the folders of checkpoints and stages if empty."""
+        if self.trunk is not None and self.trunk.store.folder is not None:
+            shutil.rmtree(self.trunk.store.folder, ignore_errors=True)
         for folder in (self.checkpoints, self.stage_cache.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
@@ -118,4 +131,20 @@ def open_context(experiment: Experiment, folder: Path) -> RunContext:
         stage_cache=StageCache(folder / "stages"),
         metrics_log=MetricsLog(folder, experiment.tensorboard),
         held_out=None if source is None else read_held_out(source, tokenizer),
+        trunk=_trunk(experiment, backbone, folder),
+    )
+
+
+def _trunk(experiment: Experiment, backbone: Backbone, folder: Path) -> Trunk | None:
+    """The trunk that the runs of a results folder share; None if the experiment wants none."""
+    devices, store = experiment.devices, experiment.devices.trunk_gib * 2**30
+    if not store:
+        return None
+    return Trunk(
+        model=backbone.model,
+        dtype=jnp.dtype(experiment.precision),
+        devices=devices,
+        params=backbone.params,
+        checksum=backbone.checksum,
+        store=StateStore(folder / "trunk", int(store)),
     )

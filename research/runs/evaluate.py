@@ -6,7 +6,6 @@ import numpy as np
 
 from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.answer_kinds.select import answer_kind
-from research.evaluation.cached_predictor import scoring_clock
 from research.evaluation.predictor import AdaptedWeights
 from research.runs.costs.analytic import formula_flops, request_costs
 from research.runs.costs.measured import costs, stored, switch_seconds
@@ -15,7 +14,7 @@ from research.runs.forgetting import measure_forgetting
 from research.runs.predict import PromptPredictor
 from research.runs.result import Result, TestResult, not_finite, predictions
 from research.runs.state import RunState
-from research.runtime.executable import Call
+from research.runtime.executable import Call, scoring_clock
 from research.tasks.encoding.encoded import Encoded
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from research.common.errors import InputError
-from research.runs.array_file import read_arrays, write_arrays
+from research.runtime.array_file import read_arrays, write_arrays
 from research.training.member import MemberProgress, Outcome
 
 

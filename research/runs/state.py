@@ -8,6 +8,7 @@ import numpy as np
 from research.common.errors import InputError
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.scoring import route_of
+from research.evaluation.trunk.trunk import KeptStates
 from research.experiments.plan import Run
 from research.experiments.prompt import Prompt
 from research.experiments.stage import Stage
@@ -106,15 +107,25 @@ class RunState:
         stage = self.approach.stages[index]
         self._start(index, data)
         rate, decay = np.float32(stage.learning_rate), np.float32(stage.weight_decay)
+        methods = self.training(index)
+        kept = None if stage.schedule.dropout else self._kept_states(methods, data)
         return Member(
             seed=self.run.seeds.order,
-            hyper=Hyper(self.training(index), rate, decay),
+            hyper=Hyper(methods, rate, decay),
             leaves=self.leaves,
             train=data.train,
             dev=data.dev,
-            frame=data.frame,
+            frame=data.frame if kept is None else kept.frame,
             training=len(stage.methods),
+            states=None if kept is None else kept.rows,
         )
+
+    def _kept_states(self, methods: tuple[Method, ...], data: RunData) -> KeptStates | None:
+        """The states of the training examples below the leaves that these methods train."""
+        if self.context.trunk is None:
+            return None
+        prompts, targets = data.prompts(data.train), data.answerer.target_width(data.train)
+        return self.context.trunk.of_targets(methods, self.leaves, prompts, targets)
 
     def _start(self, index: int, data: RunData, shapes_only: bool = False) -> None:
         """Adds the leaves with which stage `index` starts.

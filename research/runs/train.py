@@ -106,6 +106,7 @@ def _fit(
         report=report_progress,
         shapes=_shapes(shard, index, context),
         compile_ahead=_compile_ahead(shard, states[0], index, context),
+        trunk=context.trunk,
     )
     return fit(_program(stage, context), members, options)
 

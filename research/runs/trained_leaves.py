@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from research.common.errors import InputError
 from research.methods.method import Leaves
-from research.runs.array_file import read_arrays, write_arrays
+from research.runtime.array_file import read_arrays, write_arrays
 
 
 class FinalLeaves(NamedTuple):

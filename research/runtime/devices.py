@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 from research.common.errors import InputError, check_whole
 
 MOST_THREADS = 1024
+MOST_GIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class Devices:
             to a third more operations.
         threads: number of CPU threads that a run computes with, in a worker process or in a single
             one. The last bits of results depend on it, see `research.runtime.threads`.
+        trunk_gib: memory of each process for hidden states below the trained layers, which are then
+            computed once for each text, in GiB; 0 to compute them each time.
 
-    Raises InputError for a number of threads that is out of range.
+    Raises InputError for a number of threads or a memory that is out of range.
     """
 
     mode: Literal["jit", "pmap"] = "jit"
@@ -39,9 +42,12 @@ class Devices:
     members: Literal["auto", "host", "vmap"] = "auto"
     remat: bool = False
     threads: int = 1
+    trunk_gib: float = 1.0
 
     def __post_init__(self) -> None:
         check_whole("threads", self.threads, most=MOST_THREADS)
+        if not 0 <= self.trunk_gib <= MOST_GIB:
+            raise InputError("trunk_gib", self.trunk_gib, f"0 to {MOST_GIB} GiB are allowed")
 
     def mesh(self) -> Mesh:
         """The (data, fsdp) mesh. Raises InputError if devices are too few or do not divide."""

@@ -90,6 +90,16 @@ def execution_clock() -> float:
     return time.perf_counter() - compile_seconds()
 
 
+def scoring_clock() -> float:
+    """`execution_clock`, on which a reused result counts as long as its computation took."""
+    return execution_clock() + getattr(_spent, "reused_seconds", 0.0)
+
+
+def count_reused(seconds: float) -> None:
+    """Moves this thread's `scoring_clock` on by what reusing a result has saved."""
+    _spent.reused_seconds = getattr(_spent, "reused_seconds", 0.0) + seconds
+
+
 def compile_cache_hits() -> int:
     """Number of programs that this thread has read from JAX's persistent compilation cache.
 

@@ -11,12 +11,12 @@ import jax
 import numpy as np
 
 from research.evaluation.answer_kinds.kind import Answers
-from research.evaluation.batch import EncodedPrompts, Rows, batch_rows, bucket, extents
+from research.evaluation.batch import EncodedPrompts, Rows, bucket, extents
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.evaluation.scoring import check_prompts
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves
-from research.runtime.executable import Call, execution_clock
+from research.runtime.executable import Call, scoring_clock
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints
@@ -26,6 +26,7 @@ from research.training.member import (
     MemberProgress,
     Outcome,
     batch_like,
+    member_batch,
     shapes_of,
     width_of,
 )
@@ -42,7 +43,9 @@ class TrainingLoop:
             adapted = Adapted(program.model, m.hyper.methods, m.leaves)
             check_prompts(adapted, EncodedPrompts(m.train, m.frame))
         self.shapes = options.shapes or shapes_of(members, options.answerer)
-        self.predictor = Predictor(program.model, options.devices, program.dtype)
+        self.predictor = Predictor(
+            program.model, options.devices, program.dtype, trunk=options.trunk
+        )
         self.step = 0
         self.progress = [MemberProgress() for _ in members]
         self.losses: list[np.ndarray] = []
@@ -97,7 +100,7 @@ class TrainingLoop:
 
     def advance(self) -> None:
         """One step of every active member."""
-        batches = self._batches()
+        chosen, batches = self._chosen(), self._batches()
         frames = [m.frame for m in self.members]
         hypers = [m.hyper for m in self.members]
         begun = time.perf_counter()
@@ -105,10 +108,14 @@ class TrainingLoop:
         seconds = (time.perf_counter() - begun) / max(1, sum(self.active))
         self.step += 1
         self.losses.append(losses)
-        for running, progress in zip(self.active, self.progress, strict=True):
+        for running, progress, m, c in zip(
+            self.active, self.progress, self.members, chosen, strict=True
+        ):
             if running:
                 progress.steps = self.step
                 progress.step_seconds.append(seconds)
+                if m.states is not None:
+                    progress.trunk_seconds += float(m.states.seconds[c].sum())
         self._record_cost(self.step - 1)
 
     def calls(self) -> list[Call]:
@@ -131,18 +138,25 @@ class TrainingLoop:
             self.widest = width
             batch = batch_like(self.program, first, longest, self.shapes)
             cost = self.cohort.cost(batch, first.frame, first.hyper)
-            for progress in self.progress:
+            for member, progress in zip(self.members, self.progress, strict=True):
                 progress.cost, progress.shape = cost, [width, self.shapes.targets]
+                if member.states is not None:
+                    progress.trunk_flops = member.states.flops(size, batch.tokens.shape[1])
+
+    def _chosen(self) -> list[np.ndarray]:
+        """Indices of each member's examples of the next step."""
+        size = self.program.schedule.batch_size
+        return [batch_indices(m.train.length, size, m.seed, self.step) for m in self.members]
 
     def _batches(self) -> list[Rows]:
         size = self.program.schedule.batch_size
-        chosen = [batch_indices(m.train.length, size, m.seed, self.step) for m in self.members]
+        chosen = self._chosen()
         pairs = zip(self.members, chosen, strict=True)
         widths = [width_of(int(extents(m.train, m.frame)[c].max()), m.frame) for m, c in pairs]
         if self.cohort.shared_width:
             widths = [max(widths)] * len(widths)
         return [
-            batch_rows(m.train, c, size, width, self.shapes.targets)
+            member_batch(m, c, size, width, self.shapes.targets)
             for m, c, width in zip(self.members, chosen, widths, strict=True)
         ]
 
@@ -160,9 +174,9 @@ class TrainingLoop:
                 continue
             # Copied off the training mesh, so that the scorer always gets the same kind of array.
             trained = jax.tree.map(np.array, states[i].trained)
-            begun = execution_clock()
+            begun = scoring_clock()
             dev = self._score(member, {**self.frozen[i], **jax.device_put(trained)}, member.dev)
-            progress.evaluation_seconds += execution_clock() - begun
+            progress.evaluation_seconds += scoring_clock() - begun
             score, loss = dev.metrics[self.options.metric], dev.loss
             if not math.isfinite(loss) or dev.not_finite:
                 progress.status = "diverged"

@@ -8,6 +8,7 @@ import numpy as np
 
 from research.evaluation.answer_kinds.kind import Answerer
 from research.evaluation.batch import PromptFrame, Rows, batch_rows, bucket, extents
+from research.evaluation.trunk.row_states import RowStates
 from research.methods.method import Leaves
 from research.methods.shared.leaves import mask, split
 from research.tasks.encoding.encoded import Encoded
@@ -27,6 +28,8 @@ class Member:
         dev: the dev examples.
         frame: the ids around every row.
         training: number of methods that train, the last ones of `hyper.methods`.
+        states: the states of the training examples below the trained leaves; None where no trunk
+            is kept. The frame then has those that all rows share.
     """
 
     seed: int
@@ -36,6 +39,7 @@ class Member:
     dev: Encoded
     frame: PromptFrame
     training: int = 1
+    states: RowStates | None = None
 
     def split(self) -> tuple[Leaves, Leaves]:
         """(trained leaves, frozen leaves)."""
@@ -57,7 +61,10 @@ class MemberProgress:
         step_seconds: seconds of each step.
         cost: cost of a step with the widest batch, see `runtime.executable.compiled_cost`.
         shape: the widths of that batch's rows and targets.
-        evaluation_seconds: seconds of evaluations on dev, without compilation.
+        evaluation_seconds: seconds of evaluations on dev, without compilation, as if no states of
+            the trunk were kept.
+        trunk_seconds: seconds that kept states have saved in all steps.
+        trunk_flops: FLOPs that they save in a step with the widest batch.
     """
 
     steps: int = 0
@@ -71,6 +78,8 @@ class MemberProgress:
     cost: dict[str, float | None] = field(default_factory=dict)
     shape: list[int] = field(default_factory=list)
     evaluation_seconds: float = 0.0
+    trunk_seconds: float = 0.0
+    trunk_flops: float = 0.0
 
     def record_dev(self, step: int, score: float, loss: float, patience: int) -> bool:
         """Records a dev evaluation. Returns whether it is the best so far."""
@@ -109,7 +118,15 @@ def width_of(longest: int, frame: PromptFrame) -> int:
     return bucket(longest) - len(frame.suffix_ids)
 
 
+def member_batch(member: Member, indices: np.ndarray, size: int, width: int, targets: int) -> Rows:
+    """The examples at `indices` as `size` rows of `width` tokens, with their states."""
+    rows = batch_rows(member.train, indices, size, width, targets)
+    if member.states is None:
+        return rows
+    return rows._replace(states=member.states.batch(indices, size, width))
+
+
 def batch_like(program: Program, member: Member, longest: int, shapes: Shapes) -> Rows:
     """A batch of the first example repeated, padded as for a longest row of `longest` positions."""
     size, width = program.schedule.batch_size, width_of(longest, member.frame)
-    return batch_rows(member.train, np.zeros(size, int), size, width, shapes.targets)
+    return member_batch(member, np.zeros(size, int), size, width, shapes.targets)

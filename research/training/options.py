@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from research.evaluation.answer_kinds.kind import Answerer
+from research.evaluation.trunk.trunk import Trunk
 from research.runtime.devices import Devices
 from research.runtime.executable import Call
 from research.training.batches import Shapes
@@ -27,6 +28,7 @@ class FitOptions:
         shapes: the batch shapes of the members' whole cohort; None if these members are all of it.
         compile_ahead: called before the first step with the calls of the step for each batch width
             up to the first evaluation; None for no call.
+        trunk: keeps hidden states below the trained leaves; None to compute them each time.
     """
 
     devices: Devices
@@ -36,3 +38,4 @@ class FitOptions:
     report: Report = lambda step, progress: None
     shapes: Shapes | None = None
     compile_ahead: Callable[[Sequence[Call]], None] | None = None
+    trunk: Trunk | None = None

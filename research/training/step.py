@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from research.common.errors import InputError
 from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.scoring import target_logprobs
+from research.evaluation.trunk.states import resumed
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import added_to
@@ -125,12 +126,18 @@ def train_step(
     parts = _micro_batches(rows, program.schedule.accumulate)
     smoothing, dropout = program.schedule.label_smoothing, program.schedule.dropout
 
-    def loss_sum(trained: Leaves, part: Rows) -> tuple[jax.Array, jax.Array]:
-        leaves = {**frozen, **trained}
+    def target_scores(unknown, weights: Leaves, shared: tuple[PromptFrame], part: Rows):
+        trained, methods, key = unknown
         adapted = Adapted(
-            program.model, hyper.methods, leaves, program.dtype, dropout, program.remat
+            program.model, methods, {**weights, **trained}, program.dtype, dropout, program.remat
         )
-        logprobs, counted = target_logprobs(adapted, part, frame, key, smoothing)
+        return target_logprobs(adapted, part, *shared, key, smoothing)
+
+    def loss_sum(trained: Leaves, part: Rows) -> tuple[jax.Array, jax.Array]:
+        added = {path: leaf for path, leaf in frozen.items() if ":" in path}
+        weights = {path: leaf for path, leaf in frozen.items() if ":" not in path}
+        unknown = ({**added, **trained}, hyper.methods, key)
+        logprobs, counted = resumed(target_scores, unknown, weights, (frame,), part)
         return -jnp.where(counted, logprobs, 0.0).sum(), counted.sum()
 
     def accumulate(carry, part: Rows):

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from research.methods.shared.leaves import backbone, stored_leaves
 from research.runs.costs.analytic import optimizer_bytes
 from research.runtime.devices import Devices, leaf_sharding
 from research.runtime.memory import peak_bytes
-from research.training.member import Outcome
+from research.training.member import MemberProgress, Outcome
 from research.training.optimizer import Schedule
 
 
@@ -43,8 +43,8 @@ def costs(
     done = [outcome.progress for outcome in outcomes]
     stored_shapes = jax.eval_shape(partial(stored, methods=methods), changed)
     added = {path: leaf for path, leaf in stored_shapes.items() if ":" in path}
-    seconds = sum(p.steps * statistics.median(p.step_seconds) for p in done)
-    cost = done[-1].cost if done else {}
+    kept = sum(p.trunk_seconds for p in done)
+    seconds = kept + sum(p.steps * statistics.median(p.step_seconds) for p in done)
     trained = {path: leaf.size for outcome in outcomes for path, leaf in outcome.trained.items()}
     return {
         "trained_params": sum(trained.values()),
@@ -53,8 +53,10 @@ def costs(
         "train_seconds": round(seconds, 4),
         "evaluation_seconds": round(dev_seconds + sum(p.evaluation_seconds for p in done), 4),
         "added_tokens": added_tokens,
-        "step_flops": cost.get("flops"),
-        "train_flops": _summed([_flops(p.cost, p.steps) for p in done]),
+        "trunk_seconds": round(kept, 4),
+        "step_flops": _step_flops(done[-1]) if done else None,
+        "train_flops": _summed([_flops(p) for p in done]),
+        "trunk_flops": sum(p.trunk_flops * p.steps for p in done),
         "peak_bytes": max(filter(None, (peak_bytes(p.cost) for p in done)), default=None),
         "memory": _memory(outcomes, schedules),
     }
@@ -75,9 +77,15 @@ def stored(changed: Leaves, methods: Sequence[Method]) -> Leaves:
     return {**backbone(changed), **stored_leaves(methods, changed)}
 
 
-def _flops(cost: Mapping[str, Any], steps: int) -> float | None:
-    flops = cost.get("flops")
-    return None if flops is None else flops * steps
+def _step_flops(progress: MemberProgress) -> float | None:
+    """FLOPs of the widest step, as if no states of the trunk were kept."""
+    flops = progress.cost.get("flops")
+    return None if flops is None else flops + progress.trunk_flops
+
+
+def _flops(progress: MemberProgress) -> float | None:
+    flops = _step_flops(progress)
+    return None if flops is None else flops * progress.steps
 
 
 def _summed(values: Sequence[float | None]) -> float | None:

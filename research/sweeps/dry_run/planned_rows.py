@@ -10,7 +10,7 @@ from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import BUCKETS, bucket
 from research.experiments.approach import Approach
 from research.experiments.plan import CellPlan
-from research.runs.memo import Memo
+from research.runtime.memo import Memo
 from research.sweeps.row_tokens import prompt_tokens, target_tokens
 from research.tasks.sampling import Regime
 from research.tasks.task import Task

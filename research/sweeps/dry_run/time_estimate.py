@@ -153,7 +153,7 @@ def recorded_seconds(
         work = tuple((stage.steps, stage.batch_size) for stage in stages)
         train_seconds = record.costs.train_seconds
         if train_seconds is not None:
-            seconds[*record.cell, work].append(train_seconds)
+            seconds[*record.cell, work].append(train_seconds - record.costs.trunk_seconds)
     return {key: statistics.median(values) for key, values in seconds.items()}
 
 

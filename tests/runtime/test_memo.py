@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from research.runs.memo import Memo
+from research.runtime.memo import Memo
 
 
 def test_different_keys_do_not_wait_for_each_other():

@@ -1,0 +1,325 @@
+"""The frozen trunk of one backbone: where it ends for a method, and its states of rows."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from research.common.hashing import canonical, sha256
+from research.evaluation.batch import (
+    EncodedPrompts,
+    PromptFrame,
+    Rows,
+    batch_rows,
+    batch_size_at,
+    bucket,
+)
+from research.evaluation.scoring import label_scores, target_logprobs
+from research.evaluation.trunk.row_states import RowStates, StateShape, state_shape
+from research.evaluation.trunk.states import divided
+from research.evaluation.trunk.store import State, StateStore
+from research.evaluation.trunk.traced import Arguments, Cut, traced
+from research.methods.adapted import Adapted
+from research.methods.method import Leaves, Method
+from research.models.model import Model
+from research.runtime.devices import Devices, place_leaves
+from research.runtime.executable import Executable, execution_clock
+from research.runtime.memo import Memo
+from research.tasks.encoding.encoded import Labels
+
+# A trunk is kept if it takes this many FLOPs for a token, those of about 20M parameters. Below, a
+# step takes milliseconds, and compiling the trunk's own program takes longer than it saves.
+LEAST_FLOPS = 4e7
+# And if it has this share of the FLOPs of the forward pass.
+LEAST_SHARE = 0.1
+BATCH = 32
+# (rows, tokens of a row) of two batches, by whose shapes the axes of states are found.
+TRIED = ((2, 16), (3, 24))
+
+
+class Boundary(NamedTuple):
+    """Where the trunk of a method ends.
+
+    Attributes:
+        key: what its states depend on beside the prompt and the text.
+        cut: where the values are in the function.
+        shapes: of the values of a row.
+        reads: paths of the backbone's leaves that the trunk reads.
+        executable: computes (values that all rows share, values of rows).
+        flops_by_width: see `RowStates`.
+        shared_flops: see `RowStates`.
+    """
+
+    key: str
+    cut: Cut
+    shapes: tuple[StateShape, ...]
+    reads: frozenset[str]
+    executable: Executable
+    flops_by_width: tuple[float, float]
+    shared_flops: float
+
+
+class KeptStates(NamedTuple):
+    """The states of a split.
+
+    Attributes:
+        frame: the frame with the values that all rows share.
+        rows: the values of the rows.
+        seconds: that computing those took which were not kept.
+    """
+
+    frame: PromptFrame
+    rows: RowStates
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Trunk:
+    """Computes and keeps the states of rows below the trained leaves.
+
+    Attributes:
+        model: the backbone's architecture.
+        dtype: the precision of the computation.
+        devices: the devices over which the rows of a batch are split.
+        params: the leaves of the backbone. No states of other leaves are kept.
+        checksum: of the backbone.
+        store: the storage of states.
+        least_flops: FLOPs for a token that a trunk takes if its states are kept.
+        least_share: its share of the FLOPs of the forward pass if its states are kept.
+    """
+
+    model: Model
+    dtype: Any
+    devices: Devices
+    params: Leaves
+    checksum: str
+    store: StateStore
+    least_flops: float = LEAST_FLOPS
+    least_share: float = LEAST_SHARE
+    _boundaries: Memo = field(default_factory=Memo)
+
+    def of_targets(
+        self, methods: Sequence[Method], leaves: Leaves, prompts: EncodedPrompts, targets: int
+    ) -> KeptStates | None:
+        """States from which `target_logprobs` is computed; None where no trunk is kept.
+
+        Args:
+            methods: the methods at work.
+            leaves: of the adapted backbone.
+            prompts: the rows.
+            targets: width of the targets.
+        """
+        rows, frame = prompts.rows, prompts.frame
+        tokens = rows.prompt_length if len(frame.suffix_ids) else rows.length
+        return self._states(self._targets, methods, leaves, prompts, (frame,), tokens, targets)
+
+    def of_labels(
+        self, methods: Sequence[Method], leaves: Leaves, prompts: EncodedPrompts, labels: Labels
+    ) -> KeptStates | None:
+        """States from which `label_scores` is computed; None where no trunk is kept."""
+        shared, width = (prompts.frame, labels), labels.tokens.shape[1]
+        tokens = prompts.rows.prompt_length
+        return self._states(self._labels, methods, leaves, prompts, shared, tokens, width)
+
+    def _targets(self, unknown, weights, shared, rows: Rows):
+        """`target_logprobs` by its arguments as `divide` takes them."""
+        added, methods = unknown
+        leaves, remat = {**weights, **added}, self.devices.remat
+        adapted = Adapted(self.model, methods, leaves, self.dtype, remat=remat)
+        return target_logprobs(adapted, rows, *shared)
+
+    def _labels(self, unknown, weights, shared, rows: Rows):
+        """`label_scores` by its arguments as `divide` takes them."""
+        added, methods = unknown
+        adapted = Adapted(self.model, methods, {**weights, **added}, self.dtype)
+        return label_scores(adapted, rows, *shared)
+
+    def _states(
+        self,
+        function: Callable[..., Any],
+        methods: Sequence[Method],
+        leaves: Leaves,
+        prompts: EncodedPrompts,
+        shared: tuple[Any, ...],
+        tokens: np.ndarray,
+        targets: int,
+    ) -> KeptStates | None:
+        unknown, weights = divided(methods, leaves)
+        if not unknown or not len(prompts.rows.length):
+            return None
+        example = batch_rows(prompts.rows, np.array([0]), 1, 1, targets)
+        boundary = self._boundary(function, (unknown, tuple(methods)), weights, shared, example)
+        if boundary is None or any(
+            leaves[path] is not self.params[path] for path in boundary.reads
+        ):
+            return None
+        around = [np.asarray(array).tobytes().hex() for array in jax.tree.leaves(shared)]
+        common = sha256(canonical([boundary.key, *around]).encode())
+        texts = [
+            row[:count].tobytes() + before.tobytes()
+            for row, count, before in zip(
+                prompts.rows.tokens, tokens, prompts.rows.prompt_length, strict=True
+            )
+        ]
+        keys = [sha256(common.encode() + text) for text in texts]
+        place = dict(zip(keys, range(len(keys)), strict=True))
+        states, computed = self.store.get({common, *keys}), 0.0
+        if len(states) <= len(place):
+            with self.store.lock(common):
+                states |= self.store.get({common, *keys})
+                count = self.devices.mesh().size
+                missing = [place[key] for key in place if key not in states]
+                if common not in states:
+                    missing = missing or [0]
+                for indices, batch in _batches(prompts, tokens, missing, targets, count):
+                    found = self._computed(boundary, weights, shared, batch, tokens[indices])
+                    new = dict(zip((common, *(keys[i] for i in indices)), found, strict=True))
+                    self.store.add(new)
+                    states |= new
+                    computed += sum(state.seconds for state in new.values())
+        if sum(state.bytes for state in states.values()) > self.store.most_bytes:
+            self.store.tell("hidden states below the trained layers need more memory than allowed")
+            return None
+        rows = [states[key] for key in keys]
+        return KeptStates(
+            prompts.frame._replace(states=states[common].values),
+            RowStates(
+                boundary.cut,
+                boundary.shapes,
+                tuple(state.values for state in rows),
+                np.array([state.seconds for state in rows]),
+                boundary.flops_by_width,
+                boundary.shared_flops,
+            ),
+            computed,
+        )
+
+    def _computed(
+        self,
+        boundary: Boundary,
+        weights: Leaves,
+        shared: tuple[Any, ...],
+        batch: Rows,
+        tokens: np.ndarray,
+    ) -> Iterator[State]:
+        """The states that all rows share, then those of each row."""
+        placed = place_leaves(weights, self.devices.mesh())
+        begun = execution_clock()
+        of_shared, of_rows = boundary.executable(placed, shared, batch)
+        values = [
+            np.asarray(value, shape.dtype)
+            for value, shape in zip(of_rows, boundary.shapes, strict=True)
+        ]
+        seconds = (execution_clock() - begun) / len(tokens)
+        yield State(tuple(np.asarray(value) for value in of_shared), 0.0)
+        by_row = [
+            value.reshape(len(batch.length), shape.repeats, *value.shape[1:])
+            for value, shape in zip(values, boundary.shapes, strict=True)
+        ]
+        for row, count in enumerate(tokens):
+            cut = [
+                value[row][tuple(map(slice, shape.of_row(int(count))))].copy()
+                for value, shape in zip(by_row, boundary.shapes, strict=True)
+            ]
+            yield State(tuple(cut), seconds)
+
+    def _boundary(
+        self,
+        function: Callable[..., Any],
+        unknown: tuple[Leaves, tuple[Method, ...]],
+        weights: Leaves,
+        shared: tuple[Any, ...],
+        example: Rows,
+    ) -> Boundary | None:
+        """Where the trunk ends; None where it is not worth keeping, or not made of rows."""
+        shapes = _shapes((unknown, weights, shared))
+        leaves, structure = jax.tree.flatten(shapes)
+        sizes = tuple((x.shape, str(x.dtype)) for x in leaves)
+        fixed = (example.target.shape[1], str(example.label.dtype))
+        key = (function.__name__, structure, sizes, fixed)
+        return self._boundaries(key, partial(self._found, function, *shapes, example))
+
+    def _found(
+        self,
+        function: Callable[..., Any],
+        unknown: Any,
+        weights: Leaves,
+        shared: tuple[Any, ...],
+        example: Rows,
+    ) -> Boundary | None:
+        batches = [_shapes(_resized(example, *size)) for size in TRIED]
+        arguments = [Arguments(unknown, weights, shared, batch) for batch in batches]
+        small, large = (traced(function, each) for each in arguments)
+        kept = small.boundary()
+        avals: list[Any] = [
+            (a.aval, b.aval) for a, b in zip(small.values(kept), large.values(kept), strict=True)
+        ]
+        of_rows = [place for place, (a, b) in zip(kept, avals, strict=True) if a.shape != b.shape]
+        of_shared = tuple(place for place in kept if place not in of_rows)
+        cut = Cut(len(small.frozen), of_shared, tuple(of_rows))
+        shapes = [
+            state_shape(a.shape, b.shape, TRIED, a.dtype) for a, b in avals if a.shape != b.shape
+        ]
+        flops, shared_flops = small.flops_below(cut)
+        worth = flops >= self.least_flops * math.prod(TRIED[0])
+        if not worth or flops < self.least_share * small.flops or None in shapes or not shapes:
+            return None
+        read = small.weights_below(cut)
+        paths = [path for path, used in zip(sorted(weights), read, strict=True) if used]
+
+        def below(weights: Leaves, shared: tuple[Any, ...], rows: Rows):
+            values = traced(function, Arguments(unknown, weights, shared, rows)).below(cut)
+            return values[: len(cut.of_shared)], values[len(cut.of_shared) :]
+
+        by_row = NamedSharding(self.devices.mesh(), P(("data", "fsdp")))
+        described = [function.__name__, self.checksum, str(np.dtype(self.dtype)), paths]
+        return Boundary(
+            canonical([*described, str(cut), list(map(str, shapes))]),
+            cut,
+            tuple(shapes),  # pyright: ignore
+            frozenset(paths),
+            Executable(jax.jit(below, in_shardings=(None, None, by_row))),
+            _polynomial(flops, large.flops_below(cut)[0]),
+            shared_flops,
+        )
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(np.shape(x), jax.dtypes.result_type(x)), tree
+    )
+
+
+def _resized(rows: Rows, size: int, width: int) -> Rows:
+    """Rows like the first, as many and as long as given."""
+    repeated = jax.tree.map(lambda x: np.repeat(x[:1], size, axis=0), rows)
+    return repeated._replace(tokens=np.zeros((size, width), rows.tokens.dtype))
+
+
+def _polynomial(small: float, large: float) -> tuple[float, float]:
+    """(a, b) such that a row of W tokens takes a W + b W^2 FLOPs, from those of `TRIED`."""
+    (rows, width), (more_rows, more_width) = TRIED
+    each, more = small / rows / width, large / more_rows / more_width
+    squared = (more - each) / (more_width - width)
+    return each - squared * width, squared
+
+
+def _batches(
+    prompts: EncodedPrompts, tokens: np.ndarray, missing: Sequence[int], targets: int, devices: int
+) -> Iterator[tuple[np.ndarray, Rows]]:
+    """(indices, batch) of rows of similar length."""
+    order = np.array(sorted(missing, key=lambda i: int(tokens[i])), int)
+    suffix, begin, most = len(prompts.frame.suffix_ids), 0, -(-BATCH // devices) * devices
+    while begin < len(order):
+        indices = order[begin : begin + most]
+        size = batch_size_at(bucket(int(tokens[indices].max()) + suffix), most, devices)
+        indices = indices[:size]
+        width = bucket(int(tokens[indices].max()) + suffix) - suffix
+        yield indices, batch_rows(prompts.rows, indices, size, width, targets)
+        begin += size

@@ -1,0 +1,142 @@
+"""Training and scoring from kept states of the frozen trunk equal the plain way."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.evaluation.batch import EncodedPrompts, batch_rows
+from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.evaluation.trunk.states import divided
+from research.evaluation.trunk.store import StateStore
+from research.evaluation.trunk.traced import Arguments, traced
+from research.evaluation.trunk.trunk import Trunk
+from research.methods.full import Full
+from research.methods.last_layers import LastLayers
+from research.methods.lora import LoRA
+from research.methods.method import Leaves
+from research.methods.prefix import PrefixTuning
+from research.methods.soft_prompt import SoftPrompt
+from research.runtime.devices import Devices
+from research.training.member import Member
+from research.training.optimizer import Schedule
+from research.training.step import Program
+from tests.tiny import (
+    FRAME,
+    LABELS,
+    ONE,
+    decoder,
+    encoded,
+    fit_members,
+    hyper,
+    with_method,
+)
+
+MODEL, PARAMS = decoder(layers=3)
+UPPER = {
+    "last_layers": LastLayers(last=1),
+    "lora": LoRA(rank=2, alpha=4.0, targets=("layers_2/.*query", "layers_2/.*value")),
+}
+SCHEDULE = Schedule(steps=6, batch_size=4, eval_every=3, patience=9, warmup=0.0, decay="constant")
+PROMPTS = EncodedPrompts(encoded(9), FRAME)
+
+
+def trunk(params: Leaves = PARAMS, store: StateStore | None = None, **changes) -> Trunk:
+    store = StateStore(None, 2**30) if store is None else store
+    options = {"least_flops": 0.0, "checksum": "sum", **changes}
+    return Trunk(MODEL, jnp.float32, ONE, params, store=store, **options)
+
+
+def states(kept: Trunk, method=UPPER["last_layers"], params: Leaves = PARAMS):
+    return kept.of_targets((method,), with_method(method, params), PROMPTS, 3)
+
+
+def trained(method, kept: Trunk | None, program: Program, devices: Devices = ONE):
+    leaves = with_method(method, PARAMS)
+    members = []
+    for seed in range(2):
+        rows = encoded(9, seed)
+        member = Member(seed, hyper(method), leaves, rows, encoded(8, seed + 5), FRAME)
+        if kept is not None:
+            prompts = EncodedPrompts(rows, FRAME)
+            found = kept.of_targets(member.hyper.methods, leaves, prompts, 3)
+            assert found is not None
+            member = replace(member, frame=found.frame, states=found.rows)
+        members.append(member)
+    return fit_members(program, members, devices, trunk=kept)
+
+
+@pytest.mark.parametrize("name", UPPER)
+@pytest.mark.parametrize(
+    ("accumulate", "devices"),
+    [(1, ONE), (2, ONE), (1, Devices(count=1, members="vmap"))],
+    ids=["host", "accumulate", "vmap"],
+)
+def test_training_from_states_equals_the_plain_way(name, accumulate, devices):
+    program = Program(MODEL, replace(SCHEDULE, accumulate=accumulate))
+    plain = trained(UPPER[name], None, program, devices)
+    for expected, outcome in zip(
+        plain, trained(UPPER[name], trunk(), program, devices), strict=True
+    ):
+        for path, leaf in expected.trained.items():
+            # Adam divides by the root of squared gradients: rounding of 1e-7 grows a hundredfold.
+            np.testing.assert_allclose(outcome.trained[path], leaf, atol=2e-5, err_msg=path)
+        losses = np.array(outcome.progress.history), np.array(expected.progress.history)
+        np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", UPPER)
+def test_scoring_from_states_equals_the_plain_way(name):
+    method = UPPER[name]
+    weights = AdaptedWeights(hyper(method).methods, with_method(method, PARAMS))
+    plain, kept = (Predictor(MODEL, ONE, jnp.float32, trunk=t) for t in (None, trunk()))
+    expected = plain.scores(weights, PROMPTS, LABELS)
+    np.testing.assert_allclose(kept.scores(weights, PROMPTS, LABELS), expected, rtol=1e-5)
+    assert kept.loss(weights, PROMPTS) == pytest.approx(plain.loss(weights, PROMPTS), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", UPPER)
+def test_frozen_layers_are_not_computed_again(name):
+    store, method = StateStore(None, 2**30), UPPER[name]
+    leaves = with_method(method, PARAMS)
+    methods = hyper(method).methods
+    kept = trunk(leaves, store)
+    Predictor(MODEL, ONE, jnp.float32, trunk=kept).scores(
+        AdaptedWeights(methods, leaves), PROMPTS, LABELS
+    )
+    broken = {p: x * np.nan if p.startswith("layers_0/") else x for p, x in leaves.items()}
+    again = Predictor(MODEL, ONE, jnp.float32, trunk=trunk(broken, store))
+    scores = again.scores(AdaptedWeights(methods, broken), PROMPTS, LABELS)
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(
+    "method", [Full(), SoftPrompt(length=2), PrefixTuning(length=2), LoRA(targets=("query",))]
+)
+def test_no_trunk_below_methods_of_the_first_layer(method):
+    assert states(trunk(least_share=0.1), method) is None
+
+
+def test_no_states_of_other_leaves_than_the_backbones():
+    kept = trunk()
+    changed = {**PARAMS, "layers_0/mlp/up/kernel": PARAMS["layers_0/mlp/up/kernel"] + 1}
+    assert states(kept, params=changed) is None
+    above = {**PARAMS, "layers_2/mlp/up/kernel": PARAMS["layers_2/mlp/up/kernel"] + 1}
+    assert states(kept, params=above) is not None
+
+
+def test_a_small_trunk_is_not_kept():
+    assert states(trunk(least_flops=1e9)) is None
+
+
+def test_flops_follow_the_width():
+    kept = states(trunk())
+    assert kept is not None
+    method = UPPER["last_layers"]
+    unknown, weights = divided((method,), with_method(method, PARAMS))
+    rows = replace(encoded(5, width=20))
+    batch = batch_rows(rows, np.arange(5), 5, 20, 3)
+    function = trunk()._targets
+    whole = traced(function, Arguments((unknown, (method,)), weights, (FRAME,), batch))
+    assert kept.rows.flops(5, 20) == pytest.approx(sum(whole.flops_below(kept.rows.cut)))

@@ -59,9 +59,9 @@ def test_blocks_give_the_same_output_and_gradients(length, cap, monkeypatch):
 def test_only_large_scores_are_computed_in_blocks(monkeypatch):
     query, sources = drawn(8)
     size = 4 * 4 * 4 * 8 * (8 + 8)
-    monkeypatch.setattr(block_attention, "MOST_AT_ONCE", size)
+    monkeypatch.setattr(block_attention, "MOST_SCORE_BYTES", size)
     assert not needs_blocks(query, sources)
-    monkeypatch.setattr(block_attention, "MOST_AT_ONCE", size - 1)
+    monkeypatch.setattr(block_attention, "MOST_SCORE_BYTES", size - 1)
     assert needs_blocks(query, sources)
     assert not needs_blocks(query[:, :1], sources)  # one query has no blocks
 

@@ -15,7 +15,7 @@ from research.common.printable import printable
 from research.runtime.array_file import read_arrays, write_arrays
 
 
-class State(NamedTuple):
+class KeptState(NamedTuple):
     """The values of one row, or of what all rows share.
 
     Attributes:
@@ -42,11 +42,11 @@ class StateStore:
 
     def __init__(self, folder: Path | None, most_bytes: int):
         self.folder, self.most_bytes = folder, most_bytes
-        self._memory: OrderedDict[str, State] = OrderedDict()
+        self._memory: OrderedDict[str, KeptState] = OrderedDict()
         self._bytes = 0
         self._files: dict[str, Path] = {}  # by key
         self._read: set[Path] = set()
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -57,18 +57,18 @@ class StateStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            self.tell(f"hidden states are kept in memory alone ({error.strerror})")
+            self.print_once(f"hidden states are kept in memory alone ({error.strerror})")
             self.folder = None
             yield
             return
         with FileLock(self.folder / f".{sha256(name.encode())[:32]}.lock", thread_local=False):
             yield
 
-    def get(self, keys: Collection[str]) -> dict[str, State]:
+    def get(self, keys: Collection[str]) -> dict[str, KeptState]:
         """The states of those keys that are stored."""
         if self.folder is not None and not self._memory.keys() >= set(keys):
             self._look_for_files()
-        states: dict[str, State] = {}
+        states: dict[str, KeptState] = {}
         for key in keys:
             if key in self._memory:
                 self._memory.move_to_end(key)
@@ -78,7 +78,7 @@ class StateStore:
                 states |= {name: state for name, state in loaded.items() if name in keys}
         return states
 
-    def add(self, states: Mapping[str, State]) -> None:
+    def add(self, states: Mapping[str, KeptState]) -> None:
         """Stores states, in one file for all of them."""
         for key, state in states.items():
             self._remember(key, state)
@@ -94,19 +94,19 @@ class StateStore:
         try:
             write_arrays(file, arrays, seconds)
         except OSError as error:
-            self.tell(f"hidden states are kept in memory alone ({error.strerror})")
+            self.print_once(f"hidden states are kept in memory alone ({error.strerror})")
             self.folder = None
             return
         self._read.add(file)
         self._files |= dict.fromkeys(states, file)
 
-    def tell(self, line: str) -> None:
+    def print_once(self, line: str) -> None:
         """Prints a line to stderr, once."""
-        if line not in self._told:
-            self._told.add(line)
+        if line not in self._printed:
+            self._printed.add(line)
             print(printable(line), file=sys.stderr)
 
-    def _remember(self, key: str, state: State) -> None:
+    def _remember(self, key: str, state: KeptState) -> None:
         if key in self._memory:
             self._bytes -= self._memory.pop(key).bytes
         self._memory[key], self._bytes = state, self._bytes + state.bytes
@@ -120,14 +120,14 @@ class StateStore:
             if file not in self._read:
                 self._load(file)
 
-    def _load(self, file: Path) -> dict[str, State]:
+    def _load(self, file: Path) -> dict[str, KeptState]:
         """The states of a file; none of a damaged one, which is removed."""
         self._read.add(file)
         try:
             arrays, seconds = read_arrays(file)
-            states = {key: _state(key, arrays, float(taken)) for key, taken in seconds.items()}
+            states = {key: _state(key, arrays, float(spent)) for key, spent in seconds.items()}
         except (KeyError, OSError, ValueError) as error:
-            self.tell(f"hidden states in {file} are computed again ({error})")
+            self.print_once(f"hidden states in {file} are computed again ({error})")
             self._files = {key: path for key, path in self._files.items() if path != file}
             file.unlink(missing_ok=True)
             return {}
@@ -137,6 +137,6 @@ class StateStore:
         return states
 
 
-def _state(key: str, arrays: Mapping[str, np.ndarray], seconds: float) -> State:
+def _state(key: str, arrays: Mapping[str, np.ndarray], seconds: float) -> KeptState:
     count = sum(name.rpartition("/")[0] == key for name in arrays)
-    return State(tuple(arrays[f"{key}/{i}"] for i in range(count)), seconds)
+    return KeptState(tuple(arrays[f"{key}/{i}"] for i in range(count)), seconds)

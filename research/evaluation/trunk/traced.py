@@ -130,9 +130,11 @@ class Traced:
 
     def above(self, cut: Cut, values: Sequence[Any]) -> Any:
         """The function's result from the kept values."""
-        given = dict(zip(self.values((*cut.of_shared, *cut.of_rows)), values, strict=True))
+        values_kept = dict(zip(self.values((*cut.of_shared, *cut.of_rows)), values, strict=True))
         inputs, outputs = jax.tree.leaves(self.arguments), self.closed.jaxpr.outvars
-        return jax.tree.unflatten(self.result, _evaluated(self.closed, inputs, given, outputs))
+        return jax.tree.unflatten(
+            self.result, _evaluated(self.closed, inputs, values_kept, outputs)
+        )
 
     def weights_below(self, cut: Cut) -> list[bool]:
         """For each leaf of `arguments.weights`, in order: whether the part below reads it."""
@@ -209,10 +211,13 @@ def _live(equations: Sequence[core.JaxprEqn], outputs: Iterable[Any]) -> list[co
 
 
 def _evaluated(
-    closed: core.ClosedJaxpr, inputs: Sequence[Any], given: dict[Any, Any], outputs: Sequence[Any]
+    closed: core.ClosedJaxpr,
+    inputs: Sequence[Any],
+    values_kept: dict[Any, Any],
+    outputs: Sequence[Any],
 ) -> list[Any]:
-    """The outputs, computed by the equations that they need beside the given values."""
-    jaxpr, values = closed.jaxpr, dict(given)
+    """The outputs, computed by the equations that they need beside the kept values."""
+    jaxpr, values = closed.jaxpr, dict(values_kept)
     makers = [e for e in jaxpr.eqns if not values.keys() & set(e.outvars)]
     equations = _live(makers, outputs)
     read = {v for v in outputs if isinstance(v, core.Var)}

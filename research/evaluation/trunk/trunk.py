@@ -23,7 +23,7 @@ from research.evaluation.batch import (
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.evaluation.trunk.row_states import RowStates, StateShape, state_shape
 from research.evaluation.trunk.states import divided
-from research.evaluation.trunk.store import State, StateStore
+from research.evaluation.trunk.store import KeptState, StateStore
 from research.evaluation.trunk.traced import Arguments, Cut, traced
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
@@ -184,7 +184,9 @@ class Trunk:
                     states |= new
                     computed += sum(state.seconds for state in new.values())
         if sum(state.bytes for state in states.values()) > self.store.most_bytes:
-            self.store.tell("hidden states below the trained layers need more memory than allowed")
+            self.store.print_once(
+                "hidden states below the trained layers need more memory than allowed"
+            )
             return None
         rows = [states[key] for key in keys]
         return KeptStates(
@@ -207,7 +209,7 @@ class Trunk:
         shared: tuple[Any, ...],
         batch: Rows,
         tokens: np.ndarray,
-    ) -> Iterator[State]:
+    ) -> Iterator[KeptState]:
         """The states that all rows share, then those of each row."""
         placed = place_leaves(weights, self.devices.mesh())
         begun = execution_clock()
@@ -217,7 +219,7 @@ class Trunk:
             for value, shape in zip(of_rows, boundary.shapes, strict=True)
         ]
         seconds = (execution_clock() - begun) / len(tokens)
-        yield State(tuple(np.asarray(value) for value in of_shared), 0.0)
+        yield KeptState(tuple(np.asarray(value) for value in of_shared), 0.0)
         by_row = [
             value.reshape(len(batch.length), shape.repeats, *value.shape[1:])
             for value, shape in zip(values, boundary.shapes, strict=True)
@@ -227,7 +229,7 @@ class Trunk:
                 value[row][tuple(map(slice, shape.of_row(int(count))))].copy()
                 for value, shape in zip(by_row, boundary.shapes, strict=True)
             ]
-            yield State(tuple(cut), seconds)
+            yield KeptState(tuple(cut), seconds)
 
     def _boundary(
         self,
@@ -237,7 +239,7 @@ class Trunk:
         shared: tuple[Any, ...],
         example: Rows,
     ) -> Boundary | None:
-        """Where the trunk ends; None where it is not worth keeping, or not made of rows."""
+        """Where the trunk ends; None where it is not is_large keeping, or not made of rows."""
         shapes = _shapes((unknown, weights, shared))
         leaves, structure = jax.tree.flatten(shapes)
         sizes = tuple((x.shape, str(x.dtype)) for x in leaves)
@@ -267,8 +269,8 @@ class Trunk:
             state_shape(a.shape, b.shape, TRIED, a.dtype) for a, b in avals if a.shape != b.shape
         ]
         flops, shared_flops = small.flops_below(cut)
-        worth = flops >= self.least_flops * math.prod(TRIED[0])
-        if not worth or flops < self.least_share * small.flops or None in shapes or not shapes:
+        is_large = flops >= self.least_flops * math.prod(TRIED[0])
+        if not is_large or flops < self.least_share * small.flops or None in shapes or not shapes:
             return None
         read = small.weights_below(cut)
         paths = [path for path, used in zip(sorted(weights), read, strict=True) if used]

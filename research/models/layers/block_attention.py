@@ -8,13 +8,15 @@ from jax import Array
 
 from research.models.layers.softmax_attention import OnScores, Source, attend
 
-MOST_AT_ONCE = 1 << 31  # bytes of scores that are computed without blocks
+MOST_SCORE_BYTES = 1 << 31  # bytes of scores that are computed without blocks
 BLOCK = 1 << 27  # bytes of the scores of a block
 
 
 def needs_blocks(query: Array, sources: Sequence[Source]) -> bool:
     """Whether the scores of all queries together are too large to compute at once."""
-    return query.shape[1] > 1 and query.shape[1] * _bytes_of_a_query(query, sources) > MOST_AT_ONCE
+    return (
+        query.shape[1] > 1 and query.shape[1] * _bytes_of_a_query(query, sources) > MOST_SCORE_BYTES
+    )
 
 
 def attend_in_blocks(

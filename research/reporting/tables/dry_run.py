@@ -11,8 +11,8 @@ from research.reporting.table import Table, TableCell
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.runtime.device_kinds import device_kind
 from research.sweeps.dry_run.dry_run import DryRun
-from research.sweeps.dry_run.planned_rows import ASSUMED
 from research.sweeps.dry_run.row import DryRunRow
+from research.sweeps.dry_run.sampled_rows import ASSUMED
 
 HEADS = (
     ("", "runs"),

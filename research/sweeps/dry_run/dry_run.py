@@ -17,8 +17,8 @@ from research.records.data_report import DataReport
 from research.runs.costs.parameter_counts import backbone_shapes
 from research.sweeps.data_report import check_data
 from research.sweeps.dry_run.machine import Machine, machine_of
-from research.sweeps.dry_run.planned_rows import PlannedRows
 from research.sweeps.dry_run.row import DryRunRow, dry_run_row
+from research.sweeps.dry_run.sampled_rows import SampledRows
 from research.sweeps.dry_run.time_estimate import TimeEstimate, recorded_seconds
 from research.sweeps.worker_count import PROCESS_BYTES
 from research.tasks.task import Task
@@ -91,7 +91,7 @@ def plan_only(
     estimate = TimeEstimate(
         model=model,
         parameters=parameters,
-        rows=PlannedRows(tasks, tokenizer, model.config.context),
+        rows=SampledRows(tasks, tokenizer, model.config.context),
         machine=machine or machine_of(experiment, device, 4 * parameters),
         max_dev=experiment.max_dev,
         recorded=recorded_seconds(folder, experiment, tasks) if device is None else {},

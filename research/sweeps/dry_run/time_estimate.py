@@ -16,7 +16,7 @@ from research.records.store import RunStore
 from research.runs.costs.flops import method_step_flops
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.sweeps.dry_run.machine import Machine
-from research.sweeps.dry_run.planned_rows import PlannedRows
+from research.sweeps.dry_run.sampled_rows import SampledRows
 from research.sweeps.row_tokens import answer_tokens, target_tokens
 from research.tasks.task import Task
 from research.tasks.task_settings import Outline
@@ -55,7 +55,7 @@ class TimeEstimate:
 
     model: Model
     parameters: int
-    rows: PlannedRows
+    rows: SampledRows
     machine: Machine
     max_dev: int
     recorded: Mapping[Key, float]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from research.evaluation.trunk import store as store_module
-from research.evaluation.trunk.store import State, StateStore
+from research.evaluation.trunk.store import KeptState, StateStore
 
-STATES = {key: State((np.full((1, 2), i, np.float32),), 0.5) for i, key in enumerate("abc")}
+STATES = {key: KeptState((np.full((1, 2), i, np.float32),), 0.5) for i, key in enumerate("abc")}
 
 
 def stored(folder: Path, most_bytes: int = 2**20) -> StateStore:
@@ -19,7 +19,7 @@ def stored(folder: Path, most_bytes: int = 2**20) -> StateStore:
     return store
 
 
-def equal(found: dict[str, State], keys: str) -> bool:
+def equal(found: dict[str, KeptState], keys: str) -> bool:
     return found.keys() == set(keys) and all(
         np.array_equal(found[key].values[0], STATES[key].values[0]) for key in keys
     )

@@ -105,7 +105,7 @@ def test_frozen_layers_are_not_computed_again(name):
     Predictor(MODEL, ONE, jnp.float32, trunk=kept).scores(
         AdaptedWeights(methods, leaves), PROMPTS, LABELS
     )
-    broken = {p: x * np.nan if p.startswith("layers_0/") else x for p, x in leaves.items()}
+    broken: Leaves = {p: x * np.nan if p.startswith("layers_0/") else x for p, x in leaves.items()}
     again = Predictor(MODEL, ONE, jnp.float32, trunk=trunk(broken, store))
     scores = again.scores(AdaptedWeights(methods, broken), PROMPTS, LABELS)
     assert np.isfinite(scores).all()

@@ -24,7 +24,7 @@ STEPS = 64  # first steps of a schedule, whose batches stand for all
 
 
 @dataclass(frozen=True)
-class PlannedRows:
+class SampledRows:
     """The rows of tasks.
 
     Attributes:

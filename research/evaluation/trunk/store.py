@@ -57,7 +57,7 @@ class StateStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            self.print_once(f"hidden states are kept in memory alone ({error.strerror})")
+            self.notice(f"hidden states are kept in memory alone ({error.strerror})")
             self.folder = None
             yield
             return
@@ -94,13 +94,13 @@ class StateStore:
         try:
             write_arrays(file, arrays, seconds)
         except OSError as error:
-            self.print_once(f"hidden states are kept in memory alone ({error.strerror})")
+            self.notice(f"hidden states are kept in memory alone ({error.strerror})")
             self.folder = None
             return
         self._read.add(file)
         self._files |= dict.fromkeys(states, file)
 
-    def print_once(self, line: str) -> None:
+    def notice(self, line: str) -> None:
         """Prints a line to stderr, once."""
         if line not in self._printed:
             self._printed.add(line)
@@ -127,7 +127,7 @@ class StateStore:
             arrays, seconds = read_arrays(file)
             states = {key: _state(key, arrays, float(spent)) for key, spent in seconds.items()}
         except (KeyError, OSError, ValueError) as error:
-            self.print_once(f"hidden states in {file} are computed again ({error})")
+            self.notice(f"hidden states in {file} are computed again ({error})")
             self._files = {key: path for key, path in self._files.items() if path != file}
             file.unlink(missing_ok=True)
             return {}

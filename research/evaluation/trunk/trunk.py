@@ -18,7 +18,6 @@ from research.evaluation.batch import (
     Rows,
     batch_rows,
     batch_size_at,
-    bucket,
 )
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.evaluation.trunk.row_states import RowStates, StateShape, state_shape
@@ -38,7 +37,8 @@ from research.tasks.encoding.encoded import Labels
 LEAST_FLOPS = 4e7
 # And if it has this share of the FLOPs of the forward pass.
 LEAST_SHARE = 0.1
-BATCH = 32
+BATCH = 16
+NARROWEST = 32
 # (rows, tokens of a row) of two batches, by whose shapes the axes of states are found.
 TRIED = ((2, 16), (3, 24))
 
@@ -184,7 +184,7 @@ class Trunk:
                     states |= new
                     computed += sum(state.seconds for state in new.values())
         if sum(state.bytes for state in states.values()) > self.store.most_bytes:
-            self.store.print_once(
+            self.store.notice(
                 "hidden states below the trained layers need more memory than allowed"
             )
             return None
@@ -315,13 +315,21 @@ def _polynomial(small: float, large: float) -> tuple[float, float]:
 def _batches(
     prompts: EncodedPrompts, tokens: np.ndarray, missing: Sequence[int], targets: int, devices: int
 ) -> Iterator[tuple[np.ndarray, Rows]]:
-    """(indices, batch) of rows of similar length."""
-    order = np.array(sorted(missing, key=lambda i: int(tokens[i])), int)
-    suffix, begin, most = len(prompts.frame.suffix_ids), 0, -(-BATCH // devices) * devices
-    while begin < len(order):
-        indices = order[begin : begin + most]
-        size = batch_size_at(bucket(int(tokens[indices].max()) + suffix), most, devices)
-        indices = indices[:size]
-        width = bucket(int(tokens[indices].max()) + suffix) - suffix
-        yield indices, batch_rows(prompts.rows, indices, size, width, targets)
-        begin += size
+    """(indices, batch) of rows of equal padded width.
+
+    The shape of a row's batch depends on the row alone, not on which other rows are missing, so
+    that its states have the same bits in whatever order runs ask for them.
+    """
+    suffix, most = len(prompts.frame.suffix_ids), -(-BATCH // devices) * devices
+    widths = {i: _width(int(tokens[i]) + suffix) for i in missing}
+    for width in sorted(set(widths.values())):
+        size = batch_size_at(width, most, devices)
+        indices = np.array([i for i in missing if widths[i] == width])
+        for begin in range(0, len(indices), size):
+            some = indices[begin : begin + size]
+            yield some, batch_rows(prompts.rows, some, size, width - suffix, targets)
+
+
+def _width(length: int) -> int:
+    """The padded width: a power of two, so that the deep trunk is compiled for few widths."""
+    return max(NARROWEST, 1 << (length - 1).bit_length())

@@ -146,4 +146,5 @@ def test_torch_is_imported_by_the_other_side_of_the_benchmark_alone():
         file for file in ROOT.rglob("*.py") if any(n.startswith("torch") for n in modules(file))
     ]
     folder = ROOT / "studies" / "speed"
-    assert sorted(users) == [folder / "peft_inputs.py", folder / "peft_side.py"]
+    others = [folder / f"peft_{name}.py" for name in ("inputs", "side")]
+    assert sorted(users) == [*others, folder / "real_model" / "peft_table.py"]

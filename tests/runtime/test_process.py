@@ -25,7 +25,10 @@ import jax
 from jax._src import monitoring
 
 # The only ones that need PyTorch.
-OTHER_SIDE = {f"research.studies.speed.peft_{name}" for name in ("inputs", "side")}
+OTHER_SIDE = {
+    f"research.studies.speed.{name}"
+    for name in ("peft_inputs", "peft_side", "real_model.peft_table")
+}
 folder = Path(find_spec("research").origin).parent
 for file in folder.rglob("*.py"):
     for node in ast.walk(ast.parse(file.read_text())):

@@ -5,12 +5,14 @@ import sys
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from research.common.errors import InputError
-from research.studies.speed import head_to_head, measure, startup
+from research.studies.speed import compile_ahead, head_to_head, measure, selection, whole_process
 from research.studies.speed.case import Case, StartupCase
 from research.studies.speed.worker import Measurement
 from scripts import benchmark
+from tests import checkpoints
 
 SETTINGS = ["--machine", "here"]
 
@@ -20,8 +22,8 @@ class Side:
 
     results = {"our_side": [1.0, 2.0], "peft_side": [1.00001, 2.00001]}
 
-    def __init__(self, side, work, folder, dtype, learning_rate, flags=""):
-        self.side, self.asked = side, 0
+    def __init__(self, side, work, folder, dtype, learning_rate, flags="", cache=None):
+        self.side, self.asked, self.cache = side, 0, cache
 
     def __call__(self, steps):
         self.asked += steps > 0
@@ -30,6 +32,10 @@ class Side:
 
     def profile(self):
         return {"moving": 1.0}
+
+    def compile(self):
+        assert self.cache is not None
+        return 7.5
 
     def close(self):
         self.side = "closed"
@@ -67,17 +73,17 @@ def test_a_start_ends_with_the_first_step(monkeypatch):
     code = "import time; print('step 1\\nfirst step after 0.1 s', flush=True); time.sleep(60)"
     asked = []
     monkeypatch.setattr(
-        startup, "script", lambda *flags: asked.append(flags) or [sys.executable, "-c", code]
+        whole_process, "script", lambda *flags: asked.append(flags) or [sys.executable, "-c", code]
     )
-    found = startup.startup_time(ONE, rounds=2)
+    found = whole_process.startup_time(ONE, rounds=2)
     assert 0 < found.low <= found.seconds <= found.high < 30
     assert len(asked) == len(set(asked)) == 3 and asked[0][2] == "--approach=LoRA"
 
 
 def test_a_start_that_fails_is_no_figure(monkeypatch):
-    monkeypatch.setattr(startup, "script", lambda *flags: [sys.executable, "-c", "exit(3)"])
+    monkeypatch.setattr(whole_process, "script", lambda *flags: [sys.executable, "-c", "exit(3)"])
     with pytest.raises(RuntimeError, match="exit code 3 before a step"):
-        startup.startup_time(ONE, rounds=1)
+        whole_process.startup_time(ONE, rounds=1)
 
 
 @pytest.fixture
@@ -94,15 +100,15 @@ def measured(monkeypatch, tmp_path):
         return {"name": case.name, "ours_ms": 2.0, "flops": 4e6}
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(measure, "CASES", tuple(Case(n, None, CASE.write) for n in "ab"))
-    monkeypatch.setattr(measure, "WHOLE_PROCESS_CASES", ())
-    monkeypatch.setattr(measure, "STARTUP_CASES", (ONE,))
-    monkeypatch.setattr(measure, "_measure_head_to_head", made)
-    monkeypatch.setattr(measure, "_measure_startup", made)
+    monkeypatch.setattr(selection, "CASES", tuple(Case(n, None, CASE.write) for n in "ab"))
+    monkeypatch.setattr(selection, "WHOLE_PROCESS_CASES", ())
+    monkeypatch.setattr(selection, "STARTUP_CASES", (ONE,))
+    monkeypatch.setattr(selection, "_measure_head_to_head", made)
+    monkeypatch.setattr(selection, "_measure_startup", made)
     monkeypatch.setattr(measure, "machine", dict)
     monkeypatch.setattr(measure, "rate", lambda **settings: 1e9)
     monkeypatch.setattr("research.studies.speed.table.speed_markdown", str)
-    monkeypatch.setattr(measure.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(selection.util, "find_spec", lambda name: name)
     return done
 
 
@@ -129,9 +135,77 @@ def test_cases_are_measured_in_the_order_they_are_asked_for(measured):
         (["--case", "z"], "--case is 'z'"),
         (["--rounds", "0"], "--rounds, --seconds is"),
         (["--machine", "../x"], "--machine is '../x'"),
+        (["--minutes", "0"], "--minutes is 0.0"),
+        (["--large"], "--large is True: a GPU is needed"),
     ],
 )
 def test_what_cannot_be_measured_is_a_sentence(measured, flags, message, capsys):
     with pytest.raises((InputError, SystemExit)) as raised:
         benchmark.main([*SETTINGS, *flags])
     assert message in str(raised.value) + capsys.readouterr().err and not measured
+
+
+def test_a_model_that_does_not_load_is_one_sentence_and_the_others_are_measured(
+    measured, tmp_path, capsys
+):
+    measured += [""] * 3
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "whisper"}')
+    assert benchmark.main([*SETTINGS, "--model", str(folder)]) == 1
+    assert measured[3:] == ["a", "b", "a start"]
+    printed = capsys.readouterr().out
+    assert printed.count("model_type is 'whisper'") == 1
+
+
+def test_a_model_that_one_side_cannot_load_is_told_once(measured, monkeypatch, tmp_path, capsys):
+    """Its cases all fail, and the model is loaded only once."""
+    measured += [""] * 3
+    tries = []
+
+    class Unable(Side):
+        def __init__(self, side, *settings):
+            super().__init__(side, *settings)
+            tries.append(side)
+
+        def __call__(self, steps):
+            if self.side == "peft_side":
+                raise RuntimeError("PyTorch cannot load it")
+
+    monkeypatch.setattr("research.studies.speed.real_model.loading.Side", Unable)
+    folder = checkpoints.write(tmp_path / "fine", "llama")
+    assert benchmark.main([*SETTINGS, "--model", str(folder)]) == 1
+    assert measured[3:] == ["a", "b", "a start"]
+    assert tries == ["our_side", "peft_side"]
+    assert capsys.readouterr().out.count("PyTorch cannot load it") == 1
+
+
+def test_no_case_starts_after_the_minutes(measured, monkeypatch):
+    """The clock moves by a minute at every look."""
+    measured += [""] * 3
+    clock = iter(range(0, 6000, 60))
+    monkeypatch.setattr(measure.time, "monotonic", lambda: next(clock))
+    assert benchmark.main([*SETTINGS, "--minutes", "1.5"]) == 0
+    assert measured[3:] == ["a"]
+
+
+def test_compiled_cases_give_the_seconds_of_compilation(monkeypatch):
+    """Each keeps its inputs until it is measured; one that fails is left out."""
+    written = []
+
+    def broken(folder):
+        raise InputError("field", 1, "2 is expected")
+
+    monkeypatch.setattr(head_to_head, "Side", Side)
+    monkeypatch.setattr(compile_ahead, "Side", Side)
+    cases = [Case("fine", None, written.append), Case("broken", None, broken)]
+    with compile_ahead.compiled_ahead(cases, "float32", Console(quiet=True)) as compiled:
+        assert compiled.keys() == {"fine"} and written == [compiled["fine"].folder]
+        assert written[0].is_dir()
+        found = head_to_head.head_to_head(cases[0], "float32", 1, 0.1, compiled["fine"])
+    assert found.compile_seconds == 7.5 and len(written) == 1
+
+
+def test_a_worker_tells_why_it_cannot_use_its_inputs(tmp_path):
+    with pytest.raises(RuntimeError, match="backbone is .*config.json"):
+        head_to_head.Side("our_side", "load", tmp_path, "float32", 0.0)(0)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from research.interop.peft import load_adapter
+from research.methods.last_layers import LastLayers
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone
 from research.studies.speed import shapes
 from research.studies.speed.case import OURS, PEFT
+from research.studies.speed.case_files import adapter_folders, read_batches
 from research.studies.speed.cases import CASES, LORA, PREFIX, random_case
-from research.studies.speed.inputs import adapter_folders, read_batches
 from research.studies.speed.our_inputs import CaseInputs
 from research.studies.speed.our_side import WORKS
 from research.tasks.encoding.encoded import Labels
@@ -65,6 +66,18 @@ def test_a_step_begins_at_the_loss_of_a_plain_pass_and_learns(methods, tmp_path)
     again = [work.step() for _ in batches.tokens]
     assert np.mean(again) < np.mean(first)
     assert work.flops() > 0
+
+
+@pytest.mark.parametrize("methods", [(LastLayers(last=1),), (LORA,)], ids=str)
+def test_the_loop_of_a_run_takes_the_steps_of_the_batches(methods, tmp_path):
+    """In the first epoch; only the last layer's loss depends on its training there."""
+    written(tmp_path, methods)
+    step, loop = (WORKS[w](tmp_path, "float32", 3e-3) for w in ("train", "train in the loop"))
+    losses = [(step.step(), loop.step()) for _ in step.parts]
+    for alone, in_loop in losses:
+        assert in_loop == pytest.approx(alone, rel=1e-6)
+    assert loop.flops() == step.flops()
+    assert loop.profile().keys() >= {"matrix products", "element-wise"}
 
 
 def test_runs_that_advance_together_lose_what_one_does(tmp_path, monkeypatch):

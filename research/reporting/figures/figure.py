@@ -94,12 +94,14 @@ class Figure:
         title: its title.
         caption: its caption.
         panels: its panels.
+        across: panels side by side in print.
     """
 
     name: str
     title: str
     caption: str
     panels: tuple[Panel, ...]
+    across: int = 2
 
 
 def ids(runs: Iterable[RunRecord]) -> tuple[str, ...]:

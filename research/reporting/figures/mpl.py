@@ -19,7 +19,6 @@ from research.reporting.figures.geometry import LEFT, MARKER, TEXT, WIDTH, plot_
 from research.reporting.figures.mpl_panel import INK, POINTS, draw_panel, marker
 from research.reporting.grid.grid import read_grid
 
-ACROSS = 2  # panels side by side
 KEY_LINE = 15.0
 RESOLUTION = 220  # dots per inch of PNG
 STYLE: dict[Any, Any] = {
@@ -66,12 +65,13 @@ def draw_figure(figure: Figure, styles: Styles) -> dict[str, bytes]:
     from matplotlib.figure import Figure as Canvas
 
     key = _key_entries(figure, styles)
-    key_columns = 1 if any(_name_width(style) > WIDTH for style in key) else ACROSS
+    across = figure.across
+    key_columns = 1 if any(_name_width(style) > WIDTH for style in key) else across
     plots = [plot_area(panel) for panel in figure.panels]
-    rows = [plots[first : first + ACROSS] for first in range(0, len(plots), ACROSS)]
+    rows = [plots[first : first + across] for first in range(0, len(plots), across)]
     heights = [max(plot.panel_height for plot in row) for row in rows]
     key_top = sum(heights)
-    width = WIDTH * min(ACROSS, len(plots)) + 8  # letters in print are wider
+    width = WIDTH * min(across, len(plots)) + 8  # letters in print are wider
     height = key_top + KEY_LINE * -(-len(key) // key_columns)
     with matplotlib.rc_context(STYLE):
         size = (width * POINTS / 72, height * POINTS / 72)

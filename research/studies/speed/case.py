@@ -6,7 +6,6 @@ from pathlib import Path
 
 import jax
 
-from research.methods.method import Method
 from research.studies.speed import inputs
 
 Write = Callable[[Path], None]
@@ -30,6 +29,9 @@ class Case:
         runs: Number of runs that one of our steps advances. The other side trains them one after
             the other, one run per step. Times are per run.
         other_flags: XLA flags for the other side only.
+        memory_at_most: Target for our process's peak memory divided by the other's; as `at_least`.
+        compile_at_most: Target for the seconds of compilation; as `at_least`.
+        published: Numbers of papers on the same question, with their systems.
     """
 
     name: str
@@ -42,6 +44,9 @@ class Case:
     learning_rate: float = 1e-3
     runs: int = 1
     other_flags: str = ""
+    memory_at_most: float | None = None
+    compile_at_most: float | None = None
+    published: str = ""
 
     def prepare(self, folder: Path) -> None:
         """Writes the inputs on the CPU; a GPU would compile each operation separately."""
@@ -53,18 +58,23 @@ class Case:
 class WholeProcessCase:
     """Two processes timed from start to exit, compilation included.
 
-    Ours is the sweep of sixteen runs in `configs/speed.py`. The PEFT process trains the same runs
-    one after the other and evaluates nothing.
+    Ours is a sweep of a config in `configs/speed.py`, with an empty compilation cache.
 
     Attributes:
         name: Shown in the table.
         at_least: Target for the PEFT time divided by ours.
-        method: The method that both sides train.
+        config: Name of the config in `configs/speed.py`.
+        write: Writes the inputs of the PEFT process into a folder.
+        other: Name of the PEFT workload in `peft_side.WORKS`.
+        flags: Further flags of scripts/sweep.py; `{inputs}` stands for that folder.
     """
 
     name: str
     at_least: float
-    method: Method
+    config: str
+    write: Write
+    other: str = "sweep"
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

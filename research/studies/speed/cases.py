@@ -12,17 +12,20 @@ from research.methods.lora import LoRA
 from research.methods.method import Method
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
-from research.studies.speed import inputs, real_inputs
+from research.models.model import Model
+from research.studies.speed import case_files, inputs, real_inputs
 from research.studies.speed.case import OURS, PEFT, Case, StartupCase, WholeProcessCase, Write
 
 SOFT, SHORT, PREFIX = SoftPrompt(length=100), SoftPrompt(length=20), PrefixTuning(length=100)
 LORA = LoRA(rank=8, alpha=16.0, targets=("query", "value"))
+# Throughput of many LoRA runs at once against existing systems (arXiv 2508.02932, 2602.07263).
+CONCURRENT = "PLoRA up to 12.8, tLoRA 1.2 to 1.8"
 DTYPES = {"cpu": "float32", "gpu": "bfloat16"}
 
 
 def random_case(
     folder: Path,
-    shape: str,
+    shape: str | Model,
     rows: int,
     width: int,
     targets: int,
@@ -35,34 +38,58 @@ def random_case(
 
     Args:
         folder: Where the files are written.
-        shape: A name in `SHAPES`.
+        shape: A name in `SHAPES`, or a model.
         rows: Rows per batch.
         width: Tokens per row.
         targets: Predicted tokens at the end of each row.
-        methods: Methods of each adapter; none: no adapter.
+        methods: Methods of each adapter, or that train the backbone; none: everything trains.
         opening: Number of tokens that precede every row.
         labels: Number of label texts to score.
         adapters: Number of adapters.
     """
     vocabulary = inputs.write_shape(folder, shape)
     batches = inputs.random_batches(vocabulary, rows, width, targets, opening, labels)
-    inputs.write_batches(folder, batches)
-    if methods:
+    case_files.write_batches(folder, batches)
+    if adapters > 1:
         inputs.write_adapters(folder, [methods] * adapters)
+    elif methods:
+        inputs.write_methods(folder, methods)
 
 
 def product_case(rows: int, inner: int, columns: int) -> Case:
     """A single matrix product, which compares the libraries below the two sides."""
-    write = partial(inputs.write_factors, rows=rows, inner=inner, columns=columns)
+    write = partial(case_files.write_factors, rows=rows, inner=inner, columns=columns)
     name = f"matrix product, {rows} x {inner} and {inner} x {columns}"
     return Case(name, None, write, "product", (PEFT, "product"), device="cpu")
 
 
-def concurrent_case(runs: int) -> Case:
+def concurrent_case(shape: str, runs: int, at_least: float | None = None) -> Case:
     """A cohort trained as one program against the same runs one after the other."""
-    name = f"decoder 10M, LoRA r=8, 8 x 32, {runs} runs at once, a step of one"
-    write = _drawn("decoder 10M", 8, 32, 1, (LORA,))
-    return Case(name, 10.0, write, f"train {runs} together", device="gpu", runs=runs)
+    return Case(
+        f"{shape}, LoRA r=8, 8 x 32, {runs} runs at once, a step of one",
+        at_least,
+        _drawn(shape, 8, 32, 1, (LORA,)),
+        f"train {runs} together",
+        device="gpu",
+        runs=runs,
+        published=CONCURRENT,
+    )
+
+
+def mixed_case(shape: str, at_least: float | None, device: str = "any") -> Case:
+    """Rows that each use one of 16 adapters against rows that all use the first."""
+    return Case(
+        f"{shape}, LoRA r=8 of 16 tasks mixed, against one task",
+        at_least,
+        _drawn(shape, 32, 33, 1, (LORA,), opening=1, labels=4, adapters=16),
+        "mixed",
+        (OURS, "one task"),
+        device=device,
+    )
+
+
+def _sweep_case(name: str, at_least: float, config: str) -> WholeProcessCase:
+    return WholeProcessCase(name, at_least, config, partial(real_inputs.world, config=config))
 
 
 def _drawn(*args, **settings) -> Write:
@@ -76,6 +103,18 @@ LARGE = partial(_drawn, "T5 large", 16, 260, 4)
 LONG = partial(_drawn, "decoder 1B", 4, 1024, 1)
 ON_GPU = partial(Case, at_least=None, device="gpu")
 
+# Those that `scripts/benchmark.py --large` measures.
+LARGE_CASES = (
+    ON_GPU("decoder 1B, LoRA r=8, 16 x 128", write=BILLION((LORA,))),
+    ON_GPU("decoder 1B, soft prompt 100, 16 x 128", write=BILLION((SOFT,))),
+    ON_GPU("decoder 1B, full, 16 x 128", write=BILLION()),
+    ON_GPU("T5 large, LoRA r=8, 16 x 256 in, 4 out", write=LARGE((LORA,))),
+    ON_GPU("T5 large, soft prompt 100, 16 x 256 in, 4 out", write=LARGE((SOFT,))),
+    ON_GPU("T5 large, full, 16 x 256 in, 4 out", write=LARGE()),
+    concurrent_case("decoder 1B", 16),
+    concurrent_case("decoder 1B", 64),
+    mixed_case("decoder 1B", 0.9, device="gpu"),
+)
 CASES = (
     product_case(1024, 288, 768),  # of the decoder's MLP, 32 x 32 tokens
     product_case(3648, 512, 1024),  # of T5's MLP, 16 x (100 + 128) tokens
@@ -103,37 +142,26 @@ CASES = (
         "score",
         (PEFT, "score"),
     ),
-    Case(
-        "decoder 10M, LoRA r=8 of 16 tasks mixed, against one task",
-        0.9,
-        SMALL(33, 1, (LORA,), opening=1, labels=4, adapters=16),
-        "mixed",
-        (OURS, "one task"),
-    ),
-    concurrent_case(16),
-    concurrent_case(64),
-    ON_GPU("decoder 1B, LoRA r=8, 16 x 128", write=BILLION((LORA,))),
-    ON_GPU("decoder 1B, soft prompt 100, 16 x 128", write=BILLION((SOFT,))),
-    ON_GPU("decoder 1B, full, 16 x 128", write=BILLION()),
-    ON_GPU("T5 large, LoRA r=8, 16 x 256 in, 4 out", write=LARGE((LORA,))),
-    ON_GPU("T5 large, soft prompt 100, 16 x 256 in, 4 out", write=LARGE((SOFT,))),
-    ON_GPU("T5 large, full, 16 x 256 in, 4 out", write=LARGE()),
+    mixed_case("decoder 10M", 0.9),
+    concurrent_case("decoder 10M", 16, 10.0),
+    concurrent_case("decoder 10M", 64, 10.0),
+    *LARGE_CASES,
     ON_GPU("decoder 1B, LoRA r=8, 4 x 1024", write=LONG((LORA,))),
     ON_GPU(
-        "decoder 1B, LoRA r=8, 4 x 1024, against attention that is not fused",
+        "decoder 1B, 4 x 1024, LoRA r=8, against attention that is not fused",
         write=LONG((LORA,)),
         other=(OURS, "train unfused"),
     ),
     ON_GPU(
-        "decoder 1B, LoRA r=8, 16 x 128, against deterministic operations",
+        "decoder 1B, 16 x 128, LoRA r=8, against deterministic operations",
         write=BILLION((LORA,)),
         other=(OURS, "train"),
         other_flags="--xla_gpu_deterministic_ops=true",
     ),
 )
 WHOLE_PROCESS_CASES = (
-    WholeProcessCase("sweep of 16 LoRA runs, whole process", 2.0, LoRA(rank=8, alpha=16.0)),
-    WholeProcessCase("sweep of 16 soft prompt runs, whole process", 3.0, SoftPrompt(length=10)),
+    _sweep_case("sweep of 16 LoRA runs, whole process", 2.0, "lora"),
+    _sweep_case("sweep of 16 soft prompt runs, whole process", 3.0, "soft_prompt"),
 )
 STARTUP_CASES = (
     StartupCase(

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,6 +50,20 @@ class HeadToHead(NamedTuple):
     profile: dict[str, float]
 
 
+class CompiledCase(NamedTuple):
+    """A case whose program is compiled already.
+
+    Attributes:
+        folder: The inputs of the case.
+        cache: JAX's compilation cache.
+        seconds: Seconds that compilation took.
+    """
+
+    folder: Path
+    cache: Path
+    seconds: float
+
+
 class Side:
     """A worker process; calling it with a number of steps runs them and returns a `Measurement`."""
 
@@ -60,6 +75,7 @@ class Side:
         dtype: str,
         learning_rate: float,
         flags: str = "",
+        cache: Path | None = None,
     ):
         """Starts the worker.
 
@@ -70,6 +86,7 @@ class Side:
             dtype: dtype of frozen weights and operations.
             learning_rate: Learning rate.
             flags: XLA flags in addition to those of this process.
+            cache: JAX's compilation cache; None: the worker compiles all programs.
         """
         settings = (side, workload, str(folder), dtype, str(learning_rate))
         command = [sys.executable, "-m", "research.studies.speed.worker", *settings]
@@ -81,7 +98,13 @@ class Side:
             **quiet,
             "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
             "XLA_FLAGS": flags,
+            "JAX_ENABLE_COMPILATION_CACHE": "false" if cache is None else "true",
         }
+        if cache is not None:
+            environment |= {
+                "JAX_COMPILATION_CACHE_DIR": str(cache),
+                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            }
         pipe = subprocess.PIPE
         self.name, self.process = (
             f"{side} {workload}",
@@ -89,8 +112,12 @@ class Side:
         )
 
     def __call__(self, steps: int) -> Measurement:
-        """Runs the steps. Raises RuntimeError if the process has ended."""
+        """Runs the steps. Raises RuntimeError if the process has ended or cannot use its inputs."""
         return Measurement(**self._answer(str(steps)))
+
+    def compile(self) -> float:
+        """Compiles the first step; returns the seconds. Raises RuntimeError as a call does."""
+        return self._answer("compile")["seconds"]
 
     def profile(self) -> dict[str, float]:
         """Share of a step's time per kind of operation. Raises RuntimeError as a call does."""
@@ -103,7 +130,11 @@ class Side:
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self.name} ended with exit code {self.process.wait()}")
-        return json.loads(answer)
+        result = json.loads(answer)
+        if "error" in result:
+            self.close()
+            raise RuntimeError(result["error"])
+        return result
 
     def close(self) -> None:
         assert self.process.stdin is not None
@@ -111,29 +142,42 @@ class Side:
         self.process.wait()
 
 
-def head_to_head(case: Case, dtype: str, rounds: int, seconds: float) -> HeadToHead:
+def head_to_head(
+    case: Case,
+    dtype: str,
+    rounds: int,
+    seconds: float,
+    compiled: CompiledCase | None = None,
+) -> HeadToHead:
     """Times both sides of a case in alternating rounds of about `seconds` each.
+
+    Args:
+        case: The case.
+        dtype: dtype of frozen weights and operations.
+        rounds: Number of rounds.
+        seconds: Approximate duration of a round of one side.
+        compiled: The case's inputs and compiled program; None: both are made here.
 
     Raises RuntimeError if the two sides compute different results.
     """
     with tempfile.TemporaryDirectory() as folder:
-        case.prepare(Path(folder))
-        settings = (Path(folder), dtype, case.learning_rate)
-        ours, other = (
-            Side(OURS, case.ours, *settings),
-            Side(*case.other, *settings, case.other_flags),
-        )
-        for side in (ours, other):
-            side(0)  # loads the inputs before anything is timed
-        first, second = ours(case.cycle), other(case.cycle)  # compiling included
-        counts = [
-            case.cycle * max(1, round(seconds / sum(cycle.seconds)))
-            for cycle in (ours(case.cycle), second)
-        ]
-        measurements = [(ours(counts[0]), other(counts[1])) for _ in range(rounds)]
-        profile = ours.profile()
-        ours.close()
-        other.close()
+        if compiled is None:
+            case.prepare(Path(folder))
+        inputs, cache = (Path(folder), None) if compiled is None else compiled[:2]
+        settings = (inputs, dtype, case.learning_rate)
+        with (
+            closing(Side(OURS, case.ours, *settings, cache=cache)) as ours,
+            closing(Side(*case.other, *settings, case.other_flags)) as other,
+        ):
+            for side in (ours, other):
+                side(0)  # loads the inputs before anything is timed
+            first, second = ours(case.cycle), other(case.cycle)  # compiling included
+            counts = [
+                case.cycle * max(1, round(seconds / sum(cycle.seconds)))
+                for cycle in (ours(case.cycle), second)
+            ]
+            measurements = [(ours(counts[0]), other(counts[1])) for _ in range(rounds)]
+            profile = ours.profile()
     difference = _difference(case, TOLERANCE[dtype], first, second)
     means = [
         (statistics.fmean(a.seconds) / case.runs, statistics.fmean(b.seconds))
@@ -147,7 +191,7 @@ def head_to_head(case: Case, dtype: str, rounds: int, seconds: float) -> HeadToH
         statistics.median(ratios),
         min(ratios),
         max(ratios),
-        first.compiled,
+        first.compiled if compiled is None else compiled.seconds,
         difference,
         last[0].device_bytes or last[0].host_bytes,
         last[1].device_bytes or last[1].host_bytes,

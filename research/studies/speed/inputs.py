@@ -1,51 +1,27 @@
-"""The inputs of a case, which both sides read from one folder.
-
-model/        a Hugging Face folder
-adapters/I/   PEFT folders; absent where all weights train
-batches.npz   see `Batches`
-factors.npz   two matrices; the only file of a matrix product case
-"""
+"""Writes the inputs of a case; their files are described in `case_files`."""
 
 import functools
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
+from research.common.config import non_default
 from research.interop.peft import save_adapter
 from research.methods.method import Method, Words
-from research.methods.shared.leaves import add
+from research.methods.shared.leaves import add, mask
 from research.models.backbone import load_backbone, random_params, save_backbone
+from research.models.model import Model
+from research.studies.speed.case_files import Batches, Trained, write_trained
 from research.studies.speed.shapes import SHAPES
 
 BATCHES = 4  # of random tokens
-
-
-class Batches(NamedTuple):
-    """N batches of B rows; the target of a row is `tokens[prompt_length:length]`.
-
-    Attributes:
-        tokens: Token ids, [N, B, T], padded with 0 on the right.
-        length: Tokens of each row, [N, B].
-        prompt_length: Tokens of each row before its target, [N, B].
-        label: Class of each row, [N, B].
-        prefix_ids: Tokens before every row, [S].
-        suffix_ids: Tokens after every row, [E].
-        labels: Texts to score in place of the target, [C, L].
-    """
-
-    tokens: NDArray
-    length: NDArray
-    prompt_length: NDArray
-    label: NDArray
-    prefix_ids: NDArray
-    suffix_ids: NDArray
-    labels: NDArray
+_STORING = threading.Lock()  # so that no model is written twice
 
 
 def random_batches(
@@ -74,31 +50,16 @@ def random_batches(
     )
 
 
-def write_batches(folder: Path, batches: Batches) -> None:
-    np.savez(folder / "batches.npz", **batches._asdict())
+def write_shape(folder: Path, shape: str | Model) -> int:
+    """Writes a model with random weights; returns its vocabulary size.
 
-
-def read_batches(folder: Path) -> Batches:
-    with np.load(folder / "batches.npz") as stored:
-        return Batches(**{name: stored[name] for name in Batches._fields})
-
-
-def write_factors(folder: Path, rows: int, inner: int, columns: int) -> None:
-    """Writes two matrices of uniform random numbers, [rows, inner] and [inner, columns]."""
-    draw = np.random.default_rng(0)
-    left, right = draw.random((rows, inner), np.float32), draw.random((inner, columns), np.float32)
-    np.savez(folder / "factors.npz", left=left, right=right)
-
-
-def read_factors(folder: Path) -> tuple[NDArray, NDArray]:
-    with np.load(folder / "factors.npz") as file:
-        return file["left"], file["right"]
-
-
-def write_shape(folder: Path, shape: str) -> int:
-    """Writes a model of the named shape with random weights; returns its vocabulary size."""
-    model: Any = SHAPES[shape]()  # Pyright takes modules to be unhashable
-    (folder / "model").symlink_to(Path(_stored(model).name) / "model")
+    shape: a name in `SHAPES`, or the model.
+    """
+    # Pyright takes modules to be unhashable.
+    model: Any = SHAPES[shape]() if isinstance(shape, str) else shape
+    with _STORING:
+        stored = _stored(model)
+    (folder / "model").symlink_to(Path(stored.name) / "model")
     return model.config.vocab_size
 
 
@@ -125,6 +86,13 @@ def write_adapters(folder: Path, methods: Sequence[Sequence[Method]], classes: i
         save_adapter(target, "model", backbone.model, together, moved)
 
 
-def adapter_folders(folder: Path) -> list[Path]:
-    """The adapter folders of a case in order of their index."""
-    return sorted((folder / "adapters").glob("*"), key=lambda path: int(path.name))
+def write_methods(folder: Path, methods: Sequence[Method], classes: int = 0) -> None:
+    """Writes what trains: an adapter if PEFT has one for the methods, else trained.json."""
+    if any(method.peft_type for method in methods):
+        write_adapters(folder, [methods], classes)
+        return
+    backbone = load_backbone(str(folder / "model"))
+    key, trained = backbone.model.KEY_MAP.key, mask(methods, backbone.params)
+    plain = [{"name": method.name, **non_default(method)} for method in methods]
+    tensors = [key(path).tensor for path, trains in trained.items() if trains]
+    write_trained(folder, Trained(plain, tensors))

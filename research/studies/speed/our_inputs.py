@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.common.config import build_named
 from research.evaluation.batch import (
     PromptFrame,
     Rows,
@@ -15,10 +16,12 @@ from research.evaluation.batch import (
     prompt_width,
 )
 from research.interop.peft import load_adapter
+from research.methods import METHODS
+from research.methods.full import Full
 from research.methods.method import Leaves, Method
 from research.models.backbone import load_backbone
 from research.runtime.devices import Devices
-from research.studies.speed.inputs import adapter_folders, read_batches
+from research.studies.speed.case_files import adapter_folders, read_batches, read_trained
 from research.tasks.encoding.encoded import Encoded
 
 DEVICES = Devices(count=1)
@@ -28,9 +31,19 @@ class CaseInputs:
     """The model and batches of a case; frozen weights have the dtype `dtype`."""
 
     def __init__(self, folder: Path, dtype: str):
-        self.dtype = jnp.dtype(dtype)
+        self.folder, self.dtype = folder, jnp.dtype(dtype)
         self.backbone = load_backbone(str(folder / "model"), self.dtype)
         self.folders, self.batches = adapter_folders(folder), read_batches(folder)
+
+    def trained(self) -> tuple[tuple[Method, ...], Leaves]:
+        """(methods, leaves they add) of the case: its first adapter, trained.json or `Full`."""
+        if self.folders:
+            return self.adapter(0)
+        trained = read_trained(self.folder)
+        if trained is None:
+            return (Full(),), {}
+        plain = trained.methods
+        return tuple(build_named(METHODS, method, "methods", "name") for method in plain), {}
 
     def adapter(self, index: int) -> tuple[tuple[Method, ...], Leaves]:
         """(methods, leaves they add) of an adapter; traced hyper-parameters are arrays."""

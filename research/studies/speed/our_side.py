@@ -6,12 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from research.models.backbone import load_backbone
 from research.runtime.executable import compile_seconds
-from research.studies.speed.inputs import read_factors
+from research.studies.speed.case_files import read_factors
 from research.studies.speed.scoring import Scoring, Serving, ServingOne
 from research.studies.speed.training import (
     Training,
     TrainingByLength,
+    TrainingInLoop,
     TrainingManyTogether,
     TrainingTogether,
     TrainingUnfused,
@@ -35,8 +37,18 @@ class MatrixProduct:
         return 2.0 * rows * inner * columns
 
 
+class Loading:
+    """Loads the model in the case's folder, and has no steps."""
+
+    def __init__(self, folder: Path, dtype: str, learning_rate: float):
+        del learning_rate
+        self.backbone = load_backbone(str(folder / "model"), jnp.dtype(dtype))
+
+
 WORKS: dict[str, Any] = {
+    "load": Loading,
     "train": Training,
+    "train in the loop": TrainingInLoop,
     "train by length": TrainingByLength,
     "train 16 together": TrainingTogether,
     "train 64 together": TrainingManyTogether,

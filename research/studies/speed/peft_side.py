@@ -10,16 +10,27 @@ from typing import Any
 import numpy as np
 import torch  # pyright: ignore
 
-from research.studies.speed.inputs import Batches, adapter_folders, read_batches, read_factors
+from research.common.errors import InputError
+from research.studies.speed.case_files import (
+    Batches,
+    adapter_folders,
+    read_batches,
+    read_factors,
+    read_trained,
+)
 from research.studies.speed.peft_inputs import (
     DEVICE,
-    IGNORED,
+    ENCODERS,
+    SEQ2SEQ,
     adapted,
+    decoder_batch,
     model_in,
     padded,
     padded_labels,
     tensor,
+    train_alone,
 )
+from research.studies.speed.real_model.peft_table import PeftTable
 
 RATES, SEEDS = 4, 4  # of the whole-process sweep
 
@@ -28,12 +39,14 @@ class PeftTraining:
     """A step is one optimizer step on the next batch."""
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
-        folders, self.done = adapter_folders(folder), 0
+        folders, trained, self.done = adapter_folders(folder), read_trained(folder), 0
         self.mixed = dtype == "bfloat16"
         # Trained weights stay in float32, as on our side.
-        model = model_in(folder / "model", dtype if folders else "float32")
+        model = model_in(folder / "model", dtype if folders or trained else "float32")
         if folders:
             model = adapted(model, folders[0])
+        elif trained is not None:
+            train_alone(model, trained.tensors)
         self.model = model.eval()  # no dropout, as on our side
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -61,22 +74,18 @@ class PeftTraining:
         kind = self.model.config.model_type
         tokens, length = batches.tokens[index], batches.length[index]
         start = batches.prompt_length[index]
-        if kind == "t5":
+        if kind in SEQ2SEQ:
             inputs = [row[:begin] for row, begin in zip(tokens, start, strict=True)]
             labels = [r[b:n] for r, b, n in zip(tokens, start, length, strict=True)]
             return {**padded(inputs), "labels": padded_labels(labels)}
-        if kind == "bert":
+        if kind in ENCODERS:
             texts = [
                 np.concatenate([batches.prefix_ids, row[:begin], batches.suffix_ids])
                 for row, begin in zip(tokens, start, strict=True)
             ]
             return {**padded(texts), "labels": tensor(batches.label[index])}
-        before = batches.prefix_ids
-        rows = [np.concatenate([before, row[:n]]) for row, n in zip(tokens, length, strict=True)]
-        labels = [row.copy() for row in rows]
-        for row, begin in zip(labels, start, strict=True):
-            row[: len(before) + begin] = IGNORED
-        return {**padded(rows), "labels": padded_labels(labels)}
+        rows = [row[:n] for row, n in zip(tokens, length, strict=True)]
+        return decoder_batch(batches.prefix_ids, rows, start)
 
 
 class PeftScoring:
@@ -154,7 +163,25 @@ class TorchProduct:
         return None
 
 
+class Loading:
+    """Loads the model in the case's folder, and has no steps.
+
+    Raises InputError if PyTorch cannot.
+    """
+
+    def __init__(self, folder: Path, dtype: str, learning_rate: float):
+        del learning_rate
+        try:
+            self.model = model_in(folder / "model", dtype)
+        except Exception as error:  # transformers raises errors of any kind
+            reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            name = str((folder / "model").resolve())
+            raise InputError("--model", name, f"PyTorch cannot load it ({reason})") from error
+
+
 WORKS: dict[str, Any] = {
+    "load": Loading,
+    "table": PeftTable,
     "train": PeftTraining,
     "score": PeftScoring,
     "sweep": PeftSweeping,

@@ -1,8 +1,11 @@
 """Inputs from a real model and data set, and from the built-in world."""
 
+import runpy
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +17,14 @@ from research.methods.method import Method
 from research.models.backbone import load_backbone, load_tokenizer, save_backbone
 from research.models.bert.model import EncoderModel
 from research.runs.data import run_data
-from research.studies.speed.inputs import Batches, write_adapters, write_batches
+from research.studies.speed.case_files import Batches, write_batches
+from research.studies.speed.inputs import write_adapters
 from research.tasks.datasets.tables import read_file
 from research.tasks.encoding.encoded import pad_rows
 from research.tasks.encoding.tokenization import token_ids
 from research.training.batches import batch_indices
 
+CONFIG = Path(__file__).parents[3] / "configs" / "speed.py"
 ROWS, STEPS = 16, 24
 
 
@@ -52,14 +57,23 @@ def sst2(methods: Sequence[Method], folder: Path) -> None:
     write_adapters(folder, [methods], classes=2)
 
 
-def world(experiment: Experiment, methods: Sequence[Method], folder: Path) -> None:
-    """Writes the backbone of an experiment and the batches of its first training run."""
+def speed_experiment(name: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Experiment:
+    """An experiment of `configs/speed.py` by name, with changed fields."""
+    config = runpy.run_path(str(CONFIG))["get_config"](name)
+    config.update(changes)
+    return Experiment.parse(config.to_dict())
+
+
+def world(folder: Path, config: str) -> None:
+    """Writes the backbone, the first trained approach and its batches of an experiment."""
+    experiment = speed_experiment(config)
     name = resolve_path(experiment.backbone, "backbone")
     backbone = load_backbone(name)
     tasks = {settings.name: settings.load() for settings in experiment.tasks}
     plan = cells(experiment, tasks, backbone.checksum, parameters=backbone.parameters)
     trained = [cell for cell in plan if cell.approach.stages]
     run = trained[0].search()[0]
+    methods = run.approach.stages[0].methods
     tokenizer = load_tokenizer(name, backbone.model)
     assert backbone.context is not None
     room = backbone.context - sum(method.positions for method in methods)

@@ -12,7 +12,17 @@ from typing import Any
 import jax
 
 COLUMNS = ("case", "ours", "other", "ratio", "target", "share", "compilation")
-COLUMNS += ("ours, peak", "other, peak")
+COLUMNS += ("ours, peak", "other, peak", "peak ratio")
+PUBLISHED = "published"  # a column of tables with a case that has it
+PUBLISHED_NOTE = (
+    "Published numbers are speedups of many LoRA runs at once against existing systems, on other "
+    "models and hardware: PLoRA (arXiv 2508.02932) and tLoRA (arXiv 2602.07263)."
+)
+GROWTH = """
+Growth with the size of a decoder, LoRA of rank 8 on rows of 64 tokens:
+
+![Step time, memory and compilation against layers, width and rows](growth.png)
+"""
 PACKAGES = ("jax", "jaxlib", "flax", "torch", "peft", "transformers")
 
 
@@ -33,14 +43,16 @@ def machine() -> dict[str, Any]:
 
 
 def write_measurements(folder: Path, measured: Mapping[str, Any]) -> None:
-    """benchmark.json and benchmark.md. measured: {machine, dtype, matmul_gflops, cases, notes}.
+    """benchmark.json and benchmark.md, which shows a figure of growth if the folder has one.
 
-    notes: remarks that were written by hand into benchmark.json; they are kept.
+    measured: {machine, dtype, matmul_gflops, cases, notes}. notes: remarks that were written by
+    hand into benchmark.json; they are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(measured, indent=1) + "\n"
     (folder / "benchmark.json").write_text(text, encoding="utf-8")
-    (folder / "benchmark.md").write_text(speed_markdown(measured), encoding="utf-8")
+    growth = GROWTH if (folder / "growth.png").is_file() else ""
+    (folder / "benchmark.md").write_text(speed_markdown(measured) + growth, encoding="utf-8")
 
 
 def speed_markdown(measured: Mapping[str, Any]) -> str:
@@ -51,20 +63,25 @@ def speed_markdown(measured: Mapping[str, Any]) -> str:
     where = measured["machine"]
     packages = ", ".join(f"{name} {where[name]}" for name in PACKAGES)
     flags = f"; XLA_FLAGS={where['xla_flags']}" if where["xla_flags"] else ""
+    published = any(case.get(PUBLISHED) for case in measured["cases"])
+    columns = [*COLUMNS, *([PUBLISHED] if published else [])]
     lines = [
         f"# Benchmark: {where['device']}, {where['cores']} cores",
         "",
         "Our code and PyTorch with PEFT use the same weights and rows. Each runs in its own "
         "process, and the two alternate. The ratio is the other side's time divided by ours: the "
-        "median over rounds, with the lowest and the highest in parentheses. A bold ratio reaches "
-        "its target. The share is our step's FLOP/s, by XLA's FLOP count, relative to "
+        "median over rounds, with the lowest and the highest in parentheses. A peak is that of "
+        "the process's memory, of the accelerator's where there is one; its ratio is ours divided "
+        "by the other's. A bold number reaches its target. The share is our step's FLOP/s, by "
+        "XLA's FLOP count, relative to "
         f"{measured['matmul_gflops']:.0f} GFLOP/s, the rate of a large matrix product on this "
         f"machine in {measured['dtype']}, the dtype of both sides.",
         "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "| :--- |" + " ---: |" * (len(COLUMNS) - 1),
-        *(_row(case) for case in measured["cases"]),
+        "| " + " | ".join(columns) + " |",
+        "| :--- |" + " ---: |" * (len(columns) - 1),
+        *(_row(case, published) for case in measured["cases"]),
         "",
+        *([PUBLISHED_NOTE, ""] if published else []),
         *_profiles(measured["cases"]),
         *(line for note in measured["notes"] for line in (note, "")),
         f"{where['cpu']}; Python {where['python']}, {packages}{flags}; {where['date']}.",
@@ -72,7 +89,7 @@ def speed_markdown(measured: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(case: Mapping[str, Any]) -> str:
+def _row(case: Mapping[str, Any], published: bool) -> str:
     ours, ratio, goal = _milliseconds(case["ours_ms"]), "—", _or_dash(case["at_least"], "{:.1f}")
     if case["ratio"] is not None:
         reached = case["at_least"] is not None and case["ratio"] >= case["at_least"]
@@ -88,9 +105,11 @@ def _row(case: Mapping[str, Any]) -> str:
         ratio,
         goal,
         _share(case.get("share_of_matmul_rate")),
-        _or_dash(case.get("compile_seconds"), "{:.1f} s"),
+        _at_most(case.get("compile_seconds"), case.get("compile_at_most"), "{:.1f} s"),
         _or_dash(case.get("ours_bytes"), "{:.2f} GB", 1e-9),
         _or_dash(case.get("peft_bytes"), "{:.2f} GB", 1e-9),
+        _at_most(_peak_ratio(case), case.get("memory_at_most"), "{:.2f}"),
+        *([case.get(PUBLISHED) or "—"] if published else []),
     )
     return "| " + " | ".join(cells) + " |"
 
@@ -115,6 +134,19 @@ def _profiles(cases: Sequence[Mapping[str, Any]]) -> list[str]:
         *("| " + " | ".join(row) + " |" for row in rows),
         "",
     ]
+
+
+def _peak_ratio(case: Mapping[str, Any]) -> float | None:
+    """Our peak memory divided by the other's."""
+    return case["ours_bytes"] / case["peft_bytes"] if case.get("peft_bytes") else None
+
+
+def _at_most(value: float | None, target: float | None, form: str) -> str:
+    """A value with its target, bold if it is at most the target."""
+    text = _or_dash(value, form)
+    if value is None or target is None:
+        return text
+    return f"{_bold(text, value <= target)} (at most {form.format(target)})"
 
 
 def _bold(text: str, wanted: bool) -> str:

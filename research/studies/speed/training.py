@@ -6,16 +6,23 @@ from typing import Any
 import jax
 import numpy as np
 
-from research.methods.full import Full
+from research.evaluation.answer_kinds.labels import LabelAnswerer
+from research.evaluation.batch import Rows, extents
+from research.methods.method import Leaves
 from research.methods.shared.leaves import mask, split
 from research.models.layers import flash_attention
 from research.studies.speed.our_inputs import DEVICES, CaseInputs, batch_of, chosen_rows
 from research.studies.speed.profile import profiled
-from research.tasks.encoding.encoded import Encoded
-from research.training.batches import batch_indices
-from research.training.cohort import OneByOne, Together
+from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts
+from research.training.batches import Shapes, Stream, batch_indices
+from research.training.cohort import Cohort, OneByOne, Together
+from research.training.loop import TrainingLoop
+from research.training.member import Member
 from research.training.optimizer import Schedule
+from research.training.options import FitOptions
 from research.training.step import Hyper, Program, init_state
+
+ENDLESS = 10**9  # steps, none of which is followed by an evaluation
 
 
 class Training:
@@ -30,20 +37,29 @@ class Training:
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
         inputs = CaseInputs(folder, dtype)
-        methods, added = inputs.adapter(0) if inputs.folders else ((Full(),), {})
-        leaves = {**inputs.backbone.params, **added}
-        trained, frozen = split(leaves, mask(methods, leaves))
-        rows_a_step = inputs.batches.tokens.shape[1]
-        schedule = Schedule(batch_size=rows_a_step, warmup=0.0, decay="constant")
-        program = Program(inputs.backbone.model, schedule, inputs.dtype)
-        state = init_state(program, jax.random.PRNGKey(0), trained)
-        self.cohort = self.kind(program, DEVICES, [state] * self.runs, [frozen] * self.runs)
+        methods, added = inputs.trained()
         self.hyper = Hyper(methods, np.float32(learning_rate), np.float32(0.0))
         self.frame = inputs.frame()
+        self.parts = self._parts(inputs)
+        self.done = 0
+        self.cohort: Any = self._start(inputs, {**inputs.backbone.params, **added})
+
+    def _start(self, inputs: CaseInputs, leaves: Leaves) -> Cohort:
+        """The cohort with its initial states."""
+        program = self._program(inputs)
+        trained, frozen = split(leaves, mask(self.hyper.methods, leaves))
+        state = init_state(program, jax.random.PRNGKey(0), trained)
+        return self.kind(program, DEVICES, [state] * self.runs, [frozen] * self.runs)
+
+    def _program(self, inputs: CaseInputs, **settings: Any) -> Program:
+        rows_a_step = inputs.batches.tokens.shape[1]
+        schedule = Schedule(batch_size=rows_a_step, warmup=0.0, decay="constant", **settings)
+        return Program(inputs.backbone.model, schedule, inputs.dtype)
+
+    def _parts(self, inputs: CaseInputs) -> list[Rows]:
         causal = inputs.backbone.model.ROUTE == "causal"
         suffix = None if causal else len(self.frame.suffix_ids)
-        self.parts = [batch_of(encoded, suffix) for encoded in self._encoded(inputs)]
-        self.done = 0
+        return [batch_of(encoded, suffix) for encoded in self._encoded(inputs)]
 
     def step(self) -> float:
         """The mean loss over target tokens."""
@@ -54,6 +70,10 @@ class Training:
 
     def _encoded(self, inputs: CaseInputs) -> list[Encoded]:
         return [inputs.encoded(i) for i in range(len(inputs.batches.tokens))]
+
+    def compile(self) -> None:
+        """Compiles the step of the first batch without running it."""
+        self.cohort.compiled(self.parts[0], self.frame, self.hyper)
 
     def profile(self) -> dict[str, float]:
         """See `profiled`; all steps use the first batch."""
@@ -98,3 +118,48 @@ class TrainingByLength(Training):
             chosen_rows(everything, batch_indices(everything.length, rows_a_step, 0, step))
             for step in range(count)
         ]
+
+
+class TrainingInLoop(Training):
+    """A step of the training loop of a run, which keeps what the steps of a run share.
+
+    The first epoch has the case's batches; later epochs mix the rows anew, as in a run.
+    """
+
+    def step(self) -> float:
+        self.loop.advance()
+        return float(self.loop.losses[-1][0])
+
+    def profile(self) -> dict[str, float]:
+        return profiled(self.step, self.cohort.compiled(*self.arguments).as_text())
+
+    def _start(self, inputs: CaseInputs, leaves: Leaves) -> Cohort:
+        program = self._program(inputs, steps=ENDLESS, eval_every=ENDLESS)
+        rows = self._rows(inputs)
+        member = Member(
+            seed=0,
+            hyper=self.hyper,
+            leaves=leaves,
+            train=rows,
+            dev=rows,
+            frame=self.frame,
+            training=len(self.hyper.methods),
+        )
+        target = np.zeros((1, max(1, rows.longest_target)), np.int32)
+        texts = LabelTexts(
+            Labels(target, np.array([target.size])), np.zeros(1, int), np.ones(1, int)
+        )
+        streams = [Stream(0, rows.length, extents(rows, self.frame))]
+        options = FitOptions(
+            DEVICES, LabelAnswerer(texts), "accuracy", shapes=Shapes(target.size, streams)
+        )
+        self.loop = TrainingLoop(program, [member], options)
+        self.arguments = (self.parts[0], self.frame, self.hyper)
+        return self.loop.cohort
+
+    def _rows(self, inputs: CaseInputs) -> Encoded:
+        """The rows of all batches, so ordered that the first epoch has the case's batches."""
+        everything = inputs.everything()
+        count, size = inputs.batches.tokens.shape[:2]
+        chosen = [batch_indices(everything.length, size, 0, step) for step in range(count)]
+        return chosen_rows(everything, np.argsort(np.concatenate(chosen)))

@@ -1,22 +1,20 @@
-"""Times whole processes from start to exit, one after the other."""
+"""Times whole processes from their start to their exit or first training step."""
 
 import os
-import runpy
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from research.experiments.experiment import Experiment
-from research.studies.speed import real_inputs
-from research.studies.speed.case import PEFT, WholeProcessCase
+from research.studies.speed.case import PEFT, StartupCase, WholeProcessCase
 from research.studies.speed.head_to_head import Side
+from research.studies.speed.real_inputs import CONFIG
 
 ROOT = Path(__file__).parents[3]
-CONFIG = ROOT / "configs" / "speed.py"
+FIRST_STEP = "first step after"  # what scripts/train.py prints
 
 
 class WholeProcessTimes(NamedTuple):
@@ -37,23 +35,34 @@ class WholeProcessTimes(NamedTuple):
     high: float
 
 
+class StartupTimes(NamedTuple):
+    """Startup times with a filled compilation cache.
+
+    Attributes:
+        seconds: Median over rounds.
+        low: Shortest time.
+        high: Longest time.
+    """
+
+    seconds: float
+    low: float
+    high: float
+
+
 def whole_process(case: WholeProcessCase, rounds: int) -> WholeProcessTimes:
     """Times both sides in alternating rounds; ours starts with an empty compilation cache."""
-    config, rounds_seconds = f"{CONFIG}:{case.method.name}", []
-    experiment = Experiment.parse(_get_config(case.method.name))
+    config, rounds_seconds = f"{CONFIG}:{case.config}", []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            ours = _ours(config, Path(folder))
-            real_inputs.world(experiment, (case.method,), Path(folder) / "inputs")
-            rounds_seconds.append((ours, _other(Path(folder) / "inputs")))
+            inputs = Path(folder) / "inputs"
+            inputs.mkdir()
+            case.write(inputs)
+            flags = [flag.format(inputs=inputs) for flag in case.flags]
+            ours = _ours([f"--config={config}", *flags], Path(folder))
+            rounds_seconds.append((ours, _other(case.other, inputs)))
     ratios = [b / a for a, b in rounds_seconds]
     ours, other = (statistics.median(side) for side in zip(*rounds_seconds, strict=True))
     return WholeProcessTimes(ours, other, statistics.median(ratios), min(ratios), max(ratios))
-
-
-def _get_config(method: str) -> dict[str, Any]:
-    """The config in `configs/speed.py` as plain data."""
-    return runpy.run_path(str(CONFIG))["get_config"](method).to_dict()
 
 
 def timed(command: list[str], cache: Path) -> float:
@@ -69,14 +78,43 @@ def script(name: str, *flags: str) -> list[str]:
     return [sys.executable, str(ROOT / "scripts" / name), *flags]
 
 
-def _ours(config: str, folder: Path) -> float:
-    flags = (f"--config={config}", f"--results={folder / 'results'}")
-    return timed(script("sweep.py", *flags), folder / "cache")
+def _ours(flags: list[str], folder: Path) -> float:
+    command = script("sweep.py", *flags, f"--results={folder / 'results'}")
+    return timed(command, folder / "cache")
 
 
-def _other(folder: Path) -> float:
+def _other(workload: str, folder: Path) -> float:
     start = time.perf_counter()
-    side = Side(PEFT, "sweep", folder, "float32", 1e-3)
+    side = Side(PEFT, workload, folder, "float32", 1e-3)
     side(1)
     side.close()
     return time.perf_counter() - start
+
+
+def startup_time(case: StartupCase, rounds: int) -> StartupTimes:
+    """Starts a run `rounds` + 1 times; the first, which fills the cache, is not counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, *times = (
+            _seconds_to_first_step(case, Path(folder), index) for index in range(rounds + 1)
+        )
+    return StartupTimes(statistics.median(times), min(times), max(times))
+
+
+def _seconds_to_first_step(case: StartupCase, folder: Path, index: int) -> float:
+    """Seconds from the start of the process to its first step, after which it is terminated.
+
+    Raises RuntimeError if the process ends before its first step.
+    """
+    flags = (f"--config={ROOT / 'configs' / case.config}", f"--approach={case.approach}")
+    command = script("train.py", *flags, f"--results={folder / str(index)}")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder)}  # holds the compilation cache
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(FIRST_STEP):
+                seconds = time.perf_counter() - start
+                process.terminate()
+                return seconds
+    raise RuntimeError(f"{command} ended with exit code {process.returncode} before a step")

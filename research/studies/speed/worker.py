@@ -4,7 +4,9 @@
 
 SIDE is a module of this folder: `our_side` or `peft_side`. The worker reads one line at a time from
 standard input. For a number it runs that many steps and prints a `Measurement` as one line of JSON.
-For `profile` it prints the share of time per kind of operation, or {} if the workload has none.
+For `profile` it prints the share of time per kind of operation, or {} if the workload has none. For
+`compile` it compiles the first step and prints the seconds. If the inputs cannot be used, it prints
+{"error": reason} for the first line, and ends.
 """
 
 import importlib
@@ -15,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from research.common.errors import InputError
 from research.runtime.process import prepare
 
 
@@ -44,10 +47,19 @@ def main(side: str, workload: str, folder: str, dtype: str, learning_rate: str) 
     start = time.perf_counter()
     prepare()
     module: Any = importlib.import_module(f"research.studies.speed.{side}")
-    work = module.WORKS[workload](Path(folder), dtype, float(learning_rate))
+    try:
+        work = module.WORKS[workload](Path(folder), dtype, float(learning_rate))
+    except InputError as error:
+        sys.stdin.readline()
+        print(json.dumps({"error": str(error)}), flush=True)
+        raise SystemExit(2) from error
     for line in sys.stdin:
         if line == "profile\n":
             print(json.dumps(work.profile() if hasattr(work, "profile") else {}), flush=True)
+            continue
+        if line == "compile\n":
+            work.compile() if hasattr(work, "compile") else work.step()
+            print(json.dumps({"seconds": module.compiled_seconds()}), flush=True)
             continue
         seconds, results = [], []
         for _ in range(int(line)):

@@ -1,0 +1,1 @@
+"""Step time, memory and compilation as a model grows, `scripts/benchmark.py --growth`."""

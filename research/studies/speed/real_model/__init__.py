@@ -1,0 +1,1 @@
+"""The benchmark of a real backbone, `scripts/benchmark.py --model FOLDER`."""

@@ -1,0 +1,105 @@
+"""The files of the table race, which PyTorch's side reads without JAX.
+
+model/         a Hugging Face folder
+approaches/I/  adapter or trained.json of an approach, as in a case
+table.json     see `TableInputs`
+table.npz      arrays of its splits
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Split(NamedTuple):
+    """Encoded examples.
+
+    Attributes:
+        tokens: Ids of prompt and target, [I, T], padded with 0 on the right.
+        length: Tokens of prompt and target, [I].
+        prompt_length: Tokens of the prompt, [I].
+        label: Class, [I].
+    """
+
+    tokens: NDArray
+    length: NDArray
+    prompt_length: NDArray
+    label: NDArray
+
+
+class SeedData(NamedTuple):
+    """The data of the runs of one seed.
+
+    Attributes:
+        train: The training examples.
+        dev: The dev examples.
+        batches: Indices of the training examples of each step, [S, B].
+    """
+
+    train: Split
+    dev: Split
+    batches: NDArray
+
+
+class TableInputs(NamedTuple):
+    """The inputs of the plain loop.
+
+    Attributes:
+        rates: Learning rates of each approach.
+        prefix_ids: Tokens before every row, [S].
+        labels: Tokens of each label, padded with 0 on the right, [C, L].
+        label_lengths: Tokens of each label, [C].
+        test: The test examples.
+        seeds: The data of each seed.
+    """
+
+    rates: list[list[float]]
+    prefix_ids: NDArray
+    labels: NDArray
+    label_lengths: NDArray
+    test: Split
+    seeds: list[SeedData]
+
+
+def write_table(folder: Path, inputs: TableInputs) -> None:
+    arrays = {name: getattr(inputs, name) for name in ("prefix_ids", "labels", "label_lengths")}
+    arrays |= _named("test", inputs.test)
+    for index, seed in enumerate(inputs.seeds):
+        arrays |= _named(f"train_{index}", seed.train) | _named(f"dev_{index}", seed.dev)
+        arrays[f"batches_{index}"] = seed.batches
+    np.savez(folder / "table.npz", **arrays)
+    content = {"rates": inputs.rates, "seeds": len(inputs.seeds)}
+    (folder / "table.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def read_table(folder: Path) -> TableInputs:
+    content = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    with np.load(folder / "table.npz") as arrays:
+        seeds = [
+            SeedData(
+                _split(f"train_{index}", arrays),
+                _split(f"dev_{index}", arrays),
+                arrays[f"batches_{index}"],
+            )
+            for index in range(content["seeds"])
+        ]
+        return TableInputs(
+            content["rates"],
+            arrays["prefix_ids"],
+            arrays["labels"],
+            arrays["label_lengths"],
+            _split("test", arrays),
+            seeds,
+        )
+
+
+def _named(name: str, split: Split) -> dict[str, Any]:
+    return {f"{name}_{field}": array for field, array in split._asdict().items()}
+
+
+def _split(name: str, arrays: Mapping[str, NDArray]) -> Split:
+    return Split(*(arrays[f"{name}_{field}"] for field in Split._fields))

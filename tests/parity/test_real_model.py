@@ -18,8 +18,8 @@ from research.studies.speed.real_model.cases import model_cases
 from research.studies.speed.real_model.model_files import link_model, model_case
 from research.studies.speed.real_model.peft_table import PeftTable
 from research.studies.speed.real_model.table_format import (
+    EncodedSplit,
     SeedData,
-    Split,
     TableInputs,
     write_table,
 )
@@ -80,7 +80,7 @@ def table(tmp_path):
             target = labels[label[row], : lengths[label[row]]]
             tokens[row, 0] = 10 + label[row]
             tokens[row, start[row] : start[row] + len(target)] = target
-        return Split(tokens, start + lengths[label], start, label)
+        return EncodedSplit(tokens, start + lengths[label], start, label)
 
     seeds = [SeedData(split(8), split(6), draw.integers(0, 8, (5, 4))) for _ in range(2)]
     rates = [[1e-2, 1e-1], [1e-3, 1e-2], [1e-9, 1e-2]]

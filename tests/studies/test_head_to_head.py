@@ -207,5 +207,5 @@ def test_compiled_cases_give_the_seconds_of_compilation(monkeypatch):
 
 
 def test_a_worker_tells_why_it_cannot_use_its_inputs(tmp_path):
-    with pytest.raises(RuntimeError, match="backbone is .*config.json"):
+    with pytest.raises(RuntimeError, match="backbone is .*: no such folder here"):
         head_to_head.Side("our_side", "load", tmp_path, "float32", 0.0)(0)

@@ -24,6 +24,10 @@ from research.studies.speed.selection import (
 )
 from research.studies.speed.table import machine, write_measurements
 
+COMPILED_AHEAD = (
+    "Programs on a GPU were compiled before the rounds, several at a time; the column gives these "
+    "seconds."
+)
 SIZES = {"cpu": 2048, "gpu": 8192}  # of the square matrices whose product gives the machine's rate
 
 
@@ -48,6 +52,8 @@ def measure_cases(options: BenchmarkOptions, console: Console) -> int:
     missing = [case for case in selected_cases(options) if case.name not in names]
     failed, messages = 0, set[str]()
     with _compiled(missing, console) as compiled:
+        if compiled and COMPILED_AHEAD not in measured["notes"]:
+            measured["notes"].append(COMPILED_AHEAD)
         for name, measure, _ in missing:
             if options.minutes is not None and time.monotonic() - started > 60 * options.minutes:
                 console.print(f"{name}: not measured, the {options.minutes:g} minutes are over")

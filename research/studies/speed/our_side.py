@@ -37,7 +37,7 @@ class MatrixProduct:
         return 2.0 * rows * inner * columns
 
 
-class Loading:
+class ModelLoading:
     """Loads the model in the case's folder, and has no steps."""
 
     def __init__(self, folder: Path, dtype: str, learning_rate: float):
@@ -46,7 +46,7 @@ class Loading:
 
 
 WORKS: dict[str, Any] = {
-    "load": Loading,
+    "load": ModelLoading,
     "train": Training,
     "train in the loop": TrainingInLoop,
     "train by length": TrainingByLength,

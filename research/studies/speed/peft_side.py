@@ -163,7 +163,7 @@ class TorchProduct:
         return None
 
 
-class Loading:
+class PeftLoading:
     """Loads the model in the case's folder, and has no steps.
 
     Raises InputError if PyTorch cannot.
@@ -180,7 +180,7 @@ class Loading:
 
 
 WORKS: dict[str, Any] = {
-    "load": Loading,
+    "load": PeftLoading,
     "table": PeftTable,
     "train": PeftTraining,
     "score": PeftScoring,

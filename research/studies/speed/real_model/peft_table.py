@@ -16,7 +16,12 @@ from research.studies.speed.peft_inputs import (
     model_in,
     train_alone,
 )
-from research.studies.speed.real_model.table_format import SeedData, Split, TableInputs, read_table
+from research.studies.speed.real_model.table_format import (
+    EncodedSplit,
+    SeedData,
+    TableInputs,
+    read_table,
+)
 
 EVALUATION_ROWS = 16  # of a batch; each is scored with every label
 
@@ -95,7 +100,7 @@ def _prepared(model: Any, folder: Path) -> Iterator[Any]:
     yield model
 
 
-def _accuracy(model: Any, split: Split, inputs: TableInputs) -> float:
+def _accuracy(model: Any, split: EncodedSplit, inputs: TableInputs) -> float:
     predicted = [
         _scores(model, split, inputs, range(first, min(first + EVALUATION_ROWS, len(split.label))))
         for first in range(0, len(split.label), EVALUATION_ROWS)
@@ -104,7 +109,9 @@ def _accuracy(model: Any, split: Split, inputs: TableInputs) -> float:
 
 
 @torch.inference_mode()
-def _scores(model: Any, split: Split, inputs: TableInputs, rows: Sequence[int]) -> np.ndarray:
+def _scores(
+    model: Any, split: EncodedSplit, inputs: TableInputs, rows: Sequence[int]
+) -> np.ndarray:
     """Summed log-probability of each label's tokens after each row's prompt, [B, C]."""
     labels = [
         tokens[:length] for tokens, length in zip(inputs.labels, inputs.label_lengths, strict=True)

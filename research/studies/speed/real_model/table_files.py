@@ -14,8 +14,8 @@ from research.studies.speed.inputs import write_methods
 from research.studies.speed.real_inputs import speed_experiment
 from research.studies.speed.real_model.model_files import link_model
 from research.studies.speed.real_model.table_format import (
+    EncodedSplit,
     SeedData,
-    Split,
     TableInputs,
     write_table,
 )
@@ -89,5 +89,5 @@ def _seed_data(run: Run, data: RunData) -> SeedData:
     return SeedData(_split(data.train), _split(data.dev), batches)
 
 
-def _split(rows: Encoded) -> Split:
-    return Split(rows.tokens, rows.length, rows.prompt_length, rows.label)
+def _split(rows: Encoded) -> EncodedSplit:
+    return EncodedSplit(rows.tokens, rows.length, rows.prompt_length, rows.label)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Split(NamedTuple):
+class EncodedSplit(NamedTuple):
     """Encoded examples.
 
     Attributes:
@@ -40,8 +40,8 @@ class SeedData(NamedTuple):
         batches: Indices of the training examples of each step, [S, B].
     """
 
-    train: Split
-    dev: Split
+    train: EncodedSplit
+    dev: EncodedSplit
     batches: NDArray
 
 
@@ -61,7 +61,7 @@ class TableInputs(NamedTuple):
     prefix_ids: NDArray
     labels: NDArray
     label_lengths: NDArray
-    test: Split
+    test: EncodedSplit
     seeds: list[SeedData]
 
 
@@ -97,9 +97,9 @@ def read_table(folder: Path) -> TableInputs:
         )
 
 
-def _named(name: str, split: Split) -> dict[str, Any]:
+def _named(name: str, split: EncodedSplit) -> dict[str, Any]:
     return {f"{name}_{field}": array for field, array in split._asdict().items()}
 
 
-def _split(name: str, arrays: Mapping[str, NDArray]) -> Split:
-    return Split(*(arrays[f"{name}_{field}"] for field in Split._fields))
+def _split(name: str, arrays: Mapping[str, NDArray]) -> EncodedSplit:
+    return EncodedSplit(*(arrays[f"{name}_{field}"] for field in EncodedSplit._fields))

@@ -15,6 +15,7 @@ from research.studies.speed.case_files import Batches, write_batches
 from research.studies.speed.inputs import random_batches, write_methods
 
 CLASSES = 2  # of an encoder's head
+BEFORE, AFTER = 8, 9  # ids around the rows of an encoder
 SEQ2SEQ_TARGETS = 4  # tokens
 HEAD_DEVIATION = 0.02  # of new weights, as in BERT
 
@@ -62,11 +63,15 @@ def _route(folder: Path) -> str:
 
 
 def _labelled_batches(vocabulary: int, rows: int, width: int) -> Batches:
-    """Batches of random rows, each with one id before and after it and a random class."""
-    batches = random_batches(vocabulary, rows, width - 2, targets=0, opening=1)
+    """Batches of random rows, each with one id before and after it and a random class.
+
+    Both ids are in no row, where the second would start another segment.
+    """
+    batches = random_batches(vocabulary, rows, width - 2, targets=0)
     draw = np.random.default_rng(1)
     labels = draw.integers(0, CLASSES, batches.label.shape).astype(np.int32)
-    return batches._replace(label=labels, suffix_ids=batches.prefix_ids[::-1].copy())
+    before, after = np.array([BEFORE], np.int32), np.array([AFTER], np.int32)
+    return batches._replace(label=labels, prefix_ids=before, suffix_ids=after)
 
 
 def _save_with_head(backbone: Backbone, folder: Path) -> None:

@@ -40,8 +40,9 @@ def small(method):
     return replace(method, last=1) if isinstance(method, LastLayers) else method
 
 
-@pytest.mark.parametrize("variant, row", cases(ALL, quick=QUICK), ids=str)
-def test_losses_of_both_sides_are_equal_while_they_train(variant, row, tmp_path):
+@pytest.mark.parametrize("pair", cases(ALL, quick=QUICK), ids=": ".join)
+def test_losses_of_both_sides_are_equal_while_they_train(pair, tmp_path):
+    variant, row = pair
     checkpoints.write(tmp_path / "m", variant)
     case = next(case for case in model_cases(str(tmp_path / "m"), "tiny") if row in case.name)
     settings = case.write.keywords

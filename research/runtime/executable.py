@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from research.runtime.clock import seconds_by_purpose, spent_on
 from research.runtime.compile_lock import compile_lock
 
-_spent = threading.local()
+_counts = threading.local()
 _registration, _registered = threading.Lock(), threading.Event()
 
 
@@ -44,11 +45,9 @@ class Executable:
             if key in self._compiled:
                 return True
             _count_cache_hits()
-            begun = time.perf_counter()
-            with compile_lock(str(key), wait) as acquired:
+            with spent_on("compiling"), compile_lock(str(key), wait) as acquired:
                 if acquired:
                     self._compiled[key] = self.function.lower(*args).compile()
-            _spent.seconds = compile_seconds() + time.perf_counter() - begun
             return acquired
 
 
@@ -82,7 +81,7 @@ def _key(args: tuple[Any, ...]) -> Any:
 
 def compile_seconds() -> float:
     """Seconds of compilation so far in this thread."""
-    return getattr(_spent, "seconds", 0.0)
+    return seconds_by_purpose().get("compiling", 0.0)
 
 
 def execution_clock() -> float:
@@ -92,12 +91,12 @@ def execution_clock() -> float:
 
 def scoring_clock() -> float:
     """`execution_clock`, on which a reused result counts as long as its computation took."""
-    return execution_clock() + getattr(_spent, "reused_seconds", 0.0)
+    return execution_clock() + getattr(_counts, "reused_seconds", 0.0)
 
 
 def count_reused(seconds: float) -> None:
     """Moves this thread's `scoring_clock` on by what reusing a result has saved."""
-    _spent.reused_seconds = getattr(_spent, "reused_seconds", 0.0) + seconds
+    _counts.reused_seconds = getattr(_counts, "reused_seconds", 0.0) + seconds
 
 
 def compile_cache_hits() -> int:
@@ -106,7 +105,7 @@ def compile_cache_hits() -> int:
     Counting starts with the first call of this function or of an `Executable` in the process.
     """
     _count_cache_hits()
-    return getattr(_spent, "hits", 0)
+    return getattr(_counts, "hits", 0)
 
 
 def _count_cache_hits() -> None:
@@ -119,7 +118,7 @@ def _count_cache_hits() -> None:
 
 def _on_event(event: str, **kwargs: Any) -> None:
     if event == "/jax/compilation_cache/cache_hits":
-        _spent.hits = getattr(_spent, "hits", 0) + 1
+        _counts.hits = getattr(_counts, "hits", 0) + 1
 
 
 def compiled_cost(compiled: Any) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 # Parameters of mallopt(3).
@@ -44,6 +45,25 @@ def machine_bytes() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not a POSIX system
         return None
+
+
+def free_bytes() -> int | None:
+    """Bytes that the process can still take without swapping; None if the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return None
+    kibibytes = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    return min([*(value << 10 for value in kibibytes), *_container_bytes()], default=None)
+
+
+def _container_bytes() -> list[int]:
+    """Bytes that the limit of a container (a control group) leaves, none without a limit."""
+    limit, used = (Path(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
+    try:
+        return [int(limit.read_text()) - int(used.read_text())]
+    except (OSError, ValueError):  # no limit: no file, or the word max
+        return []
 
 
 def peak_bytes(cost: Mapping[str, Any]) -> int | None:

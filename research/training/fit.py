@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from research.runtime.clock import spent_on
 from research.training.loop import TrainingLoop
 from research.training.member import Member, MemberProgress, Outcome, shapes_of
 from research.training.options import FitOptions
@@ -33,5 +34,7 @@ def fit(program: Program, members: Sequence[Member], options: FitOptions) -> lis
         if checkpoints is not None and len(sizes) > 1:
             checkpoints = checkpoints.of_part(begin, size)
         part = replace(options, checkpoints=checkpoints, report=report, shapes=shapes)
-        outcomes += TrainingLoop(program, members[begin : begin + size], part).run()
+        with spent_on("initialising"):
+            loop = TrainingLoop(program, members[begin : begin + size], part)
+        outcomes += loop.run()
     return outcomes

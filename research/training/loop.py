@@ -5,7 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from contextlib import nullcontext
 
 import jax
 import numpy as np
@@ -16,10 +16,11 @@ from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.evaluation.scoring import check_prompts
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves
+from research.runtime.clock import spent_on
 from research.runtime.executable import Call, scoring_clock
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
-from research.training.checkpoint import Checkpoints
+from research.training.checkpoint import Checkpoints, Part
 from research.training.cohort import Cohort, cohort_on
 from research.training.member import (
     Member,
@@ -64,6 +65,13 @@ class TrainingLoop:
 
     def run(self) -> list[Outcome]:
         """Trains to the end of the schedule, from the last checkpoint if any; see `fit`."""
+        with self.options.checkpoints or nullcontext():
+            self._train()
+        return [
+            Outcome(best, progress) for best, progress in zip(self.best, self.progress, strict=True)
+        ]
+
+    def _train(self) -> None:
         options = self.options
         self.restore(options.checkpoints)
         if options.compile_ahead is not None:
@@ -77,11 +85,7 @@ class TrainingLoop:
                 self.evaluate()
                 options.report(self.step, self.progress)
             # After this step's evaluation, since a resumed run does not repeat it.
-            if options.checkpoints is not None and options.checkpoints.due():
-                self.save(options.checkpoints)
-        return [
-            Outcome(best, progress) for best, progress in zip(self.best, self.progress, strict=True)
-        ]
+            self.save(options.checkpoints)
 
     def _start(self, states: list) -> Cohort:
         return cohort_on(self.program, self.options.devices, states, self.frozen)
@@ -98,6 +102,7 @@ class TrainingLoop:
     def done(self) -> bool:
         return self.last or not any(self.active)
 
+    @spent_on("training")
     def advance(self) -> None:
         """One step of every active member."""
         chosen, batches = self._chosen(), self._batches()
@@ -160,6 +165,7 @@ class TrainingLoop:
             for m, c, width in zip(self.members, chosen, widths, strict=True)
         ]
 
+    @spent_on("scoring")
     def evaluate(self) -> None:
         """Evaluates active members on dev and keeps each member's best leaves."""
         # Summed in order, so that a member's sum does not depend on the number of members.
@@ -190,26 +196,34 @@ class TrainingLoop:
         prompts = EncodedPrompts(encoded, member.frame)
         return self.options.answerer.training_answers(self.predictor, weights, prompts)
 
-    def save(self, checkpoints: Checkpoints) -> None:
+    @spent_on("saving checkpoints")
+    def save(self, checkpoints: Checkpoints | None) -> None:
+        """Saves a checkpoint, if one is due."""
+        if checkpoints is None or not checkpoints.due():
+            return
         progress = {
             "step": self.step,
             "widest": self.widest,
             "members": [dataclasses.asdict(p) for p in self.progress],
             "losses": [list(map(float, losses)) for losses in self.losses],
         }
-        checkpoints.save(self.step, self._arrays(), progress)
+        best_step = max(p.best_step for p in self.progress)
+        # The best leaves before the first evaluation are those that a resumed run starts with.
+        parts = {"best": Part(best_step, self.best)} if best_step else {}
+        parts["states"] = Part(self.step, self.cohort.states())
+        checkpoints.save(parts, progress)
 
+    @spent_on("loading")
     def restore(self, checkpoints: Checkpoints | None) -> None:
         """Continues from the last checkpoint, if there is one."""
-        saved = None if checkpoints is None else checkpoints.restore(self._arrays())
+        if checkpoints is None:
+            return
+        saved = checkpoints.restore({"states": self.cohort.states(), "best": self.best})
         if saved is None:
             return
         arrays, progress = saved
         self.progress = [MemberProgress(**values) for values in progress["members"]]
         self.losses = [np.array(losses) for losses in progress["losses"]]
-        self.best = jax.tree.map(np.array, arrays["best"])
+        self.best = jax.tree.map(np.asarray, arrays.get("best", self.best))
         self.cohort = self._start(arrays["states"])
         self.step, self.widest = progress["step"], progress["widest"]
-
-    def _arrays(self) -> dict[str, Any]:
-        return {"states": self.cohort.states(), "best": self.best}

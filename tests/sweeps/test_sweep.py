@@ -21,6 +21,7 @@ from research.runs.data import run_data
 from research.sweeps.folder_lock import folder_lock
 from research.sweeps.progress import SweepProgress
 from research.sweeps.run_progress import RunProgress
+from research.training import checkpoint
 from research.training.checkpoint import Checkpoints
 from tests.films import run
 from tests.sweeps.results_folder import by_row, contents, results
@@ -167,6 +168,34 @@ def test_a_kill_while_training_changes_nothing(
     assert [found[1]["step"] for found in restored if found] == [step - 1]
     assert again == results(swept)
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_kill_between_the_best_leaves_and_the_states_changes_nothing(
+    swept: Path, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The best leaves of step 2 are written, its states are not: training resumes from step 1."""
+    written, restored = [], []
+    write_tree, restore = checkpoint.write_tree, Checkpoints.restore
+
+    def killing(folder: Path, arrays: Any) -> None:
+        if folder.parts[-2:] == ("states", "2"):
+            raise Killed
+        write_tree(folder, arrays)
+        written.append(folder.parts[-2:])
+
+    def watched(*args: Any) -> Any:
+        restored.append(restore(*args))
+        return restored[-1]
+
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoint, "write_tree", killing)
+        run(config, tmp_path)
+    assert ("best", "2") in written
+    monkeypatch.setattr(Checkpoints, "restore", watched)
+    again = results(run(config, tmp_path))
+    assert [found[1]["step"] for found in restored if found] == [1]
+    assert again == results(swept)
 
 
 def test_records_hold_no_path_of_this_machine(

@@ -88,8 +88,8 @@ class Once(Checkpoints):
         self.left -= 1
         return self.left == 0
 
-    def save(self, step, state, progress):
-        super().save(step, state, progress)
-        self.saved.append(step)
+    def save(self, parts, progress):
+        super().save(parts, progress)
+        self.saved.append(progress["step"])
         if self.killed:
             raise Killed

@@ -99,15 +99,19 @@ def merge(
 ) -> "tuple[Model, Leaves]":
     """(model, its leaves with the adapter merged). Raises InputError for methods that cannot merge.
 
-    An encoder with a classification head loses its masked-LM head.
+    An encoder with a classification head loses its masked-LM head. A backbone that ties its output
+    layer has its own where the adapter has one.
     """
     from research.methods.shared.merging import merged
     from research.models.bert.model import EncoderModel
+    from research.models.model import HEAD
 
     model, params = backbone.model, merged(methods, {**backbone.params, **leaves})
     if isinstance(model, EncoderModel) and "head:/bias" in params:
         model = model.with_classes(len(params["head:/bias"]))
         params = {path: leaf for path, leaf in params.items() if not path.startswith("head/")}
+    if HEAD in leaves and HEAD not in backbone.params:
+        model, params = model.untied(params)
     return model, params
 
 

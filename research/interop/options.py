@@ -19,6 +19,7 @@ SILENT = {
     "revision",
     "corda_config",
     "encoder_hidden_size",
+    "ensure_weight_tying",  # tied tensors are then stored equal
     "eva_config",
     "init_ia3_weights",
     "init_weights",

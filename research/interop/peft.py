@@ -21,7 +21,13 @@ from research.common.files import whole_folder
 from research.common.json_io import read_json, write_json
 from research.interop import head, ia3, lora, prefix, soft_prompt, targets
 from research.interop.options import TASKS, check_options
-from research.interop.whole_leaves import changed, expected_shapes, whole_leaves
+from research.interop.whole_leaves import (
+    changed,
+    expected_shapes,
+    tied_again,
+    whole_leaves,
+    with_output_layer,
+)
 from research.methods import METHODS
 from research.methods.head import Head
 from research.methods.method import Leaves, Method
@@ -47,6 +53,8 @@ def load_adapter(
     """(methods, the float32 leaves that they add to `params`) of a folder as PEFT writes it.
 
     Leaves of the backbone that trained as a whole, by `bias` or `modules_to_save`, are among them.
+    So is the output layer of a backbone that ties it to its table of token embeddings, if the
+    adapter changes one of them alone, as PEFT does without `ensure_weight_tying`.
 
     Args:
         folder: of the adapter.
@@ -65,9 +73,12 @@ def load_adapter(
     config, stored = read_json(folder / CONFIG), tensors([folder / WEIGHTS])
     check_options(config, model.ROUTE)
     kind = KINDS[config["peft_type"]]
-    shapes = {path: leaf.shape for path, leaf in backbone(params).items()}
+    plain = with_output_layer(model, backbone(params))
     try:
         classes = head.classes(config, stored, model, kind.PREFIX)
+        if classes:  # in place of a masked-LM head
+            plain = {path: leaf for path, leaf in plain.items() if not path.startswith("head/")}
+        shapes = {path: leaf.shape for path, leaf in plain.items()}
         wanted = kind.wanted(config, stored, model, shapes)
         whole = whole_leaves(config, stored, model, shapes)
         wanted |= head.wanted(model, classes, kind.PREFIX) | expected_shapes(whole, shapes)
@@ -80,7 +91,8 @@ def load_adapter(
     method, leaves = kind.read(config, arrays, model, shapes)
     methods: tuple[Method, ...] = (method, Head()) if classes else (method,)
     leaves |= head.read(arrays, model, classes, kind.PREFIX)
-    leaves |= changed(config, arrays, whole, params)
+    leaves |= changed(config, arrays, whole, model, plain)
+    leaves = tied_again(model, leaves, params)
     return methods, {path: jnp.asarray(leaf, jnp.float32) for path, leaf in leaves.items()}
 
 

@@ -1,4 +1,9 @@
-"""Tensors of an adapter that are leaves of the backbone itself: biases, tables, output layers."""
+"""Tensors of an adapter that are leaves of the backbone itself: biases, tables, output layers.
+
+A backbone may tie tensors, such as its output layer to its table of token embeddings. PEFT saves a
+module of `modules_to_save` apart from the ones that it is tied to, and these keep the backbone's
+values; with `ensure_weight_tying` all of them are stored and equal.
+"""
 
 from collections.abc import Collection, Mapping
 
@@ -10,9 +15,16 @@ from research.interop.targets import PREFIX, ends_with
 from research.methods.method import Leaves
 from research.models.checkpoint.key_map import Key
 from research.models.checkpoint.weights import Shapes
-from research.models.model import Model
+from research.models.model import HEAD, TABLE, Model
 
 BESIDE = ".base_layer."  # in the names of a layer that has an adapter as well
+
+
+def with_output_layer(model: Model, params: Leaves) -> Leaves:
+    """The backbone's leaves, with the output layer where it is tied to the table."""
+    if model.ROUTE == "masked" or not model.config.tied:
+        return params
+    return {**params, HEAD: np.asarray(params[TABLE]).T}
 
 
 def whole_leaves(
@@ -21,8 +33,13 @@ def whole_leaves(
     """The leaf of the backbone for each tensor name that belongs to one.
 
     Raises InputError for a module of `modules_to_save` without a tensor.
+
+    Args:
+        shapes: of the leaves in `with_output_layer`.
     """
     keys = {key.tensor: key for key in map(model.KEY_MAP.key, shapes)}
+    copies = _copies(model, keys)
+    keys |= {name: keys[table]._replace(tensor=name) for name, table in copies.items()}
     leaves: dict[str, Key] = {}
     for name in stored:
         module_name = name.removeprefix(PREFIX).replace(BESIDE, ".")
@@ -42,23 +59,80 @@ def expected_shapes(keys: Mapping[str, Key], shapes: Shapes) -> dict[str, tuple[
 
 
 def changed(
-    config: Config, arrays: Mapping[str, np.ndarray], keys: Mapping[str, Key], params: Leaves
+    config: Config,
+    arrays: Mapping[str, np.ndarray],
+    keys: Mapping[str, Key],
+    model: Model,
+    params: Leaves,
 ) -> Leaves:
     """The leaves that differ from the backbone's; PEFT also stores equal ones in some adapters.
 
-    Raises InputError for a leaf that differs though the options say that it was not trained.
+    Raises InputError for a leaf that differs though the options say that it was not trained, and
+    for tied tensors that differ, unless one is an output layer.
+
+    Args:
+        params: the leaves in `with_output_layer`.
     """
     leaves: Leaves = {}
+    tensors = {key.tensor: arrays[name] for name, key in keys.items()}
     saved = config.get("modules_to_save") or []
     for name, key in keys.items():
+        table = tensors.get(model.KEY_MAP.copies.get(key.tensor, ""))
         leaf = key.transpose(arrays[name])
         if np.array_equal(leaf, np.asarray(params[key.leaf], np.float32)):
             continue
         biases = config.get("bias", "none") != "none" and key.leaf.endswith("/bias")
-        if not biases and not any(ends_with(key.module, module) for module in saved):
+        named = any(ends_with(key.module, module) for module in saved)
+        tied = table is not None and np.array_equal(arrays[name], table)
+        if not biases and not named and not tied:
             allowed = (
                 "it differs from the backbone's, and neither bias nor modules_to_save names it"
             )
             raise InputError("adapter", name, allowed)
         leaves[key.leaf] = leaf
+    _check_ties(saved, tensors, model, params)
     return leaves
+
+
+def tied_again(model: Model, leaves: Leaves, params: Leaves) -> Leaves:
+    """The leaves of an adapter for a backbone, with the output layer of one that ties it only if
+    the adapter separates it from the table.
+
+    Args:
+        leaves: of the adapter, read for the leaves in `with_output_layer`.
+        params: of the backbone.
+    """
+    if model.ROUTE == "masked" or not model.config.tied:
+        return leaves
+    output = leaves.get(HEAD, with_output_layer(model, params)[HEAD])
+    table = np.asarray(leaves.get(TABLE, params[TABLE]))
+    layer = HEAD.rpartition("/")[0]
+    adapted = any(path.partition(":")[2].startswith(f"{layer}/") for path in leaves)
+    if adapted or not np.array_equal(np.asarray(output).T, table):
+        return {**leaves, HEAD: output}
+    return {path: leaf for path, leaf in leaves.items() if path != HEAD}
+
+
+def _copies(model: Model, keys: Collection[str]) -> dict[str, str]:
+    """{tied tensor: original} of the model's parts, other than its output layer."""
+    parts = {name.partition(".")[0] for name in keys}
+    return {
+        copy: original
+        for copy, original in model.KEY_MAP.copies.items()
+        if copy not in keys and copy.partition(".")[0] in parts
+    }
+
+
+def _check_ties(
+    saved: list[str], tensors: Mapping[str, np.ndarray], model: Model, params: Leaves
+) -> None:
+    """Raises InputError for tied tensors that differ in the adapted model."""
+    keys = {key.tensor: key for key in map(model.KEY_MAP.key, params)}
+    for copy, original in _copies(model, keys).items():
+        key = keys[original]
+        backbone = key.transpose(np.asarray(params[key.leaf], np.float32))
+        if not np.array_equal(tensors.get(copy, backbone), tensors.get(original, backbone)):
+            allowed = (
+                f"in PEFT {copy} and {original} then differ, and the backbone has one leaf for both"
+            )
+            raise InputError("modules_to_save", saved, allowed)

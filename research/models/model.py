@@ -1,6 +1,7 @@
 """The interface of all model families."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
@@ -12,14 +13,17 @@ from research.models.layers.attention import by_table
 
 Route = Literal["causal", "seq2seq", "masked"]
 
+TABLE = "embed/embedding"  # the leaf of the token embeddings
+HEAD = "head/kernel"  # the leaf of the output layer of a model that predicts the next token
+
 
 class Model(nn.Module):
     """A language model that computes in the precision of its parameters.
 
     Norms, positions, softmax and logits are in float32 at any precision. The table of token
     embeddings is the leaf `embed/embedding`; layer i is the module `layers_{i}` of its stack. A
-    family's `setup` makes `table`, the `token_table`, and `head`, the `output_head`, if it is not
-    tied. Besides the methods here, `causal` models have
+    family's `setup` makes `table`, the `token_table`, and `head`, the `output_head`. Besides the
+    methods here, `causal` models have
         __call__(inputs, positions, valid, memories=(), at=None) -> (hidden, KeyValueMemory)
     `masked` models have
         __call__(inputs, positions, valid, types=None, memories=(), at=None) -> hidden
@@ -84,8 +88,17 @@ class Model(nn.Module):
         return inputs.astype(self.table.embedding.dtype)
 
     def logits(self, hidden: Array) -> Array:
-        """Logits [..., V] in float32, for hidden states [..., D] after the final norm."""
-        return by_table(hidden, self.table.embedding) if self.config.tied else self.head(hidden)
+        """Logits [..., V] in float32, for hidden states [..., D] after the final norm.
+
+        By the output layer, if the parameters have one, also where the backbone ties it.
+        """
+        if self.config.tied and not self.has_variable("params", "head"):
+            return by_table(hidden, self.table.embedding)
+        return self.head(hidden)
+
+    def untied(self, leaves: Mapping[str, Any]) -> tuple["Model", dict[str, Any]]:
+        """(the same model with an output layer of its own, its leaves), for `leaves` with one."""
+        return self.clone(config=replace(self.config, tied=False), parent=None), dict(leaves)
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the leaves `head:...`, a checkpoint's classification head."""

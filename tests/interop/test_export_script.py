@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import research
 from research.interop.peft import load_adapter, save_adapter
@@ -69,6 +70,27 @@ def test_lora_is_merged_into_a_model_with_its_tokenizer(tmp_path, made, export):
     text = "a film that nobody has seen"
     mine, theirs = (load_tokenizer(str(f), whole.model) for f in (WORLD, tmp_path / "new"))
     assert mine.encode(text) == theirs.encode(text)
+
+
+def test_an_output_layer_that_is_apart_from_the_table_is_written(tmp_path, made, export):
+    """PEFT leaves it as it is where `modules_to_save` names the table alone."""
+    backbone, _ = made(LoRA(rank=2))
+    assert backbone.model.config.tied
+    file, table = tmp_path / "adapter", np.asarray(backbone.params["embed/embedding"])
+    tensors = load_file(file / "adapter_model.safetensors")
+    tensors["base_model.model.model.embed_tokens.weight"] = table + 1
+    save_file(tensors, file / "adapter_model.safetensors")
+    config = json.loads((file / "adapter_config.json").read_text())
+    config["modules_to_save"] = ["embed_tokens"]
+    (file / "adapter_config.json").write_text(json.dumps(config))
+    code, said = export(
+        "--backbone", WORLD, "--adapter", file, "--out", tmp_path / "new", "--merge"
+    )
+    assert (code, said.strip()) == (0, "")
+    whole = load_backbone(str(tmp_path / "new"))
+    assert not whole.model.config.tied
+    np.testing.assert_array_equal(whole.params["embed/embedding"], table + 1)
+    np.testing.assert_array_equal(whole.params["head/kernel"], table.T)
 
 
 def test_a_prompt_in_a_file_becomes_a_folder_of_peft(tmp_path, export):

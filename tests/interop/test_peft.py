@@ -181,7 +181,11 @@ def test_every_tensor_is_accounted_for(made):
     said = str(caught.value)
     assert f"1 missing: {QUERY.format(0, 'B')}" in said
     assert f"1 of shape (2, 16) instead of (3, 16): {QUERY.format(1, 'A')}" in said
-    assert "1 surplus: base_model.model.lm_head.weight" in said
+    assert "1 of shape (2, 2) instead of (23, 16): base_model.model.lm_head.weight" in said
+    stored["base_model.model.other.weight"] = np.zeros((2, 2), np.float32)
+    write_tensors(folder, stored)
+    with pytest.raises(InputError, match="1 surplus: base_model.model.other.weight"):
+        load_adapter(folder, model, params)
 
 
 @pytest.mark.parametrize("method", [LoRA(rank=3, targets=("query",)), SoftPrompt(2)])
@@ -238,6 +242,103 @@ def test_leaves_of_the_backbone_are_read_where_they_trained(made, saved):
     _, again = load_adapter(folder, model, params)
     assert {path for path in again if ":" not in path} == {"layers_0/attention_norm/scale"}
     np.testing.assert_array_equal(again["layers_0/attention_norm/scale"], leaf + 1)
+
+
+EMBED, HEAD = "base_model.model.model.embed_tokens.weight", "base_model.model.lm_head.weight"
+
+
+@pytest.mark.parametrize(
+    ("saved", "apart"),
+    [
+        ({HEAD: 1.0}, {"head/kernel": 1.0}),
+        ({EMBED: 1.0}, {"embed/embedding": 1.0, "head/kernel": 0.0}),
+        ({EMBED: 1.0, HEAD: 2.0}, {"embed/embedding": 1.0, "head/kernel": 2.0}),
+        ({EMBED: 1.0, HEAD: 0.0}, {"embed/embedding": 1.0, "head/kernel": 0.0}),
+        ({EMBED: 1.0, HEAD: 1.0}, {"embed/embedding": 1.0}),
+        ({EMBED: 0.0, HEAD: 0.0}, {}),
+    ],
+)
+def test_tied_layers_are_apart_where_the_tensors_differ(made, saved, apart):
+    """PEFT leaves the layer that is not saved as it is; numbers are added to the table."""
+    folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
+    assert model.config.tied
+    table = np.asarray(params["embed/embedding"])
+    write_tensors(folder, {**tensors_of(folder), **{n: table + x for n, x in saved.items()}})
+    change(folder, modules_to_save=[name.split(".")[-2] for name in saved])
+    _, leaves = load_adapter(folder, model, params)
+    whole = {path: leaf for path, leaf in leaves.items() if ":" not in path}
+    assert whole.keys() == apart.keys()
+    for path, number in apart.items():
+        expected = table + np.float32(number)
+        np.testing.assert_array_equal(whole[path], expected.T if "head" in path else expected)
+
+
+def test_a_tie_that_peft_keeps_is_named_once(made):
+    """By `ensure_weight_tying`: the output layer is stored as well, and not named."""
+    folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
+    table = np.asarray(params["embed/embedding"]) + 1
+    write_tensors(folder, {**tensors_of(folder), EMBED: table, HEAD: table})
+    change(folder, modules_to_save=["model.embed_tokens"], ensure_weight_tying=True)
+    _, leaves = load_adapter(folder, model, params)
+    assert {path for path in leaves if ":" not in path} == {"embed/embedding"}
+    write_tensors(folder, {**tensors_of(folder), EMBED: table, HEAD: table + 1})
+    with pytest.raises(InputError, match="neither bias nor modules_to_save names it"):
+        load_adapter(folder, model, params)
+
+
+def test_lora_on_a_tied_output_layer_separates_it(made):
+    folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
+    table, ones = np.asarray(params["embed/embedding"]), np.ones((23, 3), np.float32)
+    layer = HEAD.removesuffix("weight")
+    added = {f"{layer}base_layer.weight": table, f"{layer}lora_A.weight": ones[:16].T.copy()}
+    write_tensors(folder, {**tensors_of(folder), **added, f"{layer}lora_B.weight": ones})
+    change(folder, target_modules=["q_proj", "lm_head"])
+    _, leaves = load_adapter(folder, model, params)
+    np.testing.assert_array_equal(leaves["head/kernel"], table.T)
+    assert leaves["lora:head/b"].shape == (3, 23)
+
+
+# Table, and the tensor that the backbone ties to it and that is no output layer of its own.
+TIES = {
+    "bert": ("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
+    "roberta": ("roberta.embeddings.word_embeddings.weight", "lm_head.decoder.weight"),
+    "t5": ("shared.weight", "decoder.embed_tokens.weight"),
+    "t5 encoder": ("shared.weight", "encoder.embed_tokens.weight"),
+}
+
+
+@pytest.mark.parametrize("variant", TIES)
+def test_tied_layers_that_cannot_differ(tmp_path, variant):
+    model, params = checkpoints.drawn(variant)
+    save_adapter(tmp_path / "a", "base", model, [LoRA()], with_method(LoRA(), params))
+    table, copy = TIES[variant]
+    ours, stored = params["embed/embedding"], tensors_of(tmp_path / "a")
+    change(tmp_path / "a", modules_to_save=[table.split(".")[-2]])
+
+    def leaves(*values):
+        names = [f"base_model.model.{name}" for name in (table, copy)]
+        write_tensors(tmp_path / "a", {**stored, **dict(zip(names, values, strict=False))})
+        return load_adapter(tmp_path / "a", model, params)[1]
+
+    assert "embed/embedding" not in leaves(ours)
+    for values in ((ours + 1,), (ours + 1, ours)):
+        with pytest.raises(InputError, match=f"in PEFT .* and {table} then differ"):
+            leaves(*values)
+    if variant != "t5":  # which has a third tensor
+        np.testing.assert_array_equal(leaves(ours + 1, ours + 1)["embed/embedding"], ours + 1)
+
+
+def test_a_classifier_without_the_masked_lm_head_has_a_table_of_its_own(tmp_path):
+    model, params = checkpoints.drawn("roberta")
+    leaves = with_method(Head(), with_method(LoRA(), params))
+    save_adapter(tmp_path / "a", "base", model, [LoRA(), Head()], leaves)
+    name = f"base_model.model.{TIES['roberta'][0]}"
+    write_tensors(
+        tmp_path / "a", {**tensors_of(tmp_path / "a"), name: params["embed/embedding"] + 1}
+    )
+    change(tmp_path / "a", modules_to_save=["classifier", "word_embeddings"])
+    _, again = load_adapter(tmp_path / "a", model, params)
+    np.testing.assert_array_equal(again["embed/embedding"], params["embed/embedding"] + 1)
 
 
 def test_numbers_that_are_none_are_refused(made):

@@ -43,6 +43,17 @@ def tiny(make):
     return make()
 
 
+def test_an_output_layer_among_the_leaves_is_read_where_the_config_ties_it(make):
+    """As in an adapter that separates it from the table of token embeddings."""
+    model, params = make(layers=1)
+    head = np.random.default_rng(0).normal(size=(16, 23)).astype(np.float32)
+    apart, leaves = model.untied({**params, "head/kernel": head})
+    assert model.config.tied and not apart.config.tied
+    expected, found = run(apart, leaves, TOKENS)[0], run(model, leaves, TOKENS)[0]
+    np.testing.assert_array_equal(found, expected)
+    assert np.abs(found - run(model, params, TOKENS)[0]).max() > 0.1
+
+
 def test_leaves_have_the_names_that_methods_rely_on(make):
     _, params = make(layers=1, tied=False, attention_bias=True, mlp_bias=True)
     dense = [f"attention/{n}" for n in ("query", "key", "value", "out")]

@@ -193,6 +193,22 @@ def test_a_scaled_head_divides_by_the_root_of_the_width():
     np.testing.assert_allclose(found, hidden @ table.T / 12**0.5, atol=1e-5, rtol=0)
 
 
+def test_a_scaled_model_with_an_output_layer_of_its_own_has_the_scale_in_it():
+    """transformers 4 scales where the config ties, and nowhere else."""
+    model, variables = t5()
+    draw = np.random.default_rng(0)
+    hidden = draw.normal(size=(2, 12)).astype(np.float32)
+    head = draw.normal(size=(12, 23)).astype(np.float32)
+    leaves = {"params": {**variables["params"], "head": {"kernel": head}}}
+    expected = model.apply(leaves, hidden, method="logits")
+    np.testing.assert_allclose(expected, hidden @ head / 12**0.5, atol=1e-5, rtol=0)
+    apart, stored = model.untied({"head/kernel": head})
+    assert not apart.config.scaled and not apart.config.tied
+    variables = {"params": {**variables["params"], "head": {"kernel": stored["head/kernel"]}}}
+    found = apart.apply(variables, hidden, method="logits")
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+
+
 def test_every_kernel_is_seen_by_its_path(tiny):
     model, variables = tiny
     seen = set()

@@ -6,12 +6,15 @@ import jax
 import numpy as np
 import pytest
 
+from research.common.errors import InputError
 from research.interop.peft import load_adapter, save_adapter
 from research.methods.adalora import AdaLoRA
 from research.methods.adapted import Adapted
 from research.methods.lora import LoRA, RankOf
 from research.methods.shared.leaves import add, added_to
 from research.methods.vera import VeRA
+from research.models.backbone import load_backbone, save_backbone
+from scripts.export import merge
 from tests import checkpoints
 from tests.interop.predict import NOTHING, adapted_logits, method
 from tests.parity.backbones import CLASSES, cases, family, spread
@@ -21,7 +24,7 @@ torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
 
 from tests.parity import peft_models  # noqa: E402  # it imports both
-from tests.parity.reference import their_logits  # noqa: E402
+from tests.parity.reference import their_logits, theirs  # noqa: E402
 
 KINDS = ["lora", "dora", "ia3", "soft_prompt", "prefix"]
 # transformers has no head for T5's encoder, which reads no prefix there.
@@ -298,6 +301,74 @@ def test_leaves_of_the_backbone_beside_lora(loaded, tmp_path, name):
     backbone = loaded("llama, grouped keys")
     config = peft_config("lora", backbone, **WHOLE[name])
     assert_theirs_loads(tmp_path / "theirs", backbone, config)
+
+
+TIED = "llama, one key head, tied"
+# (variant, options, whether the output layer is then apart from the table of token embeddings)
+SEPARATED = {
+    "output layer": (TIED, {"target_modules": ["q_proj", "lm_head"]}, True),
+    "saved output layer": (TIED, {"modules_to_save": ["lm_head"]}, True),
+    "saved table": (TIED, {"modules_to_save": ["embed_tokens"]}, True),
+    "both saved": (TIED, {"modules_to_save": ["embed_tokens", "lm_head"]}, True),
+    "saved table, output layer": (
+        TIED,
+        {"modules_to_save": ["embed_tokens"], "target_modules": ["q_proj", "lm_head"]},
+        True,
+    ),
+    "saved output layer, tied": (
+        TIED,
+        {"modules_to_save": ["lm_head"], "ensure_weight_tying": True},
+        False,
+    ),
+    "saved table, tied": (
+        TIED,
+        {"modules_to_save": ["embed_tokens"], "ensure_weight_tying": True},
+        False,
+    ),
+    "both saved, tied": (
+        TIED,
+        {"modules_to_save": ["embed_tokens", "lm_head"], "ensure_weight_tying": True},
+        False,
+    ),
+    "gpt2, saved table": ("gpt2", {"modules_to_save": ["wte"]}, True),
+    "gpt2, saved output layer": ("gpt2", {"modules_to_save": ["lm_head"]}, True),
+    "t5, saved output layer": ("t5", {"modules_to_save": ["lm_head"]}, True),
+    "t5, output layer": ("t5", {"target_modules": ["q", "lm_head"]}, True),
+}
+
+
+@pytest.mark.parametrize("name", SEPARATED)
+def test_tied_layers_that_an_adapter_separates(loaded, tmp_path, name):
+    """PEFT leaves the layer that it does not train as it is."""
+    variant, options, apart = SEPARATED[name]
+    backbone = loaded(variant)
+    assert backbone.model.config.tied
+    config = peft_config("lora", backbone, **options)
+    methods, leaves = assert_theirs_loads(tmp_path / "theirs", backbone, config)
+    assert ("head/kernel" in leaves) == apart
+    model, params = merge(backbone, methods, leaves)
+    save_backbone(tmp_path / "merged", model, params)
+    again = load_backbone(str(tmp_path / "merged"))
+    assert again.model.config.tied != apart
+    given = peft_models.given(backbone)
+    merged = their_logits(theirs(tmp_path / "merged"), given).detach().numpy()
+    expected = adapted_logits(backbone.model, methods, {**backbone.params, **leaves}, given)
+    ours = adapted_logits(again.model, (), again.params, given)
+    valid = checkpoints.outputs_valid(given)
+    for found in (merged, ours):
+        np.testing.assert_allclose(found[valid], expected[valid], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("variant", "module"), [("bert", "word_embeddings"), ("bert", "decoder"), ("t5", "shared")]
+)
+def test_tied_layers_that_differ_where_they_cannot(loaded, tmp_path, variant, module):
+    backbone = loaded(variant)
+    config = peft_config("lora", backbone, modules_to_save=[module])
+    theirs = peft.get_peft_model(peft_models.torch_model(backbone), config)
+    peft_models.randomised(theirs).save_pretrained(tmp_path / "theirs")
+    with pytest.raises(InputError, match=f"modules_to_save is .*{module}.* then differ"):
+        load_adapter(tmp_path / "theirs", backbone.model, backbone.params)
 
 
 @pytest.mark.parametrize("bias", ["all", "lora_only"])

@@ -111,8 +111,7 @@ class GPT2(Model):
         self.positions = nn.Embed(config.context, config.width, embedding_init=INITIAL)
         self.layers = [Block(config) for _ in range(config.layers)]
         self.final_norm = layer_norm(config.norm_eps)
-        if not config.tied:
-            self.head = output_head(config)
+        self.head = output_head(config)
 
     def __call__(
         self,
@@ -145,7 +144,7 @@ class GPT2(Model):
             hidden, keys, values = layer(hidden, take_positions(visible, slots), sources, slots)
             keys_and_values.append((keys, values))
         hidden = self.final_norm(hidden)
-        if self.is_initializing() and not self.config.tied:
-            self.head(hidden)
+        if self.is_initializing():
+            self.logits(hidden)
         all_keys, all_values = zip(*keys_and_values, strict=True)
         return hidden, KeyValueMemory(all_keys, all_values, valid, positions)

@@ -124,8 +124,7 @@ class Decoder(Model):
         self.table = token_table(config)
         self.layers = [Block(config) for _ in range(config.layers)]
         self.final_norm = rms_norm(config.norm_eps, config.norm_offset)
-        if not config.tied:
-            self.head = output_head(config)
+        self.head = output_head(config)
 
     def __call__(
         self,
@@ -165,8 +164,8 @@ class Decoder(Model):
             hidden, keys, values = layer(hidden, rotation, visible, sources, slots)
             keys_and_values.append((keys, values))
         hidden = self.final_norm(hidden)
-        if self.is_initializing() and not self.config.tied:
-            self.head(hidden)
+        if self.is_initializing():
+            self.logits(hidden)
         all_keys, all_values = zip(*keys_and_values, strict=True)
         return hidden, KeyValueMemory(all_keys, all_values, valid, positions)
 

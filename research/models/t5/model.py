@@ -1,14 +1,16 @@
 """T5 (Raffel et al. 2020, arXiv 1910.10683), its version 1.1 and mT5: an encoder and a decoder."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from research.models.checkpoint.key_map import KeyMap
 from research.models.layers.attention import KeyValueMemory, output_head, token_table
-from research.models.model import Model, Route
+from research.models.model import HEAD, Model, Route
 from research.models.t5.checkpoint_keys import GATED, PLAIN
 from research.models.t5.config import T5Config
 from research.models.t5.encoder import T5Encoder, is_encoder
@@ -40,8 +42,7 @@ class T5(Model):
         self.table = token_table(config)
         self.encoder = T5Stack(config, decodes=False)
         self.decoder = T5Stack(config, decodes=True)
-        if not config.tied:
-            self.head = output_head(config)
+        self.head = output_head(config)
 
     def encode(
         self, inputs: Array, positions: Array, valid: Array, memories: Sequence[KeyValueMemory] = ()
@@ -92,6 +93,17 @@ class T5(Model):
         """Logits [..., V] in float32, for hidden states [..., D]; T5 1.0 scales them by D^-1/2."""
         raw = super().logits(hidden)
         return raw * self.config.width**-0.5 if self.config.scaled else raw
+
+    def untied(self, leaves: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
+        """As in `Model`; the output layer takes the scale, since transformers 4 scales the logits
+        of tied models alone.
+        """
+        model, leaves = super().untied(leaves)
+        if not self.config.scaled:
+            return model, leaves
+        config = replace(model.config, scaled=False)
+        scaled = leaves[HEAD] * np.float32(self.config.width**-0.5)
+        return model.clone(config=config, parent=None), {**leaves, HEAD: scaled}
 
 
 class GatedT5(T5):

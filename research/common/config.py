@@ -4,13 +4,11 @@ Fields and types of plain data are checked against those of the dataclass, at an
 """
 
 import dataclasses
-import types
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from research.common.errors import InputError, check_choice, choose_from
-from research.common.json_io import is_text
+from research.common.convert import build_checked, fields_of
+from research.common.errors import InputError, check_choice
 
 T = TypeVar("T")
 
@@ -28,33 +26,13 @@ def build(
         field: Path shown in errors, such as `config.training`.
         parts: Values of further fields, which are not checked.
     """
-    if not isinstance(values, Mapping):
-        raise InputError(field, values, f"a mapping with the fields of {cls.__name__} is expected")
-    parts = parts or {}
-    fields = {
-        f.name: f
-        for f in dataclasses.fields(cls)  # pyright: ignore
-        if f.init and f.name not in parts
-    }
-    hints = typing.get_type_hints(cls)
-    for name in values:
-        if name not in fields:
-            raise InputError(field, name, f"not a field here; {choose_from(fields, name)}")
-    for name, f in fields.items():
-        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if required and name not in values:
-            raise InputError(f"{field}.{name}", None, "the field is required")
-    checked = {name: _convert(hints[name], v, f"{field}.{name}") for name, v in values.items()}
-    try:
-        return cls(**checked, **parts)
-    except InputError as error:
-        raise error.within(field) from error
+    return build_checked(cls, values, field, parts or {})
 
 
 def changed(settings: T, name: str, value: Any, field: str) -> T:
     """`settings` with a new value of the field `name`, which is checked as in `build`."""
-    hint = typing.get_type_hints(type(settings))[name]
-    converted = _convert(hint, value, f"{field}.{name}")
+    of_name = fields_of(type(settings))[name]
+    converted = of_name.convert(value, (field, of_name.part))
     try:
         return dataclasses.replace(settings, **{name: converted})  # pyright: ignore
     except InputError as error:
@@ -108,78 +86,3 @@ def _is_default(field: dataclasses.Field, value: Any) -> bool:
     if field.default_factory is not dataclasses.MISSING:
         return value == field.default_factory()
     return field.default is not dataclasses.MISSING and value == field.default
-
-
-def _convert(hint: Any, value: Any, field: str) -> Any:
-    """`value` converted to the type `hint`. Raises InputError if it has another type."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return value
-    if origin in (types.UnionType, typing.Union):
-        return _convert_union(args, value, field)
-    if origin is typing.Literal:
-        if value not in args:
-            raise InputError(field, value, f"allowed are {', '.join(map(repr, args))}")
-        return value
-    if origin in (tuple, Sequence):
-        if not isinstance(value, tuple | list):
-            raise InputError(field, value, "a sequence is expected")
-        return tuple(_convert(args[0], v, f"{field}[{i}]") for i, v in enumerate(value))
-    if origin in (dict, Mapping):
-        if not isinstance(value, Mapping):
-            raise InputError(field, value, "a mapping is expected")
-        names = [_text(str(name), field) for name in value]
-        values = [_convert(args[1], v, f"{field}[{k!r}]") for k, v in value.items()]
-        return dict(zip(names, values, strict=True))
-    if dataclasses.is_dataclass(hint):
-        return value if isinstance(value, hint) else build(hint, value, field)  # pyright: ignore
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return _float(value, field)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        expected = getattr(hint, "__name__", str(hint))
-        raise InputError(field, value, f"a value of type {expected} is expected")
-    return _text(value, field) if isinstance(value, str) else value
-
-
-def _float(value: int, field: str) -> float:
-    """The value as a float. Raises InputError if it is too large for one."""
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise InputError(field, value, "a smaller number is expected") from error
-
-
-def _text(value: str, field: str) -> str:
-    """The value. Raises InputError if UTF-8 cannot encode it."""
-    if not is_text(value):
-        raise InputError(field, value, "it has half of a surrogate pair, which is no text")
-    return value
-
-
-def _convert_union(options: tuple[Any, ...], value: Any, field: str) -> Any:
-    """`value` converted to the first type of the union that it fits. Raises InputError for none."""
-    if value is None and type(None) in options:
-        return None
-    errors = []
-    for option in options:
-        if option is type(None):
-            continue
-        try:
-            return _convert(option, value, field)
-        except InputError as error:
-            errors.append(error)
-    deepest = max(errors, key=lambda error: len(error.field))
-    if len(errors) == 1 or deepest.field != field:
-        raise deepest
-    raise InputError(field, value, f"expected is {' or '.join(map(_described, options))}")
-
-
-def _described(hint: Any) -> str:
-    """A type of a union in words."""
-    origin = typing.get_origin(hint)
-    if origin is typing.Literal:
-        return " or ".join(map(repr, typing.get_args(hint)))
-    if dataclasses.is_dataclass(hint):
-        return "a mapping"
-    kinds = {tuple: "a sequence", dict: "a mapping", Mapping: "a mapping", types.NoneType: "None"}
-    return kinds.get(origin or hint, getattr(hint, "__name__", str(hint)))

@@ -16,6 +16,7 @@ LABEL_COLUMNS = ["item", "gold", "predicted"]
 # With more classes, a file holds two scores per row; all scores would be megabytes per run.
 MOST_SCORES = 16
 TWO_SCORES = ("score of gold", "score of predicted")
+MOST_INDICES = 1_000_000  # indices of items at a time where items are left out one by one
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,12 @@ class LabelPredictions:
             return float(whole), np.array([whole])
         pairs = self.gold.astype(np.int64) * (classes + 1) + self.predicted + 1  # -1: no answer
         _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
-        without = [
-            score(np.delete(self.predicted, i), np.delete(self.gold, i), classes) for i in first
-        ]
-        return float(whole), np.stack(without)[inverse]
+        positions, rows = np.arange(len(self.gold) - 1), max(1, MOST_INDICES // len(self.gold))
+        without = []
+        for deleted in np.split(first[:, None], range(rows, len(first), rows)):
+            others = positions + (positions >= deleted)
+            without.append(score(self.predicted[others], self.gold[others], classes))
+        return float(whole), np.concatenate(without)[inverse]
 
     def to_csv(self) -> bytes:
         """A CSV file with a row per item: names of classes, and scores with four decimals.
@@ -109,19 +112,19 @@ def parse_labels(content: bytes, labels: list[str], field: str) -> LabelPredicti
     index = {label: i for i, label in enumerate(labels)}
     answers = {"": -1, **index}
     try:
-        table = [
-            (int(item), index[gold], answers[predicted], [float(score) for score in scores])
-            for item, gold, predicted, *scores in rows[1:]
-        ]
-        items, gold, predicted, scores = zip(*table, strict=True)
-        stacked = np.array(scores, dtype=float).reshape(
-            len(items), len(columns) - len(LABEL_COLUMNS)
-        )
+        # By column, since thousands of files are read for a table.
+        numbers, golds, answered, *scores = zip(*rows[1:], strict=True)
+        if len(scores) != len(columns) - len(LABEL_COLUMNS):
+            raise ValueError(f"{len(scores)} scores in a row")
+        items = tuple(map(int, numbers))
+        gold = np.array([index[name] for name in golds])
+        predicted = np.array([answers[name] for name in answered])
+        stacked = np.array([list(map(float, column)) for column in scores]).T.copy()
     except (ValueError, KeyError) as error:
         raise InputError(field, str(error), "a row that is not a prediction") from error
     if list(items) != list(range(len(items))):
         raise InputError(field, items[:5], "items must be numbered 0, 1, 2 and so on")
-    return LabelPredictions(tuple(labels), np.array(gold), np.array(predicted), stacked)
+    return LabelPredictions(tuple(labels), gold, predicted, stacked)
 
 
 def _columns(labels: Sequence[str]) -> Sequence[str]:

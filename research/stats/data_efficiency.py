@@ -8,7 +8,7 @@ unreliable for a nearly flat curve.
 """
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,52 +106,6 @@ class Learner:
         begin, end = self.sizes[right - 1], self.sizes[right]
         share = (examples - begin) / (end - begin)
         return (1 - share) * self.best[right - 1] + share * self.best[right]
-
-
-@dataclass(frozen=True)
-class Equivalent:
-    """A number of examples and its interval; -inf: below the smallest size, inf: above the largest.
-
-    Attributes:
-        examples: The number of examples.
-        low: Lower bound.
-        high: Upper bound.
-    """
-
-    examples: float
-    low: float
-    high: float
-
-
-def equivalent(influence: np.ndarray, other: Learner, level: float = 0.95) -> Equivalent:
-    """The number of examples with which the other approach has the score of an influence matrix.
-
-    The interval has the numbers at which a paired t test finds no significant difference (the
-    inversion of a test, Fieller 1954); it is open where this holds at the smallest or largest size.
-
-    Args:
-        influence: Matrix [S, I].
-        other: The other approach.
-        level: Coverage of the interval.
-    """
-    first, last = other.sizes[0], other.sizes[-1]
-    sizes = range(first, last + 1)
-
-    def differs(examples: int) -> bool:
-        return paired_p(influence, other.at(examples)) < 1 - level
-
-    examples = other.curve.examples(float(influence.mean()))
-    nearest = round(min(max(examples, first), last))
-    if differs(nearest):
-        return Equivalent(examples, examples, examples)
-    index = nearest - first
-    low = bisect_left(sizes, True, hi=index, key=lambda size: not differs(size))
-    high = bisect_left(sizes, True, lo=index, key=differs) - 1
-    return Equivalent(
-        examples,
-        sizes[low] if differs(first) else -math.inf,
-        sizes[high] if differs(last) else math.inf,
-    )
 
 
 def saved(first: Learner, second: Learner, level: float = 0.95) -> tuple[float, float] | None:

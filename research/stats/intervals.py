@@ -105,7 +105,21 @@ def variance(influence: np.ndarray) -> tuple[Any, Any]:
         count = single.shape[-1]
         v = single.var(-1, ddof=1) / count if count > 1 else np.zeros(single.shape[:-1])
         return v, np.full_like(v, max(count - 1, 1))
-    of_seeds, of_items, interaction = crossed_variance(influence)
+    return combined_variance(*crossed_variance(influence), seeds, items)
+
+
+def combined_variance(
+    of_seeds: Any, of_items: Any, interaction: Any, seeds: int, items: int
+) -> tuple[Any, Any]:
+    """The variance and degrees of freedom of `variance` from its components.
+
+    Args:
+        of_seeds: Variance due to seeds.
+        of_items: Variance due to items.
+        interaction: Variance due to their interaction.
+        seeds: Number of seeds, at least 2.
+        items: Number of items, at least 2.
+    """
     total, largest = of_seeds + of_items - interaction, np.maximum(of_seeds, of_items)
     freedom = (seeds - 1) * (items - 1)
     parts = of_seeds**2 / (seeds - 1) + of_items**2 / (items - 1) + interaction**2 / freedom

@@ -11,7 +11,8 @@ import pytest
 from research.reporting.build import build_tables
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.data_efficiency import data_efficiency_tables
-from research.stats.data_efficiency import Curve, Learner, advantage, equivalent, saved
+from research.stats.data_efficiency import Curve, Learner, advantage, saved
+from research.stats.equivalents import equivalent
 from research.stats.intervals import paired_p
 
 PUBLISHED = json.loads(

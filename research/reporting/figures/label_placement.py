@@ -6,9 +6,10 @@ from itertools import product
 from math import cos, hypot, pi, sin
 from typing import NamedTuple
 
-from research.reporting.figures.box import Box
+import numpy as np
+
+from research.reporting.figures.boxes import around, distances, overlaps
 from research.reporting.figures.colors import SeriesStyle
-from research.reporting.figures.figure import Series
 from research.reporting.figures.geometry import (
     LABEL_DISTANCE,
     LINE,
@@ -24,6 +25,10 @@ from research.reporting.figures.geometry import (
 RINGS = (8.0, 17.0, 27.0, 40.0, 56.0)  # distances of labels from a point; outer ones get a leader
 PADDING = 2.0  # free space on the left and right of a label
 SIDES = (0, 1, 0.5, 1.5, 0.25, 1.75, 0.75, 1.25)  # times pi: right, left, below, above, corners
+# The places of a label around a point: offsets from it, and the index of the ring of each.
+OFFSETS = [(r * cos(side * pi), r * sin(side * pi)) for r, side in product(RINGS, SIDES)]
+DISTANCES = np.repeat(np.arange(len(RINGS)), len(SIDES))
+ALONG = np.arange(8)[:, None] / 8  # places of the small areas along a leader
 
 
 @dataclass(frozen=True)
@@ -109,98 +114,97 @@ def _stack(group: Sequence[tuple[float, float]], bottom: float) -> list[float]:
 
 def _around(plot: PlotArea) -> list[Label]:
     """Labels beside points, those on the front first; a label without room is left out."""
-    at = {series.style.number: plot.at(series.points[0]) for series in plot.panel.series}
-    occupied = [Box(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in at.values()]
-    markers, drawn = len(occupied), [*_bars(plot), *_front(plot)]
+    all_series = plot.panel.series
+    points = [plot.at(series.points[0]) for series in all_series]
+    families = [series.style.family for series in all_series]
+    occupied, labelled = around(points, MARKER), np.empty((0, 4))
+    drawn = np.concatenate([_bars(plot), _front(plot)])
     on_front = {(plot.x(x), plot.y(y)) for x, y in plot.panel.front}
     placed = []
-    for series in sorted(plot.panel.series, key=lambda s: at[s.style.number] not in on_front):
-        point = at[series.style.number]
-        options = [_option(series.style, point, *way) for way in product(RINGS, SIDES)]
-        free = [
-            (_cost(plot, series, option, drawn, occupied[markers:]), order, option)
-            for order, option in enumerate(options)
-            if _inside(plot, option.box) and not any(map(option.box.overlaps, occupied))
-        ]
-        if free:
-            *_, option = min(free, key=lambda entry: entry[:2])
-            occupied.append(option.box)
-            drawn += option.leader
-            placed.append(option.label)
+    for index in sorted(range(len(points)), key=lambda i: points[i] not in on_front):
+        places = _places(all_series[index].style, points[index])
+        free = _inside(plot, places.boxes) & ~overlaps(places.boxes, occupied).any(1)
+        if not free.any():
+            continue
+        alike = [i for i, family in enumerate(families) if family == families[index]]
+        # A place is worse the farther it is, for lines it covers, for a leader across other labels,
+        # and for being closer to another point of the same colour.
+        nearest = distances(places.boxes, np.array([points[i] for i in alike])).argmin(1)
+        covered = overlaps(places.boxes, drawn).sum(1)
+        crossed = overlaps(places.leaders, labelled).any(1).sum(1)
+        another = nearest != alike.index(index)
+        cost = DISTANCES + covered / 2 + 2 * crossed + 1.5 * another
+        best = int(np.where(free, cost, np.inf).argmin())
+        box = places.boxes[best][None]
+        occupied, labelled = np.concatenate([occupied, box]), np.concatenate([labelled, box])
+        if DISTANCES[best]:
+            drawn = np.concatenate([drawn, places.leaders[best]])
+        placed.append(_label(all_series[index].style, points[index], best))
     return placed
 
 
-class _Option(NamedTuple):
-    """A possible place of a label.
-
-    Attributes:
-        ring: its distance from the point.
-        label: the label.
-        box: the area of the label.
-        leader: small areas along its leader.
-    """
-
-    ring: float
-    label: Label
-    box: Box
-    leader: list[Box]
-
-
-def _cost(
-    plot: PlotArea, series: Series, option: _Option, drawn: Sequence[Box], placed: Sequence[Box]
-) -> float:
-    """Cost of a place: by its distance, by the lines it covers, for a leader across other labels,
-    and for being closer to another point of the same colour.
-    """
-    family = [s for s in plot.panel.series if s.style.family == series.style.family]
-    closest = min(family, key=lambda other: option.box.distance(plot.at(other.points[0])))
-    covered = sum(map(option.box.overlaps, drawn))
-    crossed = sum(any(map(label.overlaps, option.leader)) for label in placed)
-    distance = RINGS.index(option.ring)
-    return distance + covered / 2 + 2 * crossed + 1.5 * (closest is not series)
-
-
-def _bars(plot: PlotArea) -> list[Box]:
+def _bars(plot: PlotArea) -> np.ndarray:
     points = [series.points[0] for series in plot.panel.series]
-    return [Box(plot.x(p.x) - 1, plot.y(p.high), plot.x(p.x) + 1, plot.y(p.low)) for p in points]
+    return np.array(
+        [(plot.x(p.x) - 1, plot.y(p.high), plot.x(p.x) + 1, plot.y(p.low)) for p in points]
+    )
 
 
-def _front(plot: PlotArea) -> list[Box]:
+def _front(plot: PlotArea) -> np.ndarray:
     """The lines of the front, which go right or up."""
     corners = plot.steps()
     pairs = zip(corners, corners[1:], strict=False)
-    return [Box(a[0] - 1, b[1] - 1, b[0] + 1, a[1] + 1) for a, b in pairs]
+    boxes = [(a[0] - 1, b[1] - 1, b[0] + 1, a[1] + 1) for a, b in pairs]
+    return np.array(boxes).reshape(-1, 4)
 
 
-def _option(style: SeriesStyle, point: Position, ring: float, side: float) -> _Option:
-    """The label at a distance from a point, on one side of it."""
-    text = label_lines(style.tag)
+class _Places(NamedTuple):
+    """The places around a point where its label can stand.
+
+    Attributes:
+        boxes: their areas, [P, 4].
+        leaders: small areas along their leaders, [P, 8, 4]; NaN where a place has no leader.
+    """
+
+    boxes: np.ndarray
+    leaders: np.ndarray
+
+
+def _places(style: SeriesStyle, point: Position) -> _Places:
+    width, height = text_size(label_lines(style.tag))
+    corners = np.array([_corner(point, dx, dy, width, height) for dx, dy in OFFSETS])
+    boxes = np.concatenate([corners - (PADDING, 0), corners + (width + PADDING, height)], axis=1)
+    begin = np.array([_leader_start(point, dx, dy) for dx, dy in OFFSETS])[:, None]
+    end = np.array([(point[0] + dx, point[1] + dy) for dx, dy in OFFSETS])[:, None]
+    leaders = around(begin + ALONG * (end - begin), 1)
+    leaders[DISTANCES == 0] = np.nan
+    return _Places(boxes, leaders)
+
+
+def _label(style: SeriesStyle, point: Position, place: int) -> Label:
+    """The label of a point at one of its places."""
+    text, (dx, dy) = label_lines(style.tag), OFFSETS[place]
     width, height = text_size(text)
-    dx, dy = ring * cos(side * pi), ring * sin(side * pi)
+    left, top = _corner(point, dx, dy, width, height)
+    right = dx < -1e-6
+    leader = _leader_start(point, dx, dy) if DISTANCES[place] else None
+    return Label(style, text, left + width if right else left, top + LINE / 2, right, leader)
+
+
+def _corner(point: Position, dx: float, dy: float, width: float, height: float) -> Position:
+    """The upper left corner of a text at a distance from a point."""
     across = -width / 2 if abs(dx) < 1e-6 else -width if dx < 0 else 0.0
     down = -height / 2 if abs(dy) < 1e-6 else -0.9 * height if dy < 0 else -0.1 * height
-    left, top = point[0] + dx + across, point[1] + dy + down
-    leader = None
-    if ring > RINGS[0]:
-        share = (MARKER + 1) / hypot(dx, dy)
-        leader = (point[0] + share * dx, point[1] + share * dy)
-    right = dx < -1e-6
-    label = Label(style, text, left + width if right else left, top + LINE / 2, right, leader)
-    box = Box(left - PADDING, top, left + width + PADDING, top + height)
-    return _Option(ring, label, box, _along(leader, (point[0] + dx, point[1] + dy)))
+    return point[0] + dx + across, point[1] + dy + down
 
 
-def _along(start: Position | None, end: Position) -> list[Box]:
-    """Small boxes on a line; none without a start."""
-    if start is None:
-        return []
-    shares = [step / 8 for step in range(8)]
-    middles = [
-        (start[0] + s * (end[0] - start[0]), start[1] + s * (end[1] - start[1])) for s in shares
-    ]
-    return [Box(x - 1, y - 1, x + 1, y + 1) for x, y in middles]
+def _leader_start(point: Position, dx: float, dy: float) -> Position:
+    """Where a leader leaves the marker of a point."""
+    share = (MARKER + 1) / hypot(dx, dy)
+    return point[0] + share * dx, point[1] + share * dy
 
 
-def _inside(plot: PlotArea, box: Box) -> bool:
-    across = box.left > 1 and box.right < plot.width + RIGHT
-    return across and box.top > -6 and box.bottom < plot.height - 1
+def _inside(plot: PlotArea, boxes: np.ndarray) -> np.ndarray:
+    left, top, right, bottom = boxes.T
+    across = (left > 1) & (right < plot.width + RIGHT)
+    return across & (top > -6) & (bottom < plot.height - 1)

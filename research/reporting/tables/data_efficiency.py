@@ -4,13 +4,16 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from research.reporting.format import MISSING, counted, percent
 from research.reporting.grid.cell import ResultCell, shared_seeds
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 from research.reporting.metric_names import NAMES
 from research.reporting.table import Table, TableCell, TableRow
-from research.stats.data_efficiency import Equivalent, Learner, equivalent, saved
+from research.stats.data_efficiency import Learner, saved
+from research.stats.equivalents import Equivalent, equivalents
 
 NEEDED = (
     "Each row is an approach with a number of training examples; each column is the number that "
@@ -69,15 +72,26 @@ def _learners(cells: Mapping[str, BySize]) -> dict[str, Learner]:
 def _needed(
     grid: Grid, task: str, cells: Mapping[str, BySize], learners: Mapping[str, Learner]
 ) -> Table:
-    lines = []
+    others, matrices = list(learners.values()), list[np.ndarray]()
+    of_row: list[tuple[str, int, ResultCell]] = []
     for row, by_size in cells.items():
-        for (size, cell), influence in zip(by_size.items(), learners[row].influence, strict=True):
-            texts = [
-                MISSING if other == row else _text(equivalent(influence, learner), learner.sizes)
-                for other, learner in learners.items()
-            ]
-            score = percent(cell.score())
-            lines.append((row, f"{row}, {counted(size, 'example')}", (score, *texts)))
+        of_row += [(row, size, cell) for size, cell in by_size.items()]
+        matrices += learners[row].influence
+    pairs = [
+        (matrix, other)
+        for matrix, (row, _, _) in enumerate(of_row)
+        for other, name in enumerate(learners)
+        if name != row
+    ]
+    needed = dict(zip(pairs, equivalents(matrices, others, pairs), strict=True))
+    lines = []
+    for matrix, (row, size, cell) in enumerate(of_row):
+        texts = [
+            MISSING if name == row else _text(needed[matrix, other], others[other].sizes)
+            for other, name in enumerate(learners)
+        ]
+        name = f"{row}, {counted(size, 'example')}"
+        lines.append((row, name, (percent(cell.score()), *texts)))
     all_cells = [cell for by_size in cells.values() for cell in by_size.values()]
     metric = all_cells[0].headline
     heads = ((NAMES.get(metric, metric), "on test"), *(("needed by", row) for row in cells))
@@ -98,10 +112,11 @@ def _text(needed: Equivalent, sizes: Sequence[int]) -> str:
 
 def _saved(grid: Grid, task: str, learners: Mapping[str, Learner]) -> list[Table]:
     """One table of the rows that share scores with another row, if any."""
-    pairs = {
-        (a, b): saved(learners[a], learners[b]) for a, b in itertools.permutations(learners, 2)
-    }
-    texts = {pair: f"{s[0]:+.0f} ± {s[1]:.0f}" for pair, s in pairs.items() if s}
+    pairs: dict[tuple[str, str], tuple[float, float]] = {}
+    for a, b in itertools.combinations(learners, 2):
+        if result := saved(learners[a], learners[b]):
+            pairs[a, b], pairs[b, a] = result, (0.0 - result[0], result[1])
+    texts = {pair: f"{s[0]:+.0f} ± {s[1]:.0f}" for pair, s in pairs.items()}
     rows = [row for row in learners if any(row in pair for pair in texts)]
     if not rows:
         return []

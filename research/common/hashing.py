@@ -9,6 +9,10 @@ import numpy as np
 
 from research.common.errors import InputError
 
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 
 def sha256(content: bytes) -> str:
     """The SHA-256 digest in hexadecimal."""
@@ -28,9 +32,7 @@ def arrays_digest(arrays: Mapping[str, Any], text: str = "") -> str:
 def canonical(value: Any) -> str:
     """Canonical JSON: sorted keys, no white space. Raises InputError for a value without JSON."""
     try:
-        return json.dumps(
-            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        return _ENCODER.encode(value)
     except (TypeError, ValueError) as error:
         raise InputError("settings", value, f"only JSON values can be stored ({error})") from error
 

@@ -6,12 +6,14 @@ The id of a run is the hash of its settings, so a finished run is found by its s
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from research.common.config import build, non_default
 from research.common.errors import InputError
+from research.common.hashing import canonical
 from research.common.json_io import parse_json
 from research.experiments.seeds import Seeds
 from research.records.configuration import Configuration, Provenance
@@ -108,6 +110,11 @@ class RunRecord:
     def cell(self) -> CellKey:
         """The cell of the run: approach, task and regime."""
         return self.approach, self.task, self.regime
+
+    @cached_property
+    def trial_key(self) -> str:
+        """Canonical JSON of the trial, equal for equal trials."""
+        return canonical(self.trial)
 
     @property
     def diverged(self) -> bool:

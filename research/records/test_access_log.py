@@ -6,6 +6,7 @@ not delete the log.
 
 import datetime
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -138,9 +139,13 @@ def count_accesses_by_cell(
     The records count as well as the log, since the file may be lost.
     """
     records = list(records)
-    accesses = [*TestAccessLog(folder).all(), *accesses_of(records, {})]
+    accesses = defaultdict[CellKey, list[TestAccess]](list)
+    for access in (*TestAccessLog(folder).all(), *accesses_of(records, {})):
+        accesses[access.cell].append(access)
     checksums = {record.cell: record.data.task_checksum for record in records}
-    return {cell: count_accesses(accesses, cell, checksum) for cell, checksum in checksums.items()}
+    return {
+        cell: count_accesses(accesses[cell], cell, checksum) for cell, checksum in checksums.items()
+    }
 
 
 def _parse_line(line: bytes, source: str) -> Mapping[str, Any]:

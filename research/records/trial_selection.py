@@ -48,13 +48,14 @@ def search_runs(records: Iterable[RunRecord], search_seeds: int | None = None) -
 
 def same_trial(record: RunRecord, trial: Mapping[str, Any]) -> bool:
     """Whether a run belongs to this trial."""
-    return canonical(record.trial) == canonical(trial)
+    # Equal values can have different types, such as 1 and 1.0, which the canonical form shows.
+    return record.trial == trial and record.trial_key == canonical(trial)
 
 
 def _by_trial(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
     trials: dict[str, list[RunRecord]] = {}
     for record in records:
-        trials.setdefault(canonical(record.trial), []).append(record)
+        trials.setdefault(record.trial_key, []).append(record)
     return trials
 
 

@@ -6,6 +6,7 @@ Lengths are pixels of the page; y runs downwards from the top of the plot.
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import cos, pi, sin
 from textwrap import wrap
 
@@ -141,6 +142,7 @@ def text_width(text: str) -> float:
     return sum(map(_letter_width, text))
 
 
+@cache
 def _letter_width(letter: str) -> float:
     if unicodedata.east_asian_width(letter) in "WF":
         return TEXT

@@ -3,11 +3,11 @@
 import statistics
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
-from research.common.hashing import canonical
 from research.records.predictions import AnyPredictions
 from research.records.schema import CellKey, RunRecord
 from research.stats.intervals import Interval, interval
@@ -49,10 +49,10 @@ class ResultCell:
         """Number of seeds that the protocol asks for."""
         return max(record.configuration.seeds for record in self.records)
 
-    @property
+    @cached_property
     def trials(self) -> int:
         """Number of trials searched."""
-        return len({canonical(record.trial) for record in self.records})
+        return len({record.trial_key for record in self.records})
 
     @property
     def ran(self) -> int:
@@ -123,8 +123,15 @@ class ResultCell:
 
     def score(self, metric: str | None = None) -> Interval:
         """The mean over the seeds and its interval, as fractions; by default of the headline."""
-        metric = metric or self.headline
-        return interval(self.influence[metric], lowest=LOWEST.get(metric, 0.0))
+        return self._scores[metric or self.headline]
+
+    @cached_property
+    def _scores(self) -> dict[str, Interval]:
+        """The score by metric."""
+        return {
+            metric: interval(influence, lowest=LOWEST.get(metric, 0.0))
+            for metric, influence in self.influence.items()
+        }
 
     def known(self, value: Callable[[RunRecord], T | None]) -> list[T]:
         """The values of the runs that are not None."""

@@ -12,6 +12,7 @@ from research.common.hashing import canonical
 from research.records.predictions import AnyPredictions
 from research.records.schema import RunRecord, prediction_file
 from research.records.store import RunStore
+from research.records.trial_selection import same_trial
 
 SEPARATE = "keep the results of each in a folder of its own"
 
@@ -50,11 +51,11 @@ def distinct(values: Iterable[Hashable]) -> list[Any]:
 def _plan_order(record: RunRecord) -> tuple[Any, ...]:
     """Sort key: the order of the plan, then names."""
     order = record.configuration.order
-    trials = [canonical(trial) for trial in record.configuration.trials]
-    trial = canonical(record.trial)
-    number = trials.index(trial) if trial in trials else len(trials)
+    trials = record.configuration.trials
+    numbers = (number for number, trial in enumerate(trials) if same_trial(record, trial))
+    number = next(numbers, len(trials))
     position = (order.task, order.regime, order.approach)
-    return (*position, record.cell, number, trial, record.seed, record.run_id)
+    return (*position, record.cell, number, record.trial_key, record.seed, record.run_id)
 
 
 def _check_comparable(records: Sequence[RunRecord], folder: str) -> None:
@@ -79,7 +80,7 @@ def _check_comparable(records: Sequence[RunRecord], folder: str) -> None:
                 raise InputError(f"{folder}/{record.run_id}.json: {name}", fact(record), allowed)
     ids_of = defaultdict(list)
     for record in records:
-        key = record.cell, canonical(record.trial), canonical(record.seeds.plain)
+        key = record.cell, record.trial_key, canonical(record.seeds.plain)
         ids_of[key].append(record.run_id)
     for (cell, trial, seed), ids in ids_of.items():
         if len(ids) > 1:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from research.common.errors import InputError
-from research.common.hashing import canonical
 from research.records.failures import Failure, read_failures
 from research.records.schema import CellKey, RunRecord
 from research.records.test_access_log import count_accesses_by_cell
@@ -137,7 +136,7 @@ def _search(records: Sequence[RunRecord]) -> tuple[tuple[RunRecord, ...], ...]:
     by_trial: dict[str, list[RunRecord]] = defaultdict(list)
     seeds = max(record.configuration.search_seeds for record in records)
     for record in search_runs(records, seeds):
-        by_trial[canonical(record.trial)].append(record)
+        by_trial[record.trial_key].append(record)
     counts = {len(runs) for runs in by_trial.values()}
     if len(by_trial) < trial_count or len(counts) > 1:
         return ()
@@ -160,10 +159,12 @@ def _best(
     Cells with scores that are not finite are left out. The level of 5 % holds for the whole table
     (Bonferroni over the columns).
     """
+    of_column: dict[tuple[str, str], list[ResultCell]] = defaultdict(list)
+    for (_, task, regime), cell in cells.items():
+        of_column[task, regime].append(cell)
     compared = []
     for column in columns:
-        of_column = [cell for key, cell in cells.items() if key[1:] == column]
-        complete = [c for c in of_column if c.runs and c.complete and not c.not_finite]
+        complete = [c for c in of_column[column] if c.runs and c.complete and not c.not_finite]
         shared = shared_seeds(complete)
         if len(complete) > 1 and shared:
             compared.append((complete, shared))

@@ -1,6 +1,7 @@
 """Widths of text in Computer Modern, the font of LaTeX, without running LaTeX."""
 
 import unicodedata
+from functools import cache
 
 # Advance of the letters of cmr10 in thousandths of the font size.
 WIDTHS = {
@@ -44,6 +45,7 @@ def latex_width(text: str, size: int, bold: bool = False) -> float:
     return letters * size * SMALL * (BOLD if bold else 1.0)
 
 
+@cache
 def _letter_width(letter: str) -> float:
     if unicodedata.east_asian_width(letter) in "WF":
         return 1.0

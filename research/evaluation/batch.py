@@ -83,6 +83,15 @@ def bucket(length: int) -> int:
     return next((size for size in BUCKETS if size >= length), beyond)
 
 
+def padded_width(length: int, widths: Sequence[int] = ()) -> int:
+    """The padded width for `length` tokens: its bucket, or the next of `widths`, if there is one.
+
+    widths: those chosen by `research.evaluation.widths`; none where every bucket may be used.
+    """
+    size = bucket(length)
+    return min((width for width in widths if width >= size), default=size)
+
+
 MOST_TOKENS = 65_536  # of the prompts of a batch with padding: 32 rows of 2,048 tokens
 
 
@@ -111,9 +120,15 @@ def extents(encoded: Encoded, frame: PromptFrame) -> NDArray:
     return encoded.prompt_length + suffix if suffix else encoded.length
 
 
-def prompt_width(encoded: Encoded, indices: np.ndarray, suffix: int = 0) -> int:
-    """The padded width of a batch of prompts without targets; its bucket includes the suffix."""
-    return bucket(int(encoded.prompt_length[indices].max(initial=1)) + suffix) - suffix
+def prompt_width(
+    encoded: Encoded, indices: NDArray, suffix: int = 0, widths: Sequence[int] = ()
+) -> int:
+    """The padded width of a batch of prompts without targets and suffix, which it leaves room for.
+
+    widths: as in `padded_width`, with the suffix.
+    """
+    longest = int(encoded.prompt_length[indices].max(initial=1))
+    return padded_width(longest + suffix, widths) - suffix
 
 
 def batch_rows(encoded: Encoded, indices: np.ndarray, size: int, width: int, targets: int) -> Rows:

@@ -58,12 +58,14 @@ class Predictor:
         devices: the devices over which the rows of a batch are split.
         dtype: the precision of the computation.
         trunk: keeps hidden states below the trained leaves; None to compute them each time.
+        widths: the padded widths of prompts, see `padded_width`.
     """
 
     model: Model
     devices: Devices
     dtype: Any
     trunk: Trunk | None = field(default=None, kw_only=True, compare=False)
+    widths: tuple[int, ...] = field(default=(), kw_only=True)
 
     def scores(
         self,
@@ -196,9 +198,9 @@ class Predictor:
         order, begin = np.argsort(rows.prompt_length, kind="stable"), 0
         while begin < len(order):
             indices = order[begin : begin + self._size_at(1, batch_size)]
-            size = self._size_at(prompt_width(rows, indices, suffix) + new, batch_size)
+            size = self._size_at(prompt_width(rows, indices, suffix, self.widths) + new, batch_size)
             indices = indices[:size]
-            yield indices, size, prompt_width(rows, indices, suffix)
+            yield indices, size, prompt_width(rows, indices, suffix, self.widths)
             begin += size
 
     def _placed(

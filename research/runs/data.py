@@ -10,10 +10,11 @@ from research.common.tokenizer import Tokenizer
 from research.evaluation.answer_kinds.kind import Answerer
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.batch import EncodedPrompts, PromptFrame, prompt_frame
+from research.evaluation.widths import scoring_widths
 from research.experiments.plan import Run
 from research.experiments.prompt import DRAWS, Prompt
 from research.experiments.stage import Stage
-from research.methods.method import Words
+from research.methods.method import Leaves, Words
 from research.tasks.encoding.demonstration_texts import demonstration_texts
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Before, Encoder
@@ -73,6 +74,14 @@ class RunData:
     def prompts(self, rows: Encoded) -> EncodedPrompts:
         """Rows of this data with their frames."""
         return EncodedPrompts(rows, self.frame, self.neutral)
+
+    def scoring_widths(self, params: Leaves) -> tuple[int, ...]:
+        """The padded widths in which a backbone scores all splits, chosen by the test rows.
+
+        The test rows are the same for all seeds and approaches, which share the programs.
+        """
+        tests = (self.test, *self.beside_test.values())
+        return scoring_widths(params, map(self.prompts, tests))
 
     @property
     def cut(self) -> int:

@@ -1,10 +1,10 @@
 """Predictions of a run: the answers of its prompts, with or without training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from research.evaluation.answer_kinds.kind import AnswerKind, Answers
-from research.evaluation.predictor import AdaptedWeights
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.runs.context import RunContext
 from research.runs.data import RunData
 from research.runtime.executable import Call
@@ -37,7 +37,10 @@ class PromptPredictor:
         predictor = context.unadapted_predictor if self.unadapted else context.predictor
         members = [
             prompt.answerer.answers(
-                predictor, self.weights, prompt.prompts(encoded), self.normalisation
+                self._in_widths(predictor, prompt),
+                self.weights,
+                prompt.prompts(encoded),
+                self.normalisation,
             )
             for prompt, encoded in zip(self.prompts, rows, strict=True)
         ]
@@ -49,5 +52,11 @@ class PromptPredictor:
         return [
             call
             for prompt, encoded in zip(self.prompts, rows, strict=True)
-            for call in prompt.answerer.calls(predictor, self.weights, prompt.prompts(encoded))
+            for call in prompt.answerer.calls(
+                self._in_widths(predictor, prompt), self.weights, prompt.prompts(encoded)
+            )
         ]
+
+    def _in_widths(self, predictor: Predictor, prompt: RunData) -> Predictor:
+        """The predictor with the padded widths of a prompt's rows."""
+        return replace(predictor, widths=prompt.scoring_widths(self.context.backbone.params))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from research.evaluation.batch import extents
+from research.evaluation.widths import program_cost
 from research.experiments.cohorts import Shard, cohort_id, stage_id
 from research.experiments.plan import Run
 from research.experiments.stage import Stage
@@ -16,7 +17,7 @@ from research.runs.state import RunState
 from research.runtime.compile_lock import lock_folder
 from research.runtime.executable import Call, compile_ahead, compile_cache_hits, compile_seconds
 from research.tasks.sampling import draw
-from research.training.batches import Shapes, Stream
+from research.training.batches import Shapes, Stream, training_widths
 from research.training.checkpoint import Checkpoints
 from research.training.fit import fit
 from research.training.member import MemberProgress, Outcome
@@ -107,6 +108,7 @@ def _fit(
         shapes=_shapes(shard, index, context),
         compile_ahead=_compile_ahead(shard, states[0], index, context),
         trunk=context.trunk,
+        scoring_widths=data[0].scoring_widths(context.backbone.params),
     )
     return fit(_program(stage, context), members, options)
 
@@ -133,8 +135,11 @@ def _shapes(shard: Shard, index: int, context: RunContext) -> Shapes:
         data = [(seed, state.stage_data(index)) for seed, state in states]
         targets = max(run_data.answerer.target_width(run_data.train) for _, run_data in data)
         streams = [Stream(s, d.train.length, extents(d.train, d.frame)) for s, d in data]
-        distinct = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
-        return Shapes(targets, list(distinct.values()))
+        by_content = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
+        distinct = list(by_content.values())
+        schedule = shard.runs[0].approach.stages[index].schedule
+        widths = training_widths(program_cost(context.backbone.params, "train"), distinct, schedule)
+        return Shapes(targets, distinct, widths)
 
     return context.caches.batch_shapes((cohort_id(shard.cohort), index), compute)
 

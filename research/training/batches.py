@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from research.evaluation.batch import bucket
+from research.evaluation.widths import ProgramCost, chosen_widths
 from research.tasks.sampling import order
+from research.training.optimizer import Schedule
 
 # Number of batches among which rows are sorted by length; more batches pad less and mix less.
 WINDOW = 8
+COUNTED_STEPS = 256  # first steps, whose widths stand for those of all
 
 
 class Stream(NamedTuple):
@@ -34,10 +38,12 @@ class Shapes:
     Attributes:
         targets: tokens of a target.
         streams: the distinct streams of the members.
+        widths: the padded widths of batches, see `padded_width`.
     """
 
     targets: int
     streams: Sequence[Stream]
+    widths: tuple[int, ...] = ()
 
     @functools.cached_property
     def longest(self) -> int:
@@ -54,6 +60,30 @@ class Shapes:
             int(extents[batch_indices(lengths, size, seed, step)].max())
             for seed, lengths, extents in self.streams
         ]
+
+
+def training_widths(
+    cost: ProgramCost | None, streams: Sequence[Stream], schedule: Schedule
+) -> tuple[int, ...]:
+    """The padded widths of the batches of streams, best for their mean run.
+
+    The mean, since cohorts with other numbers of seeds then share programs.
+
+    Args:
+        cost: of the step; None for a small model, whose result is ().
+        streams: the streams of a cohort.
+        schedule: the schedule of each.
+    """
+    if cost is None:
+        return ()
+    size, steps = schedule.batch_size, range(min(schedule.steps, COUNTED_STEPS))
+    rows_of_step = size * schedule.steps / (len(steps) * len(streams))
+    rows: dict[int, float] = {}
+    for seed, lengths, extents in streams:
+        for step in steps:
+            width = bucket(int(extents[batch_indices(lengths, size, seed, step)].max()))
+            rows[width] = rows.get(width, 0) + rows_of_step
+    return chosen_widths(rows, cost)
 
 
 def batch_indices(lengths: np.ndarray, size: int, seed: int, step: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from research.evaluation.answer_kinds.kind import Answers
-from research.evaluation.batch import EncodedPrompts, Rows, bucket, extents
+from research.evaluation.batch import EncodedPrompts, Rows, extents, padded_width
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.evaluation.scoring import check_prompts
 from research.methods.adapted import Adapted
@@ -45,7 +45,11 @@ class TrainingLoop:
             check_prompts(adapted, EncodedPrompts(m.train, m.frame))
         self.shapes = options.shapes or shapes_of(members, options.answerer)
         self.predictor = Predictor(
-            program.model, options.devices, program.dtype, trunk=options.trunk
+            program.model,
+            options.devices,
+            program.dtype,
+            trunk=options.trunk,
+            widths=options.scoring_widths,
         )
         self.step = 0
         self.progress = [MemberProgress() for _ in members]
@@ -128,17 +132,17 @@ class TrainingLoop:
         schedule, first = self.program.schedule, self.members[0]
         steps = range(min(schedule.steps, schedule.eval_every))
         longest = {n for step in steps for n in self.shapes.each_at(schedule.batch_size, step)}
-        widest = {bucket(n): n for n in longest}
+        widest = {padded_width(n, self.shapes.widths): n for n in longest}
         batches = [batch_like(self.program, first, widest[n], self.shapes) for n in sorted(widest)]
         return [call for b in batches for call in self.cohort.calls(b, first.frame, first.hyper)]
 
     def _record_cost(self, step: int) -> None:
         """Records the cost of the cohort's widest step so far."""
         size, first = self.program.schedule.batch_size, self.members[0]
-        if self.widest >= width_of(self.shapes.longest, first.frame):
+        if self.widest >= width_of(self.shapes.longest, first.frame, self.shapes.widths):
             return
         longest = self.shapes.longest_at(size, step)
-        width = width_of(longest, first.frame)
+        width = width_of(longest, first.frame, self.shapes.widths)
         if width > self.widest:
             self.widest = width
             batch = batch_like(self.program, first, longest, self.shapes)
@@ -157,7 +161,10 @@ class TrainingLoop:
         size = self.program.schedule.batch_size
         chosen = self._chosen()
         pairs = zip(self.members, chosen, strict=True)
-        widths = [width_of(int(extents(m.train, m.frame)[c].max()), m.frame) for m, c in pairs]
+        widths = [
+            width_of(int(extents(m.train, m.frame)[c].max()), m.frame, self.shapes.widths)
+            for m, c in pairs
+        ]
         if self.cohort.shared_width:
             widths = [max(widths)] * len(widths)
         return [

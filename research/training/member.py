@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from research.evaluation.answer_kinds.kind import Answerer
-from research.evaluation.batch import PromptFrame, Rows, batch_rows, bucket, extents
+from research.evaluation.batch import PromptFrame, Rows, batch_rows, extents, padded_width
 from research.evaluation.trunk.row_states import RowStates
 from research.methods.method import Leaves
 from research.methods.shared.leaves import mask, split
@@ -113,9 +113,12 @@ def shapes_of(members: Sequence[Member], answerer: Answerer) -> Shapes:
     )
 
 
-def width_of(longest: int, frame: PromptFrame) -> int:
-    """Tokens of a batch's rows without the suffix, for a longest row of `longest` positions."""
-    return bucket(longest) - len(frame.suffix_ids)
+def width_of(longest: int, frame: PromptFrame, widths: Sequence[int] = ()) -> int:
+    """Tokens of a batch's rows without the suffix, for a longest row of `longest` positions.
+
+    widths: the padded widths of batches, see `padded_width`.
+    """
+    return padded_width(longest, widths) - len(frame.suffix_ids)
 
 
 def member_batch(member: Member, indices: np.ndarray, size: int, width: int, targets: int) -> Rows:
@@ -128,5 +131,5 @@ def member_batch(member: Member, indices: np.ndarray, size: int, width: int, tar
 
 def batch_like(program: Program, member: Member, longest: int, shapes: Shapes) -> Rows:
     """A batch of the first example repeated, padded as for a longest row of `longest` positions."""
-    size, width = program.schedule.batch_size, width_of(longest, member.frame)
+    size, width = program.schedule.batch_size, width_of(longest, member.frame, shapes.widths)
     return member_batch(member, np.zeros(size, int), size, width, shapes.targets)

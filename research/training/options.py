@@ -29,6 +29,7 @@ class FitOptions:
         compile_ahead: called before the first step with the calls of the step for each batch width
             up to the first evaluation; None for no call.
         trunk: keeps hidden states below the trained leaves; None to compute them each time.
+        scoring_widths: the padded widths of prompts when dev is answered, see `padded_width`.
     """
 
     devices: Devices
@@ -39,3 +40,4 @@ class FitOptions:
     shapes: Shapes | None = None
     compile_ahead: Callable[[Sequence[Call]], None] | None = None
     trunk: Trunk | None = None
+    scoring_widths: tuple[int, ...] = ()

@@ -7,6 +7,7 @@ from typing import cast
 
 from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
+from research.evaluation.widths import program_cost
 from research.experiments.approach import Trial
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, cells
@@ -91,7 +92,9 @@ def plan_only(
     estimate = TimeEstimate(
         model=model,
         parameters=parameters,
-        rows=SampledRows(tasks, tokenizer, model.config.context),
+        rows=SampledRows(
+            tasks, tokenizer, model.config.context, step_cost=program_cost(leaves, "train")
+        ),
         machine=machine or machine_of(experiment, device, 4 * parameters),
         max_dev=experiment.max_dev,
         recorded=recorded_seconds(folder, experiment, tasks) if device is None else {},

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from research.common.tokenizer import Tokenizer
-from research.evaluation.batch import BUCKETS, bucket
+from research.evaluation.batch import BUCKETS, bucket, padded_width
+from research.evaluation.widths import ProgramCost
 from research.experiments.approach import Approach
 from research.experiments.plan import CellPlan
 from research.runtime.memo import Memo
@@ -15,7 +16,7 @@ from research.sweeps.row_tokens import prompt_tokens, target_tokens
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
 from research.tasks.task_settings import Outline
-from research.training.batches import batch_indices
+from research.training.batches import Stream, batch_indices, training_widths
 
 ASSUMED = 128  # tokens of a row whose text is not available
 ASSUMED_ROWS = 1000  # rows of a task whose examples are not available
@@ -31,12 +32,14 @@ class SampledRows:
         tasks: the tasks by name, or their outlines.
         tokenizer: of the backbone; None where it is not available, then rows have `ASSUMED` tokens.
         context: maximum tokens of a row; None for no limit.
+        step_cost: cost of a training step of the backbone; None for a small one.
         lengths: lengths and widths that were computed already.
     """
 
     tasks: Mapping[str, Task | Outline]
     tokenizer: Tokenizer | None
     context: int | None
+    step_cost: ProgramCost | None = None
     lengths: Memo = field(default_factory=Memo)
 
     def test(self, name: str) -> int:
@@ -69,16 +72,17 @@ class SampledRows:
         name = stage.task or cell.task.name
         template = approach.template if stage.template is None else stage.template
         regime = cell.regime if stage.regime is None else Regime.parse(stage.regime)
-        size = stage.schedule.batch_size
-        steps = min(stage.schedule.steps, STEPS)
+        schedule = stage.schedule
+        size, steps = schedule.batch_size, min(schedule.steps, STEPS)
         rows = max(1, self.train(name, regime))
 
         def widths() -> list[int]:
             lengths = np.resize(self._lengths(name, template), rows)
             batches = [batch_indices(lengths, size, 0, step) for step in range(steps)]
-            return [bucket(int(lengths[batch].max())) for batch in batches]
+            chosen = training_widths(self.step_cost, [Stream(0, lengths, lengths)], schedule)
+            return [padded_width(int(lengths[batch].max()), chosen) for batch in batches]
 
-        return self.lengths((name, template, rows, size, steps), widths)
+        return self.lengths((name, template, rows, size, schedule.steps), widths)
 
     def _lengths(self, name: str, template: int) -> np.ndarray:
         """Tokens of the rows of train with their targets."""

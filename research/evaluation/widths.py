@@ -1,0 +1,95 @@
+"""Padded widths of a large model's batches: every further width costs compiling, and padding costs
+computing.
+
+The choice follows from nominal speeds, not measured ones, so that a run has the same widths
+wherever it is repeated. Small models keep all buckets: their programs compile fast, and other
+widths would change the last bits of their results.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from research.evaluation.batch import EncodedPrompts, prompt_width
+from research.methods.method import Leaves
+from research.methods.shared.leaves import backbone
+from research.models.layers.remat import LAYER
+
+LARGE = 50_000_000  # parameters from which on widths are chosen
+RATE = {"cpu": 1e11, "accelerator": 2e13}  # FLOPs per second
+LAYER_COMPILE = {"score": 0.35, "train": 0.5}  # seconds for each layer, on two cores
+PASSES = {"score": 1, "train": 2}  # forward; forward and backward
+SCORED_ROWS = 32  # rows of a batch of `Predictor.scores`
+
+
+@dataclass(frozen=True)
+class ProgramCost:
+    """Nominal costs of a model's program.
+
+    Attributes:
+        position: seconds of one position of one row.
+        compiling: seconds of compilation.
+    """
+
+    position: float
+    compiling: float
+
+
+def program_cost(leaves: Leaves, purpose: str) -> ProgramCost | None:
+    """The cost of a program of a model with these leaves; None for a small model.
+
+    purpose: `train` or `score`.
+    """
+    sizes = {path: math.prod(np.shape(leaf)) for path, leaf in backbone(leaves).items()}
+    if sum(sizes.values()) < LARGE:
+        return None
+    inside = {path: match for path in sizes if (match := LAYER.match(path))}
+    layers = {match.group() for match in inside.values()}
+    rate = RATE["cpu" if jax.default_backend() == "cpu" else "accelerator"]
+    flops = 2 * PASSES[purpose] * sum(sizes[path] for path in inside)
+    return ProgramCost(flops / rate, LAYER_COMPILE[purpose] * len(layers))
+
+
+def chosen_widths(rows: Mapping[int, float], cost: ProgramCost | None) -> tuple[int, ...]:
+    """The widths that take the fewest seconds in all, of computing and compiling.
+
+    Every row is padded to the next chosen width, and the largest width is always chosen.
+
+    Args:
+        rows: number of computed rows of each width.
+        cost: of the program; None for a small model, whose result is ().
+    """
+    if cost is None:
+        return ()
+    widths = sorted(rows)
+    # For each width, the best choice of widths up to it that has it.
+    best: list[tuple[float, tuple[int, ...]]] = []
+    for end, width in enumerate(widths):
+        starts = [(0.0, ()), *best]
+        padded = [sum(rows[w] for w in widths[begin : end + 1]) for begin in range(end + 1)]
+        best.append(
+            min(
+                (seconds + count * width * cost.position + cost.compiling, (*chosen, width))
+                for (seconds, chosen), count in zip(starts, padded, strict=True)
+            )
+        )
+    return best[-1][1] if best else ()
+
+
+def scoring_widths(leaves: Leaves, prompts: Iterable[EncodedPrompts]) -> tuple[int, ...]:
+    """The widths in which a model with these leaves scores sets of prompts, one after the other."""
+    cost = program_cost(leaves, "score")
+    if cost is None:
+        return ()
+    rows: dict[int, float] = {}
+    for each in prompts:
+        suffix = len(each.frame.suffix_ids)
+        order = np.argsort(each.rows.prompt_length, kind="stable")
+        for begin in range(0, len(order), SCORED_ROWS):
+            indices = order[begin : begin + SCORED_ROWS]
+            width = prompt_width(each.rows, indices, suffix) + suffix
+            rows[width] = rows.get(width, 0) + SCORED_ROWS
+    return chosen_widths(rows, cost)

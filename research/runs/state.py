@@ -21,8 +21,11 @@ from research.runs.data import RunData, room, run_data
 from research.runs.trained_leaves import FinalLeaves
 from research.tasks.encoding.special_tokens import Route
 from research.training.member import Member, Outcome
-from research.training.optimizer import rate_factors
+from research.training.optimizer import Schedule, rate_factors
 from research.training.step import Hyper
+
+# States of the training examples are kept if training reads each so many times.
+LEAST_PASSES = 2
 
 
 class RunState:
@@ -108,7 +111,7 @@ class RunState:
         self._start(index, data)
         rate, decay = np.float32(stage.learning_rate), np.float32(stage.weight_decay)
         methods = self.training(index)
-        kept = None if stage.schedule.dropout else self._kept_states(methods, data)
+        kept = self._kept_states(methods, stage.schedule, data)
         return Member(
             seed=self.run.seeds.order,
             hyper=Hyper(methods, rate, decay),
@@ -120,9 +123,15 @@ class RunState:
             states=None if kept is None else kept.rows,
         )
 
-    def _kept_states(self, methods: tuple[Method, ...], data: RunData) -> KeptStates | None:
-        """The states of the training examples below the leaves that these methods train."""
-        if self.context.trunk is None:
+    def _kept_states(
+        self, methods: tuple[Method, ...], schedule: Schedule, data: RunData
+    ) -> KeptStates | None:
+        """The states of the training examples below the leaves that these methods train.
+
+        None with dropout, and where few examples are read twice.
+        """
+        few = schedule.steps * schedule.batch_size < LEAST_PASSES * len(data.train.length)
+        if self.context.trunk is None or schedule.dropout or few:
             return None
         prompts, targets = data.prompts(data.train), data.answerer.target_width(data.train)
         return self.context.trunk.of_targets(methods, self.leaves, prompts, targets)

@@ -1,6 +1,5 @@
 """The frozen trunk of one backbone: where it ends for a method, and its states of rows."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,8 +7,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec as P
 
 from research.common.hashing import canonical, sha256
 from research.evaluation.batch import (
@@ -20,49 +17,26 @@ from research.evaluation.batch import (
     batch_size_at,
 )
 from research.evaluation.scoring import label_scores, target_logprobs
-from research.evaluation.trunk.row_states import RowStates, StateShape, state_shape
+from research.evaluation.trunk.boundary import (
+    LEAST_FLOPS,
+    LEAST_SHARE,
+    Boundary,
+    find_boundary,
+    shapes_of,
+)
+from research.evaluation.trunk.row_states import RowStates
 from research.evaluation.trunk.states import divided
 from research.evaluation.trunk.store import KeptState, StateStore
-from research.evaluation.trunk.traced import Arguments, Cut, traced
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
 from research.runtime.devices import Devices, place_leaves
-from research.runtime.executable import Executable, execution_clock
+from research.runtime.executable import execution_clock
 from research.runtime.memo import Memo
 from research.tasks.encoding.encoded import Labels
 
-# A trunk is kept if it takes this many FLOPs for a token, those of about 20M parameters. Below, a
-# step takes milliseconds, and compiling the trunk's own program takes longer than it saves.
-LEAST_FLOPS = 4e7
-# And if it has this share of the FLOPs of the forward pass.
-LEAST_SHARE = 0.1
 BATCH = 16
 NARROWEST = 32
-# (rows, tokens of a row) of two batches, by whose shapes the axes of states are found.
-TRIED = ((2, 16), (3, 24))
-
-
-class Boundary(NamedTuple):
-    """Where the trunk of a method ends.
-
-    Attributes:
-        key: what its states depend on beside the prompt and the text.
-        cut: where the values are in the function.
-        shapes: of the values of a row.
-        reads: paths of the backbone's leaves that the trunk reads.
-        executable: computes (values that all rows share, values of rows).
-        flops_by_width: see `RowStates`.
-        shared_flops: see `RowStates`.
-    """
-
-    key: str
-    cut: Cut
-    shapes: tuple[StateShape, ...]
-    reads: frozenset[str]
-    executable: Executable
-    flops_by_width: tuple[float, float]
-    shared_flops: float
 
 
 class KeptStates(NamedTuple):
@@ -159,8 +133,12 @@ class Trunk:
             leaves[path] is not self.params[path] for path in boundary.reads
         ):
             return None
+        if boundary.bytes(tokens) > self.store.most_bytes:
+            self.store.notice("states below the trained layers need more memory than trunk_gib")
+            return None
         around = [np.asarray(array).tobytes().hex() for array in jax.tree.leaves(shared)]
-        common = sha256(canonical([boundary.key, *around]).encode())
+        described = [boundary.key, self.checksum, str(np.dtype(self.dtype)), *around]
+        common = sha256(canonical(described).encode())
         texts = [
             row[:count].tobytes() + before.tobytes()
             for row, count, before in zip(
@@ -173,21 +151,16 @@ class Trunk:
         if len(states) <= len(place):
             with self.store.lock(common):
                 states |= self.store.get({common, *keys})
-                count = self.devices.mesh().size
                 missing = [place[key] for key in place if key not in states]
                 if common not in states:
                     missing = missing or [0]
-                for indices, batch in _batches(prompts, tokens, missing, targets, count):
+                devices = self.devices.mesh().size
+                for indices, batch in _batches(prompts, tokens, missing, targets, devices):
                     found = self._computed(boundary, weights, shared, batch, tokens[indices])
                     new = dict(zip((common, *(keys[i] for i in indices)), found, strict=True))
                     self.store.add(new)
                     states |= new
                     computed += sum(state.seconds for state in new.values())
-        if sum(state.bytes for state in states.values()) > self.store.most_bytes:
-            self.store.notice(
-                "hidden states below the trained layers need more memory than allowed"
-            )
-            return None
         rows = [states[key] for key in keys]
         return KeptStates(
             prompts.frame._replace(states=states[common].values),
@@ -240,76 +213,14 @@ class Trunk:
         example: Rows,
     ) -> Boundary | None:
         """Where the trunk ends; None where it is not is_large keeping, or not made of rows."""
-        shapes = _shapes((unknown, weights, shared))
+        shapes = shapes_of((unknown, weights, shared))
         leaves, structure = jax.tree.flatten(shapes)
         sizes = tuple((x.shape, str(x.dtype)) for x in leaves)
         fixed = (example.target.shape[1], str(example.label.dtype))
         key = (function.__name__, structure, sizes, fixed)
-        return self._boundaries(key, partial(self._found, function, *shapes, example))
-
-    def _found(
-        self,
-        function: Callable[..., Any],
-        unknown: Any,
-        weights: Leaves,
-        shared: tuple[Any, ...],
-        example: Rows,
-    ) -> Boundary | None:
-        batches = [_shapes(_resized(example, *size)) for size in TRIED]
-        arguments = [Arguments(unknown, weights, shared, batch) for batch in batches]
-        small, large = (traced(function, each) for each in arguments)
-        kept = small.boundary()
-        avals: list[Any] = [
-            (a.aval, b.aval) for a, b in zip(small.values(kept), large.values(kept), strict=True)
-        ]
-        of_rows = [place for place, (a, b) in zip(kept, avals, strict=True) if a.shape != b.shape]
-        of_shared = tuple(place for place in kept if place not in of_rows)
-        cut = Cut(len(small.frozen), of_shared, tuple(of_rows))
-        shapes = [
-            state_shape(a.shape, b.shape, TRIED, a.dtype) for a, b in avals if a.shape != b.shape
-        ]
-        flops, shared_flops = small.flops_below(cut)
-        is_large = flops >= self.least_flops * math.prod(TRIED[0])
-        if not is_large or flops < self.least_share * small.flops or None in shapes or not shapes:
-            return None
-        read = small.weights_below(cut)
-        paths = [path for path, used in zip(sorted(weights), read, strict=True) if used]
-
-        def below(weights: Leaves, shared: tuple[Any, ...], rows: Rows):
-            values = traced(function, Arguments(unknown, weights, shared, rows)).below(cut)
-            return values[: len(cut.of_shared)], values[len(cut.of_shared) :]
-
-        by_row = NamedSharding(self.devices.mesh(), P(("data", "fsdp")))
-        described = [function.__name__, self.checksum, str(np.dtype(self.dtype)), paths]
-        return Boundary(
-            canonical([*described, str(cut), list(map(str, shapes))]),
-            cut,
-            tuple(shapes),  # pyright: ignore
-            frozenset(paths),
-            Executable(jax.jit(below, in_shardings=(None, None, by_row))),
-            _polynomial(flops, large.flops_below(cut)[0]),
-            shared_flops,
-        )
-
-
-def _shapes(tree: Any) -> Any:
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(np.shape(x), jax.dtypes.result_type(x)), tree
-    )
-
-
-def _resized(rows: Rows, size: int, width: int) -> Rows:
-    """Rows like the first, as many and as long as given."""
-    repeated = jax.tree.map(lambda x: np.repeat(x[:1], size, axis=0), rows)
-    return repeated._replace(tokens=np.zeros((size, width), rows.tokens.dtype))
-
-
-def _polynomial(small: float, large: float) -> tuple[float, float]:
-    """(a, b) such that a row of W tokens takes a W + b W^2 FLOPs, from those of `TRIED`."""
-    (rows, width), (more_rows, more_width) = TRIED
-    each, more = small / rows / width, large / more_rows / more_width
-    squared = (more - each) / (more_width - width)
-    return each - squared * width, squared
+        mesh, least = self.devices.mesh(), (self.least_flops, self.least_share)
+        find = partial(find_boundary, function, *shapes, example, mesh, least)
+        return self._boundaries(key, find)
 
 
 def _batches(

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from research.evaluation.trunk.boundary import LEAST_FLOPS
 from research.methods.method import Leaves, Method
 
 STACK = r"(|encoder/|decoder/)layers_(\d+)/"
@@ -88,6 +89,21 @@ def method_step_flops(
     """
     applied = tokens + (before / rows if shared else before)
     return step_flops(leaves, trained, rows, applied, *_predicted(route, methods, targets))
+
+
+def above_trunk(leaves: Leaves, trained: Collection[str]) -> Leaves:
+    """The leaves without the layers below the lowest trained one, if their states are kept.
+
+    Args:
+        leaves: all leaves, or their shapes.
+        trained: paths of the leaves that train.
+    """
+    lowest = min(map(_height, trained), default=(-1, 0.0))
+    below = [p for p in leaves if re.search(STACK, p) and _height(p) < lowest]
+    flops = 2.0 * sum(leaves[path].size for path in below if len(leaves[path].shape) == 2)
+    if flops < LEAST_FLOPS:
+        return leaves
+    return {path: leaf for path, leaf in leaves.items() if path not in below}
 
 
 def rough_flops(parameters: int, tokens: int, trained_tokens: int) -> float:

@@ -98,6 +98,7 @@ def plan_only(
         machine=machine or machine_of(experiment, device, 4 * parameters),
         max_dev=experiment.max_dev,
         recorded=recorded_seconds(folder, experiment, tasks) if device is None else {},
+        keeps_states=bool(experiment.devices.trunk_gib),
     )
     # Cells ask a task for its name, labels and templates, which an outline has.
     ways = {name: _scorings(task, tokenizer, model) for name, task in tasks.items()}

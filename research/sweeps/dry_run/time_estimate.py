@@ -4,6 +4,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ from research.experiments.plan import CellPlan
 from research.models.model import Model
 from research.records.schema import RunRecord
 from research.records.store import RunStore
-from research.runs.costs.flops import method_step_flops
+from research.runs.costs.flops import above_trunk, method_step_flops
 from research.runs.costs.parameter_counts import ParameterCounts
+from research.runs.state import LEAST_PASSES
 from research.sweeps.dry_run.machine import Machine
 from research.sweeps.dry_run.sampled_rows import SampledRows
 from research.sweeps.row_tokens import answer_tokens, target_tokens
@@ -51,6 +53,8 @@ class TimeEstimate:
         machine: the machine that executes the runs.
         max_dev: maximum number of dev examples.
         recorded: seconds of training a run of a cell, where records have them.
+        keeps_states: whether hidden states below the trained layers are computed once for each
+            text; without sharing among runs.
     """
 
     model: Model
@@ -59,16 +63,19 @@ class TimeEstimate:
     machine: Machine
     max_dev: int
     recorded: Mapping[Key, float]
+    keeps_states: bool = True
 
     def seconds(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> RunSeconds:
         """Seconds of one run without compilation and early stopping."""
         rate = self.machine.rate(self.parameters)
         recorded = self.recorded.get(key_of(cell))
         training = self._training_flops(cell, approach, size) / rate if approach.stages else 0.0
-        row = self._scoring_flops(cell, approach, size) / (SCORING * rate)
+        row = self._scoring_flops(cell, approach, size, False) / (SCORING * rate)
+        again = self._scoring_flops(cell, approach, size, True) / (SCORING * rate)
+        dev = self._dev_rows(cell)
         return RunSeconds(
             training=training if recorded is None else recorded,
-            scoring=self._scored_rows(cell, approach) * row,
+            scoring=dev * row + (self._scored_rows(cell, approach) - dev) * again,
             test=self.rows.test(cell.task.name) * row,
         )
 
@@ -86,26 +93,44 @@ class TimeEstimate:
             zip(approach.stages, size.stages, strict=True)
         ):
             methods = approach.in_training(index, approach.at_work(index))
-            total += stage.schedule.steps * method_step_flops(
-                leaves,
-                trained,
-                methods,
-                self.model.ROUTE,
-                rows=stage.schedule.batch_size,
+            rows, read = stage.schedule.batch_size, above_trunk(leaves, trained)
+            texts = self.rows.train(cell.task.name, cell.regime)
+            many = stage.schedule.steps * rows >= LEAST_PASSES * texts
+            keeps = self.keeps_states and many and not stage.schedule.dropout
+            step = partial(
+                method_step_flops,
+                trained=trained,
+                methods=methods,
+                route=self.model.ROUTE,
+                rows=rows,
                 tokens=statistics.fmean(self.rows.step_widths(cell, approach, index)),
                 before=sum(method.positions for method in methods),
                 shared=self.model.ROUTE == "causal",
                 targets=target_tokens(cell.task_of(stage).labels),
             )
+            total += stage.schedule.steps * step(read if keeps else leaves)
+            if keeps and read is not leaves:  # each text once
+                total += texts / rows * (step(leaves) - step(read))
         return total
 
-    def _scoring_flops(self, cell: CellPlan, approach: Approach, size: ParameterCounts) -> float:
-        """FLOPs of a scored row: its prompt, then each label or the tokens of an answer."""
+    def _scoring_flops(
+        self, cell: CellPlan, approach: Approach, size: ParameterCounts, again: bool
+    ) -> float:
+        """FLOPs of a scored row: its prompt, then each label or the tokens of an answer.
+
+        Args:
+            cell: of the run.
+            approach: of the run.
+            size: its parameters.
+            again: whether the row was scored before, so that its states are kept.
+        """
         targets = answer_tokens(cell.task.labels)
         tokens = self.rows.mean_width(cell.task.name, approach.template) + targets
-        leaves = size.stages[-1][0] if size.stages else {}
+        leaves, trained = size.stages[-1] if size.stages else ({}, frozenset())
         if not leaves:
             return 2.0 * self.parameters * tokens
+        if again and self.keeps_states:
+            leaves = above_trunk(leaves, trained)
         return method_step_flops(
             leaves,
             (),
@@ -118,8 +143,11 @@ class TimeEstimate:
             targets=targets,
         )
 
+    def _dev_rows(self, cell: CellPlan) -> float:
+        return min(self.max_dev, self.rows.train(cell.task.name, cell.regime))
+
     def _scored_rows(self, cell: CellPlan, approach: Approach) -> float:
-        dev = min(self.max_dev, self.rows.train(cell.task.name, cell.regime))
+        dev = self._dev_rows(cell)
         if not approach.stages:
             return dev
         schedules = [stage.schedule for stage in approach.stages]

@@ -130,6 +130,14 @@ def test_a_small_trunk_is_not_kept():
     assert states(trunk(least_flops=1e9)) is None
 
 
+def test_states_larger_than_the_memory_are_not_computed(capsys):
+    kept = trunk(store=StateStore(None, 100))
+    assert states(kept) is None
+    assert states(kept) is None
+    [line] = capsys.readouterr().err.splitlines()
+    assert "trunk_gib" in line
+
+
 def test_flops_follow_the_width():
     kept = states(trunk())
     assert kept is not None

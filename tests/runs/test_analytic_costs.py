@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from research.evaluation.batch import prompt_frame
+from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
 from research.methods.prefix import PrefixTuning
+from research.methods.shared.leaves import mask
 from research.models import MODELS
+from research.runs.costs import flops
 from research.runs.costs.analytic import cache_bytes, formula_flops, optimizer_bytes
-from research.runs.costs.flops import step_flops
+from research.runs.costs.flops import above_trunk, step_flops
 from research.training.member import MemberProgress, Outcome
 from research.training.optimizer import Schedule
 from research.training.step import Program, init_state
@@ -73,3 +76,20 @@ def test_the_formula_counts_the_positions_of_the_widest_step():
     )
     unborn = Outcome(outcome.trained, MemberProgress())
     assert formula_flops(unborn, schedule, leaves, (method,), tiny.FRAME, MODEL) is None
+
+
+def test_a_large_trunk_is_computed_once(monkeypatch: pytest.MonkeyPatch):
+    _, params = tiny.decoder(layers=4)
+    trains = mask((LastLayers(last=1),), params)
+    trained = [path for path in params if trains[path]]
+    assert above_trunk(params, trained) is params  # it is small
+    monkeypatch.setattr(flops, "LEAST_FLOPS", 1.0)
+    rest = above_trunk(params, trained)
+    assert {path for path in params if path not in rest} == {
+        path for path in params if path.startswith(("layers_0/", "layers_1/", "layers_2/"))
+    }
+    below = sum(leaf.size for path, leaf in params.items() if path not in rest and leaf.ndim == 2)
+    saved = step_flops(params, trained, 8, 16, 1) - step_flops(rest, trained, 8, 16, 1)
+    assert saved == 2 * below * 8 * 16
+    assert above_trunk(params, ["layers_0/attention/query/kernel"]) is params
+    assert above_trunk(params, ["lora:layers_0/attention/query/a"]) is params

@@ -16,9 +16,9 @@ from research.evaluation.trunk.traced import Arguments, Cut, traced
 from research.methods.method import Leaves
 from research.runtime.executable import Executable
 
-# A trunk is kept if it takes this many FLOPs for a token, those of about 20M parameters. Below, a
+# A trunk is kept if it takes this many FLOPs for a token, those of about 5M parameters. Below, a
 # step takes milliseconds, and compiling the trunk's own program takes longer than it saves.
-LEAST_FLOPS = 4e7
+LEAST_FLOPS = 1e7
 # And if it has this share of the FLOPs of the forward pass.
 LEAST_SHARE = 0.1
 # (rows, tokens of a row) of two batches, by whose shapes the axes of states are found.

@@ -75,6 +75,7 @@ def train_run(
             executor = RunExecutor(context, store, report)
             executor.train(ShardWork(shard, [] if store.has(run.id) else [run]))
             executor.keep(run)
+            context.clear()
     return store.read(run.id)
 
 

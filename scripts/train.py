@@ -42,14 +42,21 @@ INITIALISATION = flags.DEFINE_integer(
 )
 
 
-class SingleRunProgress:
-    """Prints progress lines, and after the first the seconds since the start."""
+SCORING_EVERY = 10.0  # seconds before a line about scoring
 
-    first = True
+
+class SingleRunProgress:
+    """Prints progress lines, and after the first step the seconds since the start."""
+
+    def __init__(self) -> None:
+        self.first, self.printed_at = True, time.monotonic()
 
     def __call__(self, progress: "RunProgress") -> None:
+        if progress.scoring and time.monotonic() - self.printed_at < SCORING_EVERY:
+            return
+        self.printed_at = time.monotonic()
         print(printable(progress.line), flush=True)
-        if self.first:
+        if self.first and not progress.scoring:
             print(f"first step after {time.perf_counter() - BEGUN:.1f} s", flush=True)
             self.first = False
 

@@ -32,6 +32,13 @@ from research.runtime.executable import Call, count_reused
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Encoded, Labels
 
+BatchReport = Callable[[int, int], None]  # of the examples that are done, and of all
+
+
+def ignore_batches(done: int, total: int) -> None:
+    """A `BatchReport` that does nothing."""
+    del done, total
+
 
 class AdaptedWeights(NamedTuple):
     """The parameters of an adapted backbone.
@@ -59,6 +66,7 @@ class Predictor:
         dtype: the precision of the computation.
         trunk: keeps hidden states below the trained leaves; None to compute them each time.
         widths: the padded widths of prompts, see `padded_width`.
+        report: called after each batch.
     """
 
     model: Model
@@ -66,6 +74,7 @@ class Predictor:
     dtype: Any
     trunk: Trunk | None = field(default=None, kw_only=True, compare=False)
     widths: tuple[int, ...] = field(default=(), kw_only=True)
+    report: BatchReport = field(default=ignore_batches, compare=False, kw_only=True)
 
     def scores(
         self,
@@ -82,13 +91,13 @@ class Predictor:
         check_prompts(Adapted(self.model, *weights), prompts)
         rows = prompts.rows
         scores = np.zeros((len(rows.length), len(labels.length)), np.float32)
-        suffix, score_call = (
-            len(prompts.frame.suffix_ids),
-            self._score_call(weights, prompts, labels),
-        )
+        suffix, done = len(prompts.frame.suffix_ids), 0
+        score_call = self._score_call(weights, prompts, labels)
         for indices, size, width in self._batches(rows, batch_size, suffix):
             executable, args = score_call(indices, size, width)
             scores[indices] = np.asarray(executable(*args))[: len(indices)]
+            done += len(indices)
+            self.report(done, len(scores))
         return scores
 
     def score_calls(
@@ -127,6 +136,7 @@ class Predictor:
             batch = batch._replace(states=_states(kept, indices, size, width))
             logprob, tokens = scorer(methods, leaves, batch, frame)
             total, count = total - float(logprob), count + int(tokens)
+            self.report(begin + len(indices), len(rows.length))
         return total / count if count else float("nan")
 
     def generate(
@@ -165,7 +175,7 @@ class Predictor:
         methods = jax.tree.map(np.float32, weights.methods)  # traced fields, as compiled
         key, inputs = jax.random.key(seed), replace(rows, length=rows.prompt_length)
         texts = no_texts(len(rows.prompt_length), decoding.max_new_tokens, pad)
-        new = decoding.num_beams * decoding.max_new_tokens
+        new, done = decoding.num_beams * decoding.max_new_tokens, 0
         for indices, size, width in self._batches(rows, batch_size, new=new):
             batch = batch_rows(inputs, indices, size, width, 0)
             row_index = np.pad(indices, (0, size - len(indices))).astype(np.int32)
@@ -173,6 +183,8 @@ class Predictor:
             for name in ("tokens", "length", "score"):
                 getattr(texts, name)[indices] = np.asarray(getattr(part, name))[: len(indices)]
             texts.steps[...] += np.asarray(part.steps)
+            done += len(indices)
+            self.report(done, len(texts.tokens))
         return texts
 
     @cached_property

@@ -6,22 +6,29 @@ import numpy as np
 
 from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.answer_kinds.select import answer_kind
-from research.evaluation.predictor import AdaptedWeights
+from research.evaluation.predictor import AdaptedWeights, BatchReport, ignore_batches
 from research.runs.costs.analytic import formula_flops, request_costs
 from research.runs.costs.measured import costs, stored, switch_seconds
 from research.runs.diagnostics import described, not_learned
 from research.runs.forgetting import measure_forgetting
 from research.runs.predict import PromptPredictor
 from research.runs.result import Result, TestResult, not_finite, predictions
+from research.runs.scoring_progress import ScoringCounter, ScoringReport, ignore_scoring
 from research.runs.state import RunState
 from research.runtime.executable import Call, scoring_clock
 from research.tasks.encoding.encoded import Encoded
 
 
 class RunEvaluator:
-    """Evaluates a run with its present leaves."""
+    """Evaluates a run with its present leaves.
 
-    def __init__(self, state: RunState):
+    Args:
+        state: the state of the run.
+        report: called after each batch of scoring.
+    """
+
+    def __init__(self, state: RunState, report: ScoringReport = ignore_scoring):
+        self.report, self.counter = report, ScoringCounter((), report)
         self.state, self.context, self.task = state, state.context, state.run.cell.task
         self.kind = answer_kind(self.task)
 
@@ -29,13 +36,16 @@ class RunEvaluator:
         """Calls of the programs that score the run, one of each shape."""
         splits = ("dev", *self._scored_train, *self.task.tests)
         calls = [call for split in splits for call in self.predictor().calls(self._rows(split))]
-        if self.state.route != "head" and self.state.approach.stages:
+        if self._compared:
             calls += self.predictor(trained=False).calls(self._rows("dev"))
         return calls
 
     def result(self) -> Result:
         """Evaluates on dev, and on train if it is in `_scored_train`, after training."""
-        task, data, begun = self.task, self.state.data, scoring_clock()
+        task, data = self.task, self.state.data
+        again = ("dev",) if self._compared else ()
+        self._expect("dev", *self._scored_train, *again)
+        begun = scoring_clock()
         dev_answers = self._score("dev")
         seconds, dev = scoring_clock() - begun, dev_answers.metrics
         answers = {
@@ -72,6 +82,7 @@ class RunEvaluator:
     def test_result(self) -> TestResult:
         """Evaluates on every split of `Task.tests`, and measures the costs of serving."""
         state, methods = self.state, self.state.methods()
+        self._expect(*self.task.tests)
         begun = scoring_clock()
         answers = {"test": self._score("test")}
         seconds = scoring_clock() - begun
@@ -85,7 +96,7 @@ class RunEvaluator:
             predictions=by_split,
             costs={"switch_seconds": switching, "test_seconds": round(seconds, 4)},
             notes={"cut_beside_test": cut, "not_finite": not_finite(answers)},
-            language_model=measure_forgetting(state),
+            language_model=measure_forgetting(state, self.report),
         )
 
     @property
@@ -128,7 +139,7 @@ class RunEvaluator:
             return {}
         metric, data = self.task.metric, self.state.data
         others = self.kind.constant_scores(data.train, data.dev)
-        if self.state.route != "head":
+        if self._compared:
             others["the unadapted backbone"] = self._score("dev", trained=False).metrics[metric]
         notes: dict[str, Any] = {"not_learned": not_learned(metric, dev[metric], others)}
         return notes | described(self.state.methods(), self.state.leaves, self.context.tokenizer)
@@ -149,15 +160,29 @@ class RunEvaluator:
             split: train (as many rows as dev has), dev, or one of `Task.tests`.
             trained: False for the unadapted backbone.
         """
-        return self.predictor(trained).answers(self._rows(split))
+        rows, name = self._rows(split), split if trained else f"{split} without training"
+        return self.predictor(trained, self.counter.begin(name, rows)).answers(rows)
 
-    def predictor(self, trained: bool = True) -> PromptPredictor:
+    def _expect(self, *splits: str) -> None:
+        """Sets the splits that are scored next, in this order."""
+        self.counter = ScoringCounter([self._rows(split) for split in splits], self.report)
+
+    @property
+    def _compared(self) -> bool:
+        """Whether dev is scored with the unadapted backbone too."""
+        return bool(self.state.approach.stages) and self.state.route != "head"
+
+    def predictor(
+        self, trained: bool = True, report: BatchReport = ignore_batches
+    ) -> PromptPredictor:
         """A predictor with the present leaves, or with the unadapted backbone."""
         present = AdaptedWeights(self.state.methods(), self.state.leaves)
         weights = present if trained else self._untrained()
         unadapted = not (trained and self.state.approach.stages)
         normalisation, prompts = self.state.approach.normalisation, self.state.prompts
-        return PromptPredictor(self.context, self.kind, prompts, normalisation, weights, unadapted)
+        return PromptPredictor(
+            self.context, self.kind, prompts, normalisation, weights, unadapted, report
+        )
 
     def _untrained(self) -> AdaptedWeights:
         """The unadapted backbone. Methods that change nothing before training stay, so that the

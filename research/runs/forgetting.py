@@ -1,5 +1,6 @@
 """Forgetting: the adapted backbone's loss on plain text, before and after."""
 
+from dataclasses import replace
 from typing import Any
 
 from research.evaluation.batch import EncodedPrompts, prompt_frame
@@ -12,12 +13,15 @@ from research.runs.held_out_text import (
     passages_as_long,
     task_text,
 )
+from research.runs.scoring_progress import ScoringProgress, ScoringReport, ignore_scoring
 from research.runs.state import RunState
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.special_tokens import special_tokens
 
 
-def measure_forgetting(state: RunState) -> dict[str, Any] | None:
+def measure_forgetting(
+    state: RunState, report: ScoringReport = ignore_scoring
+) -> dict[str, Any] | None:
     """Losses on plain text in nats per token; None if the experiment has no held-out text.
 
     The adapted backbone is evaluated with its methods (a soft prompt stands before each passage)
@@ -37,8 +41,13 @@ def measure_forgetting(state: RunState) -> dict[str, Any] | None:
     adapted = AdaptedWeights(state.methods(), state.leaves)
     frame, frozen = prompt_frame(prefix_ids), AdaptedWeights((), context.backbone.params)
 
+    def report_text(done: int, total: int) -> None:
+        report(ScoringProgress("plain text", done, total))
+
+    predictor = replace(context.predictor, report=report_text)
+
     def loss(weights: AdaptedWeights, texts: Encoded) -> float:
-        return context.predictor.loss(weights, EncodedPrompts(texts, frame))
+        return predictor.loss(weights, EncodedPrompts(texts, frame))
 
     def task_losses() -> dict[str, float]:
         texts = task_text(cell.task, context.tokenizer, size)

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from research.evaluation.answer_kinds.kind import AnswerKind, Answers
-from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.evaluation.predictor import (
+    AdaptedWeights,
+    BatchReport,
+    Predictor,
+    ignore_batches,
+)
 from research.runs.context import RunContext
 from research.runs.data import RunData
 from research.runtime.executable import Call
@@ -22,6 +27,7 @@ class PromptPredictor:
         normalisation: the length normalisation of label scores.
         weights: the adapted backbone.
         unadapted: True for the unadapted backbone, whose predictions are cached.
+        report: called after each batch of a prompt.
     """
 
     context: RunContext
@@ -30,11 +36,13 @@ class PromptPredictor:
     normalisation: Normalisation
     weights: AdaptedWeights
     unadapted: bool
+    report: BatchReport = ignore_batches
 
     def answers(self, rows: Sequence[Encoded]) -> Answers:
         """The answers to a split, whose rows are encoded for each of the prompts."""
         context = self.context
         predictor = context.unadapted_predictor if self.unadapted else context.predictor
+        predictor = replace(predictor, report=self.report)
         members = [
             prompt.answerer.answers(
                 self._in_widths(predictor, prompt),

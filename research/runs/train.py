@@ -13,6 +13,12 @@ from research.experiments.stage import Stage
 from research.runs.context import RunContext
 from research.runs.evaluate import RunEvaluator
 from research.runs.result import Result, TestResult
+from research.runs.scoring_progress import (
+    RunReport,
+    ScoringProgress,
+    ScoringReport,
+    report_of_run,
+)
 from research.runs.state import RunState
 from research.runtime.compile_lock import lock_folder
 from research.runtime.executable import Call, compile_ahead, compile_cache_hits, compile_seconds
@@ -21,12 +27,12 @@ from research.training.batches import Shapes, Stream, training_widths
 from research.training.checkpoint import Checkpoints
 from research.training.fit import fit
 from research.training.member import MemberProgress, Outcome
-from research.training.options import FitOptions, Report
+from research.training.options import FitOptions
 from research.training.parallel import step_on
 from research.training.step import Program
 
 
-def run_shard(shard: Shard, context: RunContext, report: Report) -> list[Result]:
+def run_shard(shard: Shard, context: RunContext, report: RunReport) -> list[Result]:
     """Trains the runs of a shard, or resumes them, and evaluates them on train and dev.
 
     Afterwards their trained leaves are on disk and not in memory.
@@ -37,16 +43,19 @@ def run_shard(shard: Shard, context: RunContext, report: Report) -> list[Result]
         outcomes = _outcomes(shard, states, index, context, report)
         for state, outcome in zip(states, outcomes, strict=True):
             state.finish_stage(outcome)
-    results = [RunEvaluator(state).result() for state in states]
+    results = [
+        RunEvaluator(state, report_of_run(report.scoring, index, len(states))).result()
+        for index, state in enumerate(states)
+    ]
     for state in states:
         state.store()
     costs = {name: round(now - begin[name], 3) for name, now in _resources_used().items()}
     return [replace(result, cohort=id, costs={**result.costs, **costs}) for result in results]
 
 
-def run_test_result(run: Run, context: RunContext) -> TestResult:
+def run_test_result(run: Run, context: RunContext, report: ScoringReport) -> TestResult:
     """Evaluates a finished run on test, with its trained leaves from disk."""
-    return RunEvaluator(RunState.trained(run, context)).test_result()
+    return RunEvaluator(RunState.trained(run, context), report).test_result()
 
 
 def needs_training(run: Run, context: RunContext) -> bool:
@@ -60,7 +69,7 @@ def checkpoint_folder(shard: Shard, context: RunContext) -> Path:
 
 
 def _outcomes(
-    shard: Shard, states: Sequence[RunState], index: int, context: RunContext, report: Report
+    shard: Shard, states: Sequence[RunState], index: int, context: RunContext, report: RunReport
 ) -> list[Outcome]:
     """The outcome of stage `index` for each run; runs with equal stage ids train it only once.
 
@@ -81,7 +90,7 @@ def _outcomes(
 
 
 def _fit(
-    shard: Shard, states: Sequence[RunState], index: int, context: RunContext, report: Report
+    shard: Shard, states: Sequence[RunState], index: int, context: RunContext, report: RunReport
 ) -> list[Outcome]:
     """Trains stage `index` of these runs together."""
     run = states[0].run
@@ -96,7 +105,7 @@ def _fit(
     def report_progress(step: int, progress: Sequence[MemberProgress]) -> None:
         for write, member in zip(logs, progress, strict=True):
             write(member.history)
-        report(step, progress)
+        report.training(step, progress)
 
     members = [state.member(index, rows) for state, rows in zip(states, data, strict=True)]
     options = FitOptions(
@@ -105,6 +114,7 @@ def _fit(
         metric=run.cell.task_of(stage).metric,
         checkpoints=Checkpoints(folder / f"stage_{index}", identity),
         report=report_progress,
+        report_scoring=lambda rows, total: report.scoring(ScoringProgress("dev", rows, total)),
         shapes=_shapes(shard, index, context),
         compile_ahead=_compile_ahead(shard, states[0], index, context),
         trunk=context.trunk,

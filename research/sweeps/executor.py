@@ -14,18 +14,11 @@ from research.records.weights import save_trained, unserved
 from research.runs.baseline import baseline_test_result, run_baseline
 from research.runs.context import RunContext
 from research.runs.result import Result, TestResult, make_record, with_test_result
+from research.runs.scoring_progress import ScoringReport, report_of_run
 from research.runs.state import RunState
 from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
-from research.runtime.executable import execution_clock
 from research.sweeps.failures import failing
-from research.sweeps.run_progress import (
-    ExecutionProgress,
-    Report,
-    RunProgress,
-    progress_line,
-    share_done,
-)
-from research.training.member import MemberProgress
+from research.sweeps.run_progress import ExecutionProgress, Report, ShardProgress
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ class RunExecutor:
     Args:
         context: resources of the runs.
         store: the store that records are written to.
-        report: takes lines about progress.
+        report: takes the progress of runs.
     """
 
     def __init__(self, context: RunContext, store: RunStore, report: Report):
@@ -74,7 +67,7 @@ class RunExecutor:
 
     def train(self, work: ShardWork) -> None:
         """Trains the shard and writes the records of `work.runs`."""
-        results = self._run(work.shard)
+        results = self._run(work.shard, ShardProgress(work.shard.runs, self.report))
         for run in work.runs:
             record = make_record(run, results[run.id])
             self.context.metrics_log.finish(record)
@@ -86,15 +79,18 @@ class RunExecutor:
 
         The shard is trained again where the trained leaves of one of them are missing.
         """
+        progress = ShardProgress(work.runs, self.report)
         if any(needs_training(run, self.context) for run in work.runs):
-            self._run(work.shard)
+            self._run(work.shard, progress)
             self._remove_checkpoints(work.shard)
-        for run in work.runs:
+            progress.begin_scoring()
+        for index, run in enumerate(work.runs):
             ordinary = not isinstance(run.seed, Seeds)
             record = self.store.read(run.id)
             if ordinary and run.cell.experiment.keep_trained:
                 record = replace(record, trained=self.keep(run))
-            test = self._test_result(run)
+            report = report_of_run(progress.scoring, index, len(work.runs))
+            test = self._test_result(run, report)
             record = with_test_result(record, run, test)
             self.context.metrics_log.finish(record)
             self.store.write(record, test.predictions)
@@ -107,29 +103,22 @@ class RunExecutor:
         row_format = unserved(run) or state.data.row_format
         return save_trained(self.store.folder, run.id, state.changed, row_format)
 
-    def _run(self, shard: Shard) -> dict[str, Result]:
+    def _run(self, shard: Shard, progress: ShardProgress) -> dict[str, Result]:
         """Results by run id."""
         runs = shard.runs
         if runs[0].approach.baseline is not None:
             results = [run_baseline(run) for run in runs]
         else:
-            begun = execution_clock()
-
-            def report(step: int, members: Sequence[MemberProgress]) -> None:
-                seconds = execution_clock() - begun
-                line, done = progress_line(runs, step, members), share_done(runs, step)
-                self.report(RunProgress(line, runs[0].id, done, seconds))
-
-            results = run_shard(shard, self.context, report)
+            results = run_shard(shard, self.context, progress)
         for run in runs:
             if self.store.has(run.id):  # training again has written its metrics again
                 self.context.metrics_log.finish(self.store.read(run.id))
         return {run.id: result for run, result in zip(runs, results, strict=True)}
 
-    def _test_result(self, run: Run) -> TestResult:
+    def _test_result(self, run: Run, report: ScoringReport) -> TestResult:
         if run.approach.baseline is not None:
             return baseline_test_result(run)
-        return run_test_result(run, self.context)
+        return run_test_result(run, self.context, report)
 
     def _remove_checkpoints(self, shard: Shard) -> None:
         """Checkpoints are for runs in training; a finished run has its trained leaves."""

@@ -17,6 +17,7 @@ from research.sweeps.run_progress import RunProgress, Stopped, run_names
 from research.sweeps.time_left.time_left import Running, TimeLeft
 
 EVERY = 2.0  # seconds between lines on runs, where lines stay
+SCORING_EVERY = 10.0  # seconds before a line on scoring, where lines stay
 
 
 class SweepProgress:
@@ -34,7 +35,6 @@ class SweepProgress:
         self.time_left = TimeLeft(work, workers=1)
         self.console, self.printed_at = console, -math.inf
         self.begun: float | None = None
-        self.tests = dict[str, float]()  # when evaluations on test began, by run
         self.lock, self.stopping = threading.RLock(), False
 
     @property
@@ -55,32 +55,28 @@ class SweepProgress:
         with self.lock:
             if self.begun is None:
                 self.begun = time.monotonic()
-            if on_test:
-                self.tests[run.id] = self.elapsed
-            else:
-                running = Running(run.cell.key, self.elapsed, len(runs))
-                self.time_left.running[run.id] = running
+            running = Running(run.cell.key, self.elapsed, len(runs), on_test=on_test)
+            self.time_left.running[run.id] = running
         if on_test:
             self._show_seldom(f"{run.cell}: evaluating {run_names(runs)} on test")
 
     def report(self, progress: RunProgress) -> None:
-        """Shows a line; unless on a terminal, at most one every `EVERY` seconds."""
+        """Shows a line; unless on a terminal, only some seconds after the last."""
         with self.lock:
-            if running := self.time_left.running.get(progress.run):
+            running = self.time_left.running.get(progress.run)
+            if running and not (progress.scoring and progress.done is None):
                 updated = replace(
                     running, done=progress.done, seconds=progress.seconds, reported=self.elapsed
                 )
                 self.time_left.running[progress.run] = updated
-        self._show_seldom(progress.line)
+        self._show_seldom(progress.line, SCORING_EVERY if progress.scoring else EVERY)
 
     def end(self, runs: Sequence[Run], on_test: bool, failed: bool) -> None:
         run = runs[0]
         with self.lock:
-            if not on_test:
-                self.time_left.running.pop(run.id)
-                return
-            seconds = self.elapsed - self.tests.pop(run.id)
-            if not failed:
+            running = self.time_left.running.pop(run.id)
+            if on_test and not failed:
+                seconds = self.elapsed - running.begun
                 self.time_left.tested(run.cell.key, len(runs), seconds, self.elapsed)
 
     def trained(self, records: Sequence[RunRecord], now: bool) -> None:
@@ -117,9 +113,9 @@ class SweepProgress:
         if self.console.is_terminal:
             self.console.file.write("\r\033[K")
 
-    def _show_seldom(self, line: str) -> None:
+    def _show_seldom(self, line: str, every: float = EVERY) -> None:
         now = time.monotonic()
-        if self.stopping or self.console.is_terminal or now - self.printed_at >= EVERY:
+        if self.stopping or self.console.is_terminal or now - self.printed_at >= every:
             self.printed_at = now
             self._show(line)
 

@@ -1,12 +1,17 @@
 """Progress of runs that are executed together: its report and the line to show."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from research.experiments.plan import Run
-from research.training import loop
+from research.runs.scoring_progress import ScoringProgress
+from research.runtime.executable import execution_clock
+from research.training.member import MemberProgress
+
+SCORING_SECONDS = 1.0  # least seconds between two reports about scoring
 
 
 @dataclass(frozen=True)
@@ -16,14 +21,16 @@ class RunProgress:
     Attributes:
         line: the line to show.
         run: id of the first run of the shard.
-        done: share of the training steps that are done; None where it is not known.
+        done: share of the work that is done; None where it is not known.
         seconds: seconds so far, without compilation.
+        scoring: whether the line tells of scoring, which it may do every second.
     """
 
     line: str
     run: str
     done: float | None
     seconds: float
+    scoring: bool = False
 
 
 Report = Callable[[RunProgress], None]
@@ -49,13 +56,56 @@ class ExecutionProgress(Protocol):
         ...
 
 
-def share_done(runs: Sequence[Run], step: int) -> float | None:
-    """The share of training steps that is done; None where it is not known."""
-    total = _total_steps(runs)
-    return None if total is None else step / total
+class ShardProgress:
+    """Reports the progress of runs that are executed together, a `RunReport`.
+
+    Work is first training and then scoring. Where scoring has begun, the share of the work that is
+    done follows from the seconds of training and of scoring so far, and the share of the scoring.
+
+    Args:
+        runs: the runs.
+        report: takes their progress.
+    """
+
+    def __init__(self, runs: Sequence[Run], report: Report):
+        self.runs, self.report = runs, report
+        self.position = f"{runs[0].cell}: {run_names(runs)}"
+        self.begun = execution_clock()
+        self.trained = 0.0  # seconds until scoring began
+        self.reported = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far, without compilation."""
+        return execution_clock() - self.begun
+
+    def training(self, step: int, members: Sequence[MemberProgress]) -> None:
+        """Reports a training step."""
+        total = _total_steps(self.runs)
+        self.position = progress_line(self.runs, step, members)
+        self.begin_scoring()
+        self._send(self.position, None if total is None else step / total)
+
+    def begin_scoring(self) -> None:
+        """Counts the seconds from now on as those of scoring."""
+        self.trained = self.seconds
+
+    def scoring(self, progress: ScoringProgress) -> None:
+        """Reports scoring, at most once in `SCORING_SECONDS`."""
+        if time.monotonic() - self.reported < SCORING_SECONDS:
+            return
+        done, seconds = None, self.seconds
+        if progress.share:
+            done = seconds / (self.trained + (seconds - self.trained) / progress.share)
+        rows = f"{progress.rows:,} of {progress.total:,} rows"
+        self._send(f"{self.position}, scoring {progress.split}: {rows}", done, scoring=True)
+
+    def _send(self, line: str, done: float | None, scoring: bool = False) -> None:
+        self.reported = time.monotonic()
+        self.report(RunProgress(line, self.runs[0].id, done, self.seconds, scoring))
 
 
-def progress_line(runs: Sequence[Run], step: int, members: Sequence[loop.MemberProgress]) -> str:
+def progress_line(runs: Sequence[Run], step: int, members: Sequence[MemberProgress]) -> str:
     """The line on runs that train together, after their first step or an evaluation."""
     last = [member.history[-1] for member in members if member.history]
     loss = min((entry[1] for entry in last), default=math.nan)

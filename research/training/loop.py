@@ -50,6 +50,7 @@ class TrainingLoop:
             program.dtype,
             trunk=options.trunk,
             widths=options.scoring_widths,
+            report=options.report_scoring,
         )
         self.step = 0
         self.progress = [MemberProgress() for _ in members]

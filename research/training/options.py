@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from research.evaluation.answer_kinds.kind import Answerer
+from research.evaluation.predictor import BatchReport, ignore_batches
 from research.evaluation.trunk.trunk import Trunk
 from research.runtime.devices import Devices
 from research.runtime.executable import Call
@@ -25,6 +26,7 @@ class FitOptions:
         checkpoints: the checkpoints to write and to resume from; None for none.
         report: called with the step and the progress of all members after the first step and after
             each evaluation.
+        report_scoring: called after each batch of scoring dev.
         shapes: the batch shapes of the members' whole cohort; None if these members are all of it.
         compile_ahead: called before the first step with the calls of the step for each batch width
             up to the first evaluation; None for no call.
@@ -37,6 +39,7 @@ class FitOptions:
     metric: str
     checkpoints: Checkpoints | None = None
     report: Report = lambda step, progress: None
+    report_scoring: BatchReport = ignore_batches
     shapes: Shapes | None = None
     compile_ahead: Callable[[Sequence[Call]], None] | None = None
     trunk: Trunk | None = None

@@ -22,7 +22,7 @@ def train(config: dict[str, Any], folder: Path, shown: list[str], **wanted: Any)
         Experiment.parse(config),
         folder,
         RunRequest(**wanted),
-        lambda progress: shown.append(progress.line),
+        lambda progress: None if progress.scoring else shown.append(progress.line),
     )
 
 

@@ -11,7 +11,7 @@ from research.common.tokenizer import Tokenizer
 from research.evaluation.answer_kinds.kind import Answerer, FittedBaseline
 from research.evaluation.baselines import FittedTexts
 from research.evaluation.batch import EncodedPrompts, bucket
-from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.evaluation.predictor import AdaptedWeights, Predictor, ignore_batches
 from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded, Normalisation
 from research.tasks.encoding.encoder import Encoder
@@ -62,7 +62,8 @@ class TextAnswerer:
         self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
     ) -> TextAnswers:
         """One text for each row, scored against the row's references."""
-        loss = predictor.loss(weights, prompts, batch_size=32)
+        # A row is reported when its text is generated, which takes most of the time.
+        loss = replace(predictor, report=ignore_batches).loss(weights, prompts, batch_size=32)
         generated = predictor.generate(weights, prompts, self.task.decoding, ends=self._ends)
         answered = np.isfinite(generated.score)
         lines = zip(generated.tokens, np.where(answered, generated.length, 0), strict=True)

@@ -14,7 +14,7 @@ from research.sweeps.time_left.measured_cell import MeasuredCell
 from research.sweeps.worker_count import BUSY
 
 START = 5.0  # weight of the assumed share of busy time, in seconds of measurement
-TRUST = 4.0  # weight of a run's own steps, times the share of them that is done
+TRUST = 4.0  # weight of a run's own pace, times the share of its work that is done
 LEAST = 0.05  # least share of a run that remains, however long it has taken
 RECENT = 1 / 2  # of the time so far, over which the share of busy time is measured
 WINDOW = 60.0  # least seconds over which it is measured
@@ -28,9 +28,10 @@ class Running:
         cell: its cell.
         begun: when it began, by the clock of the estimate.
         runs: number of runs that are executed together.
-        done: share of its training steps that is done; None where it is not known.
+        done: share of the work that is done; None where it is not known.
         seconds: seconds so far without compilation, when `done` was reported.
         reported: when it was reported; None if it was not.
+        on_test: whether the run is evaluated on test.
     """
 
     cell: CellKey
@@ -39,6 +40,7 @@ class Running:
     done: float | None = None
     seconds: float = 0.0
     reported: float | None = None
+    on_test: bool = False
 
 
 @dataclass
@@ -102,8 +104,8 @@ class TimeLeft:
     def left(self, elapsed: float) -> float:
         """Seconds until the end, `elapsed` seconds after the begin of the sweep."""
         expected = ExpectedSeconds(self.cells, self.measured)
-        # A cell whose first steps are done has compiled them.
-        compiled = {run.cell for run in self.running.values() if run.done}
+        # A cell whose first training steps are done has compiled them.
+        compiled = {run.cell for run in self.running.values() if run.done and self._trains(run)}
         left, longest = 0.0, 0.0
         for cell in self.cells:
             measured = self.measured.get(cell.key, MeasuredCell())
@@ -111,15 +113,19 @@ class TimeLeft:
             left += 0.0 if cell.key in compiled else expected.compiling(cell)
             left += max(0, cell.tests - measured.tests) * expected.test(cell)
         for run in self.running.values():
-            total = run.runs * expected.run(self.by_key[run.cell])
+            seconds = expected.test if run.on_test else expected.run
+            total = run.runs * seconds(self.by_key[run.cell])
             rest = self._rest(run, elapsed, total)
             left += rest - total
             longest = max(longest, rest)
         return max(longest, left / self._speed(elapsed), 0.0)
 
+    def _trains(self, run: Running) -> bool:
+        return not run.on_test and self.by_key[run.cell].kind == "train"
+
     def _rest(self, run: Running, elapsed: float, total: float) -> float:
         """Seconds that runs in progress still take, if `total` were expected before they began."""
-        if run.done:  # then their own steps count, all the more the further they are
+        if run.done:  # then their own pace counts, all the more the further they are
             weight = min(1.0, TRUST * run.done)
             total += weight * (run.seconds / run.done - total)
         spent = run.seconds + elapsed - (run.begun if run.reported is None else run.reported)

@@ -56,6 +56,18 @@ class Table:
         for name, value in escaped.items():
             object.__setattr__(self, name, value)
 
+    def column_widths(self, width: Callable[[str, bool], float], gap: float) -> list[float]:
+        """The width of each column with the gap beside it, see `column_blocks`."""
+        return [
+            gap
+            + max(
+                *(width(line, False) for line in head),
+                *(width(cells[i].text, cells[i].best) for _, cells in self.rows),
+                *(width(cells[i].text, cells[i].best) for _, cells in self.baselines),
+            )
+            for i, head in enumerate(self.heads)
+        ]
+
     def column_blocks(
         self, width: Callable[[str, bool], float], gap: float, room: float
     ) -> list[list[int]]:
@@ -68,15 +80,7 @@ class Table:
             gap: distance of two columns.
             room: width for all columns of a block, without the names of the rows.
         """
-        widths = [
-            gap
-            + max(
-                *(width(line, False) for line in head),
-                *(width(cells[i].text, cells[i].best) for _, cells in self.rows),
-                *(width(cells[i].text, cells[i].best) for _, cells in self.baselines),
-            )
-            for i, head in enumerate(self.heads)
-        ]
+        widths = self.column_widths(width, gap)
         if sum(widths) <= room:
             return [list(range(len(widths)))]
         blocks: list[list[int]] = [[]]

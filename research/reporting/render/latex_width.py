@@ -1,7 +1,8 @@
 """Widths of text in Computer Modern, the font of LaTeX, without running LaTeX."""
 
-import unicodedata
 from functools import cache
+
+from research.reporting.render.latex_characters import is_numbered
 
 # Advance of the letters of cmr10 in thousandths of the font size.
 WIDTHS = {
@@ -37,6 +38,7 @@ WIDTH_OF = {letter: width / 1000 for width, letters in WIDTHS.items() for letter
 SMALL = 1.139  # letters of cmr7 are wider than those of cmr10 scaled down, by the width of digits
 BOLD = 1.16
 OTHER = 0.6  # letters that are not in the table
+NUMBERED = 4.2  # U+1F600
 
 
 def latex_width(text: str, size: int, bold: bool = False) -> float:
@@ -47,6 +49,6 @@ def latex_width(text: str, size: int, bold: bool = False) -> float:
 
 @cache
 def _letter_width(letter: str) -> float:
-    if unicodedata.east_asian_width(letter) in "WF":
-        return 1.0
-    return WIDTH_OF.get(letter, OTHER)
+    if letter in WIDTH_OF:
+        return WIDTH_OF[letter]
+    return NUMBERED if is_numbered(letter) else OTHER

@@ -135,10 +135,11 @@ def tuning_tables(grid: Grid) -> list[Table]:
 
 def _tried(grid: Grid) -> dict[str, tuple[float, ...]]:
     """The learning rates of each row, over all tasks and regimes with a finished search."""
-    trials: dict[str, list[Mapping[str, Any]]] = {row: [] for row in grid.rows}
-    for (row, *_), cell in grid.cells.items():
-        trials[row] += [runs[0].trial for runs in cell.search]
-    return {row: tried_rates(of_row) for row, of_row in trials.items()}
+    cells = {row: [cell for key, cell in grid.cells.items() if key[0] == row] for row in grid.rows}
+    return {
+        row: tried_rates(runs[0].trial for cell in of_row for runs in cell.search)
+        for row, of_row in cells.items()
+    }
 
 
 def _table(

@@ -272,6 +272,7 @@ def test_a_command_line_without_a_config(capsys: pytest.CaptureFixture[str]):
         (["--config=none.py"], "none.py"),
         (["--confg=x.py"], "Unknown command line flag 'confg'"),
         (["--config=configs/compare.py", "x"], "only flags are expected"),
+        (["--config=configs/compare.py:large"], "takes no such argument after the colon."),
     ):
         script.flags.FLAGS.unparse_flags()
         script.flags.FLAGS["config"].value = None

@@ -22,7 +22,8 @@ Answers are in the order of the rows: the label, and the score of each label. Th
 summed log-probability of the label's text, normalised by its length if `normalisation` says so;
 the probabilities of several texts are added. In place of an answer, an invalid row has its line
 number and an error; the rows after it are answered, and the exit code is 2. With --batch_size 1
-every row is answered at once. Long inputs report progress on standard error.
+every row is answered at once. Standard error shows the progress: on a terminal every second, unless
+the answers are shown there, else every ten seconds.
 """
 
 from research.common.interrupts import end_on_interrupt
@@ -47,6 +48,7 @@ if TYPE_CHECKING:  # --help needs no JAX
     from research.serving.service import Refusal, Request, Service
 
 PROGRESS_SECONDS = 10.0  # between two lines about progress
+TERMINAL_SECONDS = 1.0  # where a line replaces the last
 
 
 @exit_on_input_error
@@ -84,15 +86,13 @@ def answer(lines: Iterable[bytes], service: "Service", total: int | None = None)
     from research.serving.service import Refusal
 
     refused: list[Refusal] = []
-    started = last_report = time.monotonic()
-    count = 0
+    progress, count = Progress(total), 0
     for count, response in enumerate(service.stream(read_requests(lines, service)), start=1):
         print(json.dumps(response._asdict(), ensure_ascii=False), flush=True)
         if isinstance(response, Refusal):
             refused.append(response)
-        if time.monotonic() - last_report >= PROGRESS_SECONDS:
-            last_report = time.monotonic()
-            print(_progress(count, total, last_report - started), file=sys.stderr, flush=True)
+        progress.report(count)
+    progress.end()
     if not refused:
         return 0
     print(
@@ -102,9 +102,39 @@ def answer(lines: Iterable[bytes], service: "Service", total: int | None = None)
     return 2
 
 
+class Progress:
+    """Writes how many rows are answered to standard error.
+
+    Args:
+        total: number of rows; None where it is not known.
+    """
+
+    def __init__(self, total: int | None):
+        self.total, self.started = total, time.monotonic()
+        self.reported, self.shown = self.started, False
+        # Where answers are shown on the terminal, a line that replaces the last would hide one.
+        self.replaces = sys.stderr.isatty() and not sys.stdout.isatty()
+
+    def report(self, count: int) -> None:
+        """Writes a line if the last is old enough."""
+        now = time.monotonic()
+        if now - self.reported < (TERMINAL_SECONDS if self.replaces else PROGRESS_SECONDS):
+            return
+        self.reported, line = now, _progress(count, self.total, now - self.started)
+        begin, end = ("\r\033[K", "") if self.replaces else ("", "\n")
+        print(f"{begin}{line}", end=end, file=sys.stderr, flush=True)
+        self.shown = True
+
+    def end(self) -> None:
+        """Clears a line that would be replaced."""
+        if self.replaces and self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
 def _progress(count: int, total: int | None, seconds: float) -> str:
+    rows = "row" if count == 1 and total is None else "rows"
     if total is None:
-        return f"{count:,} rows answered in {seconds:.0f} s"
+        return f"{count:,} {rows} answered in {seconds:.0f} s"
     left = seconds / count * (total - count)
     return f"{count:,} of {total:,} rows answered in {seconds:.0f} s, about {left:.0f} s left"
 

@@ -103,8 +103,8 @@ class AdapterSpec:
         encoder = row_format.encoder
         if too_long is not None:
             row_format = replace(row_format, encoder=replace(encoder, too_long=too_long))
-        special = encoder.special_tokens
-        frame = prompt_frame(special.prefix_ids, encoder.suffix_ids, special.mask)
+        mask = encoder.special_tokens.mask
+        frame = prompt_frame(row_format.prefix_ids, encoder.suffix_ids, mask)
         texts = encoder.texts()
         return ServedAdapter(Adapter(methods, leaves, frame, texts.targets), row_format, texts)
 

@@ -11,7 +11,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.common.errors import InputError, check_choice
-from research.evaluation.batch import Rows, bucket
+from research.evaluation.batch import Rows, batch_size_at, bucket
 from research.evaluation.calibration import pooled_label_scores, predicted_classes
 from research.methods.method import Leaves
 from research.models.model import Model
@@ -42,7 +42,7 @@ class Request(NamedTuple):
 
     Attributes:
         which: number of its adapter.
-        ids: [T] token ids of its prompt.
+        ids: [T] token ids of the row before its target.
     """
 
     which: int
@@ -89,7 +89,8 @@ def _shared_precision(served: Mapping[str, ServedAdapter]) -> jnp.dtype:
 class Service:
     """Scores batches of at most `size` rows, each with its own adapter, in one forward pass.
 
-    A batch is padded to `size` rows, so that all batches of a width share compiled code.
+    A batch is padded to `size` rows, or fewer of long ones, see `batch_size_at`, so that all
+    batches of a width share compiled code.
     """
 
     def __init__(
@@ -104,7 +105,8 @@ class Service:
         """Raises InputError for adapters that cannot share a batch."""
         dtype = _shared_precision(served)
         mesh = devices.mesh()
-        self.served, self.size = served, -(-size // mesh.size) * mesh.size
+        self.served, self.devices = served, mesh.size
+        self.size = -(-size // mesh.size) * mesh.size
         self.params = place_leaves(params, mesh)
         adapters = {name: entry.adapter for name, entry in served.items()}
         whole = NamedSharding(mesh, P())
@@ -120,18 +122,19 @@ class Service:
         """
         check_choice("adapter", name, self.served)
         encoded = self.served[name].row_format.encoded(row)
-        if not encoded.prompt_length[0]:
-            raise InputError("row", dict(row), "its prompt is empty")
         return Request(list(self.served).index(name), encoded.tokens[0, : encoded.prompt_length[0]])
 
     def answers(self, requests: Sequence[Request]) -> list[Response]:
         """The responses, in the order of the requests."""
         if not requests:
             return []
-        rows, which = self._rows(requests)
+        size = batch_size_at(_width(requests), self.size, self.devices)
+        part, rest = requests[:size], requests[size:]
+        rows, which = self._rows(part, size)
         scores = np.asarray(self._score(self.params, self.stacked, rows, which))
-        pairs = zip(requests, scores, strict=False)
-        return [self._answer(row.which, row_scores) for row, row_scores in pairs]
+        pairs = zip(part, scores, strict=False)
+        answers = [self._answer(row.which, row_scores) for row, row_scores in pairs]
+        return answers + self.answers(rest)
 
     def _answer(self, which: int, scores: np.ndarray) -> Response:
         """The response for scores [K] of texts; the first are those of the adapter's labels."""
@@ -158,13 +161,18 @@ class Service:
         for row in rows:
             yield next(answers) if isinstance(row, Request) else row
 
-    def _rows(self, requests: Sequence[Request]) -> tuple[Rows, np.ndarray]:
+    def _rows(self, requests: Sequence[Request], size: int) -> tuple[Rows, np.ndarray]:
         """(`size` rows, number of the adapter of each)."""
-        start, which = np.zeros(self.size, np.int32), np.zeros(self.size, np.int32)
-        tokens = np.zeros((self.size, bucket(max(len(row.ids) for row in requests))), np.int32)
+        start, which = np.zeros(size, np.int32), np.zeros(size, np.int32)
+        tokens = np.zeros((size, _width(requests)), np.int32)
         for index, row in enumerate(requests):
             tokens[index, : len(row.ids)] = row.ids
             start[index], which[index] = len(row.ids), row.which
-        unlabelled = np.zeros(self.size, np.int32)
+        unlabelled = np.zeros(size, np.int32)
         rows = Rows(tokens, start, start, unlabelled[:, None], unlabelled, unlabelled)
         return rows, which
+
+
+def _width(requests: Sequence[Request]) -> int:
+    """Tokens of the longest row, padded."""
+    return bucket(max(len(row.ids) for row in requests))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from research.common.config import build
-from research.evaluation.batch import EncodedPrompts
+from research.evaluation.batch import EncodedPrompts, prompt_frame
 from research.evaluation.calibration import pooled_label_scores
 from research.evaluation.predictor import AdaptedWeights
 from research.models.backbone import load_backbone, load_tokenizer
@@ -14,6 +14,7 @@ from research.records.store import RunStore
 from research.runtime.devices import Devices
 from research.serving.adapter_spec import AdapterSpec
 from research.serving.service import Service
+from research.tasks.encoding.shared_prefix import share_prefix
 from research.tasks.example import Example
 from scripts.predict import read_requests
 from tests import films
@@ -33,12 +34,14 @@ def alone(folder, entry, texts) -> np.ndarray:
     backbone = load_backbone(str(folder / "backbone"))
     tokenizer = load_tokenizer(backbone.name, backbone.model)
     entry = build(AdapterSpec, entry, "entry")
-    (methods, leaves, frame, _), row_format, _ = entry.served(backbone, tokenizer)
+    (methods, leaves, _, _), row_format, _ = entry.served(backbone, tokenizer)
     encoder = row_format.encoder
     encoded = encoder.examples([Example({"text": text}, encoder.labels[0]) for text in texts])
+    # A decoder predicts the target from an id of the row, as in a run.
+    prefix, [encoded] = share_prefix([encoded], encoder.special_tokens.prefix_ids, 0, least=1)
     weights = AdaptedWeights(methods, {**backbone.params, **leaves})
     texts = encoder.texts()
-    prompts = EncodedPrompts(encoded, frame)
+    prompts = EncodedPrompts(encoded, prompt_frame(prefix))
     found = predictor(backbone.model).scores(weights, prompts, texts.targets)
     return pooled_label_scores(found, texts, entry.normalisation)
 
@@ -81,6 +84,41 @@ def test_values_are_read_as_in_a_file_of_training(folder, run):
     assert said == f"error: 1 of 6 rows are not answered; the first: {answers[4]['error']}\n"
 
 
+@pytest.mark.parametrize("bos", ["tokenizer", "never"])
+def test_an_empty_prompt_is_answered_as_in_a_sweep(bos, folder, run):
+    adapters = {
+        "peft": {"adapter": str(folder / "peft"), **TEXTS, "template": "{text}", "bos": bos},
+        "plain": {**TEXTS, "template": "{text}", "bos": bos},
+    }
+    texts = ["", "a dull film", "  "]
+    lines = [json.dumps({"adapter": name, "text": text}) for text in texts for name in adapters]
+    code, answers, said = run(adapters, lines)
+    assert (code, said, len(answers)) == (0, "", 6)
+    for name, entry in adapters.items():
+        served, expected = scores(answers, name), alone(folder, entry, ["", "a dull film", ""])
+        np.testing.assert_allclose(served, expected, rtol=0, atol=1e-5)
+        assert np.abs(served[0] - served[1]).max() > 1e-3
+
+
+def test_long_rows_are_answered_in_batches_of_fewer(folder, run, monkeypatch):
+    lines = [json.dumps({"adapter": "plain", "text": f"film {i} {'a ' * i}"}) for i in range(9)]
+    _, expected, _ = run({"plain": TEXTS}, lines)
+    monkeypatch.setattr("research.evaluation.batch.MOST_TOKENS", 64)
+    sizes = []
+    rows = Service._rows
+
+    def noting(self, requests, size):
+        sizes.append(len(requests))
+        return rows(self, requests, size)
+
+    monkeypatch.setattr(Service, "_rows", noting)
+    _, answers, _ = run({"plain": TEXTS}, lines)
+    assert len(sizes) > 1 and sum(sizes) == 9 and max(sizes) < 9
+    np.testing.assert_allclose(
+        scores(answers, "plain"), scores(expected, "plain"), rtol=0, atol=1e-5
+    )
+
+
 def test_long_inputs_report_progress(folder, tmp_path, run, monkeypatch):
     monkeypatch.setattr("scripts.predict.PROGRESS_SECONDS", 0.0)
     lines = [json.dumps({"adapter": "plain", "text": f"film {i}"}) for i in range(3)]
@@ -91,6 +129,20 @@ def test_long_inputs_report_progress(folder, tmp_path, run, monkeypatch):
     *_, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl")
     assert said.splitlines()[1].startswith("2 of 3 rows answered in ")
     assert said.splitlines()[1].endswith(" s left")
+
+
+def test_on_a_terminal_a_line_is_replaced_every_second(folder, tmp_path, run, monkeypatch):
+    """Unless the answers are shown there."""
+    monkeypatch.setattr("scripts.predict.TERMINAL_SECONDS", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    lines = [json.dumps({"adapter": "plain", "text": f"film {i}"}) for i in range(3)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    code, answers, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl")
+    assert code == 0 and len(answers) == 3 and "\n" not in said
+    *shown, last = said.split("\r\033[K")[1:]
+    assert len(shown) == 3 and shown[0].startswith("1 of 3 rows answered in ") and last == ""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run({"plain": TEXTS}, lines)[2] == ""
 
 
 @pytest.mark.thorough

@@ -133,7 +133,7 @@ def check(data: RunData, rows: list[dict[str, object]], tokenizer) -> RowFormat:
         # As a request in JSON, where a number may stand for a text.
         mine = served.encoded(json.loads(json.dumps(row)))
         length = data.test.prompt_length[index]
-        ids = [*encoder.special_tokens.prefix_ids, *mine.tokens[0, : mine.prompt_length[0]]]
+        ids = [*served.prefix_ids, *mine.tokens[0, : mine.prompt_length[0]]]
         assert ids[:shared] == data.frame.prefix_ids[:shared].tolist()
         assert ids[shared:] == data.test.tokens[index, :length].tolist()
     return served

@@ -8,6 +8,7 @@ from research.common.config import build, resolved
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Normalisation
 from research.tasks.encoding.encoder import Encoder
+from research.tasks.encoding.shared_prefix import begun_with
 from research.tasks.example import Example
 from research.tasks.row_reader import RowReader
 
@@ -32,15 +33,26 @@ class RowFormat:
     normalisation: Normalisation = "sum"
     precision: Precision = "float32"
 
+    @property
+    def prefix_ids(self) -> tuple[int, ...]:
+        """Special tokens before every row of `encoded`.
+
+        A decoder's last one is the first token of each row, so that an empty prompt too has a token
+        that predicts the answer, as in `share_prefix`.
+        """
+        special = self.encoder.special_tokens.prefix_ids
+        return special[:-1] if self.encoder.route == "causal" else special
+
     def encoded(self, row: Mapping[str, object]) -> Encoded:
-        """The encoded row.
+        """The encoded row, after `prefix_ids`.
 
         Raises InputError for a missing column, and for a row that is too long if `too_long` is
         "error".
         """
         columns = self.reader.fields(row, self.encoder.template.names)
         example = Example(columns, self.encoder.labels[0])
-        return self.encoder.examples([example], [self.before] if self.before else ())
+        rows = self.encoder.examples([example], [self.before] if self.before else ())
+        return begun_with(self.encoder.special_tokens.prefix_ids[len(self.prefix_ids) :], rows)
 
     def to_json(self) -> dict[str, Any]:
         """The format as JSON values, without the tokenizer."""

@@ -29,12 +29,10 @@ def share_prefix(
         count = count if same.all() else int(np.argmin(same))
     shared = filled[0].tokens[0, :count].tolist() if filled else []
     prefix = [*special[: len(special) - len(moved)], *shared]
-    return prefix, [
-        _begun_with(moved, rows, count) if len(rows.length) else rows for rows in splits
-    ]
+    return prefix, [begun_with(moved, rows, count) if len(rows.length) else rows for rows in splits]
 
 
-def _begun_with(ids: Sequence[int], rows: Encoded, dropped: int) -> Encoded:
+def begun_with(ids: Sequence[int], rows: Encoded, dropped: int = 0) -> Encoded:
     """Rows without their first `dropped` ids, with `ids` in front."""
     front = np.broadcast_to(np.array(ids, np.int32), (len(rows.tokens), len(ids)))
     longer = np.int32(len(ids) - dropped)

@@ -41,6 +41,7 @@ def main(argv: list[str]) -> None:
     from research.reporting.render.terminal import show
     from research.reporting.tables.dry_run import dry_run_table
     from research.runtime.compilation_cache import keep_compiled
+    from research.runtime.memory import compute_in_caller
     from research.runtime.threads import use_threads
     from research.sweeps.dry_run.dry_run import plan_only
     from research.sweeps.sweep import sweep
@@ -48,6 +49,7 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     experiment = Experiment.parse(read_config())
     use_threads(experiment.devices.threads)
+    compute_in_caller()
     keep_compiled()
     folder = results_folder(experiment.name)
     if DEVICE.value is not None and not PLAN.value:

@@ -67,12 +67,14 @@ def main(argv: list[str]) -> None:
     prepare()
     from research.experiments.experiment import Experiment
     from research.runtime.compilation_cache import keep_compiled
+    from research.runtime.memory import compute_in_caller
     from research.runtime.threads import use_threads
     from research.sweeps.single_run import RunRequest, train_run
 
     logging.set_verbosity(logging.WARNING)
     experiment = Experiment.parse(read_config())
     use_threads(experiment.devices.threads)
+    compute_in_caller()
     keep_compiled()
     folder = results_folder(experiment.name)
     request = RunRequest(

@@ -18,8 +18,7 @@ def keep_freed_memory() -> bool:
     XLA allocates the temporaries of a program at each call. By default glibc returns such large
     blocks to the kernel, which clears every page again in the next step: 72 ms of a LoRA step of
     247 ms on two cores. Only the main arena can keep large blocks, so there is one arena. The
-    process keeps its peak memory, which has room for the temporaries of three or four calls, since
-    those of a call are freed shortly after the next one starts. Other C libraries are not changed.
+    process keeps its peak memory; see `compute_in_caller`. Other C libraries are not changed.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -28,6 +27,19 @@ def keep_freed_memory() -> bool:
         return False
     settings = {ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: -1}
     return all([mallopt(name, value) for name, value in settings.items()])
+
+
+def compute_in_caller() -> None:
+    """Makes XLA on CPU compute in the calling thread. Call it before JAX starts its devices.
+
+    By default another thread computes, and frees the temporaries of a call shortly after its
+    results are there: often after the next call has allocated its own. A LoRA step of a model of
+    135M parameters, with temporaries of 0.67 GB, then takes 2.3 to 3.6 GB, and 1.7 GB this way.
+    Results are the same bits. A program on several devices is not changed.
+    """
+    import jax
+
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 def collect_rarely() -> None:

@@ -17,6 +17,7 @@ from research.records.store import RunStore
 from research.runs.context import open_context
 from research.runtime.compilation_cache import keep_compiled
 from research.runtime.compile_lock import set_lock_folder
+from research.runtime.memory import compute_in_caller
 from research.runtime.process import prepare
 from research.runtime.threads import use_threads
 from research.sweeps.executor import RunExecutor
@@ -73,6 +74,7 @@ def _set_up(
         if jax.config.values[name] != value:
             jax.config.update(name, value)
     use_threads(init.experiment.devices.threads)
+    compute_in_caller()
     keep_compiled()
     set_lock_folder(init.lock_folder)
     experiment = init.experiment

@@ -13,10 +13,10 @@ from jax.sharding import PartitionSpec as P
 from research.evaluation.batch import PromptFrame, Rows
 from research.methods.method import Leaves
 from research.runtime.devices import Devices
-from research.runtime.executable import Call, Executable, compiled_cost
+from research.runtime.executable import Call, Executable
 from research.training.parallel import MeshStep, step_on
 from research.training.step import Hyper, Program, TrainState, train_step
-from research.training.step_cost import cost_alone
+from research.training.step_cost import cost_alone, step_cost
 
 
 class Cohort(Protocol):
@@ -54,7 +54,7 @@ class Cohort(Protocol):
 class OneByOne:
     """The host calls the shared executable for one member after another.
 
-    Bit-equal to single runs.
+    Bit-equal to single runs. The memory of `states` is reused: they must not be read afterwards.
     """
 
     shared_width = False
@@ -64,7 +64,7 @@ class OneByOne:
     ):
         self.program, self.leaves = program, frozen
         self.step = step_on(program, devices)
-        self.members = [self.step.place(state) for state in states]
+        self.members = [self.step.place(state, alias=True) for state in states]
         distinct = {id(leaf): leaf for leaves in frozen for leaf in leaves.values()}
         placed = {key: self.step.place(leaf, alias=True) for key, leaf in distinct.items()}
         self.frozen = [{p: placed[id(leaf)] for p, leaf in leaves.items()} for leaves in frozen]
@@ -97,7 +97,8 @@ class OneByOne:
         """Cost of one member's step, from the executable in use where `compiled` has it."""
         compiled = self.compiled(rows, frame, hyper)
         if compiled is not None:
-            return compiled_cost(compiled)
+            args = (self.members[0], self.leaves[0], rows, frame, hyper)
+            return step_cost(self.program, compiled, *args)
         state = self.step.read(self.members[0])
         return cost_alone(self.program, state, self.leaves[0], rows, frame, hyper)
 

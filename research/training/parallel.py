@@ -37,7 +37,8 @@ class MeshStep:
 
         Args:
             tree: the state or leaves.
-            alias: True to reuse the caller's buffers, for leaves that no step changes.
+            alias: True to reuse the caller's buffers, for leaves that no step changes or that the
+                caller gives up.
         """
         return jax.tree.map(
             lambda x: jax.device_put(x, leaf_sharding(self.mesh, x), may_alias=alias), tree

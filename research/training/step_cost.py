@@ -8,8 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from research.evaluation.batch import PromptFrame, Rows
+from research.evaluation.routes.token_logprobs import uncounted_flops
+from research.methods.adapted import Adapted
+from research.methods.method import Leaves
 from research.runtime.executable import Executable, compiled_cost
-from research.training.step import Program, train_step
+from research.training.step import Hyper, Program, TrainState, train_step
 
 
 @functools.lru_cache
@@ -21,4 +25,21 @@ def cost_alone(program: Program, *args: Any) -> dict[str, float | None]:
     """Cost of a step without micro-batches, since XLA counts a loop's body only once."""
     whole = replace(program, schedule=replace(program.schedule, accumulate=1))
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), args)
-    return compiled_cost(_alone(whole).compiled(*shapes))
+    return step_cost(whole, _alone(whole).compiled(*shapes), *shapes)
+
+
+def step_cost(
+    program: Program,
+    compiled: Any,
+    state: TrainState,
+    frozen: Leaves,
+    rows: Rows,
+    frame: PromptFrame,
+    hyper: Hyper,
+) -> dict[str, float | None]:
+    """Cost of a compiled step, with the FLOPs of all chunks of its logits."""
+    cost, leaves = compiled_cost(compiled), {**frozen, **state.trained}
+    adapted = Adapted(program.model, hyper.methods, leaves)
+    if cost["flops"] is not None and adapted.route != "head":
+        cost["flops"] += uncounted_flops(program.model, rows.target.shape, state.trained)
+    return cost

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.row import pick, row_keys
+from research.evaluation.routes.row import row_keys
+from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.models.layers.attention import KeyValueMemory
 from research.tasks.encoding.encoded import Labels
@@ -36,7 +37,7 @@ def target_logprobs(
         at=jnp.clip(rows.prompt_length[:, None] - 1 + target_slots, 0, width - 1),
     )
     counted = target_slots < (rows.length - rows.prompt_length)[:, None]
-    return pick(adapted.logits(hidden), rows.target, smoothing), counted
+    return token_logprobs(adapted, hidden, rows.target, smoothing), counted
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
@@ -60,7 +61,8 @@ def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Label
     starts = jnp.repeat(rows.prompt_length, classes)[:, None]
     hidden, _ = adapted.rows(tokens, later < lengths, offset + starts + later, (*memories, prompts))
     following = jnp.tile(labels.tokens[:, 1:], (size, 1))
-    logprobs = jnp.where(later + 1 < lengths, pick(adapted.logits(hidden), following), 0.0)
+    logprobs = token_logprobs(adapted, hidden, following)
+    logprobs = jnp.where(later + 1 < lengths, logprobs, 0.0)
     return first + logprobs.sum(-1).reshape(size, classes)
 
 

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.row import closed, pick, row_keys, segments
+from research.evaluation.routes.row import closed, row_keys, segments
+from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Array
 from research.tasks.encoding.encoded import Labels
@@ -25,7 +26,7 @@ def target_logprobs(
 ):
     count = rows.length - rows.prompt_length
     slots = jnp.arange(rows.target.shape[1], dtype=jnp.int32)[None]
-    logits = _at_masks(
+    hidden = _at_masks(
         adapted,
         rows.tokens,
         rows.prompt_length,
@@ -34,14 +35,15 @@ def target_logprobs(
         rows.target.shape[1],
         row_keys(rows, key),
     )
-    return pick(logits, rows.target, smoothing), slots < count[:, None]
+    logprobs = token_logprobs(adapted, hidden, rows.target, smoothing)
+    return logprobs, slots < count[:, None]
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
     """Labels of one length share a forward pass: row i is encoded with 1, 2, ... L masks."""
-    size, most = len(rows.tokens), labels.tokens.shape[1]
+    size, (classes, most) = len(rows.tokens), labels.tokens.shape
     counts = jnp.arange(1, most + 1, dtype=jnp.int32)
-    logits = _at_masks(
+    hidden = _at_masks(
         adapted,
         jnp.repeat(rows.tokens, most, axis=0),
         jnp.repeat(rows.prompt_length, most),
@@ -49,10 +51,10 @@ def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Label
         jnp.tile(counts, size),
         most,
     )
-    logits = logits.reshape(size, most, most, logits.shape[-1])
+    tokens = jnp.broadcast_to(jnp.transpose(labels.tokens), (len(hidden), most, classes))
+    logprobs = token_logprobs(adapted, hidden, tokens).reshape(size, most, most, classes)
     masks, slots = labels.length[:, None] - 1, jnp.arange(most)[None]
-    chosen = logits[:, masks, slots, labels.tokens]  # [B, C, L]
-    logprobs = chosen - jax.nn.logsumexp(logits, axis=-1)[:, masks, slots]
+    logprobs = logprobs[:, masks, slots, jnp.arange(classes)[:, None]]  # [B, C, L]
     return jnp.where((slots <= masks)[None], logprobs, 0.0).sum(-1)
 
 
@@ -65,7 +67,7 @@ def _at_masks(
     most: int,
     keys: jax.Array | None = None,
 ) -> jax.Array:
-    """[B, most, V] logits at the `count` [B] masks after each prompt; junk after these."""
+    """Hidden states [B, most, D] at the `count` [B] masks after each prompt; junk after these."""
     written, valid = closed(tokens, prompt_length, frame, count, most)
     types = segments(written, frame, adapted.model.config.types)
     output = adapted.encode(written, valid, frame.prefix_ids, frame.prefix_length, types, keys)
@@ -73,4 +75,4 @@ def _at_masks(
         output.prompt_embeddings + prompt_length[:, None] + jnp.arange(most, dtype=jnp.int32)[None]
     )
     slots = jnp.minimum(slots, output.hidden.shape[1] - 1)
-    return adapted.logits(jnp.take_along_axis(output.hidden, slots[..., None], axis=1))
+    return jnp.take_along_axis(output.hidden, slots[..., None], axis=1)

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.row import closed, pick, row_keys
+from research.evaluation.routes.row import closed, row_keys
+from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Array
 from research.models.layers.attention import KeyValueMemory
@@ -22,8 +23,8 @@ def target_logprobs(
     slots = jnp.arange(rows.target.shape[1], dtype=jnp.int32)[None]
     counted = slots < (rows.length - rows.prompt_length)[:, None]
     cross = encoded(adapted, rows, frame, keys)
-    logits = _decoded(adapted, rows.target, counted, cross, keys)
-    return pick(logits, rows.target, smoothing), counted
+    hidden = _decoded(adapted, rows.target, counted, cross, keys)
+    return token_logprobs(adapted, hidden, rows.target, smoothing), counted
 
 
 def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
@@ -32,8 +33,8 @@ def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Label
     slots = jnp.arange(labels.tokens.shape[1], dtype=jnp.int32)[None]
     counted = slots < jnp.tile(labels.length, size)[:, None]
     tokens = jnp.tile(labels.tokens, (size, 1))
-    logits = _decoded(adapted, tokens, counted, encoded(adapted, rows, frame))
-    logprobs = jnp.where(counted, pick(logits, tokens), 0.0)
+    hidden = _decoded(adapted, tokens, counted, encoded(adapted, rows, frame))
+    logprobs = jnp.where(counted, token_logprobs(adapted, hidden, tokens), 0.0)
     return logprobs.sum(-1).reshape(size, classes)
 
 
@@ -54,11 +55,11 @@ def _decoded(
     cross: KeyValueMemory,
     keys: jax.Array | None = None,
 ) -> jax.Array:
-    """[B, L, V] logits of each token of `target` [B, L]; the decoder's input is shifted by one."""
+    """[B, L, D] before each token of `target` [B, L]; the decoder's input is shifted by one."""
     start_ids = jnp.full((len(target), 1), adapted.model.config.start_token, jnp.int32)
     tokens = jnp.concatenate([start_ids, target[:, :-1]], axis=1)
     memories, offset = adapted.layer_prefixes()
     positions = offset + jnp.arange(target.shape[1], dtype=jnp.int32)[None]
     positions = jnp.broadcast_to(positions, tokens.shape)
     hidden, _ = adapted.rows(tokens, valid, positions, memories, cross, keys)
-    return adapted.logits(hidden)
+    return hidden

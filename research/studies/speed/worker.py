@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from research.common.errors import InputError
+from research.runtime.memory import compute_in_caller
 from research.runtime.process import prepare
 
 
@@ -46,6 +47,7 @@ class Measurement(NamedTuple):
 def main(side: str, workload: str, folder: str, dtype: str, learning_rate: str) -> None:
     start = time.perf_counter()
     prepare()
+    compute_in_caller()
     module: Any = importlib.import_module(f"research.studies.speed.{side}")
     try:
         work = module.WORKS[workload](Path(folder), dtype, float(learning_rate))

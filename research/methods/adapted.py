@@ -230,6 +230,9 @@ class Adapted:
     ) -> Any:
         options: dict[str, Any] = {} if at is None else {"at": at}
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
-        adapted = layers_adapted(self.methods, self.leaves, self.dtype, self.dropout, keys)
+        once = not self.remat  # of the two, one wraps a whole layer
+        adapted = layers_adapted(
+            self.methods, self.leaves, self.dtype, self.dropout, keys, traced_once=once
+        )
         with adapted, layers_again(self.remat):
             return self.model.apply({"params": params}, *args, method=method, **options)

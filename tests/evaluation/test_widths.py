@@ -14,13 +14,14 @@ from research.evaluation.widths import (
     program_cost,
     scoring_widths,
 )
+from research.methods.method import Leaves
 from research.training.batches import Stream, batch_indices, training_widths
 from research.training.optimizer import Schedule
 from tests.tiny import FRAME, LABELS, decoder, encoded, predictor
 
 COST = ProgramCost(position=1e-3, compiling=10.0)
 # Shapes of a model of 0.1B parameters with two layers.
-LEAVES = {
+LEAVES: Leaves = {
     "embed/embedding": np.broadcast_to(np.float32(0), (50_000, 1000)),
     "layers_0/mlp/up/kernel": np.broadcast_to(np.float32(0), (5000, 5000)),
     "layers_1/mlp/up/kernel": np.broadcast_to(np.float32(0), (5000, 5000)),

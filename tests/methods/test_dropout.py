@@ -44,7 +44,7 @@ def rows(width: int, order: list[int]) -> Rows:
     tokens[:, :9] = np.random.default_rng(0).integers(3, 61, (3, 9))
     target = np.stack([tokens[i, start[i] : start[i] + 2] for i in range(3)])
     whole = Rows(tokens, start + 2, start, target, np.zeros(3, np.int32), np.arange(3))
-    return Rows(*(np.asarray(field)[order] for field in whole))
+    return jax.tree.map(lambda field: field[order], whole)
 
 
 def test_the_dropout_of_t5_depends_on_a_rows_key_alone(monkeypatch: pytest.MonkeyPatch):

@@ -27,6 +27,7 @@ from research.interop.whole_leaves import (
     tied_again,
     whole_leaves,
     with_output_layer,
+    without_repeated,
 )
 from research.methods import METHODS
 from research.methods.head import Head
@@ -70,7 +71,8 @@ def load_adapter(
     for file in (CONFIG, WEIGHTS):
         if not (folder / file).is_file():
             raise InputError("adapter", str(folder), f"it has no {file}, and no other is read")
-    config, stored = read_json(folder / CONFIG), tensors([folder / WEIGHTS])
+    config = read_json(folder / CONFIG)
+    stored = without_repeated(tensors([folder / WEIGHTS]))
     check_options(config, model.ROUTE)
     kind = KINDS[config["peft_type"]]
     plain = with_output_layer(model, backbone(params))

@@ -57,8 +57,10 @@ def modules(
 
 
 def targets_module(config: Config, module: str) -> bool:
-    """Whether the options pick a module."""
-    excluded = matches(config, "exclude_modules", module)
+    """Whether the options pick a module. PEFT adapts none inside a module of `modules_to_save`."""
+    saved = config.get("modules_to_save") or []
+    inside = any(f".{name}." in f".{module}." for name in saved)
+    excluded = inside or matches(config, "exclude_modules", module)
     if excluded or not matches(config, "target_modules", module):
         return False
     layers, layer = config.get("layers_to_transform"), _layer(config, module)
@@ -74,7 +76,7 @@ def _layer(config: Config, module: str) -> int | None:
     names = [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError("layers_pattern", names, "a name or a list of names is expected")
-    before = rf"\.(?:{'|'.join(map(re.escape, names))})" if names else ""
+    before = rf"(?:^|\.)(?:{'|'.join(map(re.escape, names))})" if names else ""
     number = re.search(rf"{before}\.(\d+)\.", module)
     return number and int(number[1])
 

@@ -5,19 +5,33 @@ module of `modules_to_save` apart from the ones that it is tied to, and these ke
 values; with `ensure_weight_tying` all of them are stored and equal.
 """
 
+import re
 from collections.abc import Collection, Mapping
+from itertools import accumulate
 
 import numpy as np
 
 from research.common.errors import InputError
 from research.interop.options import HEADS, Config
-from research.interop.targets import PREFIX, ends_with
+from research.interop.targets import PREFIX
 from research.methods.method import Leaves
 from research.models.checkpoint.key_map import Key
+from research.models.checkpoint.tensors import Tensor
 from research.models.checkpoint.weights import Shapes
 from research.models.model import HEAD, TABLE, Model
 
 BESIDE = ".base_layer."  # in the names of a layer that has an adapter as well
+# In the names of a module of `modules_to_save`, of the backbone's tensors and of the adapter's.
+WRAPPER = r"\.(?:original_module|modules_to_save)\."
+
+
+def without_repeated(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without those that `bias: all` stores once more, by the names of wrappers."""
+    return {
+        name: tensor
+        for name, tensor in stored.items()
+        if not re.search(WRAPPER, name) or not _plain_names(name).intersection(stored)
+    }
 
 
 def with_output_layer(model: Model, params: Leaves) -> Leaves:
@@ -47,7 +61,7 @@ def whole_leaves(
             leaves[name] = key
     saved = [name for name in config.get("modules_to_save") or [] if name not in HEADS]
     for module in saved:
-        if not any(ends_with(key.module, module) for key in leaves.values()):
+        if not any(_is_saved(key, [module]) for key in leaves.values()):
             allowed = "no tensor of the adapter is a leaf of the backbone with this name"
             raise InputError("modules_to_save", module, allowed)
     return leaves
@@ -82,7 +96,7 @@ def changed(
         if np.array_equal(leaf, np.asarray(params[key.leaf], np.float32)):
             continue
         biases = config.get("bias", "none") != "none" and key.leaf.endswith("/bias")
-        named = any(ends_with(key.module, module) for module in saved)
+        named = _is_saved(key, saved)
         tied = table is not None and np.array_equal(arrays[name], table)
         if not biases and not named and not tied:
             allowed = (
@@ -111,6 +125,18 @@ def tied_again(model: Model, leaves: Leaves, params: Leaves) -> Leaves:
     if adapted or not np.array_equal(np.asarray(output).T, table):
         return {**leaves, HEAD: output}
     return {path: leaf for path, leaf in leaves.items() if path != HEAD}
+
+
+def _is_saved(key: Key, saved: Collection[str]) -> bool:
+    """Whether PEFT saves the module of a tensor, or one that it is in: by the end of its name."""
+    modules = accumulate(key.module.split("."), "{}.{}".format)
+    return any(module.endswith(tuple(saved)) for module in modules)
+
+
+def _plain_names(name: str) -> set[str]:
+    """A tensor's names without a wrapper, of which some have the adapter's name."""
+    before, _, after = re.split(rf"({WRAPPER})", name, maxsplit=1)
+    return {f"{before}.{after}", f"{before}.{after.partition('.')[2]}"}
 
 
 def _copies(model: Model, keys: Collection[str]) -> dict[str, str]:

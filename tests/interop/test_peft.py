@@ -244,6 +244,75 @@ def test_leaves_of_the_backbone_are_read_where_they_trained(made, saved):
     np.testing.assert_array_equal(again["layers_0/attention_norm/scale"], leaf + 1)
 
 
+LAYER = "base_model.model.model.layers.0"
+
+
+@pytest.mark.parametrize(
+    ("saved", "name", "path"),
+    [
+        ("norm", f"{LAYER}.post_attention_layernorm", "layers_0/mlp_norm/scale"),
+        ("mlp", f"{LAYER}.mlp.up_proj", "layers_0/mlp/up/kernel"),
+        ("layers.0", f"{LAYER}.mlp.up_proj", "layers_0/mlp/up/kernel"),
+        ("ayers.1", f"{LAYER}.mlp.up_proj", None),
+    ],
+)
+def test_modules_are_saved_by_the_end_of_their_name(made, saved, name, path):
+    """Also those inside; PEFT compares letters, not parts of names."""
+    folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
+    key = next(key for p in params if (key := model.KEY_MAP.key(p)).module in name)
+    leaf = key.transpose(np.asarray(params[key.leaf]) + 1)
+    tensors = {n: x for n, x in tensors_of(folder).items() if saved != "layers.0" or ".0." not in n}
+    write_tensors(folder, {**tensors, f"{name}.weight": np.ascontiguousarray(leaf)})
+    change(folder, modules_to_save=[saved])
+    if path is None:
+        with pytest.raises(InputError, match="modules_to_save is 'ayers.1': no tensor"):
+            load_adapter(folder, model, params)
+        return
+    _, leaves = load_adapter(folder, model, params)
+    assert {path for path in leaves if ":" not in path} == {path}
+    # PEFT adapts no layer inside a module that it saves.
+    inside = {path for path in leaves if path.startswith("lora:layers_0/")}
+    assert (inside == set()) == (saved == "layers.0")
+
+
+def test_biases_of_a_head_are_stored_by_several_names(tmp_path):
+    """With `bias: all`; those of the backbone's head are among them, which nothing reads."""
+    model, params = checkpoints.drawn("roberta")
+    leaves = with_method(Head(), with_method(LoRA(), params))
+    save_adapter(tmp_path / "a", "base", model, [LoRA(), Head()], leaves)
+    stored = tensors_of(tmp_path / "a")
+    for layer in ("dense", "out_proj"):
+        bias = stored[f"base_model.model.classifier.{layer}.bias"]
+        for name, array in (("modules_to_save.default", bias), ("original_module", bias + 1)):
+            stored[f"base_model.model.classifier.{name}.{layer}.bias"] = array
+    write_tensors(tmp_path / "a", stored)
+    change(tmp_path / "a", bias="all")
+    _, again = load_adapter(tmp_path / "a", model, params)
+    assert again.keys() == {path for path in leaves if ":" in path}
+    for path, leaf in again.items():
+        np.testing.assert_array_equal(leaf, leaves[path])
+    stored["base_model.model.classifier.modules_to_save.default.other.bias"] = bias
+    write_tensors(tmp_path / "a", stored)
+    with pytest.raises(InputError, match="1 surplus: .*other.bias"):
+        load_adapter(tmp_path / "a", model, params)
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_layers_pattern_names_the_list_of_layers(made, bare):
+    """Also where the adapter's model had no output layer, so that names begin with the list."""
+    folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
+    base = "base_model.model." if bare else ""
+    stored = {
+        base + name.removeprefix("base_model.model.model.") if bare else name: x
+        for name, x in tensors_of(folder).items()
+        if ".layers.1." in name
+    }
+    write_tensors(folder, stored)
+    change(folder, layers_pattern="layers", layers_to_transform=[1])
+    _, leaves = load_adapter(folder, model, params)
+    assert {path.split("/")[0] for path in leaves} == {"lora:layers_1"} and len(leaves) == 2
+
+
 EMBED, HEAD = "base_model.model.model.embed_tokens.weight", "base_model.model.lm_head.weight"
 
 

@@ -293,6 +293,8 @@ WHOLE = {
     "saved output layer": {"modules_to_save": ["lm_head"]},
     "saved table": {"modules_to_save": ["embed_tokens", "lm_head"]},
     "layers by their list": {"layers_to_transform": [1], "layers_pattern": "layers"},
+    "modules by the end of their names": {"modules_to_save": ["input_layernorm", "norm"]},
+    "modules inside": {"modules_to_save": ["mlp"]},
 }
 
 
@@ -378,6 +380,13 @@ def test_biases_that_train_beside_lora(loaded, tmp_path, bias):
         tmp_path / "theirs", backbone, peft_config("lora", backbone, bias=bias)
     )
     assert any(path.endswith("/bias") for path in leaves)
+
+
+@pytest.mark.parametrize("variant", ["bert", "roberta"])
+def test_biases_that_train_beside_a_head(loaded, tmp_path, variant):
+    backbone = loaded(variant, head=True)
+    config = peft_config("lora", backbone, bias="all", modules_to_save=["classifier", "pooler"])
+    assert_theirs_loads(tmp_path / "theirs", backbone, config)
 
 
 @pytest.mark.parametrize("variant", ["llama, grouped keys", "t5", "bert"])

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from jax.core import Tracer
 
 from research.methods.method import LayerCall, Leaves, Method
 from research.methods.shared.dropout import shared_dropout
@@ -64,12 +65,12 @@ def layers_adapted(
 
 
 def _adapted(
-    call: Callable[..., Any],
+    call: Any,
     module: nn.Module,
     path: str,
     added: Added,
     layer_keys: Callable[[], jax.Array | None],
-) -> Callable[..., Any]:
+) -> Any:
     """The call of a layer, through the methods that added leaves to it."""
     here = [(method, layers[path]) for method, layers in added if path in layers]
     if not here:
@@ -84,7 +85,7 @@ def _adapted(
 
 def _is_traced_layer(path: str, args: tuple[Any, ...]) -> bool:
     """Whether a call is that of a transformer layer, within a function that JAX traces."""
-    return LAYER.fullmatch(path) is not None and isinstance(args[0], jax.core.Tracer)
+    return LAYER.fullmatch(path) is not None and isinstance(args[0], Tracer)
 
 
 def _layer_call(

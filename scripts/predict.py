@@ -91,7 +91,8 @@ def answer(lines: Iterable[bytes], service: "Service", total: int | None = None)
         print(json.dumps(response._asdict(), ensure_ascii=False), flush=True)
         if isinstance(response, Refusal):
             refused.append(response)
-        progress.report(count)
+        if count % service.size == 0:  # a whole batch is answered
+            progress.report(count)
     progress.end()
     if not refused:
         return 0
@@ -105,6 +106,9 @@ def answer(lines: Iterable[bytes], service: "Service", total: int | None = None)
 class Progress:
     """Writes how many rows are answered to standard error.
 
+    The rows that are left are expected at the pace since the first report, before which programs
+    were compiled.
+
     Args:
         total: number of rows; None where it is not known.
     """
@@ -112,15 +116,20 @@ class Progress:
     def __init__(self, total: int | None):
         self.total, self.started = total, time.monotonic()
         self.reported, self.shown = self.started, False
+        self.first: tuple[int, float] | None = None  # rows and seconds of the first batch
         # Where answers are shown on the terminal, a line that replaces the last would hide one.
         self.replaces = sys.stderr.isatty() and not sys.stdout.isatty()
 
     def report(self, count: int) -> None:
-        """Writes a line if the last is old enough."""
+        """Takes the number of answered rows; writes a line if the last is old enough."""
         now = time.monotonic()
+        first_rows, first_seconds = self.first or (0, 0.0)
+        self.first = self.first or (count, now - self.started)
         if now - self.reported < (TERMINAL_SECONDS if self.replaces else PROGRESS_SECONDS):
             return
-        self.reported, line = now, _progress(count, self.total, now - self.started)
+        seconds = now - self.started
+        pace = (seconds - first_seconds) / (count - first_rows)
+        self.reported, line = now, _progress(count, self.total, seconds, pace)
         begin, end = ("\r\033[K", "") if self.replaces else ("", "\n")
         print(f"{begin}{line}", end=end, file=sys.stderr, flush=True)
         self.shown = True
@@ -131,11 +140,12 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _progress(count: int, total: int | None, seconds: float) -> str:
+def _progress(count: int, total: int | None, seconds: float, pace: float) -> str:
+    """The line; pace: seconds of a row."""
     rows = "row" if count == 1 and total is None else "rows"
     if total is None:
         return f"{count:,} {rows} answered in {seconds:.0f} s"
-    left = seconds / count * (total - count)
+    left = pace * (total - count)
     return f"{count:,} of {total:,} rows answered in {seconds:.0f} s, about {left:.0f} s left"
 
 

@@ -1,6 +1,7 @@
 """scripts/predict.py, as a user runs it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from research.serving.adapter_spec import AdapterSpec
 from research.serving.service import Service
 from research.tasks.encoding.shared_prefix import share_prefix
 from research.tasks.example import Example
-from scripts.predict import read_requests
+from scripts.predict import Progress, read_requests
 from tests import films
 from tests.tiny import predictor
 
@@ -120,29 +121,45 @@ def test_long_rows_are_answered_in_batches_of_fewer(folder, run, monkeypatch):
 
 
 def test_long_inputs_report_progress(folder, tmp_path, run, monkeypatch):
+    """After whole batches."""
     monkeypatch.setattr("scripts.predict.PROGRESS_SECONDS", 0.0)
-    lines = [json.dumps({"adapter": "plain", "text": f"film {i}"}) for i in range(3)]
-    code, answers, said = run({"plain": TEXTS}, lines)
-    assert code == 0 and len(answers) == 3
-    assert said.splitlines()[-1].startswith("3 rows answered in")
+    lines = [json.dumps({"adapter": "plain", "text": f"film {i}"}) for i in range(20)]
+    code, answers, said = run({"plain": TEXTS}, lines, "--batch_size", "8")
+    assert code == 0 and len(answers) == 20
+    shown = [line.partition(" in ")[0] for line in said.splitlines()]
+    assert shown == ["8 rows answered", "16 rows answered"]
     (tmp_path / "rows.jsonl").write_text("\n".join(lines))
-    *_, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl")
-    assert said.splitlines()[1].startswith("2 of 3 rows answered in ")
+    *_, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl", "--batch_size", "8")
+    assert said.splitlines()[1].startswith("16 of 20 rows answered in ")
     assert said.splitlines()[1].endswith(" s left")
+
+
+def test_seconds_of_compiling_are_not_expected_again(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr("scripts.predict.time", SimpleNamespace(monotonic=lambda: now[0]))
+    progress = Progress(total=960)
+    for count, seconds in ((32, 40.0), (64, 45.0), (96, 50.0), (128, 55.0)):
+        now[0] = seconds
+        progress.report(count)
+    assert capsys.readouterr().err.splitlines() == [
+        "32 of 960 rows answered in 40 s, about 1160 s left",
+        "96 of 960 rows answered in 50 s, about 135 s left",
+    ]
 
 
 def test_on_a_terminal_a_line_is_replaced_every_second(folder, tmp_path, run, monkeypatch):
     """Unless the answers are shown there."""
     monkeypatch.setattr("scripts.predict.TERMINAL_SECONDS", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    lines = [json.dumps({"adapter": "plain", "text": f"film {i}"}) for i in range(3)]
+    lines = [json.dumps({"adapter": "plain", "text": f"film {i}"}) for i in range(24)]
     (tmp_path / "rows.jsonl").write_text("\n".join(lines))
-    code, answers, said = run({"plain": TEXTS}, [], "--rows", tmp_path / "rows.jsonl")
-    assert code == 0 and len(answers) == 3 and "\n" not in said
+    options = ["--rows", tmp_path / "rows.jsonl", "--batch_size", "8"]
+    code, answers, said = run({"plain": TEXTS}, [], *options)
+    assert code == 0 and len(answers) == 24 and "\n" not in said
     *shown, last = said.split("\r\033[K")[1:]
-    assert len(shown) == 3 and shown[0].startswith("1 of 3 rows answered in ") and last == ""
+    assert len(shown) == 3 and shown[0].startswith("8 of 24 rows answered in ") and last == ""
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert run({"plain": TEXTS}, lines)[2] == ""
+    assert run({"plain": TEXTS}, [], *options)[2] == ""
 
 
 @pytest.mark.thorough

@@ -75,7 +75,6 @@ TASKS = {
     "seq2seq": ("SEQ_2_SEQ_LM",),
     "masked": ("FEATURE_EXTRACTION", "SEQ_CLS"),
 }
-HEADS = ("classifier", "score")  # what PEFT saves of a classifier, whether it is there or not
 
 
 def check_options(config: Config, route: str) -> None:

@@ -12,12 +12,12 @@ from itertools import accumulate
 import numpy as np
 
 from research.common.errors import InputError
-from research.interop.options import HEADS, Config
+from research.interop.options import Config
 from research.interop.targets import PREFIX
 from research.methods.method import Leaves
 from research.models.checkpoint.key_map import Key
 from research.models.checkpoint.tensors import Tensor
-from research.models.checkpoint.weights import Shapes
+from research.models.checkpoint.weights import Shapes, problem_summary
 from research.models.model import HEAD, TABLE, Model
 
 BESIDE = ".base_layer."  # in the names of a layer that has an adapter as well
@@ -46,23 +46,24 @@ def whole_leaves(
 ) -> dict[str, Key]:
     """The leaf of the backbone for each tensor name that belongs to one.
 
-    Raises InputError for a module of `modules_to_save` without a tensor.
+    Raises InputError for a module of `modules_to_save` whose tensors are not all there. PEFT passes
+    over names of modules that the model does not have.
 
     Args:
         shapes: of the leaves in `with_output_layer`.
     """
     keys = {key.tensor: key for key in map(model.KEY_MAP.key, shapes)}
     copies = _copies(model, keys)
-    keys |= {name: keys[table]._replace(tensor=name) for name, table in copies.items()}
+    spelled = keys | {name: keys[table]._replace(tensor=name) for name, table in copies.items()}
     leaves: dict[str, Key] = {}
     for name in stored:
         module_name = name.removeprefix(PREFIX).replace(BESIDE, ".")
-        if name.startswith(PREFIX) and (key := keys.get(model.KEY_MAP.name(module_name))):
+        if name.startswith(PREFIX) and (key := spelled.get(model.KEY_MAP.name(module_name))):
             leaves[name] = key
-    saved = [name for name in config.get("modules_to_save") or [] if name not in HEADS]
-    for module in saved:
-        if not any(_is_saved(key, [module]) for key in leaves.values()):
-            allowed = "no tensor of the adapter is a leaf of the backbone with this name"
+    absent = set(keys) - {key.tensor for key in leaves.values()}
+    for module in config.get("modules_to_save") or []:
+        if missing := sorted(name for name in absent if _is_saved(keys[name], [module])):
+            allowed = problem_summary([("missing", name) for name in missing])
             raise InputError("modules_to_save", module, allowed)
     return leaves
 

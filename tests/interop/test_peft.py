@@ -1,6 +1,7 @@
 """What a PEFT folder may hold and may not, without PEFT."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -233,7 +234,11 @@ def test_leaves_of_the_backbone_are_read_where_they_trained(made, saved):
     stored, leaf = tensors_of(folder), np.asarray(params["layers_0/attention_norm/scale"])
     table = np.asarray(params["embed/embedding"])
     stored["base_model.model.model.embed_tokens.base_layer.weight"] = table
-    write_tensors(folder, {**stored, f"base_model.model.{NORM}.weight": leaf + 1})
+    stored[f"base_model.model.{NORM}.weight"] = leaf + 1
+    stored[f"base_model.model.{NORM.replace('0', '1')}.weight"] = np.asarray(
+        params["layers_1/attention_norm/scale"]
+    )
+    write_tensors(folder, stored)
     change(folder, modules_to_save=saved)
     if saved is None:
         with pytest.raises(InputError, match=f"{NORM}.weight.*neither bias nor modules_to_save"):
@@ -244,35 +249,37 @@ def test_leaves_of_the_backbone_are_read_where_they_trained(made, saved):
     np.testing.assert_array_equal(again["layers_0/attention_norm/scale"], leaf + 1)
 
 
-LAYER = "base_model.model.model.layers.0"
-
-
 @pytest.mark.parametrize(
-    ("saved", "name", "path"),
+    ("saved", "pattern"),
     [
-        ("norm", f"{LAYER}.post_attention_layernorm", "layers_0/mlp_norm/scale"),
-        ("mlp", f"{LAYER}.mlp.up_proj", "layers_0/mlp/up/kernel"),
-        ("layers.0", f"{LAYER}.mlp.up_proj", "layers_0/mlp/up/kernel"),
-        ("ayers.1", f"{LAYER}.mlp.up_proj", None),
+        ("norm", r".*_norm/scale"),
+        ("mlp", r"layers_\d/mlp/\w+/kernel"),
+        ("layers.0", r"layers_0/.*"),
+        ("nothing", "nothing"),
     ],
 )
-def test_modules_are_saved_by_the_end_of_their_name(made, saved, name, path):
-    """Also those inside; PEFT compares letters, not parts of names."""
+def test_modules_are_saved_by_the_end_of_their_name(made, saved, pattern):
+    """Also those inside; PEFT compares letters, not parts of names, and takes what there is."""
     folder, model, params, _ = made(LoRA(rank=3, targets=("query",)))
-    key = next(key for p in params if (key := model.KEY_MAP.key(p)).module in name)
-    leaf = key.transpose(np.asarray(params[key.leaf]) + 1)
-    tensors = {n: x for n, x in tensors_of(folder).items() if saved != "layers.0" or ".0." not in n}
-    write_tensors(folder, {**tensors, f"{name}.weight": np.ascontiguousarray(leaf)})
+    stored = tensors_of(folder)
+    if saved == "layers.0":  # inside which PEFT adapts no layer
+        stored = {name: x for name, x in stored.items() if ".0." not in name}
+    added, expected = {}, {path for path in params if re.fullmatch(pattern, path)}
+    for path in expected:
+        key = model.KEY_MAP.key(path)
+        array = np.ascontiguousarray(key.transpose(np.asarray(params[path]) + 1))
+        added[f"base_model.model.{key.tensor}"] = array
+    write_tensors(folder, {**stored, **added})
     change(folder, modules_to_save=[saved])
-    if path is None:
-        with pytest.raises(InputError, match="modules_to_save is 'ayers.1': no tensor"):
-            load_adapter(folder, model, params)
-        return
     _, leaves = load_adapter(folder, model, params)
-    assert {path for path in leaves if ":" not in path} == {path}
-    # PEFT adapts no layer inside a module that it saves.
-    inside = {path for path in leaves if path.startswith("lora:layers_0/")}
-    assert (inside == set()) == (saved == "layers.0")
+    assert {path for path in leaves if ":" not in path} == expected
+    assert sum(":" in path for path in leaves) == len(stored)
+    if added:
+        name, _ = added.popitem()
+        write_tensors(folder, {**stored, **added})
+        name = name.removeprefix("base_model.model.")
+        with pytest.raises(InputError, match=f"modules_to_save is {saved!r}: 1 missing: {name}"):
+            load_adapter(folder, model, params)
 
 
 def test_biases_of_a_head_are_stored_by_several_names(tmp_path):

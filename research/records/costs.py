@@ -1,6 +1,7 @@
 """Part of a run record: costs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Costs:
         test_seconds: scoring test once, in the same way.
         compile_seconds: compilation, shared by the runs of the shard.
         compile_cache_hits: programs found in the compilation cache.
-        sweep_seconds: the whole shard from start to end.
+        sweep_seconds: the whole shard from start to end, without test.
+        seconds_by_purpose: wall seconds of the whole shard and of the run's evaluation on test, by
+            purpose; see `research.runtime.clock`. Purposes do not overlap.
         switch_seconds: moving the stored leaves from host memory to the devices.
         added_params: parameters beside the backbone at inference.
         step_flops: FLOPs of the widest step of the last stage, counted by XLA.
@@ -88,6 +91,21 @@ class Costs:
     memory: StepMemory | None = None
     request_tokens: float | None = None
     cache_bytes: int | None = None
+    seconds_by_purpose: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def wall_seconds(self) -> float | None:
+        """The sum of `seconds_by_purpose`; None where they were not recorded."""
+        return sum(self.seconds_by_purpose.values()) if self.seconds_by_purpose else None
+
+    def with_more_seconds(self, seconds: Mapping[str, float]) -> "Costs":
+        """The costs with more seconds by purpose, if those until then were recorded."""
+        if not self.seconds_by_purpose:
+            return self
+        total = dict(self.seconds_by_purpose)
+        for purpose, more in seconds.items():
+            total[purpose] = round(total.get(purpose, 0.0) + more, 4)
+        return replace(self, seconds_by_purpose=total)
 
     @property
     def run_seconds(self) -> float | None:

@@ -15,6 +15,7 @@ from research.common.hashing import sha256
 from research.common.json_io import parse_json
 from research.common.tokenizer import Tokenizer
 from research.experiments.prompt import PROMPT, Prompt
+from research.runtime.clock import spent_on
 from research.tasks.encoding.row_format import RowFormat
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SERVED = ("template", "demonstrations", "choice", "draw", "normalisation", "target_end")
 
 
+@spent_on("storing")
 def save_trained(
     folder: Path, id: str, leaves: "Leaves", row_format: RowFormat | str | None = None
 ) -> str:

@@ -8,20 +8,23 @@ from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.baselines import BASELINES
 from research.experiments.plan import Run
 from research.runs.result import Result, TestResult, predictions
+from research.runtime.clock import seconds_by_purpose, seconds_since, spent_on
 from research.tasks.sampling import Split, draw
 
 
 def run_baseline(run: Run) -> Result:
     """Fits the baseline to the run's split and scores it on train and dev."""
-    split = _split(run)
+    begin, split = seconds_by_purpose(), _split(run)
     fitted, answer = _fit(run, split)
-    begun = time.perf_counter()
-    dev = answer(split.dev)
-    seconds = time.perf_counter() - begun
+    with spent_on("scoring"):
+        begun = time.perf_counter()
+        dev = answer(split.dev)
+        seconds = time.perf_counter() - begun
+        train = answer(split.train)
     return Result(
         status="finished",
         n_train=len(split.train),
-        metrics={"train": answer(split.train).metrics, "dev": dev.metrics},
+        metrics={"train": train.metrics, "dev": dev.metrics},
         costs={
             "trained_params": fitted.trained_params,
             "stored_bytes": fitted.stored_bytes,
@@ -29,6 +32,7 @@ def run_baseline(run: Run) -> Result:
             "evaluation_seconds": round(seconds, 4),
             "added_tokens": 0,
             "step_flops": None,
+            "seconds_by_purpose": seconds_since(begin),
         },
         notes={
             "dropped": split.dropped,
@@ -39,6 +43,7 @@ def run_baseline(run: Run) -> Result:
     )
 
 
+@spent_on("scoring")
 def baseline_test_result(run: Run) -> TestResult:
     """Fits the baseline again, which is quick and deterministic, and scores it on test."""
     task, (_, answer) = run.cell.task, _fit(run, _split(run))
@@ -55,6 +60,7 @@ def _split(run: Run) -> Split:
     return draw(run.cell.task, run.cell.regime, run.seeds.sample, run.cell.experiment.max_dev)
 
 
+@spent_on("training")
 def _fit(run: Run, split: Split) -> FittedBaseline:
     """The baseline fitted to the texts of the split, or of the pool, without a prompt."""
     task, baseline = run.cell.task, BASELINES[run.approach.baseline or ""]

@@ -15,6 +15,7 @@ from research.experiments.plan import Run
 from research.experiments.prompt import DRAWS, Prompt
 from research.experiments.stage import Stage
 from research.methods.method import Leaves, Words
+from research.runtime.clock import spent_on
 from research.tasks.encoding.demonstration_texts import demonstration_texts
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Before, Encoder
@@ -102,6 +103,7 @@ def room(context: int | None, used: int, most: int | None = None) -> int:
     return context - used if most is None else min(context - used, most)
 
 
+@spent_on("encoding")
 def run_data(
     run: Run,
     tokenizer: Tokenizer,

@@ -15,6 +15,7 @@ from research.runs.predict import PromptPredictor
 from research.runs.result import Result, TestResult, not_finite, predictions
 from research.runs.scoring_progress import ScoringCounter, ScoringReport, ignore_scoring
 from research.runs.state import RunState
+from research.runtime.clock import spent_on
 from research.runtime.executable import Call, scoring_clock
 from research.tasks.encoding.encoded import Encoded
 
@@ -153,6 +154,7 @@ class RunEvaluator:
             sum(prompt.added for prompt in self.state.prompts) + self.state.method_positions + again
         )
 
+    @spent_on("scoring")
     def _score(self, split: str, trained: bool = True) -> Answers:
         """Answers of the present leaves, or of the unadapted backbone.
 

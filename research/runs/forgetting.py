@@ -15,10 +15,12 @@ from research.runs.held_out_text import (
 )
 from research.runs.scoring_progress import ScoringProgress, ScoringReport, ignore_scoring
 from research.runs.state import RunState
+from research.runtime.clock import spent_on
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.special_tokens import special_tokens
 
 
+@spent_on("forgetting")
 def measure_forgetting(
     state: RunState, report: ScoringReport = ignore_scoring
 ) -> dict[str, Any] | None:

@@ -99,14 +99,23 @@ def make_record(run: Run, result: Result) -> RunRecord:
     )
 
 
-def with_test_result(record: RunRecord, run: Run, test: TestResult) -> RunRecord:
-    """The record completed with the metrics, costs and notes of the evaluation on test."""
+def with_test_result(
+    record: RunRecord, run: Run, test: TestResult, seconds: Mapping[str, float]
+) -> RunRecord:
+    """The record completed with the metrics, costs and notes of the evaluation on test.
+
+    Args:
+        record: of the trained run.
+        run: the run.
+        test: the result on test.
+        seconds: wall seconds of this evaluation by purpose.
+    """
     scores = {split: predicted.metrics() for split, predicted in test.predictions.items()}
     not_finite = {**record.notes.not_finite, **test.notes.get("not_finite", {})}
     return replace(
         record,
         metrics={**record.metrics, **scores},
-        costs=replace(record.costs, **test.costs),
+        costs=replace(record.costs, **test.costs).with_more_seconds(seconds),
         notes=replace(record.notes, **{**test.notes, "not_finite": not_finite}),
         robustness=robustness(run.cell.task, test.predictions),
         forgetting=Forgetting(**test.language_model) if test.language_model else None,

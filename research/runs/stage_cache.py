@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from research.common.errors import InputError
 from research.runtime.array_file import read_arrays, write_arrays
+from research.runtime.clock import spent_on
 from research.training.member import MemberProgress, Outcome
 
 
@@ -51,8 +52,9 @@ class StageCache:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
-            for id in sorted(ids):  # all callers use one order, so that there is no deadlock
-                held.enter_context(FileLock(self._lock_file(id), thread_local=False))
+            with spent_on("waiting"):
+                for id in sorted(ids):  # all callers use one order, so that there is no deadlock
+                    held.enter_context(FileLock(self._lock_file(id), thread_local=False))
             cached = {id: self.read(id) for id in ids if self.has(id)}
             trained = train() if len(cached) < len(ids) else {}
             for id in trained.keys() - cached.keys():
@@ -63,6 +65,7 @@ class StageCache:
         """Whether the outcome of stage `id` is cached."""
         return self._file(id).is_file()
 
+    @spent_on("loading")
     def read(self, id: str) -> Outcome:
         """The cached outcome of stage `id`. Raises InputError for a damaged file."""
         try:
@@ -72,6 +75,7 @@ class StageCache:
             allowed = f"the file is damaged ({error}); delete it and the stage is trained again"
             raise InputError("stage", str(self._file(id)), allowed) from error
 
+    @spent_on("storing")
     def write(self, id: str, outcome: Outcome) -> None:
         """Caches the outcome of stage `id`."""
         progress = json.dumps(asdict(outcome.progress))

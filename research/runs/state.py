@@ -19,6 +19,7 @@ from research.methods.shared.merging import merged
 from research.runs.context import RunContext
 from research.runs.data import RunData, room, run_data
 from research.runs.trained_leaves import FinalLeaves
+from research.runtime.clock import spent_on
 from research.tasks.encoding.special_tokens import Route
 from research.training.member import Member, Outcome
 from research.training.optimizer import Schedule, rate_factors
@@ -66,6 +67,7 @@ class RunState:
         self.changed: Leaves = {}
 
     @classmethod
+    @spent_on("loading")
     def trained(cls, run: Run, context: RunContext) -> "RunState":
         """The state of a finished run, with its trained leaves from disk."""
         state = cls(run, context)
@@ -74,6 +76,7 @@ class RunState:
             state.leaves, state.changed = final
         return state
 
+    @spent_on("storing")
     def store(self) -> None:
         """Writes the leaves of a finished run to disk, if it trained any."""
         if self.approach.stages:
@@ -105,6 +108,7 @@ class RunState:
         arguments = (self.context.tokenizer, self.room, route, stage, prompt)
         return self.context.caches.data(key, lambda: run_data(run, *arguments))
 
+    @spent_on("initialising")
     def member(self, index: int, data: RunData) -> Member:
         """The run as a member of its cohort that trains stage `index` on `data`."""
         stage = self.approach.stages[index]

@@ -1,6 +1,5 @@
 """Trains and evaluates runs that use the backbone, one shard at a time."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,9 @@ from research.runs.scoring_progress import (
     report_of_run,
 )
 from research.runs.state import RunState
+from research.runtime.clock import seconds_by_purpose, seconds_since, spent_on
 from research.runtime.compile_lock import lock_folder
-from research.runtime.executable import Call, compile_ahead, compile_cache_hits, compile_seconds
+from research.runtime.executable import Call, compile_ahead, compile_cache_hits
 from research.tasks.sampling import draw
 from research.training.batches import Shapes, Stream, training_widths
 from research.training.checkpoint import Checkpoints
@@ -37,7 +37,7 @@ def run_shard(shard: Shard, context: RunContext, report: RunReport) -> list[Resu
 
     Afterwards their trained leaves are on disk and not in memory.
     """
-    begin, id = _resources_used(), cohort_id(shard.cohort)
+    begin, hits, id = seconds_by_purpose(), compile_cache_hits(), cohort_id(shard.cohort)
     states = [RunState(run, context) for run in shard.runs]
     for index in range(len(shard.runs[0].approach.stages)):
         outcomes = _outcomes(shard, states, index, context, report)
@@ -49,7 +49,13 @@ def run_shard(shard: Shard, context: RunContext, report: RunReport) -> list[Resu
     ]
     for state in states:
         state.store()
-    costs = {name: round(now - begin[name], 3) for name, now in _resources_used().items()}
+    seconds = seconds_since(begin)
+    costs = {
+        "sweep_seconds": round(sum(seconds.values()), 3),
+        "compile_seconds": round(seconds.get("compiling", 0.0), 3),
+        "compile_cache_hits": compile_cache_hits() - hits,
+        "seconds_by_purpose": seconds,
+    }
     return [replace(result, cohort=id, costs={**result.costs, **costs}) for result in results]
 
 
@@ -137,6 +143,7 @@ def _compile_ahead(
     return lambda steps: compile_ahead([*steps, *(RunEvaluator(state).calls() if last else ())])
 
 
+@spent_on("encoding")
 def _shapes(shard: Shard, index: int, context: RunContext) -> Shapes:
     """The batch shapes of the whole cohort in stage `index`."""
 
@@ -156,15 +163,6 @@ def _shapes(shard: Shard, index: int, context: RunContext) -> Shapes:
 
 def _program(stage: Stage, context: RunContext) -> Program:
     return Program(context.backbone.model, stage.schedule, context.dtype, context.devices.remat)
-
-
-def _resources_used() -> dict[str, float]:
-    """Counters of this thread's time and compilations; their differences are a shard's costs."""
-    return {
-        "sweep_seconds": time.perf_counter(),
-        "compile_seconds": compile_seconds(),
-        "compile_cache_hits": compile_cache_hits(),
-    }
 
 
 def check_run(run: Run, context: RunContext) -> None:

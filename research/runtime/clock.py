@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
-# "initialising": leaves of methods and optimizers, and their transfer to the devices.
-# "storing": files of trained leaves.
 Purpose = Literal[
     "training",
+    "frozen layers",
     "compiling",
     "scoring",
     "encoding",
@@ -17,9 +16,25 @@ Purpose = Literal[
     "loading",
     "saving checkpoints",
     "storing",
+    "waiting",
     "forgetting",
     "switching",
 ]
+# Each purpose in words, for tables.
+PURPOSES: Mapping[str, str] = {
+    "training": "training steps",
+    "frozen layers": "hidden states below the trained layers, which are kept",
+    "compiling": "programs, those of another process waited for",
+    "scoring": "dev, train and test",
+    "encoding": "drawing and encoding examples",
+    "initialising": "parameters and optimizer states, and their transfer to the devices",
+    "loading": "checkpoints and trained parameters",
+    "saving checkpoints": "as far as training waits for it",
+    "storing": "files of trained parameters",
+    "waiting": "for a stage that another run trains",
+    "forgetting": "losses on held-out text",
+    "switching": "measuring the transfer of the stored parameters",
+}
 OTHER = "other"
 
 
@@ -64,9 +79,10 @@ def seconds_by_purpose() -> dict[str, float]:
 
 
 def seconds_since(begin: Mapping[str, float]) -> dict[str, float]:
-    """The seconds by purpose since an earlier result of `seconds_by_purpose`; their sum is the wall
-    time in between.
+    """The seconds by purpose since an earlier result of `seconds_by_purpose`, to 0.1 ms.
+
+    Their sum is the wall time in between.
     """
     now = seconds_by_purpose()
-    spent = {purpose: now[purpose] - begin.get(purpose, 0.0) for purpose in now}
+    spent = {purpose: round(now[purpose] - begin.get(purpose, 0.0), 4) for purpose in now}
     return {purpose: seconds for purpose, seconds in spent.items() if seconds or purpose == OTHER}

@@ -17,6 +17,7 @@ from research.runs.result import Result, TestResult, make_record, with_test_resu
 from research.runs.scoring_progress import ScoringReport, report_of_run
 from research.runs.state import RunState
 from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
+from research.runtime.clock import seconds_by_purpose, seconds_since
 from research.sweeps.failures import failing
 from research.sweeps.run_progress import ExecutionProgress, Report, ShardProgress
 
@@ -85,13 +86,13 @@ class RunExecutor:
             self._remove_checkpoints(work.shard)
             progress.begin_scoring()
         for index, run in enumerate(work.runs):
-            ordinary = not isinstance(run.seed, Seeds)
+            begin, ordinary = seconds_by_purpose(), not isinstance(run.seed, Seeds)
             record = self.store.read(run.id)
             if ordinary and run.cell.experiment.keep_trained:
                 record = replace(record, trained=self.keep(run))
             report = report_of_run(progress.scoring, index, len(work.runs))
             test = self._test_result(run, report)
-            record = with_test_result(record, run, test)
+            record = with_test_result(record, run, test, seconds_since(begin))
             self.context.metrics_log.finish(record)
             self.store.write(record, test.predictions)
 

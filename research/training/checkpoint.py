@@ -29,8 +29,8 @@ PAUSE = 19
 # A save beside training holds a second copy of its arrays, and many processes may save at once. On
 # two cores it hides a part of at most 5 % of a run, which is not worth much memory.
 SHARE_OF_FREE = 1 / 32
-# Bytes per second of a save, to expect the time of the first one.
-SPEED = 250e6
+# Bytes per second of a save on two busy cores, to expect the time of the first one.
+SPEED = 150e6
 
 
 class Part(NamedTuple):

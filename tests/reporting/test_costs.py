@@ -74,6 +74,31 @@ def test_all_that_is_known_is_shown(folder):
     assert last.notes[-1].endswith("by more than a factor of 2: LoRA, sentiment, 16-shot 2.50.")
 
 
+def test_wall_seconds_sum_to_the_whole(sweep):
+    """Means over runs, so that columns sum; a run without the seconds counts in none of them."""
+    spent = {"compiling": 20.0, "training": 30.0, "saving checkpoints": 2.0, "other": 1.0}
+    sweep.cell(2, 0, 0, costs=COSTS | {"seconds_by_purpose": spent})
+    sweep.cell(4, 0, 0, costs={"seconds_by_purpose": {"scoring": 0.25, "other": 0.0}})
+    *others, last = cost_tables(read_grid(sweep.folder), Prices())
+    assert len(others) == 2 and last.title.endswith("wall seconds by purpose")
+    table = columns(last)
+    assert list(table["LoRA"].items()) == [
+        ("wall time whole", "53"),
+        ("wall time training", "30"),
+        ("wall time compiling", "20"),
+        ("wall time scoring", MISSING),
+        ("wall time saving checkpoints", "2.0"),
+        ("wall time other", "1.0"),
+    ]
+    assert set(table["majority class"].values()) == {MISSING, "0.25"}
+    [note] = last.notes
+    assert "Training: training steps; compiling: " in note and "forgetting" not in note
+
+
+def test_records_without_wall_seconds_have_no_table_of_them(folder):
+    assert len(cost_tables(read_grid(folder), Prices())) == 2
+
+
 def test_money_by_hand(folder):
     """36 seconds on two devices at 50 an hour; 9 runs; 32 examples and 30 of dev at 0.25."""
     _, training = map(columns, cost_tables(read_grid(folder), Prices(50.0, 0.25)))

@@ -15,6 +15,7 @@ MEASURED = (
     "sweep_seconds",
     "compile_seconds",
     "compile_cache_hits",
+    "seconds_by_purpose",
 )
 
 

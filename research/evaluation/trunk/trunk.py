@@ -30,6 +30,7 @@ from research.evaluation.trunk.store import KeptState, StateStore
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
+from research.runtime.clock import spent_on
 from research.runtime.devices import Devices, place_leaves
 from research.runtime.executable import execution_clock
 from research.runtime.memo import Memo
@@ -114,6 +115,7 @@ class Trunk:
         adapted = Adapted(self.model, methods, {**weights, **added}, self.dtype)
         return label_scores(adapted, rows, *shared)
 
+    @spent_on("frozen layers")
     def _states(
         self,
         function: Callable[..., Any],
@@ -125,7 +127,7 @@ class Trunk:
         targets: int,
     ) -> KeptStates | None:
         unknown, weights = divided(methods, leaves)
-        if not unknown or not len(prompts.rows.length):
+        if not unknown or not weights or not len(prompts.rows.length):
             return None
         example = batch_rows(prompts.rows, np.array([0]), 1, 1, targets)
         boundary = self._boundary(function, (unknown, tuple(methods)), weights, shared, example)

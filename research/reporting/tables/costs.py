@@ -5,6 +5,7 @@ from research.reporting.grid.grid import Grid
 from research.reporting.table import Table
 from research.reporting.tables.column import column_table
 from research.reporting.tables.cost_columns import STORAGE, TRAINING, flops_ratio, money_columns
+from research.reporting.tables.seconds_columns import seconds_columns
 
 # The formula leaves out attention scores, which cost as much as all kernels only in rows six times
 # as long as the model is wide. A larger ratio indicates that something was counted differently.
@@ -12,14 +13,17 @@ MOST_RATIO = 2.0
 
 
 def cost_tables(grid: Grid, prices: Prices) -> list[Table]:
-    """Two tables for each task and regime with tested runs: storage and inference, and training.
+    """Tables for each task and regime with tested runs: storage and inference, training, and where
+    it was recorded, wall seconds by purpose.
 
     Notes are below the last table of each kind.
     """
-    kinds = (
+    kinds = [
         ("cost of storage and inference", STORAGE, []),
         ("cost of training", (*TRAINING, *money_columns(prices)), _unlike_formula(grid)),
-    )
+    ]
+    if by_purpose := seconds_columns(grid):
+        kinds.append(("wall seconds by purpose", by_purpose, []))
     tested = list(grid.by_column())
     tables = []
     for where in tested:

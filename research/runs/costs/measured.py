@@ -11,6 +11,7 @@ import jax
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import backbone, stored_leaves
 from research.runs.costs.analytic import optimizer_bytes
+from research.runtime.clock import spent_on
 from research.runtime.devices import Devices, leaf_sharding
 from research.runtime.memory import peak_bytes
 from research.training.member import MemberProgress, Outcome
@@ -96,6 +97,7 @@ def _summed(values: Sequence[float | None]) -> float | None:
 REPEATS = 5
 
 
+@spent_on("switching")
 def switch_seconds(stored: Leaves, devices: Devices) -> float:
     """Median seconds to move a task's stored leaves from host memory to the devices.
 

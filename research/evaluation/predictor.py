@@ -91,13 +91,13 @@ class Predictor:
         check_prompts(Adapted(self.model, *weights), prompts)
         rows = prompts.rows
         scores = np.zeros((len(rows.length), len(labels.length)), np.float32)
-        suffix, done = len(prompts.frame.suffix_ids), 0
-        score_call = self._score_call(weights, prompts, labels)
+        suffix, done, report = len(prompts.frame.suffix_ids), 0, self._increasing(len(scores))
+        score_call = self._score_call(weights, prompts, labels, report)
         for indices, size, width in self._batches(rows, batch_size, suffix):
             executable, args = score_call(indices, size, width)
             scores[indices] = np.asarray(executable(*args))[: len(indices)]
             done += len(indices)
-            self.report(done, len(scores))
+            report(done)
         return scores
 
     def score_calls(
@@ -228,12 +228,36 @@ class Predictor:
         parts = divided(weights.methods, leaves) if from_states else DividedLeaves({}, leaves)
         return adding(*weights), parts
 
+    def _increasing(self, total: int) -> Callable[[int], None]:
+        """Reports the largest number of examples that are done so far."""
+        most = 0
+
+        def report(done: int) -> None:
+            nonlocal most
+            most = max(most, done)
+            self.report(most, total)
+
+        return report
+
     def _score_call(
-        self, weights: AdaptedWeights, prompts: EncodedPrompts, labels: Labels
+        self,
+        weights: AdaptedWeights,
+        prompts: EncodedPrompts,
+        labels: Labels,
+        report: Callable[[int], None] = lambda done: None,
     ) -> Callable[[np.ndarray, int, int], Call]:
-        """The call that scores a batch, from the indices of its examples, its size and width."""
+        """The call that scores a batch, from the indices of its examples, its size and width.
+
+        States of the trunk are computed here. They take most of the time, so `report` takes the
+        number of examples that have them, except the last example, which is not scored yet.
+        """
+        most = len(prompts.rows.length) - 1
         scorer = label_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
-        kept = None if self.trunk is None else self.trunk.of_labels(*weights, prompts, labels)
+        kept = None
+        if self.trunk is not None:
+            kept = self.trunk.of_labels(
+                *weights, prompts, labels, lambda done: report(min(done, most))
+            )
         _count_kept(kept)
         methods, leaves = self._placed(weights, kept is not None)
         targets, frame = labels.tokens.shape[1], prompts.frame if kept is None else kept.frame

@@ -36,6 +36,8 @@ from research.runtime.executable import execution_clock
 from research.runtime.memo import Memo
 from research.tasks.encoding.encoded import Labels
 
+RowReport = Callable[[int], None]  # of the rows whose states are computed
+
 BATCH = 16
 NARROWEST = 32
 
@@ -95,12 +97,25 @@ class Trunk:
         return self._states(self._targets, methods, leaves, prompts, (frame,), tokens, targets)
 
     def of_labels(
-        self, methods: Sequence[Method], leaves: Leaves, prompts: EncodedPrompts, labels: Labels
+        self,
+        methods: Sequence[Method],
+        leaves: Leaves,
+        prompts: EncodedPrompts,
+        labels: Labels,
+        report: RowReport = lambda done: None,
     ) -> KeptStates | None:
-        """States from which `label_scores` is computed; None where no trunk is kept."""
+        """States from which `label_scores` is computed; None where no trunk is kept.
+
+        Args:
+            methods: the methods at work.
+            leaves: of the adapted backbone.
+            prompts: the rows.
+            labels: the labels.
+            report: called after each batch of states that are computed.
+        """
         shared, width = (prompts.frame, labels), labels.tokens.shape[1]
         tokens = prompts.rows.prompt_length
-        return self._states(self._labels, methods, leaves, prompts, shared, tokens, width)
+        return self._states(self._labels, methods, leaves, prompts, shared, tokens, width, report)
 
     def _targets(self, unknown, weights, shared, rows: Rows):
         """`target_logprobs` by its arguments as `divide` takes them."""
@@ -125,6 +140,7 @@ class Trunk:
         shared: tuple[Any, ...],
         tokens: np.ndarray,
         targets: int,
+        report: RowReport = lambda done: None,
     ) -> KeptStates | None:
         unknown, weights = divided(methods, leaves)
         if not unknown or not weights or not len(prompts.rows.length):
@@ -163,6 +179,7 @@ class Trunk:
                     self.store.add(new)
                     states |= new
                     computed += sum(state.seconds for state in new.values())
+                    report(sum(key in states for key in keys))
         rows = [states[key] for key in keys]
         return KeptStates(
             prompts.frame._replace(states=states[common].values),

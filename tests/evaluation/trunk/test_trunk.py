@@ -96,6 +96,20 @@ def test_scoring_from_states_equals_the_plain_way(name):
     assert kept.loss(weights, PROMPTS) == pytest.approx(plain.loss(weights, PROMPTS), rel=1e-5)
 
 
+def test_states_that_are_computed_are_reported_as_examples(monkeypatch):
+    monkeypatch.setattr("research.evaluation.trunk.trunk.BATCH", 4)
+    method, reports = UPPER["lora"], []
+    weights = AdaptedWeights(hyper(method).methods, with_method(method, PARAMS))
+    kept = Predictor(
+        MODEL, ONE, jnp.float32, trunk=trunk(), report=lambda *counts: reports.append(counts)
+    )
+    kept.scores(weights, PROMPTS, LABELS, batch_size=4)
+    assert reports == [(4, 9), (8, 9), (8, 9), (8, 9), (8, 9), (9, 9)]
+    reports.clear()
+    kept.scores(weights, PROMPTS, LABELS, batch_size=4)  # their states are kept
+    assert reports == [(4, 9), (8, 9), (9, 9)]
+
+
 @pytest.mark.parametrize("name", UPPER)
 def test_frozen_layers_are_not_computed_again(name):
     store, method = StateStore(None, 2**30), UPPER[name]

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from research.common.config import non_default, resolved
-from research.common.hashing import run_id
+from research.common.hashing import canonical, run_id
 from research.experiments.approach import Approach, Trial
 from research.experiments.experiment import Experiment
 from research.experiments.seeds import Seeds, latin_square
@@ -49,7 +49,15 @@ class CellPlan:
         """The task that a stage trains on."""
         return self.task if stage.task is None else self.tasks[stage.task]
 
-    @property
+    @cached_property
+    def _runs(self) -> dict[tuple[str, int], "Run"]:
+        return {}
+
+    def _run(self, trial: Trial, seed: int) -> "Run":
+        """The run of a trial and a seed, always the same object, whose id is computed once."""
+        return self._runs.setdefault((canonical(trial), seed), Run(self, trial, seed))
+
+    @cached_property
     def trials(self) -> tuple[Trial, ...]:
         """The trials of the approach on the task."""
         return self.approach.trials_on(self.task, self.scorings)
@@ -57,11 +65,11 @@ class CellPlan:
     def search(self) -> list["Run"]:
         """Every trial with the search seeds; their dev scores choose the trial."""
         seeds = range(self.experiment.search_seeds)
-        return [Run(self, trial, seed) for trial in self.trials for seed in seeds]
+        return [self._run(trial, seed) for trial in self.trials for seed in seeds]
 
     def final(self, trial: Trial) -> list["Run"]:
         """The chosen trial with all seeds; these runs are evaluated on test."""
-        return [Run(self, trial, seed) for seed in range(self.experiment.seeds)]
+        return [self._run(trial, seed) for seed in range(self.experiment.seeds)]
 
     def crossed(self, trial: Trial) -> list["Run"]:
         """The chosen trial with seeds that differ by source, for the components of the variance.

@@ -5,6 +5,7 @@ record is checked when it is read: its name, its settings, its predictions, its 
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import record_checksum, run_id, sha256
 from research.records.archive import ARCHIVE, archive_bytes, parse_archive, read_archive
-from research.records.predictions import AnyPredictions
+from research.records.predictions import AnyPredictions, parse_answers
 from research.records.record_checks import (
     WRONG_CONTENT,
     check_addition,
@@ -22,6 +23,13 @@ from research.records.record_checks import (
     check_splits,
 )
 from research.records.schema import RunRecord, parse_strict_json, prediction_file
+from research.runtime.memory import uncollected
+
+# A file by its path, time of change, size and inode; None for a file that is missing.
+State = tuple[str, int, int, int] | None
+# Records that this process has read and checked, with the states of their files at that time.
+_CHECKED: dict[Path, tuple[RunRecord, tuple[State, ...]]] = {}
+MOST_CHECKED = 50_000
 
 
 class RunStore:
@@ -61,11 +69,12 @@ class RunStore:
 
     def all(self) -> list[RunRecord]:
         """All records, each checked as by `load`, sorted by id."""
-        return [self.read(id) for id in self.ids()]
+        with uncollected():
+            return [self.read(id) for id in self.ids()]
 
     def read(self, id: str) -> RunRecord:
-        """The record of a run, checked as by `load`."""
-        return self.load(id)[0]
+        """The record of a run, checked as by `load`, once while its files stay the same."""
+        return self._checked(id) or self.load(id)[0]
 
     def load(self, id: str) -> tuple[RunRecord, AnyPredictions | None]:
         """A run's record and its predictions on test, None if it was not evaluated on test.
@@ -74,8 +83,12 @@ class RunStore:
         InputError naming the file and the field that is wrong.
         """
         path = self._path(id)
+        if record := self._checked(id):
+            return record, self._checked_predictions(record) if record.tested else None
+        state = self._state(_record_name(id))  # before it is read
         content = _parse_json(self._content(_record_name(id)), path)
         record = RunRecord.from_json(_without_checksum(content), str(path))
+        states = (state, *self._states(record)[1:])
         for name, value in (("run_id", record.run_id), ("settings", run_id(record.settings))):
             if value != id:
                 raise InputError(f"{path}: {name}", value, f"the file is named {id}")
@@ -83,6 +96,9 @@ class RunStore:
         predictions = {split: self._predictions(record, split) for split in record.predictions}
         if content.get("checksum") != record_checksum(content):
             raise InputError(f"{path}: checksum", content.get("checksum"), WRONG_CONTENT)
+        if len(_CHECKED) >= MOST_CHECKED:
+            _CHECKED.clear()
+        _CHECKED[path] = record, states
         return record, predictions.get("test")
 
     def write(
@@ -120,6 +136,33 @@ class RunStore:
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(path, text.encode())
         return stored
+
+    def _checked(self, id: str) -> RunRecord | None:
+        """The record if this process has checked it and its files are the same since."""
+        record, states = _CHECKED.get(self._path(id), (None, ()))
+        return record if record and states == self._states(record) else None
+
+    def _checked_predictions(self, record: RunRecord) -> AnyPredictions:
+        """The predictions on test of a checked run."""
+        file = prediction_file(record.run_id, "test")
+        content = self._content(file)
+        if sha256(content) != record.predictions["test"]:
+            return self._predictions(record, "test")  # raises for it
+        return parse_answers(content, record.labels, record.metric, str(self.folder / file))
+
+    def _states(self, record: RunRecord) -> tuple[State, ...]:
+        """The states of the files of a run, which change when they are written."""
+        names = [prediction_file(record.run_id, split) for split in record.predictions]
+        return tuple(map(self._state, (_record_name(record.run_id), *names)))
+
+    def _state(self, name: str) -> State:
+        for path in (f"{self.folder}/{name}", f"{self.folder}/{ARCHIVE}"):
+            try:
+                status = os.stat(path)
+            except OSError:
+                continue
+            return path, status.st_mtime_ns, status.st_size, status.st_ino
+        return None
 
     def _path(self, id: str) -> Path:
         return self.folder / _record_name(id)

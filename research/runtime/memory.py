@@ -4,7 +4,8 @@ import ctypes
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,22 @@ def collect_rarely() -> None:
     sweep reaches the compilation of its first step in 7.3 s instead of 8.3 s.
     """
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Pauses the garbage collection while many objects are made that all stay alive.
+
+    The collector would look at all of them again and again: reading 10,000 runs for a report takes
+    a fifth less time without it.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def machine_bytes() -> int | None:

@@ -35,7 +35,7 @@ class WeightedTests:
             _products(columns) / (self.items * items),
             _products(rest) / (self.seeds * self.items * seeds * items),
         )
-        self._sizes = sum(map(np.diagonal, self._products[:2]))
+        self._sizes = np.diagonal(self._products[0]) + np.diagonal(self._products[1])
 
     def p_values(self, indices: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Two-sided p-values [T] of T sums, see `paired_p`, and whether each is exact to 1e-8.

@@ -43,9 +43,10 @@ def sweep(experiment: Experiment, folder: Path, console: Console) -> list[Failur
     stored = store.all()  # raises for a damaged record
     accesses.all()
     cell_runs = [CellRun(cell, context, store, accesses, progress) for cell in plan]
-    done = [run for run in cell_runs if run.is_done()]
-    missing = [run for run in cell_runs if run not in done]
-    missing_work = [cell for cell, run in zip(work, cell_runs, strict=True) if run in missing]
+    is_done = [run.is_done() for run in cell_runs]
+    done = [run for run, all_stored in zip(cell_runs, is_done, strict=True) if all_stored]
+    missing = [run for run, all_stored in zip(cell_runs, is_done, strict=True) if not all_stored]
+    missing_work = [cell for cell, all_stored in zip(work, is_done, strict=True) if not all_stored]
     with _executor(experiment, folder, missing_work, context, progress) as (executor, parallel):
         for run in missing:  # while worker processes start
             run.check()

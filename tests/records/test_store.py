@@ -269,3 +269,20 @@ def test_two_workers_write_into_one_folder(tmp_path):
     for worker in workers:
         worker.join()
     assert sorted(r.seed for r in RunStore(tmp_path).all()) == list(range(20))
+
+
+def test_a_run_is_parsed_once_while_its_files_stay_the_same(tmp_path, monkeypatch):
+    store, (stored, answers) = RunStore(tmp_path), scored()
+    id = store.write(stored, answers).run_id
+    store.read(id)
+    with monkeypatch.context() as patched:
+        patched.delattr(RunRecord, "from_json")
+        assert store.read(id) == RunStore(tmp_path).load(id)[0]
+        np.testing.assert_array_equal(store.load(id)[1].gold, answers["test"].gold)
+    for file in (tmp_path / f"predictions/{id}.csv", tmp_path / f"runs/{id}.json"):
+        content = file.read_bytes()
+        write_atomically(file, content.replace(b"0", b"1"))
+        with pytest.raises(InputError):
+            store.read(id)
+        write_atomically(file, content)
+        assert store.read(id).run_id == id

@@ -12,7 +12,7 @@ from research.reporting.build import build_tables
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.data_efficiency import data_efficiency_tables
 from research.stats.data_efficiency import Curve, Learner, advantage, saved
-from research.stats.equivalents import equivalent
+from research.stats.equivalents import equivalent, equivalents
 from research.stats.intervals import paired_p
 
 PUBLISHED = json.loads(
@@ -176,3 +176,32 @@ def test_provisional_cells_and_single_sizes_take_no_part(sweep):
     layout = data_efficiency_tables(read_grid(sweep.folder))[0]
     assert {head for _, head in layout.heads[1:]} == {"zero-shot prompt", "LoRA"}
     assert not any("One seed" in note for note in layout.notes)
+
+
+def test_many_pairs_at_a_time_give_what_each_gives_alone_by_tests_on_all_items():
+    """Against one test after the other on whole matrices, with parts that cancel."""
+    rng = np.random.default_rng(3)
+    seeds, items, sizes = 3, 40, (8, 16, 32)
+    shares = [(0.5, 0.6, 0.8), (0.55, 0.55, 0.7), (0.4, 0.7, 0.72), (0.6, 0.6, 0.6)]
+    learners = [
+        Learner(sizes, tuple((rng.random((seeds, items)) < p).astype(float) for p in of_row))
+        for of_row in shares
+    ]
+    constant = (rng.random(items) < 0.6).astype(float)[None].repeat(seeds, 0)  # equal seeds
+    learners.append(Learner(sizes, (constant, constant, constant)))
+    learners.append(Learner(sizes, (constant, *learners[0].influence[1:])))
+    matrices = [matrix for learner in learners for matrix in learner.influence]
+    pairs = [(i, j) for i in range(len(matrices)) for j in range(len(learners))]
+    for (i, j), result in zip(pairs, equivalents(matrices, learners, pairs), strict=True):
+        within = [
+            size
+            for size in range(sizes[0], sizes[-1] + 1)
+            if paired_p(matrices[i], learners[j].at(size)) >= 0.05
+        ]
+        examples = learners[j].curve.examples(matrices[i].mean())
+        assert result.examples == examples
+        if round(min(max(examples, sizes[0]), sizes[-1])) not in within:
+            assert result.low == result.high == examples
+            continue
+        assert result.low == (-math.inf if sizes[0] in within else within[0])
+        assert result.high == (math.inf if sizes[-1] in within else within[-1])

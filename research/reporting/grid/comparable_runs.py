@@ -13,6 +13,7 @@ from research.records.predictions import AnyPredictions
 from research.records.schema import RunRecord, prediction_file
 from research.records.store import RunStore
 from research.records.trial_selection import same_trial
+from research.runtime.memory import uncollected
 
 SEPARATE = "keep the results of each in a folder of its own"
 
@@ -35,7 +36,8 @@ def read_runs(folder: Path) -> list[StoredRun]:
     Raises InputError if the folder has no runs, a damaged one, or runs that cannot be compared.
     """
     store = RunStore(folder)
-    runs = [StoredRun(*store.load(id)) for id in store.ids()]
+    with uncollected():
+        runs = [StoredRun(*store.load(id)) for id in store.ids()]
     if not runs:
         raise InputError("results", str(folder), "a folder with runs/ is expected")
     _check_comparable([run.record for run in runs], str(folder / "runs"))

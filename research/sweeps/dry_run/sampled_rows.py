@@ -64,7 +64,11 @@ class SampledRows:
 
     def mean_width(self, name: str, template: int) -> float:
         """Mean of the padded tokens of a row."""
-        return statistics.fmean(map(bucket, self._lengths(name, template)))
+
+        def mean() -> float:
+            return statistics.fmean(map(bucket, self._lengths(name, template)))
+
+        return self.lengths((name, template, "mean width"), mean)
 
     def step_widths(self, cell: CellPlan, approach: Approach, index: int) -> list[int]:
         """Padded tokens of the first steps of stage `index`, for the first seed."""

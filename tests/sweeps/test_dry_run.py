@@ -176,6 +176,13 @@ def test_the_planned_time_of_a_larger_model():
     assert 1 / 1.5 <= plan.seconds / TOOK_REVIEWS <= 1.5
 
 
+def test_compiling_takes_a_little_longer_for_each_layer():
+    """Of SmolLM2, with 30 layers, the four programs of a LoRA run took 20 s of CPU."""
+    small, deep = XEON.compile_seconds(3, 1, 1), XEON.compile_seconds(30, 1, 1)
+    assert small < deep < 2 * small
+    assert 15 < XEON.compile_seconds(30, 1, 2) < 45
+
+
 def test_lengths_are_those_of_padded_batches(config: dict):
     """Longer texts take longer to train; one that is long takes its whole batch along."""
     experiment = Experiment.parse(config)

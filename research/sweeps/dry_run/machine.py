@@ -14,9 +14,9 @@ from research.sweeps.worker_count import BUSY, workers_of_plan
 # models of 0.5 and 9 million parameters about a quarter and most of that of a core.
 REACHED, HALF_RATE = 0.4, {"cpu": 1.2e6, "accelerator": 5e8}
 START = 10.0  # seconds until the first run begins
-# Seconds to compile a program for the first width of rows, for each layer; and for each further
-# width, and for a prompt alone.
-FIRST_WIDTH, FURTHER_WIDTH = 6.0, 0.5
+# Seconds to compile a program for its first width of rows, and what scores with it; and for each
+# further width, or for a prompt alone: without the layers, and for each of them.
+FIRST_WIDTH, FURTHER_WIDTH = (16.8, 0.4), (0.9, 0.2)
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,18 @@ class Machine:
         """FLOPs per second of the steps of a model: small matrices take longer to start."""
         return self.flops * parameters / (parameters + self.half_rate)
 
-    def compile_seconds(self, programs: int, widths: int) -> float:
-        """Seconds of compilation for each layer of the model."""
-        return FIRST_WIDTH * programs + FURTHER_WIDTH * max(0, widths - programs)
+    def compile_seconds(self, layers: int, programs: int, widths: int) -> float:
+        """Seconds of compilation.
+
+        XLA compiles equal parts of a program once, so that layers add little.
+
+        Args:
+            layers: number of layers of the model.
+            programs: number of programs.
+            widths: number of widths of all programs.
+        """
+        first, further = (fixed + each * layers for fixed, each in (FIRST_WIDTH, FURTHER_WIDTH))
+        return first * programs + further * max(0, widths - programs)
 
     def wall_seconds(self, work: float) -> float:
         """Seconds of a sweep whose runs take `work` seconds, one after the other."""

@@ -93,7 +93,9 @@ def dry_run_row(
         memory = max(memory, _memory_bytes(leaves, size))
     new_programs = programs.difference(*(row.programs for row in before))
     new_widths = widths.difference(*(row.widths for row in before))
-    compiling = estimate.machine.compile_seconds(len(new_programs), len(new_widths))
+    compiling = estimate.machine.compile_seconds(
+        _layers(leaves), len(new_programs), len(new_widths)
+    )
     return DryRunRow(
         approach=name,
         runs=sum(cell.size for cell in cells),
@@ -103,7 +105,7 @@ def dry_run_row(
         training=training,
         scoring=scoring,
         widths=frozenset(widths),
-        compiling=_layers(leaves) * compiling,
+        compiling=compiling,
         memory=memory,
         recorded=sum(cell.size for cell in cells if key_of(cell) in estimate.recorded),
         trials=tuple(trial for cell in cells for trial in cell.trials),

@@ -1,6 +1,7 @@
 """Progress of scoring in a sweep: its lines, how often they come, and the time left."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from research.sweeps.progress import SweepProgress
 from research.sweeps.run_progress import RunProgress, ShardProgress
 from research.sweeps.sweep import sweep
 from research.training.member import MemberProgress
+from tests.films import films, write_csv
 
 
 class Clock:
@@ -110,12 +112,8 @@ def test_lines_that_stay_are_seldom(config: dict, clock: Clock):
     assert counts == [3, 30]
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.thorough)])
-def test_a_sweep_shows_what_it_scores(
-    workers: int, config: dict, tmp_path, monkeypatch: pytest.MonkeyPatch
-):
-    if workers == 1:  # other processes keep the second between two reports
-        monkeypatch.setattr(run_progress, "SCORING_SECONDS", 0.0)
+def lines_of(config: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines about scoring of a sweep with one seed."""
     lines: list[str] = []
     report = SweepProgress.report
 
@@ -124,13 +122,29 @@ def test_a_sweep_shows_what_it_scores(
         report(self, progress)
 
     monkeypatch.setattr(SweepProgress, "report", noting)
+    config |= {"seeds": 1, "search_seeds": 1}
+    sweep(Experiment.parse(config), folder, Console(file=io.StringIO()))
+    return [line for line in lines if ", scoring " in line]
+
+
+def test_a_sweep_shows_what_it_scores(
+    config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(run_progress, "SCORING_SECONDS", 0.0)
     config["approaches"] = [config["approaches"][i] for i in (0, 2)]
-    config |= {"seeds": 1, "search_seeds": 1, "workers": workers}
-    sweep(Experiment.parse(config), tmp_path, Console(file=io.StringIO()))
-    scored = [line for line in lines if ", scoring " in line]
-    assert any(line.startswith("LoRA, films, 4-shot: ") for line in scored)
-    if workers == 1:
-        assert "zero-shot, films, 4-shot: template 0, seed 0, scoring dev: 8 of 8 rows" in scored
-        for split in ("dev", "dev without training", "train", "test"):
-            assert any(f"scoring {split}: " in line and "LoRA" in line for line in scored), split
-        assert any("step 1/4, scoring dev: " in line for line in scored)  # while training
+    lines = lines_of(config, tmp_path, monkeypatch)
+    assert "zero-shot, films, 4-shot: template 0, seed 0, scoring dev: 8 of 8 rows" in lines
+    for split in ("dev", "dev without training", "train", "test"):
+        assert any(f"scoring {split}: " in line and "LoRA" in line for line in lines), split
+    assert any("step 1/4, scoring dev: " in line for line in lines)  # while training
+
+
+@pytest.mark.thorough
+def test_workers_send_what_they_score(
+    config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config["approaches"] = [{"name": "zero-shot", "scoring": "fixed"}]
+    config["task"]["test"] = write_csv(tmp_path / "test.csv", films(40, 20_040))
+    lines = lines_of(config | {"workers": 2}, tmp_path / "results", monkeypatch)
+    scored = [line for line in lines if "scoring test: " in line]
+    assert scored and all(line.endswith(" of 20,000 rows") for line in scored)

@@ -107,7 +107,10 @@ def merge(
     from research.models.model import HEAD
 
     model, params = backbone.model, merged(methods, {**backbone.params, **leaves})
-    if isinstance(model, EncoderModel) and "head:/bias" in params:
+    if "head:/bias" in params:
+        if not isinstance(model, EncoderModel):
+            allowed = "transformers has no class for T5's encoder with a classification head"
+            raise InputError("method", "head", allowed)
         model = model.with_classes(len(params["head:/bias"]))
         params = {path: leaf for path, leaf in params.items() if not path.startswith("head/")}
     if HEAD in leaves and HEAD not in backbone.params:

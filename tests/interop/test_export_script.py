@@ -8,15 +8,17 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import research
+from research.common.errors import InputError
 from research.interop.peft import load_adapter, save_adapter
+from research.methods.head import Head
 from research.methods.lora import LoRA
 from research.methods.shared.merging import merged
 from research.methods.soft_prompt import SoftPrompt
-from research.models.backbone import load_backbone, load_tokenizer
+from research.models.backbone import Backbone, load_backbone, load_tokenizer
 from research.records.store import RunStore
 from research.records.weights import load_trained
-from scripts.export import main
-from tests import films
+from scripts.export import main, merge
+from tests import checkpoints, films
 from tests.tiny import with_method
 
 ROOT = Path(research.__file__).parent.parent
@@ -91,6 +93,13 @@ def test_an_output_layer_that_is_apart_from_the_table_is_written(tmp_path, made,
     assert not whole.model.config.tied
     np.testing.assert_array_equal(whole.params["embed/embedding"], table + 1)
     np.testing.assert_array_equal(whole.params["head/kernel"], table.T)
+
+
+def test_a_head_on_the_encoder_of_t5_is_not_written():
+    model, params = checkpoints.drawn("t5 encoder")
+    backbone = Backbone("t5", model, params, context=None, checksum="")
+    with pytest.raises(InputError, match="no class for T5's encoder with a classification head"):
+        merge(backbone, (Head(),), with_method(Head(), params))
 
 
 def test_a_prompt_in_a_file_becomes_a_folder_of_peft(tmp_path, export):

@@ -40,7 +40,7 @@ def draw_growth(points: Mapping[Size, Mapping[str, Any]]) -> dict[str, bytes]:
         return {}
     default = Size()
     panels = tuple(
-        _panel(points, quantity, axis, f"{axis} (others: {_fixed(default, axis)})")
+        _panel(points, quantity, axis, _fixed(default, axis))
         for quantity in QUANTITIES
         for axis in AXES
     )

@@ -230,9 +230,9 @@ class Adapted:
     ) -> Any:
         options: dict[str, Any] = {} if at is None else {"at": at}
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
-        once = not self.remat  # of the two, one wraps a whole layer
+        shared = not self.remat  # of the two, one wraps a whole layer
         adapted = layers_adapted(
-            self.methods, self.leaves, self.dtype, self.dropout, keys, traced_once=once
+            self.methods, self.leaves, self.dtype, self.dropout, keys, traces_shared=shared
         )
         with adapted, layers_again(self.remat):
             return self.model.apply({"params": params}, *args, method=method, **options)

@@ -29,7 +29,7 @@ def layers_adapted(
     dtype: Any,
     dropout: float = 0.0,
     keys: jax.Array | None = None,
-    traced_once: bool = True,
+    traces_shared: bool = True,
 ) -> Iterator[None]:
     """Within it, calling a layer calls `Method.layer` of each method that added leaves there.
 
@@ -38,8 +38,8 @@ def layers_adapted(
         leaves: the methods' own among them, cast to `dtype` here.
         dropout: rate of the model's own dropout while training.
         keys: one random key per row [B] while training, None while evaluating.
-        traced_once: whether transformer layers of equal shapes are traced once. A step with LoRA on
-            30 layers is then traced in a quarter of the time; XLA compiles the same program. The
+        traces_shared: whether transformer layers of equal shapes are traced once. A step with LoRA
+            on 30 layers is then traced in a quarter of the time; XLA compiles the same program. The
             model's own dropout excludes it.
     """
     added = tuple(
@@ -50,7 +50,7 @@ def layers_adapted(
     def intercept(call, args, kwargs, context):
         module, path = context.module, "/".join(context.module.path)
         is_call = context.method_name == "__call__"
-        if is_call and traced_once and not dropout and _is_traced_layer(path, args):
+        if is_call and traces_shared and not dropout and _is_traced_layer(path, args):
             return _layer_call(module, path, added, keys, args, kwargs)
         if dropout and isinstance(module, Dropout):
             if context.method_name == "works":

@@ -138,7 +138,7 @@ class RunState:
         if self.context.trunk is None or schedule.dropout or few:
             return None
         prompts, targets = data.prompts(data.train), data.answerer.target_width(data.train)
-        return self.context.trunk.of_targets(methods, self.leaves, prompts, targets)
+        return self.context.trunk.of_targets(methods, self.leaves, prompts, targets, training=True)
 
     def _start(self, index: int, data: RunData, shapes_only: bool = False) -> None:
         """Adds the leaves with which stage `index` starts.

@@ -33,7 +33,7 @@ ROWS = 4
 
 def in_chunks_of(monkeypatch, vocabulary, positions):
     """Makes every logit too many to compute at once, with `positions` in a chunk."""
-    monkeypatch.setattr(module, "MOST_AT_ONCE", 0)
+    monkeypatch.setattr(module, "MOST_LOGIT_BYTES", 0)
     monkeypatch.setattr(module, "CHUNK", 4 * vocabulary * positions)
 
 

@@ -45,9 +45,9 @@ def loss_and_gradients(method: LoRA) -> tuple[jax.Array, Leaves]:
 
 
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    def untraced(*args, traced_once, **options):
-        del traced_once
-        return layers_adapted(*args, traced_once=False, **options)
+    def untraced(*args, traces_shared, **options):
+        del traces_shared
+        return layers_adapted(*args, traces_shared=False, **options)
 
     monkeypatch.setattr(adapted_module, "layers_adapted", untraced)
 

@@ -14,7 +14,7 @@ from research.methods.adapted import Adapted
 from research.methods.method import Array, Leaves, Method
 from research.models.model import Model
 
-MOST_AT_ONCE = 128 << 20  # bytes of logits that are computed without chunks
+MOST_LOGIT_BYTES = 128 << 20  # bytes of logits that are computed without chunks
 CHUNK = 64 << 20  # bytes of the logits of a chunk
 
 
@@ -47,7 +47,7 @@ def token_logprobs(
 ) -> jax.Array:
     """log p of tokens, predicted from hidden states [B, L, D].
 
-    Logits of more than `MOST_AT_ONCE` bytes are computed for one chunk of positions after another,
+    Logits of more than `MOST_LOGIT_BYTES` are computed for one chunk of positions after another,
     and again for the gradient of the leaves on which they depend, if one of these trains. The
     gradient of the hidden states needs no second computation.
 
@@ -79,7 +79,7 @@ def chunk_shape(rows: int, length: int, vocabulary: int) -> tuple[int, int]:
     the rows of a sharded batch are not moved, unless the logits of one position of all rows are
     too large.
     """
-    if 4 * rows * length * vocabulary <= MOST_AT_ONCE:
+    if 4 * rows * length * vocabulary <= MOST_LOGIT_BYTES:
         return rows, length
     most = max(1, CHUNK // (4 * vocabulary))
     groups = next(n for n in range(min(rows, most), 0, -1) if rows % n == 0)

@@ -66,7 +66,8 @@ class Traced:
         result: structure of its result.
         equations: equations that its result needs.
         needs: the arguments that each value depends on.
-        frozen: the equations without unknown needs.
+        frozen: the equations whose results depend on weights and on the batch, and on nothing
+            unknown.
         arguments: the arguments, or their shapes.
     """
 
@@ -104,23 +105,15 @@ class Traced:
                 return earlier
         return value
 
-    def _kept(self, value: core.Var) -> bool:
-        """Whether a value depends on weights and on the batch."""
-        needs = self.needs[value]
-        return bool(needs & Needs.WEIGHTS and needs & (Needs.SHARED | Needs.ROWS))
-
     def _read_above(self) -> list[tuple[int, int]]:
-        """Places of the frozen values that the trained part reads, in order.
-
-        Values of weights alone or of the batch alone are left out: they cost nothing.
-        """
+        """Places of the frozen values that the trained part reads, in order."""
         above = [e.invars for e in self.equations if self.needs[e.outvars[0]] & Needs.UNKNOWN]
         read = {v for values in above for v in values if isinstance(v, core.Var)}
         return [
             (i, j)
             for i, equation in enumerate(self.frozen)
             for j, v in enumerate(equation.outvars)
-            if v in read and self._kept(v)
+            if v in read
         ]
 
     def below(self, cut: Cut) -> list[jax.Array]:
@@ -138,7 +131,7 @@ class Traced:
 
     def weights_below(self, cut: Cut) -> list[bool]:
         """For each leaf of `arguments.weights`, in order: whether the part below reads it."""
-        below = _live(self.frozen, self.values((*cut.of_shared, *cut.of_rows)))
+        below = _live(self.equations, self.values((*cut.of_shared, *cut.of_rows)))
         read = {v for e in below for v in e.invars if isinstance(v, core.Var)}
         before = len(jax.tree.leaves(self.arguments.unknown))
         count = len(jax.tree.leaves(self.arguments.weights))
@@ -146,7 +139,7 @@ class Traced:
 
     def flops_below(self, cut: Cut) -> tuple[float, float]:
         """FLOPs of the matrix products below, (of rows, of what all rows share)."""
-        below = _live(self.frozen, self.values((*cut.of_shared, *cut.of_rows)))
+        below = _live(self.equations, self.values((*cut.of_shared, *cut.of_rows)))
         of_rows = [e for e in below if self.needs[e.outvars[0]] & Needs.ROWS]
         flops = sum(map(_flops, of_rows))
         return flops, sum(map(_flops, below)) - flops
@@ -160,11 +153,50 @@ class Traced:
 def traced(function: Callable[..., Any], arguments: Arguments) -> Traced:
     """Traces `function(*arguments)`; arguments may be shapes."""
     closed, result = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    closed = core.ClosedJaxpr(_inlined(closed.jaxpr), closed.consts)
     equations = _live(closed.jaxpr.eqns, closed.jaxpr.outvars)
     needs = _needs(closed.jaxpr, equations, arguments)
-    frozen = [e for e in equations if not needs[e.outvars[0]] & Needs.UNKNOWN]
+    frozen = [e for e in equations if _is_kept(needs[e.outvars[0]])]
     structure = jax.tree.structure(result)
     return Traced(closed, structure, equations, needs, frozen, arguments)
+
+
+def _inlined(jaxpr: core.Jaxpr) -> core.Jaxpr:
+    """The function with the equations of its jitted functions in their place.
+
+    A whole layer may be one jitted function, of which some leaves train.
+    """
+    equations: list[core.JaxprEqn] = []
+    new_variable = core.gensym()
+
+    def add(inner: core.Jaxpr, names: dict[core.Var, Any]) -> list[Any]:
+        """Adds the equations of a function whose inputs have these names; returns its outputs."""
+        for equation in inner.eqns:
+            inputs = [names[v] if isinstance(v, core.Var) else v for v in equation.invars]
+            called = equation.params.get("jaxpr") if equation.primitive.name == "jit" else None
+            if called is not None and not called.consts:
+                outputs = add(called.jaxpr, dict(zip(called.jaxpr.invars, inputs, strict=True)))
+            else:
+                outputs = [
+                    v if isinstance(v, core.DropVar) else new_variable(v.aval)
+                    for v in equation.outvars
+                ]
+                equations.append(equation.replace(invars=inputs, outvars=outputs))
+            names.update(zip(equation.outvars, outputs, strict=True))
+        return [names[v] if isinstance(v, core.Var) else v for v in inner.outvars]
+
+    known = [*jaxpr.constvars, *jaxpr.invars]
+    outputs = add(jaxpr, dict(zip(known, known, strict=True)))
+    return jaxpr.replace(eqns=equations, outvars=outputs)
+
+
+def _is_kept(needs: Needs) -> bool:
+    """Whether a value depends on weights and on the batch, and on nothing unknown.
+
+    Values of weights alone or of the batch alone cost nothing.
+    """
+    batch = needs & (Needs.SHARED | Needs.ROWS)
+    return bool(needs & Needs.WEIGHTS and batch) and not needs & Needs.UNKNOWN
 
 
 def _needs(

@@ -82,7 +82,12 @@ class Trunk:
     _boundaries: Memo = field(default_factory=Memo)
 
     def of_targets(
-        self, methods: Sequence[Method], leaves: Leaves, prompts: EncodedPrompts, targets: int
+        self,
+        methods: Sequence[Method],
+        leaves: Leaves,
+        prompts: EncodedPrompts,
+        targets: int,
+        training: bool = False,
     ) -> KeptStates | None:
         """States from which `target_logprobs` is computed; None where no trunk is kept.
 
@@ -91,10 +96,12 @@ class Trunk:
             leaves: of the adapted backbone.
             prompts: the rows.
             targets: width of the targets.
+            training: whether it is computed with a random key.
         """
-        rows, frame = prompts.rows, prompts.frame
+        rows, frame = prompts.rows, prompts.frame._replace(states=())
         tokens = rows.prompt_length if len(frame.suffix_ids) else rows.length
-        return self._states(self._targets, methods, leaves, prompts, (frame,), tokens, targets)
+        function = self._training_targets if training else self._targets
+        return self._states(function, methods, leaves, prompts, (frame,), tokens, targets)
 
     def of_labels(
         self,
@@ -113,22 +120,27 @@ class Trunk:
             labels: the labels.
             report: called after each batch of states that are computed.
         """
-        shared, width = (prompts.frame, labels), labels.tokens.shape[1]
-        tokens = prompts.rows.prompt_length
+        frame, width = prompts.frame._replace(states=()), labels.tokens.shape[1]
+        shared, tokens = (frame, labels), prompts.rows.prompt_length
         return self._states(self._labels, methods, leaves, prompts, shared, tokens, width, report)
 
     def _targets(self, unknown, weights, shared, rows: Rows):
-        """`target_logprobs` by its arguments as `divide` takes them."""
-        added, methods = unknown
-        leaves, remat = {**weights, **added}, self.devices.remat
-        adapted = Adapted(self.model, methods, leaves, self.dtype, remat=remat)
-        return target_logprobs(adapted, rows, *shared)
+        """`target_logprobs` by its arguments as `Arguments` has them."""
+        return target_logprobs(self._adapted(unknown, weights), rows, *shared)
+
+    def _training_targets(self, unknown, weights, shared, rows: Rows):
+        """As `_targets` with a random key, with which methods may trace other equations."""
+        [frame] = shared
+        return target_logprobs(self._adapted(unknown, weights), rows, frame, unknown[2])
 
     def _labels(self, unknown, weights, shared, rows: Rows):
-        """`label_scores` by its arguments as `divide` takes them."""
-        added, methods = unknown
-        adapted = Adapted(self.model, methods, {**weights, **added}, self.dtype)
-        return label_scores(adapted, rows, *shared)
+        """`label_scores` by its arguments as `Arguments` has them."""
+        return label_scores(self._adapted(unknown, weights), rows, *shared)
+
+    def _adapted(self, unknown, weights: Leaves) -> Adapted:
+        added, methods, _ = unknown
+        leaves, remat = {**weights, **added}, self.devices.remat
+        return Adapted(self.model, methods, leaves, self.dtype, remat=remat)
 
     @spent_on("frozen layers")
     def _states(
@@ -146,7 +158,8 @@ class Trunk:
         if not unknown or not weights or not len(prompts.rows.length):
             return None
         example = batch_rows(prompts.rows, np.array([0]), 1, 1, targets)
-        boundary = self._boundary(function, (unknown, tuple(methods)), weights, shared, example)
+        changing = (unknown, tuple(methods), jax.random.PRNGKey(0))
+        boundary = self._boundary(function, changing, weights, shared, example)
         if boundary is None or any(
             leaves[path] is not self.params[path] for path in boundary.reads
         ):
@@ -226,7 +239,7 @@ class Trunk:
     def _boundary(
         self,
         function: Callable[..., Any],
-        unknown: tuple[Leaves, tuple[Method, ...]],
+        unknown: tuple[Leaves, tuple[Method, ...], jax.Array],
         weights: Leaves,
         shared: tuple[Any, ...],
         example: Rows,

@@ -154,7 +154,11 @@ class TrainingInLoop(Training):
         rows = self._rows(inputs)
         target = np.zeros((1, max(1, rows.longest_target)), np.int32)
         kept = self._trunk(inputs).of_targets(
-            self.hyper.methods, leaves, EncodedPrompts(rows, self.frame), target.size
+            self.hyper.methods,
+            leaves,
+            EncodedPrompts(rows, self.frame),
+            target.size,
+            training=True,
         )
         member = Member(
             seed=0,

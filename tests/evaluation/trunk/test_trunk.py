@@ -52,6 +52,10 @@ def states(kept: Trunk, method=UPPER["last_layers"], params: Leaves = PARAMS):
     return kept.of_targets((method,), with_method(method, params), PROMPTS, 3)
 
 
+def with_broken_layer(leaves: Leaves) -> Leaves:
+    return {p: x * np.nan if p.startswith("layers_0/") else x for p, x in leaves.items()}
+
+
 def trained(method, kept: Trunk | None, program: Program, devices: Devices = ONE):
     leaves = with_method(method, PARAMS)
     members = []
@@ -60,7 +64,7 @@ def trained(method, kept: Trunk | None, program: Program, devices: Devices = ONE
         member = Member(seed, hyper(method), leaves, rows, encoded(8, seed + 5), FRAME)
         if kept is not None:
             prompts = EncodedPrompts(rows, FRAME)
-            found = kept.of_targets(member.hyper.methods, leaves, prompts, 3)
+            found = kept.of_targets(member.hyper.methods, leaves, prompts, 3, training=True)
             assert found is not None
             member = replace(member, frame=found.frame, states=found.rows)
         members.append(member)
@@ -119,10 +123,27 @@ def test_frozen_layers_are_not_computed_again(name):
     Predictor(MODEL, ONE, jnp.float32, trunk=kept).scores(
         AdaptedWeights(methods, leaves), PROMPTS, LABELS
     )
-    broken: Leaves = {p: x * np.nan if p.startswith("layers_0/") else x for p, x in leaves.items()}
+    broken = with_broken_layer(leaves)
     again = Predictor(MODEL, ONE, jnp.float32, trunk=trunk(broken, store))
     scores = again.scores(AdaptedWeights(methods, broken), PROMPTS, LABELS)
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_training_does_not_compute_frozen_layers(dropout):
+    method, store = replace(UPPER["lora"], dropout=dropout), StateStore(None, 2**30)
+    leaves, rows, dev = with_method(method, PARAMS), encoded(9), encoded(8, 5)
+    member = Member(0, hyper(method), leaves, rows, dev, FRAME)
+    kept, methods = trunk(leaves, store), member.hyper.methods
+    kept.of_labels(methods, leaves, EncodedPrompts(dev, FRAME), LABELS)
+    found = kept.of_targets(methods, leaves, EncodedPrompts(rows, FRAME), 3, training=True)
+    assert found is not None
+    broken = with_broken_layer(leaves)
+    member = replace(member, leaves=broken, frame=found.frame, states=found.rows)
+    program = Program(MODEL, SCHEDULE)
+    [outcome] = fit_members(program, [member], trunk=trunk(broken, store))
+    assert len(outcome.progress.history) == 2
+    assert np.isfinite(outcome.progress.history).all()
 
 
 @pytest.mark.parametrize(
@@ -160,5 +181,5 @@ def test_flops_follow_the_width():
     rows = replace(encoded(5, width=20))
     batch = batch_rows(rows, np.arange(5), 5, 20, 3)
     function = trunk()._targets
-    whole = traced(function, Arguments((unknown, (method,)), weights, (FRAME,), batch))
+    whole = traced(function, Arguments((unknown, (method,), None), weights, (FRAME,), batch))
     assert kept.rows.flops(5, 20) == pytest.approx(sum(whole.flops_below(kept.rows.cut)))

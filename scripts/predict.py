@@ -115,7 +115,7 @@ class Progress:
 
     def __init__(self, total: int | None):
         self.total, self.started = total, time.monotonic()
-        self.reported, self.shown = self.started, False
+        self.reported, self.on_line = self.started, False
         self.first: tuple[int, float] | None = None  # rows and seconds of the first batch
         # Where answers are shown on the terminal, a line that replaces the last would hide one.
         self.replaces = sys.stderr.isatty() and not sys.stdout.isatty()
@@ -132,11 +132,11 @@ class Progress:
         self.reported, line = now, _progress(count, self.total, seconds, pace)
         begin, end = ("\r\033[K", "") if self.replaces else ("", "\n")
         print(f"{begin}{line}", end=end, file=sys.stderr, flush=True)
-        self.shown = True
+        self.on_line = True
 
     def end(self) -> None:
         """Clears a line that would be replaced."""
-        if self.replaces and self.shown:
+        if self.replaces and self.on_line:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 

@@ -12,7 +12,7 @@ from research.reporting.build import build_tables
 from research.reporting.grid.grid import read_grid
 from research.reporting.tables.data_efficiency import data_efficiency_tables
 from research.stats.data_efficiency import Curve, Learner, advantage, saved
-from research.stats.equivalents import equivalent, equivalents
+from research.stats.equal_examples import equivalent, equivalent_of_pairs
 from research.stats.intervals import paired_p
 
 PUBLISHED = json.loads(
@@ -192,7 +192,7 @@ def test_many_pairs_at_a_time_give_what_each_gives_alone_by_tests_on_all_items()
     learners.append(Learner(sizes, (constant, *learners[0].influence[1:])))
     matrices = [matrix for learner in learners for matrix in learner.influence]
     pairs = [(i, j) for i in range(len(matrices)) for j in range(len(learners))]
-    for (i, j), result in zip(pairs, equivalents(matrices, learners, pairs), strict=True):
+    for (i, j), result in zip(pairs, equivalent_of_pairs(matrices, learners, pairs), strict=True):
         within = [
             size
             for size in range(sizes[0], sizes[-1] + 1)

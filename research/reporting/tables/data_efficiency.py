@@ -13,7 +13,7 @@ from research.reporting.grid.grid import Grid
 from research.reporting.metric_names import NAMES
 from research.reporting.table import Table, TableCell, TableRow
 from research.stats.data_efficiency import Learner, saved
-from research.stats.equivalents import Equivalent, equivalents
+from research.stats.equal_examples import Equivalent, equivalent_of_pairs
 
 NEEDED = (
     "Each row is an approach with a number of training examples; each column is the number that "
@@ -83,7 +83,7 @@ def _needed(
         for other, name in enumerate(learners)
         if name != row
     ]
-    needed = dict(zip(pairs, equivalents(matrices, others, pairs), strict=True))
+    needed = dict(zip(pairs, equivalent_of_pairs(matrices, others, pairs), strict=True))
     lines = []
     for matrix, (row, size, cell) in enumerate(of_row):
         texts = [

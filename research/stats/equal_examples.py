@@ -39,10 +39,10 @@ def equivalent(influence: np.ndarray, other: Learner, level: float = 0.95) -> Eq
         other: The other approach.
         level: Coverage of the interval.
     """
-    return equivalents([influence], [other], [(0, 0)], level)[0]
+    return equivalent_of_pairs([influence], [other], [(0, 0)], level)[0]
 
 
-def equivalents(
+def equivalent_of_pairs(
     matrices: Sequence[np.ndarray],
     learners: Sequence[Learner],
     pairs: Sequence[tuple[int, int]],

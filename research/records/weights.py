@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load_file
 
 from research.common.errors import InputError
-from research.common.files import write_atomically
-from research.common.hashing import sha256
 from research.common.json_io import parse_json
 from research.common.tokenizer import Tokenizer
 from research.experiments.prompt import PROMPT, Prompt
+from research.runtime.array_file import save_arrays
 from research.runtime.clock import spent_on
 from research.tasks.encoding.row_format import RowFormat
 
@@ -40,9 +39,9 @@ def save_trained(
         metadata = {"unserved": row_format}
     elif row_format is not None:
         metadata = {"row_format": json.dumps(row_format.to_json())}
-    content = save(arrays, metadata=metadata)
-    write_atomically(_file(folder, id), content)
-    return sha256(content)
+    file = _file(folder, id)
+    save_arrays(file, arrays, metadata)
+    return _digest(file)
 
 
 def unserved(run: "Run") -> str | None:
@@ -71,9 +70,7 @@ def load_trained(folder: Path, id: str, digest: str | None = None) -> "Leaves":
     """
     file = _present(folder, id)
     try:
-        with file.open("rb") as opened:
-            digest_of_file = hashlib.file_digest(opened, "sha256").hexdigest()
-        if digest not in (None, digest_of_file):
+        if digest not in (None, _digest(file)):
             raise InputError("run", id, f"{file} is not the file it was")
         leaves = load_file(file)
     except SafetensorError as error:
@@ -108,6 +105,11 @@ def _present(folder: Path, id: str) -> Path:
         allowed = "its trained leaves were not kept; a sweep keeps them with --keep_trained"
         raise InputError("run", id, allowed)
     return file
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _file(folder: Path, id: str) -> Path:

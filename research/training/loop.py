@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 import jax
 import numpy as np
+from jax.sharding import SingleDeviceSharding
 
 from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.batch import EncodedPrompts, Rows, extents, padded_width
@@ -18,6 +19,7 @@ from research.methods.adapted import Adapted
 from research.methods.method import Leaves
 from research.runtime.clock import spent_on
 from research.runtime.executable import Call, scoring_clock
+from research.runtime.kept_copy import kept_copy
 from research.tasks.encoding.encoded import Encoded
 from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints, Part
@@ -186,10 +188,9 @@ class TrainingLoop:
             if not math.isfinite(losses[i]):
                 progress.status = "diverged"
                 continue
-            # Copied off the training mesh, so that the scorer always gets the same kind of array.
-            trained = jax.tree.map(np.array, states[i].trained)
+            trained = self._off_mesh(states[i].trained)
             begun = scoring_clock()
-            dev = self._score(member, {**self.frozen[i], **jax.device_put(trained)}, member.dev)
+            dev = self._score(member, {**self.frozen[i], **trained}, member.dev)
             progress.evaluation_seconds += scoring_clock() - begun
             score, loss = dev.metrics[self.options.metric], dev.loss
             if not math.isfinite(loss) or dev.not_finite:
@@ -197,7 +198,18 @@ class TrainingLoop:
                 continue
             progress.history.append([self.step, float(losses[i]), score, loss])
             if progress.record_dev(self.step, score, loss, self.program.schedule.patience):
-                self.best[i] = trained
+                self.best[i] = {}  # freed before the copy
+                self.best[i] = jax.tree.map(kept_copy, trained)
+
+    def _off_mesh(self, trained: Leaves) -> Leaves:
+        """The trained leaves off the training mesh: the scorer gets the same kind of array always.
+
+        A single device has them already, until the next step reuses their memory.
+        """
+        if self.options.devices.mesh().size > 1:
+            return jax.device_put(jax.tree.map(np.array, trained))
+        device = SingleDeviceSharding(jax.devices()[0])
+        return jax.device_put(trained, device, may_alias=True)
 
     def _score(self, member: Member, leaves: Leaves, encoded: Encoded) -> Answers:
         weights = AdaptedWeights(member.hyper.methods, leaves)

@@ -237,5 +237,5 @@ def test_how_many_processes(config: dict, tmp_path: Path, monkeypatch: pytest.Mo
     assert count(long | {"workers": 1}) == 1
     assert count(long | {"devices": {"count": 2}}) == 1
     assert count(long | {"devices": {"count": 1, "members": "vmap"}}) == 1
-    monkeypatch.setattr("research.sweeps.worker_count.machine_bytes", lambda: 5 << 29)
-    assert count(long) == 2  # of 1 GiB each, and the small backbone
+    monkeypatch.setattr("research.sweeps.worker_count.machine_bytes", lambda: 1 << 30)
+    assert count(long) == 2  # of 450 MiB each, and the small backbone

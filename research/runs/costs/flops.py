@@ -106,6 +106,16 @@ def above_trunk(leaves: Leaves, trained: Collection[str]) -> Leaves:
     return {path: leaf for path, leaf in leaves.items() if path not in below}
 
 
+def kernels_above(leaves: Leaves, trained: Collection[str]) -> list[str]:
+    """The kernels of layers from the lowest trained leaf on."""
+    lowest = min(map(_height, trained))
+    return [
+        path
+        for path, leaf in leaves.items()
+        if re.match(STACK, path) and len(leaf.shape) == 2 and _height(path) >= lowest
+    ]
+
+
 def rough_flops(parameters: int, tokens: int, trained_tokens: int) -> float:
     """FLOPs from the number of parameters; a training token costs three times a scored one."""
     return 2.0 * parameters * (tokens + 3 * trained_tokens)

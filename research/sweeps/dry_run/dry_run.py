@@ -21,7 +21,6 @@ from research.sweeps.dry_run.machine import Machine, machine_of
 from research.sweeps.dry_run.row import DryRunRow, dry_run_row
 from research.sweeps.dry_run.sampled_rows import SampledRows
 from research.sweeps.dry_run.time_estimate import TimeEstimate, recorded_seconds
-from research.sweeps.worker_count import PROCESS_BYTES
 from research.tasks.task import Task
 from research.tasks.task_settings import Outline, TaskSettings
 
@@ -95,7 +94,7 @@ def plan_only(
         rows=SampledRows(
             tasks, tokenizer, model.config.context, step_cost=program_cost(leaves, "train")
         ),
-        machine=machine or machine_of(experiment, device, 4 * parameters),
+        machine=machine or machine_of(experiment, device, leaves),
         max_dev=experiment.max_dev,
         recorded=recorded_seconds(folder, experiment, tasks) if device is None else {},
         keeps_states=bool(experiment.devices.trunk_gib),
@@ -116,7 +115,7 @@ def plan_only(
         rows=tuple(rows),
         machine=estimate.machine,
         device=device,
-        memory=estimate.machine.workers * (PROCESS_BYTES + of_run),
+        memory=estimate.machine.workers * of_run,
         disk=_disk_bytes(experiment, rows, plan),
         assumed=estimate.rows.assumed(),
         data_report=check_data(experiment, loaded, model, tokenizer, folder),

@@ -10,12 +10,10 @@ from research.experiments.approach import Approach, Trial
 from research.experiments.cohorts import cohorts
 from research.experiments.plan import CellPlan
 from research.methods.method import Leaves
+from research.runs.costs.memory import run_bytes
 from research.runs.costs.parameter_counts import ParameterCounts, parameter_counts
 from research.sweeps.dry_run.time_estimate import TimeEstimate, key_of
-
-# Copies of the trained leaves: gradients, two moments, the best, a temporary. Of all leaves: the
-# weights and about as much again for activations of small batches.
-COPIES_OF_TRAINED, ACTIVATIONS = 5, 2
+from research.sweeps.row_tokens import target_tokens
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class DryRunRow:
         scoring: seconds of scoring train, dev and test.
         widths: programs with the widths of their rows, each of which is compiled.
         compiling: seconds of compiling its programs, except those of the rows before.
-        memory: bytes that one run needs at a time.
+        memory: bytes of a process that executes one run at a time.
         recorded: number of runs whose seconds come from stored records.
         trials: the values that its trials set.
     """
@@ -90,7 +88,7 @@ def dry_run_row(
         widths |= {(stages[index], width) for index, width in estimate.widths(cell, approach)}
         if not stages:  # the prompt alone is compiled, for each task
             widths.add((name, cell.task.name))
-        memory = max(memory, _memory_bytes(leaves, size))
+        memory = max(memory, _memory_bytes(cell, approach, size, leaves, estimate))
     new_programs = programs.difference(*(row.programs for row in before))
     new_widths = widths.difference(*(row.widths for row in before))
     compiling = estimate.machine.compile_seconds(
@@ -112,10 +110,28 @@ def dry_run_row(
     )
 
 
-def _memory_bytes(leaves: Leaves, size: ParameterCounts) -> int:
-    """Bytes of the leaves of a run, its gradients, moments, best leaves and temporaries."""
-    whole = sum(leaf.size for leaf in leaves.values())
-    return 4 * (ACTIVATIONS * whole + COPIES_OF_TRAINED * size.trained)
+def _memory_bytes(
+    cell: CellPlan,
+    approach: Approach,
+    size: ParameterCounts,
+    backbone: Leaves,
+    estimate: TimeEstimate,
+) -> int:
+    """Bytes of the stage that needs most, with its widest batch; of the backbone without stages."""
+    targets = target_tokens(cell.task.labels)
+    stages = zip(approach.stages, size.stages, strict=True)
+    of_stages = [
+        run_bytes(
+            leaves,
+            trained,
+            rows=stage.schedule.batch_size // stage.schedule.accumulate,
+            tokens=max(estimate.rows.step_widths(cell, approach, index))
+            + sum(method.positions for method in stage.methods),
+            targets=targets,
+        )
+        for index, (stage, (leaves, trained)) in enumerate(stages)
+    ]
+    return max(of_stages, default=run_bytes(backbone, (), rows=0, tokens=0, targets=0))
 
 
 def _layers(leaves: Leaves) -> int:

@@ -1,0 +1,45 @@
+"""Memory of a run on CPU, from the shapes of its leaves alone."""
+
+from collections.abc import Collection
+
+from research.evaluation.routes.token_logprobs import MOST_LOGIT_BYTES
+from research.methods.method import Leaves
+from research.methods.shared.leaves import backbone
+from research.runs.costs.flops import kernels_above
+
+# Measured with models of 1M and 135M parameters, see docs/scale.md: the libraries, and for each
+# layer the program of a step with what compiling it leaves behind.
+PROCESS_BYTES, LAYER_BYTES = 450 << 20, 6 << 20
+COPIES_OF_TRAINED = 5  # trained, beside those of the backbone; two moments, gradients, the best
+# Bytes that a step keeps for each output of a layer's kernels: the output, and what norms,
+# activations and attention make of it.
+OUTPUT_BYTES = 8
+
+
+def run_bytes(
+    leaves: Leaves, trained: Collection[str], rows: int, tokens: float, targets: int
+) -> int:
+    """Peak bytes of a process that trains a run and scores it.
+
+    Args:
+        leaves: all leaves, or their shapes.
+        trained: paths of the leaves that train, also of those that are not in `leaves`; none for a
+            prompt alone.
+        rows: rows of a batch.
+        tokens: tokens of a row.
+        targets: predicted tokens of a row.
+    """
+    of_trained = sum(leaves[path].size for path in trained if path in leaves)
+    outputs = (
+        sum(leaves[path].shape[1] for path in kernels_above(leaves, trained)) if trained else 0
+    )
+    logits = 4 * rows * targets * leaves["embed/embedding"].shape[0]
+    numbers = sum(leaf.size for leaf in leaves.values()) + COPIES_OF_TRAINED * of_trained
+    layers = {path.split("/attention")[0] for path in backbone(leaves) if "/attention" in path}
+    return round(
+        PROCESS_BYTES
+        + LAYER_BYTES * len(layers)
+        + 4 * numbers
+        + OUTPUT_BYTES * rows * tokens * outputs
+        + 2 * min(logits, MOST_LOGIT_BYTES)
+    )

@@ -9,7 +9,7 @@ import pytest
 from flax.traverse_util import unflatten_dict
 
 from research.common.errors import InputError
-from research.evaluation.batch import Rows, prompt_frame
+from research.evaluation.batch import prompt_frame
 from research.evaluation.calibration import pooled_label_scores
 from research.evaluation.scoring import ROUTES, target_logprobs
 from research.methods.adapted import Adapted
@@ -149,7 +149,7 @@ def test_scores_do_not_depend_on_padding_or_other_rows(load, variant, name):
     wide = rows._replace(tokens=np.pad(rows.tokens, ((0, 0), (0, 9)), constant_values=11))
     longer = around._replace(prefix_ids=np.pad(around.prefix_ids, (0, 5), constant_values=9))
     np.testing.assert_allclose(scores, scored(model, (method,), leaves, wide, longer), **CLOSE)
-    alone = Rows(*(field[2:3] for field in rows))
+    alone = jax.tree.map(lambda field: field[2:3], rows)
     one = scored(model, (method,), leaves, alone, around)
     np.testing.assert_allclose(scores[2:3], one, **CLOSE)
 

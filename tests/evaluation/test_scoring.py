@@ -9,7 +9,7 @@ import pytest
 
 import research.evaluation.predictor
 from research.common.errors import InputError
-from research.evaluation.batch import EncodedPrompts, Rows, prompt_frame
+from research.evaluation.batch import EncodedPrompts, prompt_frame
 from research.evaluation.predictor import AdaptedWeights
 from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
@@ -122,7 +122,7 @@ def test_scores_do_not_depend_on_padding_or_other_rows(name):
     padded = FRAME._replace(prefix_ids=np.pad(FRAME.prefix_ids, (0, 5), constant_values=9))
     np.testing.assert_allclose(scores, scored(model, methods, leaves, rows, padded), **CLOSE)
 
-    alone = Rows(*(field[2:3] for field in rows))
+    alone = jax.tree.map(lambda field: field[2:3], rows)
     np.testing.assert_allclose(scores[2:3], scored(model, methods, leaves, alone), **CLOSE)
 
 

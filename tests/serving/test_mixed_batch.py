@@ -82,7 +82,7 @@ def check(model, params, made):
     scores = np.asarray(mixed(model, jnp.float32, params, together, rows, which))
     for row, k in enumerate(which):
         one = list(made.values())[k]
-        alone = Rows(*(field[row : row + 1] for field in rows))
+        alone = jax.tree.map(lambda field, row=row: field[row : row + 1], rows)
         leaves = {**params, **one.leaves}
         expected = np.asarray(scored(model, one.methods, leaves, alone, one.frame, one.labels))[0]
         found = scores[row, : len(expected)]

@@ -10,7 +10,6 @@ import numpy as np
 import optax
 import pytest
 
-from research.evaluation.batch import Rows
 from research.methods.shared.leaves import mask, split
 from research.training.optimizer import Schedule, optimizer
 from research.training.step import Program, init_state, train_step
@@ -156,8 +155,8 @@ def test_layers_computed_again_give_the_same_step(name):
 def test_padding_rows_and_columns_change_nothing():
     program, state, frozen, hypers = start("lora")
     rows = batch(8)
-    none = Rows(*(np.zeros_like(field) for field in rows))
-    wide = Rows(*(np.concatenate([a, b]) for a, b in zip(rows, none, strict=True)))
+    none = jax.tree.map(np.zeros_like, rows)
+    wide = jax.tree.map(lambda *parts: np.concatenate(parts), rows, none)
     wide = wide._replace(tokens=np.pad(wide.tokens, ((0, 0), (0, 7)), constant_values=13))
     plain, metrics = step(program, state, frozen, rows, FRAME, hypers)
     padded, same = step(program, state, frozen, wide, FRAME, hypers)
@@ -179,7 +178,7 @@ def test_dropout_depends_on_the_row_and_the_step_not_on_padding():
     assert once == loss(state, rows, dropped)
     assert abs(once - loss(state, rows, hypers)) > 1e-4
     assert abs(once - loss(state._replace(step=state.step + 1), rows, dropped)) > 1e-4
-    turned = Rows(*(np.asarray(field)[::-1] for field in rows))
+    turned = jax.tree.map(lambda field: np.asarray(field)[::-1], rows)
     assert once == pytest.approx(loss(state, turned, dropped), rel=1e-5)
 
 

@@ -153,6 +153,7 @@ def _service(options: argparse.Namespace) -> "Service":
     from research.common.config import build
     from research.models.backbone import load_backbone, load_tokenizer
     from research.runtime.devices import Devices
+    from research.runtime.memory import compute_in_caller
     from research.serving.adapter_spec import AdapterSpec
     from research.serving.service import Service
 
@@ -163,6 +164,7 @@ def _service(options: argparse.Namespace) -> "Service":
     entries = {
         name: build(AdapterSpec, values, f"adapters[{name!r}]") for name, values in listed.items()
     }
+    compute_in_caller()
     backbone = load_backbone(resolve_path(options.backbone, "--backbone"))
     tokenizer = load_tokenizer(backbone.name, backbone.model)
     served = {}

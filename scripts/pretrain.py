@@ -43,6 +43,7 @@ def main(argv: list[str]) -> None:
     del argv
     prepare()
     # Imported here because --help needs no JAX.
+    from research.runtime.memory import compute_in_caller
     from research.studies.pretraining.checkpoint import make_checkpoint
     from research.studies.pretraining.settings import PretrainingSettings
 
@@ -51,6 +52,7 @@ def main(argv: list[str]) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise InputError("out", OUT.value, "the folder is not empty; name a new one")
     values: dict[str, Any] = {flag.name: flag.value for flag in SETTINGS}
+    compute_in_caller()
     make_checkpoint(PretrainingSettings(**values), folder, _command(), Console())
 
 

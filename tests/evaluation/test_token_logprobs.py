@@ -142,6 +142,21 @@ def test_no_array_has_all_logits(monkeypatch):
     assert temporary() < logits
 
 
+def test_chunks_pass_on_only_the_leaves_that_logits_read(monkeypatch):
+    """Not those of the layers, whose gradients would be added up as zeros for each chunk."""
+    model, params = decoder()
+    hidden, tokens = jnp.ones((4, 3, 16)), jnp.zeros((4, 3), jnp.int32)
+    in_chunks_of(monkeypatch, 23, positions=4)
+
+    def loss(leaves):
+        adapted = Adapted(model, (), leaves, jnp.bfloat16)
+        return token_logprobs(adapted, hidden, tokens).sum()
+
+    [call] = [e for e in jax.make_jaxpr(loss)(params).eqns if "custom_vjp" in e.primitive.name]
+    shapes = sorted(var.aval.shape for var in call.invars)
+    assert shapes == sorted([(23, 16), (3, 4, 1, 16), (3, 4, 1)])
+
+
 def test_few_logits_are_computed_at_once():
     """So that nothing changes where memory is no matter: SmolLM2, 8 rows of 80 targets."""
     assert chunk_shape(8, 80, 49_152) == (8, 80)

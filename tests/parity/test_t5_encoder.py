@@ -16,7 +16,6 @@ from research.models.backbone import load_backbone
 from research.models.t5.encoder import T5Encoder
 from tests import checkpoints
 from tests.parity.backbones import spread
-from tests.parity.test_trajectory import DECAY, STEPS, trained_here
 from tests.tiny import loss_sum, with_method
 
 torch = pytest.importorskip("torch")
@@ -25,6 +24,7 @@ peft = pytest.importorskip("peft")
 
 from tests.parity.objective import CLOSING, rows_of  # noqa: E402
 from tests.parity.reference import assert_equal_logits, their_logits, theirs  # noqa: E402
+from tests.parity.trajectory import DECAY, STEPS, trained_here  # noqa: E402
 
 VARIANTS = ["t5 encoder", "t5 1.1 encoder"]
 FRAME = prompt_frame([], [CLOSING])
@@ -118,7 +118,7 @@ def test_loss_and_gradients(checkpoint, variant, kind, pool):
 @pytest.mark.parametrize(("kind", "pool"), [("full", "mean"), ("lora", "first")])
 def test_twenty_steps_of_adamw(checkpoint, variant, kind, pool, monkeypatch):
     backbone, methods, leaves, model, pairs = both_sides(checkpoint(variant), kind, pool)
-    monkeypatch.setattr("tests.parity.test_trajectory.framed", lambda backbone: FRAME)
+    monkeypatch.setattr("tests.parity.trajectory.framed", lambda backbone: FRAME)
     batches = [rows_of(backbone, 4, seed=step % 3) for step in range(STEPS)]
     losses, trained = trained_here(backbone, methods, leaves, batches, rate=3e-3)
     parameters = [parameter for parameter, _ in pairs.values()]

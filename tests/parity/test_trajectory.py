@@ -1,16 +1,10 @@
 """Twenty optimizer steps of ours and of PyTorch on the same batches: losses and what is trained."""
 
-from functools import partial
-
-import jax
 import numpy as np
 import pytest
 
 from research.methods.lora import LoRA
-from research.methods.shared.leaves import mask, split
 from research.models.backbone import load_backbone, save_backbone
-from research.training.optimizer import Schedule
-from research.training.step import Hyper, Program, init_state, train_step
 from tests.interop.predict import method
 from tests.parity.backbones import cases, family, spread
 from tests.tiny import with_method
@@ -18,26 +12,11 @@ from tests.tiny import with_method
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
 
-from tests.parity.objective import framed, rows_of, their_objective  # noqa: E402
+from tests.parity.objective import rows_of, their_objective  # noqa: E402
 from tests.parity.peft_models import as_leaves, felt, trainable  # noqa: E402
+from tests.parity.trajectory import DECAY, STEPS, trained_here  # noqa: E402
 
-STEPS, DECAY = 20, 0.1
 RATES = {"soft_prompt": 1e-2}  # others have 3e-3; prompts lower the loss too little at that
-
-
-def trained_here(backbone, methods, leaves, batches, rate):
-    """(losses, trained leaves)."""
-    schedule = Schedule(STEPS, 4, warmup=0.0, decay="constant", clip=None)
-    program = Program(backbone.model, schedule)
-    traced = tuple(jax.tree.map(np.float32, one) for one in methods)
-    hyper = Hyper(traced, np.float32(rate), np.float32(DECAY))
-    trained, frozen = split(leaves, mask(methods, leaves))
-    state = jax.jit(partial(init_state, program))(jax.random.key(0), trained)
-    step, losses = jax.jit(partial(train_step, program)), []
-    for rows in batches:
-        state, metrics = step(state, frozen, rows, framed(backbone), hyper)
-        losses.append(float(metrics.loss))
-    return losses, state.trained
 
 
 def trained_there(model, backbone, batches, rate):

@@ -1,6 +1,5 @@
 """A traced function, divided into the part below the trained leaves and the part above them."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
@@ -8,6 +7,14 @@ from typing import Any, NamedTuple
 
 import jax
 from jax.extend import core
+
+from research.evaluation.trunk.equations import (
+    evaluate,
+    flops_to_compute,
+    inlined,
+    needed,
+    product_flops,
+)
 
 # An intermediate value that costs less than this share of the function's FLOPs is not kept: it is
 # computed again from the values that are. So only the hidden states at the boundary are kept, and
@@ -89,7 +96,7 @@ class Traced:
         places = {v: (i, j) for i, e in enumerate(self.frozen) for j, v in enumerate(e.outvars)}
         for place in self._read_above():
             [value] = self.values([place])
-            if _flops_of(value, maker, self.values(kept)) > CHEAP * total:
+            if flops_to_compute(value, maker, self.values(kept)) > CHEAP * total:
                 kept.append(places[self._unflattened(value, maker)])
         return kept
 
@@ -119,19 +126,17 @@ class Traced:
     def below(self, cut: Cut) -> list[jax.Array]:
         """The kept values, for arguments whose `unknown` is not read."""
         kept = self.values((*cut.of_shared, *cut.of_rows))
-        return _evaluated(self.closed, jax.tree.leaves(self.arguments), {}, kept)
+        return evaluate(self.closed, jax.tree.leaves(self.arguments), {}, kept)
 
     def above(self, cut: Cut, values: Sequence[Any]) -> Any:
         """The function's result from the kept values."""
         values_kept = dict(zip(self.values((*cut.of_shared, *cut.of_rows)), values, strict=True))
         inputs, outputs = jax.tree.leaves(self.arguments), self.closed.jaxpr.outvars
-        return jax.tree.unflatten(
-            self.result, _evaluated(self.closed, inputs, values_kept, outputs)
-        )
+        return jax.tree.unflatten(self.result, evaluate(self.closed, inputs, values_kept, outputs))
 
     def weights_below(self, cut: Cut) -> list[bool]:
         """For each leaf of `arguments.weights`, in order: whether the part below reads it."""
-        below = _live(self.equations, self.values((*cut.of_shared, *cut.of_rows)))
+        below = needed(self.equations, self.values((*cut.of_shared, *cut.of_rows)))
         read = {v for e in below for v in e.invars if isinstance(v, core.Var)}
         before = len(jax.tree.leaves(self.arguments.unknown))
         count = len(jax.tree.leaves(self.arguments.weights))
@@ -139,55 +144,26 @@ class Traced:
 
     def flops_below(self, cut: Cut) -> tuple[float, float]:
         """FLOPs of the matrix products below, (of rows, of what all rows share)."""
-        below = _live(self.equations, self.values((*cut.of_shared, *cut.of_rows)))
+        below = needed(self.equations, self.values((*cut.of_shared, *cut.of_rows)))
         of_rows = [e for e in below if self.needs[e.outvars[0]] & Needs.ROWS]
-        flops = sum(map(_flops, of_rows))
-        return flops, sum(map(_flops, below)) - flops
+        flops = sum(map(product_flops, of_rows))
+        return flops, sum(map(product_flops, below)) - flops
 
     @property
     def flops(self) -> float:
         """FLOPs of the matrix products of the function."""
-        return sum(map(_flops, self.equations))
+        return sum(map(product_flops, self.equations))
 
 
 def traced(function: Callable[..., Any], arguments: Arguments) -> Traced:
     """Traces `function(*arguments)`; arguments may be shapes."""
     closed, result = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    closed = core.ClosedJaxpr(_inlined(closed.jaxpr), closed.consts)
-    equations = _live(closed.jaxpr.eqns, closed.jaxpr.outvars)
+    closed = core.ClosedJaxpr(inlined(closed.jaxpr), closed.consts)
+    equations = needed(closed.jaxpr.eqns, closed.jaxpr.outvars)
     needs = _needs(closed.jaxpr, equations, arguments)
     frozen = [e for e in equations if _is_kept(needs[e.outvars[0]])]
     structure = jax.tree.structure(result)
     return Traced(closed, structure, equations, needs, frozen, arguments)
-
-
-def _inlined(jaxpr: core.Jaxpr) -> core.Jaxpr:
-    """The function with the equations of its jitted functions in their place.
-
-    A whole layer may be one jitted function, of which some leaves train.
-    """
-    equations: list[core.JaxprEqn] = []
-    new_variable = core.gensym()
-
-    def add(inner: core.Jaxpr, names: dict[core.Var, Any]) -> list[Any]:
-        """Adds the equations of a function whose inputs have these names; returns its outputs."""
-        for equation in inner.eqns:
-            inputs = [names[v] if isinstance(v, core.Var) else v for v in equation.invars]
-            called = equation.params.get("jaxpr") if equation.primitive.name == "jit" else None
-            if called is not None and not called.consts:
-                outputs = add(called.jaxpr, dict(zip(called.jaxpr.invars, inputs, strict=True)))
-            else:
-                outputs = [
-                    v if isinstance(v, core.DropVar) else new_variable(v.aval)
-                    for v in equation.outvars
-                ]
-                equations.append(equation.replace(invars=inputs, outvars=outputs))
-            names.update(zip(equation.outvars, outputs, strict=True))
-        return [names[v] if isinstance(v, core.Var) else v for v in inner.outvars]
-
-    known = [*jaxpr.constvars, *jaxpr.invars]
-    outputs = add(jaxpr, dict(zip(known, known, strict=True)))
-    return jaxpr.replace(eqns=equations, outvars=outputs)
 
 
 def _is_kept(needs: Needs) -> bool:
@@ -216,61 +192,3 @@ def _needs(
                 whole |= needs[value]
         needs |= dict.fromkeys(equation.outvars, whole)
     return needs
-
-
-def _flops_of(value: core.Var, maker: dict[core.Var, core.JaxprEqn], kept: Sequence[Any]) -> float:
-    """FLOPs of computing a value from the arguments and the values `kept`."""
-    waiting, seen, flops = [value], set(kept), 0.0
-    while waiting:
-        current = waiting.pop()
-        equation = maker.get(current)
-        if current in seen or equation is None:
-            continue
-        seen.update(equation.outvars)
-        flops += _flops(equation)
-        waiting += [v for v in equation.invars if isinstance(v, core.Var)]
-    return flops
-
-
-def _live(equations: Sequence[core.JaxprEqn], outputs: Iterable[Any]) -> list[core.JaxprEqn]:
-    """The equations that the outputs need, in order."""
-    wanted, live = {v for v in outputs if isinstance(v, core.Var)}, []
-    for equation in reversed(equations):
-        if wanted.intersection(equation.outvars):
-            live.append(equation)
-            wanted.update(v for v in equation.invars if isinstance(v, core.Var))
-    return live[::-1]
-
-
-def _evaluated(
-    closed: core.ClosedJaxpr,
-    inputs: Sequence[Any],
-    values_kept: dict[Any, Any],
-    outputs: Sequence[Any],
-) -> list[Any]:
-    """The outputs, computed by the equations that they need beside the kept values."""
-    jaxpr, values = closed.jaxpr, dict(values_kept)
-    makers = [e for e in jaxpr.eqns if not values.keys() & set(e.outvars)]
-    equations = _live(makers, outputs)
-    read = {v for v in outputs if isinstance(v, core.Var)}
-    read.update(v for e in equations for v in e.invars if isinstance(v, core.Var))
-    values |= {v: x for v, x in zip(jaxpr.invars, inputs, strict=True) if v in read}
-    part = jaxpr.replace(
-        invars=list(values),
-        outvars=list(outputs),
-        eqns=equations,
-        debug_info=jaxpr.debug_info.with_unknown_names(),
-    )
-    return core.jaxpr_as_fun(core.ClosedJaxpr(part, closed.consts))(*values.values())
-
-
-def _flops(equation: core.JaxprEqn) -> float:
-    """FLOPs of the matrix products of an equation, those of its inner functions included."""
-    if equation.primitive.name == "dot_general":
-        (contracted, _), _ = equation.params["dimension_numbers"]
-        shape: Any = equation.invars[0].aval.shape  # pyright: ignore
-        width = math.prod(shape[axis] for axis in contracted)
-        return 2.0 * width * math.prod(equation.outvars[0].aval.shape)  # pyright: ignore
-    repeats = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
-    inner = core.jaxprs_in_params(equation.params)
-    return repeats * sum(_flops(e) for jaxpr in inner for e in jaxpr.eqns)

@@ -1,6 +1,6 @@
 """The frozen trunk of one backbone: where it ends for a method, and its states of rows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +14,6 @@ from research.evaluation.batch import (
     PromptFrame,
     Rows,
     batch_rows,
-    batch_size_at,
 )
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.evaluation.trunk.boundary import (
@@ -24,22 +23,19 @@ from research.evaluation.trunk.boundary import (
     find_boundary,
     shapes_of,
 )
+from research.evaluation.trunk.computation import computed_states, missing_batches, row_keys
 from research.evaluation.trunk.row_states import RowStates
 from research.evaluation.trunk.states import divided
-from research.evaluation.trunk.store import KeptState, StateStore
+from research.evaluation.trunk.store import StateStore
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
 from research.runtime.clock import spent_on
 from research.runtime.devices import Devices, place_leaves
-from research.runtime.executable import execution_clock
 from research.runtime.memo import Memo
 from research.tasks.encoding.encoded import Labels
 
 RowReport = Callable[[int], None]  # of the rows whose states are computed
-
-BATCH = 16
-NARROWEST = 32
 
 
 class KeptStates(NamedTuple):
@@ -170,24 +166,22 @@ class Trunk:
         around = [np.asarray(array).tobytes().hex() for array in jax.tree.leaves(shared)]
         described = [boundary.key, self.checksum, str(np.dtype(self.dtype)), *around]
         common = sha256(canonical(described).encode())
-        texts = [
-            row[:count].tobytes() + before.tobytes()
-            for row, count, before in zip(
-                prompts.rows.tokens, tokens, prompts.rows.prompt_length, strict=True
-            )
-        ]
-        keys = [sha256(common.encode() + text) for text in texts]
-        place = dict(zip(keys, range(len(keys)), strict=True))
+        keys = row_keys(common, prompts.rows, tokens)
         states, computed = self.store.get({common, *keys}), 0.0
-        if len(states) <= len(place):
+        if len(states) <= len(set(keys)):
             with self.store.lock(common):
                 states |= self.store.get({common, *keys})
-                missing = [place[key] for key in place if key not in states]
+                missing = [
+                    i
+                    for key, i in dict(zip(keys, range(len(keys)), strict=True)).items()
+                    if key not in states
+                ]
                 if common not in states:
                     missing = missing or [0]
+                placed = place_leaves(weights, self.devices.mesh())
                 devices = self.devices.mesh().size
-                for indices, batch in _batches(prompts, tokens, missing, targets, devices):
-                    found = self._computed(boundary, weights, shared, batch, tokens[indices])
+                for indices, batch in missing_batches(prompts, tokens, missing, targets, devices):
+                    found = computed_states(boundary, placed, shared, batch, tokens[indices])
                     new = dict(zip((common, *(keys[i] for i in indices)), found, strict=True))
                     self.store.add(new)
                     states |= new
@@ -207,35 +201,6 @@ class Trunk:
             computed,
         )
 
-    def _computed(
-        self,
-        boundary: Boundary,
-        weights: Leaves,
-        shared: tuple[Any, ...],
-        batch: Rows,
-        tokens: np.ndarray,
-    ) -> Iterator[KeptState]:
-        """The states that all rows share, then those of each row."""
-        placed = place_leaves(weights, self.devices.mesh())
-        begun = execution_clock()
-        of_shared, of_rows = boundary.executable(placed, shared, batch)
-        values = [
-            np.asarray(value, shape.dtype)
-            for value, shape in zip(of_rows, boundary.shapes, strict=True)
-        ]
-        seconds = (execution_clock() - begun) / len(tokens)
-        yield KeptState(tuple(np.asarray(value) for value in of_shared), 0.0)
-        by_row = [
-            value.reshape(len(batch.length), shape.repeats, *value.shape[1:])
-            for value, shape in zip(values, boundary.shapes, strict=True)
-        ]
-        for row, count in enumerate(tokens):
-            cut = [
-                value[row][tuple(map(slice, shape.of_row(int(count))))].copy()
-                for value, shape in zip(by_row, boundary.shapes, strict=True)
-            ]
-            yield KeptState(tuple(cut), seconds)
-
     def _boundary(
         self,
         function: Callable[..., Any],
@@ -244,7 +209,7 @@ class Trunk:
         shared: tuple[Any, ...],
         example: Rows,
     ) -> Boundary | None:
-        """Where the trunk ends; None where it is not is_large keeping, or not made of rows."""
+        """Where the trunk ends; None where no states are kept."""
         shapes = shapes_of((unknown, weights, shared))
         leaves, structure = jax.tree.flatten(shapes)
         sizes = tuple((x.shape, str(x.dtype)) for x in leaves)
@@ -253,26 +218,3 @@ class Trunk:
         mesh, least = self.devices.mesh(), (self.least_flops, self.least_share)
         find = partial(find_boundary, function, *shapes, example, mesh, least)
         return self._boundaries(key, find)
-
-
-def _batches(
-    prompts: EncodedPrompts, tokens: np.ndarray, missing: Sequence[int], targets: int, devices: int
-) -> Iterator[tuple[np.ndarray, Rows]]:
-    """(indices, batch) of rows of equal padded width.
-
-    The shape of a row's batch depends on the row alone, not on which other rows are missing, so
-    that its states have the same bits in whatever order runs ask for them.
-    """
-    suffix, most = len(prompts.frame.suffix_ids), -(-BATCH // devices) * devices
-    widths = {i: _width(int(tokens[i]) + suffix) for i in missing}
-    for width in sorted(set(widths.values())):
-        size = batch_size_at(width, most, devices)
-        indices = np.array([i for i in missing if widths[i] == width])
-        for begin in range(0, len(indices), size):
-            some = indices[begin : begin + size]
-            yield some, batch_rows(prompts.rows, some, size, width - suffix, targets)
-
-
-def _width(length: int) -> int:
-    """The padded width: a power of two, so that the deep trunk is compiled for few widths."""
-    return max(NARROWEST, 1 << (length - 1).bit_length())

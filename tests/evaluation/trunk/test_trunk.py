@@ -101,7 +101,7 @@ def test_scoring_from_states_equals_the_plain_way(name):
 
 
 def test_states_that_are_computed_are_reported_as_examples(monkeypatch):
-    monkeypatch.setattr("research.evaluation.trunk.trunk.BATCH", 4)
+    monkeypatch.setattr("research.evaluation.trunk.computation.BATCH", 4)
     method, reports = UPPER["lora"], []
     weights = AdaptedWeights(hyper(method).methods, with_method(method, PARAMS))
     kept = Predictor(

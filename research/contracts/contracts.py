@@ -84,7 +84,7 @@ def trains_as_a_part_of_the_whole(case: ContractCase) -> None:
         _equal(gradient, whole[path], f"the gradient for {path}", relative=1e-4, least=least)
 
 
-def resumes_from_kept_states(case: ContractCase) -> None:
+def resumes_from_states(case: ContractCase) -> None:
     """Scores and gradients from kept states of the frozen trunk equal those from tokens.
 
     Where the first layer trains there is no trunk.
@@ -110,7 +110,7 @@ CONTRACTS: tuple[Callable[[ContractCase], None], ...] = (
     uses_all_it_adds,
     merges_without_a_trace,
     trains_as_a_part_of_the_whole,
-    resumes_from_kept_states,
+    resumes_from_states,
 )
 
 

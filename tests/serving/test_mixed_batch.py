@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.evaluation.batch import Rows, prompt_frame
+from research.evaluation.batch import prompt_frame
 from research.methods.adalora import AdaLoRA
 from research.methods.bottleneck import Bottleneck
 from research.methods.dora import DoRA
@@ -101,7 +101,7 @@ def test_a_mixed_batch_equals_one_adapter_at_a_time():
     together, rows, which, scores = check(model, params, made)
     assert len(together.layers.kinds) == 2  # both ranks are of one kind
     order = np.random.default_rng(0).permutation(len(which))
-    shuffled = Rows(*(field[order] for field in rows))
+    shuffled = jax.tree.map(lambda field: field[order], rows)
     again = mixed(model, jnp.float32, params, together, shuffled, which[order])
     np.testing.assert_allclose(again, scores[order], rtol=0, atol=1e-5)
 

@@ -49,7 +49,7 @@ class Boundary(NamedTuple):
     def bytes(self, tokens: np.ndarray) -> int:
         """Bytes of the states of rows of these numbers of tokens."""
         sizes = [
-            math.prod(shape.of_row(int(count))) * shape.dtype.itemsize
+            math.prod(shape.of_row(int(count) + 1)) * shape.dtype.itemsize
             for count in tokens
             for shape in self.shapes
         ]

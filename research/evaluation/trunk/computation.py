@@ -41,7 +41,8 @@ def computed_states(
         weights: frozen leaves of the backbone, on the devices.
         shared: arrays that all rows share.
         batch: the rows.
-        tokens: numbers of tokens to which the rows' states are cut; further rows are padding.
+        tokens: of each row. States are cut to these and one position of padding; further rows are
+            padding.
     """
     begun = execution_clock()
     of_shared, of_rows = boundary.executable(weights, shared, batch)
@@ -57,7 +58,7 @@ def computed_states(
     ]
     for row, count in enumerate(tokens):
         cut = [
-            value[row][tuple(map(slice, shape.of_row(int(count))))].copy()
+            value[row][tuple(map(slice, shape.of_row(int(count) + 1)))].copy()
             for value, shape in zip(by_row, boundary.shapes, strict=True)
         ]
         yield KeptState(tuple(cut), seconds)
@@ -72,7 +73,7 @@ def missing_batches(
     that its states have the same bits in whatever order runs ask for them.
     """
     suffix, most = len(prompts.frame.suffix_ids), -(-BATCH // devices) * devices
-    widths = {i: _width(int(tokens[i]) + suffix) for i in missing}
+    widths = {i: _width(int(tokens[i]) + 1 + suffix) for i in missing}
     for width in sorted(set(widths.values())):
         size = batch_size_at(width, most, devices)
         indices = np.array([i for i in missing if widths[i] == width])

@@ -65,7 +65,7 @@ class RowStates:
     Attributes:
         cut: where the values are in the function.
         shapes: of each value.
-        rows: the values [R, ...] of each row, cut to its tokens.
+        rows: the values [R, ...] of each row, cut to its tokens and one position of padding.
         seconds: [I] seconds that the part below the boundary took for each row.
         flops_by_width: FLOPs of that part for a row, by a polynomial of its tokens.
         shared_flops: FLOPs of that part for what all rows of a batch share.
@@ -84,9 +84,19 @@ class RowStates:
         return self.shared_flops + rows * (linear * width + squared * width**2)
 
     def batch(self, indices: np.ndarray, size: int, width: int) -> States:
-        """The states of the rows at `indices`, padded to `size` rows of `width` tokens."""
+        """The states of the rows at `indices`, padded to `size` rows of `width` tokens.
+
+        All further padding has the values of the first, since zero may mean something: attention
+        scores are -inf there.
+        """
         arrays = [np.zeros((size, *shape.of_row(width)), shape.dtype) for shape in self.shapes]
         for row, index in enumerate(indices):
-            for array, value in zip(arrays, self.rows[index], strict=True):
-                array[row][tuple(map(slice, value.shape))] = value
+            values = zip(arrays, self.rows[index], self.shapes, strict=True)
+            for array, value, shape in values:
+                if shape.width_axis is None:
+                    array[row] = value
+                    continue
+                axis = shape.width_axis + 1
+                places = np.minimum(np.arange(array.shape[axis + 1]), value.shape[axis] - 1)
+                array[row] = value.take(places, axis=axis)
         return States(tuple(arrays), self.cut)

@@ -12,13 +12,12 @@ from jax.sharding import Mesh
 from research.evaluation.batch import (
     EncodedPrompts,
     batch_rows,
-    batch_size_at,
     bucket,
-    prompt_width,
 )
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.generation import check_generation, generator, no_texts
 from research.evaluation.label_scoring import label_scorer
+from research.evaluation.length_batches import Batch, length_batches, size_on
 from research.evaluation.lm_loss import loss_scorer
 from research.evaluation.scoring import check_prompts
 from research.evaluation.trunk.states import DividedLeaves, States, divided
@@ -124,7 +123,7 @@ class Predictor:
         rows = prompts.rows
         scorer = loss_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
         width, targets = bucket(int(rows.length.max(initial=1))), bucket(rows.longest_target)
-        size = self._size_at(width, batch_size)
+        size = size_on(self._mesh.size, width, batch_size)
         kept = None if self.trunk is None else self.trunk.of_targets(*weights, prompts, targets)
         _count_kept(kept)
         methods, leaves = self._placed(weights, kept is not None)
@@ -191,29 +190,10 @@ class Predictor:
     def _mesh(self) -> Mesh:
         return self.devices.mesh()
 
-    def _size_at(self, width: int, batch_size: int) -> int:
-        """Rows of a batch of this width, a multiple of the devices."""
-        devices = self._mesh.size
-        return batch_size_at(width, -(-batch_size // devices) * devices, devices)
-
     def _batches(
         self, rows: Encoded, batch_size: int, suffix: int = 0, new: int = 0
-    ) -> Iterator[tuple[np.ndarray, int, int]]:
-        """(indices of the examples, rows, padded width) of each batch.
-
-        Args:
-            rows: the examples, which are sorted by the length of their prompts.
-            batch_size: the largest number of rows.
-            suffix: ids after each prompt, which the padded width leaves room for.
-            new: tokens that are generated after each prompt.
-        """
-        order, begin = np.argsort(rows.prompt_length, kind="stable"), 0
-        while begin < len(order):
-            indices = order[begin : begin + self._size_at(1, batch_size)]
-            size = self._size_at(prompt_width(rows, indices, suffix, self.widths) + new, batch_size)
-            indices = indices[:size]
-            yield indices, size, prompt_width(rows, indices, suffix, self.widths)
-            begin += size
+    ) -> Iterator[Batch]:
+        return length_batches(rows, batch_size, self._mesh.size, self.widths, suffix, new)
 
     def _placed(
         self, weights: AdaptedWeights, from_states: bool

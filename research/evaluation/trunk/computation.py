@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from research.common.hashing import sha256
-from research.evaluation.batch import EncodedPrompts, Rows, batch_rows, batch_size_at
+from research.evaluation.batch import EncodedPrompts, Rows, batch_rows
+from research.evaluation.length_batches import size_on
 from research.evaluation.trunk.boundary import Boundary
 from research.evaluation.trunk.store import KeptState
 from research.methods.method import Leaves
@@ -72,10 +73,10 @@ def missing_batches(
     The shape of a row's batch depends on the row alone, not on which other rows are missing, so
     that its states have the same bits in whatever order runs ask for them.
     """
-    suffix, most = len(prompts.frame.suffix_ids), -(-BATCH // devices) * devices
+    suffix = len(prompts.frame.suffix_ids)
     widths = {i: _width(int(tokens[i]) + 1 + suffix) for i in missing}
     for width in sorted(set(widths.values())):
-        size = batch_size_at(width, most, devices)
+        size = size_on(devices, width, BATCH)
         indices = np.array([i for i in missing if widths[i] == width])
         for begin in range(0, len(indices), size):
             some = indices[begin : begin + size]

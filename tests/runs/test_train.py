@@ -18,6 +18,7 @@ def test_the_seconds_of_a_record_are_those_that_passed(
     """A clock beside the work of each run, in training and on test, shows the sum of its record."""
     config |= {"approaches": config["approaches"][2:], "seeds": 1, "search_seeds": 1, "workers": 1}
     config["approaches"][0]["trials"] = config["approaches"][0]["trials"][:1]
+    config["schedule"] = {"steps": 5, "batch_size": 4, "eval_every": 5}  # no other test compiles it
     passed = dict[str, float]()
     run_shard, run_test_result = executor.run_shard, executor.run_test_result
 
@@ -51,5 +52,6 @@ def test_the_seconds_of_a_record_are_those_that_passed(
 def test_baselines_have_seconds_too(swept: Path):
     baselines = [r for r in RunStore(swept).all() if r.backbone is None]
     assert baselines
-    for record in baselines:
-        assert {"training", "scoring", OTHER} == record.costs.seconds_by_purpose.keys()
+    # Less than 0.05 ms is left out, as of the majority class.
+    purposes = set().union(*(record.costs.seconds_by_purpose for record in baselines))
+    assert purposes == {"training", "scoring", OTHER}

@@ -13,13 +13,13 @@ from research.experiments.plan import Run, cells
 from research.models.backbone import load_backbone
 from research.runs.scoring_progress import ScoringProgress
 from research.sweeps import progress as sweep_progress
-from research.sweeps import run_progress
+from research.sweeps import run_progress, worker_process
 from research.sweeps.cell_work import CellWork
 from research.sweeps.progress import SweepProgress
 from research.sweeps.run_progress import RunProgress, ShardProgress
 from research.sweeps.sweep import sweep
 from research.training.member import MemberProgress
-from tests.films import films, write_csv
+from tests.sweeps.reporting_worker import serve_commands_reporting_each_batch
 
 
 class Clock:
@@ -143,8 +143,8 @@ def test_a_sweep_shows_what_it_scores(
 def test_workers_send_what_they_score(
     config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(worker_process, "serve_commands", serve_commands_reporting_each_batch)
     config["approaches"] = [{"name": "zero-shot", "scoring": "fixed"}]
-    config["task"]["test"] = write_csv(tmp_path / "test.csv", films(40, 20_040))
     lines = lines_of(config | {"workers": 2}, tmp_path / "results", monkeypatch)
     scored = [line for line in lines if "scoring test: " in line]
-    assert scored and all(line.endswith(" of 20,000 rows") for line in scored)
+    assert scored and all(line.endswith(" of 8 rows") for line in scored)

@@ -5,6 +5,7 @@ sums the same numbers for every candidate label.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -23,16 +24,27 @@ ROUTES = {"causal": causal, "seq2seq": seq2seq, "masked": masked, "head": head}
 
 def route_of(model: Model, methods: Sequence[Method]) -> Route:
     """The route of a model with these methods. Raises InputError where there is none."""
-    if any(method.is_head for method in methods):
-        if model.ROUTE != "masked":
-            allowed = "only encoders (bert, roberta, T5EncoderModel) carry a classification head"
-            raise InputError("method", "head", allowed)
+    heads = [method for method in methods if method.is_head]
+    if heads:
+        _check_pool(model, heads[0])
         return "head"
     if model.ROUTE == "masked" and not model.config.masked_lm:
         names = [method.name for method in methods]
         allowed = "the backbone has no masked-LM head: the method 'head' is needed"
         raise InputError("methods", names, allowed)
     return model.ROUTE
+
+
+def _check_pool(model: Model, head: Any) -> None:
+    """Raises InputError where the head cannot read what the model gives."""
+    if model.ROUTE == "seq2seq":
+        allowed = "a seq2seq backbone carries no classification head; load it as T5EncoderModel"
+        raise InputError("method", "head", allowed)
+    pools = ("last",) if model.ROUTE == "causal" else ("first", "mean")
+    if head.pool not in pools:
+        kind = "a decoder" if model.ROUTE == "causal" else "an encoder"
+        allowed = f"the head of {kind} reads {' or '.join(map(repr, pools))}"
+        raise InputError("head.pool", head.pool, allowed)
 
 
 def check_prompts(adapted: Adapted, prompts: EncodedPrompts) -> None:

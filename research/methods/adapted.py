@@ -16,7 +16,9 @@ from research.models.model import Model
 
 
 class EncoderOutput(NamedTuple):
-    """Output of an encoder for rows, with the N positions of prompts and rows together.
+    """Hidden states of rows at N positions, those of prompts and rows together.
+
+    For a decoder's classification head N is 1, the last position of each row.
 
     Attributes:
         hidden: [B, N, D].
@@ -167,6 +169,8 @@ class Adapted:
             counted = encoded.valid & (jnp.arange(encoded.hidden.shape[1]) >= encoded.soft)[None]
             weights = counted.astype(jnp.float32)[..., None]
             features = (encoded.hidden * weights).sum(axis=1) / weights.sum(axis=1)
+        elif head.pool == "last":
+            features = encoded.hidden[:, -1]
         else:
             features = self._apply(encoded.hidden, method="features")
         return head.logits(leaf, features.astype(jnp.float32))

@@ -1,4 +1,4 @@
-"""Head: a layer on top of an encoder that gives one score per class, or a number."""
+"""Head: a layer on top of a backbone that gives one score per class, or a number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,9 @@ class Head(Method):
         pool: `first`: the first position as the backbone pools it (Devlin et al. 2019, arXiv
             1810.04805, section 4.1: BERT's pooler; without one the head has a layer of its own,
             `tanh(x U + c) W + b`, as in RoBERTa's code). `mean`: over a row's positions (Reimers &
-            Gurevych 2019, arXiv 1908.10084, section 3).
+            Gurevych 2019, arXiv 1908.10084, section 3). `last`: the last position, which holds the
+            token that ends the row; for decoders, whose first position reads no text (Radford et
+            al. 2018, "Improving language understanding", section 3.2).
     """
 
     name: ClassVar[str] = "head"
@@ -33,7 +35,7 @@ class Head(Method):
     is_head: ClassVar[bool] = True
     learning_rates: ClassVar[tuple[float, ...]] = (3e-3, 1e-2, 3e-2)
     small_backbone_factor: ClassVar[float] = 1.0
-    pool: Literal["first", "mean"] = "first"
+    pool: Literal["first", "mean", "last"] = "first"
 
     def init(self, key: jax.Array, params: Leaves, words: Words) -> dict[str, Leaves]:
         width, classes = params["embed/embedding"].shape[1], len(words.labels) or 1

@@ -17,6 +17,7 @@ from research.methods.adalora import AdaLoRA
 from research.methods.bitfit import BitFit
 from research.methods.bottleneck import Bottleneck
 from research.methods.dora import DoRA
+from research.methods.head import Head
 from research.methods.lora import LoRA, RankOf
 from research.methods.lora_fa import LoRAFA
 from research.methods.method import Method, traced_method
@@ -46,11 +47,15 @@ CASES: dict[str, Method] = {
     "lora, pissa": LoRA(rank=3, alpha=6.0, ranks=RANKS, start="pissa"),
     "dora, pissa": DoRA(rank=3, alpha=6.0, start="pissa"),
 }
-# T5 has no biases, and a head reads an encoder.
+# The head of a decoder.
+LAST = {"head, last": Head(pool="last")}
+# T5 has no biases, and its decoder carries no head.
 WITHOUT = {("t5", "bitfit"), ("t5", "head")}
 MORE = [(v, m) for v in ("t5", "bert") for m in CASES if (v, m) not in WITHOUT]
 MORE += [("gpt2", name) for name in ("vera", "adalora", "lora, pissa")]
 MORE += [("gpt2", name) for name in ("ia3", "lora", "prefix")]  # its attention is one layer
+MORE += [("llama, grouped keys", name) for name in (*LAST, "head, last + soft_prompt")]
+MORE += [("gpt2", "head, last + lora")]
 MORE += [("t5 encoder", "head")]
 MORE += [("t5 encoder", f"head + {name}") for name in CASES if name not in ("bitfit", "head")]
 MORE += [("roberta", f"head + {name}") for name in ("ia3", "lora", "prefix", "soft_prompt")]
@@ -65,10 +70,12 @@ def subject(variant: str, names: str) -> ContractCase:
     """On one layer, but for what trains a part of the layers."""
     changes = {} if names == "last_layers" else {LAYERS.get(variant, "num_hidden_layers"): 1}
     model, params = checkpoints.drawn(variant, **changes)
-    return ContractCase(model, params, tuple(CASES[name] for name in names.split(" + ")))
+    return ContractCase(
+        model, params, tuple({**CASES, **LAST}[name] for name in names.split(" + "))
+    )
 
 
-# A decoder has no biases and carries no head.
+# A decoder has no biases, and its head reads the last position.
 ON_DECODERS = [name for name, method in CASES.items() if name != "bitfit" and not method.is_head]
 # One of each way to change it, and those that freeze leaves of their own or penalize them.
 CHANGING = (
@@ -85,7 +92,7 @@ CHANGING = (
 
 @pytest.mark.parametrize("name", cases(ON_DECODERS, quick=CHANGING))
 def test_kept(name):
-    """On a decoder, which has no biases and carries no head."""
+    """On a decoder, which has no biases."""
     model, params = decoder(layers=1)
     one = ContractCase(model, params, (CASES[name],))
     for contract in CONTRACTS:

@@ -108,20 +108,21 @@ def test_a_mixed_batch_equals_one_adapter_at_a_time():
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
-    "variant, closing, headed",
+    "variant, closing, pool",
     [
-        ("t5", [2], False),
-        ("bert", [7, 5], False),
-        ("bert", [5], True),
-        ("llama, grouped keys", [], False),
-        ("gpt2", [], False),
+        ("t5", [2], None),
+        ("bert", [7, 5], None),
+        ("bert", [5], "mean"),
+        ("llama, grouped keys", [], None),
+        ("llama, grouped keys", [5], "last"),
+        ("gpt2", [], None),
     ],
 )
-def test_on_every_family(variant, closing, headed):
+def test_on_every_family(variant, closing, pool):
     model, params = checkpoints.drawn(variant)
     methods = {name: METHODS[name] for name in METHODS if name != "rank 1, elsewhere"}
-    if headed:
-        methods = {name: (Head("mean"), *own) for name, own in methods.items()}
+    if pool:
+        methods = {name: (Head(pool), *own) for name, own in methods.items()}
     check(model, params, adapters(params, methods, closing, mask=9))
 
 

@@ -13,14 +13,15 @@ from tests import films
 from tests.sweeps.family_experiments import by_row, prepared, trained, write_tokenizer
 
 LORA = {"name": "lora", "rank": 2}
+SOFT = {"name": "soft_prompt", "length": 3}
 
 
 @pytest.mark.thorough
 def test_an_encoder_by_masks_and_by_a_head(tmp_path: Path):
-    head, soft = {"name": "head"}, {"name": "soft_prompt", "length": 3}
+    head = {"name": "head"}
     approaches = [
         {"name": "zero-shot", "trials": [{"template": 0}]},
-        trained("soft prompt + head", {**head, "pool": "mean"}, soft),
+        trained("soft prompt + head", {**head, "pool": "mean"}, SOFT),
         trained("full + head", head, {"name": "full"}),
     ]
     config = prepared(tmp_path, "bert", ("cls", "sep", "mask"), approaches)
@@ -80,6 +81,20 @@ def test_a_head_on_an_encoder_that_predicts_no_tokens(tmp_path: Path):
     assert np.isfinite(record.metrics["dev"]["loss"])
 
 
+def test_a_head_on_a_decoder(tmp_path: Path):
+    head = {"name": "head", "pool": "last"}
+    rows = [trained("head", head), trained("soft prompt + head", head, SOFT)]
+    config = prepared(tmp_path, "llama, one key head, tied", ("eos",), rows)
+    records = by_row(films.run(config, tmp_path / "results"))
+    width = load_backbone(config["backbone"]).model.config.width
+    counts = {name: records[name].costs.trained_params for name in ("head", "soft prompt + head")}
+    assert counts == {"head": 2 * width + 2, "soft prompt + head": 3 * width + 2 * width + 2}
+    for row in rows:
+        record = records[row["name"]]
+        _, predictions = RunStore(tmp_path / "results").load(record.run_id)
+        np.testing.assert_allclose(np.exp(predictions.scores).sum(1), 1.0, atol=1e-3)
+
+
 @pytest.mark.thorough
 def test_t5_reads_the_prompt_and_writes_the_label(tmp_path: Path):
     approaches = [
@@ -123,8 +138,8 @@ def test_a_head_that_the_backbone_came_with(tmp_path: Path):
         ("bert", ("cls", "sep"), {"name": "zero"}, "it has no mask token"),
         ("t5", (), {"name": "zero"}, "it has no eos token"),
         ("t5 encoder", ("eos",), {"name": "zero"}, "the method 'head' is needed"),
-        ("t5", ("eos",), trained("h", {"name": "head"}), "only encoders .* carry"),
-        ("llama", ("bos",), trained("h", {"name": "head"}), "only encoders .* carry"),
+        ("t5", ("eos",), trained("h", {"name": "head"}), "carries no classification head"),
+        ("llama", ("eos",), trained("h", {"name": "head"}), "head of a decoder reads 'last'"),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_runs(

@@ -350,7 +350,7 @@ def test_bos_is_checked():
         prefix_ids(encoder(bos="yes"))
     with pytest.raises(InputError, match="tokenizer is .*: it has no bos token"):
         prefix_ids(encoder(tokenizer=byte_level(), bos="always"))
-    with pytest.raises(InputError, match="bos is 'never': only decoders have a choice"):
+    with pytest.raises(InputError, match="bos is 'never': there is no choice on the"):
         encoder(tokenizer=byte_level(eos_token="</s>"), route="seq2seq", bos="never")
 
 

@@ -24,7 +24,7 @@ def target_logprobs(
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
-    memories, offset, rows = _with_prefix(adapted, rows, frame, key)
+    memories, offset, rows = with_prefix(adapted, rows, frame, key)
     width, targets = rows.tokens.shape[1], rows.target.shape[1]
     slots = jnp.arange(width, dtype=jnp.int32)[None]
     target_slots = jnp.arange(targets, dtype=jnp.int32)[None]
@@ -42,7 +42,7 @@ def target_logprobs(
 
 def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
     """The keys and values of a row's prompt serve all its labels."""
-    memories, offset, rows = _with_prefix(adapted, rows, frame)
+    memories, offset, rows = with_prefix(adapted, rows, frame)
     (size, width), (classes, targets) = rows.tokens.shape, labels.tokens.shape
     slots = jnp.arange(width, dtype=jnp.int32)[None]
     hidden, prompts = adapted.rows(
@@ -71,7 +71,7 @@ def rows_have_opening(adapted: Adapted, frame: PromptFrame) -> bool:
     return len(frame.prefix_ids) == 1 and not adapted.soft_prompts()
 
 
-def _with_prefix(
+def with_prefix(
     adapted: Adapted, rows: Rows, frame: PromptFrame, key: jax.Array | None = None
 ) -> tuple[tuple[KeyValueMemory, ...], jax.Array, Rows]:
     """(memories, position [] of a row's first token, rows).

@@ -138,7 +138,7 @@ def _predicted(route: str, methods: Iterable[Method], targets: int) -> tuple[int
     """(predicted tokens of a row, tokens that the last layer is computed for or None for all)."""
     head: Any = next((method for method in methods if method.is_head), None)
     if head is not None:
-        return 0, 1 if head.pool == "first" else None
+        return 0, None if head.pool == "mean" else 1
     return targets, targets if route == "causal" else None
 
 

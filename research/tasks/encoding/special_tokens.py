@@ -36,15 +36,17 @@ def special_tokens(route: Route, tokenizer: Tokenizer, bos: Bos = "tokenizer") -
 
     causal: before the row the ids that the tokenizer puts before a text, or as `bos` says.
     seq2seq: EOS after the prompt and after the target. masked and head: CLS before and SEP after
-    the prompt; head with a tokenizer that has neither, such as T5's: the ids that the tokenizer
-    puts around a text, or EOS after the prompt. Raises InputError for a tokenizer that lacks one,
-    and for `bos` on another route.
+    the prompt; head with a tokenizer that has neither, such as T5's or a decoder's: the ids that
+    the tokenizer puts around a text, and EOS after the prompt if it puts none there. Raises
+    InputError for a tokenizer that lacks one, and for `bos` on another route.
     """
     check_choice("bos", bos, get_args(Bos))
     if route == "causal":
         return SpecialTokens(_causal_prefix(tokenizer, bos), suffix_ids=(), end=(), mask=0)
     if bos != "tokenizer":
-        raise InputError("bos", bos, "only decoders have a choice; 'tokenizer' is expected")
+        raise InputError(
+            "bos", bos, f"there is no choice on the {route} route; 'tokenizer' is expected"
+        )
     if route == "seq2seq":
         end = _id(tokenizer, "eos")
         return SpecialTokens(prefix_ids=(), suffix_ids=(end,), end=(end,), mask=0)

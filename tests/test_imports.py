@@ -36,7 +36,8 @@ ORDER_WITHIN = {
         ["train"],
     ],
     "sweeps": [
-        ["cell_work", "row_tokens"],
+        ["row_tokens"],
+        ["cell_work"],
         ["worker_count"],
         ["dry_run", "time_left"],
     ],

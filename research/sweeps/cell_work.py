@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from research.evaluation.batch import bucket
 from research.experiments.plan import CellPlan
 from research.records.schema import CellKey
 from research.runs.costs.flops import rough_flops
+from research.sweeps.row_tokens import RowTokens
 
 # Rough, since the estimate of the time left corrects them by the seconds of finished runs.
 RATE = 5e10  # FLOPs per second of a core with the small matrices of a small model
@@ -21,6 +23,8 @@ class CellWork:
         runs: number of runs.
         tests: number of runs that are evaluated on test.
         kind: "train", "prompt" or "baseline".
+        shape: number of labels, and padded tokens of the longest row: tasks of the same shape share
+            compiled programs.
         rough_seconds: rough seconds of a run, without compilation.
     """
 
@@ -28,6 +32,7 @@ class CellWork:
     runs: int
     tests: int
     kind: str
+    shape: tuple[int, int]
     rough_seconds: float
 
     @property
@@ -40,23 +45,24 @@ class CellWork:
         return self.key[1:]
 
 
-def cell_work(cell: CellPlan, parameters: int, tokens: float) -> CellWork:
+def cell_work(cell: CellPlan, parameters: int, rows: RowTokens) -> CellWork:
     """The work of a cell of a plan.
 
     Args:
         cell: the cell.
         parameters: number of parameters of the backbone.
-        tokens: mean tokens of a row of its task.
+        rows: tokens of the rows of its task.
     """
     approach = cell.approach
     kind = "train" if approach.stages else "prompt" if approach.baseline is None else "baseline"
     schedules = [stage.schedule for stage in approach.stages]
     trained = sum(schedule.steps * schedule.batch_size for schedule in schedules)
-    flops = rough_flops(parameters, int(tokens * SCORED_ROWS), int(tokens * trained))
+    flops = rough_flops(parameters, int(rows.mean * SCORED_ROWS), int(rows.mean * trained))
     return CellWork(
         key=cell.key,
         runs=cell.size,
         tests=len(cell.tested(cell.trials[0])),
         kind=kind,
+        shape=(len(cell.task.labels), bucket(rows.longest)),
         rough_seconds=BASELINE if kind == "baseline" else flops / RATE,
     )

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import BUCKETS
@@ -11,6 +12,18 @@ LABEL_TOKENS = 4  # tokens of a label and its end
 ANSWER_TOKENS = 32  # tokens of an answer that is a text or a number
 LONGEST = 8 * BUCKETS[-1]  # characters of a text that are read for its length
 FEW = 200  # texts that stand for those of a task
+
+
+class RowTokens(NamedTuple):
+    """Tokens of a task's rows.
+
+    Attributes:
+        mean: of the tokens of a row with its answers.
+        longest: tokens of the longest prompt.
+    """
+
+    mean: float
+    longest: int
 
 
 def prompt_tokens(task: Task, template: int, tokenizer: Tokenizer, most: int) -> list[int]:
@@ -31,7 +44,8 @@ def answer_tokens(labels: Sequence[str]) -> int:
     return target_tokens(labels) * max(1, len(labels))
 
 
-def mean_row_tokens(task: Task, tokenizer: Tokenizer, context: int | None) -> float:
-    """Mean tokens of a row with its answers, of the first template and examples."""
-    tokens = statistics.fmean(prompt_tokens(task, 0, tokenizer, FEW)) + answer_tokens(task.labels)
-    return min(tokens, context or tokens)
+def row_tokens(task: Task, tokenizer: Tokenizer, context: int | None) -> RowTokens:
+    """Tokens of the rows of a task, of the first template and examples."""
+    prompts = prompt_tokens(task, 0, tokenizer, FEW)
+    mean, longest = statistics.fmean(prompts) + answer_tokens(task.labels), max(prompts)
+    return RowTokens(mean=min(mean, context or mean), longest=min(longest, context or longest))

@@ -24,7 +24,7 @@ from research.sweeps.failures import FailureLog, RunFailed, is_ours
 from research.sweeps.folder_lock import folder_lock
 from research.sweeps.process_pool import ProcessPool
 from research.sweeps.progress import SweepProgress
-from research.sweeps.row_tokens import mean_row_tokens
+from research.sweeps.row_tokens import row_tokens
 from research.sweeps.worker_count import processes, threads
 
 
@@ -78,8 +78,8 @@ def _work(plan: Sequence[CellPlan], context: RunContext) -> list[CellWork]:
     """The work of each cell."""
     tasks = {cell.task.name: cell.task for cell in plan}
     limit = context.backbone.model.config.context
-    tokens = {name: mean_row_tokens(task, context.tokenizer, limit) for name, task in tasks.items()}
-    return [cell_work(cell, context.backbone.parameters, tokens[cell.task.name]) for cell in plan]
+    rows = {name: row_tokens(task, context.tokenizer, limit) for name, task in tasks.items()}
+    return [cell_work(cell, context.backbone.parameters, rows[cell.task.name]) for cell in plan]
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from research.sweeps.executor import ShardWork
 from research.sweeps.failures import RunFailed
 from research.sweeps.messages import ShardRef, cell_index
 from research.sweeps.process_pool import ProcessPool, cores_of
+from research.sweeps.row_tokens import RowTokens
 from research.sweeps.sweep import sweep
 from research.sweeps.worker_count import processes
 from tests.records.tensorboard_files import expected_scalars, read_by_tensorboard
@@ -226,7 +227,7 @@ def test_how_many_processes(config: dict, tmp_path: Path, monkeypatch: pytest.Mo
     def count(config: dict[str, Any]) -> int:
         experiment = Experiment.parse(config)
         context = open_context(experiment, tmp_path)
-        work = [cell_work(cell, 10_000, tokens=20.0) for cell in planned(config).values()]
+        work = [cell_work(cell, 10_000, RowTokens(20.0, 30)) for cell in planned(config).values()]
         return processes(experiment, work, context)
 
     monkeypatch.setattr("research.sweeps.worker_count.cores", lambda: list(range(6)))

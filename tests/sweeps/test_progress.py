@@ -79,7 +79,7 @@ def test_the_share_of_a_trained_run_counts_training_and_scoring(config: dict, cl
 def test_the_time_left_moves_with_scoring(on_test: bool, config: dict, clock: Clock):
     """A prompt that was expected to take 10 seconds takes 200; its lines tell the rest."""
     run, shown = planned(config, "zero-shot"), io.StringIO()
-    work = CellWork(run.cell.key, 1, int(on_test), "prompt", 10.0)
+    work = CellWork(run.cell.key, 1, int(on_test), "prompt", (2, 32), 10.0)
     progress = SweepProgress([work], Console(file=shown, width=200))
     if on_test:
         progress.time_left.finished(work.key, 1, 10.0, 0.0, elapsed=None)
@@ -99,7 +99,7 @@ def test_the_time_left_moves_with_scoring(on_test: bool, config: dict, clock: Cl
 
 def test_lines_that_stay_are_seldom(config: dict, clock: Clock):
     run = planned(config, "zero-shot")
-    work = [CellWork(run.cell.key, 1, 0, "prompt", 10.0)]
+    work = [CellWork(run.cell.key, 1, 0, "prompt", (2, 32), 10.0)]
     counts = []
     for terminal in (False, True):
         shown, clock.now = io.StringIO(), 0.0

@@ -19,12 +19,13 @@ from research.sweeps.time_left.measured_cell import MeasuredCell
 # Assumed until measured: medians of the committed sweeps' medians.
 COMPILE = {"train": 11.0, "prompt": 7.0, "baseline": 0.0}  # seconds in an approach's first cell
 FIRST_RUNS = 4  # of a cell with training: two for each of two workers
-# Of these seconds, in a later cell of the approach. Rows of another task have other lengths: their
-# prompts are other programs, while training steps pad them to the same few lengths.
+# Share of these seconds in a later cell of the approach. Tasks whose rows have the same labels and
+# widths share programs in a regime; another regime has other batches. Demonstrations have other
+# lengths in every cell.
 LATER = {
-    "train": {"same task": 0.4, "other task": 0.1},
-    "prompt": {"same task": 0.2, "other task": 0.5},
-    "baseline": {"same task": 0.0, "other task": 0.0},
+    "train": {"same programs": 0.0, "same task": 0.4, "other programs": 0.5},
+    "prompt": {"same programs": 0.2, "same task": 0.2, "other programs": 0.5},
+    "baseline": {"same programs": 0.0, "same task": 0.0, "other programs": 0.0},
 }
 
 
@@ -150,10 +151,26 @@ class ExpectedSeconds:
         in_first = compiled.get(first.key, statistics.fmean([*firsts, assumed]))
         if cell is first:
             return in_first
-        relation = _relation(cell, first)
+        relation = self._relations[cell.key]
         pairs = [(LATER[cell.kind][relation], 1.0), *self._later_pairs[cell.kind, relation]]
         share = sum(later for later, _ in pairs) / sum(begin for _, begin in pairs)
         return share * in_first
+
+    @cached_property
+    def _relations(self) -> dict[CellKey, str]:
+        """Whether each cell has the programs or the task of an earlier cell of its approach."""
+        relations: dict[CellKey, str] = {}
+        tasks, programs = set[tuple[str, str]](), set[tuple]()
+        for cell in self.cells:
+            task, regime = cell.column
+            if (cell.approach, regime, cell.shape) in programs:
+                relations[cell.key] = "same programs"
+            else:
+                is_same = (cell.approach, task) in tasks
+                relations[cell.key] = "same task" if is_same else "other programs"
+            tasks.add((cell.approach, task))
+            programs.add((cell.approach, regime, cell.shape))
+        return relations
 
     @cached_property
     def _compile_ratio(self) -> float:
@@ -174,9 +191,5 @@ class ExpectedSeconds:
             first = self._first_cells[cell.approach]
             if cell is not first and cell.key in self._compiled and first.key in self._compiled:
                 pair = self._compiled[cell.key], self._compiled[first.key]
-                pairs[cell.kind, _relation(cell, first)].append(pair)
+                pairs[cell.kind, self._relations[cell.key]].append(pair)
         return pairs
-
-
-def _relation(cell: CellWork, other: CellWork) -> str:
-    return "same task" if cell.column[0] == other.column[0] else "other task"

@@ -85,9 +85,7 @@ class TimeLeft:
         cell.runs += runs
         if seconds is None:
             return
-        cell.timed += runs
-        cell.seconds += max(0.0, seconds - compile_seconds)
-        cell.compile_seconds += compile_seconds
+        cell.add(runs, seconds, compile_seconds)
         if elapsed is not None:
             self.work.append((elapsed, seconds))
 

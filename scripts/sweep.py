@@ -5,6 +5,8 @@ table. A cell of which a run fails is tried once more at the end; where it fails
 says so and the exit code is 1. Every field of the config is a flag, such as `--config.seeds=3`.
 `--plan` runs nothing: it prints the number of runs, their trained parameters, and the estimated
 time, memory and disk space, here or by `--device=h100` on another device.
+`--questions=FOLDER` runs nothing either: it writes the test rows of each task, to be answered
+elsewhere and read again by a row `answers`.
 """
 
 from research.common.interrupts import end_on_interrupt
@@ -13,6 +15,7 @@ if __name__ == "__main__":
     end_on_interrupt()  # while the rest is imported
 
 import sys
+from pathlib import Path
 
 from absl import app, flags, logging
 from rich.console import Console
@@ -28,6 +31,11 @@ PLAN = flags.DEFINE_bool("plan", False, "Print the planned runs without running 
 DEVICE = flags.DEFINE_string(
     "device", None, "With --plan: another device, such as h100; default: this machine."
 )
+QUESTIONS = flags.DEFINE_string(
+    "questions",
+    None,
+    "Write the test rows of each task to this folder, to be answered elsewhere, and run nothing.",
+)
 
 
 @exit_on_input_error
@@ -35,6 +43,7 @@ def main(argv: list[str]) -> None:
     del argv
     prepare()
     # Imported here because --help and worker processes, which import this file, need none.
+    from research.evaluation.answer_sources.questions import write_questions
     from research.experiments.experiment import Experiment
     from research.experiments.prices import write_prices
     from research.reporting.build import write_tables
@@ -48,6 +57,10 @@ def main(argv: list[str]) -> None:
 
     logging.set_verbosity(logging.WARNING)
     experiment = Experiment.parse(read_config())
+    if QUESTIONS.value is not None:
+        for settings in experiment.tasks:
+            print(write_questions(settings.load(), Path(QUESTIONS.value)))
+        return
     use_threads(experiment.devices.threads)
     compute_in_caller()
     keep_compiled()

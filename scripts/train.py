@@ -89,7 +89,8 @@ def main(argv: list[str]) -> None:
     )
     record = train_run(experiment, folder, request, SingleRunProgress())
     id, score = record.run_id, record.score("dev")
-    print(f"{record.metric} on dev: {100 * (score or 0.0):.1f} ({record.status})")
+    dev = "no score" if score is None else f"{100 * score:.1f}"
+    print(f"{record.metric} on dev: {dev} ({record.status})")
     print(f"{folder / 'runs' / id}.json has the record")
     if record.costs.trained_params and (folder / "trained" / f"{id}.safetensors").exists():
         print(f"scripts/export.py --results {folder} --run {id} exports what it trained")

@@ -5,12 +5,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from research.common.config import build, changed, resolved
-from research.common.errors import InputError, choose_from
+from research.common.errors import InputError, choose_from, name_list
+from research.evaluation.answer_sources import ANSWER_SOURCES
+from research.evaluation.answer_sources.answers_file import AnswersFile
+from research.evaluation.answer_sources.endpoint import Endpoint
 from research.evaluation.baselines import BASELINES
 from research.experiments.prompt import PROMPT, Prompt, PromptSearch
 from research.experiments.stage import Stage, parse_stage, plain_stage, stage_with
 from research.methods.method import Method
 from research.models.checkpoint.files import files_checksum
+from research.tasks.sampling import Regime
 from research.tasks.task import Task
 from research.training.optimizer import Schedule
 
@@ -19,6 +23,7 @@ Trial = Mapping[str, int | float | str | bool]
 LEARNING_RATES = "learning_rates"  # trials with the rates of the methods
 SCORING = {"target_end", "normalisation"}  # fields about the scores of labels
 EVERY_STAGE = "stages."  # prefix of a trial's field that is set in all stages
+TRIED = ("model", "system")  # fields of an endpoint that a trial may set
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Approach(Prompt):
         stages: training stages, one after the other; none for an approach that only prompts.
         baseline: name of a baseline, which does not use the backbone; None for all others.
         options: options of the baseline.
+        answers: a file with the answers of an external model, in place of the backbone.
+        endpoint: an OpenAI-compatible server that is asked in place of the backbone.
         scoring: how labels are scored without training. `dev`: every trial that sets neither
             `target_end` nor `normalisation` runs with each of the task's `scorings`, and dev
             selects. `fixed`: by these two fields. Not part of a run's id.
@@ -44,6 +51,8 @@ class Approach(Prompt):
     stages: tuple[Stage, ...] = ()
     baseline: str | None = None
     options: Mapping[str, float] = field(default_factory=dict)
+    answers: AnswersFile | None = None
+    endpoint: Endpoint | None = None
     scoring: Literal["dev", "fixed"] = field(default="dev", compare=False)
     trials: tuple[Trial, ...] | Literal["templates", "learning_rates"] | PromptSearch = field(
         default=({},), compare=False
@@ -61,6 +70,7 @@ class Approach(Prompt):
             self._check_baseline()
         elif self.options:
             raise InputError("options", dict(self.options), "only a baseline has options")
+        self._check_external()
         self._check_merges()
         self._check_heads()
 
@@ -73,6 +83,22 @@ class Approach(Prompt):
         for name in self.options:
             if name not in _options(self.baseline):
                 raise InputError("options", name, choose_from(_options(self.baseline), name))
+
+    def _check_external(self) -> None:
+        """Raises InputError for several answer sources, and for fields that one does not use."""
+        names = [name for name in ANSWER_SOURCES if getattr(self, name) is not None]
+        if len(names) > 1:
+            value = resolved(getattr(self, names[1]))
+            raise InputError(names[1], value, f"a row has one of {name_list(ANSWER_SOURCES)}")
+        if self.external is None:
+            return
+        used = self.external.prompt_fields
+        unused = [name for name in self.changed_among(PROMPT) if name not in used]
+        unused += ["stages"] if self.stages else []
+        unused += ["trials"] if self.trials != ({},) and not used else []
+        if unused:
+            value = resolved(getattr(self, unused[0]))
+            raise InputError(unused[0], value, f"a row with {names[0]} does not use this field")
 
     def _check_merges(self) -> None:
         merged: set[str] = set()
@@ -137,6 +163,16 @@ class Approach(Prompt):
         """Whether it can answer the task; a baseline either chooses labels or writes texts."""
         return self.baseline is None or BASELINES[self.baseline].writes == (not task.labels)
 
+    @property
+    def external(self) -> AnswersFile | Endpoint | None:
+        """The external model that answers; None for a row that has none."""
+        return self.answers or self.endpoint
+
+    @property
+    def uses_backbone(self) -> bool:
+        """Whether the backbone answers; else a baseline or an external model does."""
+        return self.baseline is None and self.external is None
+
     def trials_on(self, task: Task, scorings: Sequence[Trial] = ()) -> tuple[Trial, ...]:
         """The trials on a task.
 
@@ -146,7 +182,7 @@ class Approach(Prompt):
         """
         trials = self._trials(len(task.templates))
         fixed = self.scoring == "fixed" or self.changed_among(SCORING)
-        if self.stages or self.baseline or fixed:
+        if self.stages or not self.uses_backbone or fixed:
             return trials
         return tuple(
             {**trial, **scoring}
@@ -166,8 +202,8 @@ class Approach(Prompt):
     def at(self, trial: Trial, path: str = "trial") -> "Approach":
         """The approach with the values of a trial.
 
-        A value sets a field of the prompt, of the last stage or of that stage's methods; after
-        `stages.` the field of all stages. Raises InputError for an unknown field.
+        A value sets a field of the prompt, of the endpoint, of the last stage or of that stage's
+        methods; after `stages.` the field of all stages. Raises InputError for an unknown field.
         """
         approach = self
         for name, value in trial.items():
@@ -179,8 +215,11 @@ class Approach(Prompt):
             return changed(self, "options", {**self.options, name: value}, path)
         if name in PROMPT:
             return changed(self, name, value, path)
+        if self.endpoint is not None and name in TRIED:
+            return replace(self, endpoint=changed(self.endpoint, name, value, f"{path}.endpoint"))
         if not self.stages:
-            raise InputError(path, name, choose_from(PROMPT, name))
+            names = (*self.endpoint.prompt_fields, *TRIED) if self.endpoint else PROMPT
+            raise InputError(path, name, choose_from(names, name))
         everywhere = name.startswith(EVERY_STAGE)
         first = 0 if everywhere else len(self.stages) - 1
         name = name.removeprefix(EVERY_STAGE)
@@ -216,10 +255,19 @@ class Approach(Prompt):
         files = [file for method in methods for file in method.sources]
         return {"sources": files_checksum(files)} if files else {}
 
+    def answers_checksum(self, task: Task, regime: Regime) -> dict[str, str]:
+        """{"answers": checksum of the file of answers}; empty if the row has no such file.
+
+        Raises InputError for a missing file.
+        """
+        return {"answers": self.answers.checksum(task, str(regime))} if self.answers else {}
+
     def plain(self, data=resolved) -> dict[str, Any]:
         """JSON data by `resolved` or `non_default`, with method names and without trials."""
         stages = [plain_stage(stage, data) for stage in self.stages]
-        return {**data(replace(self, scoring="dev", trials=({},), stages=())), "stages": stages}
+        endpoint = None if self.endpoint is None else self.endpoint.of_record
+        row = replace(self, scoring="dev", trials=({},), stages=(), endpoint=endpoint)
+        return {**data(row), "stages": stages}
 
 
 BASELINE_ROWS = tuple(

@@ -155,8 +155,8 @@ class Run:
         if other_tasks:
             tasks = self.cell.tasks
             settings["stage_tasks"] = {name: tasks[name].checksum for name in sorted(other_tasks)}
-        if self.approach.baseline is not None:
-            return settings
+        if not self.approach.uses_backbone:
+            return {**settings, **self.approach.answers_checksum(self.cell.task, self.cell.regime)}
         return {
             **settings,
             "backbone": self.cell.backbone_checksum,

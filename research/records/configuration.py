@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from research.common.errors import InputError
+from research.evaluation.answer_sources import ANSWER_SOURCES
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ class Configuration:
             raise InputError("approach", self.approach, "stages of an approach") from error
 
     @property
-    def baseline(self) -> str | None:
-        """Name of the baseline; None for an approach with the backbone."""
-        return self.approach.get("baseline")
+    def uses_backbone(self) -> bool:
+        """Whether the backbone answers; else a baseline or an external model does."""
+        return all(self.approach.get(name) is None for name in ANSWER_SOURCES)
 
     @cached_property
     def stages(self) -> tuple[StageSummary, ...]:

@@ -69,11 +69,12 @@ class Costs:
         memory: the parts of that peak.
         request_tokens: tokens before the answer, mean over the test items.
         cache_bytes: keys and values of a request, mean over the test items.
+        request_price: price of an answer of an external model, mean over the test items.
     """
 
-    trained_params: int
-    stored_bytes: int
-    added_tokens: int
+    trained_params: int | None
+    stored_bytes: int | None
+    added_tokens: int | None
     train_seconds: float | None = None
     trunk_seconds: float = 0.0
     evaluation_seconds: float | None = None
@@ -91,6 +92,7 @@ class Costs:
     memory: StepMemory | None = None
     request_tokens: float | None = None
     cache_bytes: int | None = None
+    request_price: float | None = None
     seconds_by_purpose: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -53,8 +53,8 @@ class RunRecord:
         costs: measured costs.
         notes: facts about data and training.
         data: checksums of the data.
-        backbone: the backbone; None for a baseline.
-        cohort: id of the cohort; None for a baseline.
+        backbone: the backbone; None for a row that does not use it.
+        cohort: id of the cohort; None for a row without the backbone.
         history: evaluations during training, by stage.
         robustness: results by group of test items; None before test.
         forgetting: losses on plain text; None where the experiment has no held-out text.

@@ -91,6 +91,11 @@ class RunContext:
         return Predictor(self.backbone.model, self.devices, self.dtype, trunk=self.trunk)
 
     @property
+    def folder(self) -> Path:
+        """The results folder."""
+        return self.checkpoints.parent
+
+    @property
     def trained_leaves(self) -> TrainedLeaves:
         """The leaves of finished runs, beside the checkpoints of those in training."""
         return TrainedLeaves(self.checkpoints)

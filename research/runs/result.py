@@ -37,8 +37,8 @@ class Result:
         costs: costs, as the record has them.
         notes: notes, as the record has them.
         data: checksums of the task and of the split.
-        backbone: name and checksum of the backbone; None for a baseline.
-        cohort: id of the run's cohort; None for a baseline.
+        backbone: name and checksum of the backbone; None for a row that does not use it.
+        cohort: id of the run's cohort; None for a row without the backbone.
         history: for each stage (step, train loss, dev score, dev loss) of each evaluation.
     """
 
@@ -64,7 +64,7 @@ class TestResult(NamedTuple):
     """
 
     predictions: dict[str, AnyPredictions]
-    costs: dict[str, float]
+    costs: dict[str, float | None]
     notes: dict[str, Any]
     language_model: dict[str, Any] | None
 

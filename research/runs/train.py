@@ -16,13 +16,14 @@ from research.runs.scoring_progress import (
     RunReport,
     ScoringProgress,
     ScoringReport,
+    ignore_scoring,
     report_of_run,
 )
 from research.runs.state import RunState
+from research.runs.without_backbone import check_without_backbone
 from research.runtime.clock import seconds_by_purpose, seconds_since, spent_on
 from research.runtime.compile_lock import lock_folder
 from research.runtime.executable import Call, compile_ahead, compile_cache_hits
-from research.tasks.sampling import draw
 from research.training.batches import Shapes, Stream, training_widths
 from research.training.checkpoint import Checkpoints
 from research.training.fit import fit
@@ -167,8 +168,8 @@ def _program(stage: Stage, context: RunContext) -> Program:
 
 def check_run(run: Run, context: RunContext) -> None:
     """Raises InputError for anything that would stop the run, before anything is trained."""
-    if run.approach.baseline is not None:
-        draw(run.cell.task, run.cell.regime, run.seeds.sample, run.cell.experiment.max_dev)
+    if not run.approach.uses_backbone:
+        check_without_backbone(run, context.folder, ignore_scoring)
         return
     state = RunState(run, context)
     for index, stage in enumerate(run.approach.stages):

@@ -28,7 +28,7 @@ def record_of(results: str, id: str) -> tuple[RunRecord, BackboneReference]:
         raise InputError("run", id, f"{results} has no such run")
     record = store.read(id)
     if record.backbone is None:
-        raise InputError("run", id, "it is a baseline, which has no backbone")
+        raise InputError("run", id, "it is of a row that does not use the backbone")
     return record, record.backbone
 
 

@@ -54,7 +54,7 @@ def cell_work(cell: CellPlan, parameters: int, rows: RowTokens) -> CellWork:
         rows: tokens of the rows of its task.
     """
     approach = cell.approach
-    kind = "train" if approach.stages else "prompt" if approach.baseline is None else "baseline"
+    kind = "train" if approach.stages else "prompt" if approach.uses_backbone else "baseline"
     schedules = [stage.schedule for stage in approach.stages]
     trained = sum(schedule.steps * schedule.batch_size for schedule in schedules)
     flops = rough_flops(parameters, int(rows.mean * SCORED_ROWS), int(rows.mean * trained))

@@ -11,12 +11,12 @@ from research.experiments.plan import Run
 from research.experiments.seeds import Seeds
 from research.records.store import RunStore
 from research.records.weights import save_trained, unserved
-from research.runs.baseline import baseline_test_result, run_baseline
 from research.runs.context import RunContext
 from research.runs.result import Result, TestResult, make_record, with_test_result
 from research.runs.scoring_progress import ScoringReport, report_of_run
 from research.runs.state import RunState
 from research.runs.train import checkpoint_folder, needs_training, run_shard, run_test_result
+from research.runs.without_backbone import evaluate_without_backbone, run_without_backbone
 from research.runtime.clock import seconds_by_purpose, seconds_since
 from research.sweeps.failures import failing
 from research.sweeps.run_progress import ExecutionProgress, Report, ShardProgress
@@ -107,8 +107,9 @@ class RunExecutor:
     def _run(self, shard: Shard, progress: ShardProgress) -> dict[str, Result]:
         """Results by run id."""
         runs = shard.runs
-        if runs[0].approach.baseline is not None:
-            results = [run_baseline(run) for run in runs]
+        if not runs[0].approach.uses_backbone:
+            scoring = progress.scoring
+            results = [run_without_backbone(run, self.context.folder, scoring) for run in runs]
         else:
             results = run_shard(shard, self.context, progress)
         for run in runs:
@@ -117,8 +118,8 @@ class RunExecutor:
         return {run.id: result for run, result in zip(runs, results, strict=True)}
 
     def _test_result(self, run: Run, report: ScoringReport) -> TestResult:
-        if run.approach.baseline is not None:
-            return baseline_test_result(run)
+        if not run.approach.uses_backbone:
+            return evaluate_without_backbone(run, self.context.folder, report)
         return run_test_result(run, self.context, report)
 
     def _remove_checkpoints(self, shard: Shard) -> None:

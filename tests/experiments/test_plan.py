@@ -168,6 +168,7 @@ def test_no_field_is_forgotten_here():
     assert OF_SCHEDULE.keys() == names(Schedule) and OF_METHOD.keys() == names(LoRA)
     assert OF_STAGE.keys() | {"methods", "schedule", "learning_rate"} == names(Stage)
     other = {"stages", "trials", "baseline", "options", "choice", "ensemble", "scoring"}
+    other |= {"answers", "endpoint"}  # rows without the backbone
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
     elsewhere |= {"approaches_on", "architecture", "devices", "workers", "keep_trained", "held_out"}

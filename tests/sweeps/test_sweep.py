@@ -56,7 +56,7 @@ def test_a_second_call_does_nothing(swept: Path, config: dict, monkeypatch: pyte
 
     for module, name in (
         (executor, "run_shard"),
-        (executor, "run_baseline"),
+        (executor, "run_without_backbone"),
         (cell_run, "check_run"),
     ):
         monkeypatch.setattr(module, name, refuse)

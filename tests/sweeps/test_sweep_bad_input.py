@@ -33,7 +33,7 @@ def refused(
         raise AssertionError("something was run")
 
     monkeypatch.setattr(executor, "run_shard", train)
-    monkeypatch.setattr(executor, "run_baseline", train)
+    monkeypatch.setattr(executor, "run_without_backbone", train)
 
     def say(config: dict[str, Any], folder: Path | None = None) -> str:
         file, results = tmp_path / "config.py", folder or tmp_path / "results"

@@ -50,7 +50,7 @@ class Executed(NamedTuple):
 
 
 def kind_of(record: RunRecord) -> str:
-    if record.configuration.baseline is not None:
+    if not record.configuration.uses_backbone:
         return "baseline"
     return "train" if record.configuration.stages else "prompt"
 

@@ -1,7 +1,7 @@
 """The protocol of an answer kind: all that differs among labels, texts and numbers."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from research.common.tokenizer import Tokenizer
 from research.evaluation.baselines import Fitted, FittedTexts
@@ -32,7 +32,29 @@ class Answers(Protocol):
     def not_finite(self) -> int: ...
 
 
+SHORT_REPLY = 16  # tokens of a reply with a label or a number
+
 FittedBaseline = tuple[Fitted | FittedTexts, Callable[[Sequence[Example]], Answers]]
+
+
+class ExternalAnswer(NamedTuple):
+    """The answer of an external model to one example.
+
+    Attributes:
+        text: the answer as `AnswerKind.parse_answer` returns it; None for no answer.
+        label_logprobs: log-probability of each label, by label; None where they are not known.
+        prompt_tokens: tokens before the answer; None where they are not known.
+        answer_tokens: tokens of the answer; None where they are not known.
+        price: price of the answer; None where it is not known.
+        seconds: seconds of answering; None where they are not known.
+    """
+
+    text: str | None
+    label_logprobs: Mapping[str, float] | None = None
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+    price: float | None = None
+    seconds: float | None = None
 
 
 class Answerer(Protocol):
@@ -93,6 +115,29 @@ class AnswerKind(Protocol):
 
     def fit_baseline(self, fit: Callable[..., Any], train: Sequence[Example]) -> FittedBaseline:
         """A baseline fitted by `fit`, see `Baseline`, and the function that answers examples."""
+        ...
+
+    @property
+    def most_reply_tokens(self) -> int:
+        """Most tokens of a reply that an external model is asked for."""
+        ...
+
+    def parse_answer(self, text: str, reply: bool = False) -> str | None:
+        """The answer that a text of an external model is; None if it is none.
+
+        Args:
+            text: the text.
+            reply: whether it is the free reply of a model, which may differ from the text of a
+                label in case and surrounding punctuation.
+        """
+        ...
+
+    def allowed_answers(self, text: str) -> str:
+        """The answers that are allowed, to explain why `text` is none."""
+        ...
+
+    def judge(self, answers: Sequence[ExternalAnswer], examples: Sequence[Example]) -> Answers:
+        """The scored answers of an external model, one for each example."""
         ...
 
     def constant_scores(self, train: Encoded, dev: Encoded) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Answers that are one of the task's labels, by the scores of the labels' texts."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,8 +8,14 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from research.common.errors import choose_from
 from research.common.tokenizer import Tokenizer
-from research.evaluation.answer_kinds.kind import Answerer, FittedBaseline
+from research.evaluation.answer_kinds.kind import (
+    SHORT_REPLY,
+    Answerer,
+    ExternalAnswer,
+    FittedBaseline,
+)
 from research.evaluation.baselines import Fitted, majority_class
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.calibration import ensembled, pooled_label_scores, predicted_classes
@@ -19,6 +26,7 @@ from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, Normali
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.example import Example
 from research.tasks.metrics.classification import METRICS
+from research.tasks.prompts.label_match import LabelMatcher
 from research.tasks.task import Task
 
 
@@ -154,6 +162,30 @@ class LabelKind:
 
         return fitted, answer
 
+    @property
+    def most_reply_tokens(self) -> int:
+        return SHORT_REPLY
+
+    def parse_answer(self, text: str, reply: bool = False) -> str | None:
+        """The label that the text names, see `LabelMatcher`."""
+        return self._matcher.in_reply(text) if reply else self._matcher.exact(text)
+
+    def allowed_answers(self, text: str) -> str:
+        return choose_from(self._matcher.names, text)
+
+    def judge(
+        self, answers: Sequence[ExternalAnswer], examples: Sequence[Example]
+    ) -> LabelAnswers:
+        """Answers by log-probabilities; a label without them has the score 1, all others 0.
+
+        The loss is that of the right labels; NaN where an answer has no log-probabilities.
+        """
+        gold = self._classes(examples)
+        scores = np.array([self._label_scores(answer) for answer in answers])
+        has_logprobs = all(answer.label_logprobs is not None for answer in answers)
+        loss = -float(scores[np.arange(len(gold)), gold].mean()) if has_logprobs else math.nan
+        return label_answers(scores, gold, loss)
+
     def constant_scores(self, train: Encoded, dev: Encoded) -> dict[str, float]:
         """The score of the most common class of training."""
         gold, classes = train.label.tolist(), len(self.task.labels)
@@ -171,6 +203,19 @@ class LabelKind:
             "predicted": answers.predicted,
             "scores": answers.scores,
         }
+
+    @cached_property
+    def _matcher(self) -> LabelMatcher:
+        return LabelMatcher(self.task.labels, self.task.verbalizer)
+
+    def _label_scores(self, answer: ExternalAnswer) -> list[float]:
+        """[C] the scores of the labels; NaN for no answer."""
+        labels = self.task.labels
+        if answer.label_logprobs is not None:
+            return [answer.label_logprobs[label] for label in labels]
+        if answer.text is None:
+            return [math.nan] * len(labels)
+        return [float(label == answer.text) for label in labels]
 
     def _classes(self, examples: Sequence[Example]) -> np.ndarray:
         """[I] indices of the examples' labels."""

@@ -1,5 +1,6 @@
 """Answers that are numbers, the output of a head with one unit."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -7,7 +8,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from research.common.tokenizer import Tokenizer
-from research.evaluation.answer_kinds.kind import Answerer, FittedBaseline
+from research.evaluation.answer_kinds.kind import (
+    SHORT_REPLY,
+    Answerer,
+    ExternalAnswer,
+    FittedBaseline,
+)
 from research.evaluation.baselines import FittedTexts
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.predictor import AdaptedWeights, Predictor
@@ -17,7 +23,7 @@ from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.number_encoder import NumberEncoder
 from research.tasks.example import Example
 from research.tasks.metrics.regression import NUMBER_METRICS
-from research.tasks.number_task import NumberTask
+from research.tasks.number_task import NumberTask, parse_number
 
 
 class NumberAnswers(NamedTuple):
@@ -124,6 +130,26 @@ class NumberKind:
             return number_answers(numbers, _gold(examples))
 
         return fitted, answer
+
+    @property
+    def most_reply_tokens(self) -> int:
+        return SHORT_REPLY
+
+    def parse_answer(self, text: str, reply: bool = False) -> str | None:
+        """The text if it is a finite number."""
+        del reply
+        return text.strip() if math.isfinite(parse_number(text)) else None
+
+    def allowed_answers(self, text: str) -> str:
+        del text
+        return "a finite number such as 3.8 is expected"
+
+    def judge(
+        self, answers: Sequence[ExternalAnswer], examples: Sequence[Example]
+    ) -> NumberAnswers:
+        """The numbers; NaN for no answer."""
+        numbers = [math.nan if a.text is None else parse_number(a.text) for a in answers]
+        return number_answers(np.array(numbers), _gold(examples))
 
     def constant_scores(self, train: Encoded, dev: Encoded) -> dict[str, float]:
         """A constant has no correlation with anything."""

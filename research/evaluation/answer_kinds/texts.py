@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from research.common.tokenizer import Tokenizer
-from research.evaluation.answer_kinds.kind import Answerer, FittedBaseline
+from research.evaluation.answer_kinds.kind import Answerer, ExternalAnswer, FittedBaseline
 from research.evaluation.baselines import FittedTexts
 from research.evaluation.batch import EncodedPrompts, bucket
 from research.evaluation.predictor import AdaptedWeights, Predictor, ignore_batches
@@ -153,6 +153,30 @@ class TextKind:
             return TextAnswers(texts, math.nan, texts.metrics())  # it gives no probabilities
 
         return fitted, answer
+
+    @property
+    def most_reply_tokens(self) -> int:
+        return self.task.decoding.max_new_tokens
+
+    def parse_answer(self, text: str, reply: bool = False) -> str | None:
+        """The text without white space around it."""
+        del reply
+        return text.strip()
+
+    def allowed_answers(self, text: str) -> str:
+        del text
+        return "a text is expected"
+
+    def judge(
+        self, answers: Sequence[ExternalAnswer], examples: Sequence[Example]
+    ) -> TextAnswers:
+        """The texts; no answer is an empty text that counts as wrong by every metric."""
+        answered = np.array([answer.text is not None for answer in answers])
+        outputs = [answer.text or "" for answer in answers]
+        texts = self.task.judged(outputs, [example.references for example in examples])
+        items = {name: np.where(answered, scores, 0.0) for name, scores in texts.items.items()}
+        texts = replace(texts, items=items)
+        return TextAnswers(texts, math.nan, texts.metrics(), int((~answered).sum()))
 
     def constant_scores(self, train: Encoded, dev: Encoded) -> dict[str, float]:
         """None."""

@@ -183,7 +183,7 @@ def cells_of(grid: Grid, column: tuple[str, str]) -> list[ResultCell]:
     Cells with scores that are not finite are left out, unless there are no others.
     """
     tested = grid.tested_in(column)
-    cells = [cell for cell in tested if not cell.not_finite] or tested
+    cells = [cell for cell in tested if not cell.broken] or tested
     return [cell for cell in cells if cell.complete] or cells
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from research.records.configuration import Configuration
 from research.records.predictions import AnyPredictions
 from research.records.schema import CellKey, RunRecord
 from research.stats.intervals import Interval, interval
@@ -72,8 +73,11 @@ class ResultCell:
     @property
     def prompt_only(self) -> bool:
         """Whether the approach is the backbone with a prompt, without training."""
-        configurations = [record.configuration for record in self.records]
-        return all(not c.stages and c.baseline is None for c in configurations)
+        return all(not c.stages and c.uses_backbone for c in self._configurations)
+
+    @property
+    def _configurations(self) -> list[Configuration]:
+        return [record.configuration for record in self.records]
 
     @property
     def n_train(self) -> int:
@@ -92,8 +96,16 @@ class ResultCell:
 
     @property
     def not_finite(self) -> int:
-        """Test answers without a finite score, over all seeds; they count as wrong."""
+        """Test items without an answer, over all seeds; they count as wrong."""
         return sum(run.notes.not_finite.get("test", 0) for run in self.runs)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the backbone gave scores that are not finite; such a cell is never the best.
+
+        A reply of an external model that is no answer counts as wrong and nothing more.
+        """
+        return self.not_finite > 0 and any(c.uses_backbone for c in self._configurations)
 
     @property
     def headline(self) -> str:

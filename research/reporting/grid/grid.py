@@ -93,7 +93,7 @@ def read_grid(folder: Path) -> Grid:
     records = [run.record for run in runs]
     columns = distinct((record.task, record.regime) for record in records)
     baselines = frozenset(
-        record.approach for record in records if record.configuration.baseline is not None
+        record.approach for record in records if not record.configuration.uses_backbone
     )
     # By the number in the plan, since not every task begins with the same approach.
     numbered = sorted({(r.configuration.order.approach, r.approach) for r in records})
@@ -164,7 +164,7 @@ def _best(
         of_column[task, regime].append(cell)
     compared = []
     for column in columns:
-        complete = [c for c in of_column[column] if c.runs and c.complete and not c.not_finite]
+        complete = [c for c in of_column[column] if c.runs and c.complete and not c.broken]
         shared = shared_seeds(complete)
         if len(complete) > 1 and shared:
             compared.append((complete, shared))

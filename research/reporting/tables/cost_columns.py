@@ -8,6 +8,7 @@ from research.experiments.prices import Prices
 from research.records.schema import RunRecord
 from research.reporting.format import byte_size, count, seconds
 from research.reporting.grid.cell import ResultCell
+from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import switching
 from research.reporting.tables.column import Column
 
@@ -90,6 +91,16 @@ def money_columns(prices: Prices) -> list[Column]:
         note = f"Labels: {example:g} per training and dev example; test examples are not counted."
         columns.append(Column("money", "labels", partial(_text, labels, money), note))
     return columns
+
+
+def request_columns(grid: Grid) -> list[Column]:
+    """The price of a request, if one is known."""
+    runs = [run for cell in grid.tested() for run in cell.runs]
+    if all(run.costs.request_price is None for run in runs):
+        return []
+    price = _cost("request_price")
+    note = "Price of a request: mean over the test items, as the external model charges for it."
+    return [Column("per request", "price", partial(_text, price, money), note)]
 
 
 def money(amount: float) -> str:

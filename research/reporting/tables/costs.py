@@ -4,7 +4,13 @@ from research.experiments.prices import Prices
 from research.reporting.grid.grid import Grid
 from research.reporting.table import Table
 from research.reporting.tables.column import column_table
-from research.reporting.tables.cost_columns import STORAGE, TRAINING, flops_ratio, money_columns
+from research.reporting.tables.cost_columns import (
+    STORAGE,
+    TRAINING,
+    flops_ratio,
+    money_columns,
+    request_columns,
+)
 from research.reporting.tables.seconds_columns import seconds_columns
 
 # The formula leaves out attention scores, which cost as much as all kernels only in rows six times
@@ -19,7 +25,7 @@ def cost_tables(grid: Grid, prices: Prices) -> list[Table]:
     Notes are below the last table of each kind.
     """
     kinds = [
-        ("cost of storage and inference", STORAGE, []),
+        ("cost of storage and inference", (*STORAGE, *request_columns(grid)), []),
         ("cost of training", (*TRAINING, *money_columns(prices)), _unlike_formula(grid)),
     ]
     if by_purpose := seconds_columns(grid):

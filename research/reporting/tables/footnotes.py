@@ -25,6 +25,7 @@ def footnotes(grid: Grid) -> list[str]:
         _marks(grid),
         _test_accesses(grid),
         _not_finite(grid),
+        _no_answer(grid),
         _best(grid),
         _trials(grid),
         _counted(grid, "Diverged runs, among all runs of a cell: ", _diverged),
@@ -89,17 +90,33 @@ def _test_accesses(grid: Grid) -> str:
 
 def _not_finite(grid: Grid) -> str:
     """Cells with test answers whose scores are not finite, and how many."""
-    counts = [
-        f"{_where(cell)} {cell.not_finite} of {sum(len(p.gold) for p in cell.predictions)}"
-        for cell in grid.tested()
-        if cell.not_finite
-    ]
+    counts = _without_answer(cell for cell in grid.tested() if cell.broken)
     if not counts:
         return ""
     return (
         f"{NOT_FINITE} Scores that are not finite (NaN or infinite) are no answers and count as "
         "wrong; such a cell is never among the best. Test answers over all seeds: "
-        f"{'; '.join(counts)}."
+        f"{counts}."
+    )
+
+
+def _no_answer(grid: Grid) -> str:
+    """Cells of external models with replies that are no answer, and how many."""
+    counts = _without_answer(cell for cell in grid.tested() if not cell.broken)
+    if not counts:
+        return ""
+    return (
+        f"{NOT_FINITE} Replies of external models that are no answer count as wrong. Test items "
+        f"over all seeds: {counts}."
+    )
+
+
+def _without_answer(cells: Iterable[ResultCell]) -> str:
+    """The cells with test items without an answer, and how many of all."""
+    return "; ".join(
+        f"{_where(cell)} {cell.not_finite} of {sum(len(p.gold) for p in cell.predictions)}"
+        for cell in cells
+        if cell.not_finite
     )
 
 

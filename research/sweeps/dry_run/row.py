@@ -25,7 +25,7 @@ class DryRunRow:
         runs: number of runs.
         cohorts: number of cohorts.
         programs: training steps that are compiled separately.
-        sizes: distinct parameter counts of its trials; empty for a baseline.
+        sizes: distinct parameter counts of its trials; empty without the backbone.
         training: seconds of training, all runs one after the other, without early stopping.
         scoring: seconds of scoring train, dev and test.
         widths: programs with the widths of their rows, each of which is compiled.
@@ -73,7 +73,7 @@ def dry_run_row(
     for cell in cells:
         first, *_ = cell.trials
         groups += sum(len(cohorts(group)) for group in cell.groups(first))
-        if cell.approach.baseline is not None:
+        if not cell.approach.uses_backbone:
             continue
         for approach in map(cell.approach.at, cell.trials):
             programs |= set(_programs(cell, approach))

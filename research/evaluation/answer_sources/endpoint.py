@@ -1,0 +1,225 @@
+"""An OpenAI-compatible server as an answer source."""
+
+import importlib.util
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from research.common.errors import InputError, check_whole
+from research.common.hashing import canonical
+from research.evaluation.answer_kinds.kind import ExternalAnswer
+from research.evaluation.answer_kinds.select import answer_kind
+from research.evaluation.answer_sources.client import EndpointClient, read_key
+from research.evaluation.answer_sources.source import (
+    UNKNOWN_COSTS,
+    Answered,
+    TokenPrices,
+    answered,
+)
+from research.tasks.example import Example
+from research.tasks.task import Task
+
+LABELS = "{labels}"  # in `system`: the texts of the labels
+SYSTEM = "system"  # the role of a system turn
+# Fields that a request has from the row, or that would put the key into records.
+REFUSED = ("model", "messages", "stream", "n", "key", "api_key", "headers", "authorization")
+MOST_PARALLEL, MOST_RETRIES = 64, 20
+
+SplitReport = Callable[[str, int, int], None]  # (split, answered rows, all rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint(TokenPrices):
+    """An OpenAI-compatible server that answers each row of a task.
+
+    The prompt, by the row's template, is a user turn. Requests are deterministic by default: their
+    `temperature` is 0; with another one each seed of a run samples its own answers.
+
+    Attributes:
+        address: base URL, such as `https://api.openai.com/v1`.
+        model: name of the model there.
+        system: text of a system turn; `{labels}` in it stands for the texts of the labels. None for
+            no such turn.
+        request: further fields of each request, such as `max_tokens`; None leaves a field out.
+        key: environment variable with the API key; None for a server that needs none.
+        timeout: seconds until an attempt is given up.
+        retries: attempts after the first, with increasing pauses, where the server is busy, slow,
+            failing or not reachable.
+        parallel: number of requests at the same time.
+        per_minute: most requests a minute; None for no limit.
+        cache: folder of the replies; None for `endpoint` in the results folder.
+
+    Raises InputError for invalid values; its message has no part of a key or an address with one.
+    """
+
+    address: str
+    model: str
+    system: str | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = "OPENAI_API_KEY"
+    timeout: float = 60.0
+    retries: int = 5
+    parallel: int = 4
+    per_minute: float | None = None
+    cache: str | None = None
+    # Fields of the prompt of a row that it uses.
+    prompt_fields: ClassVar[tuple[str, ...]] = ("template",)
+    # Fields that change no answer, and are no part of a record.
+    OF_THE_MACHINE: ClassVar[tuple[str, ...]] = (
+        "key",
+        "timeout",
+        "retries",
+        "parallel",
+        "per_minute",
+        "cache",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_address(self.address)
+        if not self.model.strip():
+            raise InputError("model", self.model, "the name of a model is expected")
+        if self.key is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.key):
+            allowed = "the name of an environment variable, such as OPENAI_API_KEY, is expected"
+            raise InputError("key", "...", f"{allowed}; the key itself stands in no config")
+        for name in self.request:
+            if name.lower() in REFUSED:
+                raise InputError("request", name, "a request has this field from the row itself")
+        canonical(self.request)
+        if not 0 < self.timeout < math.inf:
+            raise InputError("timeout", self.timeout, "a number of seconds above 0 is expected")
+        if self.per_minute is not None and not 0 < self.per_minute < math.inf:
+            raise InputError("per_minute", self.per_minute, "a number above 0 is expected")
+        check_whole("retries", self.retries, least=0, most=MOST_RETRIES)
+        check_whole("parallel", self.parallel, most=MOST_PARALLEL)
+
+    @property
+    def of_record(self) -> "Endpoint":
+        """The same with the default of all fields that change no answer."""
+        default = Endpoint(address=self.address, model=self.model)
+        return replace(self, **{name: getattr(default, name) for name in self.OF_THE_MACHINE})
+
+    def body(self, prompt: str, task: Task, seed: int) -> dict[str, Any]:
+        """The JSON object of a request.
+
+        Args:
+            prompt: the user turn.
+            task: the task.
+            seed: sent unless the temperature is 0.
+        """
+        turns = [{"role": "user", "content": prompt}]
+        if self.system is not None:
+            texts = [text for label in task.labels for text in task.verbalizer.all(label)[:1]]
+            system = self.system.replace(LABELS, ", ".join(texts))
+            turns = [{"role": SYSTEM, "content": system}, *turns]
+        most = answer_kind(task).most_reply_tokens
+        fields = {"temperature": 0.0, "max_tokens": most, **self.request}
+        if fields["temperature"] != 0:
+            fields = {"seed": seed, **fields}
+        chosen = {name: value for name, value in fields.items() if value is not None}
+        return {"model": self.model, "messages": turns, **chosen}
+
+    def open(
+        self,
+        task: Task,
+        template: int,
+        seed: int,
+        folder: Path,
+        splits: Sequence[str],
+        report: SplitReport,
+    ) -> "EndpointSource":
+        """The source of answers to a task. Nothing is asked yet.
+
+        Args:
+            task: the task.
+            template: index of the template of the prompts.
+            seed: the seed of the run.
+            folder: the results folder.
+            splits: the splits that are asked for.
+            report: called after each reply.
+
+        Raises InputError without the package openai, without the key, and for a template that the
+        task does not have.
+        """
+        if importlib.util.find_spec("openai") is None:
+            allowed = "it takes the package openai: pip install 'adaptlab[endpoint]'"
+            raise InputError("endpoint", self.model, allowed)
+        if template >= len(task.templates):
+            allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
+            raise InputError("template", template, allowed)
+        cache = folder / "endpoint" if self.cache is None else Path(self.cache)
+        client = EndpointClient(
+            address=self.address,
+            model=self.model,
+            key=read_key(self.key),
+            timeout=self.timeout,
+            retries=self.retries,
+            parallel=self.parallel,
+            per_minute=self.per_minute,
+            cache=cache,
+        )
+        return EndpointSource(self, task, template, seed, client, frozenset(splits), report)
+
+
+@dataclass(frozen=True)
+class EndpointSource:
+    """The answers of a server, which is asked for those that are not cached.
+
+    Attributes:
+        endpoint: the settings of the server.
+        task: the task.
+        template: index of the template of the prompts.
+        seed: the seed of the run.
+        client: sends the requests.
+        splits: the splits that are asked for.
+        report: called after each reply.
+    """
+
+    endpoint: Endpoint
+    task: Task
+    template: int
+    seed: int
+    client: EndpointClient
+    splits: frozenset[str]
+    report: SplitReport
+
+    @property
+    def costs(self) -> Mapping[str, Any]:
+        return UNKNOWN_COSTS
+
+    def answer(self, split: str, examples: Sequence[Example]) -> Answered | None:
+        """None for a split that is not asked for. Raises InputError where the server fails."""
+        if split not in self.splits:
+            return None
+        template, kind = self.task.templates[self.template], answer_kind(self.task)
+        prompts = [template.fill(example.fields) for example in examples]
+        bodies = [self.endpoint.body(prompt, self.task, self.seed) for prompt in prompts]
+        answers = [
+            ExternalAnswer(
+                text=None if reply.text is None else kind.parse_answer(reply.text, reply=True),
+                prompt_tokens=reply.prompt_tokens,
+                answer_tokens=reply.answer_tokens,
+                seconds=reply.seconds,
+            )
+            for reply in self.client.replies(bodies, partial(self.report, split))
+        ]
+        return answered(self.task, examples, answers, self.endpoint)
+
+
+def _check_address(address: str) -> None:
+    """Raises InputError unless this is the base URL of a server, without user, key or query."""
+    allowed = "a base URL such as https://api.openai.com/v1 is expected"
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InputError("address", "...", allowed) from error
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise InputError("address", "...", f"{allowed}, without a user, a password and a query")
+    if parts.scheme not in ("http", "https") or not host:
+        raise InputError("address", address, allowed)

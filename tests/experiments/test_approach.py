@@ -85,6 +85,19 @@ def test_baselines_have_their_own_trials():
         words.at({"D": 1.0})
 
 
+def test_an_endpoint_is_plain_data_without_what_changes_no_answer():
+    server = {"address": "http://host/v1", "model": "m"}
+    approach = parse(endpoint={**server, "key": "A_KEY", "retries": 1}, trials=[{"system": "Hi."}])
+    tried = approach.at(approach.trials[0])
+    assert tried.plain(non_default) == {
+        "name": "row",
+        "endpoint": {**server, "system": "Hi."},
+        "stages": [],
+    }
+    assert tried.endpoint is not None and tried.endpoint.key == "A_KEY"
+    assert "A_KEY" not in str(tried.plain()) and not tried.uses_backbone
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [

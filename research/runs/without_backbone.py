@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from research.evaluation.answer_sources.baseline import fit_baseline
-from research.evaluation.answer_sources.source import Answered, AnswerSource
+from research.evaluation.answer_sources.source import AnswerSource, ScoredAnswers
 from research.experiments.plan import Run
 from research.runs.result import Result, TestResult, not_finite, predictions
 from research.runs.scoring_progress import ScoringProgress, ScoringReport
@@ -93,13 +93,13 @@ def open_source(run: Run, split: Split, folder: Path, report: ScoringReport) -> 
 @spent_on("scoring")
 def _answered(
     source: AnswerSource, splits: Mapping[str, tuple[Example, ...]]
-) -> dict[str, Answered]:
+) -> dict[str, ScoredAnswers]:
     """The answers to each split that the source answers."""
     answered = {split: source.answer(split, examples) for split, examples in splits.items()}
     return {split: scored for split, scored in answered.items() if scored is not None}
 
 
-def _seconds(answered: Answered | None) -> float | None:
+def _seconds(answered: ScoredAnswers | None) -> float | None:
     if answered is None or answered.seconds is None:
         return None
     return round(answered.seconds, 4)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from absl.testing import flagsaver
 
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
@@ -227,13 +228,10 @@ def test_the_sweep_writes_the_questions(
     source = "from ml_collections import ConfigDict\ndef get_config():\n"
     file.write_text(f"{source}    return ConfigDict({films.settings(tiny)!r})\n")
     results, questions = tmp_path / "results", tmp_path / "questions"
-    script.read_flags(
-        ["sweep.py", f"--config={file}", f"--results={results}", f"--questions={questions}"]
-    )
-    try:
+    paths = {"config": file, "results": results, "questions": questions}
+    with flagsaver.flagsaver():
+        script.read_flags(["sweep.py", *(f"--{name}={path}" for name, path in paths.items())])
         script.main([])
-    finally:
-        script.QUESTIONS.value = None
     rows = [json.loads(line) for line in (questions / "films.jsonl").read_text().splitlines()]
     assert len(rows) == 8 and not results.exists()
     assert capsys.readouterr().out == f"{questions / 'films.jsonl'}\n"

@@ -173,9 +173,7 @@ class LabelKind:
     def allowed_answers(self, text: str) -> str:
         return choose_from(self._matcher.names, text)
 
-    def judge(
-        self, answers: Sequence[ExternalAnswer], examples: Sequence[Example]
-    ) -> LabelAnswers:
+    def judge(self, answers: Sequence[ExternalAnswer], examples: Sequence[Example]) -> LabelAnswers:
         """Answers by log-probabilities; a label without them has the score 1, all others 0.
 
         The loss is that of the right labels; NaN where an answer has no log-probabilities.

@@ -167,9 +167,7 @@ class TextKind:
         del text
         return "a text is expected"
 
-    def judge(
-        self, answers: Sequence[ExternalAnswer], examples: Sequence[Example]
-    ) -> TextAnswers:
+    def judge(self, answers: Sequence[ExternalAnswer], examples: Sequence[Example]) -> TextAnswers:
         """The texts; no answer is an empty text that counts as wrong by every metric."""
         answered = np.array([answer.text is not None for answer in answers])
         outputs = [answer.text or "" for answer in answers]

@@ -141,9 +141,7 @@ def _match_split(
     return [by_index[index] for index in range(len(examples))]
 
 
-def _check_index(
-    row: AnswerRow, index: int, where: str, split: str, hashes: Sequence[str]
-) -> None:
+def _check_index(row: AnswerRow, index: int, where: str, split: str, hashes: Sequence[str]) -> None:
     """Raises InputError unless the example of this index has the row's input."""
     if index >= len(hashes):
         allowed = f"{split} has the examples 0 to {len(hashes) - 1}"

@@ -14,7 +14,7 @@ from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.answer_sources.answer_rows import AnswerRow, match_rows, read_rows
 from research.evaluation.answer_sources.source import (
     UNKNOWN_COSTS,
-    Answered,
+    ScoredAnswers,
     TokenPrices,
     answered,
 )
@@ -82,7 +82,7 @@ class FileSource:
     def costs(self) -> Mapping[str, Any]:
         return UNKNOWN_COSTS
 
-    def answer(self, split: str, examples: Sequence[Example]) -> Answered | None:
+    def answer(self, split: str, examples: Sequence[Example]) -> ScoredAnswers | None:
         if split not in self.by_split:
             return None
         return answered(self.task, examples, self.by_split[split], self.prices)

@@ -8,7 +8,7 @@ from typing import Any
 
 from research.evaluation.answer_kinds.kind import FittedBaseline
 from research.evaluation.answer_kinds.select import answer_kind
-from research.evaluation.answer_sources.source import Answered
+from research.evaluation.answer_sources.source import ScoredAnswers
 from research.evaluation.baselines import BASELINES
 from research.tasks.example import Example
 from research.tasks.sampling import Split
@@ -31,12 +31,12 @@ class BaselineSource:
             "added_tokens": 0,
         }
 
-    def answer(self, split: str, examples: Sequence[Example]) -> Answered:
+    def answer(self, split: str, examples: Sequence[Example]) -> ScoredAnswers:
         del split
         _, answer = self.fitted
         begun = time.perf_counter()
         answers = answer(examples)
-        return Answered(answers, time.perf_counter() - begun)
+        return ScoredAnswers(answers, time.perf_counter() - begun)
 
 
 def fit_baseline(

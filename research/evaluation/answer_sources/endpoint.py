@@ -17,7 +17,7 @@ from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.answer_sources.client import EndpointClient, read_key
 from research.evaluation.answer_sources.source import (
     UNKNOWN_COSTS,
-    Answered,
+    ScoredAnswers,
     TokenPrices,
     answered,
 )
@@ -112,17 +112,17 @@ class Endpoint(TokenPrices):
             task: the task.
             seed: sent unless the temperature is 0.
         """
-        turns = [{"role": "user", "content": prompt}]
+        messages = [{"role": "user", "content": prompt}]
         if self.system is not None:
             texts = [text for label in task.labels for text in task.verbalizer.all(label)[:1]]
             system = self.system.replace(LABELS, ", ".join(texts))
-            turns = [{"role": SYSTEM, "content": system}, *turns]
+            messages = [{"role": SYSTEM, "content": system}, *messages]
         most = answer_kind(task).most_reply_tokens
         fields = {"temperature": 0.0, "max_tokens": most, **self.request}
         if fields["temperature"] != 0:
             fields = {"seed": seed, **fields}
         chosen = {name: value for name, value in fields.items() if value is not None}
-        return {"model": self.model, "messages": turns, **chosen}
+        return {"model": self.model, "messages": messages, **chosen}
 
     def open(
         self,
@@ -192,7 +192,7 @@ class EndpointSource:
     def costs(self) -> Mapping[str, Any]:
         return UNKNOWN_COSTS
 
-    def answer(self, split: str, examples: Sequence[Example]) -> Answered | None:
+    def answer(self, split: str, examples: Sequence[Example]) -> ScoredAnswers | None:
         """None for a split that is not asked for. Raises InputError where the server fails."""
         if split not in self.splits:
             return None

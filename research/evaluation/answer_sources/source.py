@@ -21,7 +21,7 @@ UNKNOWN_COSTS: Mapping[str, Any] = {
 }
 
 
-class Answered(NamedTuple):
+class ScoredAnswers(NamedTuple):
     """The answers to a split, and their costs.
 
     Attributes:
@@ -46,7 +46,7 @@ class AnswerSource(Protocol):
         """The costs of training and storage, fields of `Costs`."""
         ...
 
-    def answer(self, split: str, examples: Sequence[Example]) -> Answered | None:
+    def answer(self, split: str, examples: Sequence[Example]) -> ScoredAnswers | None:
         """The answers to the examples of a split; None where the source does not answer it."""
         ...
 
@@ -89,10 +89,10 @@ def answered(
     examples: Sequence[Example],
     answers: Sequence[ExternalAnswer],
     prices: TokenPrices,
-) -> Answered:
+) -> ScoredAnswers:
     """The scored answers of an external model, one for each example, and their mean costs."""
     seconds = [answer.seconds for answer in answers if answer.seconds is not None]
-    return Answered(
+    return ScoredAnswers(
         answers=answer_kind(task).judge(answers, examples),
         seconds=sum(seconds) if len(seconds) == len(answers) else None,
         request_tokens=_mean(answer.prompt_tokens for answer in answers),

@@ -12,7 +12,7 @@ import pytest
 from research.common.errors import InputError
 from research.evaluation.answer_sources.answers_file import AnswersFile
 from research.evaluation.answer_sources.questions import input_hash, questions, write_questions
-from research.evaluation.answer_sources.source import Answered
+from research.evaluation.answer_sources.source import ScoredAnswers
 from research.tasks.task import Task
 from tests.evaluation.answer_sources.tasks import LABELS, NUMBERS, WRITTEN
 
@@ -26,12 +26,12 @@ def answered_rows(task: Task, answers: Sequence[Any], **fields: Any) -> list[Row
 
 
 @pytest.fixture
-def scored(tmp_path: Path) -> Callable[..., Answered]:
+def scored(tmp_path: Path) -> Callable[..., ScoredAnswers]:
     """The scored answers of a file with these rows."""
 
     def score(
         rows: Sequence[Row | str], task: Task = LABELS, seed: int = 0, split: str = "test", **prices
-    ) -> Answered:
+    ) -> ScoredAnswers:
         file = tmp_path / f"{task.name}.jsonl"
         lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -43,7 +43,7 @@ def scored(tmp_path: Path) -> Callable[..., Answered]:
     return score
 
 
-def refusal(scored: Callable[..., Answered], rows: Sequence[Row | str], **options: Any) -> str:
+def refusal(scored: Callable[..., ScoredAnswers], rows: Sequence[Row | str], **options: Any) -> str:
     with pytest.raises(InputError) as error:
         scored(rows, **options)
     return str(error.value)
@@ -52,18 +52,18 @@ def refusal(scored: Callable[..., Answered], rows: Sequence[Row | str], **option
 RIGHT = ("good", "negative", " poor ", "positive")
 
 
-def test_labels_are_named_by_themselves_or_by_their_texts(scored: Callable[..., Answered]):
+def test_labels_are_named_by_themselves_or_by_their_texts(scored: Callable[..., ScoredAnswers]):
     answers = scored(answered_rows(LABELS, RIGHT)).answers
     assert answers.metrics["accuracy"] == 1 and answers.not_finite == 0
     assert math.isnan(answers.loss)
 
 
-def test_null_is_no_answer_and_wrong(scored: Callable[..., Answered]):
+def test_null_is_no_answer_and_wrong(scored: Callable[..., ScoredAnswers]):
     answers = scored(answered_rows(LABELS, ("good", None, "bad", "bad"))).answers
     assert answers.metrics["accuracy"] == 0.5 and answers.not_finite == 1
 
 
-def test_log_probabilities_are_the_scores(scored: Callable[..., Answered]):
+def test_log_probabilities_are_the_scores(scored: Callable[..., ScoredAnswers]):
     rows = answered_rows(LABELS, RIGHT)
     for row, good in zip(rows, (0.9, 0.2, 0.6, 0.5), strict=True):
         row["logprobs"] = {"good": math.log(good), "negative": math.log(1 - good)}
@@ -74,18 +74,18 @@ def test_log_probabilities_are_the_scores(scored: Callable[..., Answered]):
     assert answers.loss == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.5]).mean())
 
 
-def test_texts_are_scored_by_every_metric(scored: Callable[..., Answered]):
+def test_texts_are_scored_by_every_metric(scored: Callable[..., ScoredAnswers]):
     rows = answered_rows(WRITTEN, ("it is good\n", "it is good", None, ""))
     answers = scored(rows, WRITTEN).answers
     assert answers.metrics["exact_match"] == 0.25 and answers.not_finite == 1
 
 
-def test_numbers_may_be_texts(scored: Callable[..., Answered]):
+def test_numbers_may_be_texts(scored: Callable[..., ScoredAnswers]):
     answers: Any = scored(answered_rows(NUMBERS, (4.5, "1", 2, " 4.0 ")), NUMBERS).answers
     assert answers.numbers.tolist() == [4.5, 1, 2, 4] and answers.metrics["pearson"] == 1
 
 
-def test_rows_are_found_by_their_inputs(scored: Callable[..., Answered]):
+def test_rows_are_found_by_their_inputs(scored: Callable[..., ScoredAnswers]):
     """In any order; rows with the same input in the order of the test rows."""
     rows = [{"input": {"text": e.fields["text"]}, "answer": e.label} for e in LABELS.test]
     rows[0]["answer"] = "bad"
@@ -95,14 +95,14 @@ def test_rows_are_found_by_their_inputs(scored: Callable[..., Answered]):
     assert scored(hashes).answers.metrics["accuracy"] == 0.75
 
 
-def test_rows_with_and_without_an_index_may_be_mixed(scored: Callable[..., Answered]):
+def test_rows_with_and_without_an_index_may_be_mixed(scored: Callable[..., ScoredAnswers]):
     by_index = answered_rows(LABELS, ("good", "bad", "bad", "bad"))
     rows = [{"input": {"text": "a warm film"}, "answer": "good"}, *by_index[1:]]
     answers: Any = scored(rows).answers
     assert answers.predicted.tolist() == [1, 0, 0, 0]
 
 
-def test_each_seed_has_its_own_rows(scored: Callable[..., Answered]):
+def test_each_seed_has_its_own_rows(scored: Callable[..., ScoredAnswers]):
     rows = answered_rows(LABELS, RIGHT, seed=0) + answered_rows(LABELS, ["bad"] * 4, seed=1)
     assert scored(rows, seed=0).answers.metrics["accuracy"] == 1
     assert scored(rows, seed=1).answers.metrics["accuracy"] == 0.5
@@ -110,7 +110,7 @@ def test_each_seed_has_its_own_rows(scored: Callable[..., Answered]):
 
 
 def test_further_test_splits_are_answered_whole_or_not_at_all(
-    scored: Callable[..., Answered], tmp_path: Path
+    scored: Callable[..., ScoredAnswers], tmp_path: Path
 ):
     rows = answered_rows(LABELS, RIGHT)
     ood = [{**row, "answer": "bad"} for row in questions(LABELS) if row["split"] == "ood"]
@@ -120,7 +120,7 @@ def test_further_test_splits_are_answered_whole_or_not_at_all(
     assert source.answer("ood", LABELS.ood) is None and source.answer("dev", LABELS.test) is None
 
 
-def test_costs_are_means_over_the_rows(scored: Callable[..., Answered]):
+def test_costs_are_means_over_the_rows(scored: Callable[..., ScoredAnswers]):
     rows = answered_rows(LABELS, RIGHT, prompt_tokens=100, answer_tokens=2)
     rows[0]["prompt_tokens"] = 300
     assert scored(rows).request_tokens == 150 and scored(rows).request_price is None
@@ -164,14 +164,14 @@ def test_costs_are_means_over_the_rows(scored: Callable[..., Answered]):
     ],
 )
 def test_a_wrong_row_is_named(
-    scored: Callable[..., Answered], index: int, change: Row, sentence: str
+    scored: Callable[..., ScoredAnswers], index: int, change: Row, sentence: str
 ):
     rows = answered_rows(LABELS, RIGHT)
     rows[index] |= change
     assert sentence in refusal(scored, rows)
 
 
-def test_missing_surplus_and_duplicate_rows(scored: Callable[..., Answered]):
+def test_missing_surplus_and_duplicate_rows(scored: Callable[..., ScoredAnswers]):
     rows = answered_rows(LABELS, RIGHT)
     assert (
         "1 of the 4 examples of test have no answer for seed 0; the first is example 1, "
@@ -195,11 +195,11 @@ def test_missing_surplus_and_duplicate_rows(scored: Callable[..., Answered]):
         ('{"index": 0}', "it has neither `answer` nor `logprobs`"),
     ],
 )
-def test_a_line_that_is_no_row(scored: Callable[..., Answered], line: str, sentence: str):
+def test_a_line_that_is_no_row(scored: Callable[..., ScoredAnswers], line: str, sentence: str):
     assert sentence in refusal(scored, [*answered_rows(LABELS, RIGHT), line])
 
 
-def test_texts_and_numbers_have_their_own_answers(scored: Callable[..., Answered]):
+def test_texts_and_numbers_have_their_own_answers(scored: Callable[..., ScoredAnswers]):
     rows = answered_rows(NUMBERS, (4.5, "many", 2, 4))
     assert "answer is 'many': a finite number such as 3.8" in refusal(scored, rows, task=NUMBERS)
     rows = answered_rows(WRITTEN, ["x"] * 4, logprobs={"x": -1.0})
@@ -255,4 +255,4 @@ def test_hashes_of_inputs_stay_the_same():
     assert input_hash({"text": "a cold film"}) == input_hash({"text": "a cold film"})
     assert input_hash({"a": "x", "b": "y"}) == input_hash({"b": "y", "a": "x"})
     assert input_hash({"text": "a cold film "}) != input_hash({"text": "a cold film"})
-    assert input_hash({"text": "é"}) == "PIN"
+    assert input_hash({"text": "é"}) == "42d3cbf59fdccced"

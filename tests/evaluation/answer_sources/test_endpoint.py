@@ -11,7 +11,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.evaluation.answer_sources.endpoint import Endpoint
-from research.evaluation.answer_sources.source import Answered
+from research.evaluation.answer_sources.source import ScoredAnswers
 from research.tasks.task import Task
 from tests.evaluation.answer_sources.chat_server import ChatServer, chat_server, completion
 from tests.evaluation.answer_sources.tasks import LABELS, NUMBERS, WRITTEN
@@ -32,7 +32,7 @@ def endpoint(address: str = ADDRESS, **changes: Any) -> Endpoint:
 
 def answer(
     settings: Endpoint, task: Task, folder: Path, split: str = "test", seed: int = 0
-) -> Answered:
+) -> ScoredAnswers:
     source = settings.open(task, 0, seed, folder, ("test",), lambda *report: None)
     answered = source.answer(split, task.test)
     assert answered is not None
@@ -151,9 +151,7 @@ def test_a_split_that_is_not_asked_for(tmp_path: Path):
     assert source.answer("dev", LABELS.test) is None
 
 
-def test_what_is_missing_before_anything_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_is_missing_before_anything_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refusal(settings: Endpoint, template: int = 0) -> str:
         with pytest.raises(InputError) as error:
             settings.open(LABELS, template, 0, tmp_path, ("test",), lambda *report: None)

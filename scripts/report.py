@@ -26,6 +26,7 @@ from research.common.config import resolved
 from research.common.errors import InputError, exit_on_input_error
 from research.common.printable import printable
 from research.experiments.prices import Prices, write_prices
+from research.records.packing import pack
 from research.records.store import RunStore
 from research.records.test_access_log import FILE, TestAccessLog
 from research.reporting.advice.constraints import COSTS, Constraints, columns_for
@@ -83,7 +84,7 @@ def _pack(folder: Path) -> int:
     if not store.ids():
         raise InputError("results", str(folder), "a folder with runs is expected")
     with folder_lock(folder):
-        archive = store.pack()
+        archive = pack(store)
     print(f"{archive} holds {counted(len(store.ids()), 'run')}")
     return 0
 

@@ -1,7 +1,6 @@
 """Checked conversion of plain values to the types of dataclass fields.
 
-A converter is made once for each type, since a folder of results has millions of values. The path
-of a value is kept in parts and becomes text in errors only.
+A converter is made once for each type, since a folder of results has millions of values.
 """
 
 import dataclasses
@@ -13,9 +12,8 @@ from typing import Any, NamedTuple
 
 from research.common.errors import InputError, choose_from
 from research.common.json_io import is_text
+from research.common.value_path import Path, joined
 
-# A path is a text, or a path and the next part: `.name`, an index, or (key,) of a mapping.
-Path = str | tuple[Any, Any]
 Converter = Callable[[Any, Path], Any]
 
 
@@ -67,18 +65,6 @@ def build_checked(cls: type, values: Any, path: Path, parts: Mapping[str, Any]) 
         return cls(**checked, **parts)
     except InputError as error:
         raise error.within(joined(path)) from error
-
-
-def joined(path: Path) -> str:
-    """The path as text, such as `config.rows[0].name`."""
-    parts = []
-    while not isinstance(path, str):
-        path, part = path
-        if isinstance(part, tuple):
-            parts.append(f"[{part[0]!r}]")
-        else:
-            parts.append(f"[{part}]" if isinstance(part, int) else part)
-    return path + "".join(reversed(parts))
 
 
 @cache

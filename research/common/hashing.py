@@ -44,5 +44,11 @@ def run_id(settings: Mapping[str, Any]) -> str:
 
 def record_checksum(record: Mapping[str, Any]) -> str:
     """The first 16 digits of the SHA-256 of a record without its checksum, to detect edits."""
-    rest = {key: value for key, value in record.items() if key != "checksum"}
-    return sha256(canonical(rest).encode())[:16]
+    return sha256(canonical(without_checksum(record)).encode())[:16]
+
+
+def without_checksum(content: Any) -> Any:
+    """A record without its checksum; unchanged if it is no mapping."""
+    if not isinstance(content, dict):
+        return content
+    return {name: value for name, value in content.items() if name != "checksum"}

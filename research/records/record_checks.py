@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from research.common.errors import InputError
-from research.records.predictions import AnyPredictions, parse_answers
+from research.records.predictions.kinds import AnyPredictions, parse_answers
 from research.records.schema import UNTESTED, RunRecord, prediction_file
 
 TOLERANCE = 1e-6  # metrics may have been computed in float32

@@ -1,6 +1,6 @@
 """Stores runs: one JSON file per run, written atomically and never replaced silently.
 
-Finished folders may be packed into one archive, see `research.records.archive`. Every
+Finished folders may be packed into one archive, see `research.records.packing`. Every
 record is checked when it is read: its name, its settings, its predictions, its numbers.
 """
 
@@ -13,9 +13,9 @@ from typing import Any
 
 from research.common.errors import InputError
 from research.common.files import write_atomically
-from research.common.hashing import record_checksum, run_id, sha256
-from research.records.archive import ARCHIVE, archive_bytes, parse_archive, read_archive
-from research.records.predictions import AnyPredictions, parse_answers
+from research.common.hashing import record_checksum, run_id, sha256, without_checksum
+from research.records.archive import ARCHIVE, read_archive
+from research.records.predictions.kinds import AnyPredictions, parse_answers
 from research.records.record_checks import (
     WRONG_CONTENT,
     check_addition,
@@ -53,7 +53,7 @@ class RunStore:
 
     def has(self, id: str) -> bool:
         """Whether a record of this id is stored."""
-        return self._path(id).exists() or _record_name(id) in read_archive(self.folder)
+        return self._path(id).exists() or record_name(id) in read_archive(self.folder)
 
     def ids(self) -> list[str]:
         """The ids of all stored runs, sorted."""
@@ -85,9 +85,9 @@ class RunStore:
         path = self._path(id)
         if record := self._checked(id):
             return record, self._checked_predictions(record) if record.tested else None
-        state = self._state(_record_name(id))  # before it is read
-        content = _parse_json(self._content(_record_name(id)), path)
-        record = RunRecord.from_json(_without_checksum(content), str(path))
+        state = self._state(record_name(id))  # before it is read
+        content = _parse_json(self.content(record_name(id)), path)
+        record = RunRecord.from_json(without_checksum(content), str(path))
         states = (state, *self._states(record)[1:])
         for name, value in (("run_id", record.run_id), ("settings", run_id(record.settings))):
             if value != id:
@@ -121,7 +121,7 @@ class RunStore:
         digests = {split: sha256(content) for split, content in contents.items()}
         content = replace(record, predictions=digests).to_json()
         content["checksum"] = record_checksum(content)
-        stored = RunRecord.from_json(_without_checksum(content), str(path))
+        stored = RunRecord.from_json(without_checksum(content), str(path))
         if run_id(stored.settings) != stored.run_id:
             raise InputError(
                 f"{path}: run_id", stored.run_id, "not the id of the record's settings"
@@ -145,7 +145,7 @@ class RunStore:
     def _checked_predictions(self, record: RunRecord) -> AnyPredictions:
         """The predictions on test of a checked run."""
         file = prediction_file(record.run_id, "test")
-        content = self._content(file)
+        content = self.content(file)
         if sha256(content) != record.predictions["test"]:
             return self._predictions(record, "test")  # raises for it
         return parse_answers(content, record.labels, record.metric, str(self.folder / file))
@@ -153,7 +153,7 @@ class RunStore:
     def _states(self, record: RunRecord) -> tuple[State, ...]:
         """The states of the files of a run, which change when they are written."""
         names = [prediction_file(record.run_id, split) for split in record.predictions]
-        return tuple(map(self._state, (_record_name(record.run_id), *names)))
+        return tuple(map(self._state, (record_name(record.run_id), *names)))
 
     def _state(self, name: str) -> State:
         for path in (f"{self.folder}/{name}", f"{self.folder}/{ARCHIVE}"):
@@ -165,31 +165,9 @@ class RunStore:
         return None
 
     def _path(self, id: str) -> Path:
-        return self.folder / _record_name(id)
+        return self.folder / record_name(id)
 
-    def pack(self) -> Path:
-        """Moves the records and predictions into the archive; returns its path.
-
-        Every run is checked first, and the archive is read back before any file is deleted.
-        """
-        records, archived = self.all(), read_archive(self.folder)
-        names = [_record_name(record.run_id) for record in records]
-        names += [prediction_file(r.run_id, split) for r in records for split in r.predictions]
-        files = {name: self._content(name) for name in names}
-        path = self.folder / ARCHIVE
-        if files != archived:
-            content = archive_bytes(files)
-            _check_same(parse_archive(content, str(path)), files, path)
-            write_atomically(path, content)
-        _check_same(read_archive(self.folder), files, path)
-        for name in names:
-            (self.folder / name).unlink(missing_ok=True)
-        for folder in (self.folder / "runs", self.folder / "predictions"):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-        return path
-
-    def _content(self, name: str) -> bytes:
+    def content(self, name: str) -> bytes:
         """A file of the folder, or of its archive; raises InputError where neither has it."""
         try:
             return (self.folder / name).read_bytes()
@@ -202,14 +180,14 @@ class RunStore:
     def _predictions(self, record: RunRecord, split: str) -> AnyPredictions:
         """The predictions on a split, checked against the record."""
         path, file = self._path(record.run_id), prediction_file(record.run_id, split)
-        content, digest = self._content(file), record.predictions[split]
+        content, digest = self.content(file), record.predictions[split]
         if sha256(content) != digest:
             allowed = f"{WRONG_CONTENT}: {file} has another sha256"
             raise InputError(f"{path}: predictions.{split}", digest, allowed)
         return check_metrics(record, content, path, split)
 
 
-def _record_name(id: str) -> str:
+def record_name(id: str) -> str:
     return f"runs/{id}.json"
 
 
@@ -218,14 +196,3 @@ def _parse_json(content: bytes, path: Path) -> Any:
         return parse_strict_json(content)
     except ValueError as error:
         raise InputError(str(path), str(error), "a run record in JSON is expected") from error
-
-
-def _check_same(archived: Mapping[str, bytes], files: Mapping[str, bytes], path: Path) -> None:
-    if archived != files:
-        raise InputError("archive", str(path), "it differs from the files, so none is deleted")
-
-
-def _without_checksum(content: Any) -> Any:
-    if not isinstance(content, dict):
-        return content
-    return {name: value for name, value in content.items() if name != "checksum"}

@@ -18,7 +18,7 @@ from research.records.measurements import (
     Forgetting,
     Notes,
 )
-from research.records.predictions import AnyPredictions, prediction_class
+from research.records.predictions.kinds import AnyPredictions, prediction_class
 from research.records.provenance import provenance
 from research.records.schema import RunRecord, to_json
 from research.runs.robustness import robustness

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from research.records.measurements import Robustness
-from research.records.predictions import AnyPredictions
+from research.records.predictions.kinds import AnyPredictions
 from research.stats.groups import agreement, by_length, group_scores
 from research.tasks.task import Task
 

@@ -4,25 +4,25 @@ The backbone is not saved: the identity has its checksum.
 """
 
 import json
-import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from research.common.errors import InputError, StorageError
+from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import record_checksum
 from research.common.json_io import parse_json
 from research.runtime.clock import spent_on
 from research.runtime.memory import free_bytes
 from research.training.array_tree import bytes_of, read_tree, tree_digest, write_tree
+from research.training.checkpoint_errors import check_room, storing, whole
+from research.training.json_numbers import from_json_numbers, to_json_numbers
 
 # Saving takes at most 5 % of a run: after a save, training goes on for 19 times its seconds.
 PAUSE = 19
@@ -105,9 +105,13 @@ class Checkpoints:
         }
         unchanged = {name: self._saved[name] for name in parts if name not in changed}
         size = bytes_of([part.arrays for part in changed.values()])
-        with self._storing():
-            self._check_room(size)
-        content = {"identity": self.identity, "progress": _finite(progress), "parts": unchanged}
+        with storing(self.folder):
+            check_room(self.folder, size)
+        content = {
+            "identity": self.identity,
+            "progress": to_json_numbers(progress),
+            "parts": unchanged,
+        }
         if size > SHARE_OF_FREE * (free_bytes() or 0):
             self._write(changed, content)
             return
@@ -136,13 +140,13 @@ class Checkpoints:
         """
         self.wait()
         self.took = bytes_of(like) / SPEED
-        with self._whole():
+        with whole(self.folder):
             content = self._content()
             self._saved = {} if content is None else content["parts"]
             arrays = {name: self._read(name, like[name]) for name in self._saved}
         for name in like:
             self._remove_unsaved(name)
-        return None if content is None else (arrays, _infinite(content["progress"]))
+        return None if content is None else (arrays, from_json_numbers(content["progress"]))
 
     def _content(self) -> dict[str, Any] | None:
         """The content of `checkpoint.json`; None without one."""
@@ -165,7 +169,7 @@ class Checkpoints:
     def _write(self, parts: Mapping[str, Part], content: dict[str, Any]) -> None:
         """Writes the parts, then `checkpoint.json`, then removes the parts that it replaces."""
         begun = time.monotonic()
-        with self._storing():
+        with storing(self.folder):
             for name, part in parts.items():
                 folder = self._part_folder(name, part.version)
                 shutil.rmtree(folder, ignore_errors=True)  # of a save that was killed
@@ -193,52 +197,3 @@ class Checkpoints:
     @property
     def _file(self) -> Path:
         return self.folder / "checkpoint.json"
-
-    def _check_room(self, needed: int) -> None:
-        """Raises StorageError for a disk with fewer than `needed` bytes left.
-
-        Orbax would report it from several threads, in a thousand lines.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            allowed = f"it takes {needed / 1e6:.1f} MB, and its disk has {free / 1e6:.1f} MB left"
-            raise StorageError("checkpoint", str(self.folder), allowed)
-
-    @contextmanager
-    def _storing(self) -> Iterator[None]:
-        """Raises errors of saving as StorageError."""
-        try:
-            yield
-        except StorageError:
-            raise
-        except (OSError, ValueError, RuntimeError) as error:
-            # Orbax gives the system's words at the end of a line with all names of the file.
-            *_, reason = str(error).splitlines()[0].rpartition(": ")
-            allowed = f"it cannot be written ({reason})"
-            raise StorageError("checkpoint", str(self.folder), allowed) from error
-
-    @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """Raises errors of reading broken files as InputError."""
-        try:
-            yield
-        except InputError:
-            raise
-        except (ValueError, LookupError, TypeError, OSError) as error:
-            allowed = "it is damaged; delete it, and its runs are trained from their start"
-            raise InputError("checkpoint", str(self.folder), allowed) from error
-
-
-_NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
-
-
-def _finite(tree: Any) -> Any:
-    """The tree with infinities and NaN, which JSON lacks, as the strings of `_NUMBERS`."""
-    return jax.tree.map(
-        lambda x: str(x) if isinstance(x, float) and not math.isfinite(x) else x, tree
-    )
-
-
-def _infinite(tree: Any) -> Any:
-    return jax.tree.map(lambda x: _NUMBERS.get(x, x) if isinstance(x, str) else x, tree)

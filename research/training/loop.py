@@ -9,32 +9,21 @@ from contextlib import nullcontext
 
 import jax
 import numpy as np
-from jax.sharding import SingleDeviceSharding
 
-from research.evaluation.answer_kinds.kind import Answers
-from research.evaluation.batch import EncodedPrompts, Rows, extents, padded_width
-from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.evaluation.batch import EncodedPrompts
 from research.evaluation.scoring import check_prompts
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves
 from research.runtime.clock import spent_on
 from research.runtime.executable import Call, scoring_clock
 from research.runtime.kept_copy import kept_copy
-from research.tasks.encoding.encoded import Encoded
-from research.training.batches import batch_indices
 from research.training.checkpoint import Checkpoints, Part
 from research.training.cohort import Cohort, cohort_on
-from research.training.member import (
-    Member,
-    MemberProgress,
-    Outcome,
-    batch_like,
-    member_batch,
-    shapes_of,
-    width_of,
-)
+from research.training.dev_scorer import DevScorer
+from research.training.member import Member, MemberProgress, Outcome, shapes_of, width_of
 from research.training.options import FitOptions
 from research.training.step import Program, init_state
+from research.training.step_batches import StepBatches
 
 
 class TrainingLoop:
@@ -46,14 +35,8 @@ class TrainingLoop:
             adapted = Adapted(program.model, m.hyper.methods, m.leaves)
             check_prompts(adapted, EncodedPrompts(m.train, m.frame))
         self.shapes = options.shapes or shapes_of(members, options.answerer)
-        self.predictor = Predictor(
-            program.model,
-            options.devices,
-            program.dtype,
-            trunk=options.trunk,
-            widths=options.scoring_widths,
-            report=options.report_scoring,
-        )
+        self.batches = StepBatches(program, members, self.shapes)
+        self.scorer = DevScorer(program, options)
         self.step = 0
         self.progress = [MemberProgress() for _ in members]
         self.losses: list[np.ndarray] = []
@@ -112,7 +95,8 @@ class TrainingLoop:
     @spent_on("training")
     def advance(self) -> None:
         """One step of every active member."""
-        chosen, batches = self._chosen(), self._batches()
+        chosen = self.batches.chosen(self.step)
+        batches = self.batches.at(chosen, self.cohort.shared_width)
         frames = [m.frame for m in self.members]
         hypers = [m.hyper for m in self.members]
         begun = time.perf_counter()
@@ -132,12 +116,12 @@ class TrainingLoop:
 
     def calls(self) -> list[Call]:
         """Calls of the step for each batch width of the cohort up to the first evaluation."""
-        schedule, first = self.program.schedule, self.members[0]
-        steps = range(min(schedule.steps, schedule.eval_every))
-        longest = {n for step in steps for n in self.shapes.each_at(schedule.batch_size, step)}
-        widest = {padded_width(n, self.shapes.widths): n for n in longest}
-        batches = [batch_like(self.program, first, widest[n], self.shapes) for n in sorted(widest)]
-        return [call for b in batches for call in self.cohort.calls(b, first.frame, first.hyper)]
+        first = self.members[0]
+        return [
+            call
+            for batch in self.batches.of_each_width()
+            for call in self.cohort.calls(batch, first.frame, first.hyper)
+        ]
 
     def _record_cost(self, step: int) -> None:
         """Records the cost of the cohort's widest step so far."""
@@ -148,32 +132,12 @@ class TrainingLoop:
         width = width_of(longest, first.frame, self.shapes.widths)
         if width > self.widest:
             self.widest = width
-            batch = batch_like(self.program, first, longest, self.shapes)
+            batch = self.batches.like(longest)
             cost = self.cohort.cost(batch, first.frame, first.hyper)
             for member, progress in zip(self.members, self.progress, strict=True):
                 progress.cost, progress.shape = cost, [width, self.shapes.targets]
                 if member.states is not None:
                     progress.trunk_flops = member.states.flops(size, batch.tokens.shape[1])
-
-    def _chosen(self) -> list[np.ndarray]:
-        """Indices of each member's examples of the next step."""
-        size = self.program.schedule.batch_size
-        return [batch_indices(m.train.length, size, m.seed, self.step) for m in self.members]
-
-    def _batches(self) -> list[Rows]:
-        size = self.program.schedule.batch_size
-        chosen = self._chosen()
-        pairs = zip(self.members, chosen, strict=True)
-        widths = [
-            width_of(int(extents(m.train, m.frame)[c].max()), m.frame, self.shapes.widths)
-            for m, c in pairs
-        ]
-        if self.cohort.shared_width:
-            widths = [max(widths)] * len(widths)
-        return [
-            member_batch(m, c, size, width, self.shapes.targets)
-            for m, c, width in zip(self.members, chosen, widths, strict=True)
-        ]
 
     @spent_on("scoring")
     def evaluate(self) -> None:
@@ -188,9 +152,9 @@ class TrainingLoop:
             if not math.isfinite(losses[i]):
                 progress.status = "diverged"
                 continue
-            trained = self._off_mesh(states[i].trained)
+            trained = self.scorer.off_mesh(states[i].trained)
             begun = scoring_clock()
-            dev = self._score(member, {**self.frozen[i], **trained}, member.dev)
+            dev = self.scorer.answers(member, {**self.frozen[i], **trained})
             progress.evaluation_seconds += scoring_clock() - begun
             score, loss = dev.metrics[self.options.metric], dev.loss
             if not math.isfinite(loss) or dev.not_finite:
@@ -200,21 +164,6 @@ class TrainingLoop:
             if progress.record_dev(self.step, score, loss, self.program.schedule.patience):
                 self.best[i] = {}  # freed before the copy
                 self.best[i] = jax.tree.map(kept_copy, trained)
-
-    def _off_mesh(self, trained: Leaves) -> Leaves:
-        """The trained leaves off the training mesh: the scorer gets the same kind of array always.
-
-        A single device has them already, until the next step reuses their memory.
-        """
-        if self.options.devices.mesh().size > 1:
-            return jax.device_put(jax.tree.map(np.array, trained))
-        device = SingleDeviceSharding(jax.devices()[0])
-        return jax.device_put(trained, device, may_alias=True)
-
-    def _score(self, member: Member, leaves: Leaves, encoded: Encoded) -> Answers:
-        weights = AdaptedWeights(member.hyper.methods, leaves)
-        prompts = EncodedPrompts(encoded, member.frame)
-        return self.options.answerer.training_answers(self.predictor, weights, prompts)
 
     @spent_on("saving checkpoints")
     def save(self, checkpoints: Checkpoints | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.records.archive import ARCHIVE, archive_bytes, parse_archive
+from research.records.packing import pack
 from research.records.store import RunStore
 from research.reporting.build import check_tables
 from scripts import report
@@ -62,7 +63,7 @@ def test_a_sweep_goes_on_beside_the_archive_and_packing_merges(packed: Path, con
 def test_an_archived_run_may_gain_its_test_result_and_is_never_replaced(tmp_path: Path):
     store = RunStore(tmp_path)
     store.write(make_record())
-    store.pack()
+    pack(store)
     with pytest.raises(InputError, match="the run is stored already"):
         store.write(make_record())
 
@@ -114,7 +115,7 @@ def test_a_damaged_run_is_not_packed(swept: Path, tmp_path: Path):
     path.write_bytes(path.read_bytes() + b" ")
     before = files(folder)
     with pytest.raises(InputError, match="another sha256"):
-        RunStore(folder).pack()
+        pack(RunStore(folder))
     assert files(folder) == before and not (folder / ARCHIVE).exists()
 
 
@@ -124,10 +125,10 @@ def test_a_failed_write_deletes_nothing(
     folder = Path(shutil.copytree(swept, tmp_path / "copy"))
     before = files(folder)
     monkeypatch.setattr(
-        "research.records.store.archive_bytes", lambda some: archive_bytes({"runs/a.json": b""})
+        "research.records.packing.archive_bytes", lambda some: archive_bytes({"runs/a.json": b""})
     )
     with pytest.raises(InputError, match="none is deleted"):
-        RunStore(folder).pack()
+        pack(RunStore(folder))
     assert files(folder) == before
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from research.common.errors import InputError
 from research.common.files import write_atomically
-from research.records.label_predictions import LabelPredictions, parse_labels
 from research.records.measurements import Evaluation, Notes, SoftPromptNote
+from research.records.predictions.labels import LabelPredictions, parse_labels
 from research.records.schema import SCHEMA_VERSION, RunRecord
 from research.records.store import RunStore, run_id
 from tests.run_records import make_record

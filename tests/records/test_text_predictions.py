@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.records.text_predictions import TextPredictions, parse_texts
+from research.records.predictions.texts import TextPredictions, parse_texts
 
 FOUND = TextPredictions(
     ('one, "two"\nthree\r four', "", " é中"),

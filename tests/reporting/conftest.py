@@ -8,8 +8,8 @@ import pytest
 
 from research.records.configuration import Order
 from research.records.costs import Costs
-from research.records.label_predictions import LabelPredictions
 from research.records.measurements import DataChecksums, Notes, Robustness
+from research.records.predictions.labels import LabelPredictions
 from research.records.store import RunStore
 from research.stats.groups import group_scores
 from tests.run_records import CONFIGURATION, make_record, stage

@@ -35,8 +35,9 @@ from research.reporting.figures.geometry import (
     text_size,
     text_width,
 )
-from research.reporting.figures.label_placement import apart, labels
+from research.reporting.figures.label_placement import labels
 from research.reporting.figures.robustness import forgetting_point, out_of_domain_point
+from research.reporting.figures.stacking import apart
 from research.reporting.figures.svg import panel_svg
 from research.reporting.figures.training import dev_curve, training_figures
 from research.reporting.grid.grid import read_grid

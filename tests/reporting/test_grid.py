@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.records.label_predictions import LabelPredictions
 from research.records.measurements import BackboneReference, DataChecksums
+from research.records.predictions.labels import LabelPredictions
 from research.records.schema import prediction_file
 from research.reporting.grid.grid import read_grid
 from research.stats.intervals import influences, interval

@@ -10,7 +10,8 @@ import pytest
 from research.reporting.build import build_tables
 from research.reporting.format import MISSING, rates_note, tried_rates
 from research.reporting.grid.grid import read_grid
-from research.reporting.tables.tuning import _counts, _rates, tolerance, tuning, tuning_tables
+from research.reporting.grid.tuning import _rates, tolerance, tuning
+from research.reporting.tables.tuning import _counts, tuning_tables
 from research.stats.search_curves import plateau
 from tests.reporting.columns import columns
 from tests.reporting.conftest import draw

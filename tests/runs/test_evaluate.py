@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from research.models.backbone import load_backbone, save_backbone
-from research.records.label_predictions import LabelPredictions
+from research.records.predictions.labels import LabelPredictions
+from research.records.predictions.texts import TextPredictions
 from research.records.schema import RunRecord
 from research.records.store import RunStore
-from research.records.text_predictions import TextPredictions
 from research.reporting.advice.constraints import cells_of
 from research.reporting.grid.grid import read_grid
 from tests import films

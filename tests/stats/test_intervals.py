@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from research.records.label_predictions import LabelPredictions
-from research.records.number_predictions import NumberPredictions
+from research.records.predictions.labels import LabelPredictions
+from research.records.predictions.numbers import NumberPredictions
 from research.stats.intervals import bounds, influences, interval, paired_p, variance
 from research.studies.coverage.alternatives import symmetric
 from research.studies.coverage.simulate import Population, column, simulate_answers

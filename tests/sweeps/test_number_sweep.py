@@ -8,7 +8,7 @@ import pytest
 from research.common.errors import InputError
 from research.models.backbone import load_backbone, save_backbone
 from research.records.measurements import Robustness
-from research.records.number_predictions import NumberPredictions, parse_numbers
+from research.records.predictions.numbers import NumberPredictions, parse_numbers
 from research.records.store import RunStore
 from research.stats.intervals import influences, variance
 from tests import films

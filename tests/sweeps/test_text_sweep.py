@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from research.common.errors import InputError
+from research.records.predictions.texts import TextPredictions
 from research.records.schema import prediction_file
 from research.records.store import RunStore
-from research.records.text_predictions import TextPredictions
 from research.reporting.build import check_tables
 from research.reporting.grid.grid import Grid, read_grid
 from tests import checkpoints, films

@@ -64,7 +64,7 @@ def _last_position(
     keys = row_keys(rows, key)
     memories, offset, rows = with_prefix(adapted, rows, frame, key)
     slots = jnp.arange(rows.tokens.shape[1], dtype=jnp.int32)[None]
-    last = rows.length[:, None] - 1
+    last = jnp.asarray(rows.length)[:, None] - 1
     hidden, _ = adapted.rows(
         rows.tokens,
         slots < rows.length[:, None],

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from research.common.errors import InputError
-from research.records.label_predictions import LabelPredictions
+from research.records.predictions.labels import LabelPredictions
 from research.records.record_checks import TOLERANCE
 from research.records.store import RunStore
 from research.reporting.grid.cell import ResultCell

@@ -1,6 +1,5 @@
 """Labels beside points and lines, placed so that none overlaps another."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import cos, hypot, pi, sin
@@ -21,6 +20,7 @@ from research.reporting.figures.geometry import (
     label_lines,
     text_size,
 )
+from research.reporting.figures.stacking import apart
 
 RINGS = (8.0, 17.0, 27.0, 40.0, 56.0)  # distances of labels from a point; outer ones get a leader
 PADDING = 2.0  # free space on the left and right of a label
@@ -82,34 +82,6 @@ def _at_ends(plot: PlotArea) -> list[Label]:
         )
         for (style, at), top in zip(ends, tops, strict=True)
     ]
-
-
-def apart(tops: Sequence[float], heights: Sequence[float], bottom: float) -> list[float]:
-    """Ascending tops, moved as little as possible until nothing overlaps.
-
-    All stay between 0 and `bottom`, which must be at least the sum of the heights.
-    """
-    # Groups that touch move together, as in isotonic regression (pool adjacent violators).
-    groups: list[list[tuple[float, float]]] = []  # (wanted top, height)
-    for label in zip(tops, heights, strict=True):
-        groups.append([label])
-        while len(groups) > 1:
-            above, below = _stack(groups[-2], bottom), _stack(groups[-1], bottom)
-            if above[-1] <= below[0] + 1e-9:
-                break
-            last = groups.pop()
-            groups[-1] += last
-    return [top for group in groups for top in _stack(group, bottom)[:-1]]
-
-
-def _stack(group: Sequence[tuple[float, float]], bottom: float) -> list[float]:
-    """The tops of a group one below the other, close to the wanted ones, and its lower end."""
-    depths = [0.0]
-    for _, height in group:
-        depths.append(depths[-1] + height)
-    wanted = [top - depth for (top, _), depth in zip(group, depths, strict=False)]
-    begin = max(min(sum(wanted) / len(wanted), bottom - depths[-1]), 0.0)
-    return [begin + depth for depth in depths]
 
 
 def _around(plot: PlotArea) -> list[Label]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from research.records.configuration import Configuration
-from research.records.predictions import AnyPredictions
+from research.records.predictions.kinds import AnyPredictions
 from research.records.schema import CellKey, RunRecord
 from research.stats.intervals import Interval, interval
 from research.tasks.metrics.classification import LOWEST

@@ -9,7 +9,7 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.common.hashing import canonical
-from research.records.predictions import AnyPredictions
+from research.records.predictions.kinds import AnyPredictions
 from research.records.schema import RunRecord, prediction_file
 from research.records.store import RunStore
 from research.records.trial_selection import same_trial

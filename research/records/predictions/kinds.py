@@ -5,9 +5,9 @@ Intervals and paired tests are computed from their files.
 
 from collections.abc import Sequence
 
-from research.records.label_predictions import LabelPredictions, parse_labels
-from research.records.number_predictions import NumberPredictions, parse_numbers
-from research.records.text_predictions import TextPredictions, parse_texts
+from research.records.predictions.labels import LabelPredictions, parse_labels
+from research.records.predictions.numbers import NumberPredictions, parse_numbers
+from research.records.predictions.texts import TextPredictions, parse_texts
 from research.tasks.metrics.regression import NUMBER_METRICS
 
 AnyPredictions = LabelPredictions | TextPredictions | NumberPredictions

@@ -37,6 +37,11 @@ def get_config() -> ConfigDict:
     )
     config.task.verbalizer = ConfigDict({"0": "terrible", "1": "great"})
 
+    config.prompt = ConfigDict()
+    config.prompt.chat = False  # True: prompts are chats by the tokenizer's own template
+    config.prompt.system = ""  # system turn of chats
+    config.prompt.instruction = ""  # text that stands once, before the demonstrations
+
     config.regimes = ("16-shot", "1000")
     config.seeds = 5
     config.search_seeds = 2

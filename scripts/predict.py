@@ -13,8 +13,8 @@ adapters.json gives each adapter a name, its source and the wording of its rows:
 A run of a sweep with --keep_trained brings all that its rows need, and answers them as the sweep
 did: wording, demonstrations, max_tokens, too_long, treatment of white space, precision. An
 adapter, from a folder of PEFT or a soft prompt in a .npy file, needs a template and a verbalizer;
-`end`, `bos`, `max_tokens` and `precision` have the defaults of a sweep. Without a run or an adapter
-the unadapted backbone answers.
+`end`, `bos`, `max_tokens`, `precision`, `chat`, `system`, `instruction` and `thinking` have the
+defaults of a sweep. Without a run or an adapter the unadapted backbone answers.
 
 A row names its adapter and has the columns of the template: {"adapter": "films", "text": "..."}.
 Values are read as in a file of training: numbers become texts, other columns may hold anything.

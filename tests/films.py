@@ -55,9 +55,17 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>")
 
 
-def write_backbone(folder: Path, context: int = 64) -> None:
+# A chat template of which a tiny tokenizer knows the special tokens.
+CHAT = (
+    "{{ bos_token }}{% for m in messages %}{{ m.role + ': ' + m.content + eos_token + '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+)
+
+
+def write_backbone(folder: Path, context: int = 64, chat_template: str | None = None) -> None:
     """A random decoder of one layer and that tokenizer."""
     known = tokenizer()
+    known.chat_template = chat_template
     size = dict(width=16, layers=1, heads=2, kv_heads=1, head_width=8, hidden=16)
     config = DecoderConfig(vocab_size=len(known), context=context, tied=True, **size)
     model = Decoder(config)

@@ -141,6 +141,8 @@ class Approach(Prompt):
             return approach
         if not approach.trials:
             raise InputError(f"{path}.trials", approach.trials, "at least one trial is expected")
+        if any(trial.get("chat") == "auto" for trial in approach.trials):
+            raise InputError(f"{path}.trials.chat", "auto", "a trial is True or False")
         tried = [approach.at(trial, f"{path}.trials") for trial in approach.trials]
         for candidate, trial in zip(tried, approach.trials, strict=True):
             candidate.check_choice(path)
@@ -173,13 +175,21 @@ class Approach(Prompt):
         """Whether the backbone answers; else a baseline or an external model does."""
         return self.baseline is None and self.external is None
 
-    def trials_on(self, task: Task, scorings: Sequence[Trial] = ()) -> tuple[Trial, ...]:
+    def trials_on(
+        self,
+        task: Task,
+        scorings: Sequence[Trial] = (),
+        chat_scorings: Sequence[Trial] | None = None,
+    ) -> tuple[Trial, ...]:
         """The trials on a task.
 
         Args:
             task: the task.
             scorings: the ways to score its labels that dev selects from, see `scoring`.
+            chat_scorings: the same for chat prompts; None for the same ways.
         """
+        if chat_scorings is None:
+            chat_scorings = scorings
         trials = self._trials(len(task.templates))
         fixed = self.scoring == "fixed" or self.changed_among(SCORING)
         if self.stages or not self.uses_backbone or fixed:
@@ -187,8 +197,16 @@ class Approach(Prompt):
         return tuple(
             {**trial, **scoring}
             for trial in trials
-            for scoring in (({},) if SCORING & trial.keys() else scorings or ({},))
+            for scoring in self._scorings(trial, scorings, chat_scorings)
         )
+
+    def _scorings(
+        self, trial: Trial, plain: Sequence[Trial], chat: Sequence[Trial]
+    ) -> Sequence[Trial]:
+        """The ways to score labels with a trial that does not fix one."""
+        if SCORING & trial.keys():
+            return ({},)
+        return (chat if trial.get("chat", self.chat) else plain) or ({},)
 
     def _trials(self, templates: int) -> tuple[Trial, ...]:
         if isinstance(self.trials, PromptSearch):
@@ -213,10 +231,10 @@ class Approach(Prompt):
     def _with(self, name: str, value: int | float | str | bool, path: str) -> "Approach":
         if self.baseline is not None:
             return changed(self, "options", {**self.options, name: value}, path)
-        if name in PROMPT:
-            return changed(self, name, value, path)
         if self.endpoint is not None and name in TRIED:
             return replace(self, endpoint=changed(self.endpoint, name, value, f"{path}.endpoint"))
+        if name in PROMPT:
+            return changed(self, name, value, path)
         if not self.stages:
             names = (*self.endpoint.prompt_fields, *TRIED) if self.endpoint else PROMPT
             raise InputError(path, name, choose_from(names, name))

@@ -9,9 +9,10 @@ import jax
 from research.common.config import non_default
 from research.common.hashing import run_id, sha256
 from research.experiments.plan import CODE_VERSION, Run
+from research.experiments.prompt import LAYOUT
 
 # Fields of a prompt that decide what a stage trains on.
-STAGE_PROMPT = ("demonstrations", "choice", "draw", "target_end")
+STAGE_PROMPT = ("demonstrations", "choice", "draw", "target_end", *LAYOUT)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def stage_settings(run: Run, index: int) -> dict[str, Any]:
         "too_long": experiment.too_long,
         "precision": experiment.precision,
         **experiment.input_settings,
+        **run.chat_settings,
         # Every method at work in the end takes positions from the texts.
         "positions": sum(method.positions for method in approach.at_work()),
     }

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from research.common.config import build_named
-from research.common.errors import InputError
+from research.common.config import build, build_named
+from research.common.errors import InputError, check_choice
+from research.evaluation.answer_sources import ANSWER_SOURCES
 from research.experiments.approach import Approach
+from research.experiments.prompt import LAYOUT, Prompt
 from research.tasks import TASKS
 from research.tasks.task_settings import TaskSettings
 from research.training.optimizer import Schedule
@@ -27,23 +29,50 @@ def parse_tasks(config: Mapping[str, Any], name: str) -> tuple[TaskSettings, ...
     )
 
 
-def parse_approaches(plain: Sequence[Any], schedule: Schedule) -> tuple[Approach, ...]:
+def parse_approaches(
+    plain: Sequence[Any], schedule: Schedule, layout: Mapping[str, Any] | None = None
+) -> tuple[Approach, ...]:
+    """The approaches; `layout` has values of `LAYOUT` for rows that do not set these fields."""
+    rows = [(values, f"config.approaches[{i}]") for i, values in enumerate(plain)]
     return tuple(
-        Approach.parse(values, schedule, f"config.approaches[{i}]")
-        for i, values in enumerate(plain)
+        Approach.parse(_with_layout(values, layout or {}, path), schedule, path)
+        for values, path in rows
     )
 
 
-def task_schedules(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], str]]:
-    """(task, fields of its schedule, path in the config)."""
-    values = config.get("schedules", {})
+def _with_layout(values: Any, layout: Mapping[str, Any], path: str) -> Any:
+    """The fields of an approach. Raises InputError for one that only a chat has in a plain row."""
+    if not isinstance(values, Mapping) or any(values.get(name) for name in ANSWER_SOURCES):
+        return values
+    merged, trials = {**layout, **values}, values.get("trials")
+    tried = isinstance(trials, tuple | list) and any(
+        isinstance(trial, Mapping) and "chat" in trial for trial in trials
+    )
+    for name in ("system", "thinking"):
+        if values.get(name) and not merged.get("chat") and not tried:
+            allowed = "only a chat has it, which the row is not; chat=True makes it one"
+            raise InputError(f"{path}.{name}", values[name], allowed)
+    return merged
+
+
+def parse_layout(values: Any, path: str) -> dict[str, Any]:
+    """Values of the fields in `LAYOUT` for all rows of an experiment, or of a task."""
+    build(Prompt, values, path)
+    for name in values:
+        check_choice(path, name, LAYOUT)
+    return dict(values)
+
+
+def task_fields(config: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any]]:
+    """The fields that the config sets for single tasks under `name`, by task."""
+    values = config.get(name, {})
     if not isinstance(values, Mapping):
-        raise InputError("config.schedules", values, "a mapping of tasks to schedules is expected")
-    schedules = [(str(task), fields, f"config.schedules.{task}") for task, fields in values.items()]
-    for _, fields, path in schedules:
+        raise InputError(f"config.{name}", values, f"a mapping of tasks to {name} is expected")
+    for task, fields in values.items():
         if not isinstance(fields, Mapping):
-            raise InputError(path, fields, "a mapping with fields of the schedule is expected")
-    return schedules
+            allowed = f"a mapping with fields of the {name.removesuffix('s')} is expected"
+            raise InputError(f"config.{name}.{task}", fields, allowed)
+    return {str(task): fields for task, fields in values.items()}
 
 
 def config_sequence(config: Mapping[str, Any], name: str) -> tuple[Any, ...] | list[Any]:

@@ -10,8 +10,9 @@ from research.experiments.approach import BASELINE_ROWS, Approach
 from research.experiments.config_parts import (
     config_sequence,
     parse_approaches,
+    parse_layout,
     parse_tasks,
-    task_schedules,
+    task_fields,
     with_tasks,
 )
 from research.experiments.prices import Prices
@@ -37,7 +38,8 @@ class Experiment:
         approaches: the approaches to compare; baselines are added to them.
         schedule: the training schedule of all stages, where a stage does not set its own.
         stage_tasks: settings of further tasks that stages train on and no table row is scored on.
-        approaches_on: approaches by task, for tasks with another schedule; `schedules` in a config.
+        approaches_on: approaches by task, for tasks with another schedule or other prompts;
+            `schedules` and `prompts` in a config.
         seeds: number of seeds of the chosen trial.
         search_seeds: number of seeds of every trial; they are the first of `seeds`.
         crossed_seeds: number of seeds of sample, order and initialisation that are varied apart
@@ -97,24 +99,37 @@ class Experiment:
     def parse(cls, config: Mapping[str, Any]) -> "Experiment":
         """Parses the plain data of a config, in which `task` stands for `tasks` with one task.
 
+        `prompt` has fields of the prompts of all rows, `prompts` and `schedules` fields by task.
         Raises InputError for invalid values.
         """
         config = with_tasks(config)
         schedule = build(Schedule, config.get("schedule", {}), "config.schedule")
         plain = config_sequence(config, "approaches")
+        layout = parse_layout(config.get("prompt", {}), "config.prompt")
+        schedules, prompts = task_fields(config, "schedules"), task_fields(config, "prompts")
+        tasks = parse_tasks(config, "tasks")
+        for name in prompts:
+            check_choice("config.prompts", name, [task.name for task in tasks])
         parsed = {
             "schedule": schedule,
             "approaches_on": {
                 name: parse_approaches(
-                    plain, build(Schedule, {**resolved(schedule), **fields}, path)
+                    plain,
+                    build(
+                        Schedule,
+                        {**resolved(schedule), **schedules.get(name, {})},
+                        f"config.schedules.{name}",
+                    ),
+                    {**layout, **parse_layout(prompts.get(name, {}), f"config.prompts.{name}")},
                 )
-                for name, fields, path in task_schedules(config)
+                for name in {**schedules, **prompts}
             },
-            "tasks": parse_tasks(config, "tasks"),
+            "tasks": tasks,
             "stage_tasks": parse_tasks({"stage_tasks": (), **config}, "stage_tasks"),
-            "approaches": parse_approaches(plain, schedule),
+            "approaches": parse_approaches(plain, schedule, layout),
         }
-        rest = {name: value for name, value in config.items() if name != "schedules"}
+        merged = ("schedules", "prompt", "prompts")
+        rest = {name: value for name, value in config.items() if name not in merged}
         return build(cls, {**rest, **parsed}, "config")
 
     def __post_init__(self) -> None:

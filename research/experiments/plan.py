@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from research.common.config import non_default, resolved
-from research.common.hashing import canonical, run_id
+from research.common.hashing import canonical, run_id, sha256
 from research.experiments.approach import Approach, Trial
 from research.experiments.experiment import Experiment
 from research.experiments.seeds import Seeds, latin_square
@@ -17,6 +17,18 @@ from research.tasks.task_settings import TaskSettings
 
 # Increased by hand whenever a run with the same settings would give other numbers.
 CODE_VERSION = 6
+
+
+class ChatPlan(NamedTuple):
+    """What a plan needs to know about chat prompts.
+
+    Attributes:
+        template: the tokenizer's chat template.
+        scorings: the `scorings` of each task by name with chat prompts.
+    """
+
+    template: str
+    scorings: Mapping[str, tuple[Trial, ...]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,8 @@ class CellPlan:
         backbone_checksum: checksum of the backbone's weights and configuration.
         order: position of the cell among approaches, tasks and regimes.
         scorings: the ways to score the task's labels that dev chooses from, see `scorings`.
+        chat_scorings: the same for chat prompts.
+        chat_template: the tokenizer's chat template; None without one, or without a decoder.
     """
 
     experiment: Experiment
@@ -44,6 +58,8 @@ class CellPlan:
     backbone_checksum: str
     order: Mapping[str, int]
     scorings: tuple[Trial, ...] = ()
+    chat_scorings: tuple[Trial, ...] = ()
+    chat_template: str | None = None
 
     def task_of(self, stage: Stage) -> Task:
         """The task that a stage trains on."""
@@ -60,7 +76,8 @@ class CellPlan:
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
         """The trials of the approach on the task."""
-        return self.approach.trials_on(self.task, self.scorings)
+        chat_scorings = self.scorings if self.chat_template is None else self.chat_scorings
+        return self.approach.trials_on(self.task, self.scorings, chat_scorings)
 
     def search(self) -> list["Run"]:
         """Every trial with the search seeds; their dev scores choose the trial."""
@@ -133,7 +150,17 @@ class Run:
     @cached_property
     def approach(self) -> Approach:
         """The cell's approach with the values of the trial."""
-        return self.cell.approach.at(self.trial)
+        approach = self.cell.approach.at(self.trial)
+        head = any(method.is_head for method in approach.at_work())
+        return approach.with_layout(self.cell.chat_template is not None and not head)
+
+    @property
+    def chat_settings(self) -> dict[str, str]:
+        """Checksum of the chat template by its name, for chat prompts."""
+        template = self.cell.chat_template
+        if template is None or not self.approach.chat:
+            return {}
+        return {"chat_template": sha256(template.encode())}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -163,6 +190,7 @@ class Run:
             "too_long": experiment.too_long,
             "precision": experiment.precision,
             **experiment.input_settings,
+            **self.chat_settings,
         }
 
     @property
@@ -199,6 +227,7 @@ def cells(
     backbone_checksum: str,
     scorings: Mapping[str, tuple[Trial, ...]] | None = None,
     parameters: int | None = None,
+    chat: ChatPlan | None = None,
 ) -> Iterator[CellPlan]:
     """All cells by task and regime; approaches without training come first.
 
@@ -208,6 +237,7 @@ def cells(
         backbone_checksum: checksum of the backbone's weights and configuration.
         scorings: the `scorings` of each task by name; None leaves labels scored with their end.
         parameters: number of parameters of the backbone; None if no learning rates depend on it.
+        chat: None without a chat template, or without a decoder.
     """
     for t, settings in enumerate(experiment.tasks):
         task = tasks[settings.name]
@@ -228,4 +258,6 @@ def cells(
                     backbone_checksum=backbone_checksum,
                     order={"approach": a, "task": t, "regime": r},
                     scorings=(scorings or {}).get(settings.name, ()),
+                    chat_scorings=chat.scorings.get(settings.name, ()) if chat else (),
+                    chat_template=chat.template if chat else None,
                 )

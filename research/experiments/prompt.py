@@ -9,6 +9,7 @@ from research.common.errors import MOST, InputError, check_whole
 from research.tasks.encoding.demonstrations import Choice
 from research.tasks.encoding.encoded import Normalisation
 from research.tasks.prompts.content_free import Prior
+from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.sampling import order
 
 DRAWS = 1000  # draws of demonstrations of each seed; no two seeds share a draw
@@ -32,6 +33,12 @@ class Prompt:
         prior: prompts without an input that calibrate the scores.
         ensemble: number of prompts that label probabilities are averaged over: this prompt and
             those that follow it.
+        chat: whether the prompt is a chat by the tokenizer's own template; `auto` where the
+            tokenizer of a decoder has one.
+        system: text of a chat's system turn.
+        instruction: text that stands once, before the demonstrations; in a chat it begins the first
+            user turn.
+        thinking: a chat template's switch for thoughts before an answer, `enable_thinking`.
 
     Raises InputError for invalid values.
     """
@@ -44,6 +51,10 @@ class Prompt:
     target_end: bool = True
     prior: Prior = "none"
     ensemble: int = 1
+    chat: bool | Literal["auto"] = False
+    system: str = ""
+    instruction: str = ""
+    thinking: bool = False
 
     def __post_init__(self) -> None:
         check_whole("template", self.template, least=0)
@@ -52,6 +63,29 @@ class Prompt:
             raise InputError("demonstrations", self.demonstrations, allowed)
         check_whole("draw", self.draw, least=0, most=DRAWS - 1)
         check_whole("ensemble", self.ensemble, most=DRAWS)
+        for name in ("system", "instruction"):
+            text = getattr(self, name)
+            if text != text.strip():
+                raise InputError(name, text, "a text without white space around it is expected")
+
+    @property
+    def layout(self) -> LayoutSettings:
+        """The texts around demonstrations and rows. A plain prompt has no turn of the system."""
+        if self.chat == "auto":
+            raise ValueError("the layout depends on the tokenizer, see `with_layout`")
+        if not self.chat:
+            return LayoutSettings(instruction=self.instruction)
+        return LayoutSettings(True, self.system, self.instruction, self.thinking)
+
+    def with_layout(self, has_template: bool) -> Self:
+        """The prompt with `auto` replaced, by True for a tokenizer with a chat template.
+
+        A plain prompt loses what only a chat has.
+        """
+        chat = has_template if self.chat == "auto" else self.chat
+        if chat or not (self.system or self.thinking):
+            return replace(self, chat=chat)
+        return replace(self, chat=chat, system="", thinking=False)
 
     @property
     def prompt(self) -> tuple[Any, ...]:
@@ -102,6 +136,8 @@ class Prompt:
 
 # A trial may set each of these.
 PROMPT = tuple(field.name for field in fields(Prompt))
+# Those that a whole experiment or a task sets for all of its rows.
+LAYOUT = ("chat", "system", "instruction", "thinking")
 
 
 def check_templates(field: str, prompts: int, templates: int) -> None:

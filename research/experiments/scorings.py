@@ -1,18 +1,46 @@
 """The ways to score labels that dev selects from, for approaches without training."""
 
+from collections.abc import Mapping
+
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.experiments.approach import Trial
+from research.experiments.plan import ChatPlan
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.special_tokens import Route
+from research.tasks.prompts.chat_layout import chat_template
+from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.task import Task
+from research.tasks.task_settings import Outline
 
 WITH_END: Trial = {"target_end": True}
 ALONE: Trial = {"target_end": False}
 PER_TOKEN: Trial = {"target_end": False, "normalisation": "tokens"}
+PLAIN = LayoutSettings()
 
 
-def scorings(task: Task, tokenizer: Tokenizer, route: Route) -> tuple[Trial, ...]:
+def chat_plan(
+    tasks: Mapping[str, Task | Outline], tokenizer: Tokenizer | None, route: Route
+) -> ChatPlan | None:
+    """What a plan needs to know about chat prompts; None where there are none.
+
+    Of an outline, whose tokens are not available, labels are scored with and without the end.
+    """
+    template = None if tokenizer is None else chat_template(tokenizer)
+    if tokenizer is None or template is None or route != "causal":
+        return None
+    ways = {
+        name: scorings(task, tokenizer, route, LayoutSettings(chat=True))
+        if isinstance(task, Task)
+        else (WITH_END, ALONE)
+        for name, task in tasks.items()
+    }
+    return ChatPlan(template, ways)
+
+
+def scorings(
+    task: Task, tokenizer: Tokenizer, route: Route, layout: LayoutSettings = PLAIN
+) -> tuple[Trial, ...]:
     """Values of the fields about label scores to try, the default first; empty for no choice.
 
     The score of a label includes its end or not. If labels differ in their number of tokens, the
@@ -23,16 +51,20 @@ def scorings(task: Task, tokenizer: Tokenizer, route: Route) -> tuple[Trial, ...
     if not task.labels or route == "head":
         return ()
     if route == "masked":  # the end follows the masks
-        encoder = _encoder(task, tokenizer, route, target_end=True)
+        encoder = _encoder(task, tokenizer, route, layout, target_end=True)
         per_token: Trial = {"normalisation": "tokens"}
         return ({"normalisation": "sum"}, per_token) if _lengths_differ(encoder) else ()
-    with_end, alone = (_encoder(task, tokenizer, route, target_end=end) for end in (True, False))
+    with_end, alone = (
+        _encoder(task, tokenizer, route, layout, target_end=end) for end in (True, False)
+    )
     if alone is None or (with_end is not None and _same(with_end, alone)):
         return ()
     return (WITH_END, ALONE, *((PER_TOKEN,) if _lengths_differ(alone) else ()))
 
 
-def _encoder(task: Task, tokenizer: Tokenizer, route: Route, target_end: bool) -> Encoder | None:
+def _encoder(
+    task: Task, tokenizer: Tokenizer, route: Route, layout: LayoutSettings, target_end: bool
+) -> Encoder | None:
     """An encoder of the task; None if its labels cannot be scored in this way."""
     try:
         return Encoder(
@@ -43,6 +75,7 @@ def _encoder(task: Task, tokenizer: Tokenizer, route: Route, target_end: bool) -
             room=0,
             route=route,
             target_end=target_end,
+            layout=layout,
         )
     except InputError:
         return None  # if no way is possible, the run's encoder raises the reason

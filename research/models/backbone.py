@@ -42,6 +42,7 @@ class Backbone:
         params: its leaves; with `head:...` if the checkpoint has a classification head.
         context: maximum number of positions; None for no limit.
         checksum: sha256 over config.json, the safetensors files and tokenizer.json.
+        ends: ids that end a generated text, from generation_config.json.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Backbone:
     params: Leaves
     context: int | None
     checksum: str
+    ends: tuple[int, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -71,7 +73,8 @@ def load_backbone(name: str, dtype: Any = jnp.float32, mesh: Mesh | None = None)
     model = model_of(_config(folder), folder)
     params = read_weights(folder, model.KEY_MAP, _stored(model), jnp.dtype(dtype), mesh)
     files = [folder / "config.json", *weight_files(folder), folder / "tokenizer.json"]
-    return Backbone(name, model, params, model.config.context, files_checksum(files))
+    context, ends = model.config.context, _ends(name, model.config.vocab_size)
+    return Backbone(name, model, params, context, files_checksum(files), ends)
 
 
 def load_model(name: str) -> Model:
@@ -144,6 +147,13 @@ def load_generation(name: str) -> dict[str, Any] | None:
     """The fields of generation_config.json of a folder or hub id; None if it has none."""
     file = find_folder(name) / "generation_config.json"
     return read_json(file) if file.is_file() else None
+
+
+def _ends(name: str, vocab_size: int) -> tuple[int, ...]:
+    """The ids of `eos_token_id` in generation_config.json that the model has."""
+    ids = (load_generation(name) or {}).get("eos_token_id")
+    ids = ids if isinstance(ids, list) else [ids]
+    return tuple(id for id in ids if isinstance(id, int) and 0 <= id < vocab_size)
 
 
 def load_tokenizer(name: str, model: Model) -> Tokenizer:

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from research.common.errors import InputError
 from research.common.json_io import parse_json
 from research.common.tokenizer import Tokenizer
-from research.experiments.prompt import PROMPT, Prompt
+from research.experiments.prompt import LAYOUT, PROMPT, Prompt
 from research.runtime.array_file import save_arrays
 from research.runtime.clock import spent_on
 from research.tasks.encoding.row_format import RowFormat
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from research.methods.method import Leaves
 
 # Fields of a prompt that further rows are served with, unless a value is "nearest".
-SERVED = ("template", "demonstrations", "choice", "draw", "normalisation", "target_end")
+SERVED = (
+    *("template", "demonstrations", "choice", "draw", "normalisation", "target_end"),
+    *LAYOUT,
+)
 
 
 @spent_on("storing")

@@ -17,7 +17,7 @@ from research.evaluation.trunk.store import StateStore
 from research.evaluation.trunk.trunk import Trunk
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, cells
-from research.experiments.scorings import scorings
+from research.experiments.scorings import chat_plan, scorings
 from research.methods.shared.leaves import head_leaves
 from research.models.backbone import Backbone, load_backbone, load_tokenizer
 from research.records.metrics_log import MetricsLog
@@ -83,7 +83,8 @@ class RunContext:
         # Rows without training; a row on an encoder without a masked-LM head brings its own head.
         route = "head" if head_leaves(backbone.params) else backbone.model.ROUTE
         ways = {name: scorings(task, self.tokenizer, route) for name, task in tasks.items()}
-        return list(cells(experiment, tasks, backbone.checksum, ways, backbone.parameters))
+        chat = chat_plan(tasks, self.tokenizer, route)
+        return list(cells(experiment, tasks, backbone.checksum, ways, backbone.parameters, chat))
 
     @property
     def predictor(self) -> Predictor:

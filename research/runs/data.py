@@ -111,6 +111,7 @@ def run_data(
     route: Route,
     stage: Stage | None = None,
     prompt: Prompt | None = None,
+    model_ends: tuple[int, ...] = (),
 ) -> RunData:
     """Draws the run's examples and encodes them.
 
@@ -121,6 +122,7 @@ def run_data(
         route: how targets are predicted.
         stage: a stage whose task, regime and template replace the run's where it has its own.
         prompt: None for the run's prompt.
+        model_ends: ids that end a text, from the backbone's generation_config.json.
 
     Raises InputError for a template that the task lacks, for texts that do not fit, and for a
     template that is empty without an input.
@@ -138,9 +140,16 @@ def run_data(
     split = draw(task, regime, run.seeds.sample, run.cell.experiment.max_dev)
     too_long = run.cell.experiment.too_long
     kind = answer_kind(task)
-    options: dict[str, Any] = {"too_long": too_long, "route": route, "bos": run.cell.experiment.bos}
+    options: dict[str, Any] = {
+        "too_long": too_long,
+        "route": route,
+        "bos": run.cell.experiment.bos,
+        "layout": prompt.layout,
+    }
     if task.labels:
         options["target_end"] = prompt.target_end
+    elif kind.name == "text":
+        options["model_ends"] = model_ends
     encoder = kind.encoder(tokenizer, template, room=room, **options)
     encoder = replace(encoder, room=room - len(encoder.suffix_ids))
     splits, seed = (split.train, split.dev, task.test), DRAWS * run.seeds.order + prompt.draw
@@ -177,7 +186,7 @@ def run_data(
         words=Words(label_texts, encoder.ids, plain_vocabulary(tokenizer)),
         demonstrations=demonstrated.count,
         added=demonstrated.added,
-        bos=bool(special.prefix_ids) if route == "causal" else None,
+        bos=encoder.has_bos if route == "causal" else None,
         row_format=RowFormat(
             encoder=encoder,
             before=next(iter(demonstrated.before[0]), ""),
@@ -204,7 +213,7 @@ def _rows(
 ) -> Encoded:
     """The examples as `write` encodes them, with the content-free prompts of calibration."""
     texts = content_free_prompts(encoder.template, prompt.prior)
-    demonstrations = before if before and prompt.prior != "domain" else ("",)
+    demonstrations = before if before and prompt.prior != "domain" else (encoder.wording.start,)
     if len(set(demonstrations)) == 1:
         demonstrations = demonstrations[:1]  # all rows have the same content-free prompt
     neutral = tuple(encoder.ready(text, demonstrations) for text in texts)

@@ -105,7 +105,8 @@ class RunState:
             self.room,
             route,
         )
-        arguments = (self.context.tokenizer, self.room, route, stage, prompt)
+        ends = self.context.backbone.ends
+        arguments = (self.context.tokenizer, self.room, route, stage, prompt, ends)
         return self.context.caches.data(key, lambda: run_data(run, *arguments))
 
     @spent_on("initialising")

@@ -12,6 +12,7 @@ from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import prompt_frame
 from research.evaluation.scoring import route_of
+from research.experiments.prompt import LAYOUT
 from research.methods.head import with_backbone_head
 from research.methods.method import Method
 from research.methods.shared.leaves import head_leaves
@@ -26,6 +27,7 @@ from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.row_format import Precision, RowFormat
 from research.tasks.encoding.special_tokens import Bos
 from research.tasks.encoding.truncation import TooLong
+from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 
@@ -47,6 +49,10 @@ class AdapterSpec:
         bos: whether BOS stands before a causal row.
         max_tokens: maximum tokens of a row, as in an experiment; None for as many as fit.
         precision: dtype of the computation.
+        chat: whether prompts are chats by the tokenizer's own template.
+        system: text of a chat's system turn.
+        instruction: text before every row; in a chat it begins the user turn.
+        thinking: a chat template's switch for thoughts before an answer, `enable_thinking`.
     """
 
     results: str | None = None
@@ -59,6 +65,10 @@ class AdapterSpec:
     bos: Bos = "tokenizer"
     max_tokens: int | None = None
     precision: Precision = "float32"
+    chat: bool = False
+    system: str = ""
+    instruction: str = ""
+    thinking: bool = False
 
     def __post_init__(self) -> None:
         if (self.results is None) != (self.run is None):
@@ -71,12 +81,15 @@ class AdapterSpec:
             check_whole("max_tokens", self.max_tokens)
         if self.verbalizer is not None and len(self.verbalizer) < 2:
             raise InputError("verbalizer", dict(self.verbalizer), "at least two labels")
-        for name in ("end", "normalisation", "bos", "max_tokens", "precision"):
+        for name in ("end", "normalisation", "bos", "max_tokens", "precision", *LAYOUT):
             value = getattr(self, name)
             if self.template is None and value != getattr(type(self), name):
                 raise InputError(
                     name, value, "a run has its own; it takes a template and verbalizer"
                 )
+        for name in ("system", "thinking"):
+            if getattr(self, name) and not self.chat:
+                raise InputError(name, getattr(self, name), "only a chat has it: chat is False")
 
     def served(
         self,
@@ -128,6 +141,7 @@ class AdapterSpec:
                 room=room(backbone.context, positions, self.max_tokens),
                 route=route_of(backbone.model, methods),
                 bos=self.bos,
+                layout=LayoutSettings(**{name: getattr(self, name) for name in LAYOUT}),
             )
             around = len(encoder.special_tokens.prefix_ids) + len(encoder.suffix_ids)
             return RowFormat(

@@ -33,9 +33,9 @@ class FreeText(Verbalizer):
 
     texts: Mapping[str, str] = field(default_factory=dict)
 
-    def continuation(self, label: str, index: int = 0) -> str:
+    def text(self, label: str, index: int = 0) -> str:
         del index
-        return f" {label}"
+        return label
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """Answers in writing: their loss by the plain formula, and where a generated text ends."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from research.evaluation.answer_kinds.texts import TextAnswerer
+from research.evaluation.answer_kinds.texts import TextKind
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.predictor import AdaptedWeights
 from research.tasks.prompts.template import Template
@@ -27,22 +29,24 @@ def test_the_loss_is_the_mean_over_all_target_tokens():
     assert found == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-def writing(end: str, ending: tuple[int, ...] = ()) -> TextAnswerer:
+def writing(end: str, **options: Any) -> Any:
     shown = grouped([({"text": "a"}, ["b"])])
     task = TextTask("t", (), (Template("{text}:"),), FreeText(end=end), shown, shown)
-    tokenizer = films.tokenizer()
-    return TextAnswerer(
-        task, tokenizer, ending or tuple(tokenizer.encode(end, add_special_tokens=False))
-    )
+    kind = TextKind(task)
+    return kind.answerer(kind.encoder(films.tokenizer(), 0, room=99, **options))
 
 
 def test_what_ends_a_text():
     eos = films.tokenizer().eos_token_id
     [line] = films.tokenizer().encode("\n", add_special_tokens=False)
-    assert writing("\n")._ends == (line, eos)
-    assert writing("", (eos,))._ends == (eos,)
-    # No token of an ending of several ends a text alone.
-    assert writing(" END.")._ends == (eos,)
+    assert writing("\n").ends == (line, eos)
+    assert writing("").ends == (eos,)
+    # No token of an ending of several ends a text alone, unless it is special.
+    assert writing(" END.").ends == (eos,)
+    assert writing("!</s>").ends == (eos,)
+    assert writing("!<s>").ends == (films.tokenizer().bos_token_id, eos)
+    # Those of the model's generation_config.json.
+    assert writing("\n", model_ends=(7, eos)).ends == (line, eos, 7)
 
 
 @pytest.mark.parametrize(
@@ -57,5 +61,5 @@ def test_what_ends_a_text():
     ],
 )
 def test_what_is_read_of_it(end, written, read):
-    one = writing(end, (1,) if not end else ())
+    one = writing(end)
     assert one._decoded(np.array(one.tokenizer.encode(written, add_special_tokens=False))) == read

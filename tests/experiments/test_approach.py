@@ -133,7 +133,10 @@ def test_an_endpoint_is_plain_data_without_what_changes_no_answer():
         ({"draw": 1000}, "row.draw is 1000: a whole number from 0 to 999"),
         ({"trials": []}, "row.trials is (): at least one trial"),
         ({"trials": [{"template": 0}, {}]}, "row.trials is {'template': 0}: each trial is allowed"),
-        ({"trials": [{"learning_rate": 1}]}, "row.trials is 'learning_rate': allowed are choice"),
+        (
+            {"trials": [{"learning_rate": 1}]},
+            "row.trials is 'learning_rate': allowed are chat",
+        ),
         ({"trials": [{"template": "one"}]}, "row.trials.template is 'one': a value of type int"),
         ({"trials": [{"template": None}]}, "row.trials[0]['template'] is None: expected is int"),
         ({"trials": [{"template": 1.5}]}, "row.trials.template is 1.5: a value of type int"),

@@ -12,9 +12,11 @@ from research.common.errors import InputError
 from research.experiments.approach import Approach
 from research.experiments.cohorts import stage_id
 from research.experiments.experiment import Experiment
-from research.experiments.plan import CellPlan, Run, cells
+from research.experiments.plan import CellPlan, ChatPlan, Run, cells
+from research.experiments.scorings import ALONE, WITH_END
 from research.experiments.stage import Stage
 from research.methods.lora import LoRA
+from research.tasks.prompts.layout import LayoutSettings
 from research.training.optimizer import Schedule
 
 
@@ -157,6 +159,7 @@ OF_METHOD = {
 OF_STAGE = {"merge": True, "template": 1, "task": "films", "regime": "3-shot", "weight_decay": 0.1}
 OF_APPROACH = {"name": "LoRA 2", "template": 1, "demonstrations": 1, "draw": 1}
 OF_APPROACH |= {"normalisation": "bytes", "target_end": False, "prior": "domain"}
+OF_APPROACH |= {"chat": True, "instruction": "Good or bad?"}
 OF_EXPERIMENT = {"regimes": ("3-shot",), "max_dev": 4, "too_long": "cut", "precision": "bfloat16"}
 OF_EXPERIMENT |= {"max_tokens": 40, "bos": "never"}
 
@@ -169,6 +172,7 @@ def test_no_field_is_forgotten_here():
     assert OF_STAGE.keys() | {"methods", "schedule", "learning_rate"} == names(Stage)
     other = {"stages", "trials", "baseline", "options", "choice", "ensemble", "scoring"}
     other |= {"answers", "endpoint"}  # rows without the backbone
+    other |= {"system", "thinking"}  # of chats alone
     assert OF_APPROACH.keys() | other == names(Approach)
     elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
     elsewhere |= {"approaches_on", "architecture", "devices", "workers", "keep_trained", "held_out"}
@@ -246,6 +250,91 @@ def test_a_task_may_have_a_schedule_of_its_own(config: dict):
 def test_schedules_that_are_none(config: dict, schedules, message):
     with pytest.raises(InputError, match=message):
         Experiment.parse(config | {"schedules": schedules})
+
+
+def chats(config: dict[str, Any], template: str | None = "template") -> dict[str, list[Run]]:
+    """The runs of each row with a tokenizer of this chat template."""
+    experiment = Experiment.parse(config)
+    tasks = {task.name: task.load() for task in experiment.tasks}
+    known = None if template is None else ChatPlan(template, {"films": ({}, ALONE)})
+    found = cells(experiment, tasks, "backbone", {"films": (WITH_END,)}, chat=known)
+    return {f"{cell.approach.name}, {cell.task.name}": cell.search() for cell in found}
+
+
+def test_a_chat_depends_on_its_template_and_a_plain_prompt_does_not(config: dict):
+    plain = chats(config, None)
+    assert {row: runs[0].id for row, runs in plain.items()} == {
+        row: runs[0].id for row, runs in chats(config).items()
+    }
+    config = with_row(config, chat=True, system="You are a critic.", thinking=True)
+    runs = [chats(config, template)["LoRA, films"][0] for template in ("one", "two")]
+    assert runs[0].id != runs[1].id and stage_id(runs[0], 0) != stage_id(runs[1], 0)
+    others = [with_row(config, system="Be brief."), with_row(config, thinking=False)]
+    ids = [chats(other, "one")["LoRA, films"][0].id for other in others]
+    assert len({*ids, runs[0].id}) == 3
+    assert runs[0].configuration["approach"]["chat"] is True
+
+
+def test_all_rows_of_an_experiment_or_of_a_task_may_be_chats(config: dict):
+    films = config.pop("task")
+    config["tasks"] = (films, films | {"name": "shows"})
+    config = with_row(config, "few-shot", chat=False)
+    config["prompt"] = {"chat": "auto", "system": "You are a critic."}
+    found = chats(config | {"prompts": {"shows": {"system": "Be brief."}}})
+    settings = {row: runs[0].approach.layout for row, runs in found.items()}
+    assert settings["zero-shot, films"] == LayoutSettings(True, "You are a critic.")
+    assert settings["LoRA, shows"] == LayoutSettings(True, "Be brief.")
+    assert settings["few-shot, films"] == settings["few-shot, shows"] == LayoutSettings()
+    assert settings["majority class, films"] == LayoutSettings()
+    without = chats(config, None)
+    plain = chats({name: value for name, value in config.items() if name != "prompt"}, None)
+    assert {row: runs[0].id for row, runs in without.items()} == {
+        row: runs[0].id for row, runs in plain.items()
+    }
+
+
+def test_chat_or_plain_may_be_a_trial(config: dict):
+    trials = [{"chat": False, "instruction": "Good or bad?"}, {"chat": True}]
+    config = with_row(config, "zero-shot", trials=trials, system="Be brief.", scoring="dev")
+    runs = [run for run in chats(config)["zero-shot, films"] if run.seed == 0]
+    assert [(run.approach.layout.chat, run.approach.target_end) for run in runs] == [
+        (False, True),
+        (True, True),
+        (True, False),
+    ]
+    assert runs[0].approach.layout == LayoutSettings(instruction="Good or bad?")
+    assert runs[1].approach.layout == LayoutSettings(True, "Be brief.")
+    assert "system" not in runs[0].settings["approach"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompt": {"template": 1}}, "config.prompt is 'template': allowed are chat, "),
+        ({"prompt": {"chat": "yes"}}, "config.prompt.chat is 'yes'"),
+        ({"prompt": 3}, "config.prompt is 3"),
+        ({"prompts": {"gone": {}}}, "config.prompts is 'gone'"),
+        ({"prompts": {"films": {"system": 3}}}, "config.prompts.films.system is 3"),
+        ({"prompts": []}, r"config.prompts is \[\]"),
+    ],
+)
+def test_prompts_of_all_rows_that_are_none(config: dict, change, message):
+    with pytest.raises(InputError, match=message):
+        Experiment.parse(config | change)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"system": "Be brief."}, r"approaches\[0\].system is 'Be brief.': only a chat has it"),
+        ({"thinking": True}, r"approaches\[0\].thinking is True: only a chat has it"),
+        ({"chat": True, "system": " Be brief. "}, "without white space around it"),
+        ({"trials": [{"chat": "auto"}]}, "a trial is True or False"),
+    ],
+)
+def test_rows_that_are_no_chats(config: dict, row, message):
+    with pytest.raises(InputError, match=message):
+        Experiment.parse(with_row(config, "zero-shot", **row))
 
 
 @pytest.mark.parametrize("row", ["majority class", "zero-shot"])

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from research.experiments.approach import Approach
-from research.experiments.scorings import ALONE, PER_TOKEN, WITH_END, scorings
+from research.experiments.plan import ChatPlan
+from research.experiments.scorings import ALONE, PER_TOKEN, WITH_END, chat_plan, scorings
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -45,6 +46,22 @@ def test_what_changes_no_score_or_leaves_labels_alike_is_not_tried():
     assert scorings(task("up", "nothing", end=""), TOKENIZER, "causal") == ()
     # Without its end " no" begins " no way", whose score could only be lower.
     assert scorings(task("no", "no way"), TOKENIZER, "causal") == ()
+
+
+def test_chats_are_tried_with_their_own_ends_and_texts():
+    tokenizer = byte_level(eos_token="</s>")
+    assert chat_plan({"t": task("up", "no")}, tokenizer, "causal") is None
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.role + ':\n' + m.content + '</s>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant:\n' }}{% endif %}"
+    )
+    # Its own end keeps " no" apart from " no way", though the verbalizer has none.
+    chat = chat_plan({"t": task("no", "no way", end="")}, tokenizer, "causal")
+    assert chat == ChatPlan(tokenizer.chat_template, {"t": ()})
+    chat = chat_plan({"t": task("up", "nothing", end="")}, tokenizer, "causal")
+    assert chat is not None and chat.scorings == {"t": (WITH_END, ALONE, PER_TOKEN)}
+    for route in ("seq2seq", "masked"):
+        assert chat_plan({"t": task("up", "no")}, tokenizer, route) is None
 
 
 def row(**values) -> Approach:

@@ -214,6 +214,7 @@ def test_a_hub_id_leads_to_its_files_but_never_to_a_pickle(saved, monkeypatch):
         wanted = ["config.json", "model.safetensors", "model-00001-of-00002.safetensors"]
         wanted += ["model.safetensors.index.json", "tokenizer.json", "special_tokens_map.json"]
         wanted += ["tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model"]
+        wanted += ["chat_template.jinja", "additional_chat_templates/tool_use.jinja"]
         offered = [*wanted, "pytorch_model.bin", "pytorch_model.bin.index.json", "modeling.py"]
         offered += ["tf_model.h5", "onnx/model.safetensors", "onnx/tokenizer.json"]
         found = {f for f in offered if any(fnmatch(f, p) for p in allow_patterns)}

@@ -11,7 +11,7 @@ from research.common.errors import InputError
 from research.evaluation.scoring import route_of
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
-from research.experiments.prompt import PROMPT, Prompt
+from research.experiments.prompt import LAYOUT, PROMPT, Prompt
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore
 from research.records.weights import unserved
@@ -73,7 +73,17 @@ PROMPTS: dict[str, Any] = {
     "target_end": False,
     "prior": "content_free",
     "ensemble": 2,
+    "chat": True,
+    "system": "You are a critic.",
+    "instruction": "Good or bad?",
+    "thinking": True,
 }
+# A template with a switch for thoughts; its special tokens are those of the films' tokenizer.
+CHAT = (
+    "{{ bos_token }}{% for m in messages %}{{ m.role + ':\\n' + m.content + eos_token + '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'assistant:\\n' if enable_thinking else "
+    "'assistant:' }}{% endif %}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +93,9 @@ def backbone(folder):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def tokenizer(backbone):
-    return load_tokenizer(backbone.name, backbone.model)
+    loaded = load_tokenizer(backbone.name, backbone.model)
+    loaded.chat_template = CHAT
+    return loaded
 
 
 def write(tmp_path, task: dict[str, Any]) -> None:
@@ -174,7 +186,10 @@ def test_rows_are_encoded_alike_with_every_setting_of_a_prompt_or_are_refused(
     row = {"demonstrations": 1} if name in ("choice", "draw") else {}
     if name == "ensemble":
         row = {"stages": ()}
-    made, data, rows = make({}, {}, row | {name: PROMPTS[name]})
+    if name in ("system", "thinking"):
+        row = {"chat": True}
+    experiment = {"max_tokens": 60} if name in LAYOUT else {}
+    made, data, rows = make(experiment, {}, row | {name: PROMPTS[name]})
     if name in ("prior", "ensemble"):
         assert f"setting {name} = {PROMPTS[name]!r}" in str(unserved(made))
     else:

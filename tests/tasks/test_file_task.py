@@ -142,7 +142,6 @@ def test_a_dataset_folder(settings: dict, tmp_path: Path):
         ({"text": ("text", "text")}, "at least one column, each once"),
         ({"templates": ("{text}:", "{text}:")}, "at least one template, each once"),
         ({"templates": "{txt}:"}, "no column 'txt'; did you mean 'text'"),
-        ({"templates": "{text}: "}, "white space"),
         ({"templates": ()}, "at least one template"),
         ({"verbalizer": {"0": "bad", "1": "bad"}}, "label '0' has this text"),
         ({"verbalizer": {"0": "bad", "1": ""}}, "not empty"),

@@ -42,17 +42,19 @@ class TextAnswers(NamedTuple):
 class TextAnswerer:
     """Generates texts by the task's decoding settings.
 
-    A text ends at the last id of `ending`, at EOS, and before the first end of the verbalizer.
+    A text ends at each id of `ends`, and before the first `end_text`.
 
     Attributes:
         task: the task.
         tokenizer: the backbone's tokenizer.
-        ending: the ids that follow a text in training.
+        ends: ids that end a text.
+        end_text: characters that end a text; "" for none.
     """
 
     task: TextTask
     tokenizer: Tokenizer
-    ending: tuple[int, ...]
+    ends: tuple[int, ...]
+    end_text: str
 
     def target_width(self, rows: Encoded) -> int:
         """Tokens of the longest target, rounded up to a bucket."""
@@ -64,7 +66,7 @@ class TextAnswerer:
         """One text for each row, scored against the row's references."""
         # A row is reported when its text is generated, which takes most of the time.
         loss = replace(predictor, report=ignore_batches).loss(weights, prompts, batch_size=32)
-        generated = predictor.generate(weights, prompts, self.task.decoding, ends=self._ends)
+        generated = predictor.generate(weights, prompts, self.task.decoding, ends=self.ends)
         answered = np.isfinite(generated.score)
         lines = zip(generated.tokens, np.where(answered, generated.length, 0), strict=True)
         outputs = [self._decoded(row[:length]) for row, length in lines]
@@ -92,21 +94,13 @@ class TextAnswerer:
         del predictor, weights, prompts
         return []
 
-    @property
-    def _ends(self) -> tuple[int, ...]:
-        eos = self.tokenizer.eos_token_id
-        # No single token of an ending of several tokens ends a text.
-        ending = self.ending if len(self.ending) == 1 else ()
-        return tuple(dict.fromkeys((*ending, *((eos,) if isinstance(eos, int) else ()))))
-
     def _decoded(self, tokens: np.ndarray) -> str:
         """The text of one row's tokens, without its end and the white space around it."""
         text = self.tokenizer.decode(
             tokens.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         assert isinstance(text, str)  # of one row
-        end = self.task.verbalizer.end
-        return (text.split(end)[0] if end else text).strip()
+        return (text.split(self.end_text)[0] if self.end_text else text).strip()
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ class TextKind:
 
     def answerer(self, encoder: Encoder) -> Answerer:
         assert isinstance(encoder, TextEncoder)  # made by `encoder`
-        return TextAnswerer(self.task, encoder.tokenizer, encoder.ending)
+        return TextAnswerer(self.task, encoder.tokenizer, encoder.ends, encoder.end_text)
 
     def ensemble(self, members: Sequence[TextAnswers], rows: Encoded) -> TextAnswers:
         """The answers of the only member: ensembles average label scores."""

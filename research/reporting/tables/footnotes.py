@@ -28,6 +28,7 @@ def footnotes(grid: Grid) -> list[str]:
         _no_answer(grid),
         _best(grid),
         _trials(grid),
+        _chats(grid),
         _counted(grid, "Diverged runs, among all runs of a cell: ", _diverged),
         _counted(grid, "Tested runs no better on dev than without training: ", _not_learned),
         _counted(grid, "Texts truncated to fit the context: ", _truncated),
@@ -144,6 +145,23 @@ def _trials(grid: Grid) -> str:
     return (
         f"Trials: {budget}. In each cell, only the trial with the best mean dev score was tested."
     )
+
+
+def _chats(grid: Grid) -> str:
+    """The rows whose prompts are chats, or the cells where not all of a row's are."""
+    cells = [cell for cell in grid.tested() if _is_chat(cell)]
+    if not cells:
+        return ""
+    names = []
+    for row in distinct([cell.key[0] for cell in cells]):
+        chats = [cell for cell in cells if cell.key[0] == row]
+        whole = len(chats) == len([cell for cell in grid.tested() if cell.key[0] == row])
+        names += [row] if whole else map(_where, chats)
+    return f"Chat prompts, by the chat template of the tokenizer: {'; '.join(names)}."
+
+
+def _is_chat(cell: ResultCell) -> bool:
+    return any(run.configuration.approach.get("chat") is True for run in cell.runs)
 
 
 def _counted(grid: Grid, title: str, count: Callable[[ResultCell], str]) -> str:

@@ -11,7 +11,7 @@ from research.evaluation.widths import program_cost
 from research.experiments.approach import Trial
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, cells
-from research.experiments.scorings import ALONE, WITH_END, scorings
+from research.experiments.scorings import ALONE, WITH_END, chat_plan, scorings
 from research.models.backbone import load_model, load_tokenizer, model_of
 from research.models.model import Model
 from research.records.data_report import DataReport
@@ -101,7 +101,8 @@ def plan_only(
     )
     # Cells ask a task for its name, labels and templates, which an outline has.
     ways = {name: _scorings(task, tokenizer, model) for name, task in tasks.items()}
-    plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways, parameters))
+    chat = chat_plan(tasks, tokenizer, model.ROUTE)
+    plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways, parameters, chat))
     rows: list[DryRunRow] = []
     for approach in experiment.rows:
         if row_cells := [cell for cell in plan if cell.approach.name == approach.name]:

@@ -29,7 +29,7 @@ class DemonstrationTexts:
       before: for each split, the text before each of its rows; empty where there is none.
       shared: number of tokens that all rows have of their texts, whatever follows.
       count: demonstrations per row; the mean over the test split where rows differ.
-      added: tokens of the demonstrations per row; likewise.
+      added: tokens per row beside its template: of demonstrations, instruction and chat; likewise.
     """
 
     before: tuple[Before, ...]
@@ -54,7 +54,7 @@ def demonstration_texts(
     """
     train, room = splits[0], encoder.room
     if most == 0:
-        return DemonstrationTexts(((),) * len([*splits, *further]))
+        return _before_all(encoder, (), (*splits, *further))
     rows = [*chain(*splits)]
     lengths = encoder.lengths(rows)
     longest = max(lengths)
@@ -68,10 +68,21 @@ def demonstration_texts(
         return _per_row(encoder, splits, further, beside, most, longest_rows)
     choose = demonstrations if choice == "balanced" else random_demonstrations
     chosen = _fitted(encoder, choose(encoder, train, beside, seed, most), longest_rows)
+    return _before_all(encoder, chosen, (*splits, *further))
+
+
+def _before_all(encoder: Encoder, chosen: Sequence[Example], splits: Splits) -> DemonstrationTexts:
+    """The same demonstrations before all rows."""
     text = demonstration_text(encoder, chosen)
     shared = tokens_within(encoder.tokenizer, text)
-    before = tuple([text] * len(split) if text else () for split in (*splits, *further))
-    return DemonstrationTexts(before, shared, len(chosen), shared)
+    before = tuple([text] * len(split) if text else () for split in splits)
+    return DemonstrationTexts(before, shared, len(chosen), shared + _size_of_end(encoder))
+
+
+def _size_of_end(encoder: Encoder) -> int:
+    """Tokens between a row's content and its target."""
+    prompt_end = encoder.wording.prompt_end
+    return len(encoder.ids(prompt_end)) if prompt_end else 0
 
 
 def _fitted(
@@ -115,8 +126,11 @@ def _per_row(
     before = tuple([demonstration_text(encoder, row) for row in rows] for rows in chosen)
     test = len(splits) - 1
     sizes = [len(ids) for ids in token_ids(encoder.tokenizer, before[test])]
+    start = encoder.wording.start
+    alike = all(text.startswith(start) for texts in before for text in texts)
     return DemonstrationTexts(
         before=before,
+        shared=tokens_within(encoder.tokenizer, start) if alike else 0,
         count=round(sum(map(len, chosen[test])) / len(sizes)),
-        added=round(sum(sizes) / len(sizes)),
+        added=round(sum(sizes) / len(sizes)) + _size_of_end(encoder),
     )

@@ -1,10 +1,12 @@
 """Demonstrations before a row: their choice, size and text."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Literal
 
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.nearest import by_nearness
+from research.tasks.encoding.tokenization import following_ids, token_ids
 from research.tasks.example import Example
 from research.tasks.sampling import order, shuffled
 
@@ -14,31 +16,36 @@ HEAD = 16  # examples of each class among which one is short enough for a part o
 
 
 def demonstration_text(encoder: Encoder, examples: Sequence[Example]) -> str:
-    """The text of demonstrations, marked: prompt, target and separator of each."""
-    fill, separator = encoder.marked_template.fill, encoder.marked(encoder.separator)
-    return "".join(
-        f"{fill(example.fields)}{_target(encoder, example.label)}{separator}"
+    """The text before the content of a row with these demonstrations, marked."""
+    wording = encoder.wording
+    *pieces, last, _ = wording.pieces(len(examples))
+    texts = [
+        text
         for example in examples
-    )
+        for text in (wording.content(example.fields), encoder.verbalizer.text(example.label))
+    ]
+    return "".join(chain.from_iterable(zip(pieces, texts, strict=True))) + last
 
 
 def demonstration_sizes(encoder: Encoder, examples: Sequence[Example]) -> list[int]:
     """Tokens of each example as a demonstration that is tokenized alone."""
-    labels = list(dict.fromkeys(example.label for example in examples))
-    targets = [_target(encoder, label) for label in labels]
-    ids = encoder.ids_of([*targets, encoder.marked(encoder.separator)])
-    *sizes, separator = map(len, ids)
-    target_size = dict(zip(labels, sizes, strict=True))
-    prompts = encoder.prompts([example.fields for example in examples])
+    wording, labels = encoder.wording, list(dict.fromkeys(example.label for example in examples))
+    # The first of two demonstrations: a chat template may put the system turn after the last.
+    _, start, end, *_ = wording.pieces(2)
+    after = wording.marked(wording.layout.separator)
+    end = end.removesuffix(after)
+    answers = [f"{start}{encoder.verbalizer.text(label)}{end}" for label in labels]
+    *sizes, separator = map(len, encoder.ids_of([*answers, after]))
+    answer_size = dict(zip(labels, sizes, strict=True))
+    contents = [wording.content(example.fields) for example in examples]
+    if encoder.layout.chat:
+        content_ids = following_ids(encoder.tokenizer, contents, wording.start)
+    else:
+        content_ids = token_ids(encoder.tokenizer, contents)
     return [
-        len(prompt) + target_size[example.label] + separator
-        for example, prompt in zip(examples, prompts, strict=True)
+        len(content) + answer_size[example.label] + separator
+        for example, content in zip(examples, content_ids, strict=True)
     ]
-
-
-def _target(encoder: Encoder, label: str) -> str:
-    """Space, text and end of a label, marked; the same on all routes."""
-    return encoder.verbalizer.continuation(label) + encoder.marked_end
 
 
 def demonstrations(

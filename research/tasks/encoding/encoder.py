@@ -24,9 +24,11 @@ from research.tasks.encoding.special_tokens import (
     first_id,
     special_tokens,
 )
-from research.tasks.encoding.tokenization import following_ids, marked, token_ids
-from research.tasks.encoding.truncation import TooLong, clip, marked_template, truncate
+from research.tasks.encoding.tokenization import following_ids, token_ids
+from research.tasks.encoding.truncation import TooLong, clip, truncate
+from research.tasks.encoding.wording import Wording
 from research.tasks.example import Example
+from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 
@@ -39,12 +41,14 @@ class Encoder:
 
     A prompt is tokenized together with the text before it, and apart from its target, whose ids
     follow. Ids that the tokenizer puts around a text are left out.
-    Template, end and separator may name special tokens; columns and label texts are characters.
-    Ids that surround all rows, such as BOS, belong to the prompt frame. A causal target ends with
-    the verbalizer's end, a seq2seq target with EOS; on the masked route the end, stripped of white
+    Template, instruction, end and separator may name special tokens, as a chat template does;
+    columns and label texts are characters.
+    Ids that surround all rows, such as BOS, belong to the prompt frame; in a chat BOS stands where
+    the template writes it. A causal target ends with the verbalizer's end, or as a chat template
+    ends an answer; a seq2seq target ends with EOS; on the masked route the end, stripped of white
     space, follows the masks; the head route has no targets.
-    Raises InputError for a label text without tokens, a label text whose ids begin another's, and a
-    tokenizer without the special tokens that the route needs.
+    Raises InputError for a label text without tokens, a label text whose ids begin another's, a
+    tokenizer without the special tokens that the route needs, and as `Wording` does.
 
     Attributes:
       tokenizer: of the backbone.
@@ -57,6 +61,7 @@ class Encoder:
       route: route to a label's score.
       bos: whether BOS stands before a causal row.
       target_end: whether the target of a label contains the end that follows it.
+      layout: the texts around demonstrations and rows.
     """
 
     tokenizer: Tokenizer
@@ -69,6 +74,7 @@ class Encoder:
     route: Route = "causal"
     bos: Bos = "tokenizer"
     target_end: bool = True
+    layout: LayoutSettings = LayoutSettings()
 
     def __post_init__(self) -> None:
         if self.too_long not in ("error", "cut"):
@@ -76,20 +82,45 @@ class Encoder:
         if not self.target_end and self.route in ("masked", "head"):
             allowed = f"on the {self.route} route no target contains an end"
             raise InputError("target_end", self.target_end, allowed)
+        wording = self.wording
         if self.route != "head":
-            check_scored(self.tokenizer, self.labels, self.verbalizer)
+            start, prompt_end = wording.answer_start, wording.before_target
+            check_scored(self.tokenizer, self.labels, self.verbalizer, start, prompt_end)
             self._targets.check_distinct(whole=self.route == "masked")
 
     @cached_property
+    def wording(self) -> Wording:
+        """The texts of prompts and targets."""
+        return Wording(
+            tokenizer=self.tokenizer,
+            template=self.template,
+            verbalizer=self.verbalizer,
+            separator=self.separator,
+            route=self.route,
+            settings=self.layout,
+        )
+
+    @cached_property
     def special_tokens(self) -> SpecialTokens:
-        """The special tokens around rows and targets."""
-        return special_tokens(self.route, self.tokenizer, self.bos)
+        """The special tokens around rows and targets, beside those that a chat template writes."""
+        written = self.wording.begins_with_bos
+        if written and self.bos == "never":
+            raise InputError("bos", self.bos, "the tokenizer's chat template writes BOS itself")
+        special = special_tokens(self.route, self.tokenizer, self.bos)
+        none = written or (self.layout.chat and self.bos == "tokenizer")
+        return replace(special, prefix_ids=()) if none else special
+
+    @property
+    def has_bos(self) -> bool:
+        """Whether BOS, or what the tokenizer puts before a text, stands before every row."""
+        return bool(self.special_tokens.prefix_ids) or self.wording.begins_with_bos
 
     @cached_property
     def suffix_ids(self) -> list[int]:
         """Ids after every prompt, or after the masks that follow it."""
         end = self.verbalizer.end.strip() if self.route == "masked" else ""
-        return (self.ids(self.marked(end)) if end else []) + list(self.special_tokens.suffix_ids)
+        ids = self.ids(self.wording.marked(end)) if end else []
+        return ids + list(self.special_tokens.suffix_ids)
 
     def label_tokens(self) -> Labels:
         """The target of each label that is trained on, in the order of the labels."""
@@ -112,13 +143,14 @@ class Encoder:
     def examples(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """Encodes examples with the text `before` each, which belongs to the prompt.
 
-        Each has positions reserved for the longest label text. Raises InputError for rows that are
-        too long, unless `too_long` is "cut", and where the template alone does not fit. Only the
-        columns are truncated, at their ends, the longest first.
+        Without such texts it is the wording's `start`. Each row has positions reserved for the
+        longest label text. Raises InputError for rows that are too long, unless `too_long` is
+        "cut", and where the template alone does not fit. Only the columns are truncated, at their
+        ends, the longest first.
         """
         targets = self._written(examples)
         limit = self.room - self.reserved(targets)
-        fields = self._fields(examples)
+        fields, before = self._fields(examples), self._before(before, len(examples))
         prompts = self.prompts(fields, before)
         long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
         before_long = [before[row] for row in long if before]
@@ -132,7 +164,8 @@ class Encoder:
                 f"beside frame and label, the longest has {longest}; 'cut' cuts and counts them",
             )
         long_fields = [fields[row] for row in long]
-        fitting = truncate(self.tokenizer, self.template, long_fields, limit, before_long)
+        prompt = self.wording.prompt
+        fitting = truncate(self.tokenizer, self.template, prompt, long_fields, limit, before_long)
         for row, ids in zip(long, fitting, strict=True):
             prompts[row] = ids
         rows = self._rows(prompts, targets)
@@ -148,12 +181,15 @@ class Encoder:
         """The rows to train on."""
         return self.examples(examples, before)
 
-    def ready(self, prompt: str, before: Before = ("",)) -> Encoded:
+    def ready(self, prompt: str, before: Before = ()) -> Encoded:
         """Rows of a fixed prompt, one after each of `before`; their label has no meaning.
 
-        Raises InputError for a prompt that does not fit.
+        Without such texts it is one row, after the wording's `start`. Raises InputError for a
+        prompt that does not fit.
         """
-        prompts = joined_ids(self.tokenizer, before, [self.marked(prompt)] * len(before))
+        before = before or (self.wording.start,)
+        texts = [self.wording.fixed_prompt(prompt)] * len(before)
+        prompts = joined_ids(self.tokenizer, before, texts)
         target = self._target(self.labels[0])
         limit, longest = self.room - self.reserved([target]), max(map(len, prompts))
         if longest > limit:
@@ -175,10 +211,6 @@ class Encoder:
         begun = self.route != "causal" or self.special_tokens.prefix_ids
         return [] if begun else [first_id(self.tokenizer)]
 
-    def marked(self, wording: str) -> str:
-        """A wording whose special tokens stay special among texts."""
-        return marked(self.tokenizer, wording)
-
     def ids(self, text: str) -> list[int]:
         """Token ids of a text that follows another text.
 
@@ -195,9 +227,16 @@ class Encoder:
     def _targets(self) -> LabelTargets:
         if self.route == "head":
             return LabelTargets({label: [("", [])] for label in self.labels})
-        end = self.marked_end if self.route == "causal" and self.target_end else ""
-        end_ids = self.special_tokens.end if self.target_end else ()
-        return label_targets(self.tokenizer, self.labels, self.verbalizer, end, end_ids)
+        wording = self.wording
+        end = wording.answer_end if self.route == "causal" and self.target_end else ""
+        return label_targets(
+            self.tokenizer,
+            self.labels,
+            self.verbalizer,
+            surroundings=(wording.answer_start, end),
+            end_ids=self.special_tokens.end if self.target_end else (),
+            prompt_end=wording.before_target,
+        )
 
     def _target(self, label: str) -> list[int]:
         """Ids of a label's target that is trained on."""
@@ -219,15 +258,10 @@ class Encoder:
 
     def prompts(self, fields: Sequence[Mapping[str, str]], before: Before = ()) -> list[list[int]]:
         """Token ids of the whole prompts of these columns, with the text before each."""
-        texts = [self.marked_template.fill(values) for values in fields]
-        return joined_ids(self.tokenizer, before, texts)
+        texts = [self.wording.prompt(values) for values in fields]
+        return joined_ids(self.tokenizer, self._before(before, len(texts)), texts)
 
-    @cached_property
-    def marked_template(self) -> Template:
-        """The template, marked."""
-        return marked_template(self.tokenizer, self.template)
-
-    @cached_property
-    def marked_end(self) -> str:
-        """The verbalizer's end, marked."""
-        return self.marked(self.verbalizer.end)
+    def _before(self, before: Before, count: int) -> Before:
+        """The texts before `count` rows: the wording's `start` where there are no others."""
+        start = self.wording.start
+        return before or ([start] * count if start else ())

@@ -77,24 +77,39 @@ def label_targets(
     tokenizer: Tokenizer,
     labels: Sequence[str],
     verbalizer: Verbalizer,
-    end: str,
+    surroundings: tuple[str, str],
     end_ids: Sequence[int],
+    prompt_end: str = "x",
 ) -> LabelTargets:
-    """The targets of labels: a space, the text and `end`, tokenized together, then `end_ids`."""
+    """The targets of labels: each text within `surroundings`, then `end_ids`.
+
+    Text and surroundings are tokenized together, as they are after the text `prompt_end`.
+    """
     texts = [(label, text) for label in labels for text in verbalizer.all(label)]
-    ids = following_ids(tokenizer, [f" {text}{end}" for _, text in texts])
+    start, end = surroundings
+    ids = following_ids(tokenizer, [f"{start}{text}{end}" for _, text in texts], prompt_end)
     targets: dict[str, list[tuple[str, list[int]]]] = {label: [] for label in labels}
     for (label, text), target_ids in zip(texts, ids, strict=True):
         targets[label].append((text, [*target_ids, *end_ids]))
     return LabelTargets(targets)
 
 
-def check_scored(tokenizer: Tokenizer, labels: Sequence[str], verbalizer: Verbalizer) -> None:
-    """Raises InputError for a label text without tokens, whose score is 0, above all others."""
+def check_scored(
+    tokenizer: Tokenizer,
+    labels: Sequence[str],
+    verbalizer: Verbalizer,
+    start: str = " ",
+    prompt_end: str = "x",
+) -> None:
+    """Raises InputError for a label text without tokens, whose score is 0, above all others.
+
+    `start` stands before the text, `prompt_end` before both.
+    """
     texts = [(label, text) for label in labels for text in verbalizer.all(label)]
-    space, *ids = following_ids(tokenizer, [" ", *(f" {text}" for _, text in texts)])
+    starts = [start, *(f"{start}{text}" for _, text in texts)]
+    nothing, *ids = following_ids(tokenizer, starts, prompt_end)
     for (label, text), text_ids in zip(texts, ids, strict=True):
-        if text_ids in ([], space):
+        if text_ids in ([], nothing):
             allowed = "the tokenizer makes no tokens of it, so it has no score"
             raise InputError(f"verbalizer[{label!r}]", text, allowed)
 

@@ -1,15 +1,19 @@
 """The format of rows: all settings, beside the weights, that affect label scores."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from research.common.config import build, resolved
+from research.common.errors import InputError
+from research.common.hashing import sha256
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Normalisation
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.shared_prefix import begun_with
+from research.tasks.encoding.tokenization import NONCE
 from research.tasks.example import Example
+from research.tasks.prompts.chat_layout import chat_template
 from research.tasks.row_reader import RowReader
 
 Precision = Literal["float32", "bfloat16"]
@@ -21,7 +25,8 @@ class RowFormat:
 
     Attributes:
       encoder: encodes prompts and label texts.
-      before: text of the demonstrations before every row, marked as the encoder marks it.
+      before: text of the demonstrations before every row, marked as the encoder marks it; "" for
+        the encoder's own start.
       reader: reads the columns of a row.
       normalisation: divisor of a text's score.
       precision: dtype of the computation.
@@ -55,16 +60,38 @@ class RowFormat:
         return begun_with(self.encoder.special_tokens.prefix_ids[len(self.prefix_ids) :], rows)
 
     def to_json(self) -> dict[str, Any]:
-        """The format as JSON values, without the tokenizer."""
-        return {"encoder": _resolved(self.encoder, "tokenizer"), **_resolved(self, "encoder")}
+        """The format as JSON values, without the tokenizer.
+
+        With `nonce`, which marks special tokens in `before`, and the checksum of a chat template.
+        """
+        values = {"encoder": _resolved(self.encoder, "tokenizer"), **_resolved(self, "encoder")}
+        if self.encoder.layout.chat:
+            values["chat_template"] = _template_checksum(self.encoder.tokenizer)
+        return {**values, "nonce": NONCE} if NONCE in self.before else values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], tokenizer: Tokenizer, field: str) -> "RowFormat":
-        """The format of the result of `to_json`; InputError names `field` for other values."""
+        """The format of the result of `to_json`; InputError names `field` for other values.
+
+        Raises InputError for a tokenizer with another chat template than that of the format.
+        """
         parts = {"tokenizer": tokenizer}
+        checksum = values.get("chat_template")
+        if checksum is not None and checksum != _template_checksum(tokenizer):
+            allowed = "the tokenizer has another chat template now"
+            raise InputError(f"{field}.chat_template", checksum, allowed)
         encoder = build(Encoder, values.get("encoder", {}), f"{field}.encoder", parts)
-        rest = {name: value for name, value in values.items() if name != "encoder"}
-        return build(cls, rest, field, {"encoder": encoder})
+        further = ("encoder", "nonce", "chat_template")
+        rest = {name: value for name, value in values.items() if name not in further}
+        row_format = build(cls, rest, field, {"encoder": encoder})
+        # Each process marks special tokens in its own way.
+        nonce = str(values.get("nonce", NONCE))
+        return replace(row_format, before=row_format.before.replace(nonce, NONCE))
+
+
+def _template_checksum(tokenizer: Tokenizer) -> str | None:
+    template = chat_template(tokenizer)
+    return None if template is None else sha256(template.encode())
 
 
 def _resolved(settings: Any, other: str) -> dict[str, Any]:

@@ -43,17 +43,25 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     return _text_tokenizer(tokenizer).encode(texts)["input_ids"]
 
 
-def following_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text as one that follows another text.
+def following_ids(tokenizer: Tokenizer, texts: Sequence[str], first: str = "x") -> list[list[int]]:
+    """Token ids of each text as one that follows the text `first`.
 
-    They equal the ids of the text alone, except for tokenizers that prepend a space.
+    They equal the ids of the text alone, except for tokenizers that prepend a space to a text. So
+    do they where the tokenizer joins both texts.
     """
-    [before], both = token_ids(tokenizer, ["x"]), [f"x{text}" for text in texts]
+    [before], both = token_ids(tokenizer, [first]), [f"{first}{text}" for text in texts]
     alone, after = token_ids(tokenizer, texts), token_ids(tokenizer, both)
     return [
         long[len(before) :] if long[: len(before)] == before else short
         for short, long in zip(alone, after, strict=True)
     ]
+
+
+def are_apart(tokenizer: Tokenizer, first: str, texts: Sequence[str]) -> bool:
+    """Whether the ids of the text `first` are the same before each of the texts as alone."""
+    [before] = token_ids(tokenizer, [first])
+    both = token_ids(tokenizer, [f"{first}{text}" for text in texts])
+    return all(ids[: len(before)] == before for ids in both)
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
@@ -70,9 +78,14 @@ def marked(tokenizer: Tokenizer, wording: str) -> str:
 @lru_cache(maxsize=8)
 def plain_vocabulary(tokenizer: Tokenizer) -> NDArray:
     """Ids [N] of all tokens except special tokens, ascending."""
+    words = set(tokenizer.get_vocab().values()) - special_ids(tokenizer)
+    return np.array(sorted(words), np.int32)
+
+
+def special_ids(tokenizer: Tokenizer) -> set[int]:
+    """Ids of all special tokens."""
     added = tokenizer.added_tokens_decoder.items()
-    special = {id for id, token in added if token.special} | set(tokenizer.all_special_ids)
-    return np.array(sorted(set(tokenizer.get_vocab().values()) - special), np.int32)
+    return {id for id, token in added if token.special} | set(tokenizer.all_special_ids)
 
 
 @lru_cache(maxsize=8)

@@ -1,6 +1,6 @@
 """Truncation of prompts that are too long for the model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from research.common.errors import InputError
@@ -40,16 +40,18 @@ def _clipped(tokenizer: Tokenizer, text: str, most: int) -> str:
 def truncate(
     tokenizer: Tokenizer,
     template: Template,
+    fill: Callable[[Mapping[str, str]], str],
     fields: Sequence[Mapping[str, str]],
     limit: int,
     before: Sequence[str] = (),
 ) -> list[list[int]]:
     """Token ids of prompts of at most `limit` tokens, with the text `before` each of them.
 
-    Only the fields are truncated, at their ends, the longest field first. Raises InputError where
-    the template alone does not fit.
+    `fill` makes the marked text of a prompt from the fields of the template. Only the fields are
+    truncated, at their ends, the longest field first. Raises InputError where the prompt does not
+    fit without them.
     """
-    current, fill = [dict(values) for values in fields], marked_template(tokenizer, template).fill
+    current = [dict(values) for values in fields]
     prompts = joined_ids(tokenizer, before, [fill(values) for values in current])
     while long := [row for row, ids in enumerate(prompts) if len(ids) > limit]:
         starts = {n: _starts(tokenizer, [current[row][n] for row in long]) for n in template.names}
@@ -57,7 +59,8 @@ def truncate(
             begins = {name: starts[name][index] for name in template.names}
             keep = _kept_tokens(begins, len(prompts[row]) - limit)
             if keep is None:
-                raise _no_room(tokenizer, template, limit, before[row] if before else "")
+                bare = fill(dict.fromkeys(template.names, ""))
+                raise _no_room(tokenizer, template, bare, limit, before[row] if before else "")
             _shorten(current[row], begins, keep)
         texts = [fill(current[row]) for row in long]
         shortened = joined_ids(tokenizer, [before[row] for row in long if before], texts)
@@ -99,8 +102,9 @@ def _shorten(
             values[name] = values[name][:end].rstrip()
 
 
-def _no_room(tokenizer: Tokenizer, template: Template, limit: int, before: str) -> InputError:
-    bare = marked_template(tokenizer, template).fill(dict.fromkeys(template.names, ""))
+def _no_room(
+    tokenizer: Tokenizer, template: Template, bare: str, limit: int, before: str
+) -> InputError:
     without, used = map(len, token_ids(tokenizer, [bare, before]))
     left = limit - used
     allowed = f"it takes {without} tokens without any text, and {left} are left for a prompt"

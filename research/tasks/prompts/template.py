@@ -12,8 +12,7 @@ from research.common.errors import InputError, choose_from
 class Template:
     r"""A text such as `"Review: {text}\nSentiment:"`; `{{` and `}}` are literal braces.
 
-    A prompt ends without white space, because the space before a label belongs to the target.
-    Raises InputError for a text without a column, with trailing white space or with broken braces.
+    Raises InputError for a text without a column or with broken braces.
     """
 
     text: str
@@ -23,9 +22,6 @@ class Template:
             raise InputError(
                 "template", self.text, "it names no column; write one between braces, as in {text}"
             )
-        if self.text != self.text.rstrip():
-            allowed = "it ends in white space; the space before a label belongs to the target"
-            raise InputError("template", self.text, allowed)
 
     @cached_property
     def pieces(self) -> tuple[tuple[str, str | None], ...]:
@@ -63,11 +59,12 @@ class Template:
     def fill(self, fields: Mapping[str, str]) -> str:
         """The prompt of an example; values are inserted verbatim, including braces.
 
-        Trailing white space is removed, which occurs where the template ends in a column.
+        White space at the end is removed where the template ends in a column.
         """
         self.check(fields)
         filled = [fixed + ("" if name is None else fields[name]) for fixed, name in self.pieces]
-        return "".join(filled).rstrip()
+        text = "".join(filled)
+        return text if self.ending else text.rstrip()
 
 
 def plain_templates(columns: Sequence[str], label: str) -> tuple[str, ...]:

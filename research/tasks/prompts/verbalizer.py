@@ -61,6 +61,10 @@ class Verbalizer:
         """Space, text number `index` and end: the characters that are trained on and scored."""
         return self.continuation(label, index) + self.end
 
+    def text(self, label: str, index: int = 0) -> str:
+        """Text number `index` of a label."""
+        return self.all(label)[index]
+
     def continuation(self, label: str, index: int = 0) -> str:
         """Space and text without the end."""
-        return f" {self.all(label)[index]}"
+        return f" {self.text(label, index)}"

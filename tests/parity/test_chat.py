@@ -1,0 +1,72 @@
+"""Label scores of chats with SmolLM2 against PyTorch's on the ids of its own chat template."""
+
+import os
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.evaluation.batch import EncodedPrompts, prompt_frame
+from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.models.backbone import load_backbone, load_tokenizer
+from research.runtime.devices import Devices
+from research.tasks.encoding.demonstrations import demonstration_text
+from research.tasks.encoding.encoder import Encoder
+from research.tasks.example import Example
+from research.tasks.prompts.layout import LayoutSettings
+from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import Verbalizer
+
+pytestmark = pytest.mark.thorough
+
+TEMPLATE = Template("Review: {text}\nIs the review good or bad?")
+VERBALIZER = Verbalizer({"0": "bad", "1": "good"})
+TEXTS = ("a gripping and funny film", "the plot is a mess", "dull, long and loud", "I loved it")
+SHOTS = (Example({"text": "a waste of time"}, "0"), Example({"text": "simply wonderful"}, "1"))
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    name = os.environ.get("ADAPTLAB_SMOLLM2")
+    if not name:
+        pytest.skip("ADAPTLAB_SMOLLM2 is not set: the folder of SmolLM2-135M-Instruct is not known")
+    return Path(name)
+
+
+@pytest.mark.parametrize("system", ["", "You are a film critic."])
+@pytest.mark.parametrize("shots", [0, 2])
+def test_label_scores_are_those_of_pytorch(folder: Path, shots: int, system: str):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    backbone = load_backbone(str(folder))
+    tokenizer = load_tokenizer(str(folder), backbone.model)
+    layout = LayoutSettings(chat=True, system=system)
+    made = Encoder(tokenizer, TEMPLATE, VERBALIZER, ("0", "1"), 1000, layout=layout)
+    before = demonstration_text(made, SHOTS[:shots])
+    rows = [Example({"text": text}, "1") for text in TEXTS]
+    encoded = made.examples(rows, [before] * len(rows))
+    prompts = EncodedPrompts(encoded, prompt_frame(made.special_tokens.prefix_ids))
+    predictor = Predictor(backbone.model, Devices(count=1), jnp.float32)
+    scores = predictor.scores(AdaptedWeights((), backbone.params), prompts, made.label_tokens())
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    expected = np.zeros_like(scores)
+    for row, label in np.ndindex(*expected.shape):
+        messages = [{"role": "system", "content": system}] if system else []
+        for example in (*SHOTS[:shots], rows[row]):
+            content = TEMPLATE.fill(example.fields)
+            messages.append({"role": "user", "content": content})
+            messages.append({"role": "assistant", "content": VERBALIZER.text(example.label)})
+        messages[-1]["content"] = VERBALIZER.text(str(label))
+        prompt = tokenizer.apply_chat_template(
+            messages[:-1], add_generation_prompt=True, return_dict=False
+        )
+        whole = tokenizer.apply_chat_template(messages, return_dict=False)
+        ids = torch.tensor([whole[:-1]])  # the template writes a line break after the last turn
+        assert tokenizer.decode(ids[0, -1:]) == "<|im_end|>"
+        with torch.no_grad():
+            logprobs = model(ids).logits[0].log_softmax(-1)
+        places = range(len(prompt), len(whole) - 1)
+        expected[row, label] = sum(float(logprobs[i - 1, ids[0, i]]) for i in places)
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-3)

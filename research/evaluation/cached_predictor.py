@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from research.evaluation.batch import EncodedPrompts
+from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.generated import Generated
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.runtime.executable import count_reused, scoring_clock
@@ -56,12 +57,22 @@ class CachedPredictor(Predictor):
         pad: int = 0,
         batch_size: int = 32,
         seed: int = 0,
+        automaton: TokenAutomaton | None = None,
     ) -> Generated:
         def compute() -> Generated:
-            options = {"ends": ends, "pad": pad, "batch_size": batch_size, "seed": seed}
-            return super(CachedPredictor, self).generate(weights, prompts, decoding, **options)
+            return super(CachedPredictor, self).generate(
+                weights,
+                prompts,
+                decoding,
+                ends=ends,
+                pad=pad,
+                batch_size=batch_size,
+                seed=seed,
+                automaton=automaton,
+            )
 
-        settings = (decoding, tuple(ends), pad, seed)
+        table = None if automaton is None else [np.asarray(x).tobytes() for x in automaton]
+        settings = (decoding, tuple(ends), pad, seed, table)
         return self._cached(compute, "generate", weights, prompts, settings)
 
     def _cached(

@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from research.common.errors import InputError
 from research.evaluation.batch import EncodedPrompts, PromptFrame, Rows
+from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.beams import beam_search
 from research.evaluation.decoding.cache import read_prompts
 from research.evaluation.decoding.generated import Generated, Stop
@@ -25,28 +26,45 @@ from research.tasks.decoding import Decoding
 
 
 def generated(
-    adapted: Adapted, rows: Rows, frame: PromptFrame, stop: Stop, decoding: Decoding, key: jax.Array
+    adapted: Adapted,
+    rows: Rows,
+    frame: PromptFrame,
+    stop: Stop,
+    decoding: Decoding,
+    key: jax.Array,
+    automaton: TokenAutomaton | None = None,
 ) -> Generated:
-    """Texts after the prompts of one batch; row i samples with `fold_in(key, row_index[i] + 1)`."""
+    """Texts after the prompts of one batch; row i samples with `fold_in(key, row_index[i] + 1)`.
+
+    automaton: of the pattern that every text must match.
+    """
     cast = {path: jnp.asarray(leaf, adapted.dtype) for path, leaf in adapted.leaves.items()}
     adapted = replace(adapted, leaves=cast)  # once, rather than at every step
     start, real = read_prompts(adapted, rows, frame), jnp.asarray(rows.prompt_length) > 0
     if decoding.num_beams > 1:
-        return beam_search(adapted, start, real, stop, decoding)
+        return beam_search(adapted, start, real, stop, decoding, automaton)
     keys = row_keys(rows, key) if decoding.do_sample else None
-    return sequences(adapted, start, real, stop, decoding, keys)
+    return sequences(adapted, start, real, stop, decoding, keys, automaton)
 
 
 @functools.lru_cache
 def generator(model: Model, decoding: Decoding, dtype: Any, mesh: Mesh) -> Executable:
     """The compiled program, rows split over all devices; one per model and settings."""
 
-    def run(methods, leaves: Leaves, batch: Rows, frame: PromptFrame, stop: Stop, key: jax.Array):
+    def run(
+        methods,
+        leaves: Leaves,
+        batch: Rows,
+        frame: PromptFrame,
+        stop: Stop,
+        key: jax.Array,
+        automaton: TokenAutomaton | None,
+    ):
         adapted = Adapted(model, methods, leaves, dtype)
-        return generated(adapted, batch, frame, stop, decoding, key)
+        return generated(adapted, batch, frame, stop, decoding, key, automaton)
 
     by_row = NamedSharding(mesh, P(("data", "fsdp")))
-    return Executable(jax.jit(run, in_shardings=(None, None, by_row, None, None, None)))
+    return Executable(jax.jit(run, in_shardings=(None, None, by_row, None, None, None, None)))
 
 
 def no_texts(count: int, most: int, pad: int) -> Generated:

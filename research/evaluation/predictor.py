@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from research.evaluation.batch import (
     EncodedPrompts,
     batch_rows,
     bucket,
 )
+from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.generation import check_generation, generator, no_texts
 from research.evaluation.label_scoring import label_scorer
@@ -148,6 +149,7 @@ class Predictor:
         pad: int = 0,
         batch_size: int = 32,
         seed: int = 0,
+        automaton: TokenAutomaton | None = None,
     ) -> Generated:
         """One text after every prompt, in the order of the examples.
 
@@ -161,6 +163,7 @@ class Predictor:
             pad: the padding token of the result.
             batch_size: rows of a batch.
             seed: the seed of sampling.
+            automaton: of the pattern that every text must match; None without a pattern.
 
         Raises InputError for a model that generates no text, prompts without a token or without
         room for the text after them, and tokens that the model does not have.
@@ -171,6 +174,7 @@ class Predictor:
         run = generator(self.model, decoding, self.dtype, self._mesh)  # pyright: ignore
         leaves = place_leaves(weights.leaves, self._mesh)
         stop = Stop(np.array(ends, np.int32), np.array(pad, np.int32))
+        automaton = jax.device_put(automaton, NamedSharding(self._mesh, PartitionSpec()))
         methods = jax.tree.map(np.float32, weights.methods)  # traced fields, as compiled
         key, inputs = jax.random.key(seed), replace(rows, length=rows.prompt_length)
         texts = no_texts(len(rows.prompt_length), decoding.max_new_tokens, pad)
@@ -178,7 +182,8 @@ class Predictor:
         for indices, size, width in self._batches(rows, batch_size, new=new):
             batch = batch_rows(inputs, indices, size, width, 0)
             row_index = np.pad(indices, (0, size - len(indices))).astype(np.int32)
-            part = run(methods, leaves, batch._replace(row_index=row_index), frame, stop, key)
+            batch = batch._replace(row_index=row_index)
+            part = run(methods, leaves, batch, frame, stop, key, automaton)
             for name in ("tokens", "length", "score"):
                 getattr(texts, name)[indices] = np.asarray(getattr(part, name))[: len(indices)]
             texts.steps[...] += np.asarray(part.steps)

@@ -80,6 +80,8 @@ class Approach(Prompt):
             raise InputError("baseline", self.baseline, allowed)
         if self.stages or self.demonstrations:
             raise InputError("baseline", self.baseline, "it has no stages and no demonstrations")
+        if self.constrained:
+            raise InputError("constrained", True, "a baseline does not decode")
         for name in self.options:
             if name not in _options(self.baseline):
                 raise InputError("options", name, choose_from(_options(self.baseline), name))

@@ -39,6 +39,7 @@ class Prompt:
         instruction: text that stands once, before the demonstrations; in a chat it begins the first
             user turn.
         thinking: a chat template's switch for thoughts before an answer, `enable_thinking`.
+        constrained: whether generated texts have to match the format of the task.
 
     Raises InputError for invalid values.
     """
@@ -55,6 +56,7 @@ class Prompt:
     system: str = ""
     instruction: str = ""
     thinking: bool = False
+    constrained: bool = False
 
     def __post_init__(self) -> None:
         check_whole("template", self.template, least=0)

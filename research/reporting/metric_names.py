@@ -14,6 +14,8 @@ NAMES = {
     "sql_execution": "SQL execution accuracy",
     "sql_match": "SQL exact match",
     "format": "share in the required format",
+    "entity_f1": "entity F1",
+    "relation_f1": "relation F1",
 }
 
 # Metrics that count words.

@@ -8,7 +8,7 @@ from typing import Any
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.evaluation.answer_kinds.kind import Answerer
-from research.evaluation.answer_kinds.select import answer_kind
+from research.evaluation.answer_kinds.select import answer_kind, constrained
 from research.evaluation.batch import EncodedPrompts, PromptFrame, prompt_frame
 from research.evaluation.widths import scoring_widths
 from research.experiments.plan import Run
@@ -133,7 +133,8 @@ def run_data(
         task = run.cell.task_of(stage)
         regime = regime if stage.regime is None else Regime.parse(stage.regime)
         template = template if stage.template is None else stage.template
-        prompt = replace(prompt, prior="none")  # training uses uncalibrated scores
+        # Training uses uncalibrated scores and free texts.
+        prompt = replace(prompt, prior="none", constrained=False)
     if not 0 <= template < len(task.templates):
         allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
         raise InputError("template", template, allowed)
@@ -172,6 +173,9 @@ def run_data(
     # A domain premise has no demonstrations, as in the paper's code.
     within = 0 if prompt.prior == "domain" else demonstrated.shared
     content_free = [neutral for split_rows in rows for neutral in split_rows.neutral]
+    answerer = kind.answerer(encoder)
+    if prompt.constrained:
+        answerer = constrained(answerer)
     bare, content_free = share_prefix(content_free, special.prefix_ids, within, least)
     train, dev, test, *others = _with_neutral(rows, content_free)
     label_texts = tuple(map(task.verbalizer.continuation, task.labels or task.words))
@@ -182,7 +186,7 @@ def run_data(
         test=test,
         frame=prompt_frame(prefix, suffix_ids, special.mask),
         neutral=prompt_frame(bare if content_free else prefix, suffix_ids, special.mask),
-        answerer=kind.answerer(encoder),
+        answerer=answerer,
         words=Words(label_texts, encoder.ids, plain_vocabulary(tokenizer)),
         demonstrations=demonstrated.count,
         added=demonstrated.added,

@@ -9,10 +9,20 @@ from itertools import chain
 import numpy as np
 
 from research.common.errors import InputError, check_choice
-from research.common.user_regex import check_expression, matches_in_time
 from research.tasks.decoding import Decoding
 from research.tasks.example import Example, text_key
 from research.tasks.metrics.corpus import CORPUS_METRICS, has_four_words
+from research.tasks.metrics.extraction import (
+    EXTRACTION_METRICS,
+    check_references,
+    extraction_metrics,
+)
+from research.tasks.metrics.output_format import (
+    Format,
+    check_format,
+    format_to_json,
+    in_format,
+)
 from research.tasks.metrics.referent import referent
 from research.tasks.metrics.sql import Database, sql_match
 from research.tasks.metrics.text import TEXT_METRICS, TextMetric
@@ -22,7 +32,7 @@ from research.tasks.texts import ScoredTexts
 from research.tasks.words import beyond_latin
 
 SQL_METRICS = ("sql_match", "sql_execution")
-NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", "referent", *SQL_METRICS)
+NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", "referent", *SQL_METRICS, *EXTRACTION_METRICS)
 
 Pair = tuple[Mapping[str, str], Sequence[str]]  # (fields, references) of an example
 
@@ -48,24 +58,28 @@ class TextTask(Task):
     Attributes:
       metric: headline metric; every metric whose requirements are met is recorded.
       decoding: how texts are generated.
-      format: regular expression that an output must match in full.
+      format: regular expression that an output must match in full, or a JSON schema.
       database: in which SQL is executed.
     """
 
     metric: str = "exact_match"
     decoding: Decoding = Decoding()
-    format: str | None = None
+    format: Format | None = None
     database: Database | None = None
 
     def _check_answers(self) -> None:
         check_choice("metric", self.metric, NAMES)
         if self.metric == "format" and self.format is None:
-            raise InputError("format", None, "the metric 'format' needs a regular expression")
+            allowed = "the metric 'format' needs a regular expression or a JSON schema"
+            raise InputError("format", None, allowed)
         if self.metric == "sql_execution" and self.database is None:
             allowed = "the metric 'sql_execution' needs a database; 'sql_match' compares texts"
             raise InputError("database", None, allowed)
-        if self.format is not None:
-            check_expression(self.format, "format")
+        check_format(self.format)
+        if self.metric in EXTRACTION_METRICS:
+            for split, examples in {**self.splits, **self.tests}.items():
+                answers = [example.references for example in examples]
+                check_references(self.metric, split, answers)
         if self.metric == "bleu":
             self._check_lengths()
 
@@ -109,7 +123,9 @@ class TextTask(Task):
         """Metrics of single texts whose requirements the task meets."""
         metrics = dict(TEXT_METRICS)
         if self.format is not None:
-            metrics["format"] = partial(_has_format, self.format)
+            metrics["format"] = partial(in_format, self.format)
+        if self.metric in EXTRACTION_METRICS:
+            metrics |= extraction_metrics([example.references for example in self.test])
         if self.metric == "referent":
             metrics["referent"] = referent
         if self.metric in SQL_METRICS or self.database is not None:
@@ -131,15 +147,9 @@ class TextTask(Task):
             **super()._content(),
             "end": self.verbalizer.end,
             "decoding": _decoding_to_json(self.decoding),
-            "format": self.format,
+            "format": format_to_json(self.format),
             "database": None if self.database is None else self.database.checksum,
         }
-
-
-def _has_format(pattern: str, output: str, references: Sequence[str]) -> float:
-    """1 where the output matches the pattern within the time limit, else 0."""
-    del references
-    return float(matches_in_time(pattern, output) or False)
 
 
 def _decoding_to_json(decoding: Decoding) -> dict[str, object]:

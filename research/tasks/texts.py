@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.tasks.metrics.corpus import CORPUS_METRICS, corpus_score
+from research.tasks.metrics.extraction import EXTRACTION_METRICS, extraction_score
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class ScoredTexts:
     Attributes:
       outputs: one text per item.
       references: one or more correct texts per item.
-      items: scores [I] from 0 to 1 by metric; the score of all items is their mean.
+      items: scores [I] from 0 to 1 by metric; the score of all items is their mean,
+        or micro-averaged for entities and relations.
     """
 
     outputs: tuple[str, ...]
@@ -36,6 +38,8 @@ class ScoredTexts:
         """The score and the scores [I] with each item left out (of a single item, its score)."""
         if metric in CORPUS_METRICS:
             return corpus_score(metric, self.outputs, self.references)
+        if metric in EXTRACTION_METRICS:
+            return extraction_score(metric, self.outputs, self.references)
         values = np.asarray(self.items[metric], float)
         mean, others = values.mean(), max(len(values) - 1, 1)
         return float(mean), mean + (mean - values) / others

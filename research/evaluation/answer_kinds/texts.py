@@ -7,16 +7,20 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.evaluation.answer_kinds.kind import Answerer, ExternalAnswer, FittedBaseline
 from research.evaluation.baselines import FittedTexts
 from research.evaluation.batch import EncodedPrompts, bucket
+from research.evaluation.decoding.automaton import TokenAutomaton
+from research.evaluation.decoding.pattern import pattern_automaton
 from research.evaluation.predictor import AdaptedWeights, Predictor, ignore_batches
 from research.runtime.executable import Call
 from research.tasks.encoding.encoded import Encoded, Normalisation
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.text_encoder import TextEncoder
 from research.tasks.example import Example
+from research.tasks.metrics.output_format import format_pattern
 from research.tasks.text_task import TextTask
 from research.tasks.texts import ScoredTexts
 
@@ -49,12 +53,14 @@ class TextAnswerer:
         tokenizer: the backbone's tokenizer.
         ends: ids that end a text.
         end_text: characters that end a text; "" for none.
+        automaton: of the format that `answers` have to match; None without constrained decoding.
     """
 
     task: TextTask
     tokenizer: Tokenizer
     ends: tuple[int, ...]
     end_text: str
+    automaton: TokenAutomaton | None = None
 
     def target_width(self, rows: Encoded) -> int:
         """Tokens of the longest target, rounded up to a bucket."""
@@ -63,10 +69,25 @@ class TextAnswerer:
     def training_answers(
         self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
     ) -> TextAnswers:
-        """One text for each row, scored against the row's references."""
+        """One text for each row, scored against the row's references.
+
+        It is not constrained, so that rows with and without it train the same parameters.
+        """
+        return self._answers(predictor, weights, prompts)
+
+    def _answers(
+        self,
+        predictor: Predictor,
+        weights: AdaptedWeights,
+        prompts: EncodedPrompts,
+        automaton: TokenAutomaton | None = None,
+    ) -> TextAnswers:
+        """One text for each row, by an automaton or by none."""
         # A row is reported when its text is generated, which takes most of the time.
         loss = replace(predictor, report=ignore_batches).loss(weights, prompts, batch_size=32)
-        generated = predictor.generate(weights, prompts, self.task.decoding, ends=self.ends)
+        generated = predictor.generate(
+            weights, prompts, self.task.decoding, ends=self.ends, automaton=automaton
+        )
         answered = np.isfinite(generated.score)
         lines = zip(generated.tokens, np.where(answered, generated.length, 0), strict=True)
         outputs = [self._decoded(row[:length]) for row, length in lines]
@@ -83,9 +104,27 @@ class TextAnswerer:
         prompts: EncodedPrompts,
         normalisation: Normalisation,
     ) -> TextAnswers:
-        """The same as while training."""
+        """The same as while training, by constrained decoding if there is an automaton."""
         del normalisation
-        return self.training_answers(predictor, weights, prompts)
+        return self._answers(predictor, weights, prompts, self.automaton)
+
+    def constrained(self) -> "TextAnswerer":
+        """The answerer whose `answers` match the format of the task. Raises InputError."""
+        task, ngram = self.task, self.task.decoding.no_repeat_ngram_size
+        if task.format is None:
+            allowed = f"task {task.name} has neither format nor json_schema"
+            raise InputError("constrained", True, allowed)
+        if ngram is not None:
+            allowed = "constrained decoding may need an n-gram again"
+            raise InputError("no_repeat_ngram_size", ngram, allowed)
+        automaton = pattern_automaton(
+            format_pattern(task.format),
+            self.tokenizer,
+            self.ends,
+            task.decoding.max_new_tokens,
+            self.end_text,
+        )
+        return replace(self, automaton=automaton)
 
     def calls(
         self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts

@@ -5,11 +5,18 @@ that K of them go on whatever ends. A candidate that ends is kept only if it is 
 candidates of its step; at the last step these all end.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from research.evaluation.decoding.automaton import (
+    TokenAutomaton,
+    first_states,
+    next_states,
+    permitted,
+)
 from research.evaluation.decoding.cache import Cache, DecodingStart, decode_step, empty
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.repeats import without_repeats
@@ -27,8 +34,8 @@ class Hypotheses(NamedTuple):
 
 class BeamState(NamedTuple):
     """Before step `step`: the cache of B * K beams, the beams themselves by their summed
-    log-probability, their last tokens [B, K], the texts that have ended, and which rows [B] could
-    still get a better one.
+    log-probability, their last tokens [B, K], the texts that have ended, which rows [B] could still
+    get a better one, and the states [B, K] of the automaton (None without one).
     """
 
     step: jax.Array
@@ -37,12 +44,21 @@ class BeamState(NamedTuple):
     last: jax.Array
     ended: Hypotheses
     open: jax.Array
+    automaton: jax.Array | None
 
 
 def beam_search(
-    adapted: Adapted, start: DecodingStart, real: jax.Array, stop: Stop, decoding: Decoding
+    adapted: Adapted,
+    start: DecodingStart,
+    real: jax.Array,
+    stop: Stop,
+    decoding: Decoding,
+    automaton: TokenAutomaton | None = None,
 ) -> Generated:
-    """The best text for each of B rows. real: [B] bool, False for padding."""
+    """The best text for each of B rows. real: [B] bool, False for padding.
+
+    automaton: of the pattern that every text must match.
+    """
     size, most, count = len(start.token), decoding.max_new_tokens, decoding.num_beams
     survivors = max(2, 1 + len(stop.ends)) * count
 
@@ -59,6 +75,8 @@ def beam_search(
             state.step,
             decoding,
         )
+        texts = jax.tree.map(jnp.ravel, state.automaton)
+        logprobs = permitted(automaton, logprobs, texts, most - state.step)
         extended, beam, token = candidates(state.beams, logprobs, state.step, survivors)
         ends = stop.at(token) | (length == most)
         beams, order = best(
@@ -68,6 +86,8 @@ def beam_search(
         penalised = extended.score / length.astype(jnp.float32) ** decoding.length_penalty
         finished = extended._replace(score=jnp.where(new, penalised, -jnp.inf))
         ended, _ = best(concatenated(state.ended, finished), count)
+        states = jax.tree.map(partial(jnp.take_along_axis, indices=beam, axis=1), state.automaton)
+        states = next_states(automaton, states, token)
         return BeamState(
             length,
             reordered(cache, jnp.take_along_axis(beam, order, axis=1)),
@@ -75,6 +95,7 @@ def beam_search(
             jnp.take_along_axis(token, order, axis=1),
             ended,
             state.open & improvable(beams, ended, length, decoding),
+            jax.tree.map(partial(jnp.take_along_axis, indices=order, axis=1), states),
         )
 
     nothing = Hypotheses(
@@ -90,6 +111,7 @@ def beam_search(
         last=jnp.repeat(start.token[:, None], count, axis=1),
         ended=nothing,
         open=real,
+        automaton=first_states(automaton, (size, count)),
     )
     end = jax.lax.while_loop(any_open, advance, begun)
     first = Hypotheses(*(field[:, 0] for field in end.ended))

@@ -5,6 +5,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from research.evaluation.decoding.automaton import (
+    TokenAutomaton,
+    first_states,
+    next_states,
+    permitted,
+)
 from research.evaluation.decoding.cache import Cache, DecodingStart, decode_step, empty
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.repeats import without_repeats
@@ -24,6 +30,7 @@ class SequenceState(NamedTuple):
         tokens: [B, N] the texts so far.
         length: [B] their tokens.
         score: [B] their summed log-probabilities.
+        automaton: [B] the states of the automaton; None without one.
     """
 
     step: jax.Array
@@ -33,6 +40,7 @@ class SequenceState(NamedTuple):
     tokens: jax.Array
     length: jax.Array
     score: jax.Array
+    automaton: jax.Array | None
 
 
 def sequences(
@@ -42,10 +50,12 @@ def sequences(
     stop: Stop,
     decoding: Decoding,
     keys: jax.Array | None = None,
+    automaton: TokenAutomaton | None = None,
 ) -> Generated:
     """A text for each of B rows, until all have ended. real: [B] bool, False for padding.
 
     keys: [B] one random key per row, for sampling; a draw depends on it and the step alone.
+    automaton: of the pattern that every text must match.
     """
     size, most = len(start.token), decoding.max_new_tokens
 
@@ -55,6 +65,7 @@ def sequences(
     def advance(state: SequenceState) -> SequenceState:
         logits, cache = decode_step(adapted, start, state.cache, state.last, state.step)
         left = without_repeats(logits, start.prompts, state.tokens, state.step, decoding)
+        left = permitted(automaton, left, state.automaton, most - state.step)
         chosen = next_tokens(left, decoding, keys, state.step)
         written = jnp.where(state.ended, stop.pad, chosen)
         tokens = jax.lax.dynamic_update_slice_in_dim(
@@ -68,6 +79,7 @@ def sequences(
             tokens,
             state.length + ~state.ended,
             state.score + jnp.where(state.ended, 0.0, pick(logits, chosen)),
+            next_states(automaton, state.automaton, chosen),
         )
 
     begun = SequenceState(
@@ -78,6 +90,7 @@ def sequences(
         tokens=jnp.full((size, most), stop.pad, jnp.int32),
         length=jnp.zeros(size, jnp.int32),
         score=jnp.zeros(size, jnp.float32),
+        automaton=first_states(automaton, (size,)),
     )
     end = jax.lax.while_loop(any_open, advance, begun)
     return Generated(end.tokens, end.length, end.score, end.step)

@@ -9,6 +9,7 @@ from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import machine_text
 from research.reporting.metric_names import NAMES, OF_WORDS
+from research.reporting.tables.format_share import constrained_rows
 from research.tasks.metrics.classification import LOWEST
 
 PROVISIONAL, ONE_SEED, TESTED_AGAIN, NOT_FINITE = "†", "‡", "§", "¶"
@@ -23,6 +24,7 @@ def footnotes(grid: Grid) -> list[str]:
     notes = [
         _scores(grid),
         _marks(grid),
+        constrained_rows(grid),
         _test_accesses(grid),
         _not_finite(grid),
         _no_answer(grid),

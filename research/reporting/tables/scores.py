@@ -25,6 +25,7 @@ from research.reporting.tables.footnotes import (
     TESTED_AGAIN,
     footnotes,
 )
+from research.reporting.tables.format_share import HEAD, format_share, has_format
 
 FAILED = "failed"  # of a cell without a score because a run failed
 
@@ -37,6 +38,7 @@ def score_table(grid: Grid) -> Table:
         title=f"{grid.name}: test scores{backbone}",
         heads=(
             *((task, amount(regime)) for task, regime in grid.columns),
+            *([HEAD] if has_format(grid) else ()),
             *((cost.head, cost.unit) for cost in COSTS),
         ),
         scores=len(grid.columns),
@@ -81,7 +83,8 @@ def _entries(grid: Grid, row: str) -> tuple[TableCell, ...]:
         TableCell(text) if cell is None else _score(grid, cell)
         for cell, text in zip(cells, missing, strict=True)
     ]
-    return (*scores, *(_cost(grid.tested_of(row), cost) for cost in COSTS))
+    shares = [format_share(grid, row)] if has_format(grid) else []
+    return (*scores, *shares, *(_cost(grid.tested_of(row), cost) for cost in COSTS))
 
 
 def _score(grid: Grid, cell: ResultCell) -> TableCell:

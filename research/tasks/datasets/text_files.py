@@ -7,6 +7,7 @@ from research.tasks.datasets.files import Files
 from research.tasks.datasets.tables import StringTable
 from research.tasks.decoding import Decoding
 from research.tasks.example import Example
+from research.tasks.metrics.output_format import JsonSchema
 from research.tasks.metrics.sql import Database
 from research.tasks.task_settings import TaskSettings
 from research.tasks.text_task import FreeText, TextTask, grouped
@@ -23,6 +24,7 @@ class TextFileTask(Files, TaskSettings):
       references: columns of further references, whose cells may be empty.
       metric: headline metric.
       format: regular expression that an output must match in full.
+      json_schema: file of a JSON schema that an output must satisfy, in place of `format`.
       database: SQLite file, or SQL script, for the metric `sql_execution`.
       decoding: how texts are generated.
     """
@@ -31,6 +33,7 @@ class TextFileTask(Files, TaskSettings):
     references: tuple[str, ...] = ()
     metric: str = "exact_match"
     format: str | None = None
+    json_schema: str | None = None
     database: str | None = None
     decoding: Decoding = Decoding()
 
@@ -39,6 +42,10 @@ class TextFileTask(Files, TaskSettings):
         for name in self.references:
             if name in (*self.texts, self.target):
                 raise InputError("references", name, "a column that is neither text nor target")
+        schema = JsonSchema.at(self.json_schema)
+        if self.format is not None and schema is not None:
+            allowed = "either format or json_schema, not both"
+            raise InputError("json_schema", self.json_schema, allowed)
         templates = self.prompts(self.target)
         tables = self.tables(self.target, others=self.references)
         splits = {split: self._examples(table) for split, table in tables.items()}
@@ -54,7 +61,7 @@ class TextFileTask(Files, TaskSettings):
             metric=self.metric,
             reader=self.reader,
             skipped=self.skipped(tables),
-            format=self.format,
+            format=schema or self.format,
             database=Database.at(self.database),
             decoding=self.decoding,
         )

@@ -1,0 +1,220 @@
+"""F1 of extracted entities and relations: exact texts and types, micro-averaged over the items.
+
+An answer is JSON or lines, see "Extraction" in docs/protocol.md:
+
+    {"entities": [{"text": "Marie Curie", "type": "PER"}],
+     "relations": [{"type": "born in", "head": {"text": "Marie Curie", "type": "PER"},
+                    "tail": {"text": "Warsaw", "type": "LOC"}}]}
+
+    PER: Marie Curie; PER: Marie Curie | born in | LOC: Warsaw
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from research.common.errors import InputError
+from research.common.json_io import parse_json
+from research.tasks.metrics.text import TextMetric
+
+EXTRACTION_METRICS = ("entity_f1", "relation_f1")
+NONE = "none"  # an answer by lines without entities
+
+
+class Entity(NamedTuple):
+    """An entity; two are equal if all of it is.
+
+    Attributes:
+      type: its type.
+      text: its words, with single spaces.
+      start: index of its first character in the input; None where the answer names none.
+    """
+
+    type: str
+    text: str
+    start: int | None = None
+
+
+class Relation(NamedTuple):
+    """A directed relation between two entities."""
+
+    type: str
+    head: Entity
+    tail: Entity
+
+
+class Extraction(NamedTuple):
+    """All that an answer names.
+
+    Attributes:
+      entities: the entities; repeated ones count each.
+      relations: the relations; repeated ones count each.
+    """
+
+    entities: Counter[Entity]
+    relations: Counter[Relation]
+
+
+class _Unreadable(ValueError):
+    """An answer, or a part of it, that is not in the format."""
+
+
+def parse_extraction(text: str, strict: bool = False) -> Extraction:
+    """The entities and relations that an answer names.
+
+    What cannot be read names nothing: a whole JSON text, or one part of an answer by lines.
+
+    Args:
+      text: the answer.
+      strict: raises ValueError instead, as for references.
+    """
+    text = text.strip()
+    try:
+        if text.startswith(("{", "[")):
+            return _from_json(text)
+        return _from_lines(text, strict)
+    except ValueError:
+        if strict:
+            raise
+        return Extraction(Counter(), Counter())
+
+
+def check_references(metric: str, split: str, answers: Sequence[Sequence[str]]) -> None:
+    """Raises InputError unless each example of a split has one answer, in the format.
+
+    Args:
+      metric: in `EXTRACTION_METRICS`.
+      split: name of the split.
+      answers: the references of each example.
+    """
+    for number, references in enumerate(answers, start=1):
+        if len(references) > 1:
+            allowed = f"the metric {metric!r} compares with one answer"
+            raise InputError(f"example {number} of {split}", references, allowed)
+        for text in references:
+            try:
+                parse_extraction(text, strict=True)
+            except ValueError as error:
+                allowed = f"the metric {metric!r} reads entities and relations ({error})"
+                raise InputError(f"example {number} of {split}", text, allowed) from error
+    if split == "test" and metric not in extraction_metrics(answers):
+        allowed = f"no answer of {split} names one, so the score says nothing"
+        raise InputError("metric", metric, allowed)
+
+
+def extraction_metrics(answers: Sequence[Sequence[str]]) -> dict[str, TextMetric]:
+    """The metrics of single items by name, of what any of these answers names."""
+    texts = [text for references in answers for text in references]
+    return {
+        name: partial(_item_score, name)
+        for name in EXTRACTION_METRICS
+        if any(_counts(name, "", text)[1] for text in texts)
+    }
+
+
+def extraction_score(
+    name: str, outputs: Sequence[str], references: Sequence[Sequence[str]]
+) -> tuple[float, NDArray]:
+    """Micro-averaged F1 of all items and the scores [I] with each item left out, from 0 to 1.
+
+    2 TP / (predicted + gold), with the counts of all items summed; 1 where both are 0.
+
+    Args:
+      name: in `EXTRACTION_METRICS`.
+      outputs: I generated texts.
+      references: of each output; the first is the answer.
+    """
+    pairs = zip(outputs, references, strict=True)
+    counts = np.array([_counts(name, output, answer[0]) for output, answer in pairs])
+    total = counts.sum(axis=0)
+    if len(counts) == 1:
+        return float(_f1(total)), _f1(counts)
+    return float(_f1(total)), _f1(total - counts)
+
+
+def _item_score(name: str, output: str, references: Sequence[str]) -> float:
+    """The F1 of one item, see `extraction_score`."""
+    return float(_f1(np.array(_counts(name, output, references[0]))))
+
+
+def _counts(name: str, output: str, reference: str) -> tuple[int, int]:
+    """(number of right answers, number of predicted and gold ones)."""
+    field = "entities" if name == "entity_f1" else "relations"
+    predicted = getattr(parse_extraction(output), field)
+    gold = getattr(parse_extraction(reference), field)
+    return (predicted & gold).total(), predicted.total() + gold.total()
+
+
+def _f1(counts: NDArray) -> NDArray:
+    """F1 [...] of counts [..., 2] of right ones, and of predicted and gold ones."""
+    right, both = counts[..., 0], counts[..., 1]
+    return np.where(both > 0, 2 * right / np.maximum(both, 1), 1.0)
+
+
+def _from_json(text: str) -> Extraction:
+    value = parse_json(text)
+    fields = {"entities": value} if isinstance(value, list) else value
+    if not fields.keys() <= {"entities", "relations"}:
+        raise _Unreadable("its fields are entities and relations")
+    entities, relations = fields.get("entities", []), fields.get("relations", [])
+    if not isinstance(entities, list) or not isinstance(relations, list):
+        raise _Unreadable("entities and relations are lists")
+    return Extraction(Counter(map(_entity, entities)), Counter(map(_relation, relations)))
+
+
+def _entity(value: Any) -> Entity:
+    _check_fields(value, ("text", "type"), ("start",))
+    start = value.get("start")
+    if isinstance(start, bool) or not isinstance(start, int | None):
+        raise _Unreadable("start is a whole number")
+    return Entity(_words(value["type"]), _words(value["text"]), start)
+
+
+def _relation(value: Any) -> Relation:
+    _check_fields(value, ("type", "head", "tail"))
+    return Relation(_words(value["type"]), _entity(value["head"]), _entity(value["tail"]))
+
+
+def _check_fields(value: Any, names: Sequence[str], optional: Sequence[str] = ()) -> None:
+    if not isinstance(value, Mapping) or not {*names} <= value.keys() <= {*names, *optional}:
+        raise _Unreadable(f"an object with {', '.join(names)} is expected")
+
+
+def _words(value: Any) -> str:
+    """A text with single spaces."""
+    if not isinstance(value, str) or not value.strip():
+        raise _Unreadable("a text and a type are strings that are not empty")
+    return " ".join(value.split())
+
+
+def _from_lines(text: str, strict: bool) -> Extraction:
+    extraction = Extraction(Counter(), Counter())
+    parts = [part.strip() for part in re.split(r"[;\n]", text)]
+    for part in parts:
+        if not part or part.lower() == NONE:
+            continue
+        try:
+            pieces = [piece.strip() for piece in part.split("|")]
+            if len(pieces) == 3:
+                head, name, tail = pieces
+                relation = Relation(_words(name), _line_entity(head), _line_entity(tail))
+                extraction.relations[relation] += 1
+            else:
+                extraction.entities[_line_entity(part)] += 1
+        except _Unreadable:
+            if strict:
+                raise
+    return extraction
+
+
+def _line_entity(text: str) -> Entity:
+    """The entity `TYPE: text`."""
+    name, colon, words = text.partition(":")
+    if not colon or "|" in text:
+        raise _Unreadable("TYPE: text, or TYPE: text | relation | TYPE: text, is expected")
+    return Entity(_words(name), _words(words))

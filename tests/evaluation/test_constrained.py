@@ -271,7 +271,7 @@ def test_no_token_that_ends_a_text_stands_within_it():
     [
         (
             "a(?=b)",
-            "format is 'a\\(\\?=b\\)': outlines-core refuses it .*look-around is not supported",
+            "outlines-core refuses it .*look-around is not supported",
         ),
         ("(a", "outlines-core refuses it"),
         ("a{7}", "the shortest text takes 7 tokens, and max_new_tokens is 6"),
@@ -340,9 +340,9 @@ def test_decoding_with_and_without_it_are_rows_of_one_table(config: dict[str, An
         free, limited = by_row["LoRA", seed], by_row["LoRA, format", seed]
         assert free.history == limited.history
     lines = (results / "table.md").read_text().splitlines()
-    heads = next(line for line in lines if line.startswith("|"))
-    column = [cell.strip() for cell in heads.split("|")].index("in format % of outputs")
-    rows = [[cell.strip() for cell in line.split("|")] for line in lines if "|" in line]
+    score_table = lines[2 : lines.index("", 2)]
+    rows = [[cell.strip() for cell in line.split("|")] for line in score_table]
+    column = rows[0].index("in format % of outputs")
     cells = {row[1]: row[column] for row in rows}
     assert cells["LoRA, format"] == cells["zero-shot, format"] == "100.0"
     assert float(cells["zero-shot"]) < 100

@@ -96,10 +96,10 @@ def test_what_makes_a_run_is_in_the_checksum():
 @pytest.mark.parametrize(
     "change, message",
     [
-        (dict(metric="blue"), "metric is 'blue': did you mean 'bleu'.* allowed are bleu, chrf, ex"),
+        (dict(metric="blue"), "metric is 'blue': did you mean 'bleu'.* allowed are bleu, chrf, en"),
         (
             dict(metric="accuracy"),
-            "allowed are bleu, chrf, exact_match, f1, format, referent, rouge_l",
+            "allowed are bleu, chrf, entity_f1, exact_match, f1, format, referent, relation",
         ),
         (
             dict(metric="bleu", train=grouped([({"text": "a"}, ["好的呀"])])),

@@ -40,8 +40,9 @@ def _decoder(tokenizer: Tokenizer) -> Callable[[str], bytes]:
         table = _bytes_of_characters()
         return lambda piece: _from_characters(piece, table)
     if kinds <= {"Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"}:
-        spaces = [_space(step) for step in steps if step["type"] in ("Metaspace", "Replace")]
-        if spaces and None not in spaces:
+        replaced = [_space(step) for step in steps if step["type"] in ("Metaspace", "Replace")]
+        spaces = [space for space in replaced if space is not None]
+        if spaces and spaces == replaced:
             return lambda piece: _from_pieces(piece, spaces, "ByteFallback" in kinds)
     allowed = "constrained decoding supports byte-level and SentencePiece tokenizers"
     raise InputError("tokenizer", tokenizer.name_or_path, allowed)

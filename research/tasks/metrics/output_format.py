@@ -87,10 +87,10 @@ class JsonSchema:
         if any(keyword == "allOf" for keyword, _ in _keywords(self._schema)):
             allowed = "constrained decoding cannot intersect schemas"
             raise InputError("json_schema", "allOf", allowed)
-        from outlines_core.json_schema import build_regex_from_schema
+        from outlines_core import json_schema
 
         try:
-            return build_regex_from_schema(self.text)
+            return json_schema.build_regex_from_schema(self.text)
         except (ValueError, TypeError) as error:
             allowed = f"outlines-core refuses it ({' '.join(str(error).split())})"
             raise InputError("json_schema", self.text, allowed) from error

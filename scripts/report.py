@@ -29,17 +29,22 @@ from research.experiments.prices import Prices, write_prices
 from research.records.packing import pack
 from research.records.store import RunStore
 from research.records.test_access_log import FILE, TestAccessLog
-from research.reporting.advice.constraints import COSTS, Constraints, columns_for
+from research.reporting.advice.constraints import (
+    ALL_COSTS,
+    Constraints,
+    columns_for,
+    default_preference,
+)
 from research.reporting.advice.recommend import advise
 from research.reporting.advice.sentences import sentences
-from research.reporting.advice.table import NOTES, advice_table
+from research.reporting.advice.table import NOTES, OF_BACKBONES, advice_table
 from research.reporting.build import check_tables, write_tables
 from research.reporting.checks.consistency import differing
 from research.reporting.checks.files import damaged_files, unlogged_tests
 from research.reporting.checks.recompute import recompute_cells, recompute_runs
 from research.reporting.figures.mpl import write_figures
 from research.reporting.format import counted
-from research.reporting.grid.grid import read_grid
+from research.reporting.grid.grid import Grid, read_grid
 from research.reporting.render.latex import DEFAULT_LAYOUT
 from research.reporting.render.terminal import show
 from research.reporting.tables.comparison import compare, comparison_table
@@ -125,21 +130,21 @@ def _against(folder: Path, other: Path) -> int:
 def _advise(folder: Path, options: argparse.Namespace) -> int:
     """Recommends an approach for each task and regime."""
     grid, console = read_grid(folder), Console()
-    constraints = _constraints(options)
+    constraints = _constraints(options, grid)
     columns = columns_for(grid, constraints, options.task)
     for column in columns:
         advice = advise(grid, column, constraints)
         for sentence in sentences(advice):
             console.print(printable(sentence), highlight=False, markup=False)
         show(advice_table(advice), console)
-    for note in NOTES:
+    for note in (*NOTES, *([OF_BACKBONES] if grid.backbones else [])):
         console.print(note, style="dim", highlight=False, markup=False)
     for table in criteria_tables(grid, {task for task, _ in columns}):
         show(table, console)
     return 0
 
 
-def _constraints(options: argparse.Namespace) -> Constraints:
+def _constraints(options: argparse.Namespace, grid: Grid) -> Constraints:
     def fraction(percent: float | None) -> float | None:
         return None if percent is None else percent / 100
 
@@ -149,11 +154,17 @@ def _constraints(options: argparse.Namespace) -> Constraints:
         train_seconds=options.seconds,
         added_tokens=options.tokens,
         cache_bytes=options.cache_bytes,
+        model_bytes=options.model_bytes,
+        milliseconds=options.milliseconds,
         score=fraction(options.score),
         out_of_domain=fraction(options.out_of_domain),
         tasks=options.tasks,
         tolerance=options.tolerance / 100,
-        prefer=tuple(options.prefer.split(",")),
+        prefer=(
+            default_preference(grid)
+            if options.prefer is None
+            else tuple(options.prefer.split(","))
+        ),
     )
 
 
@@ -183,14 +194,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--seconds", type=float, help="most seconds to train")
     add("--tokens", type=float, help="most tokens added to each input")
     add("--cache_bytes", type=float, help="most bytes of keys and values per request")
+    add("--model_bytes", type=float, help="most bytes of the whole model at inference")
+    add("--milliseconds", type=float, help="most milliseconds to answer a test item")
     add("--score", type=float, help="lowest test score allowed, in percent")
     add("--out_of_domain", type=float, help="lowest score out of domain allowed, in percent")
     add("--tasks", type=int, default=1, help="number of such tasks that share the backbone")
     add("--tolerance", type=float, default=1.0, help="points below the best that do not matter")
     add(
         "--prefer",
-        default=",".join(Constraints().prefer),
-        help=f"costs to keep low, the most important first; of {', '.join(COSTS)}",
+        help=f"costs to keep low, the most important first; of {', '.join(ALL_COSTS)}",
     )
     return parser
 

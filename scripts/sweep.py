@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
     from research.experiments.prices import write_prices
     from research.reporting.build import write_tables
     from research.reporting.render.terminal import show
-    from research.reporting.tables.dry_run import dry_run_table
+    from research.reporting.tables.dry_run import dry_run_tables
     from research.runtime.compilation_cache import keep_compiled
     from research.runtime.memory import compute_in_caller
     from research.runtime.threads import use_threads
@@ -68,7 +68,9 @@ def main(argv: list[str]) -> None:
     if DEVICE.value is not None and not PLAN.value:
         raise InputError("device", DEVICE.value, "it is for --plan, which runs nothing")
     if PLAN.value:
-        show(dry_run_table(plan_only(experiment, folder, DEVICE.value)), Console())
+        parts = experiment.by_backbone
+        for table in dry_run_tables([plan_only(part, folder, DEVICE.value) for part in parts]):
+            show(table, Console())
         return
     prices = experiment.prices
     failures = sweep(experiment, folder, Console())

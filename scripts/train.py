@@ -3,9 +3,9 @@
     python scripts/train.py --config configs/quickstart.py --approach LoRA --learning_rate 0.01
 
 Prints loss and dev score during training, keeps the trained leaves and writes the record that a
-sweep would write; a later sweep does not train the run again. `--task`, `--regime`, `--seed` and
-`--trial` select the run, by default the first of each. In an experiment with crossed seeds,
-`--order` and `--initialisation` set these seeds apart from `--seed`.
+sweep would write; a later sweep does not train the run again. `--backbone`, `--task`, `--regime`,
+`--seed` and `--trial` select the run, by default the first of each. In an experiment with crossed
+seeds, `--order` and `--initialisation` set these seeds apart from `--seed`.
 """
 
 import time
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 flags.adopt_module_key_flags(research.common.flags)  # --help shows them too
 APPROACH = flags.DEFINE_string("approach", None, "A row of the experiment.")
+BACKBONE = flags.DEFINE_string("backbone", None, "One of several backbones; default: the first.")
 TASK = flags.DEFINE_string("task", None, "A task by name; default: the first.")
 REGIME = flags.DEFINE_string("regime", None, "Such as 16-shot or 500; default: the first.")
 RATE = flags.DEFINE_float("learning_rate", None, "Learning rate of the trial.")
@@ -86,6 +87,7 @@ def main(argv: list[str]) -> None:
         seed=SEED.value,
         order=ORDER.value,
         initialisation=INITIALISATION.value,
+        backbone=BACKBONE.value,
     )
     record = train_run(experiment, folder, request, SingleRunProgress())
     id, score = record.run_id, record.score("dev")

@@ -22,6 +22,19 @@ def with_tasks(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"tasks": (config["task"],), **{k: v for k, v in config.items() if k != "task"}}
 
 
+def with_backbone(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Resolves `backbones`: the first is `backbone`, and a single one stands for it alone."""
+    if "backbones" not in config:
+        return config
+    if "backbone" in config:
+        allowed = "either backbone or backbones, not both"
+        raise InputError("config.backbone", config["backbone"], allowed)
+    names = tuple(config_sequence(config, "backbones"))
+    if not names:
+        raise InputError("config.backbones", names, "at least one is expected")
+    return {**config, "backbone": names[0], "backbones": names if len(names) > 1 else ()}
+
+
 def parse_tasks(config: Mapping[str, Any], name: str) -> tuple[TaskSettings, ...]:
     return tuple(
         build_named(TASKS, values, f"config.{name}[{i}]", "source")

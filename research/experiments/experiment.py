@@ -1,7 +1,7 @@
-"""The configuration of an experiment: a backbone, tasks, regimes and approaches."""
+"""The configuration of an experiment: backbones, tasks, regimes and approaches."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from research.common.config import build, resolved
@@ -13,6 +13,7 @@ from research.experiments.config_parts import (
     parse_layout,
     parse_tasks,
     task_fields,
+    with_backbone,
     with_tasks,
 )
 from research.experiments.prices import Prices
@@ -32,7 +33,8 @@ class Experiment:
 
     Attributes:
         name: name of the results folder.
-        backbone: folder or Hugging Face id of the pretrained model.
+        backbone: folder or Hugging Face id of the pretrained model; of several, one, see
+            `by_backbone`.
         tasks: settings of the tasks, from `TASKS`.
         regimes: amounts of training data, such as `16-shot` or `500`.
         approaches: the approaches to compare; baselines are added to them.
@@ -65,6 +67,8 @@ class Experiment:
         architecture: fields of the backbone's config.json, for a dry run without its folder.
         price_per_hour: price of a device hour in the cost table; None for no such column.
         price_per_example: price of a labelled example in the cost table; None for no such column.
+        backbones: all backbones in a comparison of several, each with every approach; empty for
+            one.
 
     Raises InputError for counts that are out of range and for rows that share a name.
     """
@@ -94,15 +98,17 @@ class Experiment:
     architecture: Mapping[str, Any] | None = None
     price_per_hour: float | None = None
     price_per_example: float | None = None
+    backbones: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "Experiment":
-        """Parses the plain data of a config, in which `task` stands for `tasks` with one task.
+        """Parses the plain data of a config, in which `task` stands for `tasks` with one task, and
+        `backbone` for `backbones` with one backbone.
 
         `prompt` has fields of the prompts of all rows, `prompts` and `schedules` fields by task.
         Raises InputError for invalid values.
         """
-        config = with_tasks(config)
+        config = with_backbone(with_tasks(config))
         schedule = build(Schedule, config.get("schedule", {}), "config.schedule")
         plain = config_sequence(config, "approaches")
         layout = parse_layout(config.get("prompt", {}), "config.prompt")
@@ -148,6 +154,7 @@ class Experiment:
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name))
         self._check_stages()
+        self._check_backbones()
         for field_name, names in (
             ("approaches", [row.name for row in self.rows]),
             ("tasks", [task.name for task in self.all_tasks]),
@@ -168,6 +175,21 @@ class Experiment:
         names = [task.name for task in self.tasks]
         for name in self.approaches_on:
             check_choice("schedules", name, names)
+
+    def _check_backbones(self) -> None:
+        for name in self.backbones:
+            if not name.strip() or self.backbones.count(name) > 1:
+                raise InputError("backbones", name, "each needs a name of its own")
+        if self.backbones:
+            check_choice("backbone", self.backbone, self.backbones)
+            if self.architecture is not None:
+                allowed = f"it describes one backbone, and there are {len(self.backbones)}"
+                raise InputError("architecture", dict(self.architecture), allowed)
+
+    @property
+    def by_backbone(self) -> tuple["Experiment", ...]:
+        """The part of the experiment with each backbone; of one backbone the experiment itself."""
+        return tuple(replace(self, backbone=name) for name in self.backbones) or (self,)
 
     @property
     def prices(self) -> Prices:
@@ -191,10 +213,16 @@ class Experiment:
         return {"crossed_seeds": self.crossed_seeds} if self.crossed_seeds else {}
 
     @property
+    def baselines(self) -> tuple[Approach, ...]:
+        """The baselines of all kinds of tasks; they are rows of the first backbone's part."""
+        first = not self.backbones or self.backbone == self.backbones[0]
+        return BASELINE_ROWS if first else ()
+
+    @property
     def rows(self) -> tuple[Approach, ...]:
-        """The approaches, followed by the baselines of all kinds of tasks."""
-        return (*self.approaches, *BASELINE_ROWS)
+        """The approaches, followed by the baselines."""
+        return (*self.approaches, *self.baselines)
 
     def rows_on(self, task: str) -> tuple[Approach, ...]:
         """The rows with the schedule of a task."""
-        return (*self.approaches_on.get(task, self.approaches), *BASELINE_ROWS)
+        return (*self.approaches_on.get(task, self.approaches), *self.baselines)

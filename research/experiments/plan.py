@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from research.common.config import non_default, resolved
 from research.common.hashing import canonical, run_id, sha256
 from research.experiments.approach import Approach, Trial
+from research.experiments.backbone_names import backbone_labels, row_name
 from research.experiments.experiment import Experiment
 from research.experiments.seeds import Seeds, latin_square
 from research.experiments.stage import Stage
@@ -33,10 +34,10 @@ class ChatPlan(NamedTuple):
 
 @dataclass(frozen=True)
 class CellPlan:
-    """One approach on one task in one regime.
+    """One approach with one backbone on one task in one regime.
 
     Attributes:
-        experiment: the experiment.
+        experiment: the experiment, or its part with this backbone.
         approach: the approach.
         task: the task that it is scored on.
         tasks: all tasks of the experiment by name; a stage may train on any of them.
@@ -113,9 +114,21 @@ class CellPlan:
         return [search, later, self.crossed(trial)]
 
     @property
+    def compared_backbone(self) -> str | None:
+        """The backbone, where the experiment has several; None for a baseline, which uses none."""
+        several = self.experiment.backbones and self.approach.baseline is None
+        return self.experiment.backbone if several else None
+
+    @property
+    def row(self) -> str:
+        """The name of the row: the approach, and its backbone where there are several."""
+        labels = backbone_labels(self.experiment.backbones)
+        return row_name(self.approach.name, labels.get(self.compared_backbone or ""))
+
+    @property
     def key(self) -> tuple[str, str, str]:
-        """Approach, task and regime, as records have them."""
-        return self.approach.name, self.task.name, str(self.regime)
+        """Row, task and regime."""
+        return self.row, self.task.name, str(self.regime)
 
     @property
     def size(self) -> int:
@@ -125,7 +138,7 @@ class CellPlan:
         return len(self.trials) * self.experiment.search_seeds + extra + crossed
 
     def __str__(self) -> str:
-        return f"{self.approach.name}, {self.task.name}, {self.regime}"
+        return ", ".join(self.key)
 
 
 @dataclass(frozen=True)
@@ -201,8 +214,10 @@ class Run:
             name: resolved(getattr(experiment, name))
             for name in ("name", "backbone", "seeds", "search_seeds", "max_dev", "too_long")
         }
+        several = {"backbones": list(experiment.backbones)} if experiment.backbones else {}
         return {
             **common,
+            **several,
             **experiment.crossed_at,
             "precision": experiment.precision,
             "max_tokens": experiment.max_tokens,
@@ -229,10 +244,10 @@ def cells(
     parameters: int | None = None,
     chat: ChatPlan | None = None,
 ) -> Iterator[CellPlan]:
-    """All cells by task and regime; approaches without training come first.
+    """All cells with one backbone by task and regime; approaches without training come first.
 
     Args:
-        experiment: the experiment.
+        experiment: the experiment, or its part with the backbone.
         tasks: the loaded tasks by name.
         backbone_checksum: checksum of the backbone's weights and configuration.
         scorings: the `scorings` of each task by name; None leaves labels scored with their end.

@@ -47,7 +47,7 @@ class Configuration:
 
     Attributes:
         name: name of the experiment.
-        backbone: the experiment's backbone.
+        backbone: the backbone of the run's part of the experiment.
         seeds: number of seeds that the chosen trial is run with.
         search_seeds: number of seeds that every trial is run with.
         max_dev: maximum number of dev examples.
@@ -62,6 +62,7 @@ class Configuration:
         order: position of the run in the experiment.
         crossed_seeds: side of the Latin square of crossed seeds; 0 for none.
         bos: whether BOS stands before rows, see `Experiment`.
+        backbones: all backbones of the experiment if there are several; empty for one.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Configuration:
     order: Order
     crossed_seeds: int = 0
     bos: str = "tokenizer"
+    backbones: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         try:

@@ -85,10 +85,17 @@ class DataChecksums:
 
 @dataclass(frozen=True)
 class BackboneReference:
-    """Name of a backbone and checksum of its files."""
+    """The backbone of a run.
+
+    Attributes:
+        name: a folder or hub id.
+        checksum: checksum of its files.
+        parameters: number of its parameters; None where it was not recorded.
+    """
 
     name: str
     checksum: str
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,18 @@ class RunRecord:
         """Number of devices that the run used."""
         return self.configuration.devices.get("count") or self.provenance.hardware.device_count
 
+    @property
+    def model_bytes(self) -> int | None:
+        """Bytes of all parameters at inference in float32, those of the backbone included.
+
+        Of a baseline the bytes that it stores; None where they were not recorded.
+        """
+        if self.backbone is None:
+            return self.costs.stored_bytes
+        if self.backbone.parameters is None or self.costs.added_params is None:
+            return None
+        return 4 * (self.backbone.parameters + self.costs.added_params)
+
     def score(self, split: str) -> float | None:
         """The headline metric on a split; None where it was not scored."""
         return self.metrics.get(split, {}).get(self.metric)

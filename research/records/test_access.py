@@ -1,7 +1,7 @@
 """Accesses to test: which choices of a cell were evaluated on test, and when."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from research.common.hashing import canonical, run_id
@@ -35,6 +35,7 @@ class TestAccess:
         protocol: the budget of the cell.
         when: time, ISO 8601 in UTC.
         test: checksum of the test examples; None where it is not known.
+        backbone: checksum of the backbone in an experiment with several; None in one with one.
     """
 
     approach: str
@@ -47,6 +48,7 @@ class TestAccess:
     protocol: Protocol
     when: str
     test: str | None = None
+    backbone: str | None = None
 
     __test__ = False  # not a test of pytest
 
@@ -57,9 +59,17 @@ class TestAccess:
 
     @property
     def identity(self) -> str:
-        """Equal for two accesses of the same choice by the same version of the code."""
+        """Equal for two accesses of the same choice by the same version of the code.
+
+        The choice determines the backbone too.
+        """
         fields = (*self.cell, self.task_checksum, self.choice, self.code_version)
         return canonical(fields)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON data, without the backbone where there is one."""
+        fields = asdict(self)
+        return {n: value for n, value in fields.items() if n != "backbone" or value is not None}
 
 
 def accesses_of(records: Iterable[RunRecord], tests: Mapping[str, str]) -> list[TestAccess]:
@@ -69,6 +79,8 @@ def accesses_of(records: Iterable[RunRecord], tests: Mapping[str, str]) -> list[
         records: records of runs.
         tests: checksum of the test examples, by checksum of the task.
     """
+    records = list(records)
+    several = len({record.backbone.checksum for record in records if record.backbone}) > 1
     accesses = [
         TestAccess(
             *record.cell,
@@ -83,6 +95,7 @@ def accesses_of(records: Iterable[RunRecord], tests: Mapping[str, str]) -> list[
             ),
             when=record.created,
             test=tests.get(record.data.task_checksum),
+            backbone=record.backbone.checksum if several and record.backbone else None,
         )
         for record in records
         if record.tested

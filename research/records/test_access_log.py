@@ -7,8 +7,7 @@ not delete the log.
 import datetime
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +70,7 @@ class TestAccessLog:
             protocol=Protocol(experiment.seeds, experiment.search_seeds, len(cell.trials)),
             when=now,
             test=cell.task.test_checksum,
+            backbone=cell.backbone_checksum if cell.compared_backbone else None,
         )
         self._add([access])
 
@@ -102,7 +102,7 @@ class TestAccessLog:
             lines = self.path.read_bytes().splitlines() if entries else []
             previous = entries[-1][1] if entries else ""
             for access in new.values():
-                line = {**asdict(access), "previous": previous}
+                line = {**access.to_json(), "previous": previous}
                 previous = record_checksum(line)
                 lines.append(canonical({**line, "checksum": previous}).encode())
             write_atomically(self.path, b"".join(line + b"\n" for line in lines))
@@ -132,20 +132,38 @@ class TestAccessLog:
 
 
 def count_accesses_by_cell(
-    folder: Path, records: Iterable[RunRecord]
+    folder: Path,
+    records: Iterable[RunRecord],
+    key: Callable[[RunRecord], CellKey] = lambda record: record.cell,
 ) -> dict[CellKey, tuple[int, int]]:
     """See `count_accesses`, for the cells of these records of a folder.
 
-    The records count as well as the log, since the file may be lost.
+    The records count as well as the log, since the file may be lost. An access whose backbone is
+    not known counts for the cells of all backbones.
+
+    Args:
+        folder: the results folder.
+        records: records of runs.
+        key: the key of a record's cell in the result, different for different backbones.
     """
     records = list(records)
+    logged, stored = TestAccessLog(folder).all(), accesses_of(records, {})
     accesses = defaultdict[CellKey, list[TestAccess]](list)
-    for access in (*TestAccessLog(folder).all(), *accesses_of(records, {})):
+    for access in (*logged, *stored):
         accesses[access.cell].append(access)
-    checksums = {record.cell: record.data.task_checksum for record in records}
-    return {
-        cell: count_accesses(accesses[cell], cell, checksum) for cell, checksum in checksums.items()
-    }
+    backbone_of = {access.choice: access.backbone for access in stored if access.backbone}
+    counts = {}
+    for cell_key, record in {key(record): record for record in records}.items():
+        checksum = record.backbone.checksum if record.backbone else None
+        of_backbone = [
+            access
+            for access in accesses[record.cell]
+            if checksum is None
+            or (access.backbone or backbone_of.get(access.choice)) in (None, checksum)
+        ]
+        task = record.data.task_checksum
+        counts[cell_key] = count_accesses(of_backbone, record.cell, task)
+    return counts
 
 
 def _parse_line(line: bytes, source: str) -> Mapping[str, Any]:

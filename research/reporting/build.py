@@ -27,7 +27,7 @@ from research.reporting.grid.grid import Grid, read_grid
 from research.reporting.render.latex import DEFAULT_LAYOUT, latex_layout, to_latex
 from research.reporting.render.markdown import to_markdown
 from research.reporting.render.page import build_page
-from research.reporting.table import Table
+from research.reporting.table import Table, add_notes
 from research.reporting.tables.costs import cost_tables
 from research.reporting.tables.criteria import criteria_tables
 from research.reporting.tables.data_efficiency import data_efficiency_tables
@@ -74,6 +74,8 @@ def build_tables(
     data_efficiency, seeds = data_efficiency_tables(grid), variance_tables(grid)
     prompts = prompt_search_tables(grid)
     data = [dataset_table(reports, grid.name)] if reports else []
+    if grid.backbones:
+        data = add_notes(data, [f"Tokens are counted by the tokenizer of {grid.backbones[0]}."])
     latex = partial(to_latex, layout=latex_layout(latex_columns))
     files = {
         "table.md": "\n".join(
@@ -130,19 +132,23 @@ def table_csv(grid: Grid) -> str:
     """A line for each cell and metric; scores are fractions, costs medians over the runs."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    several = bool(grid.backbones)
+    writer.writerow((*COLUMNS[:1], "backbone", *COLUMNS[1:]) if several else COLUMNS)
     for cell in grid.tested():
         for metric in cell.influence:
-            writer.writerow(_csv_line(cell, metric))
+            approach, *rest = _csv_line(cell, metric)
+            backbone = cell.runs[0].backbone
+            names = (approach, backbone.name if backbone else "") if several else (approach,)
+            writer.writerow((*names, *rest))
     return text.getvalue()
 
 
 def _csv_line(cell: ResultCell, metric: str) -> list[str]:
     score = cell.score(metric)
-    approach, task, _ = cell.key
+    run = cell.runs[0]
     return [
-        approach,
-        task,
+        run.approach,
+        run.task,
         str(cell.n_train),
         metric,
         *(f"{value:.6f}" for value in (score.score, score.low, score.high)),

@@ -76,6 +76,7 @@ class RunEvaluator:
             backbone={
                 "name": self.context.backbone.name,
                 "checksum": self.context.backbone.checksum,
+                "parameters": self.context.backbone.parameters,
             },
             history=self.state.histories,
         )

@@ -37,7 +37,8 @@ class Result:
         costs: costs, as the record has them.
         notes: notes, as the record has them.
         data: checksums of the task and of the split.
-        backbone: name and checksum of the backbone; None for a row that does not use it.
+        backbone: name, checksum and number of parameters of the backbone; None for a row that does
+            not use it.
         cohort: id of the run's cohort; None for a row without the backbone.
         history: for each stage (step, train loss, dev score, dev loss) of each evaluation.
     """
@@ -48,7 +49,7 @@ class Result:
     costs: dict[str, Any]
     notes: dict[str, Any]
     data: dict[str, str]
-    backbone: dict[str, str] | None = None
+    backbone: dict[str, Any] | None = None
     cohort: str | None = None
     history: tuple[Any, ...] = ()
 

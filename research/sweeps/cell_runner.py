@@ -17,6 +17,33 @@ from research.sweeps.executor import Executor, ShardWork
 from research.sweeps.progress import SweepProgress
 
 
+def chosen_trial(cell: CellPlan, store: RunStore) -> Trial:
+    """The trial with the best dev scores; all runs of the search have to be stored."""
+    return choose([store.read(run.id) for run in cell.search()])
+
+
+def is_done(cell: CellPlan, store: RunStore) -> bool:
+    """Whether nothing of a cell is missing."""
+    if not all(store.has(run.id) for run in cell.search()):
+        return False
+    tested = cell.tested(chosen_trial(cell, store))
+    return all(store.has(run.id) and store.read(run.id).tested for run in tested)
+
+
+def check_cell(cell: CellPlan, context: RunContext) -> None:
+    """Raises InputError for whatever would stop one of the runs of a cell, for every trial."""
+    checked = []
+    for trial in cell.trials:
+        for run in cell.final(trial):
+            # Learning rates and other values of a method leave the data alone, and draws of
+            # demonstrations always fit.
+            methods = tuple(stage.methods for stage in run.approach.stages)
+            same = (run.seed, replace(run.approach, draw=0).prompt, methods)
+            if same not in checked:
+                check_run(run, context)
+                checked.append(same)
+
+
 class CellRun:
     """Runs one cell to completion, skipping what the store already holds.
 
@@ -45,7 +72,7 @@ class CellRun:
         """
         self.progress.start(self.cell)
         self._train(self.cell.search(), executor)
-        trial = self._chosen_trial()
+        trial = chosen_trial(self.cell, self.store)
         tested = self.cell.tested(trial)
         rejected = [run.id for run in self.cell.search() if run not in tested]
         self.context.trained_leaves.remove(rejected)
@@ -60,7 +87,7 @@ class CellRun:
         """Removes the checkpoints and trained leaves of a finished cell, and the stages from which
         no other cell starts.
         """
-        groups = self.cell.groups(self._chosen_trial())
+        groups = self.cell.groups(chosen_trial(self.cell, self.store))
         for cohort in (cohort for runs in groups for cohort in cohorts(runs)):
             shutil.rmtree(self.context.checkpoints / cohort_id(cohort), ignore_errors=True)
         self.context.trained_leaves.remove(run.id for runs in groups for run in runs)
@@ -73,37 +100,13 @@ class CellRun:
         runs = [run for trial in self.cell.trials for run in self.cell.tested(trial)]
         return frozenset(stage_id(run, index) for run in runs for index in followed)
 
-    def check(self) -> None:
-        """Raises InputError for whatever would stop one of the runs, for every trial."""
-        checked = []
-        for trial in self.cell.trials:
-            for run in self.cell.final(trial):
-                # Learning rates and other values of a method leave the data alone, and draws of
-                # demonstrations always fit.
-                methods = tuple(stage.methods for stage in run.approach.stages)
-                same = (run.seed, replace(run.approach, draw=0).prompt, methods)
-                if same not in checked:
-                    check_run(run, self.context)
-                    checked.append(same)
-
-    def is_done(self) -> bool:
-        """Whether nothing of the cell is missing."""
-        if not all(self.store.has(run.id) for run in self.cell.search()):
-            return False
-        tested = self.cell.tested(self._chosen_trial())
-        return all(self.store.has(run.id) and self._is_tested(run) for run in tested)
-
     def count_stored(self) -> None:
         """Counts the runs of a finished cell as done."""
-        trial = self._chosen_trial()
+        trial = chosen_trial(self.cell, self.store)
         for runs in self.cell.groups(trial):
             for shard in self._shards(runs):
                 self._count(shard, now=False)
         self._count_tests(self.cell.tested(trial))
-
-    def _chosen_trial(self) -> Trial:
-        """The trial with the best dev scores; all runs of the search have to be stored."""
-        return choose([self.store.read(run.id) for run in self.cell.search()])
 
     def _train(self, runs: Sequence[Run], executor: Executor) -> None:
         """Trains the shards with missing records, and writes these records."""
@@ -136,7 +139,7 @@ class CellRun:
         new = [run.id for run in shard.runs if run.id not in self.counted]
         if new:
             self.counted.update(new)
-            self.progress.trained([self.store.read(id) for id in new], now)
+            self.progress.trained(self.cell, [self.store.read(id) for id in new], now)
 
     def _count_tests(self, runs: Sequence[Run]) -> None:
         """Counts runs that were tested before, once."""

@@ -4,6 +4,7 @@ import errno
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from research.common.errors import StorageError, mistake_of
@@ -64,22 +65,52 @@ class FailureLog:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._failures = {failure.cell: failure for failure in read_failures(folder)}
+        self._failures = {failure.key: failure for failure in read_failures(folder)}
         self._lock = threading.Lock()
 
     @property
     def all(self) -> list[Failure]:
         """The failures by cell."""
-        return [self._failures[cell] for cell in sorted(self._failures)]
+        return [self._failures[key] for key in sorted(self._failures)]
+
+    def of(self, cells: Iterable[CellPlan]) -> list[Failure]:
+        """The failures of these cells."""
+        keys = {_key(cell) for cell in cells}
+        return [failure for failure in self.all if failure.key in keys]
 
     def add(self, cell: CellPlan, error: RunFailed) -> None:
         """Adds a cell that lacks results."""
-        with self._lock:
-            self._failures[cell.key] = Failure(*cell.key, run_id=error.runs[0], reason=error.reason)
-            write_failures(self.folder, self.all)
+        self._add(_failure(cell, error.runs[0], error.reason))
+
+    def refuse(self, cell: CellPlan, reason: str) -> None:
+        """Adds a cell that is not run, since its backbone cannot do it."""
+        self._add(replace(_failure(cell, cell.search()[0].id, reason), refused=True))
 
     def remove(self, cell: CellPlan) -> None:
         """Removes a cell that is finished."""
         with self._lock:
-            if self._failures.pop(cell.key, None):
+            # That of an earlier experiment with one backbone names none.
+            keys = (_key(cell), (*_key(cell)[:-1], ""))
+            if any([self._failures.pop(key, None) for key in keys]):
                 write_failures(self.folder, self.all)
+
+    def _add(self, failure: Failure) -> None:
+        with self._lock:
+            self._failures[failure.key] = failure
+            write_failures(self.folder, self.all)
+
+
+def _failure(cell: CellPlan, run_id: str, reason: str) -> Failure:
+    return Failure(
+        approach=cell.approach.name,
+        task=cell.task.name,
+        regime=str(cell.regime),
+        run_id=run_id,
+        reason=reason,
+        backbone=cell.compared_backbone,
+    )
+
+
+def _key(cell: CellPlan) -> tuple[str, ...]:
+    """`Failure.key` of a failure of the cell."""
+    return _failure(cell, "", "").key

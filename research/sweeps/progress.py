@@ -46,6 +46,12 @@ class SweepProgress:
         """Says how many runs are executed at a time."""
         self.time_left.workers = workers
 
+    def leave_out(self, cells: Sequence[CellPlan]) -> None:
+        """Leaves cells out of the work, since they are not executed."""
+        keys = {cell.key for cell in cells}
+        work = [cell for cell in self.time_left.cells if cell.key not in keys]
+        self.total, self.time_left.cells = sum(cell.runs for cell in work), work
+
     def start(self, cell: CellPlan) -> None:
         """Shows the name of a cell that begins."""
         self._show(str(cell))
@@ -79,14 +85,14 @@ class SweepProgress:
                 seconds = self.elapsed - running.begun
                 self.time_left.tested(run.cell.key, len(runs), seconds, self.elapsed)
 
-    def trained(self, records: Sequence[RunRecord], now: bool) -> None:
-        """Counts runs that were executed together; `now`: by this sweep."""
+    def trained(self, cell: CellPlan, records: Sequence[RunRecord], now: bool) -> None:
+        """Counts runs of a cell that were executed together; `now`: by this sweep."""
         first = records[0]
         seconds = first.costs.sweep_seconds
         with self.lock:
             self.done += len(records)
             self.time_left.finished(
-                first.cell,
+                cell.key,
                 runs=len(records),
                 seconds=first.costs.train_seconds if seconds is None else seconds,
                 compile_seconds=first.costs.compile_seconds or 0.0,

@@ -33,6 +33,7 @@ class RunRequest:
         seed: the seed.
         order: seed of the order, in a run with crossed seeds; None for `seed`.
         initialisation: seed of the initialisation, in a run with crossed seeds; None for `seed`.
+        backbone: the backbone, in an experiment with several; None for the first.
     """
 
     approach: str | None
@@ -43,6 +44,7 @@ class RunRequest:
     seed: int = 0
     order: int | None = None
     initialisation: int | None = None
+    backbone: str | None = None
 
     @property
     def seeds(self) -> int | Seeds:
@@ -63,6 +65,7 @@ def train_run(
     A run with a record and kept leaves is not trained again. Test is left to a sweep.
     Raises InputError for a run that the experiment does not have.
     """
+    experiment = _part_of(experiment, request)
     _check(experiment, request)
     tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
     context, store = open_context(experiment, folder), RunStore(folder)
@@ -87,6 +90,15 @@ def _check(experiment: Experiment, request: RunRequest) -> None:
     if not 0 <= request.seed < experiment.seeds:
         allowed = f"the experiment has seeds 0 to {experiment.seeds - 1}"
         raise InputError("seed", request.seed, allowed)
+
+
+def _part_of(experiment: Experiment, request: RunRequest) -> Experiment:
+    """The part of the experiment with the backbone of the request."""
+    parts = {part.backbone: part for part in experiment.by_backbone}
+    if request.backbone is None:
+        return next(iter(parts.values()))
+    check_choice("backbone", request.backbone, parts)
+    return parts[request.backbone]
 
 
 def _find(plan: Sequence[CellPlan], request: RunRequest) -> Run:

@@ -42,6 +42,40 @@ def test_one_task_has_a_short_form(config: dict[str, Any]):
         Experiment.parse(config | {"task": task, "tasks": [task]})
 
 
+def test_one_backbone_has_a_short_form(config: dict[str, Any]):
+    name = config.pop("backbone")
+    whole = Experiment.parse(config | {"backbones": [name]})
+    assert Experiment.parse(config | {"backbone": name}) == whole and whole.backbones == ()
+    assert whole.by_backbone == (whole,)
+    several = Experiment.parse(config | {"backbones": ["a", name]})
+    assert [part.backbone for part in several.by_backbone] == ["a", name]
+    assert several == several.by_backbone[0]
+    baselines = [bool(part.baselines) for part in several.by_backbone]
+    assert baselines == [True, False]
+    with pytest.raises(InputError, match="config.backbone .*either backbone or backbones, not both"):
+        Experiment.parse(config | {"backbone": name, "backbones": [name]})
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"backbones": []}, r"config.backbones is \(\): at least one is expected"),
+        ({"backbones": "a"}, "config.backbones is 'a': a sequence is expected"),
+        ({"backbones": ["a", "b", "a"]}, "config.backbones is 'a': each needs a name of its own"),
+        ({"backbones": ["a", " "]}, "config.backbones is ' ': each needs a name of its own"),
+        ({"backbones": ["a", 3]}, "config.backbones.* is 3: "),
+        (
+            {"backbones": ["a", "b"], "architecture": {"model_type": "llama"}},
+            "config.architecture is .*: it describes one backbone, and there are 2",
+        ),
+    ],
+)
+def test_mistakes_about_backbones_are_named(config: dict[str, Any], change: dict, sentence: str):
+    del config["backbone"]
+    with pytest.raises(InputError, match=sentence):
+        Experiment.parse(config | change)
+
+
 def test_the_common_schedule_reaches_every_stage(config: dict[str, Any]):
     experiment = Experiment.parse(config)
     assert experiment.approaches[2].stages[0].schedule == experiment.schedule

@@ -146,3 +146,29 @@ def test_versions_of_the_code_are_counted_and_not_marked(swept: Path, tmp_path: 
     table = build_tables(tmp_path)[1]["table.md"].decode()
     assert "Evaluated on test by several versions of the code: LoRA, films, 4-shot by 2." in table
     assert "§" not in table
+
+
+def test_choices_of_several_backbones_are_counted_apart(swept: Path, tmp_path: Path):
+    [first] = [r for r in RunStore(swept).all() if r.approach == "LoRA" and r.seed == 2]
+    assert first.backbone
+    second = replace(
+        first,
+        backbone=replace(first.backbone, checksum="other"),
+        settings={**first.settings, "backbone": "other"},
+    )
+
+    def counts() -> dict:
+        def key(record: Any) -> Any:
+            return record.backbone.checksum, *CELL[1:]
+
+        return count_accesses_by_cell(tmp_path, [first, second], key)
+
+    own, other = ((checksum, *CELL[1:]) for checksum in (first.backbone.checksum, "other"))
+    assert counts() == {own: (1, 1), other: (1, 1)}
+    log = TestAccessLog(tmp_path)
+    log.backfill([first, second], [])
+    assert [look.backbone for look in log.all()] == [first.backbone.checksum, "other"]
+    assert counts() == {own: (1, 1), other: (1, 1)}
+    # A deleted run of which the log does not name the backbone may have had either.
+    log.backfill([replace(first, settings={**first.settings, "max_dev": 4})], [])
+    assert log.all()[-1].backbone is None and counts() == {own: (2, 1), other: (2, 1)}

@@ -11,7 +11,7 @@ from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import out_of_domain_score
 
-# Costs that can be constrained or preferred: field of `Costs`, its name, its format.
+# Costs that can be constrained or preferred: its key for `ResultCell.cost`, its name, its format.
 COSTS = {
     "stored_bytes": ("bytes stored", byte_size),
     "added_tokens": ("added tokens", count),
@@ -19,6 +19,13 @@ COSTS = {
     "cache_bytes": ("bytes cached", byte_size),
     "trained_params": ("trained parameters", count),
 }
+# And those in which backbones differ.
+ALL_COSTS = {
+    "model_bytes": ("model bytes", byte_size),
+    "milliseconds": ("milliseconds per answer", seconds),
+    **COSTS,
+}
+PREFERENCE = ("stored_bytes", "added_tokens", "train_seconds")
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class Constraints:
         train_seconds: most seconds of training for one run.
         added_tokens: most tokens added to each input.
         cache_bytes: most bytes of keys and values of a request.
+        model_bytes: most bytes of all parameters at inference.
+        milliseconds: most milliseconds to answer a test item.
         score: least mean score on test, as a fraction.
         out_of_domain: least mean score on the out-of-domain split, as a fraction.
         tasks: number of such tasks that share the backbone.
@@ -46,17 +55,19 @@ class Constraints:
     train_seconds: float | None = None
     added_tokens: float | None = None
     cache_bytes: float | None = None
+    model_bytes: float | None = None
+    milliseconds: float | None = None
     score: float | None = None
     out_of_domain: float | None = None
     tasks: int = 1
     tolerance: float = 0.01
-    prefer: tuple[str, ...] = ("stored_bytes", "added_tokens", "train_seconds")
+    prefer: tuple[str, ...] = PREFERENCE
 
     def __post_init__(self) -> None:
         check_whole("tasks", self.tasks)
         if self.examples is not None:
             check_whole("examples", self.examples, least=0)
-        for name in (*COSTS, "tolerance"):
+        for name in (*ALL_COSTS, "tolerance"):
             value = getattr(self, name, None)
             if value is not None and not 0 <= value < math.inf:
                 raise InputError(name, value, "a number from 0 is expected")
@@ -65,7 +76,7 @@ class Constraints:
             if value is not None and not -1 <= value <= 1:
                 raise InputError(name, 100 * value, "a score in percent is expected")
         for name in self.prefer:
-            check_choice("prefer", name, COSTS)
+            check_choice("prefer", name, ALL_COSTS)
 
     def price(self, cell: ResultCell) -> tuple[float, ...]:
         """Sort key by cost; a cost that was not measured is the highest."""
@@ -114,7 +125,7 @@ def bounds_of(constraints: Constraints) -> list[Bound]:
 
 
 def _cost_bounds(constraints: Constraints) -> Iterator[Bound]:
-    for field, (name, text) in COSTS.items():
+    for field, (name, text) in ALL_COSTS.items():
         limit = getattr(constraints, field, None)
         if limit is not None:
             yield Bound(name, f"at most {text(limit)}", _above(field, limit), text, limit or 1.0)
@@ -190,3 +201,17 @@ def cells_of(grid: Grid, column: tuple[str, str]) -> list[ResultCell]:
 def examples_of(grid: Grid, column: tuple[str, str]) -> int:
     """The largest number of training examples in the column."""
     return max(run.n_train for cell in cells_of(grid, column) for run in cell.runs)
+
+
+def compared_costs(grid: Grid) -> dict[str, tuple[str, Callable[[float], str]]]:
+    """The costs by which the rows of a grid are compared; with several backbones theirs too."""
+    return ALL_COSTS if grid.backbones else COSTS
+
+
+def default_preference(grid: Grid) -> tuple[str, ...]:
+    """The costs to keep low by default, in order of importance.
+
+    With several backbones the first is the size of the whole model, since nothing is stored for a
+    prompted backbone, however large.
+    """
+    return ("model_bytes", *PREFERENCE) if grid.backbones else PREFERENCE

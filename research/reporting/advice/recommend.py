@@ -14,10 +14,12 @@ from research.reporting.advice.candidates import (
     matched_influences,
 )
 from research.reporting.advice.constraints import (
+    COSTS,
     Bound,
     Constraints,
     bounds_of,
     cells_of,
+    compared_costs,
     examples_of,
 )
 from research.reporting.grid.cell import ResultCell
@@ -41,6 +43,7 @@ class Advice:
             is not significantly better.
         candidates: all approaches, the recommended one first.
         without: for each constraint, the approaches that violate it alone.
+        costs: names of the costs by which approaches are compared.
     """
 
     column: tuple[str, str]
@@ -52,6 +55,7 @@ class Advice:
     constant: ResultCell | None
     candidates: tuple[Candidate, ...]
     without: tuple[tuple[Bound, tuple[ResultCell, ...]], ...]
+    costs: tuple[str, ...] = tuple(COSTS)
 
     @property
     def nearest(self) -> Candidate:
@@ -95,6 +99,7 @@ def advise(grid: Grid, column: tuple[str, str], constraints: Constraints) -> Adv
         without=tuple(
             (bound, tuple(c for c in cells if violated[c.key] == (bound,))) for bound in bounds
         ),
+        costs=tuple(compared_costs(grid)),
     )
 
 

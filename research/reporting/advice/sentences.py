@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from research.reporting.advice.candidates import Candidate
-from research.reporting.advice.constraints import COSTS, points
+from research.reporting.advice.constraints import ALL_COSTS, points
 from research.reporting.advice.recommend import Advice
 from research.reporting.advice.table import format_cost, format_difference
 from research.reporting.format import amount, byte_size, percent
@@ -48,7 +48,7 @@ def _rule(advice: Advice) -> str:
         condition = f"a mean within {tolerance} of the best and no significant difference from it"
     if len(pool) == 1:
         return f"Reason: it is the only approach with {condition}."
-    order = ", then ".join(COSTS[name][0] for name in constraints.prefer)
+    order = ", then ".join(ALL_COSTS[name][0] for name in constraints.prefer)
     names = ", ".join(cell.key[0] for cell in pool if cell is not advice.recommended)
     return (
         f"Reason: it is the cheapest ({order}) of {len(pool)} approaches with {condition}. "
@@ -64,7 +64,7 @@ def _others(advice: Advice) -> Iterator[str]:
         yield f"Not significantly different, with the difference of scores in points: {names}."
         yield from _cheaper(advice, similar)
     cell = advice.recommended
-    for field, (name, _) in COSTS.items():
+    for field, name in ((field, ALL_COSTS[field][0]) for field in advice.costs):
         measured = [other for other in advice.pool if other.cost(field) is not None]
         least = min(measured, key=lambda other: other.cost(field) or 0.0, default=None)
         if least and cell and format_cost(least, field) != format_cost(cell, field):

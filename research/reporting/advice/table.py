@@ -1,24 +1,21 @@
 """The table behind a recommendation."""
 
 from research.reporting.advice.candidates import Candidate
-from research.reporting.advice.constraints import COSTS
+from research.reporting.advice.constraints import ALL_COSTS
 from research.reporting.advice.recommend import Advice
 from research.reporting.format import MISSING, amount, percent
 from research.reporting.grid.cell import ResultCell
 from research.reporting.table import Table, TableCell
 from research.stats.power import MOST_SEEDS, MOST_TIMES
 
-COST_COLUMNS = ("stored_bytes", "added_tokens", "train_seconds")
+# Of these the ones by which the approaches are compared.
+COST_COLUMNS = ("model_bytes", "milliseconds", "stored_bytes", "added_tokens", "train_seconds")
 HEADS = (
     ("score", "on test"),
     ("against the", "recommended"),
     ("", "verdict"),
     ("seeds", "needed"),
     ("items", "needed"),
-    *(
-        (COSTS[name][0].partition(" ")[0], COSTS[name][0].partition(" ")[2])
-        for name in COST_COLUMNS
-    ),
 )
 NOTES = (
     "Against the recommended: the difference of the mean scores in points and its own 95 % "
@@ -33,6 +30,11 @@ NOTES = (
     "seconds exclude compilation and the search. Dev examples, which select the settings, are not "
     "counted.",
 )
+# With several backbones.
+OF_BACKBONES = (
+    "Model bytes: all parameters at inference, in float32. Milliseconds per answer: time to score "
+    "test, in batches and without compilation, by the number of test items."
+)
 
 
 def advice_table(advice: Advice) -> Table:
@@ -42,7 +44,7 @@ def advice_table(advice: Advice) -> Table:
     ids = "; ".join(f"{cell.key[0]}: {' '.join(r.run_id for r in cell.runs)}" for cell in best)
     return Table(
         title=f"{advice.column[0]}, {amount(advice.column[1])}: the evidence",
-        heads=HEADS,
+        heads=(*HEADS, *(_head(name) for name in _cost_columns(advice))),
         scores=2,
         rows=rows,
         baselines=(),
@@ -50,11 +52,21 @@ def advice_table(advice: Advice) -> Table:
     )
 
 
+def _cost_columns(advice: Advice) -> list[str]:
+    return [name for name in COST_COLUMNS if name in advice.costs]
+
+
+def _head(cost: str) -> tuple[str, str]:
+    """The head of a cost's column: its first word, and the others."""
+    first, _, others = ALL_COSTS[cost][0].partition(" ")
+    return first, others
+
+
 def _entries(advice: Advice, candidate: Candidate) -> tuple[TableCell, ...]:
     cell = candidate.cell
     best = candidate.similar or cell is advice.recommended
     texts = (format_difference(candidate), _verdict(advice, candidate), *_needed(candidate))
-    costs = (format_cost(cell, name) for name in COST_COLUMNS)
+    costs = (format_cost(cell, name) for name in _cost_columns(advice))
     score = TableCell(percent(cell.score()), best)
     return (score, *map(TableCell, (*texts, *costs)))
 
@@ -86,6 +98,6 @@ def _needed(candidate: Candidate) -> tuple[str, str]:
 
 
 def format_cost(cell: ResultCell, name: str) -> str:
-    """A cost of `COSTS`, as text."""
+    """A cost of `ALL_COSTS`, as text."""
     value = cell.cost(name)
-    return MISSING if value is None else COSTS[name][1](value)
+    return MISSING if value is None else ALL_COSTS[name][1](value)

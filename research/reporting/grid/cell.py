@@ -21,10 +21,10 @@ ENOUGH_SEEDS = 5  # with fewer, intervals cover less than stated, see results/st
 
 @dataclass(frozen=True)
 class ResultCell:
-    """An approach on a task in a regime.
+    """An approach on a task in a regime, with one backbone.
 
     Attributes:
-        key: (approach, task, regime).
+        key: (row, task, regime).
         runs: tested runs of the chosen trial by seed; none while the search is unfinished.
         records: all runs of the cell.
         influence: influence values [S, I] by metric.
@@ -150,8 +150,19 @@ class ResultCell:
         return [result for run in self.runs if (result := value(run)) is not None]
 
     def cost(self, name: str) -> float | None:
-        """The median of a cost over the runs, None if it was not measured."""
-        values = self.known(lambda run: getattr(run.costs, name))
+        """The median of a cost over the runs, None if it was not measured.
+
+        Args:
+            name: a field of `Costs`; `model_bytes`; or `milliseconds`, to answer a test item, in
+                batches.
+        """
+        if name == "milliseconds":
+            seconds = self.cost("test_seconds")
+            items = len(self.predictions[0].gold) if self.predictions else 0
+            return 1000 * seconds / items if seconds is not None and items else None
+        values = self.known(
+            lambda run: run.model_bytes if name == "model_bytes" else getattr(run.costs, name)
+        )
         return statistics.median(values) if values else None
 
 

@@ -13,9 +13,8 @@ from research.records.predictions.kinds import AnyPredictions
 from research.records.schema import RunRecord, prediction_file
 from research.records.store import RunStore
 from research.records.trial_selection import same_trial
+from research.reporting.grid.row_names import SEPARATE, RowNames, row_names
 from research.runtime.memory import uncollected
-
-SEPARATE = "keep the results of each in a folder of its own"
 
 
 class StoredRun(NamedTuple):
@@ -30,8 +29,8 @@ class StoredRun(NamedTuple):
     predictions: AnyPredictions | None
 
 
-def read_runs(folder: Path) -> list[StoredRun]:
-    """The runs of a results folder in plan order.
+def read_runs(folder: Path) -> tuple[list[StoredRun], RowNames]:
+    """The runs of a results folder in plan order, and the names of their rows.
 
     Raises InputError if the folder has no runs, a damaged one, or runs that cannot be compared.
     """
@@ -40,9 +39,11 @@ def read_runs(folder: Path) -> list[StoredRun]:
         runs = [StoredRun(*store.load(id)) for id in store.ids()]
     if not runs:
         raise InputError("results", str(folder), "a folder with runs/ is expected")
-    _check_comparable([run.record for run in runs], str(folder / "runs"))
+    records = [run.record for run in runs]
+    names = row_names(records, str(folder / "runs"))
+    _check_comparable(records, names, str(folder / "runs"))
     _check_same_items(runs, folder)
-    return sorted(runs, key=lambda run: _plan_order(run.record))
+    return sorted(runs, key=lambda run: _plan_order(run.record, names)), names
 
 
 def distinct(values: Iterable[Hashable]) -> list[Any]:
@@ -50,24 +51,21 @@ def distinct(values: Iterable[Hashable]) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
-def _plan_order(record: RunRecord) -> tuple[Any, ...]:
+def _plan_order(record: RunRecord, names: RowNames) -> tuple[Any, ...]:
     """Sort key: the order of the plan, then names."""
     order = record.configuration.order
     trials = record.configuration.trials
     numbers = (number for number, trial in enumerate(trials) if same_trial(record, trial))
     number = next(numbers, len(trials))
-    position = (order.task, order.regime, order.approach)
-    return (*position, record.cell, number, record.trial_key, record.seed, record.run_id)
+    position = (order.task, order.regime, names.position(record), order.approach)
+    row = names.key(record)
+    return (*position, row, number, record.trial_key, record.seed, record.run_id)
 
 
-def _check_comparable(records: Sequence[RunRecord], folder: str) -> None:
-    """Raises InputError for several backbones, for several versions of a task's data, and for
-    several runs of the same cell, trial and seed.
+def _check_comparable(records: Sequence[RunRecord], names: RowNames, folder: str) -> None:
+    """Raises InputError for several versions of a task's data, and for several runs of the same
+    cell, trial and seed.
     """
-    backbones = {record.backbone.checksum for record in records if record.backbone}
-    if len(backbones) > 1:
-        allowed = f"a table has one; {SEPARATE}"
-        raise InputError(f"{folder}: backbone", sorted(backbones), allowed)
     facts: dict[str, Callable[[RunRecord], Any]] = {
         "data.task_checksum": lambda record: record.data.task_checksum,
         "metric": lambda record: record.metric,
@@ -82,7 +80,7 @@ def _check_comparable(records: Sequence[RunRecord], folder: str) -> None:
                 raise InputError(f"{folder}/{record.run_id}.json: {name}", fact(record), allowed)
     ids_of = defaultdict(list)
     for record in records:
-        key = record.cell, record.trial_key, canonical(record.seeds.plain)
+        key = names.key(record), record.trial_key, canonical(record.seeds.plain)
         ids_of[key].append(record.run_id)
     for (cell, trial, seed), ids in ids_of.items():
         if len(ids) > 1:

@@ -22,16 +22,17 @@ class Grid:
 
     Attributes:
         name: name of the experiment.
-        backbone: name of the backbone; None where no run used one.
-        rows: approaches, baselines last.
+        backbone: name of the backbone; of several, their labels; None where no run used one.
+        rows: names of the rows, baselines last: approaches, of each backbone if there are several.
         baselines: the approaches without the backbone.
         columns: (task, regime).
-        cells: cells by (approach, task, regime).
+        cells: cells by (row, task, regime).
         best: the cells that are not significantly different from the best of their column.
         crossed: runs whose seeds differ by source, which belong to no cell.
         test_accesses: by cell, the number of choices evaluated on test, and the number of versions
             of the code that did so.
-        failures: cells that miss results because a run failed.
+        failures: by cell, why it misses results.
+        backbones: labels of the backbones if there are several; empty for one.
     """
 
     name: str
@@ -43,7 +44,8 @@ class Grid:
     best: frozenset[CellKey]
     crossed: Mapping[CellKey, tuple[RunRecord, ...]] = field(default_factory=dict)
     test_accesses: Mapping[CellKey, tuple[int, int]] = field(default_factory=dict)
-    failures: tuple[Failure, ...] = ()
+    failures: Mapping[CellKey, Failure] = field(default_factory=dict)
+    backbones: tuple[str, ...] = ()
 
     def cell(self, row: str, column: tuple[str, str]) -> ResultCell | None:
         """The cell, None if it has no tested runs."""
@@ -78,17 +80,17 @@ def read_grid(folder: Path) -> Grid:
 
     Raises InputError for damaged runs and for runs that cannot be compared.
     """
-    stored = read_runs(folder)
+    stored, row_names = read_runs(folder)
     runs = [run for run in stored if not run.record.crossed]
     if not runs:
         raise InputError("results", str(folder), "all of its runs have crossed seeds")
     groups: dict[CellKey, list[StoredRun]] = defaultdict(list)
     for run in runs:
-        groups[run.record.cell].append(run)
+        groups[row_names.key(run.record)].append(run)
     crossed: dict[CellKey, tuple[RunRecord, ...]] = defaultdict(tuple)
     for run in stored:
         if run.record.crossed:
-            crossed[run.record.cell] += (run.record,)
+            crossed[row_names.key(run.record)] += (run.record,)
     cells = {key: _cell(key, group) for key, group in groups.items()}
     records = [run.record for run in runs]
     columns = distinct((record.task, record.regime) for record in records)
@@ -96,20 +98,27 @@ def read_grid(folder: Path) -> Grid:
         record.approach for record in records if not record.configuration.uses_backbone
     )
     # By the number in the plan, since not every task begins with the same approach.
-    numbered = sorted({(r.configuration.order.approach, r.approach) for r in records})
-    rows = distinct(name for _, name in numbered)
+    numbered = sorted(
+        {
+            (row_names.position(r), r.configuration.order.approach, row_names.key(r)[0])
+            for r in records
+        }
+    )
+    rows = distinct(name for *_, name in numbered)
     names = [record.backbone.name for record in records if record.backbone]
+    labels = tuple(row_names.labels.values())
     return Grid(
         name=records[0].configuration.name,
-        backbone=names[0] if names else None,
+        backbone=", ".join(labels) or (names[0] if names else None),
         rows=tuple(sorted(rows, key=lambda row: row in baselines)),
         baselines=baselines,
         columns=tuple(columns),
         cells=cells,
         best=frozenset(_best(cells, columns)),
         crossed=crossed,
-        test_accesses=count_accesses_by_cell(folder, records),
-        failures=read_failures(folder),
+        test_accesses=count_accesses_by_cell(folder, records, row_names.key),
+        failures={row_names.key_of_failure(failure): failure for failure in read_failures(folder)},
+        backbones=labels,
     )
 
 

@@ -112,13 +112,18 @@ def _robustness(grid: Grid, styles: Styles) -> list[HtmlTable]:
 
 
 def _facts(grid: Grid) -> str:
-    """`272 runs · 8 approaches · 2 tasks · 2 training set sizes · 5 seeds`."""
+    """`272 runs · 8 approaches · 2 backbones · 2 tasks · 2 training set sizes · 5 seeds`.
+
+    The number of backbones is left out if there is one.
+    """
     tasks = distinct(task for task, _ in grid.columns)
     regimes = distinct(regime for _, regime in grid.columns)
     seeds = sorted({len(cell.runs) for cell in grid.tested()})
+    approaches = len({cell.records[0].approach for cell in grid.cells.values()})
     parts = [
         counted(sum(cell.ran for cell in grid.cells.values()), "run"),
-        counted(len(grid.rows), "approach", "approaches"),
+        counted(approaches, "approach", "approaches"),
+        *([counted(len(grid.backbones), "backbone")] if grid.backbones else []),
         counted(len(tasks), "task"),
         counted(len(regimes), "training set size"),
     ]

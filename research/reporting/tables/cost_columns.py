@@ -23,6 +23,10 @@ def _median(cell: ResultCell, value: Value) -> float | None:
     return statistics.median(values) if values and len(values) == len(cell.runs) else None
 
 
+def _formatted(value: float | None, text: Callable[[float], str]) -> str | None:
+    return None if value is None else text(value)
+
+
 def _text(value: Value, text: Callable[[float], str], cell: ResultCell) -> str | None:
     median = _median(cell, value)
     return None if median is None else text(median)
@@ -62,8 +66,13 @@ def _search(cell: ResultCell) -> str | None:
     return seconds(sum(values)) if runs and len(values) == len(runs) else None
 
 
-def money_columns(prices: Prices) -> list[Column]:
-    """The columns of costs in money, for the prices that are known."""
+def money_columns(prices: Prices, several: bool = False) -> list[Column]:
+    """The columns of costs in money, for the prices that are known.
+
+    Args:
+        prices: the prices.
+        several: whether the rows have several backbones, so that answers cost differently.
+    """
     columns = []
     if (hour := prices.per_hour) is not None:
 
@@ -83,6 +92,15 @@ def money_columns(prices: Prices) -> list[Column]:
             Column("money", "one run", partial(_text, one_run, money), note),
             Column("money", "all runs", all_runs),
         ]
+        if several:
+            columns.append(
+                Column(
+                    "money",
+                    "1,000 answers",
+                    partial(_answers_money, hour),
+                    f"Money of 1,000 answers: the time to score test at {hour:g} per device hour.",
+                )
+            )
     if (example := prices.per_example) is not None:
 
         def labels(run: RunRecord) -> float | None:
@@ -103,10 +121,40 @@ def request_columns(grid: Grid) -> list[Column]:
     return [Column("per request", "price", partial(_text, price, money), note)]
 
 
+def _answers_money(hour: float, cell: ResultCell) -> str | None:
+    """Money of 1,000 answers, at a price per device hour."""
+    milliseconds = cell.cost("milliseconds")  # of one answer, and so the seconds of 1,000
+    if milliseconds is None:
+        return None
+    return money(hour * milliseconds * cell.runs[0].device_count / HOUR)
+
+
 def money(amount: float) -> str:
     """Three digits below 1, else two decimals: `0.00123`, `12.50`."""
     return f"{amount:.3g}" if amount < 1 else f"{amount:,.2f}"
 
+
+# In a comparison of several backbones, before `STORAGE`.
+BACKBONE = (
+    Column(
+        "backbone",
+        "parameters",
+        partial(_text, lambda run: run.backbone and run.backbone.parameters, count),
+    ),
+    Column(
+        "whole model",
+        "bytes",
+        lambda cell: _formatted(cell.cost("model_bytes"), byte_size),
+        "Whole model: all parameters at inference, in float32.",
+    ),
+    Column(
+        "per answer",
+        "milliseconds",
+        lambda cell: _formatted(cell.cost("milliseconds"), seconds),
+        "Per answer: time to score test, in batches and without compilation, by the number of test "
+        "items.",
+    ),
+)
 
 STORAGE = (
     Column(

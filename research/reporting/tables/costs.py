@@ -5,6 +5,7 @@ from research.reporting.grid.grid import Grid
 from research.reporting.table import Table
 from research.reporting.tables.column import column_table
 from research.reporting.tables.cost_columns import (
+    BACKBONE,
     STORAGE,
     TRAINING,
     flops_ratio,
@@ -24,9 +25,12 @@ def cost_tables(grid: Grid, prices: Prices) -> list[Table]:
 
     Notes are below the last table of each kind.
     """
+    several = bool(grid.backbones)
+    storage = (*(BACKBONE if several else ()), *STORAGE, *request_columns(grid))
+    training = (*TRAINING, *money_columns(prices, several))
     kinds = [
-        ("cost of storage and inference", (*STORAGE, *request_columns(grid)), []),
-        ("cost of training", (*TRAINING, *money_columns(prices)), _unlike_formula(grid)),
+        ("cost of storage and inference", storage, []),
+        ("cost of training", training, _unlike_formula(grid)),
     ]
     if by_purpose := seconds_columns(grid):
         kinds.append(("wall seconds by purpose", by_purpose, []))

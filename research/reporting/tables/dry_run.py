@@ -7,7 +7,7 @@ import numpy as np
 from research.common.durations import duration
 from research.records.data_report import report_lines
 from research.reporting.format import MISSING, RANGE, byte_size, rates_note, spread, tried_rates
-from research.reporting.table import Table, TableCell
+from research.reporting.table import Table, TableCell, add_notes
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.runtime.device_kinds import device_kind
 from research.sweeps.dry_run.dry_run import DryRun
@@ -26,6 +26,22 @@ HEADS = (
     ("scoring", "time"),
     ("compiling", "time"),
 )
+
+
+def dry_run_tables(dry_runs: Sequence[DryRun]) -> list[Table]:
+    """A table for each backbone; with several, the last one says what all need together."""
+    tables = [dry_run_table(dry_run) for dry_run in dry_runs]
+    if len(tables) < 2:
+        return tables
+    runs = sum(row.runs for dry_run in dry_runs for row in dry_run.rows)
+    seconds = duration(sum(dry_run.seconds for dry_run in dry_runs))
+    memory = byte_size(max(dry_run.memory for dry_run in dry_runs))
+    disk = byte_size(sum(dry_run.disk for dry_run in dry_runs))
+    note = (
+        f"All {len(dry_runs)} backbones, one after the other: {runs:,} runs, about {seconds} in "
+        f"all, {memory} of memory and {disk} of disk space."
+    )
+    return add_notes(tables, [note])
 
 
 def dry_run_table(dry_run: DryRun) -> Table:
@@ -85,6 +101,7 @@ def _notes(dry_run: DryRun) -> list[str]:
     if dry_run.assumed:
         names = ", ".join(dry_run.assumed)
         notes.append(f"Assumed length of texts that are not downloaded, {ASSUMED} tokens: {names}.")
+    notes += [f"{approach} is not run: {reason}" for approach, reason in dry_run.refused]
     return [*notes, *report_lines(dry_run.data_report)]
 
 

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from research.records.failures import Failure
+from research.records.schema import CellKey
 from research.reporting.format import RANGE, spread
 from research.reporting.grid.cell import ENOUGH_SEEDS, ResultCell
 from research.reporting.grid.comparable_runs import distinct
@@ -35,6 +37,7 @@ def footnotes(grid: Grid) -> list[str]:
         _counted(grid, "Tested runs no better on dev than without training: ", _not_learned),
         _counted(grid, "Texts truncated to fit the context: ", _truncated),
         _failed(grid),
+        _refused(grid),
         _unfinished(grid),
         COSTS,
         _mixed(grid),
@@ -185,8 +188,19 @@ def _truncated(cell: ResultCell) -> str:
 
 
 def _failed(grid: Grid) -> str:
-    """Cells that miss results, with the run and the reason; they may have no record at all."""
-    return f"Failed: {' '.join(map(str, grid.failures))}" if grid.failures else ""
+    """Cells of which a run failed, with the run and the reason; they may have no record at all."""
+    failed = [_why(*item) for item in grid.failures.items() if not item[1].refused]
+    return f"Failed: {' '.join(failed)}" if failed else ""
+
+
+def _refused(grid: Grid) -> str:
+    """Cells that were not run since their backbone cannot do them, with the reason."""
+    refused = [_why(*item) for item in grid.failures.items() if item[1].refused]
+    return f"Refused: {' '.join(refused)}" if refused else ""
+
+
+def _why(key: CellKey, failure: Failure) -> str:
+    return f"{', '.join(key)}: {failure.sentence}"
 
 
 def _unfinished(grid: Grid) -> str:
@@ -194,13 +208,12 @@ def _unfinished(grid: Grid) -> str:
 
     A baseline without a run is not meant for the task, such as the majority class of texts.
     """
-    failed = {failure.cell for failure in grid.failures}
     keys = [(row, *column) for row in grid.rows for column in grid.columns]
     unfinished = [
         ", ".join(key)
         for key in keys
         if not grid.cell(key[0], key[1:])
-        and key not in failed
+        and key not in grid.failures
         and (key in grid.cells or key[0] not in grid.baselines)
     ]
     return f"Unfinished: {'; '.join(unfinished)}." if unfinished else ""

@@ -48,7 +48,7 @@ class Score:
 
     def matches(self, cell: ResultCell) -> bool:
         """Whether a cell has the same approach, task, metric and, where stated, examples."""
-        approach, task, _ = cell.key
+        approach, task = cell.runs[0].approach, cell.runs[0].task
         sizes = {run.n_train for run in cell.runs}
         same = task.lower() == self.task.lower() and approach in self.approaches
         return same and cell.headline == self.metric and self.examples in (None, *sizes)

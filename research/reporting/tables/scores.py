@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from research.records.schema import CellKey
 from research.reporting.format import (
     MISSING,
     RANGE,
@@ -27,12 +28,13 @@ from research.reporting.tables.footnotes import (
 )
 from research.reporting.tables.format_share import HEAD, format_share, has_format
 
-FAILED = "failed"  # of a cell without a score because a run failed
+FAILED, REFUSED = "failed", "refused"  # of a cell without a score: a run failed, or none can run
 
 
 def score_table(grid: Grid) -> Table:
     """The score table of a grid."""
-    backbone = f" with {_short(grid.backbone)}" if grid.backbone else ""
+    backbones = ", ".join(grid.backbones) or (_short(grid.backbone) if grid.backbone else "")
+    backbone = f" with {backbones}" if backbones else ""
     rows = [(row, (_name(grid, row), _entries(grid, row))) for row in grid.rows]
     return Table(
         title=f"{grid.name}: test scores{backbone}",
@@ -77,14 +79,21 @@ COSTS = (
 
 def _entries(grid: Grid, row: str) -> tuple[TableCell, ...]:
     cells = [grid.cell(row, column) for column in grid.columns]
-    failed = {failure.cell for failure in grid.failures}
-    missing = [FAILED if (row, *column) in failed else MISSING for column in grid.columns]
+    missing = [_missing(grid, (row, *column)) for column in grid.columns]
     scores = [
         TableCell(text) if cell is None else _score(grid, cell)
         for cell, text in zip(cells, missing, strict=True)
     ]
     shares = [format_share(grid, row)] if has_format(grid) else []
     return (*scores, *shares, *(_cost(grid.tested_of(row), cost) for cost in COSTS))
+
+
+def _missing(grid: Grid, key: CellKey) -> str:
+    """The text of a cell without a score."""
+    failure = grid.failures.get(key)
+    if failure is None:
+        return MISSING
+    return REFUSED if failure.refused else FAILED
 
 
 def _score(grid: Grid, cell: ResultCell) -> TableCell:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from research.common.errors import InputError
 from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
 from research.evaluation.widths import program_cost
@@ -42,6 +43,8 @@ class DryRun:
         disk: bytes of records, predictions and trained leaves.
         assumed: tasks whose texts are not available, so that their lengths are assumed.
         data_report: data report of the tasks whose examples are available.
+        refused: approaches that the backbone cannot do, in an experiment with several, with the
+            reasons.
     """
 
     name: str
@@ -54,6 +57,7 @@ class DryRun:
     disk: int
     assumed: tuple[str, ...]
     data_report: DataReport
+    refused: tuple[tuple[str, str], ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -64,7 +68,7 @@ class DryRun:
 def plan_only(
     experiment: Experiment, folder: Path, device: str | None = None, machine: Machine | None = None
 ) -> DryRun:
-    """Plans as a sweep does, on shapes.
+    """Plans as a sweep does, on shapes, the part of an experiment with one backbone.
 
     Of the backbone, config.json is read, and the tokenizer where there is one; the experiment's
     `architecture` stands for a backbone that is no folder. Examples are read from files, and of
@@ -104,10 +108,16 @@ def plan_only(
     chat = chat_plan(tasks, tokenizer, model.ROUTE)
     plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways, parameters, chat))
     rows: list[DryRunRow] = []
+    refused: list[tuple[str, str]] = []
     for approach in experiment.rows:
         if row_cells := [cell for cell in plan if cell.approach.name == approach.name]:
-            rows.append(dry_run_row(row_cells, leaves, estimate, before=rows))
-    of_run = max(row.memory for row in rows)
+            try:
+                rows.append(dry_run_row(row_cells, leaves, estimate, before=rows))
+            except InputError as error:
+                if not experiment.backbones:
+                    raise
+                refused.append((approach.name, str(error)))
+    of_run = max((row.memory for row in rows), default=0)
     loaded = [task for task in tasks.values() if isinstance(task, Task)]
     return DryRun(
         name=experiment.name,
@@ -120,6 +130,7 @@ def plan_only(
         disk=_disk_bytes(experiment, rows, plan),
         assumed=estimate.rows.assumed(),
         data_report=check_data(experiment, loaded, model, tokenizer, folder),
+        refused=tuple(refused),
     )
 
 
@@ -135,6 +146,7 @@ def _scorings(task: Task | Outline, tokenizer: Tokenizer | None, model: Model) -
 def _disk_bytes(experiment: Experiment, rows: Sequence[DryRunRow], plan: Sequence[CellPlan]) -> int:
     """Bytes of records and predictions, and of the trained leaves that are kept at a time."""
     stored = {row.approach: max((s.stored_bytes for s in row.sizes), default=0) for row in rows}
+    plan = [cell for cell in plan if cell.approach.name in stored]
     unfinished = [stored[cell.approach.name] * cell.size for cell in plan]
     kept = [stored[cell.approach.name] * len(cell.tested(cell.trials[0])) for cell in plan]
     records = RECORD_BYTES * sum(cell.size for cell in plan)

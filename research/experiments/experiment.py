@@ -213,16 +213,15 @@ class Experiment:
         return {"crossed_seeds": self.crossed_seeds} if self.crossed_seeds else {}
 
     @property
-    def baselines(self) -> tuple[Approach, ...]:
-        """The baselines of all kinds of tasks; they are rows of the first backbone's part."""
-        first = not self.backbones or self.backbone == self.backbones[0]
-        return BASELINE_ROWS if first else ()
+    def is_first(self) -> bool:
+        """Whether this is the first backbone's part, with the rows that use no backbone."""
+        return not self.backbones or self.backbone == self.backbones[0]
 
     @property
     def rows(self) -> tuple[Approach, ...]:
-        """The approaches, followed by the baselines."""
-        return (*self.approaches, *self.baselines)
+        """The approaches, followed by the baselines of all kinds of tasks."""
+        return (*self.approaches, *BASELINE_ROWS)
 
     def rows_on(self, task: str) -> tuple[Approach, ...]:
         """The rows with the schedule of a task."""
-        return (*self.approaches_on.get(task, self.approaches), *self.baselines)
+        return (*self.approaches_on.get(task, self.approaches), *BASELINE_ROWS)

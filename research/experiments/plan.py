@@ -116,7 +116,7 @@ class CellPlan:
     @property
     def compared_backbone(self) -> str | None:
         """The backbone, where the experiment has several; None for a baseline, which uses none."""
-        several = self.experiment.backbones and self.approach.baseline is None
+        several = self.experiment.backbones and self.approach.uses_backbone
         return self.experiment.backbone if several else None
 
     @property
@@ -259,7 +259,8 @@ def cells(
         approaches = experiment.rows_on(settings.name)
         if parameters is not None:
             approaches = tuple(approach.for_backbone(parameters) for approach in approaches)
-        rows = [row for row in enumerate(approaches) if row[1].fits(task)]
+        used = [approach.uses_backbone or experiment.is_first for approach in approaches]
+        rows = [row for row in enumerate(approaches) if row[1].fits(task) and used[row[0]]]
         rows.sort(key=lambda row: bool(row[1].stages))
         for r, regime in enumerate(experiment.regimes):
             for a, approach in rows:

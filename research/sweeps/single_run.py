@@ -93,12 +93,15 @@ def _check(experiment: Experiment, request: RunRequest) -> None:
 
 
 def _part_of(experiment: Experiment, request: RunRequest) -> Experiment:
-    """The part of the experiment with the backbone of the request."""
+    """The part of the experiment with the backbone of the request; the first for a row that uses
+    no backbone.
+    """
     parts = {part.backbone: part for part in experiment.by_backbone}
-    if request.backbone is None:
-        return next(iter(parts.values()))
-    check_choice("backbone", request.backbone, parts)
-    return parts[request.backbone]
+    if request.backbone is not None:
+        check_choice("backbone", request.backbone, parts)
+    unused = {row.name for row in experiment.rows if not row.uses_backbone}
+    name = None if request.approach in unused else request.backbone
+    return parts[name or experiment.backbone]
 
 
 def _find(plan: Sequence[CellPlan], request: RunRequest) -> Run:

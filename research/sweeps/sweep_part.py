@@ -10,6 +10,7 @@ from research.records.store import RunStore
 from research.runs.context import RunContext
 from research.sweeps.cell_runner import check_cell, is_done
 from research.sweeps.cell_work import CellWork, cell_work
+from research.sweeps.failures import reason_of
 from research.sweeps.row_tokens import row_tokens
 from research.tasks.task import Task
 
@@ -68,7 +69,7 @@ class SweepPart:
                 if others is not None and shared_cell(cell) not in others:
                     raise
                 # Not the error, whose traceback holds the backbone in memory.
-                refused.append((cell, str(error).rstrip(".")))
+                refused.append((cell, reason_of(error)))
         keys = {cell.key for cell, _ in refused}
         return replace(
             self,

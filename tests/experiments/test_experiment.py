@@ -50,8 +50,8 @@ def test_one_backbone_has_a_short_form(config: dict[str, Any]):
     several = Experiment.parse(config | {"backbones": ["a", name]})
     assert [part.backbone for part in several.by_backbone] == ["a", name]
     assert several == several.by_backbone[0]
-    baselines = [bool(part.baselines) for part in several.by_backbone]
-    assert baselines == [True, False]
+    first = [part.is_first for part in several.by_backbone]
+    assert first == [True, False] and whole.is_first
     with pytest.raises(InputError, match="config.backbone .*either backbone or backbones, not both"):
         Experiment.parse(config | {"backbone": name, "backbones": [name]})
 

@@ -291,6 +291,9 @@ def test_one_run_of_a_backbone(several: dict, swept: Path, tmp_path: Path):
     record = train_run(Experiment.parse(several), tmp_path, request, lambda progress: None)
     assert record.run_id in RunStore(swept).ids()
     assert record.backbone and record.backbone.name == several["backbones"][1]
+    baseline = RunRequest("majority class", backbone=several["backbones"][1])
+    record = train_run(Experiment.parse(several), tmp_path, baseline, lambda progress: None)
+    assert record.run_id in RunStore(swept).ids()
     unknown = RunRequest("LoRA", backbone="gpt3")
     with pytest.raises(InputError, match="backbone is 'gpt3'.*allowed are"):
         train_run(Experiment.parse(several), tmp_path, unknown, lambda progress: None)

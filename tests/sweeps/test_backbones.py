@@ -117,6 +117,7 @@ def test_the_tables_have_a_row_for_each_backbone(several: dict, swept: Path):
     assert "whole model" in costs and "milliseconds" in costs
     page = (swept / "page.html").read_text()
     assert "5 approaches · 2 backbones · " in page and "LoRA on encoder" in page
+    assert "Score against the size of the model" in page
     assert check_tables(swept) == []
 
 

@@ -1,4 +1,6 @@
-"""Test scores against costs: trained parameters, labelled examples, training seconds."""
+"""Test scores against costs: trained parameters, labelled examples, training seconds, and the size
+and speed of several backbones.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from research.reporting.figures.figure import (
     scores,
     title,
 )
-from research.reporting.format import count, counted, percent, seconds
+from research.reporting.format import byte_size, count, counted, percent, seconds
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
@@ -35,7 +37,7 @@ class CostAxis:
     """A cost that is the x axis of a figure.
 
     Attributes:
-        name: field of `Costs`.
+        name: name of the cost, see `ResultCell.cost`.
         label: label of the axis.
         least: smaller costs are drawn at the position of 0.
         zero_label: label of that position.
@@ -53,11 +55,22 @@ PARAMETERS = CostAxis("trained_params", "trained parameters", 1, "0", "{:,.0f} p
 SECONDS = CostAxis(
     "train_seconds", "training seconds", INSTANT, f"<{INSTANT}", lambda s: f"{seconds(s)} seconds"
 )
+MODEL = CostAxis("model_bytes", "bytes of the whole model", 1, "0", byte_size)
+ANSWER = CostAxis(
+    "milliseconds",
+    "milliseconds per answer",
+    0.001,
+    "<0.001",
+    lambda ms: f"{seconds(ms)} milliseconds",
+)
 
 
 def cost_figures(grid: Grid, styles: Styles) -> list[Figure]:
-    """Scores against trained parameters, labelled examples and training seconds."""
+    """Scores against trained parameters, labelled examples and training seconds; with several
+    backbones first against the size of the model and the time of an answer.
+    """
     figures = (
+        *(_backbone_figures(grid, styles) if grid.backbones else ()),
         Figure(
             "parameters",
             "Score against trained parameters",
@@ -80,6 +93,26 @@ def cost_figures(grid: Grid, styles: Styles) -> list[Figure]:
         ),
     )
     return [figure for figure in figures if figure.panels]
+
+
+def _backbone_figures(grid: Grid, styles: Styles) -> tuple[Figure, Figure]:
+    """Scores against costs in which backbones differ."""
+    return (
+        Figure(
+            "model",
+            "Score against the size of the model",
+            f"{INTERVALS} Bytes of all parameters at inference, in float32. "
+            f"{FRONT.format(less='a smaller model')}",
+            _by_cost(grid, styles, MODEL),
+        ),
+        Figure(
+            "answers",
+            "Score against the time of an answer",
+            f"{INTERVALS} Time to score test, in batches and without compilation, by the number of "
+            f"test items. {FRONT.format(less='faster answers')}",
+            _by_cost(grid, styles, ANSWER),
+        ),
+    )
 
 
 def _by_cost(grid: Grid, styles: Styles, cost: CostAxis) -> tuple[Panel, ...]:

@@ -161,9 +161,7 @@ def _constraints(options: argparse.Namespace, grid: Grid) -> Constraints:
         tasks=options.tasks,
         tolerance=options.tolerance / 100,
         prefer=(
-            default_preference(grid)
-            if options.prefer is None
-            else tuple(options.prefer.split(","))
+            default_preference(grid) if options.prefer is None else tuple(options.prefer.split(","))
         ),
     )
 

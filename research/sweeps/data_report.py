@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.evaluation.answer_kinds.select import answer_kind
 from research.experiments.experiment import Experiment
@@ -40,17 +41,21 @@ def check_data(
     room_left = room(model.config.context, 0, experiment.max_tokens)
     for task in tasks:
         if task.checksum not in reports:
-            route = _route(experiment, model)
+            route = _route(model)
             options = {"room": room_left, "route": route, "bos": experiment.bos}
-            lengths = {} if tokenizer is None else _lengths(task, tokenizer, **options)
+            lengths: Mapping[str, Lengths] = {}
+            try:
+                lengths = {} if tokenizer is None else _lengths(task, tokenizer, **options)
+            except InputError:
+                if not experiment.backbones:
+                    raise  # of several, another one may be able to do the task
             reports[task.checksum] = task_data_report(task, lengths)
     return replace(report, tasks=tuple(reports[task.checksum] for task in tasks))
 
 
-def _route(experiment: Experiment, model: Model) -> Route:
+def _route(model: Model) -> Route:
     """The route "head" if an approach may have one, so that labels need not fit the tokenizer."""
-    heads = any(stage.has_head for row in experiment.approaches for stage in row.stages)
-    return "head" if heads or model.ROUTE == "masked" else model.ROUTE
+    return "head" if model.ROUTE == "masked" else model.ROUTE
 
 
 def _lengths(task: Task, tokenizer: Tokenizer, room: int, **options: Any) -> Mapping[str, Lengths]:

@@ -101,5 +101,3 @@ def _prepare(
     write_data_report(shared.folder, data_report)
     for line in report_lines(data_report):
         shared.progress.note(line)
-
-

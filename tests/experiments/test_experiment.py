@@ -52,7 +52,9 @@ def test_one_backbone_has_a_short_form(config: dict[str, Any]):
     assert several == several.by_backbone[0]
     first = [part.is_first for part in several.by_backbone]
     assert first == [True, False] and whole.is_first
-    with pytest.raises(InputError, match="config.backbone .*either backbone or backbones, not both"):
+    with pytest.raises(
+        InputError, match="config.backbone .*either backbone or backbones, not both"
+    ):
         Experiment.parse(config | {"backbone": name, "backbones": [name]})
 
 

@@ -41,7 +41,7 @@ def check_data(
     room_left = room(model.config.context, 0, experiment.max_tokens)
     for task in tasks:
         if task.checksum not in reports:
-            route = _route(model)
+            route = _route(experiment, model)
             options = {"room": room_left, "route": route, "bos": experiment.bos}
             lengths: Mapping[str, Lengths] = {}
             try:
@@ -53,9 +53,10 @@ def check_data(
     return replace(report, tasks=tuple(reports[task.checksum] for task in tasks))
 
 
-def _route(model: Model) -> Route:
+def _route(experiment: Experiment, model: Model) -> Route:
     """The route "head" if an approach may have one, so that labels need not fit the tokenizer."""
-    return "head" if model.ROUTE == "masked" else model.ROUTE
+    heads = any(stage.has_head for row in experiment.approaches for stage in row.stages)
+    return "head" if heads or model.ROUTE == "masked" else model.ROUTE
 
 
 def _lengths(task: Task, tokenizer: Tokenizer, room: int, **options: Any) -> Mapping[str, Lengths]:

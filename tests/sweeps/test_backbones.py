@@ -44,7 +44,7 @@ def write_backbone(folder: Path, variant: str, *special: str) -> str:
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """An experiment with a decoder and an encoder; only the encoder carries a head."""
+    """An experiment with a decoder and an encoder; only the encoder carries such a head."""
     folder = tmp_path_factory.mktemp("backbones")
     config = prepared(folder, "llama", ("bos",), APPROACHES)
     del config["backbone"]
@@ -109,7 +109,7 @@ def test_the_tables_have_a_row_for_each_backbone(several: dict, swept: Path):
     assert "tiny: test scores with decoder, encoder" in table and "| LoRA on encoder |" in table
     assert "§" not in table  # the same row with two backbones is not two choices
     refused = "Refused: head on decoder, films, 4-shot: not run: "
-    assert refused in table and "only encoders" in table and "Unfinished" not in table
+    assert refused in table and "head of a decoder reads" in table and "Unfinished" not in table
     lines = (swept / "table.csv").read_text().splitlines()
     assert lines[0].startswith("approach,backbone,task,")
     assert any(line.startswith(f"LoRA,{several['backbones'][1]},films,") for line in lines)
@@ -170,7 +170,7 @@ def test_a_cell_that_all_backbones_refuse_does(several: dict, tmp_path: Path):
     folder = Path(several["backbones"][0]).parent
     other = write_backbone(tmp_path / "other", "gpt2", "bos")
     config = several | {"backbones": (several["backbones"][0], other)}
-    with pytest.raises(InputError, match="only encoders .* carry"):
+    with pytest.raises(InputError, match="the head of a decoder reads 'last'"):
         films.run(config, tmp_path / "results")
     assert not (tmp_path / "results").exists() and folder.exists()
 

@@ -122,9 +122,9 @@ def request_columns(grid: Grid) -> list[Column]:
 
 
 def _answers_money(hour: float, cell: ResultCell) -> str | None:
-    """Money of 1,000 answers, at a price per device hour."""
+    """Money of 1,000 answers of a backbone, at a price per device hour."""
     milliseconds = cell.cost("milliseconds")  # of one answer, and so the seconds of 1,000
-    if milliseconds is None:
+    if milliseconds is None or cell.runs[0].backbone is None:
         return None
     return money(hour * milliseconds * cell.runs[0].device_count / HOUR)
 

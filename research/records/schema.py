@@ -138,7 +138,7 @@ class RunRecord:
         Of a baseline the bytes that it stores; None where they were not recorded.
         """
         if self.backbone is None:
-            return self.costs.stored_bytes if self.configuration.baseline else None
+            return self.costs.stored_bytes if self.configuration.approach.get("baseline") else None
         if self.backbone.parameters is None or self.costs.added_params is None:
             return None
         return 4 * (self.backbone.parameters + self.costs.added_params)

@@ -212,6 +212,18 @@ def test_a_server_that_fails_loses_nothing(
     checked(folder)
 
 
+@pytest.mark.thorough
+def test_worker_processes_send_each_request_once(
+    tiny: Path, tmp_path: Path, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TINY_KEY", KEY)
+    experiment = config(tiny, endpoint(server)) | {"workers": 2}
+    folder = films.run(experiment, tmp_path / "results")
+    assert len(server.requests) == 8 and set(server.keys) == {f"Bearer {KEY}"}
+    assert all(record.tested for record in runs_of(folder, "endpoint"))
+    checked(folder)
+
+
 def test_a_key_that_is_not_set_stops_the_sweep_before_it_begins(
     tiny: Path, tmp_path: Path, server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ):

@@ -91,7 +91,9 @@ def test_fields_of_a_request_are_added_changed_and_left_out():
 
 
 def test_what_changes_no_answer_is_no_part_of_a_record():
-    machine = dict(key="A_KEY", timeout=1.0, retries=1, parallel=2, per_minute=3.0, cache="/x")
+    machine: dict[str, Any] = dict(
+        key="A_KEY", timeout=1.0, retries=1, parallel=2, per_minute=3.0, cache="/x"
+    )
     row = endpoint(system="s", request={"seed": 1}, input_price=1.0, output_price=2.0, **machine)
     assert row.of_record == endpoint(
         system="s",

@@ -23,7 +23,7 @@ Trial = Mapping[str, int | float | str | bool]
 LEARNING_RATES = "learning_rates"  # trials with the rates of the methods
 SCORING = {"target_end", "normalisation"}  # fields about the scores of labels
 EVERY_STAGE = "stages."  # prefix of a trial's field that is set in all stages
-TRIED = ("model", "system")  # fields of an endpoint that a trial may set
+TRIED = ("model",)  # fields of an endpoint that a trial may set
 
 
 @dataclass(frozen=True)

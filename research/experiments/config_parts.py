@@ -6,6 +6,7 @@ from typing import Any
 from research.common.config import build, build_named
 from research.common.errors import InputError, check_choice
 from research.evaluation.answer_sources import ANSWER_SOURCES
+from research.evaluation.answer_sources.endpoint import Endpoint
 from research.experiments.approach import Approach
 from research.experiments.prompt import LAYOUT, Prompt
 from research.tasks import TASKS
@@ -55,6 +56,8 @@ def parse_approaches(
 
 def _with_layout(values: Any, layout: Mapping[str, Any], path: str) -> Any:
     """The fields of an approach. Raises InputError for one that only a chat has in a plain row."""
+    if isinstance(values, Mapping) and values.get("endpoint"):
+        return {**{n: v for n, v in layout.items() if n in Endpoint.prompt_fields}, **values}
     if not isinstance(values, Mapping) or any(values.get(name) for name in ANSWER_SOURCES):
         return values
     merged, trials = {**layout, **values}, values.get("trials")

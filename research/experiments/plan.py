@@ -164,6 +164,8 @@ class Run:
     def approach(self) -> Approach:
         """The cell's approach with the values of the trial."""
         approach = self.cell.approach.at(self.trial)
+        if not approach.uses_backbone:
+            return approach
         head = any(method.is_head for method in approach.at_work())
         return approach.with_layout(self.cell.chat_template is not None and not head)
 

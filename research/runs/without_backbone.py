@@ -10,6 +10,7 @@ from research.runs.result import Result, TestResult, not_finite, predictions
 from research.runs.scoring_progress import ScoringProgress, ScoringReport
 from research.runtime.clock import seconds_by_purpose, seconds_since, spent_on
 from research.tasks.example import Example
+from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.sampling import Split, draw
 
 
@@ -82,6 +83,7 @@ def open_source(run: Run, split: Split, folder: Path, report: ScoringReport) -> 
         return approach.endpoint.open(
             task,
             approach.template,
+            LayoutSettings(True, approach.system, approach.instruction),
             run.seeds.sample,
             folder,
             splits=(*task.tests, *(("dev",) if chosen_on_dev else ())),

@@ -87,11 +87,14 @@ def test_baselines_have_their_own_trials():
 
 def test_an_endpoint_is_plain_data_without_what_changes_no_answer():
     server = {"address": "http://host/v1", "model": "m"}
-    approach = parse(endpoint={**server, "key": "A_KEY", "retries": 1}, trials=[{"system": "Hi."}])
+    approach = parse(
+        endpoint={**server, "key": "A_KEY", "retries": 1}, trials=[{"system": "Hi.", "model": "n"}]
+    )
     tried = approach.at(approach.trials[0])
     assert tried.plain(non_default) == {
         "name": "row",
-        "endpoint": {**server, "system": "Hi."},
+        "system": "Hi.",
+        "endpoint": {**server, "model": "n"},
         "stages": [],
     }
     assert tried.endpoint is not None and tried.endpoint.key == "A_KEY"

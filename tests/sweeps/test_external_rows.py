@@ -123,7 +123,7 @@ def test_other_answers_are_another_run(tiny: Path, tmp_path: Path):
         ),
         (
             {"endpoint": {"address": "http://h/v1", "model": "m"}, "trials": [{"modle": "n"}]},
-            "trials is 'modle': did you mean 'model'? allowed are model, system, template",
+            "trials is 'modle': did you mean 'model'? allowed are instruction, model, ",
         ),
     ],
 )
@@ -170,14 +170,19 @@ def test_an_endpoint_is_a_row(
 def test_dev_chooses_between_prompts_of_an_endpoint(
     tiny: Path, tmp_path: Path, server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ):
+    """The system turn and the instruction of the experiment are those of the endpoint too."""
+
     def respond(body: dict[str, Any], number: int) -> tuple[int, str]:
-        template = body["messages"][-1]["content"].startswith("Film: ")
-        return reply(body, number) if template else (200, completion("neither"))
+        system, user = (message["content"] for message in body["messages"])
+        assert system == "You are a critic."
+        right = user.startswith("Good or bad?\n\nFilm: ")
+        return reply(body, number) if right else (200, completion("neither"))
 
     monkeypatch.setenv("TINY_KEY", KEY)
     server.respond = respond
     row = endpoint(server) | {"trials": [{"template": 0}, {"template": 1}]}
-    folder = films.run(config(tiny, row), tmp_path / "results")
+    prompt = {"system": "You are a critic.", "instruction": "Good or bad?", "chat": "auto"}
+    folder = films.run(config(tiny, row) | {"prompt": prompt}, tmp_path / "results")
     records = runs_of(folder, "endpoint")
     assert {record.trial["template"] for record in records if record.tested} == {1}
     for record in records:

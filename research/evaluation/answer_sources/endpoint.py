@@ -22,10 +22,10 @@ from research.evaluation.answer_sources.source import (
     answered,
 )
 from research.tasks.example import Example
+from research.tasks.prompts.layout import LayoutSettings
+from research.tasks.prompts.template import Template
 from research.tasks.task import Task
 
-LABELS = "{labels}"  # in `system`: the texts of the labels
-SYSTEM = "system"  # the role of a system turn
 # Fields that a request has from the row, or that would put the key into records.
 REFUSED = ("model", "messages", "stream", "n", "key", "api_key", "headers", "authorization")
 MOST_PARALLEL, MOST_RETRIES = 64, 20
@@ -37,14 +37,12 @@ SplitReport = Callable[[str, int, int], None]  # (split, answered rows, all rows
 class Endpoint(TokenPrices):
     """An OpenAI-compatible server that answers each row of a task.
 
-    The prompt, by the row's template, is a user turn. Requests are deterministic by default: their
-    `temperature` is 0; with another one each seed of a run samples its own answers.
+    The row's prompt is a chat without demonstrations: its template is the user turn. The
+    temperature is 0 by default; with another one each seed of a run samples its own answers.
 
     Attributes:
         address: base URL, such as `https://api.openai.com/v1`.
         model: name of the model there.
-        system: text of a system turn; `{labels}` in it stands for the texts of the labels. None for
-            no such turn.
         request: further fields of each request, such as `max_tokens`; None leaves a field out.
         key: environment variable with the API key; None for a server that needs none.
         timeout: seconds until an attempt is given up.
@@ -59,7 +57,6 @@ class Endpoint(TokenPrices):
 
     address: str
     model: str
-    system: str | None = None
     request: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = "OPENAI_API_KEY"
     timeout: float = 60.0
@@ -68,7 +65,7 @@ class Endpoint(TokenPrices):
     per_minute: float | None = None
     cache: str | None = None
     # Fields of the prompt of a row that it uses.
-    prompt_fields: ClassVar[tuple[str, ...]] = ("template",)
+    prompt_fields: ClassVar[tuple[str, ...]] = ("template", "system", "instruction")
     # Fields that change no answer, and are no part of a record.
     OF_THE_MACHINE: ClassVar[tuple[str, ...]] = (
         "key",
@@ -104,19 +101,19 @@ class Endpoint(TokenPrices):
         default = Endpoint(address=self.address, model=self.model)
         return replace(self, **{name: getattr(default, name) for name in self.OF_THE_MACHINE})
 
-    def body(self, prompt: str, task: Task, seed: int) -> dict[str, Any]:
+    def body(self, prompt: str, layout: LayoutSettings, task: Task, seed: int) -> dict[str, Any]:
         """The JSON object of a request.
 
         Args:
-            prompt: the user turn.
+            prompt: the filled template.
+            layout: the texts around it.
             task: the task.
             seed: sent unless the temperature is 0.
         """
-        messages = [{"role": "user", "content": prompt}]
-        if self.system is not None:
-            texts = [text for label in task.labels for text in task.verbalizer.all(label)[:1]]
-            system = self.system.replace(LABELS, ", ".join(texts))
-            messages = [{"role": SYSTEM, "content": system}, *messages]
+        first = f"{layout.instruction}\n\n" if layout.instruction else ""
+        messages = [{"role": "user", "content": first + prompt}]
+        if layout.system:
+            messages = [{"role": "system", "content": layout.system}, *messages]
         most = answer_kind(task).most_reply_tokens
         fields = {"temperature": 0.0, "max_tokens": most, **self.request}
         if fields["temperature"] != 0:
@@ -128,6 +125,7 @@ class Endpoint(TokenPrices):
         self,
         task: Task,
         template: int,
+        layout: LayoutSettings,
         seed: int,
         folder: Path,
         splits: Sequence[str],
@@ -138,6 +136,7 @@ class Endpoint(TokenPrices):
         Args:
             task: the task.
             template: index of the template of the prompts.
+            layout: the texts around a filled template.
             seed: the seed of the run.
             folder: the results folder.
             splits: the splits that are asked for.
@@ -163,7 +162,16 @@ class Endpoint(TokenPrices):
             per_minute=self.per_minute,
             cache=cache,
         )
-        return EndpointSource(self, task, template, seed, client, frozenset(splits), report)
+        return EndpointSource(
+            endpoint=self,
+            task=task,
+            template=task.templates[template],
+            layout=layout,
+            seed=seed,
+            client=client,
+            splits=frozenset(splits),
+            report=report,
+        )
 
 
 @dataclass(frozen=True)
@@ -173,7 +181,8 @@ class EndpointSource:
     Attributes:
         endpoint: the settings of the server.
         task: the task.
-        template: index of the template of the prompts.
+        template: the template of the prompts.
+        layout: the texts around a filled template.
         seed: the seed of the run.
         client: sends the requests.
         splits: the splits that are asked for.
@@ -182,7 +191,8 @@ class EndpointSource:
 
     endpoint: Endpoint
     task: Task
-    template: int
+    template: Template
+    layout: LayoutSettings
     seed: int
     client: EndpointClient
     splits: frozenset[str]
@@ -196,9 +206,9 @@ class EndpointSource:
         """None for a split that is not asked for. Raises InputError where the server fails."""
         if split not in self.splits:
             return None
-        template, kind = self.task.templates[self.template], answer_kind(self.task)
-        prompts = [template.fill(example.fields) for example in examples]
-        bodies = [self.endpoint.body(prompt, self.task, self.seed) for prompt in prompts]
+        kind = answer_kind(self.task)
+        prompts = [self.template.fill(example.fields) for example in examples]
+        bodies = [self.endpoint.body(p, self.layout, self.task, self.seed) for p in prompts]
         answers = [
             ExternalAnswer(
                 text=None if reply.text is None else kind.parse_answer(reply.text, reply=True),

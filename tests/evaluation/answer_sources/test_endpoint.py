@@ -12,11 +12,13 @@ import pytest
 from research.common.errors import InputError
 from research.evaluation.answer_sources.endpoint import Endpoint
 from research.evaluation.answer_sources.source import ScoredAnswers
+from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.task import Task
 from tests.evaluation.answer_sources.chat_server import ChatServer, chat_server, completion
 from tests.evaluation.answer_sources.tasks import LABELS, NUMBERS, WRITTEN
 
 ADDRESS = "http://127.0.0.1:8000/v1"
+USER = LayoutSettings(True)  # a user turn and nothing else
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def endpoint(address: str = ADDRESS, **changes: Any) -> Endpoint:
 def answer(
     settings: Endpoint, task: Task, folder: Path, split: str = "test", seed: int = 0
 ) -> ScoredAnswers:
-    source = settings.open(task, 0, seed, folder, ("test",), lambda *report: None)
+    source = settings.open(task, 0, USER, seed, folder, ("test",), lambda *report: None)
     answered = source.answer(split, task.test)
     assert answered is not None
     return answered
@@ -67,26 +69,28 @@ def test_wrong_settings(change: dict[str, Any], sentence: str):
 
 
 def test_a_request_has_the_prompt_as_a_user_turn():
-    assert endpoint().body("a film\nVerdict:", LABELS, seed=3) == {
+    assert endpoint().body("a film\nVerdict:", USER, LABELS, seed=3) == {
         "model": "tiny",
         "messages": [{"role": "user", "content": "a film\nVerdict:"}],
         "temperature": 0.0,
         "max_tokens": 16,
     }
-    system = endpoint(system="Reply with one of: {labels}.").body("x", LABELS, seed=3)
-    assert system["messages"] == [
-        {"role": "system", "content": "Reply with one of: negative, positive."},
-        {"role": "user", "content": "x"},
+    layout = LayoutSettings(True, system="Be short.", instruction="Good or bad?")
+    assert endpoint().body("x", layout, LABELS, seed=3)["messages"] == [
+        {"role": "system", "content": "Be short."},
+        {"role": "user", "content": "Good or bad?\n\nx"},
     ]
-    assert endpoint().body("x", WRITTEN, 0)["max_tokens"] == WRITTEN.decoding.max_new_tokens
+    assert endpoint().body("x", USER, WRITTEN, 0)["max_tokens"] == WRITTEN.decoding.max_new_tokens
 
 
 def test_fields_of_a_request_are_added_changed_and_left_out():
     request = {"temperature": 0.7, "max_tokens": None, "reasoning_effort": "low"}
-    body = endpoint(request=request).body("x", LABELS, seed=3)
+    body = endpoint(request=request).body("x", USER, LABELS, seed=3)
     del body["messages"]
     assert body == {"model": "tiny", "temperature": 0.7, "seed": 3, "reasoning_effort": "low"}
-    unsampled = endpoint(request={"temperature": None, "seed": None}).body("x", LABELS, seed=3)
+    unsampled = endpoint(request={"temperature": None, "seed": None}).body(
+        "x", USER, LABELS, seed=3
+    )
     assert unsampled.keys() == {"model", "messages", "max_tokens"}
 
 
@@ -94,9 +98,8 @@ def test_what_changes_no_answer_is_no_part_of_a_record():
     machine: dict[str, Any] = dict(
         key="A_KEY", timeout=1.0, retries=1, parallel=2, per_minute=3.0, cache="/x"
     )
-    row = endpoint(system="s", request={"seed": 1}, input_price=1.0, output_price=2.0, **machine)
+    row = endpoint(request={"seed": 1}, input_price=1.0, output_price=2.0, **machine)
     assert row.of_record == endpoint(
-        system="s",
         request={"seed": 1},
         input_price=1.0,
         output_price=2.0,
@@ -149,14 +152,14 @@ def test_a_shared_cache_saves_requests(server: ChatServer, tmp_path: Path):
 
 def test_a_split_that_is_not_asked_for(tmp_path: Path):
     pytest.importorskip("openai", reason="the extra `endpoint` is not installed")
-    source = endpoint().open(LABELS, 0, 0, tmp_path, ("test",), lambda *report: None)
+    source = endpoint().open(LABELS, 0, USER, 0, tmp_path, ("test",), lambda *report: None)
     assert source.answer("dev", LABELS.test) is None
 
 
 def test_what_is_missing_before_anything_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refusal(settings: Endpoint, template: int = 0) -> str:
         with pytest.raises(InputError) as error:
-            settings.open(LABELS, template, 0, tmp_path, ("test",), lambda *report: None)
+            settings.open(LABELS, template, USER, 0, tmp_path, ("test",), lambda *report: None)
         return str(error.value)
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())

@@ -86,7 +86,7 @@ def test_answers_of_a_file_are_a_row(tiny: Path, tmp_path: Path):
     assert "API" in {key[0] for key in grid.best}  # by far the best, in spite of an item without
     table, costs = ((folder / name).read_text() for name in ("table.md", "costs.md"))
     assert "Replies of external models that are no answer count as wrong" in table
-    assert "API, films, 4-shot 3 of 24" in table and "2.8e-05" in costs
+    assert "API, films, 4-shot 3 of 24" in table and "| 0.028 |" in costs
     checked(folder)
 
 

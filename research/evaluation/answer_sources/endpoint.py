@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from research.common.errors import InputError, check_whole
 from research.common.hashing import canonical
+from research.common.paths import resolve_path
 from research.evaluation.answer_kinds.kind import ExternalAnswer
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.answer_sources.client import EndpointClient, read_key
@@ -151,7 +152,9 @@ class Endpoint(TokenPrices):
         if template >= len(task.templates):
             allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
             raise InputError("template", template, allowed)
-        cache = folder / "endpoint" if self.cache is None else Path(self.cache)
+        cache = folder / "endpoint"
+        if self.cache is not None:
+            cache = Path(resolve_path(self.cache, "endpoint.cache"))
         client = EndpointClient(
             address=self.address,
             model=self.model,

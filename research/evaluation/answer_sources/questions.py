@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import canonical, sha256
 from research.tasks.task import Task
@@ -35,8 +36,15 @@ def questions(task: Task) -> list[dict[str, Any]]:
 
 
 def write_questions(task: Task, folder: Path) -> Path:
-    """Writes `<task>.jsonl` with the questions of the task; returns its path."""
+    """Writes `<task>.jsonl` with the questions of the task; returns its path.
+
+    Raises InputError for a file with other content, such as answers.
+    """
     file = folder / f"{task.name}.jsonl"
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in questions(task)]
-    write_atomically(file, "".join(lines).encode())
+    content = "".join(lines).encode()
+    if file.exists() and file.read_bytes() != content:
+        allowed = "it exists with other content, such as answers; name another folder"
+        raise InputError("questions", str(file), allowed)
+    write_atomically(file, content)
     return file

@@ -8,7 +8,6 @@ from research.experiments.prices import Prices
 from research.records.schema import RunRecord
 from research.reporting.format import byte_size, count, seconds
 from research.reporting.grid.cell import ResultCell
-from research.reporting.grid.grid import Grid
 from research.reporting.grid.measures import switching
 from research.reporting.tables.column import Column
 
@@ -66,12 +65,13 @@ def _search(cell: ResultCell) -> str | None:
     return seconds(sum(values)) if runs and len(values) == len(runs) else None
 
 
-def money_columns(prices: Prices, several: bool = False) -> list[Column]:
+def money_columns(prices: Prices, several: bool = False, charged: bool = False) -> list[Column]:
     """The columns of costs in money, for the prices that are known.
 
     Args:
         prices: the prices.
         several: whether the rows have several backbones, so that answers cost differently.
+        charged: whether external models charge for answers.
     """
     columns = []
     if (hour := prices.per_hour) is not None:
@@ -92,15 +92,11 @@ def money_columns(prices: Prices, several: bool = False) -> list[Column]:
             Column("money", "one run", partial(_text, one_run, money), note),
             Column("money", "all runs", all_runs),
         ]
-        if several:
-            columns.append(
-                Column(
-                    "money",
-                    "1,000 answers",
-                    partial(_answers_money, hour),
-                    f"Money of 1,000 answers: the time to score test at {hour:g} per device hour.",
-                )
-            )
+    if charged or (several and hour is not None):
+        spent = [] if hour is None else [f"the time to score test at {hour:g} per device hour"]
+        spent += ["what an external model charges, mean over the test items"] if charged else []
+        note = f"Money of 1,000 answers: {'; '.join(spent)}."
+        columns.append(Column("money", "1,000 answers", partial(_answers_money, hour), note))
     if (example := prices.per_example) is not None:
 
         def labels(run: RunRecord) -> float | None:
@@ -111,20 +107,12 @@ def money_columns(prices: Prices, several: bool = False) -> list[Column]:
     return columns
 
 
-def request_columns(grid: Grid) -> list[Column]:
-    """The price of a request, if one is known."""
-    runs = [run for cell in grid.tested() for run in cell.runs]
-    if all(run.costs.request_price is None for run in runs):
-        return []
-    price = _cost("request_price")
-    note = "Price of a request: mean over the test items, as the external model charges for it."
-    return [Column("per request", "price", partial(_text, price, money), note)]
-
-
-def _answers_money(hour: float, cell: ResultCell) -> str | None:
-    """Money of 1,000 answers of a backbone, at a price per device hour."""
+def _answers_money(hour: float | None, cell: ResultCell) -> str | None:
+    """Money of 1,000 answers: of a backbone at a price per device hour, or as charged."""
+    if (price := _median(cell, _cost("request_price"))) is not None:
+        return money(1000 * price)
     milliseconds = cell.cost("milliseconds")  # of one answer, and so the seconds of 1,000
-    if milliseconds is None or cell.runs[0].backbone is None:
+    if hour is None or milliseconds is None or cell.runs[0].backbone is None:
         return None
     return money(hour * milliseconds * cell.runs[0].device_count / HOUR)
 

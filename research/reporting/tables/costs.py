@@ -10,7 +10,6 @@ from research.reporting.tables.cost_columns import (
     TRAINING,
     flops_ratio,
     money_columns,
-    request_columns,
 )
 from research.reporting.tables.seconds_columns import seconds_columns
 
@@ -26,8 +25,9 @@ def cost_tables(grid: Grid, prices: Prices) -> list[Table]:
     Notes are below the last table of each kind.
     """
     several = bool(grid.backbones)
-    storage = (*(BACKBONE if several else ()), *STORAGE, *request_columns(grid))
-    training = (*TRAINING, *money_columns(prices, several))
+    storage = (*(BACKBONE if several else ()), *STORAGE)
+    charged = any(cell.cost("request_price") is not None for cell in grid.tested())
+    training = (*TRAINING, *money_columns(prices, several, charged))
     kinds = [
         ("cost of storage and inference", storage, []),
         ("cost of training", training, _unlike_formula(grid)),

@@ -248,6 +248,12 @@ def test_questions_have_no_labels_and_are_all_test_rows(tmp_path: Path):
         ("ood", 0),
     ]
     assert rows[1]["prompt"] == "a cold film\nVerdict:" and "bad" not in json.dumps(rows)
+    write_questions(LABELS, tmp_path / "new")  # the same again
+    answered = "".join(json.dumps({**row, "answer": "bad"}) + "\n" for row in rows)
+    file.write_text(answered)
+    with pytest.raises(InputError, match="it exists with other content, such as answers"):
+        write_questions(LABELS, tmp_path / "new")
+    assert file.read_text() == answered
 
 
 def test_hashes_of_inputs_stay_the_same():

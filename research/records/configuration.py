@@ -94,6 +94,11 @@ class Configuration:
         """Whether the backbone answers; else a baseline or an external model does."""
         return all(self.approach.get(name) is None for name in ANSWER_SOURCES)
 
+    @property
+    def external(self) -> bool:
+        """Whether an external model answers, of which little is known."""
+        return not self.uses_backbone and self.approach.get("baseline") is None
+
     @cached_property
     def stages(self) -> tuple[StageSummary, ...]:
         """The stages of the approach."""

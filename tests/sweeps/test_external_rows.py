@@ -64,7 +64,9 @@ def checked(folder: Path) -> None:
     assert report.main([str(folder), "--check"]) == 0
 
 
-def test_answers_of_a_file_are_a_row(tiny: Path, tmp_path: Path):
+def test_answers_of_a_file_are_a_row(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     answers = ["good", "bad"] * 3 + ["bad", None]
     file = write_answers(tiny, tmp_path, answers, prompt_tokens=10, answer_tokens=1)
     row = {"name": "API", "answers": {"file": file, "input_price": 2.0, "output_price": 8.0}}
@@ -87,6 +89,10 @@ def test_answers_of_a_file_are_a_row(tiny: Path, tmp_path: Path):
     table, costs = ((folder / name).read_text() for name in ("table.md", "costs.md"))
     assert "Replies of external models that are no answer count as wrong" in table
     assert "API, films, 4-shot 3 of 24" in table and "| 0.028 |" in costs
+    assert report.main([str(folder), "--advise", "--bytes", "1e9"]) == 0
+    advice = capsys.readouterr().out
+    assert "violates bytes stored" in advice  # which are not known
+    assert "of external models: it is not known (API)." in advice and "(API, " not in advice
     checked(folder)
 
 

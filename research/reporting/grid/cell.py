@@ -76,6 +76,11 @@ class ResultCell:
         return all(not c.stages and c.uses_backbone for c in self._configurations)
 
     @property
+    def external(self) -> bool:
+        """Whether an external model answers."""
+        return any(configuration.external for configuration in self._configurations)
+
+    @property
     def _configurations(self) -> list[Configuration]:
         return [record.configuration for record in self.records]
 
@@ -105,7 +110,7 @@ class ResultCell:
 
         A reply of an external model that is no answer counts as wrong and nothing more.
         """
-        return self.not_finite > 0 and any(c.uses_backbone for c in self._configurations)
+        return self.not_finite > 0 and not self.external
 
     @property
     def headline(self) -> str:

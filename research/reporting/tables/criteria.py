@@ -2,7 +2,7 @@
 measured numbers.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from research.reporting.format import MISSING, amount
 from research.reporting.grid.comparable_runs import distinct
@@ -33,7 +33,7 @@ def _table(grid: Grid, task: str) -> Table:
         scores=5,
         rows=tuple(row for row in rows if row[0] not in grid.baselines),
         baselines=tuple(row for row in rows if row[0] in grid.baselines),
-        notes=tuple(_missing(texts)),
+        notes=tuple(_missing(texts, [n for n, row in criteria_rows.items() if row.cell.external])),
     )
 
 
@@ -56,9 +56,17 @@ def _criteria_rows(
     return {row: CriteriaRow(cell, scores[row], best) for row, cell in largest.items() if cell}
 
 
-def _missing(texts: Mapping[str, list[str]]) -> list[str]:
-    """Notes on missing values and their reasons."""
+def _missing(texts: Mapping[str, list[str]], external: Sequence[str]) -> list[str]:
+    """Notes on missing values and their reasons.
+
+    Args:
+        texts: the values of each row.
+        external: the rows of external models.
+    """
     notes = []
+    if external:
+        texts = {row: values for row, values in texts.items() if row not in external}
+        notes.append(f"{MISSING} of external models: it is not known ({', '.join(external)}).")
     for index, criterion in enumerate(CRITERIA):
         rows = [row for row, values in texts.items() if MISSING in values[index]]
         if rows:

@@ -32,13 +32,14 @@ def is_done(cell: CellPlan, store: RunStore) -> bool:
 
 def check_cell(cell: CellPlan, context: RunContext) -> None:
     """Raises InputError for whatever would stop one of the runs of a cell, for every trial."""
-    checked = []
+    checked, labels = [], cell.task.labels
     for trial in cell.trials:
         for run in cell.final(trial):
-            # Learning rates and other values of a method leave the data alone, and draws of
-            # demonstrations always fit.
+            # Learning rates and other values of a method leave the data alone, draws of
+            # demonstrations always fit, and labels are scored by any normalisation.
+            unchecked = {"draw": 0, **({"normalisation": "sum"} if labels else {})}
             methods = tuple(stage.methods for stage in run.approach.stages)
-            same = (run.seed, replace(run.approach, draw=0).prompt, methods)
+            same = (run.seed, replace(run.approach, **unchecked).prompt, methods)
             if same not in checked:
                 check_run(run, context)
                 checked.append(same)

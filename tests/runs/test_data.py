@@ -1,19 +1,22 @@
 """How much room the rows of a run have."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
-from research.experiments.plan import cells
+from research.experiments.plan import Run, cells
 from research.runs.context import open_context
 from research.runs.data import room, run_data
 from research.runs.evaluate import RunEvaluator
 from research.runs.held_out_text import held_out_passages
 from research.runs.result import make_record
 from research.runs.state import RunState
+from research.tasks.encoding.tokenization import TextTokenizer
 from tests import films
 from tests.tiny import text_loss_of
 
@@ -72,3 +75,30 @@ def test_the_record_says_whether_bos_stands(tiny: Path, config: dict, bos: str, 
     model, params = context.backbone.model, context.backbone.params
     expected = text_loss_of(model, params, passages, before)
     assert forgetting["before"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_no_text_is_tokenized_twice(config: dict, monkeypatch: pytest.MonkeyPatch):
+    """Runs with other scores of labels have the same rows, those with other seeds some of them."""
+    texts: list[str] = []
+    encode = TextTokenizer.encode
+
+    def counted(self: TextTokenizer, batch: Sequence[str], **options: bool) -> Any:
+        texts.extend(batch)
+        return encode(self, batch, **options)
+
+    monkeypatch.setattr(TextTokenizer, "encode", counted)
+    trials = [{"target_end": True}, {"target_end": False}]
+    trials.append({"target_end": False, "normalisation": "tokens"})
+    row = {"name": "few-shot", "demonstrations": 2, "trials": trials}
+    experiment = Experiment.parse(config | {"approaches": [row]})
+    tasks = {task.name: task.load() for task in experiment.tasks}
+    cell = next(cells(experiment, tasks, ""))
+    tokenizer = films.tokenizer()
+    counts = []
+    for seed in (0, 1):
+        for trial in cell.trials:
+            run_data(Run(cell, trial, seed), tokenizer, 64, "causal")
+            counts.append(len(texts))
+    assert len(texts) == len(set(texts)) == counts[-1]
+    assert counts[0] == counts[1] == counts[2] < counts[3] == counts[4] == counts[5]
+    assert counts[5] < 2 * counts[0]

@@ -249,6 +249,19 @@ def test_a_run_that_diverges_is_stored_and_not_chosen(config: dict, tmp_path: Pa
     assert all((not r.tested) == (r.status == "diverged") for r in records)
 
 
+def test_normalisations_share_a_check(config: dict, monkeypatch: pytest.MonkeyPatch):
+    """No error depends on them."""
+    checked = []
+    monkeypatch.setattr(cell_run, "check_run", lambda run, context: checked.append(run))
+    alone = {"target_end": False}
+    trials = [{}, alone, {**alone, "normalisation": "tokens"}, {"normalisation": "bytes"}]
+    [cell, *_] = plan(config | {"approaches": [{"name": "zero-shot", "trials": trials}]})
+    unused: Any = None
+    cell_run.check_cell(cell, unused)
+    expected = [(trial, seed) for trial in ({}, alone) for seed in range(3)]
+    assert [(run.trial, run.seed) for run in checked] == expected
+
+
 def test_demonstrations_come_from_train_alone(swept: Path, config: dict):
     few_shot = next(cell for cell in plan(config) if cell.approach.name == "few-shot")
     model = load_backbone(config["backbone"]).model

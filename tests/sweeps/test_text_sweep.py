@@ -190,6 +190,13 @@ def test_a_start_from_labels_is_refused(texts: Path, tmp_path: Path):
         films.run(config, tmp_path / "results")
 
 
+def test_a_normalisation_of_scores_is_refused_in_any_trial(texts: Path, tmp_path: Path):
+    config = settings(texts.parent)
+    config["approaches"] = [{"name": "zero-shot", "trials": [{}, {"normalisation": "tokens"}]}]
+    with pytest.raises(InputError, match="normalisation is .tokens.: the task has no labels"):
+        films.run(config, tmp_path / "results")
+
+
 def test_an_encoder_is_refused(texts: Path, tmp_path: Path):
     checkpoints.write(tmp_path / "backbone", "bert")
     write_tokenizer(tmp_path / "backbone", **{n: SPECIAL[n] for n in ("cls", "sep", "mask")})

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
+from research.tasks.encoding.token_cache import TokenCache
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as BackendTokenizer
@@ -40,7 +41,7 @@ class Encoding(NamedTuple):
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of each text, marked or not, without those that the tokenizer puts around it."""
-    return _text_tokenizer(tokenizer).encode(texts)["input_ids"]
+    return _text_tokenizer(tokenizer).ids(texts)
 
 
 def following_ids(tokenizer: Tokenizer, texts: Sequence[str], first: str = "x") -> list[list[int]]:
@@ -124,6 +125,11 @@ class TextTokenizer:
     def marked(self, wording: str) -> str:
         """The wording with the copy's names of its special tokens."""
         return self._special.sub(lambda match: self.names[match[0]], wording)
+
+    @cached_property
+    def ids(self) -> TokenCache:
+        """The token ids of each text, marked or not; no text is tokenized twice."""
+        return TokenCache(lambda texts: self.encode(texts)["input_ids"])
 
     def encode(self, texts: Sequence[str], **options: bool) -> Mapping[str, list[Any]]:
         """The encoding of each text, marked or not; `options` are those of the tokenizer."""

@@ -27,6 +27,14 @@ def check_expression(pattern: str, field: str) -> None:
         raise InputError(field, pattern, allowed)
 
 
+def check_extraction(pattern: str, field: str) -> None:
+    """Raises InputError as `check_expression` does, and for an expression without a group."""
+    check_expression(pattern, field)
+    if _compiled(pattern).groups == 0:
+        allowed = r"it has no group; the answer stands between parentheses, as in '#### (\S+)'"
+        raise InputError(field, pattern, allowed)
+
+
 def regex_matches(pattern: str, text: str, field: str) -> bool:
     """Whether a regular expression matches the whole text.
 
@@ -48,6 +56,22 @@ def matches_in_time(pattern: str, text: str) -> bool | None:
         return _compiled(pattern).fullmatch(text, timeout=SECONDS) is not None
     except TimeoutError:
         return None
+
+
+def last_group(pattern: str, text: str) -> str | None:
+    """The first filled group of the last match that has one, without white space around it; None
+    without such a match.
+
+    A dot matches no line end here. Raises TimeoutError for a search that takes longer than
+    `SECONDS`.
+    """
+    matches = _compiled(pattern, dot_matches_line_ends=False).findall(text, timeout=SECONDS)
+    for match in reversed(matches):
+        groups = (match,) if isinstance(match, str) else match
+        filled = [group.strip() for group in groups if group.strip()]
+        if filled:
+            return filled[0]
+    return None
 
 
 def expanded_size(pattern: str) -> int:
@@ -88,5 +112,5 @@ def _violation(pattern: str) -> str | None:
 
 
 @lru_cache(maxsize=500)
-def _compiled(pattern: str) -> "regex.Pattern[str]":
-    return regex.compile(pattern, regex.DOTALL)
+def _compiled(pattern: str, dot_matches_line_ends: bool = True) -> "regex.Pattern[str]":
+    return regex.compile(pattern, regex.DOTALL if dot_matches_line_ends else 0)

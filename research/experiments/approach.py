@@ -117,6 +117,13 @@ class Approach(Prompt):
             allowed = "a head has the classes of one task; the last stage needs one of its own"
             raise InputError("stages.task", lent[0], allowed)
 
+    def check_demonstrated(self, path: str) -> None:
+        """Raises InputError for fields that have an effect only with demonstrations or training."""
+        self.check_choice(path)
+        if self.rationale and not self.stages and self.demonstrations == 0:
+            allowed = "without demonstrations and training nothing would have a rationale"
+            raise InputError(f"{path}.rationale", True, allowed)
+
     @classmethod
     def parse(cls, values: Mapping[str, Any], schedule: Schedule, path: str) -> "Approach":
         """Parses the plain data of a config; a stage's schedule overrides the common `schedule`.
@@ -139,7 +146,7 @@ class Approach(Prompt):
         if approach.trials == LEARNING_RATES and not approach.stages:
             raise InputError(f"{path}.trials", LEARNING_RATES, "the approach has no stage to train")
         if not isinstance(approach.trials, tuple):
-            approach.check_choice(path)
+            approach.check_demonstrated(path)
             return approach
         if not approach.trials:
             raise InputError(f"{path}.trials", approach.trials, "at least one trial is expected")
@@ -147,7 +154,7 @@ class Approach(Prompt):
             raise InputError(f"{path}.trials.chat", "auto", "a trial is True or False")
         tried = [approach.at(trial, f"{path}.trials") for trial in approach.trials]
         for candidate, trial in zip(tried, approach.trials, strict=True):
-            candidate.check_choice(path)
+            candidate.check_demonstrated(path)
             if tried.count(candidate) > 1:
                 raise InputError(f"{path}.trials", trial, "each trial is allowed once")
         return approach
@@ -206,7 +213,7 @@ class Approach(Prompt):
         self, trial: Trial, plain: Sequence[Trial], chat: Sequence[Trial]
     ) -> Sequence[Trial]:
         """The ways to score labels with a trial that does not fix one."""
-        if SCORING & trial.keys():
+        if SCORING & trial.keys() or self.at(trial).answer_by == "text":
             return ({},)
         return (chat if trial.get("chat", self.chat) else plain) or ({},)
 

@@ -1,11 +1,13 @@
-"""The prompt of an approach and how labels are scored with it."""
+"""The prompt of an approach and how it is answered."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import count, islice
+from math import inf
 from typing import Any, Literal, Self
 
-from research.common.errors import MOST, InputError, check_whole
+from research.common.errors import LARGEST, MOST, InputError, check_whole
+from research.tasks.answering import MOST_SAMPLES, AnswerBy, Answering
 from research.tasks.encoding.demonstrations import Choice
 from research.tasks.encoding.encoded import Normalisation
 from research.tasks.prompts.content_free import Prior
@@ -15,11 +17,13 @@ from research.tasks.sampling import order
 DRAWS = 1000  # draws of demonstrations of each seed; no two seeds share a draw
 # Fields about the scores of labels.
 LABEL_SCORES = ("normalisation", "target_end", "prior", "ensemble")
+# Fields about generated texts, which have the same names in `Answering`.
+ANSWERING = tuple(field.name for field in fields(Answering))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """The prompt of an approach and how labels are scored with it.
+    """The prompt of an approach and how it is answered.
 
     Attributes:
         template: index of the task's template.
@@ -40,6 +44,12 @@ class Prompt:
             user turn.
         thinking: a chat template's switch for thoughts before an answer, `enable_thinking`.
         constrained: whether generated texts have to match the format of the task.
+        answer_by: how labels are chosen, by their scores or by finding one in a generated text.
+        rationale: whether the task's rationales stand before the answers, in training and in
+            demonstrations.
+        samples: number of texts that are sampled for each row; their most frequent answer counts.
+        temperature: of the samples, see `Answering`.
+        max_new_tokens: maximum length of a text; None for that of the task's decoding.
 
     Raises InputError for invalid values.
     """
@@ -57,6 +67,11 @@ class Prompt:
     instruction: str = ""
     thinking: bool = False
     constrained: bool = False
+    answer_by: AnswerBy = "scores"
+    rationale: bool = False
+    samples: int = 1
+    temperature: float | None = None
+    max_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
         check_whole("template", self.template, least=0)
@@ -69,6 +84,11 @@ class Prompt:
             text = getattr(self, name)
             if text != text.strip():
                 raise InputError(name, text, "a text without white space around it is expected")
+        check_whole("samples", self.samples, most=MOST_SAMPLES)
+        if self.max_new_tokens is not None:
+            check_whole("max_new_tokens", self.max_new_tokens, most=LARGEST)
+        if self.temperature is not None and not 0 < self.temperature < inf:
+            raise InputError("temperature", self.temperature, "a number above 0 is expected")
 
     @property
     def layout(self) -> LayoutSettings:
@@ -95,6 +115,11 @@ class Prompt:
         return tuple(getattr(self, name) for name in PROMPT)
 
     @property
+    def answering(self) -> Answering:
+        """The values of the fields in `ANSWERING`."""
+        return Answering(**{name: getattr(self, name) for name in ANSWERING})
+
+    @property
     def drawn(self) -> bool:
         """Whether demonstrations are drawn at random, so that `draw` matters."""
         return self.demonstrations != 0 and self.choice != "nearest"
@@ -105,10 +130,13 @@ class Prompt:
             raise InputError(f"{field}.choice", self.choice, "there are no demonstrations")
 
     def check_labels(self, labels: Sequence[str]) -> None:
-        """Raises InputError if the task has no labels and a field about label scores is set."""
+        """Raises InputError if a field about label scores is set, and no labels are scored."""
         for name in self.changed_among(LABEL_SCORES):
-            if not labels:
-                allowed = "the task has no labels, and this field is about their scores"
+            if not labels or self.answer_by == "text":
+                reason = (
+                    "labels are found in generated texts" if labels else "the task has no labels"
+                )
+                allowed = f"{reason}, and this field is about their scores"
                 raise InputError(name, getattr(self, name), allowed)
 
     def changed_among(self, names: Iterable[str]) -> list[str]:

@@ -55,6 +55,8 @@ class Notes:
         best_step: the step of each stage whose parameters were kept.
         not_finite: examples whose scores are not finite (NaN or infinite), by split; they have no
             answer and count as wrong. Splits without such examples are left out.
+        timeouts: generated texts in which the search for the answer took too long, by split; they
+            have no answer. Splits without such texts are left out.
         not_learned: a sentence where the dev score is no better than without training.
         prompt: description of the trained soft prompt.
         bos: whether BOS stands before each row; None where the backbone is no decoder.
@@ -69,6 +71,7 @@ class Notes:
     steps: tuple[int, ...] = ()
     best_step: tuple[int, ...] = ()
     not_finite: Mapping[str, int] = field(default_factory=dict)
+    timeouts: Mapping[str, int] = field(default_factory=dict)
     not_learned: str | None = None
     prompt: SoftPromptNote | None = None
     bos: bool | None = None

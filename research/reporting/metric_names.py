@@ -4,6 +4,8 @@ NAMES = {
     "macro_f1": "macro F1",
     "matthews": "Matthews' correlation",
     "exact_match": "exact match",
+    "number": "equal numbers",
+    "answered": "share of outputs with an answer",
     "bleu": "BLEU",
     "chrf": "chrF",
     "rouge_l": "ROUGE-L",

@@ -16,6 +16,7 @@ from research.experiments.prompt import DRAWS, Prompt
 from research.experiments.stage import Stage
 from research.methods.method import Leaves, Words
 from research.runtime.clock import spent_on
+from research.tasks.answering import Answering
 from research.tasks.encoding.demonstration_texts import demonstration_texts
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Before, Encoder
@@ -26,6 +27,8 @@ from research.tasks.encoding.tokenization import plain_vocabulary
 from research.tasks.example import Example
 from research.tasks.prompts.content_free import content_free_prompts
 from research.tasks.sampling import Regime, Split, draw
+from research.tasks.task import Task
+from research.tasks.text_task import TextTask
 
 # Positions of a row if the backbone has no limit: as many as T5 was trained with.
 UNBOUNDED = 512
@@ -140,7 +143,7 @@ def run_data(
         raise InputError("template", template, allowed)
     split = draw(task, regime, run.seeds.sample, run.cell.experiment.max_dev)
     too_long = run.cell.experiment.too_long
-    kind = answer_kind(task)
+    kind = answer_kind(task, _answering(task, prompt, stage))
     options: dict[str, Any] = {
         "too_long": too_long,
         "route": route,
@@ -149,13 +152,14 @@ def run_data(
     }
     if task.labels:
         options["target_end"] = prompt.target_end
-    elif kind.name == "text":
+    if kind.generates:
         options["model_ends"] = model_ends
     encoder = kind.encoder(tokenizer, template, room=room, **options)
     encoder = replace(encoder, room=room - len(encoder.suffix_ids))
-    splits, seed = (split.train, split.dev, task.test), DRAWS * run.seeds.order + prompt.draw
+    splits = tuple(map(kind.examples, (split.train, split.dev, task.test)))
+    seed = DRAWS * run.seeds.order + prompt.draw
     names = [name for name in task.tests if name != "test"]
-    further = [task.tests[name] for name in names]
+    further = [kind.examples(task.tests[name]) for name in names]
     most = None if prompt.demonstrations == "fit" else prompt.demonstrations
     demonstrated = demonstration_texts(encoder, prompt.choice, splits, seed, most, further)
     special, suffix_ids = encoder.special_tokens, encoder.suffix_ids
@@ -173,7 +177,7 @@ def run_data(
     # A domain premise has no demonstrations, as in the paper's code.
     within = 0 if prompt.prior == "domain" else demonstrated.shared
     content_free = [neutral for split_rows in rows for neutral in split_rows.neutral]
-    answerer = kind.answerer(encoder)
+    answerer = kind.answerer(encoder, run.seeds.order)
     if prompt.constrained:
         answerer = constrained(answerer)
     bare, content_free = share_prefix(content_free, special.prefix_ids, within, least)
@@ -200,6 +204,17 @@ def run_data(
         ),
         beside_test=dict(zip(names, others, strict=True)),
     )
+
+
+def _answering(task: Task, prompt: Prompt, stage: Stage | None) -> Answering:
+    """How the run answers the task; on another task, only as far as that task allows it."""
+    answering = prompt.answering
+    if stage is None or stage.task is None:
+        return answering
+    if not isinstance(task, TextTask):
+        by_text = bool(task.labels) and answering.answer_by == "text"
+        return replace(answering, rationale=False) if by_text else Answering()
+    return replace(answering, rationale=answering.rationale and task.has_rationales)
 
 
 def _with_neutral(splits: Sequence[Encoded], content_free: Sequence[Encoded]) -> list[Encoded]:

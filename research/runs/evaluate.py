@@ -12,7 +12,7 @@ from research.runs.costs.measured import costs, stored, switch_seconds
 from research.runs.diagnostics import described, not_learned
 from research.runs.forgetting import measure_forgetting
 from research.runs.predict import PromptPredictor
-from research.runs.result import Result, TestResult, not_finite, predictions
+from research.runs.result import Result, TestResult, not_finite, predictions, timeouts
 from research.runs.scoring_progress import ScoringCounter, ScoringReport, ignore_scoring
 from research.runs.state import RunState
 from research.runtime.clock import spent_on
@@ -31,7 +31,7 @@ class RunEvaluator:
     def __init__(self, state: RunState, report: ScoringReport = ignore_scoring):
         self.report, self.counter = report, ScoringCounter((), report)
         self.state, self.context, self.task = state, state.context, state.run.cell.task
-        self.kind = answer_kind(self.task)
+        self.kind = answer_kind(self.task, state.approach.answering)
 
     def calls(self) -> list[Call]:
         """Calls of the programs that score the run, one of each shape."""
@@ -70,6 +70,7 @@ class RunEvaluator:
                 "steps": [stage.steps for stage in progress],
                 "best_step": [stage.best_step for stage in progress],
                 "not_finite": not_finite(answers),
+                "timeouts": timeouts(answers),
                 **self._learned(dev),
             },
             data={"task_checksum": task.checksum, "split_checksum": data.split.checksum},
@@ -90,14 +91,19 @@ class RunEvaluator:
         seconds = scoring_clock() - begun
         answers |= {split: self._score(split) for split in self.task.tests if split != "test"}
         by_split = {
-            split: predictions(self.task, split, scored) for split, scored in answers.items()
+            split: predictions(self.task, split, scored, state.approach.answering)
+            for split, scored in answers.items()
         }
         switching = switch_seconds(stored(state.changed, methods), self.context.devices)
         cut = {split: rows.cut for split, rows in state.data.beside_test.items()}
         return TestResult(
             predictions=by_split,
             costs={"switch_seconds": switching, "test_seconds": round(seconds, 4)},
-            notes={"cut_beside_test": cut, "not_finite": not_finite(answers)},
+            notes={
+                "cut_beside_test": cut,
+                "not_finite": not_finite(answers),
+                "timeouts": timeouts(answers),
+            },
             language_model=measure_forgetting(state, self.report),
         )
 

@@ -22,6 +22,7 @@ from research.records.predictions.kinds import AnyPredictions, prediction_class
 from research.records.provenance import provenance
 from research.records.schema import RunRecord, to_json
 from research.runs.robustness import robustness
+from research.tasks.answering import BY_THE_TASK, Answering
 from research.tasks.metrics.classification import METRIC_VERSION
 from research.tasks.task import Task
 
@@ -112,12 +113,15 @@ def with_test_result(
         seconds: wall seconds of this evaluation by purpose.
     """
     scores = {split: predicted.metrics() for split, predicted in test.predictions.items()}
-    not_finite = {**record.notes.not_finite, **test.notes.get("not_finite", {})}
+    by_split = {
+        name: {**getattr(record.notes, name), **test.notes.get(name, {})}
+        for name in ("not_finite", "timeouts")
+    }
     return replace(
         record,
         metrics={**record.metrics, **scores},
         costs=replace(record.costs, **test.costs).with_more_seconds(seconds),
-        notes=replace(record.notes, **{**test.notes, "not_finite": not_finite}),
+        notes=replace(record.notes, **{**test.notes, **by_split}),
         robustness=robustness(run.cell.task, test.predictions),
         forgetting=Forgetting(**test.language_model) if test.language_model else None,
     )
@@ -128,7 +132,14 @@ def not_finite(answers: Mapping[str, Answers]) -> dict[str, int]:
     return {split: scored.not_finite for split, scored in answers.items() if scored.not_finite}
 
 
-def predictions(task: Task, split: str, answers: Answers) -> AnyPredictions:
+def timeouts(answers: Mapping[str, Answers]) -> dict[str, int]:
+    """Texts whose answer took too long to find, by split; without the splits that have none."""
+    return {split: scored.timeouts for split, scored in answers.items() if scored.timeouts}
+
+
+def predictions(
+    task: Task, split: str, answers: Answers, answering: Answering = BY_THE_TASK
+) -> AnyPredictions:
     """The stored predictions from the answers to a split of `Task.tests`."""
-    kind = answer_kind(task)
+    kind = answer_kind(task, answering)
     return prediction_class(kind.name)(**kind.prediction_fields(task.tests[split], answers))

@@ -99,7 +99,7 @@ class RunState:
             run.cell.task.name,
             str(run.cell.regime),
             run.seeds.sample,
-            run.seeds.order if used_prompt.drawn else None,
+            run.seeds.order,  # of demonstrations and of sampled texts
             used_prompt.prompt,
             None if stage is None else (stage.task, stage.regime, stage.template),
             self.room,

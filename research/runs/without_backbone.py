@@ -6,7 +6,7 @@ from pathlib import Path
 from research.evaluation.answer_sources.baseline import fit_baseline
 from research.evaluation.answer_sources.source import AnswerSource, ScoredAnswers
 from research.experiments.plan import Run
-from research.runs.result import Result, TestResult, not_finite, predictions
+from research.runs.result import Result, TestResult, not_finite, predictions, timeouts
 from research.runs.scoring_progress import ScoringProgress, ScoringReport
 from research.runtime.clock import seconds_by_purpose, seconds_since, spent_on
 from research.tasks.example import Example
@@ -40,6 +40,7 @@ def run_without_backbone(run: Run, folder: Path, report: ScoringReport) -> Resul
             "dropped": split.dropped,
             "n_dev": len(split.dev),
             "not_finite": not_finite(answers),
+            "timeouts": timeouts(answers),
             "metric_words": run.cell.task.metric_words,
         },
         data={"task_checksum": run.cell.task.checksum, "split_checksum": split.checksum},
@@ -50,17 +51,16 @@ def evaluate_without_backbone(run: Run, folder: Path, report: ScoringReport) -> 
     """Opens the row's answer source again and scores its answers to the test splits."""
     task = run.cell.task
     answered = _answered(open_source(run, _split(run), folder, report), task.tests)
+    answers = {name: scored.answers for name, scored in answered.items()}
     test = answered["test"]
     return TestResult(
-        predictions={
-            split: predictions(task, split, scored.answers) for split, scored in answered.items()
-        },
+        predictions={split: predictions(task, split, scored) for split, scored in answers.items()},
         costs={
             "test_seconds": _seconds(test),
             "request_tokens": test.request_tokens,
             "request_price": test.request_price,
         },
-        notes={"not_finite": not_finite({n: scored.answers for n, scored in answered.items()})},
+        notes={"not_finite": not_finite(answers), "timeouts": timeouts(answers)},
         language_model=None,
     )
 

@@ -4,6 +4,8 @@ from research.tasks.datasets.ag_news import AGNewsTask
 from research.tasks.datasets.e2e_nlg import E2ETask
 from research.tasks.datasets.file_task import FileTask
 from research.tasks.datasets.geoquery import GeoQueryTask
+from research.tasks.datasets.gsm8k import GSM8KTask
+from research.tasks.datasets.metamathqa import MetaMathQATask
 from research.tasks.datasets.number_files import NumberFileTask
 from research.tasks.datasets.superglue_record import ReCoRDTask
 from research.tasks.datasets.superglue_wsc import WSCTask
@@ -16,6 +18,8 @@ TASKS: dict[str, type[TaskSettings]] = {
     "e2e_nlg": E2ETask,
     "file": FileTask,
     "geoquery": GeoQueryTask,
+    "gsm8k": GSM8KTask,
+    "metamathqa": MetaMathQATask,
     "number_file": NumberFileTask,
     "superglue_record": ReCoRDTask,
     "superglue_wsc": WSCTask,

@@ -12,11 +12,13 @@ class Example:
       fields: columns that a template may use.
       label: its label, text or number.
       references: all correct texts where the answer is a text; the label is the first.
+      rationales: the reasoning before each reference, empty where there is none; or none at all.
     """
 
     fields: Mapping[str, str]
     label: str
     references: tuple[str, ...] = ()
+    rationales: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -33,6 +35,10 @@ def text_key(example: Example) -> tuple[str, ...]:
 
 def examples_to_json(examples: Iterable[Example]) -> list[list[object]]:
     """Examples as JSON values, for checksums."""
-    return [
-        [dict(e.fields), e.label, *([list(e.references)] if e.references else [])] for e in examples
-    ]
+    return [_plain(example) for example in examples]
+
+
+def _plain(example: Example) -> list[object]:
+    """Columns and label, and references and rationales where there are any."""
+    lists = (example.references, example.rationales)
+    return [dict(example.fields), example.label, *[list(texts) for texts in lists if texts]]

@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, repeat
 
 import numpy as np
 
 from research.common.errors import InputError, check_choice
+from research.common.user_regex import SECONDS, check_extraction
+from research.tasks.answers import AnswerParser
 from research.tasks.decoding import Decoding
 from research.tasks.example import Example, text_key
 from research.tasks.metrics.corpus import CORPUS_METRICS, has_four_words
@@ -17,6 +19,7 @@ from research.tasks.metrics.extraction import (
     check_references,
     extraction_metrics,
 )
+from research.tasks.metrics.number import number
 from research.tasks.metrics.output_format import (
     Format,
     check_format,
@@ -32,7 +35,15 @@ from research.tasks.texts import ScoredTexts
 from research.tasks.words import beyond_latin
 
 SQL_METRICS = ("sql_match", "sql_execution")
-NAMES = (*TEXT_METRICS, *CORPUS_METRICS, "format", "referent", *SQL_METRICS, *EXTRACTION_METRICS)
+NAMES = (
+    *TEXT_METRICS,
+    *CORPUS_METRICS,
+    "format",
+    "number",
+    "referent",
+    *SQL_METRICS,
+    *EXTRACTION_METRICS,
+)
 
 Pair = tuple[Mapping[str, str], Sequence[str]]  # (fields, references) of an example
 
@@ -60,12 +71,16 @@ class TextTask(Task):
       decoding: how texts are generated.
       format: regular expression that an output must match in full, or a JSON schema.
       database: in which SQL is executed.
+      answer: regular expression that finds the answer in outputs and references, of which the
+        answers alone are compared: the first filled group of the last match. An output without a
+        match is wrong. None: the whole text is the answer.
     """
 
     metric: str = "exact_match"
     decoding: Decoding = Decoding()
     format: Format | None = None
     database: Database | None = None
+    answer: str | None = None
 
     def _check_answers(self) -> None:
         check_choice("metric", self.metric, NAMES)
@@ -80,6 +95,8 @@ class TextTask(Task):
             for split, examples in {**self.splits, **self.tests}.items():
                 answers = [example.references for example in examples]
                 check_references(self.metric, split, answers)
+        if self.answer is not None:
+            check_extraction(self.answer, "answer")
         if self.metric == "bleu":
             self._check_lengths()
 
@@ -93,23 +110,82 @@ class TextTask(Task):
 
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         super()._check(split, examples)
-        for number, example in enumerate(examples, start=1):
-            for text in example.references:
-                self._check_text(f"example {number} of {split}", text)
+        for index, example in enumerate(examples, start=1):
+            where = f"example {index} of {split}"
+            answers = [self._checked_answer(where, text) for text in example.references]
             if not example.references or example.label != example.references[0]:
                 allowed = "an example has references, and the first is its label"
-                raise InputError(f"example {number} of {split}", example.label, allowed)
+                raise InputError(where, example.label, allowed)
+            if self.has_rationales:
+                self._check_rationales(where, example, answers, required=split in ("train", "dev"))
 
-    def _check_text(self, where: str, text: str) -> None:
+    def _checked_answer(self, where: str, text: str) -> str:
+        """The answer in a text to generate. Raises InputError if it cannot be used."""
         end = self.verbalizer.end
         if not text.strip():
             raise InputError(where, text, "a text to generate may not be empty")
         if end and end in text:
             allowed = f"it contains {end!r}, which ends a text; another `end`, or '' for EOS, helps"
             raise InputError(where, text, allowed)
-        if self.database is not None and self.database.rows(text) is None:
+        parsed = self.parser.parse(text)
+        if parsed.timed_out:
+            allowed = f"it takes more than {SECONDS:g} s to search {where}, {text!r}"
+            raise InputError("answer", self.answer, allowed)
+        if parsed.answer is None:
+            field, value = ("metric", "number") if self.answer is None else ("answer", self.answer)
+            raise InputError(field, value, f"it finds no answer in {where}, {text!r}")
+        if self.database is not None and self.database.rows(parsed.answer) is None:
             allowed = f"this query fails in {self.database.path}, or its result varies"
-            raise InputError(where, text, allowed)
+            raise InputError(where, parsed.answer, allowed)
+        return parsed.answer
+
+    def _check_rationales(
+        self, where: str, example: Example, answers: Sequence[str], required: bool
+    ) -> None:
+        """Raises InputError for a missing rationale, and for one that hides the answer.
+
+        Args:
+          where: the example, for messages.
+          example: the example.
+          answers: the answers in its references.
+          required: whether each reference needs a rationale.
+        """
+        if self.answer is None:
+            allowed = "a task with rationales needs it, to find the answer after the rationale"
+            raise InputError("answer", None, allowed)
+        if len(example.rationales) not in (0, len(example.references)):
+            allowed = f"one for each of the {len(example.references)} references is expected"
+            raise InputError(f"rationales of {where}", example.rationales, allowed)
+        if required and not all(example.rationales or [""]):
+            raise InputError(where, example.label, "it has no rationale, which others have")
+        for text, answer in zip(self.with_rationale(example).references, answers, strict=True):
+            after = self._checked_answer(f"{where} after its rationale", text)
+            if after != answer:
+                allowed = f"it finds {after!r} in {where} after its rationale, and {answer!r} alone"
+                raise InputError("answer", self.answer, allowed)
+
+    @cached_property
+    def parser(self) -> AnswerParser:
+        """Finds the answer in outputs and references."""
+        return AnswerParser(self.answer, numeric=self.metric == "number")
+
+    @cached_property
+    def has_rationales(self) -> bool:
+        """Whether training examples have rationales."""
+        return any(any(example.rationales) for example in (*self.train, *self.dev))
+
+    def with_rationale(self, example: Example) -> Example:
+        """The example with the rationale before each of its references.
+
+        A line break stands between them, or a space where a line break ends a text. References
+        without a rationale stay as they are.
+        """
+        if not any(example.rationales):
+            return example
+        between = " " if self.verbalizer.end == "\n" else "\n"
+        pairs = zip(example.rationales, example.references, strict=True)
+        texts = tuple(between.join(filter(None, pair)) for pair in pairs)
+        return replace(example, label=texts[0], references=texts)
 
     @cached_property
     def metric_words(self) -> MetricWords:
@@ -126,6 +202,8 @@ class TextTask(Task):
             metrics["format"] = partial(in_format, self.format)
         if self.metric in EXTRACTION_METRICS:
             metrics |= extraction_metrics([example.references for example in self.test])
+        if self.metric == "number":
+            metrics["number"] = number
         if self.metric == "referent":
             metrics["referent"] = referent
         if self.metric in SQL_METRICS or self.database is not None:
@@ -136,20 +214,66 @@ class TextTask(Task):
 
     def judged(self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]) -> ScoredTexts:
         """Scores outputs against their references."""
+        return self.judged_votes([(output,) for output in outputs], references)
+
+    def judged_votes(
+        self, samples: Sequence[Sequence[str]], references: Sequence[tuple[str, ...]]
+    ) -> ScoredTexts:
+        """Scores the most frequent answer of each item against the answers in its references.
+
+        An item without an answer scores 0 by every metric. The format is that of whole texts, and
+        its score their mean.
+
+        Args:
+          samples: the generated texts of each item.
+          references: the correct texts of each item.
+        """
+        parsed = [[self.parser.parse(text) for text in texts] for texts in samples]
+        votes = [self.parser.vote([text.answer for text in texts]) for texts in parsed]
+        outputs = tuple(vote or "" for vote in votes)
+        correct = tuple(tuple(map(self._answer, texts)) for texts in references)
         items = {
-            name: np.array([metric(*pair) for pair in zip(outputs, references, strict=True)])
+            name: np.array(
+                [
+                    0.0 if vote is None else metric(vote, texts)
+                    for vote, texts in zip(votes, correct, strict=True)
+                ]
+            )
             for name, metric in self.item_metrics.items()
         }
-        return ScoredTexts(tuple(outputs), tuple(references), items)
+        if self.format is not None:
+            items["format"] = _means([[in_format(self.format, t, ()) for t in s] for s in samples])
+        if not self.parser.extracts and all(len(texts) == 1 for texts in samples):
+            return ScoredTexts(outputs, correct, items)
+        if self.parser.extracts:
+            items["answered"] = _means([[t.answer is not None for t in s] for s in parsed])
+        return ScoredTexts(
+            outputs,
+            correct,
+            items,
+            generated=tuple(map(tuple, samples)),
+            timeouts=sum(text.timed_out for texts in parsed for text in texts),
+        )
+
+    def _answer(self, reference: str) -> str:
+        """The answer in a reference, all of which have one."""
+        return self.parser.parse(reference).answer or reference
 
     def _content(self) -> dict[str, object]:
+        optional = {} if self.answer is None else {"answer": self.answer}
         return {
             **super()._content(),
+            **optional,
             "end": self.verbalizer.end,
             "decoding": _decoding_to_json(self.decoding),
             "format": format_to_json(self.format),
             "database": None if self.database is None else self.database.checksum,
         }
+
+
+def _means(values: Sequence[Sequence[float]]) -> np.ndarray:
+    """[I] the mean of each item's values."""
+    return np.array([np.mean(item) for item in values], float)
 
 
 def _decoding_to_json(decoding: Decoding) -> dict[str, object]:
@@ -160,15 +284,23 @@ def _decoding_to_json(decoding: Decoding) -> dict[str, object]:
     return values
 
 
-def grouped(pairs: Iterable[Pair]) -> tuple[Example, ...]:
+def grouped(
+    pairs: Iterable[Pair], rationales: Iterable[Sequence[str]] | None = None
+) -> tuple[Example, ...]:
     """Examples of (fields, references) pairs; equal inputs are merged, with all references.
 
     Repeated references are kept.
+
+    Args:
+      pairs: the pairs.
+      rationales: for each pair the rationale of each of its references; None for none.
     """
-    groups: dict[tuple[str, ...], tuple[Mapping[str, str], list[str]]] = {}
-    for fields, references in pairs:
-        groups.setdefault(text_key(Example(fields, "")), (fields, []))[1].extend(references)
-    return tuple(
-        Example(fields, references[0] if references else "", tuple(references))
-        for fields, references in groups.values()
-    )
+    groups: dict[tuple[str, ...], Example] = {}
+    before = repeat(()) if rationales is None else rationales
+    for (fields, references), reasons in zip(pairs, before, strict=False):
+        first = groups.setdefault(text_key(Example(fields, "")), Example(fields, ""))
+        texts = (*first.references, *references)
+        groups[text_key(first)] = Example(
+            first.fields, texts[0] if texts else "", texts, (*first.rationales, *reasons)
+        )
+    return tuple(groups.values())

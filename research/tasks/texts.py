@@ -15,15 +15,20 @@ class ScoredTexts:
     """Generated texts of I items, with scores.
 
     Attributes:
-      outputs: one text per item.
-      references: one or more correct texts per item.
+      outputs: one answer per item; empty where the texts of an item have none.
+      references: one or more correct answers per item.
       items: scores [I] from 0 to 1 by metric; the score of all items is their mean,
-        or micro-averaged for entities and relations.
+        or micro-averaged for entities and relations. "answered" is the share of the item's texts
+        that have an answer.
+      generated: the whole texts of each item, where its answer is found in them; else none.
+      timeouts: number of texts in which the search for the answer took too long.
     """
 
     outputs: tuple[str, ...]
     references: tuple[tuple[str, ...], ...]
     items: Mapping[str, NDArray]
+    generated: tuple[tuple[str, ...], ...] = ()
+    timeouts: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:

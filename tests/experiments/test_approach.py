@@ -138,7 +138,7 @@ def test_an_endpoint_is_plain_data_without_what_changes_no_answer():
         ({"trials": [{"template": 0}, {}]}, "row.trials is {'template': 0}: each trial is allowed"),
         (
             {"trials": [{"learning_rate": 1}]},
-            "row.trials is 'learning_rate': allowed are chat",
+            "row.trials is 'learning_rate': allowed are ans",
         ),
         ({"trials": [{"template": "one"}]}, "row.trials.template is 'one': a value of type int"),
         ({"trials": [{"template": None}]}, "row.trials[0]['template'] is None: expected is int"),

@@ -160,6 +160,8 @@ OF_STAGE = {"merge": True, "template": 1, "task": "films", "regime": "3-shot", "
 OF_APPROACH = {"name": "LoRA 2", "template": 1, "demonstrations": 1, "draw": 1}
 OF_APPROACH |= {"normalisation": "bytes", "target_end": False, "prior": "domain"}
 OF_APPROACH |= {"chat": True, "instruction": "Good or bad?"}
+OF_APPROACH |= {"rationale": True, "samples": 2, "temperature": 0.5, "max_new_tokens": 9}
+OF_APPROACH |= {"answer_by": "text", "constrained": True}
 OF_EXPERIMENT = {"regimes": ("3-shot",), "max_dev": 4, "too_long": "cut", "precision": "bfloat16"}
 OF_EXPERIMENT |= {"max_tokens": 40, "bos": "never"}
 

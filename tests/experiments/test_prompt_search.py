@@ -87,6 +87,14 @@ def test_an_ensemble_has_other_templates_and_draws():
             "row.ensemble is 2: an ensemble consists of prompts, without stages",
         ),
         ({"trials": [{"prior": 3}]}, "row.trials.prior is 3: allowed are 'none'"),
+        ({"answer_by": "words"}, "row.answer_by is 'words': allowed are 'scores', 'text'"),
+        ({"samples": 0}, "row.samples is 0: a whole number from 1"),
+        ({"samples": 1001}, "row.samples is 1001: a whole number from 1 to 1000"),
+        ({"max_new_tokens": 0}, "row.max_new_tokens is 0: a whole number from 1"),
+        ({"temperature": 0.0}, "row.temperature is 0.0: a number above 0"),
+        ({"temperature": float("nan")}, "row.temperature is nan: a number above 0"),
+        ({"rationale": True}, "row.rationale is True: without demonstrations and training"),
+        ({"trials": [{"rationale": True}]}, "row.rationale is True: without demonstrations"),
     ],
 )
 def test_mistakes_are_named(values, sentence):

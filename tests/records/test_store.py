@@ -286,3 +286,20 @@ def test_a_run_is_parsed_once_while_its_files_stay_the_same(tmp_path, monkeypatc
             store.read(id)
         write_atomically(file, content)
         assert store.read(id).run_id == id
+
+
+def test_texts_in_which_labels_were_found_are_stored():
+    scores = np.array([[0.5, 0.0], [0.0, 1.0]])
+    answers = LabelPredictions(
+        ("no", "yes"), np.array([0, 1]), np.array([-1, 1]), scores, (("a, b", "\n"), ("yes", "y"))
+    )
+    content = answers.to_csv()
+    assert content.startswith(b"item,gold,predicted,no,yes,generated")
+    back = parse_labels(content, ["no", "yes"], "file")
+    assert back.generated == answers.generated and back.predicted.tolist() == [-1, 1]
+    np.testing.assert_array_equal(back.scores, scores)
+    assert back.without_answer == 0.5 and back.to_csv() == content
+    scored = replace(answers, generated=())
+    assert scored.without_answer is None and b"generated" not in scored.to_csv()
+    with pytest.raises(InputError, match="a row that is not a prediction"):
+        parse_labels(content.replace(b'"[""yes"", ""y""]"', b"yes"), ["no", "yes"], "file")

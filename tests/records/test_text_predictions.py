@@ -1,5 +1,7 @@
 """Texts in their CSV file: what is written is read again, and a changed file is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,36 @@ def test_a_file_that_is_no_such_file_is_named(change):
     assert changed != FOUND.to_csv().decode()
     with pytest.raises(InputError, match="^file is "):
         parse_texts(changed.encode(), "file")
+
+
+WITH_TEXTS = TextPredictions(
+    ("4", ""),
+    (("4",), ("5", "five")),
+    {"number": np.array([1.0, 0.0]), "answered": np.array([0.5, 0.0])},
+    (("so\n#### 4", '"x"'), ("", "y")),
+)
+
+
+def test_the_texts_in_which_answers_were_found_are_stored():
+    content = WITH_TEXTS.to_csv()
+    assert content.startswith(b"item,output,references,generated,number,answered")
+    back = parse_texts(content, "file")
+    assert back.generated == WITH_TEXTS.generated and back.outputs == ("4", "")
+    assert list(back.items) == ["number", "answered"] and back.to_csv() == content
+    assert back.without_answer == 0.75 and FOUND.without_answer is None
+    assert parse_texts(FOUND.to_csv(), "file").generated == ()
+
+
+def test_many_long_texts_can_be_read_again():
+    """More characters in a cell than the csv module reads by default."""
+    many = TextPredictions(("4",), (("4",),), WITH_TEXTS.items, (("word " * 1000,) * 64,))
+    many = replace(many, items={"number": np.array([1.0])})
+    assert parse_texts(many.to_csv(), "file").generated == many.generated
+
+
+@pytest.mark.parametrize("cell", ["5", "x", "{"])
+def test_generated_texts_that_are_no_list_are_refused(cell: str):
+    content = WITH_TEXTS.to_csv().decode().replace('"["""", ""y""]"', cell)
+    assert content != WITH_TEXTS.to_csv().decode()
+    with pytest.raises(InputError, match="^file is .* a row that is not a prediction"):
+        parse_texts(content.encode(), "file")

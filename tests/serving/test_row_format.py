@@ -11,7 +11,7 @@ from research.common.errors import InputError
 from research.evaluation.scoring import route_of
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run, cells
-from research.experiments.prompt import LAYOUT, PROMPT, Prompt
+from research.experiments.prompt import ANSWERING, LAYOUT, PROMPT, Prompt
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore
 from research.records.weights import unserved
@@ -77,6 +77,12 @@ PROMPTS: dict[str, Any] = {
     "system": "You are a critic.",
     "instruction": "Good or bad?",
     "thinking": True,
+    "constrained": True,
+    "answer_by": "text",
+    "rationale": True,
+    "samples": 2,
+    "temperature": 0.5,
+    "max_new_tokens": 9,
 }
 # A template with a switch for thoughts; its special tokens are those of the films' tokenizer.
 CHAT = (
@@ -186,11 +192,15 @@ def test_rows_are_encoded_alike_with_every_setting_of_a_prompt_or_are_refused(
     row = {"demonstrations": 1} if name in ("choice", "draw") else {}
     if name == "ensemble":
         row = {"stages": ()}
+    if name in (*ANSWERING, "constrained") and name != "answer_by":
+        with pytest.raises(InputError, match=f"^{name} is .*(asks for none|not answered by gen)"):
+            make({}, {}, {name: PROMPTS[name]})
+        return
     if name in ("system", "thinking"):
         row = {"chat": True}
     experiment = {"max_tokens": 60} if name in LAYOUT else {}
     made, data, rows = make(experiment, {}, row | {name: PROMPTS[name]})
-    if name in ("prior", "ensemble"):
+    if name in ("prior", "ensemble", "answer_by"):
         assert f"setting {name} = {PROMPTS[name]!r}" in str(unserved(made))
     else:
         assert unserved(made) is None

@@ -13,6 +13,7 @@ from research.records.schema import prediction_file
 from research.records.store import RunStore
 from research.reporting.build import check_tables
 from research.reporting.grid.grid import Grid, read_grid
+from research.reporting.grid.measures import without_answer
 from tests import checkpoints, films
 from tests.sweeps.family_experiments import SPECIAL, write_tokenizer
 
@@ -203,3 +204,154 @@ def test_an_encoder_is_refused(texts: Path, tmp_path: Path):
     config = settings(texts.parent) | {"backbone": str(tmp_path / "backbone")}
     with pytest.raises(InputError, match="only causal and seq2seq backbones generate"):
         films.run(config, tmp_path / "results")
+
+
+def write_reasons(path: Path, begin: int, end: int) -> str:
+    """Films, the word that tells what is said of them, and what is said."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "why", "said"))
+        for text, label in films.films(begin, end):
+            writer.writerow((text, text.split()[1], label))
+    return str(path)
+
+
+def answer_settings(folder: Path) -> dict[str, Any]:
+    """The plain data of an experiment whose answers stand after a marker."""
+    full = {"stages": [{"method": {"name": "full"}}], "trials": [{"learning_rate": 0.03}]}
+    reasoned = {"rationale": True, "max_new_tokens": 14}
+    config = settings(folder)
+    config["task"] = {
+        "source": "text_file",
+        "name": "said",
+        "train": write_reasons(folder / "train.csv", 0, 40),
+        "test": write_reasons(folder / "test.csv", 40, 48),
+        "target": "said",
+        "rationale": "why",
+        "marker": "=>",
+        "templates": ("{text}\nSaid:",),
+        "decoding": {"max_new_tokens": 8},
+    }
+    config["approaches"] = [
+        {"name": "vote", "demonstrations": 1, "samples": 3, **reasoned},
+        {"name": "direct", **full},
+        {"name": "with rationale", **full, **reasoned},
+    ]
+    return config
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of that experiment."""
+    folder = tmp_path_factory.mktemp("answers")
+    films.write_backbone(folder / "backbone")
+    return films.run(answer_settings(folder), folder / "results")
+
+
+def predictions_of(folder: Path, row: str) -> TextPredictions:
+    [record] = runs_of(folder, row)
+    _, predictions = RunStore(folder).load(record.run_id)
+    assert isinstance(predictions, TextPredictions)
+    return predictions
+
+
+def test_rows_answer_directly_or_after_a_rationale(answers: Path):
+    labels = tuple((label,) for _, label in films.films(40, 48))
+    direct, reasoned = (predictions_of(answers, row) for row in ("direct", "with rationale"))
+    assert direct.references == reasoned.references == labels
+    assert direct.without_answer == reasoned.without_answer == 0
+    assert all(text.startswith("=> ") for [text] in direct.generated)
+    words = {word for of_label in films.WORDS.values() for word in of_label}
+    assert all(text.split()[0] in words for [text] in reasoned.generated)
+    assert all(
+        text.split()[1:] == ["=>", out]
+        for [text], out in zip(reasoned.generated, reasoned.outputs, strict=True)
+    )
+    for row in ("direct", "with rationale"):
+        [record] = runs_of(answers, row)
+        assert record.metrics["test"]["exact_match"] >= 0.5
+        assert record.metrics["test"]["answered"] == 1
+
+
+def test_a_row_votes_over_its_samples(answers: Path):
+    [record], vote = runs_of(answers, "vote"), predictions_of(answers, "vote")
+    assert record.notes.demonstrations == 1
+    assert all(len(texts) == 3 for texts in vote.generated)
+    assert any(len(set(texts)) > 1 for texts in vote.generated)  # a random model samples others
+    assert vote.without_answer == pytest.approx(1 - record.metrics["test"]["answered"])
+    settings = record.settings["approach"]
+    assert settings["samples"] == 3 and settings["rationale"] and settings["max_new_tokens"] == 14
+
+
+def test_the_table_has_the_share_of_outputs_without_an_answer(answers: Path):
+    assert check_tables(answers) == []
+    table = (answers / "table.md").read_text()
+    assert "Without an answer: share of the outputs" in table
+    shares = {
+        cell.key[0]: without_answer(cell) for cell in read_grid(answers).tested_in(("said", "16"))
+    }
+    assert shares["direct"] == shares["with rationale"] == "0.0" and float(shares["vote"]) > 50
+    assert shares["target of the nearest input"] == "0.0"
+
+
+@pytest.mark.parametrize(
+    "of_task, row, message",
+    [
+        ({"marker": None}, {}, "answer is None: a task with rationales needs it"),
+        ({"marker": None, "answer": "=> .*"}, {}, "answer is '=> .*': it has no group"),
+        ({"marker": None, "answer": "=> (.*)"}, {}, "it finds no answer in example 1 of train"),
+        ({"rationale": None}, {}, "rationale is True: task said has no rationales"),
+        ({"decoding": {"num_beams": 2}}, {}, "num_beams is 2: with do_sample only 1 is supported"),
+        ({}, {"max_new_tokens": 70}, "max_new_tokens|prompts are longer than"),
+        ({}, {"ensemble": 2}, "ensemble is 2: the task has no labels"),
+    ],
+)
+def test_mistakes_about_answers(
+    answers: Path, tmp_path: Path, of_task: dict, row: dict, message: str
+):
+    config = answer_settings(answers.parent)
+    config["task"] |= of_task
+    config["approaches"] = [config["approaches"][0] | row]
+    with pytest.raises(InputError, match=message):
+        films.run(config, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_labels_are_found_in_texts(tmp_path: Path):
+    """Beside the same rows that score labels: training is the same, answers are written."""
+    films.write_backbone(tmp_path / "backbone")
+    films.write_csv(tmp_path / "train.csv", films.films(0, 40))
+    films.write_csv(tmp_path / "test.csv", films.films(40, 48))
+    full = {"stages": [{"method": {"name": "full"}}], "trials": [{"learning_rate": 0.03}]}
+    by_text = {"answer_by": "text", "max_new_tokens": 6}
+    config = films.settings(tmp_path) | {
+        "approaches": [
+            {"name": "prompt by text", "samples": 2, **by_text},
+            {"name": "full by score", **full},
+            {"name": "full by text", **full, **by_text},
+        ],
+        "schedule": {"steps": 40, "batch_size": 16, "eval_every": 40},
+        "regimes": ("8-shot",),
+        "seeds": 1,
+        "search_seeds": 1,
+    }
+    folder = films.run(config, tmp_path / "results")
+    assert check_tables(folder) == []
+    store, found = RunStore(folder), {}
+    for name in ("prompt by text", "full by score", "full by text"):
+        [record] = runs_of(folder, name)
+        _, found[name] = store.load(record.run_id)
+    assert found["full by score"].generated == () and found["full by score"].without_answer is None
+    assert found["full by text"].without_answer == 0
+    assert {texts[0] for texts in found["full by text"].generated} <= {"good", "bad"}
+    same = found["full by text"].predicted == found["full by score"].predicted
+    assert same.mean() >= 0.75  # the likeliest first token is mostly that of the likeliest label
+    assert all(len(texts) == 2 for texts in found["prompt by text"].generated)
+    [record] = runs_of(folder, "prompt by text")  # its way to score labels is not tried
+    assert len(record.configuration.trials) == 1
+    assert "Without an answer" in (folder / "table.md").read_text()
+    config["approaches"] = [{"name": "x", "prior": "content_free", **by_text}]
+    with pytest.raises(
+        InputError, match="prior is .content_free.: labels are found in generated texts"
+    ):
+        films.run(config, tmp_path / "others")

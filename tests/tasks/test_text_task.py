@@ -79,6 +79,146 @@ def test_a_format_that_takes_for_ever_is_not_kept(monkeypatch):
     assert list(found.items["format"]) == [1, 0]
 
 
+def solutions(begin: int, end: int):
+    """Sums with a rationale, and the answer after a marker."""
+    pairs = [({"text": f"{i} + 1"}, [f"#### {i + 1}"]) for i in range(begin, end)]
+    return grouped(pairs, [[f"{i} and 1 make {i + 1}."] for i in range(begin, end)])
+
+
+def sums(**changes) -> TextTask:
+    fields = dict(train=solutions(0, 12), test=solutions(12, 15), answer=r"#### (\S+)")
+    return task(**{**fields, "metric": "number", **changes})
+
+
+def test_the_answer_is_compared():
+    scored = sums().judged(["so #### 4", "#### 4.0 #### 5", "4", ""], [("a\n#### 4",)] * 4)
+    assert scored.outputs == ("4", "5", "", "") and scored.references == (("4",),) * 4
+    assert scored.generated == (("so #### 4",), ("#### 4.0 #### 5",), ("4",), ("",))
+    assert list(scored.items["number"]) == list(scored.items["exact_match"]) == [1, 0, 0, 0]
+    assert list(scored.items["answered"]) == [1, 1, 0, 0]
+    assert scored.metrics()["answered"] == 0.5 and scored.timeouts == 0
+
+
+def test_an_item_without_an_answer_scores_nothing():
+    """By word F1 two texts without a word would be equal."""
+    scored = sums(answer="#### (.*)", metric="f1").judged(["none"], [("#### the",)])
+    assert list(scored.items["f1"]) == [0]
+
+
+def test_the_vote_of_several_texts():
+    samples = [("#### 4", "#### 5", "x", "#### 5.0"), ("x", "y", "z", "#### 7")]
+    scored = sums().judged_votes(samples, [("#### 5",), ("#### 8",)])
+    assert scored.outputs == ("5", "7") and list(scored.items["number"]) == [1, 0]
+    assert list(scored.items["answered"]) == [0.75, 0.25] and scored.generated == tuple(samples)
+    whole = task().judged_votes([("a b", "c", "a  b")], [("a b",)])
+    assert whole.outputs == ("a b",) and "answered" not in whole.items
+    assert list(whole.items["exact_match"]) == [1] and len(whole.generated[0]) == 3
+
+
+def test_the_format_is_that_of_the_texts():
+    formatted = sums(format=r"\w+ #### \d+")
+    scored = formatted.judged_votes([("so #### 4", "#### 4")], [("#### 4",)])
+    assert list(scored.items["format"]) == [0.5]
+
+
+def test_a_task_without_an_answer_stays_as_it_was():
+    scored = task().judged(["a", ""], [("a",), ("b", "c")])
+    assert (scored.generated, scored.timeouts) == ((), 0)
+    assert scored.outputs == ("a", "") and scored.references == (("a",), ("b", "c"))
+    assert list(scored.items) == ["exact_match", "f1", "rouge_l"]
+
+
+def test_numbers_without_a_pattern():
+    words = grouped([({"text": "a"}, ["it is 4 km"])])
+    scored = task(metric="number", train=words, test=words).judged(["4.0", "x"], [("4 km",)] * 2)
+    assert list(scored.items["number"]) == [1, 0] == list(scored.items["answered"])
+    assert scored.outputs == ("4.0", "")
+
+
+def test_searches_that_take_too_long_are_counted(monkeypatch):
+    monkeypatch.setattr(user_regex, "SECONDS", 0.05)
+    slow = sums(answer="#### ((?:a|aa)+)$", train=letters(0, 9), test=letters(9, 12), metric="f1")
+    scored = slow.judged(["#### aa", "#### " + "a" * 60 + "b"], [("#### aa",)] * 2)
+    assert scored.timeouts == 1 and list(scored.items["answered"]) == [1, 0]
+
+
+def letters(begin, end):
+    return grouped([({"text": f"{i}"}, ["#### aa"]) for i in range(begin, end)])
+
+
+def test_a_rationale_stands_before_the_answer():
+    [example] = solutions(3, 4)
+    reasoned = sums().with_rationale(example)
+    assert reasoned.label == "3 and 1 make 4. #### 4" and reasoned.references == (reasoned.label,)
+    ended = sums(verbalizer=FreeText(end="")).with_rationale(example)
+    assert ended.label == "3 and 1 make 4.\n#### 4"  # a line break ends no text
+    bare = replace(example, rationales=())
+    assert sums().with_rationale(bare) is bare
+    assert sums().has_rationales and not task().has_rationales
+
+
+def test_rationales_are_grouped_with_their_references():
+    pairs = [({"text": "a"}, ["x", "y"]), ({"text": "b"}, ["z"]), ({"text": "A"}, ["w"])]
+    merged = grouped(pairs, [["1", "2"], ["3"], ["4"]])
+    assert [one.references for one in merged] == [("x", "y", "w"), ("z",)]
+    assert [one.rationales for one in merged] == [("1", "2", "4"), ("3",)]
+
+
+def test_test_examples_need_no_rationale():
+    bare = tuple(replace(example, rationales=()) for example in solutions(12, 15))
+    assert sums(test=bare).has_rationales
+    [row] = set(map(len, (sums(test=bare).with_rationale(bare[0]).references,)))
+    assert row == 1
+
+
+def test_answers_and_rationales_are_in_the_checksum():
+    other = tuple(replace(e, rationales=("other",)) for e in solutions(0, 12))
+    changes = [{}, dict(answer=r"### (\S+)"), dict(train=other)]
+    assert len({sums(**change).checksum for change in changes}) == 3
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(answer="####"), "answer is '####': it has no group"),
+        (dict(answer="(a"), "answer is '\\(a': it is no regular expression"),
+        (dict(answer="(a){10000000}"), "at most 20,000 characters are allowed"),
+        (dict(answer="is (.*)"), "answer is 'is .*': it finds no answer in example 1 of train"),
+        (dict(answer=None), "answer is None: a task with rationales needs it"),
+        (dict(answer=r"^#### (\S+)"), "it finds no answer in example 1 of train after its ration"),
+        (dict(answer=r"^\D*(\d+)"), "it finds '0' in example 1 of train after .*, and '1' alone"),
+        (
+            dict(train=(*solutions(0, 3), *letters(8, 9)), answer="#### (.*)"),
+            "example 4 of train is '#### aa': it has no rationale, which others have",
+        ),
+        (
+            dict(train=(replace(solutions(0, 1)[0], rationales=("a", "b")),)),
+            "rationales of example 1 of train is .*: one for each of the 1 references",
+        ),
+        (
+            dict(train=(replace(solutions(0, 1)[0], rationales=("a\nb",)),)),
+            "example 1 of train after its rationale is 'a.nb #### 1': it contains",
+        ),
+    ],
+)
+def test_answers_that_cannot_be_found(change, message):
+    with pytest.raises(InputError, match=message):
+        sums(**change)
+
+
+def test_a_number_is_expected():
+    words = grouped([({"text": "a"}, ["none"])])
+    with pytest.raises(InputError, match="metric is 'number': it finds no answer in example 1"):
+        task(metric="number", train=words, test=words)
+
+
+def test_a_pattern_that_takes_too_long_for_a_reference(monkeypatch):
+    monkeypatch.setattr(user_regex, "SECONDS", 0.05)
+    slow = grouped([({"text": "a"}, ["#### " + "a" * 60 + "b"])])
+    with pytest.raises(InputError, match="it takes more than .* to search example 1 of train"):
+        task(answer="#### ((?:a|aa)+)$", train=slow, test=slow)
+
+
 def test_what_makes_a_run_is_in_the_checksum():
     changes = [
         dict(decoding=Decoding(max_new_tokens=9)),
@@ -99,7 +239,7 @@ def test_what_makes_a_run_is_in_the_checksum():
         (dict(metric="blue"), "metric is 'blue': did you mean 'bleu'.* allowed are bleu, chrf, en"),
         (
             dict(metric="accuracy"),
-            "allowed are bleu, chrf, entity_f1, exact_match, f1, format, referent, relation",
+            "allowed are bleu, chrf, entity_f1, exact_match, f1, format, number, referent",
         ),
         (
             dict(metric="bleu", train=grouped([({"text": "a"}, ["好的呀"])])),
@@ -234,3 +374,36 @@ def test_geoquery(shared):
     assert '"nebraska"' in made.train[0].label and "state_name0" not in made.train[0].label
     other = TASKS["geoquery"](file=file, split="query").load()
     assert not {one.label for one in other.train} & {one.label for one in other.test}
+
+
+def test_own_files_with_answers_and_rationales(tmp_path):
+    rows = [("q", "a", "why"), ("x", "1", "one"), ("y", "so #### 2", "two"), ("x", "1", "uno")]
+    files = dict(train=write(tmp_path / "a.csv", *rows), test=write(tmp_path / "b.csv", *rows))
+    fields = dict(name="n", text="q", target="a", metric="number", **files)
+    made = TextFileTask(**fields, marker="####", rationale="why").load()
+    assert [one.references for one in made.train] == [("#### 1", "#### 1"), ("so #### 2",)]
+    assert [one.rationales for one in made.train] == [("one", "uno"), ("two",)]
+    assert made.parser.parse("#### 5 km\n#### 6 km \nx").answer == "6 km"
+    assert made.with_rationale(made.train[0]).label == "one #### 1"
+    write(tmp_path / "b.csv", *[row[:2] for row in rows])  # test may lack the rationale
+    made = TextFileTask(**fields, marker="####", rationale="why").load()
+    assert [one.rationales for one in made.test] == [(), ()] and made.has_rationales
+    plain = TextFileTask(**fields, answer=r"(\d+)").load()
+    assert [one.references for one in plain.train] == [("1", "1"), ("so #### 2",)]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(marker="####", answer="(a)"), "marker is '####': .* no `answer` beside it"),
+        (dict(marker=" "), "marker is ' ': a text to stand before the answer is expected"),
+        (dict(rationale="a"), "rationale is 'a': a column that is neither text nor target"),
+        (dict(rationale="b", answer="(.*)"), "column of .*a.csv is 'b'"),
+        (dict(answer="x(.*)"), "it finds no answer in example 1 of train, '1'"),
+    ],
+)
+def test_mistakes_about_answers_in_own_files(change, message, tmp_path):
+    rows = [("q", "a", "why"), ("x", "1", "one"), ("y", "2", "two")]
+    files = dict(train=write(tmp_path / "a.csv", *rows), test=write(tmp_path / "b.csv", *rows))
+    with pytest.raises(InputError, match=message):
+        TextFileTask(name="n", text="q", target="a", **files, **change).load()

@@ -20,6 +20,7 @@ class Answers(Protocol):
         loss: loss of the right answers under the model; NaN where it gives no probabilities.
         metrics: every metric by name, and the loss.
         not_finite: number of rows whose scores are not finite; such a row has no answer.
+        timeouts: number of generated texts in which the search for the answer took too long.
     """
 
     @property
@@ -30,6 +31,9 @@ class Answers(Protocol):
 
     @property
     def not_finite(self) -> int: ...
+
+    @property
+    def timeouts(self) -> int: ...
 
 
 SHORT_REPLY = 16  # tokens of a reply with a label or a number
@@ -92,21 +96,27 @@ class AnswerKind(Protocol):
 
     Attributes:
         name: the name of the kind.
+        generates: whether answers are generated texts, or found in them.
     """
 
     name: ClassVar[str]
+    generates: ClassVar[bool]
 
     @property
     def head_outputs(self) -> int:
         """Outputs of a classification head for the task; 0 where a head cannot answer it."""
         ...
 
+    def examples(self, examples: Sequence[Example]) -> Sequence[Example]:
+        """The examples as they are trained on, demonstrated and scored."""
+        ...
+
     def encoder(self, tokenizer: Tokenizer, template: int, **options: Any) -> Encoder:
         """The encoder for one of the task's templates; `options` are further fields of it."""
         ...
 
-    def answerer(self, encoder: Encoder) -> Answerer:
-        """Answers the rows of one of the kind's encoders."""
+    def answerer(self, encoder: Encoder, seed: int = 0) -> Answerer:
+        """Answers the rows of one of the kind's encoders; `seed` is that of sampled texts."""
         ...
 
     def ensemble(self, members: Sequence[Any], rows: Encoded) -> Answers:

@@ -53,6 +53,11 @@ class LabelAnswers(NamedTuple):
         """Number of rows whose scores are not finite; they count as wrong."""
         return int((self.predicted < 0).sum())
 
+    @property
+    def timeouts(self) -> int:
+        """0: no text is generated."""
+        return 0
+
 
 def label_answers(scores: np.ndarray, gold: np.ndarray, loss: float) -> LabelAnswers:
     """Answers from label scores [I, C] and the right classes [I]."""
@@ -132,16 +137,21 @@ class LabelKind:
 
     task: Task
     name: ClassVar[str] = "label"
+    generates: ClassVar[bool] = False
 
     @property
     def head_outputs(self) -> int:
         return len(self.task.labels)
 
+    def examples(self, examples: Sequence[Example]) -> Sequence[Example]:
+        return examples
+
     def encoder(self, tokenizer: Tokenizer, template: int, **options: Any) -> Encoder:
         task = self.task
         return Encoder(tokenizer, task.templates[template], task.verbalizer, task.labels, **options)
 
-    def answerer(self, encoder: Encoder) -> Answerer:
+    def answerer(self, encoder: Encoder, seed: int = 0) -> Answerer:
+        del seed
         return LabelAnswerer(encoder.texts())
 
     def ensemble(self, members: Sequence[LabelAnswers], rows: Encoded) -> LabelAnswers:

@@ -44,6 +44,11 @@ class NumberAnswers(NamedTuple):
         """Number of predictions that are not finite; every correlation is then the lowest, -1."""
         return int((~np.isfinite(self.numbers)).sum())
 
+    @property
+    def timeouts(self) -> int:
+        """0: no text is generated."""
+        return 0
+
 
 def number_answers(numbers: np.ndarray, gold: np.ndarray) -> NumberAnswers:
     """Answers from predicted numbers [I] and the right numbers [I]."""
@@ -99,10 +104,14 @@ class NumberKind:
 
     task: NumberTask
     name: ClassVar[str] = "number"
+    generates: ClassVar[bool] = False
 
     @property
     def head_outputs(self) -> int:
         return 1
+
+    def examples(self, examples: Sequence[Example]) -> Sequence[Example]:
+        return examples
 
     def encoder(self, tokenizer: Tokenizer, template: int, **options: Any) -> NumberEncoder:
         task = self.task
@@ -110,7 +119,8 @@ class NumberKind:
             tokenizer, task.templates[template], task.verbalizer, task.labels, **options
         )
 
-    def answerer(self, encoder: Encoder) -> Answerer:
+    def answerer(self, encoder: Encoder, seed: int = 0) -> Answerer:
+        del seed
         return NumberAnswerer(encoder.label_tokens())
 
     def ensemble(self, members: Sequence[NumberAnswers], rows: Encoded) -> NumberAnswers:

@@ -14,8 +14,10 @@ from research.evaluation.baselines import FittedTexts
 from research.evaluation.batch import EncodedPrompts, bucket
 from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.pattern import pattern_automaton
-from research.evaluation.predictor import AdaptedWeights, Predictor, ignore_batches
+from research.evaluation.predictor import AdaptedWeights, BatchReport, Predictor, ignore_batches
 from research.runtime.executable import Call
+from research.tasks.answering import MOST_SAMPLES, Answering
+from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Encoded, Normalisation
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.text_encoder import TextEncoder
@@ -29,11 +31,11 @@ class TextAnswers(NamedTuple):
     """Generated texts of a split.
 
     Attributes:
-        texts: the texts beside their references, and their metrics.
+        texts: the answers beside their references, and their metrics.
         loss: mean negative log-probability of a token of the first reference, in nats.
         metrics: every metric by name, and the loss.
-        not_finite: number of rows whose tokens have no finite probability; their text is empty and
-            counts as wrong by every metric.
+        not_finite: number of rows with a text whose tokens have no finite probability; their
+            answer is empty and counts as wrong by every metric.
     """
 
     texts: ScoredTexts
@@ -41,10 +43,15 @@ class TextAnswers(NamedTuple):
     metrics: dict[str, float]
     not_finite: int = 0
 
+    @property
+    def timeouts(self) -> int:
+        """Number of texts in which the search for the answer took too long."""
+        return self.texts.timeouts
+
 
 @dataclass(frozen=True)
 class TextAnswerer:
-    """Generates texts by the task's decoding settings.
+    """Generates texts by the decoding settings of the task and the row.
 
     A text ends at each id of `ends`, and before the first `end_text`.
 
@@ -54,6 +61,8 @@ class TextAnswerer:
         ends: ids that end a text.
         end_text: characters that end a text; "" for none.
         automaton: of the format that `answers` have to match; None without constrained decoding.
+        answering: how the row answers.
+        seed: the seed of sampled texts, other than those of training.
     """
 
     task: TextTask
@@ -61,6 +70,8 @@ class TextAnswerer:
     ends: tuple[int, ...]
     end_text: str
     automaton: TokenAutomaton | None = None
+    answering: Answering = Answering()
+    seed: int = 0
 
     def target_width(self, rows: Encoded) -> int:
         """Tokens of the longest target, rounded up to a bucket."""
@@ -69,33 +80,12 @@ class TextAnswerer:
     def training_answers(
         self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
     ) -> TextAnswers:
-        """One text for each row, scored against the row's references.
+        """The answers in one text for each row, by the task's decoding.
 
         It is not constrained, so that rows with and without it train the same parameters.
         """
-        return self._answers(predictor, weights, prompts)
-
-    def _answers(
-        self,
-        predictor: Predictor,
-        weights: AdaptedWeights,
-        prompts: EncodedPrompts,
-        automaton: TokenAutomaton | None = None,
-    ) -> TextAnswers:
-        """One text for each row, by an automaton or by none."""
-        # A row is reported when its text is generated, which takes most of the time.
-        loss = replace(predictor, report=ignore_batches).loss(weights, prompts, batch_size=32)
-        generated = predictor.generate(
-            weights, prompts, self.task.decoding, ends=self.ends, automaton=automaton
-        )
-        answered = np.isfinite(generated.score)
-        lines = zip(generated.tokens, np.where(answered, generated.length, 0), strict=True)
-        outputs = [self._decoded(row[:length]) for row, length in lines]
-        texts = self.task.judged(outputs, prompts.rows.references)
-        items = {name: np.where(answered, scores, 0.0) for name, scores in texts.items.items()}
-        texts = replace(texts, items=items)
-        metrics = {**texts.metrics(), "loss": loss}
-        return TextAnswers(texts, loss, metrics, int((~answered).sum()))
+        decoding = self.answering.decoding(self.task.decoding)
+        return self._answers(predictor, weights, prompts, decoding, [0])
 
     def answers(
         self,
@@ -104,13 +94,18 @@ class TextAnswerer:
         prompts: EncodedPrompts,
         normalisation: Normalisation,
     ) -> TextAnswers:
-        """The same as while training, by constrained decoding if there is an automaton."""
+        """The most frequent answer in the row's samples; with one sample by the task's decoding,
+        the same as while training. Constrained if there is an automaton.
+        """
         del normalisation
-        return self._answers(predictor, weights, prompts, self.automaton)
+        decoding, first = self.answering.sampling(self.task.decoding), MOST_SAMPLES * self.seed
+        seeds = range(first, first + self.answering.samples)
+        return self._answers(predictor, weights, prompts, decoding, seeds, self.automaton)
 
     def constrained(self) -> "TextAnswerer":
         """The answerer whose `answers` match the format of the task. Raises InputError."""
-        task, ngram = self.task, self.task.decoding.no_repeat_ngram_size
+        task, decoding = self.task, self.answering.sampling(self.task.decoding)
+        ngram = decoding.no_repeat_ngram_size
         if task.format is None:
             allowed = f"task {task.name} has neither format nor json_schema"
             raise InputError("constrained", True, allowed)
@@ -121,7 +116,7 @@ class TextAnswerer:
             format_pattern(task.format),
             self.tokenizer,
             self.ends,
-            task.decoding.max_new_tokens,
+            decoding.max_new_tokens,
             self.end_text,
         )
         return replace(self, automaton=automaton)
@@ -133,6 +128,36 @@ class TextAnswerer:
         del predictor, weights, prompts
         return []
 
+    def _answers(
+        self,
+        predictor: Predictor,
+        weights: AdaptedWeights,
+        prompts: EncodedPrompts,
+        decoding: Decoding,
+        seeds: Sequence[int],
+        automaton: TokenAutomaton | None = None,
+    ) -> TextAnswers:
+        """The answers in one text of each seed for each row, by an automaton or by none."""
+        # A row is reported when its texts are generated, which takes most of the time.
+        loss = replace(predictor, report=ignore_batches).loss(weights, prompts, batch_size=32)
+        finite = np.ones(len(prompts.rows.length), bool)
+        by_seed: list[list[str]] = []
+        for index, seed in enumerate(seeds):
+            report = _part_of(predictor.report, index, len(seeds))
+            generated = replace(predictor, report=report).generate(
+                weights, prompts, decoding, ends=self.ends, seed=seed, automaton=automaton
+            )
+            finite &= np.isfinite(generated.score)
+            lines = zip(generated.tokens, generated.length, strict=True)
+            by_seed.append([self._decoded(row[:length]) for row, length in lines])
+        by_row = zip(finite, zip(*by_seed, strict=True), strict=True)
+        samples = [texts if right else ("",) * len(seeds) for right, texts in by_row]
+        texts = self.task.judged_votes(samples, prompts.rows.references)
+        items = {name: np.where(finite, scores, 0.0) for name, scores in texts.items.items()}
+        texts = replace(texts, items=items)
+        metrics = {**texts.metrics(), "loss": loss}
+        return TextAnswers(texts, loss, metrics, int((~finite).sum()))
+
     def _decoded(self, tokens: np.ndarray) -> str:
         """The text of one row's tokens, without its end and the white space around it."""
         text = self.tokenizer.decode(
@@ -142,16 +167,38 @@ class TextAnswerer:
         return (text.split(self.end_text)[0] if self.end_text else text).strip()
 
 
+def _part_of(report: BatchReport, index: int, parts: int) -> BatchReport:
+    """Reports part `index` of so many passes over the same examples."""
+    return lambda done, total: report((index * total + done) // parts, total)
+
+
 @dataclass(frozen=True)
 class TextKind:
-    """The answer kind of generation tasks."""
+    """The answer kind of generation tasks.
+
+    Raises InputError for rationales that the task does not have, and for samples by beam search.
+    """
 
     task: TextTask
+    answering: Answering = Answering()
     name: ClassVar[str] = "text"
+    generates: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.answering.rationale and not self.task.has_rationales:
+            allowed = f"task {self.task.name} has no rationales; name their column in its settings"
+            raise InputError("rationale", True, allowed)
+        self.answering.sampling(self.task.decoding)
 
     @property
     def head_outputs(self) -> int:
         return 0
+
+    def examples(self, examples: Sequence[Example]) -> Sequence[Example]:
+        """The examples, with their rationales where the row asks for them."""
+        if not self.answering.rationale:
+            return examples
+        return tuple(map(self.task.with_rationale, examples))
 
     def encoder(self, tokenizer: Tokenizer, template: int, **options: Any) -> TextEncoder:
         task = self.task
@@ -160,13 +207,20 @@ class TextKind:
             task.templates[template],
             task.verbalizer,
             task.labels,
-            most=task.decoding.max_new_tokens,
+            most=self.answering.decoding(task.decoding).max_new_tokens,
             **options,
         )
 
-    def answerer(self, encoder: Encoder) -> Answerer:
+    def answerer(self, encoder: Encoder, seed: int = 0) -> Answerer:
         assert isinstance(encoder, TextEncoder)  # made by `encoder`
-        return TextAnswerer(self.task, encoder.tokenizer, encoder.ends, encoder.end_text)
+        return TextAnswerer(
+            self.task,
+            encoder.tokenizer,
+            encoder.ends,
+            encoder.end_text,
+            answering=self.answering,
+            seed=seed,
+        )
 
     def ensemble(self, members: Sequence[TextAnswers], rows: Encoded) -> TextAnswers:
         """The answers of the only member: ensembles average label scores."""
@@ -218,4 +272,10 @@ class TextKind:
         self, examples: Sequence[Example], answers: TextAnswers
     ) -> dict[str, Any]:
         del examples
-        return vars(answers.texts)
+        texts = answers.texts
+        return {
+            "outputs": texts.outputs,
+            "references": texts.references,
+            "items": texts.items,
+            "generated": texts.generated,
+        }

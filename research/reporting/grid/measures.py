@@ -4,6 +4,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable
 
+from research.records.predictions.numbers import NumberPredictions
 from research.records.schema import RunRecord
 from research.reporting.format import byte_size, count
 from research.reporting.grid.cell import ResultCell
@@ -55,6 +56,17 @@ def _groups(cell: ResultCell) -> dict[str, dict[str, GroupScore]]:
             mean = statistics.fmean(groups[kind][name].score for groups in by_run)
             means[kind][name] = GroupScore(mean, group.count)
     return means
+
+
+def without_answer(cell: ResultCell) -> str | None:
+    """Share of the outputs in which no answer is found, over all seeds."""
+    shares = [
+        answers.without_answer
+        for answers in cell.predictions
+        if not isinstance(answers, NumberPredictions)
+    ]
+    measured = [share for share in shares if share is not None]
+    return f"{100 * statistics.fmean(measured):.1f}" if measured else None
 
 
 def train_dev_difference(cell: ResultCell) -> float | None:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from research.common.user_regex import SECONDS
 from research.records.failures import Failure
 from research.records.schema import CellKey
 from research.reporting.format import RANGE, spread
@@ -15,6 +16,10 @@ from research.reporting.tables.format_share import constrained_rows
 from research.tasks.metrics.classification import LOWEST
 
 PROVISIONAL, ONE_SEED, TESTED_AGAIN, NOT_FINITE = "†", "‡", "§", "¶"
+TIMEOUTS = (
+    f"Outputs without an answer because the search for it took longer than {SECONDS:g} s, over all "
+    "seeds: "
+)
 COSTS = (
     "Costs: medians over runs; a range where the cells of a row differ, and for seconds the "
     "median. Training seconds exclude compilation. Added tokens are per input."
@@ -36,6 +41,7 @@ def footnotes(grid: Grid) -> list[str]:
         _counted(grid, "Diverged runs, among all runs of a cell: ", _diverged),
         _counted(grid, "Tested runs no better on dev than without training: ", _not_learned),
         _counted(grid, "Texts truncated to fit the context: ", _truncated),
+        _counted(grid, TIMEOUTS, _timeouts),
         _failed(grid),
         _refused(grid),
         _unfinished(grid),
@@ -185,6 +191,11 @@ def _not_learned(cell: ResultCell) -> str:
 def _truncated(cell: ResultCell) -> str:
     most = max((run.notes.cut for run in cell.runs), default=0)
     return str(most) if most else ""
+
+
+def _timeouts(cell: ResultCell) -> str:
+    count = sum(run.notes.timeouts.get("test", 0) for run in cell.runs)
+    return str(count) if count else ""
 
 
 def _failed(grid: Grid) -> str:

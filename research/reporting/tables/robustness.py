@@ -16,6 +16,7 @@ from research.reporting.grid.measures import (
     seeds_agree,
     switching,
     train_dev_gap,
+    without_answer,
     worst_group,
 )
 from research.reporting.table import Table, add_notes
@@ -36,6 +37,13 @@ def _table(grid: Grid, where: tuple[str, str], cells: Sequence[ResultCell]) -> T
 
 
 COLUMNS = (
+    Column(
+        "without",
+        "an answer",
+        without_answer,
+        "Without an answer: share of the outputs on test in which no answer is found, in percent; "
+        "they count as wrong.",
+    ),
     Column(
         "out of",
         "domain",

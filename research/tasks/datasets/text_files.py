@@ -1,5 +1,6 @@
 """A generation task from the user's own files, or from a Hugging Face dataset."""
 
+import re
 from dataclasses import dataclass
 
 from research.common.errors import InputError
@@ -22,18 +23,27 @@ class TextFileTask(Files, TaskSettings):
     Attributes:
       target: column of the answers.
       references: columns of further references, whose cells may be empty.
+      rationale: column of the reasoning before an answer, for rows with `rationale`; test may lack
+        it.
       metric: headline metric.
       format: regular expression that an output must match in full.
       json_schema: file of a JSON schema that an output must satisfy, in place of `format`.
+      answer: regular expression that finds the answer in outputs and references: the first filled
+        group of the last match.
+      marker: text before the answer, in place of `answer`: the answer is the rest of the line
+        after the last one. It is written before every target that lacks it.
       database: SQLite file, or SQL script, for the metric `sql_execution`.
       decoding: how texts are generated.
     """
 
     target: str = "target"
     references: tuple[str, ...] = ()
+    rationale: str | None = None
     metric: str = "exact_match"
     format: str | None = None
     json_schema: str | None = None
+    answer: str | None = None
+    marker: str | None = None
     database: str | None = None
     decoding: Decoding = Decoding()
 
@@ -46,9 +56,16 @@ class TextFileTask(Files, TaskSettings):
         if self.format is not None and schema is not None:
             allowed = "either format or json_schema, not both"
             raise InputError("json_schema", self.json_schema, allowed)
+        if self.rationale in (*self.texts, self.target, *self.references):
+            allowed = "a column that is neither text nor target nor reference"
+            raise InputError("rationale", self.rationale, allowed)
+        if self.marker is not None and (self.answer is not None or not self.marker.strip()):
+            allowed = "a text to stand before the answer is expected, and no `answer` beside it"
+            raise InputError("marker", self.marker, allowed)
         templates = self.prompts(self.target)
-        tables = self.tables(self.target, others=self.references)
-        splits = {split: self._examples(table) for split, table in tables.items()}
+        others = (*self.references, *([self.rationale] if self.rationale else []))
+        tables = self.tables(self.target, others=others)
+        splits = {split: self._examples(split, table) for split, table in tables.items()}
         return TextTask(
             name=self.name,
             labels=(),
@@ -62,11 +79,33 @@ class TextFileTask(Files, TaskSettings):
             reader=self.reader,
             skipped=self.skipped(tables),
             format=schema or self.format,
+            answer=self.answer if self.marker is None else after_marker(self.marker),
             database=Database.at(self.database),
             decoding=self.decoding,
         )
 
-    def _examples(self, table: StringTable) -> tuple[Example, ...]:
-        references = [self.values(table, name) for name in self.references]
-        rows = zip(self.fields(table), self.filled(table, self.target), *references, strict=True)
-        return grouped((fields, [text for text in texts if text]) for fields, *texts in rows)
+    def _examples(self, split: str, table: StringTable) -> tuple[Example, ...]:
+        columns = [self.values(table, name) for name in self.references]
+        rows = zip(self.filled(table, self.target), *columns, strict=True)
+        references = [[self._target(text) for text in texts if text] for texts in rows]
+        pairs = zip(self.fields(table), references, strict=True)
+        if self.rationale is None or (split == "test" and self.rationale not in table.columns):
+            return grouped(pairs)
+        before = zip(self.values(table, self.rationale), references, strict=True)
+        return grouped(pairs, ([rationale] * len(texts) for rationale, texts in before))
+
+    def _target(self, text: str) -> str:
+        """The text with the marker before it."""
+        if self.marker is None or self.marker.strip() in text:
+            return text
+        return f"{self.marker.strip()} {text}"
+
+
+def after_marker(marker: str) -> str:
+    """The regular expression of what follows the last marker of a line, up to its end."""
+    return after_pattern(re.escape(marker.strip()))
+
+
+def after_pattern(marker: str) -> str:
+    """The same for a marker that is a regular expression."""
+    return rf"(?:{marker})[^\S\n]*((?:(?!{marker})[^\n])*)"

@@ -62,11 +62,13 @@ CHAT = (
 )
 
 
-def write_backbone(folder: Path, context: int = 64, chat_template: str | None = None) -> None:
-    """A random decoder of one layer and that tokenizer."""
+def write_backbone(
+    folder: Path, context: int = 64, chat_template: str | None = None, layers: int = 1
+) -> None:
+    """A random decoder and that tokenizer."""
     known = tokenizer()
     known.chat_template = chat_template
-    size = dict(width=16, layers=1, heads=2, kv_heads=1, head_width=8, hidden=16)
+    size = dict(width=16, layers=layers, heads=2, kv_heads=1, head_width=8, hidden=16)
     config = DecoderConfig(vocab_size=len(known), context=context, tied=True, **size)
     model = Decoder(config)
     save_backbone(folder, model, random_params(model, jax.random.key(0)), known)

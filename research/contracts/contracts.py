@@ -102,6 +102,23 @@ def resumes_from_states(case: ContractCase) -> None:
             _equal(gradient, expected[path], what, relative=1e-4, least=least)
 
 
+def runs_as_a_scan(case: ContractCase) -> None:
+    """Scores and gradients of layers that run as one scan equal those of layers one by one.
+
+    In a model of one layer there is nothing to scan.
+    """
+    if max(case.model.depths) < 2:
+        return
+    scanned = ContractCase(case.model.with_layers("scan"), case.params, case.methods)
+    _equal(scanned.scores(case.moved), case.scores(case.moved))
+    trained, frozen = split(case.moved, mask(case.methods, case.moved))
+    expected = case.gradients_of(trained, frozen)
+    # Relative to the largest gradient, since sums come in another order.
+    least = 1e-5 * max(float(np.abs(gradient).max()) for gradient in expected.values())
+    for path, gradient in scanned.gradients_of(trained, frozen).items():
+        _equal(gradient, expected[path], f"the gradient for {path}", least=least)
+
+
 CONTRACTS: tuple[Callable[[ContractCase], None], ...] = (
     starts_as_the_backbone,
     starts_from_the_seed,
@@ -111,6 +128,7 @@ CONTRACTS: tuple[Callable[[ContractCase], None], ...] = (
     merges_without_a_trace,
     trains_as_a_part_of_the_whole,
     resumes_from_states,
+    runs_as_a_scan,
 )
 
 

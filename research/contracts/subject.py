@@ -142,7 +142,7 @@ def _resumed_scores(
     model: Model, methods, leaves: DividedLeaves, rows: Rows, frame: PromptFrame
 ) -> jax.Array:
     def scores(unknown, weights: Leaves, shared: tuple[PromptFrame, Labels], rows: Rows):
-        return label_scores(Adapted(model, methods, {**weights, **unknown}), rows, *shared)
+        return label_scores(_adapted(model, methods, weights, unknown), rows, *shared)
 
     return resumed(scores, leaves.unknown, leaves.weights, (frame, LABELS), rows)
 
@@ -150,7 +150,7 @@ def _resumed_scores(
 @partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
 def _gradients(model: Model, methods, trained: Leaves, frozen: Leaves, rows, frame) -> Leaves:
     def scores(unknown, weights: Leaves, shared: tuple[PromptFrame], rows: Rows):
-        return target_logprobs(Adapted(model, methods, {**weights, **unknown}), rows, *shared)
+        return target_logprobs(_adapted(model, methods, weights, unknown), rows, *shared)
 
     def loss(trained: Leaves) -> jax.Array:
         added = {path: leaf for path, leaf in frozen.items() if ":" in path}
@@ -159,3 +159,7 @@ def _gradients(model: Model, methods, trained: Leaves, frozen: Leaves, rows, fra
         return -jnp.where(counted, logprobs, 0.0).sum()
 
     return jax.grad(loss)(trained)
+
+
+def _adapted(model: Model, methods, weights: Leaves, unknown: Leaves) -> Adapted:
+    return Adapted(model, methods, {**weights, **unknown}, trained=frozenset(unknown))

@@ -41,6 +41,8 @@ def generated(
     cast = {path: jnp.asarray(leaf, adapted.dtype) for path, leaf in adapted.leaves.items()}
     adapted = replace(adapted, leaves=cast)  # once, rather than at every step
     start, real = read_prompts(adapted, rows, frame), jnp.asarray(rows.prompt_length) > 0
+    # A scan would stack all weights, keys and values again for each token.
+    adapted = replace(adapted, model=adapted.model.with_layers("unrolled"))
     if decoding.num_beams > 1:
         return beam_search(adapted, start, real, stop, decoding, automaton)
     keys = row_keys(rows, key) if decoding.do_sample else None

@@ -23,7 +23,8 @@ def label_scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
 
     def plain(unknown, weights: Leaves, shared: tuple[PromptFrame, Labels], batch: Rows):
         methods, leaves = unknown
-        return label_scores(Adapted(model, methods, {**weights, **leaves}, dtype), batch, *shared)
+        adapted = Adapted(model, methods, {**weights, **leaves}, dtype, trained=frozenset(leaves))
+        return label_scores(adapted, batch, *shared)
 
     def scores(
         methods, leaves: DividedLeaves, batch: Rows, frame: PromptFrame, labels: Labels

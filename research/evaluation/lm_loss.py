@@ -26,9 +26,8 @@ def loss_scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
 
     def plain(unknown, weights: Leaves, shared: tuple[PromptFrame], batch: Rows):
         methods, leaves = unknown
-        return target_logprobs(
-            Adapted(model, methods, {**weights, **leaves}, dtype), batch, *shared
-        )
+        adapted = Adapted(model, methods, {**weights, **leaves}, dtype, trained=frozenset(leaves))
+        return target_logprobs(adapted, batch, *shared)
 
     def score(
         methods, leaves: DividedLeaves, batch: Rows, frame: PromptFrame

@@ -9,6 +9,7 @@ from flax.traverse_util import unflatten_dict
 
 from research.methods.interception import layers_adapted
 from research.methods.method import Array, Leaves, Method
+from research.methods.shared.layer_scan import LayerScan
 from research.methods.shared.leaves import added_to, backbone
 from research.models.layers.attention import KeyValueMemory
 from research.models.layers.remat import layers_again
@@ -46,6 +47,8 @@ class Adapted:
         dtype: compute precision; leaves are cast to it here, so trained ones may stay in float32.
         dropout: rate of the model's own dropout while training.
         remat: whether activations are computed again for gradients, see `layers_again`.
+        trained: paths of the leaves that training may change, by which layers are divided where
+            they run as a scan; the numbers do not depend on it.
     """
 
     model: Model
@@ -54,6 +57,7 @@ class Adapted:
     dtype: Any = jnp.float32
     dropout: float = 0.0
     remat: bool = False
+    trained: frozenset[str] = frozenset()
 
     @property
     def route(self) -> str:
@@ -236,7 +240,13 @@ class Adapted:
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
         shared = not self.remat  # of the two, one wraps a whole layer
         adapted = layers_adapted(
-            self.methods, self.leaves, self.dtype, self.dropout, keys, traces_shared=shared
+            self.methods,
+            self.leaves,
+            self.dtype,
+            self.dropout,
+            keys,
+            traces_shared=shared,
+            scan=LayerScan(self.trained, self.remat) if self.model.scan_layers else None,
         )
         with adapted, layers_again(self.remat):
             return self.model.apply({"params": params}, *args, method=method, **options)

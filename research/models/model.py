@@ -4,12 +4,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from research.common.errors import InputError
 from research.models.checkpoint.key_map import KeyMap
 from research.models.layers.attention import by_table
+from research.models.layers.stack import LayerStack
+from research.runtime.devices import Layers
 
 Route = Literal["causal", "seq2seq", "masked"]
 
@@ -17,7 +19,7 @@ TABLE = "embed/embedding"  # the leaf of the token embeddings
 HEAD = "head/kernel"  # the leaf of the output layer of a model that predicts the next token
 
 
-class Model(nn.Module):
+class Model(LayerStack):
     """A language model that computes in the precision of its parameters.
 
     Norms, positions, softmax and logits are in float32 at any precision. The table of token
@@ -52,6 +54,8 @@ class Model(nn.Module):
             positions, None for no limit), `head_width` (of an attention head), `tied` (whether
             `table` is also the output layer; not for `masked`) and `to_hf()`, the fields of a
             config.json.
+        scan_layers: whether equal layers run as one scan where methods adapt the model, see
+            `research.methods.shared.layer_scan`; the numbers are the same up to rounding.
     """
 
     ROUTE: ClassVar[Route]
@@ -60,6 +64,7 @@ class Model(nn.Module):
     CONFIG: ClassVar[Any]
 
     config: Any
+    scan_layers: bool = False
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any], names: Collection[str] = ()) -> "Model":
@@ -99,6 +104,21 @@ class Model(nn.Module):
     def untied(self, leaves: Mapping[str, Any]) -> tuple["Model", dict[str, Any]]:
         """(the same model with an output layer of its own, its leaves), for `leaves` with one."""
         return self.clone(config=replace(self.config, tied=False), parent=None), dict(leaves)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Number of layers of each stack."""
+        return (self.config.layers,)
+
+    def with_layers(self, layers: Layers) -> "Model":
+        """The same model, whose equal layers run as one scan or one after the other.
+
+        Raises InputError for a scan of a model that has a single layer.
+        """
+        if layers == "scan" and max(self.depths) < 2:
+            allowed = "the model has a single layer, so only unrolled is possible"
+            raise InputError("devices.layers", layers, allowed)
+        return self.clone(scan_layers=layers == "scan", parent=None)
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the leaves `head:...`, a checkpoint's classification head."""

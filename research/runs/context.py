@@ -126,7 +126,9 @@ def open_context(experiment: Experiment, folder: Path) -> RunContext:
     use_threads(experiment.devices.threads)
     path = resolve_path(experiment.backbone, "config.backbone")
     mesh = experiment.devices.mesh() if experiment.devices.fsdp > 1 else None
-    backbone = replace(load_backbone(path, mesh=mesh), name=experiment.backbone)
+    loaded = load_backbone(path, mesh=mesh)
+    model = loaded.model.with_layers(experiment.devices.layers)
+    backbone = replace(loaded, name=experiment.backbone, model=model)
     tokenizer, source = load_tokenizer(path, backbone.model), experiment.held_out
     return RunContext(
         backbone=backbone,

@@ -14,6 +14,9 @@ from research.common.errors import InputError, check_whole
 MOST_THREADS = 1024
 MOST_GIB = 2**20
 
+# How the layers of a model run: one after the other, or equal ones as one `jax.lax.scan`.
+Layers = Literal["unrolled", "scan"]
+
 
 @dataclass(frozen=True)
 class Devices:
@@ -28,6 +31,10 @@ class Devices:
             elsewhere.
         remat: whether layers are computed again for their gradients, which takes less memory and up
             to a third more operations.
+        layers: how the layers of a model run. `scan` runs equal layers that train alike as one
+            `jax.lax.scan`: compiling takes the time of one layer, and memory holds a second copy of
+            the weights. Losses and scores are the same up to rounding, so that it is not part of a
+            run's id.
         threads: number of CPU threads that a run computes with, in a worker process or in a single
             one. The last bits of results depend on it, see `research.runtime.threads`.
         trunk_gib: memory of each process for hidden states below the trained layers, which are then
@@ -41,6 +48,7 @@ class Devices:
     fsdp: int = 1
     members: Literal["auto", "host", "vmap"] = "auto"
     remat: bool = False
+    layers: Layers = "unrolled"
     threads: int = 1
     trunk_gib: float = 1.0
 

@@ -63,11 +63,12 @@ def worker_bytes(experiment: Experiment, backbone: Leaves) -> int:
         experiment: the experiment.
         backbone: leaves of the backbone, or their shapes.
     """
-    paths = list(backbone)
+    paths, scanned = list(backbone), experiment.devices.layers == "scan"
     needs = [run_bytes(backbone, (), rows=0, tokens=0, targets=0)]
     for stage in (stage for approach in experiment.rows for stage in approach.stages):
         trained = {path for method in stage.methods for path in method.trains(paths)}
         # Leaves that methods add are few, and their gradients may pass through all layers.
         trained = trained or {"added:/leaf"}
-        needs.append(run_bytes(backbone, trained, stage.schedule.batch_size, TOKENS, TARGETS))
+        rows = stage.schedule.batch_size
+        needs.append(run_bytes(backbone, trained, rows, TOKENS, TARGETS, scanned))
     return max(needs)

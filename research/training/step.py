@@ -129,7 +129,13 @@ def train_step(
     def target_scores(unknown, weights: Leaves, shared: tuple[PromptFrame], part: Rows):
         trained, methods, key = unknown
         adapted = Adapted(
-            program.model, methods, {**weights, **trained}, program.dtype, dropout, program.remat
+            program.model,
+            methods,
+            {**weights, **trained},
+            program.dtype,
+            dropout,
+            program.remat,
+            trained=frozenset(trained),
         )
         return target_logprobs(adapted, part, *shared, key, smoothing)
 

@@ -23,6 +23,7 @@ from research.methods.lora_fa import LoRAFA
 from research.methods.method import Method, traced_method
 from research.methods.prefix import PrefixTuning
 from research.methods.selected import Selected
+from research.methods.shared import layer_scan
 from research.methods.soft_prompt import SoftPrompt
 from research.methods.vera import VeRA
 from scripts import verify
@@ -68,11 +69,7 @@ LAYERS = {
 
 def subject(variant: str, names: str) -> ContractCase:
     """On one layer, but for what trains a part of the layers."""
-    changes = {} if names == "last_layers" else {LAYERS.get(variant, "num_hidden_layers"): 1}
-    model, params = checkpoints.drawn(variant, **changes)
-    return ContractCase(
-        model, params, tuple({**CASES, **LAST}[name] for name in names.split(" + "))
-    )
+    return with_layers(variant, names, 2 if names == "last_layers" else 1)
 
 
 # A decoder has no biases, and its head reads the last position.
@@ -105,6 +102,33 @@ def test_kept_on_other_families(variant, names):
     one = subject(variant, names)
     for contract in CONTRACTS:
         contract(one)
+
+
+def with_layers(variant: str, names: str, layers: int) -> ContractCase:
+    """On so many layers in each stack."""
+    model, params = checkpoints.drawn(variant, **{LAYERS.get(variant, "num_hidden_layers"): layers})
+    return ContractCase(model, params, tuple(CASES[name] for name in names.split(" + ")))
+
+
+# Of the three layers the last computes few positions, so that two are one scan.
+@pytest.mark.parametrize("name", cases(ON_DECODERS, quick=("lora", "prefix", "vera")))
+def test_layers_run_as_a_scan(name):
+    model, params = decoder(layers=3)
+    contracts.runs_as_a_scan(ContractCase(model, params, (CASES[name],)))
+
+
+@pytest.mark.parametrize(("variant", "names"), cases(MORE, quick=(("bert", "bitfit"),)))
+def test_layers_of_other_families_run_as_a_scan(variant, names):
+    contracts.runs_as_a_scan(with_layers(variant, names, 3))
+
+
+def test_a_scan_in_another_order_is_noticed(monkeypatch):
+    run = layer_scan.run_as_scans
+    monkeypatch.setattr(
+        layer_scan, "run_as_scans", lambda f, layers, hidden: run(f, layers[::-1], hidden)
+    )
+    with pytest.raises(Broken, match="scores: .* apart"):
+        contracts.runs_as_a_scan(with_layers("t5", "lora", 2))
 
 
 class Breaking(Method):

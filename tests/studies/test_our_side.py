@@ -95,6 +95,18 @@ def test_runs_that_advance_together_lose_what_one_does(tmp_path, monkeypatch):
     assert together.profile().keys() >= {"matrix products", "element-wise"}
 
 
+def test_a_step_by_scan_is_that_of_unrolled_layers(tmp_path, monkeypatch):
+    """Of the three layers the last computes few positions, so that two are one scan."""
+    model, _ = tiny.decoder(tied=False, vocab_size=40, head_width=4, layers=3)
+    monkeypatch.setitem(shapes.SHAPES, "tiny", lambda: model)
+    written(tmp_path, (LORA,))
+    scan, plain = (WORKS[w](tmp_path, "float32", 3e-3) for w in ("train by scan", "train"))
+    for _ in range(3):
+        assert scan.step() == pytest.approx(plain.step(), rel=1e-5)
+    assert scan.flops() == pytest.approx(plain.flops(), rel=0.1)
+    assert "while" in scan.cohort.compiled(scan.parts[0], scan.frame, scan.hyper).as_text()
+
+
 @pytest.mark.thorough
 def test_labels_are_scored_after_the_opening_and_the_row(tmp_path):
     backbone, batches = written(tmp_path, opening=5, labels=3)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from research.common.paths import resolve_path
+from research.studies.speed.case import OURS
 from research.studies.speed.case_files import read_batches, read_trained
 from research.studies.speed.real_model.cases import model_cases, table_case
 from research.studies.speed.real_model.table_files import write_table_inputs
@@ -21,6 +22,7 @@ NAMES = [
     "soft prompt 100, 8 x 32",
     "full, 8 x 64",
     "last 2 layers, 8 x 64",
+    "LoRA r=8, 8 x 64, layers as a scan, against unrolled",
 ]
 
 
@@ -30,9 +32,11 @@ def test_a_decoder_has_all_cases_with_targets(tmp_path):
     assert [case.name for case in cases] == [
         f"tiny, {name}" for name in (*NAMES, "final norm alone, 8 x 64")
     ]
-    assert [case.at_least for case in cases] == [1.4, 1.4, 1.3, 1.6, 3.6, 1.3, 5.0, 20.0]
-    assert {case.memory_at_most for case in cases} == {1.1}
-    assert [case.compile_at_most for case in cases] == [30.0] * 3 + [None] * 5
+    assert [case.at_least for case in cases] == [1.4, 1.4, 1.3, 1.6, 3.6, 1.3, 5.0, None, 20.0]
+    against_ours = [case.name for case in cases if case.other[0] == OURS]
+    assert against_ours == [case.name for case in cases if case.memory_at_most != 1.1]
+    assert against_ours == [f"tiny, {NAMES[-1]}"]
+    assert [case.compile_at_most for case in cases] == [30.0] * 3 + [None] * 4 + [30.0, None]
     table = table_case(folder, "tiny")
     assert table is not None and table.at_least == 2.5
 

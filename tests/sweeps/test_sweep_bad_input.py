@@ -73,6 +73,8 @@ def in_row(config: dict[str, Any], **values: Any) -> Change:
         ({"backbone": "no/folder"}, "backbone is 'no/folder': no such folder here, and the hub"),
         ({"backbone": "$NOWHERE/x"}, "config.backbone is '$NOWHERE/x': its environment variable"),
         ({"devices": {"count": 9}}, "devices.count is 9: 1 to 8 devices are here"),
+        ({"devices": {"layers": "scan"}}, "devices.layers is 'scan': the model has a single layer"),
+        ({"devices": {"layers": "loop"}}, "config.devices.layers is 'loop': allowed are"),
         ({"regimes": ("30-shot",)}, "regime is '30-shot': class 'bad' has 20 examples to draw"),
         ({"regimes": (50,)}, "regime is '50': there are 40 examples to draw from, needed are 50"),
     ],

@@ -264,3 +264,27 @@ def test_members_are_not_spread_where_rows_or_leaves_are(devices):
     with pytest.raises(InputError, match="devices.members is 'vmap'"):
         replace(devices, members="vmap").vmapped()
     assert not devices.vmapped()
+
+
+@pytest.mark.parametrize(
+    "devices", cases([DATA, BOTH, PMAP], quick=()), ids=["data", "data-fsdp", "pmap"]
+)
+def test_layers_that_run_as_a_scan_agree_with_one_device(devices):
+    """Leaves are stacked on the devices that have their parts."""
+    model, params = decoder(layers=4)
+    leaves = with_method(METHOD, params)
+    trained, frozen = split(leaves, mask((METHOD,), leaves))
+
+    def stepped(program: Program, devices: Devices):
+        step = step_on(program, devices)
+        state = step.place(init_state(program, jax.random.PRNGKey(0), trained))
+        arguments = (batch(16, width=16), FRAME, hyper(METHOD))
+        state, metrics = step(state, step.place(frozen), *arguments)
+        return step.read(state), float(metrics.loss)
+
+    program = Program(model, SCHEDULE)
+    state, loss = stepped(program, ONE)
+    scanned, scanned_loss = stepped(replace(program, model=model.with_layers("scan")), devices)
+    assert scanned_loss == pytest.approx(loss, rel=1e-5)
+    for path, leaf in state.trained.items():
+        np.testing.assert_allclose(scanned.trained[path], leaf, rtol=0, atol=1e-5, err_msg=path)

@@ -136,7 +136,8 @@ class Trunk:
     def _adapted(self, unknown, weights: Leaves) -> Adapted:
         added, methods, _ = unknown
         leaves, remat = {**weights, **added}, self.devices.remat
-        return Adapted(self.model, methods, leaves, self.dtype, remat=remat)
+        trained = frozenset(added)
+        return Adapted(self.model, methods, leaves, self.dtype, remat=remat, trained=trained)
 
     @spent_on("frozen layers")
     def _states(
@@ -165,6 +166,8 @@ class Trunk:
             return None
         around = [np.asarray(array).tobytes().hex() for array in jax.tree.leaves(shared)]
         described = [boundary.key, self.checksum, str(np.dtype(self.dtype)), *around]
+        if self.model.scan_layers:  # places in the function differ
+            described.append("scan")
         common = sha256(canonical(described).encode())
         keys = row_keys(common, prompts.rows, tokens)
         states, computed = self.store.get({common, *keys}), 0.0

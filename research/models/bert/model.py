@@ -18,6 +18,7 @@ from research.models.layers.attention import (
     KeyValueMemory,
     Source,
     by_table,
+    layer_sources,
     linear,
     take_positions,
     token_table,
@@ -42,8 +43,8 @@ class Block(nn.Module):
     @nn.compact
     def __call__(
         self, hidden: Array, visible: Array, memories: Sequence[Source], at: Array | None
-    ) -> Array:
-        """Hidden states [B, T, D], or [B, L, D] of the slots `at` [B, L]."""
+    ) -> tuple[Array]:
+        """(hidden states [B, T, D], or [B, L, D] of the slots `at` [B, L],)."""
         config = self.config
         attention = Attention(
             config.width,
@@ -59,7 +60,7 @@ class Block(nn.Module):
         norm = partial(layer_norm, config.norm_eps)
         attended, _, _ = attention(hidden, visible, memories, at=at)
         hidden = norm("attention_norm")(take_positions(hidden, at) + attended)
-        return norm("mlp_norm")(hidden + mlp(hidden))
+        return (norm("mlp_norm")(hidden + mlp(hidden)),)
 
 
 class MaskedHead(nn.Module):
@@ -133,10 +134,12 @@ class EncoderModel(Model):
         hidden = self.embed_norm(
             self.embedded(inputs) + self.types(segments) + self.positions(rows)
         )
-        for index, layer in enumerate(self.layers):
-            sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
-            slots = at if index == len(self.layers) - 1 else None
-            hidden = layer(hidden, valid[:, None], sources, slots)
+        visible, last = valid[:, None], self.config.layers - 1
+        arguments = [
+            (visible, sources, at if index == last else None)
+            for index, sources in enumerate(layer_sources(memories, self.config.layers))
+        ]
+        hidden, _ = self.run_layers(hidden, arguments)
         if self.is_initializing():
             self._make_heads(hidden)
         return hidden
@@ -168,7 +171,8 @@ class EncoderModel(Model):
         The head replaces a masked-LM head, since transformers has no class with both. 0 removes it.
         """
         masked_lm = self.config.masked_lm and not classes
-        return type(self)(replace(self.config, classes=classes, masked_lm=masked_lm), parent=None)
+        config = replace(self.config, classes=classes, masked_lm=masked_lm)
+        return self.clone(config=config, parent=None)
 
     def _make_heads(self, hidden: Array) -> None:
         if self.config.masked_lm:

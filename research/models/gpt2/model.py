@@ -16,6 +16,7 @@ from research.models.layers.attention import (
     KeyValueMemory,
     Source,
     causal,
+    layer_sources,
     output_head,
     take_positions,
     token_table,
@@ -136,13 +137,12 @@ class GPT2(Model):
         # Padding may have any position; NaN there would spread, since 0 * NaN is NaN.
         learned = self.positions(jnp.where(valid, positions, 0))
         hidden = self.embedded(inputs) + learned
-        visible = causal(valid)
-        keys_and_values: list[tuple[Array, Array]] = []
-        for index, layer in enumerate(self.layers):
-            sources = [Source(m.keys[index], m.values[index], m.valid[:, None]) for m in memories]
-            slots = at if index == len(self.layers) - 1 else None
-            hidden, keys, values = layer(hidden, take_positions(visible, slots), sources, slots)
-            keys_and_values.append((keys, values))
+        visible, last = causal(valid), self.config.layers - 1
+        arguments = []
+        for index, sources in enumerate(layer_sources(memories, self.config.layers)):
+            slots = at if index == last else None
+            arguments.append((take_positions(visible, slots), sources, slots))
+        hidden, keys_and_values = self.run_layers(hidden, arguments)
         hidden = self.final_norm(hidden)
         if self.is_initializing():
             self.logits(hidden)

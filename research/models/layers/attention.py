@@ -68,6 +68,24 @@ class KeyValueMemory(NamedTuple):
     positions: Array
 
 
+def layer_sources(
+    memories: Sequence[KeyValueMemory], layers: int, biases: Sequence[Array | None] | None = None
+) -> list[list[Source]]:
+    """The memories as sources of each layer, for layers whose masks are the same.
+
+    Args:
+        memories: keys and values of earlier positions.
+        layers: number of layers.
+        biases: of the scores of each memory, the same in all layers; None for none.
+    """
+    biases = [None] * len(memories) if biases is None else biases
+    common = [(m, m.valid[:, None], bias) for m, bias in zip(memories, biases, strict=True)]
+    return [
+        [Source(m.keys[i], m.values[i], visible, bias) for m, visible, bias in common]
+        for i in range(layers)
+    ]
+
+
 def take_positions(x: Array, at: Array | None) -> Array:
     """The slots `at` [B, L] of `x` [B, T, ...]: [B, L, ...]; `x` itself for None."""
     if at is None:

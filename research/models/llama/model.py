@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from research.common.errors import MOST
 from research.models.checkpoint.key_map import Key, KeyMap
 from research.models.layers.attention import (
     Attention,
@@ -151,39 +152,74 @@ class Decoder(Model):
         rope = self.config.rope
         frequencies = rope.frequencies(self.config.rotary_width)
         rotation = rotation_at(positions, frequencies, rope.scale)
-        causal_mask = causal(valid)
-        keys_and_values: list[tuple[Array, Array]] = []
-        for index, layer in enumerate(self.layers):
-            slots = at if index == len(self.layers) - 1 else None
-            queries = take_positions(positions, slots)
-            visible = self._in_window(take_positions(causal_mask, slots), queries, positions, index)
-            sources = []
-            for m in memories:
-                visible_memory = self._in_window(m.valid[:, None], queries, m.positions, index)
-                sources.append(Source(m.keys[index], m.values[index], visible_memory))
-            hidden, keys, values = layer(hidden, rotation, visible, sources, slots)
-            keys_and_values.append((keys, values))
+        causal_mask, last = causal(valid), self.config.layers - 1
+        masks: dict[Any, tuple[Array, list[Array]]] = {}  # of layers that have the same
+        arguments = []
+        for index in range(self.config.layers):
+            slots = at if index == last else None
+            window = self._window(index)
+            kind = (window, slots is None)
+            if kind not in masks:
+                masks[kind] = _masks(causal_mask, positions, memories, window, slots)
+            visible, of_memories = masks[kind]
+            sources = [
+                Source(m.keys[index], m.values[index], mask)
+                for m, mask in zip(memories, of_memories, strict=True)
+            ]
+            arguments.append((rotation, visible, sources, slots))
+        hidden, keys_and_values = self.run_layers(hidden, arguments)
         hidden = self.final_norm(hidden)
         if self.is_initializing():
             self.logits(hidden)
         all_keys, all_values = zip(*keys_and_values, strict=True)
         return hidden, KeyValueMemory(all_keys, all_values, valid, positions)
 
-    def _in_window(self, visible: Array, queries: Array, keys: Array, layer: int) -> Array:
-        """The mask `visible` [b, T or 1, S], restricted to the layer's window.
+    def _window(self, layer: int) -> int | None:
+        """The number of positions that a query attends to in a layer; None for all.
 
-        Args:
-            visible: the mask without the window.
-            queries: [B, T] positions.
-            keys: [b, S] positions.
-            layer: index of the layer.
-
-        Returns:
-            [B, T, S], or `visible` itself in a layer without a window.
+        Where layers that differ run as a scan, a number above all positions makes masks of the same
+        shape.
         """
-        window = self.config.window
-        if window is None or layer not in self.config.windowed:
-            return visible
-        served = len(queries) // len(keys)
-        visible, keys = (jnp.repeat(x, served, axis=0) for x in (visible, keys))
-        return visible & (queries[:, :, None] - keys[:, None] < window)
+        if layer in self.config.windowed:
+            return self.config.window
+        return MOST if self.scan_layers and self.config.windowed else None
+
+
+def _masks(
+    causal_mask: Array,
+    positions: Array,
+    memories: Sequence[KeyValueMemory],
+    window: int | None,
+    at: Array | None,
+) -> tuple[Array, list[Array]]:
+    """(mask of the inputs, mask of each memory) in a layer.
+
+    Args:
+        causal_mask: [B, T, T] mask of the inputs without the window.
+        positions: [B, T], of the inputs.
+        memories: keys and values of earlier positions.
+        window: number of positions that a query attends to; None for all.
+        at: [B, L] slots that the layer computes; None for all.
+    """
+    visible, queries = take_positions(causal_mask, at), take_positions(positions, at)
+    of_memories = [memory.valid[:, None] for memory in memories]
+    if window is None:
+        return visible, of_memories
+    return _in_window(visible, queries, positions, window), [
+        _in_window(mask, queries, memory.positions, window)
+        for mask, memory in zip(of_memories, memories, strict=True)
+    ]
+
+
+def _in_window(visible: Array, queries: Array, keys: Array, window: int) -> Array:
+    """The mask `visible` [b, T or 1, S], restricted to a window: [B, T, S].
+
+    Args:
+        visible: the mask without the window.
+        queries: [B, T] positions.
+        keys: [b, S] positions.
+        window: number of positions that a query attends to.
+    """
+    served = len(queries) // len(keys)
+    visible, keys = (jnp.repeat(x, served, axis=0) for x in (visible, keys))
+    return visible & (queries[:, :, None] - keys[:, None] < window)

@@ -44,6 +44,10 @@ class T5(Model):
         self.decoder = T5Stack(config, decodes=True)
         self.head = output_head(config)
 
+    @property
+    def depths(self) -> tuple[int, ...]:
+        return self.config.layers, self.config.decoder_layers
+
     def encode(
         self, inputs: Array, positions: Array, valid: Array, memories: Sequence[KeyValueMemory] = ()
     ) -> Array:

@@ -13,9 +13,11 @@ from research.models.layers.attention import (
     KeyValueMemory,
     Source,
     causal,
+    layer_sources,
 )
 from research.models.layers.dropout import Dropout
 from research.models.layers.mlp import MLP
+from research.models.layers.stack import LayerStack
 from research.models.t5.config import T5Config
 
 
@@ -66,7 +68,7 @@ class Block(nn.Module):
         return self.cross.project_memory(encoded)
 
 
-class T5Stack(nn.Module):
+class T5Stack(LayerStack):
     """The encoder or the decoder: layers that share one table of relative position biases.
 
     Attributes:
@@ -97,16 +99,15 @@ class T5Stack(nn.Module):
         visible = causal(valid) if self.decodes else valid[:, None]
         bias = self._bias(positions, positions)
         biases = [self._bias(positions, memory.positions) for memory in memories]
-        keys_and_values: list[tuple[Array, Array]] = []
-        hidden = self.input_drop(hidden)
-        for index, layer in enumerate(self.layers):
-            sources = [
-                Source(m.keys[index], m.values[index], m.valid[:, None], b)
-                for m, b in zip(memories, biases, strict=True)
-            ]
-            encoded = cross and Source(cross.keys[index], cross.values[index], cross.valid[:, None])
-            hidden, keys, values = layer(hidden, visible, bias, sources, encoded)
-            keys_and_values.append((keys, values))
+        depth = len(self.layers)
+        crosses = layer_sources(() if cross is None else (cross,), depth)
+        arguments = [
+            (visible, bias, sources, encoded[0] if encoded else None)
+            for sources, encoded in zip(
+                layer_sources(memories, depth, biases), crosses, strict=True
+            )
+        ]
+        hidden, keys_and_values = self.run_layers(self.input_drop(hidden), arguments)
         all_keys, all_values = zip(*keys_and_values, strict=True)
         all_positions = jnp.broadcast_to(positions, valid.shape)
         output = self.output_drop(self.final_norm(hidden))

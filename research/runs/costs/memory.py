@@ -1,11 +1,12 @@
 """Memory of a run on CPU, from the shapes of its leaves alone."""
 
+import re
 from collections.abc import Collection
 
 from research.evaluation.routes.token_logprobs import MOST_LOGIT_BYTES
 from research.methods.method import Leaves
 from research.methods.shared.leaves import backbone
-from research.runs.costs.flops import kernels_above
+from research.runs.costs.flops import STACK, kernels_above
 
 # Measured with models of 1M and 135M parameters, see docs/scale.md: the libraries, and for each
 # layer the program of a step with what compiling it leaves behind.
@@ -17,7 +18,12 @@ OUTPUT_BYTES = 8
 
 
 def run_bytes(
-    leaves: Leaves, trained: Collection[str], rows: int, tokens: float, targets: int
+    leaves: Leaves,
+    trained: Collection[str],
+    rows: int,
+    tokens: float,
+    targets: int,
+    scanned: bool = False,
 ) -> int:
     """Peak bytes of a process that trains a run and scores it.
 
@@ -28,6 +34,7 @@ def run_bytes(
         rows: rows of a batch.
         tokens: tokens of a row.
         targets: predicted tokens of a row.
+        scanned: whether layers run as a scan, which stacks their weights in a second copy.
     """
     of_trained = sum(leaves[path].size for path in trained if path in leaves)
     outputs = (
@@ -35,6 +42,8 @@ def run_bytes(
     )
     logits = 4 * rows * targets * leaves["embed/embedding"].shape[0]
     numbers = sum(leaf.size for leaf in leaves.values()) + COPIES_OF_TRAINED * of_trained
+    if scanned:
+        numbers += sum(leaf.size for path, leaf in leaves.items() if re.match(STACK, path))
     layers = {path.split("/attention")[0] for path in backbone(leaves) if "/attention" in path}
     return round(
         PROCESS_BYTES

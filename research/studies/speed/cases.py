@@ -88,6 +88,18 @@ def mixed_case(shape: str, at_least: float | None, device: str = "any") -> Case:
     )
 
 
+def scan_case(name: str, write: Write) -> Case:
+    """Equal layers as one scan against layers that are unrolled."""
+    return Case(
+        f"{name}, layers as a scan, against unrolled",
+        None,
+        write,
+        "train by scan",
+        (OURS, "train"),
+        device="gpu",
+    )
+
+
 def _sweep_case(name: str, at_least: float, config: str) -> WholeProcessCase:
     return WholeProcessCase(name, at_least, config, partial(real_inputs.world, config=config))
 
@@ -114,6 +126,7 @@ LARGE_CASES = (
     concurrent_case("decoder 1B", 16),
     concurrent_case("decoder 1B", 64),
     mixed_case("decoder 1B", 0.9, device="gpu"),
+    scan_case("decoder 1B, LoRA r=8, 16 x 128", BILLION((LORA,))),
 )
 CASES = (
     product_case(1024, 288, 768),  # of the decoder's MLP, 32 x 32 tokens

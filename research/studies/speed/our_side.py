@@ -13,6 +13,7 @@ from research.studies.speed.scoring import Scoring, Serving, ServingOne
 from research.studies.speed.training import (
     Training,
     TrainingByLength,
+    TrainingByScan,
     TrainingInLoop,
     TrainingManyTogether,
     TrainingTogether,
@@ -50,6 +51,7 @@ WORKS: dict[str, Any] = {
     "train": Training,
     "train in the loop": TrainingInLoop,
     "train by length": TrainingByLength,
+    "train by scan": TrainingByScan,
     "train 16 together": TrainingTogether,
     "train 64 together": TrainingManyTogether,
     "train unfused": TrainingUnfused,

@@ -1,5 +1,6 @@
 """Our training workloads: the steps of a sweep."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,14 @@ class TrainingUnfused(Training):
     def __init__(self, *settings: Any):
         flash_attention.MIN_CAPABILITY = float("inf")
         super().__init__(*settings)
+
+
+class TrainingByScan(Training):
+    """Equal layers run as one scan."""
+
+    def _program(self, inputs: CaseInputs, **settings: Any) -> Program:
+        program = super()._program(inputs, **settings)
+        return replace(program, model=program.model.with_layers("scan"))
 
 
 class TrainingByLength(Training):

@@ -128,6 +128,7 @@ def _memory_bytes(
             tokens=max(estimate.rows.step_widths(cell, approach, index))
             + sum(method.positions for method in stage.methods),
             targets=targets,
+            scanned=estimate.model.scan_layers,
         )
         for index, (stage, (leaves, trained)) in enumerate(stages)
     ]

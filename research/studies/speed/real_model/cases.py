@@ -14,7 +14,7 @@ from research.methods.selected import Selected
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_model, shapes
 from research.models.model import Model
-from research.studies.speed.case import Case, WholeProcessCase
+from research.studies.speed.case import OURS, PEFT, Case, WholeProcessCase
 from research.studies.speed.real_model.model_files import model_case
 from research.studies.speed.real_model.table_files import write_table_inputs
 
@@ -37,15 +37,17 @@ class Row(NamedTuple):
         width: Tokens per row.
         targets: Predicted tokens at the end of each row of a decoder.
         loop: Whether steps run in the training loop, which keeps what the steps of a run share.
+        scan: Whether layers run as a scan, against our own unrolled ones.
     """
 
     name: str
-    at_least: float
+    at_least: float | None
     methods: tuple[Method, ...]
     rows: int = 8
     width: int = 64
     targets: int = 1
     loop: bool = False
+    scan: bool = False
 
 
 ROWS = (
@@ -56,6 +58,7 @@ ROWS = (
     Row("soft prompt 100, 8 x 32", 3.6, (SoftPrompt(length=100),), 8, 32),
     Row("full, 8 x 64", 1.3, (Full(),)),
     Row("last 2 layers, 8 x 64", 5.0, (LastLayers(last=2),), loop=True),
+    Row("LoRA r=8, 8 x 64, layers as a scan, against unrolled", None, (LORA,), scan=True),
 )
 
 
@@ -72,6 +75,7 @@ def model_cases(folder: str, title: str) -> list[Case]:
     model = load_model(folder)
     causal = model.ROUTE == "causal"
     rows = [row for row in (*ROWS, _head_row(model)) if causal or row.targets == 1]
+    rows = [row for row in rows if not row.scan or max(model.depths) > 1]
     return [_case(row, folder, title, causal) for row in rows]
 
 
@@ -82,9 +86,10 @@ def _case(row: Row, folder: str, title: str, causal: bool) -> Case:
         f"{title}, {row.name}",
         row.at_least if causal else None,
         partial(model_case, **settings, targets=row.targets),
-        "train in the loop" if row.loop else "train",
+        "train by scan" if row.scan else "train in the loop" if row.loop else "train",
+        (OURS if row.scan else PEFT, "train"),
         learning_rate=LEARNING_RATE,
-        memory_at_most=MEMORY_AT_MOST if causal else None,
+        memory_at_most=MEMORY_AT_MOST if causal and not row.scan else None,
         compile_at_most=COMPILE_AT_MOST if causal and lora else None,
     )
 

@@ -117,9 +117,9 @@ def test_layers_run_as_a_scan(name):
     contracts.runs_as_a_scan(ContractCase(model, params, (CASES[name],)))
 
 
-@pytest.mark.parametrize(("variant", "names"), cases(MORE, quick=(("bert", "bitfit"),)))
-def test_layers_of_other_families_run_as_a_scan(variant, names):
-    contracts.runs_as_a_scan(with_layers(variant, names, 3))
+@pytest.mark.parametrize("both", cases(MORE, quick=(("bert", "bitfit"),)), ids=", ".join)
+def test_layers_of_other_families_run_as_a_scan(both):
+    contracts.runs_as_a_scan(with_layers(*both, 3))
 
 
 def test_a_scan_in_another_order_is_noticed(monkeypatch):

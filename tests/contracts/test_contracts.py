@@ -107,7 +107,9 @@ def test_kept_on_other_families(variant, names):
 def with_layers(variant: str, names: str, layers: int) -> ContractCase:
     """On so many layers in each stack."""
     model, params = checkpoints.drawn(variant, **{LAYERS.get(variant, "num_hidden_layers"): layers})
-    return ContractCase(model, params, tuple(CASES[name] for name in names.split(" + ")))
+    return ContractCase(
+        model, params, tuple({**CASES, **LAST}[name] for name in names.split(" + "))
+    )
 
 
 # Of the three layers the last computes few positions, so that two are one scan.

@@ -82,9 +82,9 @@ def plan_only(
     """
     name = resolve_path(experiment.backbone, "config.backbone")
     architecture = experiment.architecture
-    in_folder = architecture is None or Path(name).is_dir()
-    model = load_model(name) if in_folder else model_of(architecture)
-    model = model.with_layers(experiment.devices.layers)
+    model = (
+        load_model(name) if architecture is None or Path(name).is_dir() else model_of(architecture)
+    ).with_layers(experiment.devices.layers)
     leaves = backbone_shapes(model)
     has_tokenizer = (Path(name) / "tokenizer.json").is_file()
     tokenizer = load_tokenizer(name, model) if has_tokenizer else None

@@ -225,6 +225,13 @@ def test_a_hub_id_leads_to_its_files_but_never_to_a_pickle(saved, monkeypatch):
     assert load_backbone("somebody/model").name == "somebody/model"
 
 
+@pytest.mark.parametrize("ids, ends", [(None, ()), (1, (1,)), ([1, 5, 999], (1, 5)), ("x", ())])
+def test_a_model_has_the_ends_of_its_generation_config(saved, ids, ends):
+    """Those that it can write."""
+    (saved[0] / "generation_config.json").write_text(json.dumps({"eos_token_id": ids}))
+    assert load_backbone(str(saved[0])).ends == ends
+
+
 def test_a_tokenizer_comes_back_with_its_special_tokens(saved):
     folder, model, _ = saved
     tokenizer = load_tokenizer(str(folder), model)

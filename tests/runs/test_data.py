@@ -9,7 +9,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Run, cells
+from research.experiments.plan import ChatPlan, Run, cells
 from research.runs.context import open_context
 from research.runs.data import room, run_data
 from research.runs.evaluate import RunEvaluator
@@ -19,6 +19,8 @@ from research.runs.state import RunState
 from research.tasks.encoding.tokenization import TextTokenizer
 from tests import films
 from tests.tiny import text_loss_of
+
+NEAREST = {"choice": "nearest"}
 
 
 @pytest.mark.parametrize(
@@ -102,3 +104,35 @@ def test_no_text_is_tokenized_twice(config: dict, monkeypatch: pytest.MonkeyPatc
     assert len(texts) == len(set(texts)) == counts[-1]
     assert counts[0] == counts[1] == counts[2] < counts[3] == counts[4] == counts[5]
     assert counts[5] < 2 * counts[0]
+
+
+@pytest.mark.parametrize("row", [{}, {"demonstrations": 1}, {"demonstrations": 2, **NEAREST}])
+def test_all_splits_of_a_chat_have_the_ids_of_the_whole_conversation(config: dict, row: dict):
+    """With what all rows share, which stands in the frame."""
+    tokenizer = films.tokenizer()
+    tokenizer.chat_template = films.CHAT
+    row = {"name": "chat", "chat": True, "system": "You judge films.", **row}
+    experiment = Experiment.parse(config | {"approaches": [row]})
+    tasks = {task.name: task.load() for task in experiment.tasks}
+    run = next(cells(experiment, tasks, "", chat=ChatPlan(films.CHAT, {}))).search()[0]
+    data = run_data(run, tokenizer, 999, "causal")
+    shared = data.frame.prefix_ids[: data.frame.prefix_length].tolist()
+    assert len(shared) > 10
+    splits = {
+        "train": (data.train, data.split.train),
+        "dev": (data.dev, data.split.dev),
+        "test": (data.test, run.cell.task.test),
+    }
+    fill = run.cell.task.templates[0].fill
+    for rows, examples in splits.values():
+        for index, example in enumerate(examples):
+            length, prompt = rows.length[index], rows.prompt_length[index]
+            ids = [*shared, *rows.tokens[index, :length].tolist()]
+            text = tokenizer.decode(ids)
+            end = f"user: {fill(example.fields)}</s>\nassistant: {example.label}</s>"
+            assert text.startswith("<s>system: You judge films.</s>\nuser: ")
+            assert text.endswith(end) and text.count("assistant:") == 1 + data.demonstrations
+            assert tokenizer(text, add_special_tokens=False)["input_ids"] == ids
+            assert tokenizer.decode(ids[: len(shared) + prompt]) == text.removesuffix(
+                f" {example.label}</s>"
+            )

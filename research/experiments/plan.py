@@ -250,13 +250,15 @@ def cells(
 
     Args:
         experiment: the experiment, or its part with the backbone.
-        tasks: the loaded tasks by name.
+        tasks: the loaded tasks by name; others have no cells.
         backbone_checksum: checksum of the backbone's weights and configuration.
         scorings: the `scorings` of each task by name; None leaves labels scored with their end.
         parameters: number of parameters of the backbone; None if no learning rates depend on it.
         chat: None without a chat template, or without a decoder.
     """
     for t, settings in enumerate(experiment.tasks):
+        if settings.name not in tasks:
+            continue
         task = tasks[settings.name]
         approaches = experiment.rows_on(settings.name)
         if parameters is not None:

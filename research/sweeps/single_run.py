@@ -1,7 +1,7 @@
 """Trains one run of an experiment; the record is the one that a sweep would write."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from research.common.errors import InputError, check_choice, choose_from
@@ -18,6 +18,8 @@ from research.runs.train import check_run
 from research.sweeps.executor import RunExecutor, ShardWork
 from research.sweeps.folder_lock import folder_lock
 from research.sweeps.run_progress import Report
+from research.tasks.sampling import Regime
+from research.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,9 @@ def train_run(
     """
     experiment = _part_of(experiment, request)
     _check(experiment, request)
-    tasks = {settings.name: settings.load() for settings in experiment.all_tasks}
-    context, store = open_context(experiment, folder), RunStore(folder)
-    plan = context.cells(experiment, tasks)
-    run = _find(plan, request)
+    # The held-out text is for test alone.
+    context, store = open_context(replace(experiment, held_out=None), folder), RunStore(folder)
+    run = _find(experiment, context.cells(experiment, _tasks(experiment, request)), request)
     if not store.has(run.id) or (run.approach.stages and not is_kept(folder, run.id)):
         check_run(run, context)
         with folder_lock(folder):
@@ -104,9 +105,17 @@ def _part_of(experiment: Experiment, request: RunRequest) -> Experiment:
     return parts[name or experiment.backbone]
 
 
-def _find(plan: Sequence[CellPlan], request: RunRequest) -> Run:
-    task = request.task or plan[0].task.name
-    regimes = list(dict.fromkeys(str(cell.regime) for cell in plan))
+def _tasks(experiment: Experiment, request: RunRequest) -> dict[str, Task]:
+    """The task of the run and those that its stages train on, which alone are loaded."""
+    name = request.task or experiment.tasks[0].name
+    row = next(row for row in experiment.rows_on(name) if row.name == request.approach)
+    names = {name, *(stage.task for stage in row.stages)}
+    return {task.name: task.load() for task in experiment.all_tasks if task.name in names}
+
+
+def _find(experiment: Experiment, plan: Sequence[CellPlan], request: RunRequest) -> Run:
+    task = request.task or experiment.tasks[0].name
+    regimes = [str(Regime.parse(regime)) for regime in experiment.regimes]
     regime = request.regime or regimes[0]
     check_choice("regime", regime, regimes)
     wanted = (request.approach, task, regime)

@@ -83,3 +83,14 @@ def test_a_run_that_the_experiment_does_not_have(
     with pytest.raises(InputError, match=said):
         train(config, tmp_path / "results", [], **wanted)
     assert not (tmp_path / "results").exists()
+
+
+def test_only_what_the_run_needs_is_read(swept: Path, config: dict, tmp_path: Path):
+    """No other task, and no held-out text, which is for test."""
+    elsewhere = {**config["task"], "name": "elsewhere", "train": "missing.csv"}
+    config |= {"tasks": (config.pop("task"), elsewhere), "held_out": "missing.txt"}
+    record = train(config, tmp_path, [], approach="LoRA", learning_rate=0.1, seed=1)
+    assert record.metrics == RunStore(swept).read(record.run_id).metrics
+    assert record.configuration.held_out == "missing.txt"
+    with pytest.raises(InputError, match="missing.csv"):
+        train(config, tmp_path, [], approach="LoRA", task="elsewhere")

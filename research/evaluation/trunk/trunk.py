@@ -1,5 +1,6 @@
 """The frozen trunk of one backbone: where it ends for a method, and its states of rows."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +20,7 @@ from research.evaluation.scoring import label_scores, target_logprobs
 from research.evaluation.trunk.boundary import (
     LEAST_FLOPS,
     LEAST_SHARE,
+    TRIED,
     Boundary,
     find_boundary,
     shapes_of,
@@ -154,6 +156,8 @@ class Trunk:
         unknown, weights = divided(methods, leaves)
         if not unknown or not weights or not len(prompts.rows.length):
             return None
+        if self._is_small(weights, targets + sum(np.size(x) for x in jax.tree.leaves(shared[1:]))):
+            return None
         example = batch_rows(prompts.rows, np.array([0]), 1, 1, targets)
         changing = (unknown, tuple(methods), jax.random.PRNGKey(0))
         boundary = self._boundary(function, changing, weights, shared, example)
@@ -203,6 +207,20 @@ class Trunk:
             ),
             computed,
         )
+
+    def _is_small(self, weights: Leaves, more: int) -> bool:
+        """Whether the frozen leaves take too few FLOPs for a trunk, wherever it ends.
+
+        To find its end, the computation is traced twice, which takes 0.2 s. A weight takes two
+        FLOPs for each position; attention, norms and activations take less than all weights.
+
+        Args:
+            weights: the frozen leaves of the backbone.
+            more: number of positions of a row beside those of its text.
+        """
+        _, width = TRIED[0]
+        weight_flops = 2.0 * sum(math.prod(np.shape(leaf)) for leaf in weights.values())
+        return 2 * weight_flops * (width + 1 + more) < self.least_flops * width
 
     def _boundary(
         self,

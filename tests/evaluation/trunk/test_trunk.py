@@ -8,6 +8,7 @@ import pytest
 
 from research.evaluation.batch import EncodedPrompts, batch_rows
 from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.evaluation.trunk import trunk as trunk_module
 from research.evaluation.trunk.states import divided
 from research.evaluation.trunk.store import StateStore
 from research.evaluation.trunk.traced import Arguments, traced
@@ -19,6 +20,7 @@ from research.methods.method import Leaves
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from research.runtime.devices import Devices
+from research.tasks.encoding.encoded import Labels
 from research.training.member import Member
 from research.training.optimizer import Schedule
 from research.training.step import Program
@@ -183,3 +185,23 @@ def test_flops_follow_the_width():
     function = trunk()._targets
     whole = traced(function, Arguments((unknown, (method,), None), weights, (FRAME,), batch))
     assert kept.rows.flops(5, 20) == pytest.approx(sum(whole.flops_below(kept.rows.cut)))
+
+
+@pytest.mark.parametrize("labels", [2, 200])
+def test_frozen_layers_that_are_too_small_are_not_traced(labels, monkeypatch: pytest.MonkeyPatch):
+    """As if the boundary had been found; many labels take many FLOPs for a token of the text."""
+    many = Labels(np.full((labels, 3), 5, np.int32), np.full(labels, 3, np.int32))
+    method, least = UPPER["last_layers"], 2e5
+    leaves, searched = with_method(method, PARAMS), []
+    find = trunk_module.find_boundary
+
+    def found(*arguments):
+        searched.append(find(*arguments))
+        return searched[-1]
+
+    monkeypatch.setattr(trunk_module, "find_boundary", found)
+    kept = trunk(least_flops=least, least_share=0.0).of_labels((method,), leaves, PROMPTS, many)
+    monkeypatch.setattr(Trunk, "_is_small", lambda *arguments: False)
+    traced_kept = trunk(least_flops=least).of_labels((method,), leaves, PROMPTS, many)
+    assert (kept is None) == (traced_kept is None) == (labels == 2)
+    assert len(searched) == (1 if labels == 2 else 2)

@@ -21,14 +21,13 @@ from research.evaluation.label_scoring import label_scorer
 from research.evaluation.length_batches import Batch, length_batches, size_on
 from research.evaluation.lm_loss import loss_scorer
 from research.evaluation.scoring import check_prompts
-from research.evaluation.trunk.states import DividedLeaves, States, divided
-from research.evaluation.trunk.trunk import KeptStates, Trunk
+from research.evaluation.split_inputs import split_inputs
+from research.evaluation.trunk.trunk import Trunk
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
-from research.methods.shared.leaves import adding
 from research.models.model import Model
 from research.runtime.devices import Devices, place_leaves
-from research.runtime.executable import Call, count_reused
+from research.runtime.executable import Call
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Encoded, Labels
 
@@ -126,15 +125,12 @@ class Predictor:
         width, targets = bucket(int(rows.length.max(initial=1))), bucket(rows.longest_target)
         size = size_on(self._mesh.size, width, batch_size)
         kept = None if self.trunk is None else self.trunk.of_targets(*weights, prompts, targets)
-        _count_kept(kept)
-        methods, leaves = self._placed(weights, kept is not None)
-        frame = prompts.frame if kept is None else kept.frame
+        inputs = split_inputs(*weights, prompts, kept, self._mesh)
         total = count = 0.0
         for begin in range(0, len(rows.length), size):
             indices = np.arange(begin, min(begin + size, len(rows.length)))
-            batch = batch_rows(rows, indices, size, width, targets)
-            batch = batch._replace(states=_states(kept, indices, size, width))
-            logprob, tokens = scorer(methods, leaves, batch, frame)
+            batch = inputs.batch(indices, size, width, targets)
+            logprob, tokens = scorer(inputs.methods, inputs.leaves, batch, inputs.frame)
             total, count = total - float(logprob), count + int(tokens)
             self.report(begin + len(indices), len(rows.length))
         return total / count if count else float("nan")
@@ -200,19 +196,6 @@ class Predictor:
     ) -> Iterator[Batch]:
         return length_batches(rows, batch_size, self._mesh.size, self.widths, suffix, new)
 
-    def _placed(
-        self, weights: AdaptedWeights, from_states: bool
-    ) -> tuple[tuple[Method, ...], DividedLeaves]:
-        """(the methods that change the computation, the leaves on the devices).
-
-        Args:
-            weights: the adapted backbone.
-            from_states: whether rows have states of the trunk, for which leaves are divided.
-        """
-        leaves = place_leaves(weights.leaves, self._mesh)
-        parts = divided(weights.methods, leaves) if from_states else DividedLeaves({}, leaves)
-        return adding(*weights), parts
-
     def _increasing(self, total: int) -> Callable[[int], None]:
         """Reports the largest number of examples that are done so far."""
         most = 0
@@ -243,23 +226,10 @@ class Predictor:
             kept = self.trunk.of_labels(
                 *weights, prompts, labels, lambda done: report(min(done, most))
             )
-        _count_kept(kept)
-        methods, leaves = self._placed(weights, kept is not None)
-        targets, frame = labels.tokens.shape[1], prompts.frame if kept is None else kept.frame
+        inputs = split_inputs(*weights, prompts, kept, self._mesh)
 
         def call(indices: np.ndarray, size: int, width: int) -> Call:
-            batch = batch_rows(prompts.rows, indices, size, width, targets)
-            batch = batch._replace(states=_states(kept, indices, size, width))
-            return Call(scorer, (methods, leaves, batch, frame, labels))
+            batch = inputs.batch(indices, size, width, labels.tokens.shape[1])
+            return Call(scorer, (inputs.methods, inputs.leaves, batch, inputs.frame, labels))
 
         return call
-
-
-def _states(kept: KeptStates | None, indices: np.ndarray, size: int, width: int) -> States | None:
-    return None if kept is None else kept.rows.batch(indices, size, width)
-
-
-def _count_kept(kept: KeptStates | None) -> None:
-    """Counts the seconds that kept states save in one pass over their rows."""
-    if kept is not None:
-        count_reused(float(kept.rows.seconds.sum()) - kept.seconds)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.evaluation.answer_kinds.kind import Answerer
 from research.evaluation.answer_kinds.select import answer_kind, constrained
@@ -138,9 +137,7 @@ def run_data(
         template = template if stage.template is None else stage.template
         # Training uses uncalibrated scores and free texts.
         prompt = replace(prompt, prior="none", constrained=False)
-    if not 0 <= template < len(task.templates):
-        allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
-        raise InputError("template", template, allowed)
+    task.check_template(template)
     split = draw(task, regime, run.seeds.sample, run.cell.experiment.max_dev)
     too_long = run.cell.experiment.too_long
     kind = answer_kind(task, _answering(task, prompt, stage))

@@ -11,6 +11,7 @@ from typing import Any
 
 # Parameters of mallopt(3).
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
+CONTAINER = Path("/sys/fs/cgroup")  # files about the limits of this container
 
 
 def keep_freed_memory() -> bool:
@@ -76,6 +77,14 @@ def machine_bytes() -> int | None:
         return None
 
 
+def usable_bytes() -> int | None:
+    """Bytes of memory that processes can have: of the machine, or fewer in a container with a
+    limit; None if the system does not tell.
+    """
+    machine = machine_bytes()
+    return min([*([] if machine is None else [machine]), *_limit()], default=None)
+
+
 def free_bytes() -> int | None:
     """Bytes that the process can still take without swapping; None if the system does not tell."""
     try:
@@ -87,10 +96,17 @@ def free_bytes() -> int | None:
 
 
 def _container_bytes() -> list[int]:
-    """Bytes that the limit of a container (a control group) leaves, none without a limit."""
-    limit, used = (Path(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
+    """Bytes that the limit of a container leaves, none without a limit."""
     try:
-        return [int(limit.read_text()) - int(used.read_text())]
+        return [limit - int((CONTAINER / "memory.current").read_text()) for limit in _limit()]
+    except (OSError, ValueError):  # no such file
+        return []
+
+
+def _limit() -> list[int]:
+    """Bytes of the limit of a container (a control group), none without a limit."""
+    try:
+        return [int((CONTAINER / "memory.max").read_text())]
     except (OSError, ValueError):  # no limit: no file, or the word max
         return []
 

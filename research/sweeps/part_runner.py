@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from research.experiments.plan import CellPlan
@@ -13,6 +14,7 @@ from research.records.test_access_log import TestAccessLog
 from research.runs.context import RunContext
 from research.runs.open_contexts import OpenContexts
 from research.sweeps.cell_runner import CellRun
+from research.sweeps.dry_run.memory import process_bytes
 from research.sweeps.executor import Executor, LocalExecutor, RunExecutor
 from research.sweeps.failures import FailureLog, RunFailed, is_ours
 from research.sweeps.process_pool import ProcessPool
@@ -81,7 +83,8 @@ def _executor(
 ) -> Iterator[tuple[Executor, int]]:
     """The executor, and the number of cells that run at the same time."""
     experiment, progress = part.experiment, shared.progress
-    workers = processes(experiment, part.missing_work, context)
+    bytes_of_process = partial(process_bytes, part.missing, context)
+    workers = processes(experiment, part.missing_work, context, bytes_of_process)
     if workers < 2:
         run_executor = RunExecutor(context, shared.store, progress.report)
         parallel = experiment.workers or threads()

@@ -27,7 +27,11 @@ class RowTokens(NamedTuple):
 
 
 def prompt_tokens(task: Task, template: int, tokenizer: Tokenizer, most: int) -> list[int]:
-    """Tokens of the prompts of the first `most` examples of train."""
+    """Tokens of the prompts of the first `most` examples of train.
+
+    Raises InputError for a template that the task lacks.
+    """
+    task.check_template(template)
     fill = task.templates[template].fill
     texts = [fill(example.fields)[:LONGEST] for example in task.train[:most]]
     ids = tokenizer(texts, add_special_tokens=False)["input_ids"]

@@ -104,6 +104,12 @@ class Task:
             for template in self.templates:
                 template.check(columns)
 
+    def check_template(self, index: int) -> None:
+        """Raises InputError for a number that no template has."""
+        if not 0 <= index < len(self.templates):
+            allowed = f"task {self.name} has the templates 0 to {len(self.templates) - 1}"
+            raise InputError("template", index, allowed)
+
     @cached_property
     def metric_words(self) -> MetricWords | None:
         """The words that text metrics count; None where no answer is a text."""

@@ -3,9 +3,11 @@
 import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from research.runtime import memory
 from research.runtime.memory import collect_rarely
 
 # The temporary is 64 MB: 16,384 pages of 4 kB, which each call would take anew.
@@ -44,3 +46,17 @@ def test_garbage_is_collected_rarely():
         assert gc.isenabled() and gc.get_threshold() == (50_000, *before[1:])
     finally:
         gc.set_threshold(*before)
+
+
+def test_a_container_may_have_less_memory_than_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    machine, free = memory.machine_bytes(), memory.free_bytes()
+    assert memory.usable_bytes() == machine
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.usable_bytes() == machine
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("3000\n")
+    assert memory.usable_bytes() == 5000
+    assert free is None or memory.free_bytes() == 2000

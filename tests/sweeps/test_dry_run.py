@@ -240,3 +240,9 @@ def test_a_device_whose_memory_is_too_small(config: dict):
     text = " ".join(console.file.getvalue().split())  # pyright: ignore
     assert plan.memory > 200e9 and "a100 has 80.0 GB, which is less." in text
     assert plan.disk > 4 * 12e9
+
+
+def test_a_template_that_the_task_lacks(config: dict):
+    config["approaches"][2] |= {"trials": [{"learning_rate": 0.1, "template": 2}]}
+    with pytest.raises(InputError, match="template is 2: task films has the templates 0 to 1"):
+        planned(config, Path("nowhere"))

@@ -228,15 +228,15 @@ def test_how_many_processes(config: dict, tmp_path: Path, monkeypatch: pytest.Mo
         experiment = Experiment.parse(config)
         context = open_context(experiment, tmp_path)
         work = [cell_work(cell, 10_000, RowTokens(20.0, 30)) for cell in planned(config).values()]
-        return processes(experiment, work, context)
+        return processes(experiment, work, context, lambda: 450 << 20)
 
     monkeypatch.setattr("research.sweeps.worker_count.cores", lambda: list(range(6)))
-    monkeypatch.setattr("research.sweeps.worker_count.machine_bytes", lambda: 100 << 30)
+    monkeypatch.setattr("research.sweeps.worker_count.usable_bytes", lambda: 100 << 30)
     assert count(config) == 1  # it takes no time
     assert count(config | {"workers": 3}) == 3
     assert count(long) == 6
     assert count(long | {"workers": 1}) == 1
     assert count(long | {"devices": {"count": 2}}) == 1
     assert count(long | {"devices": {"count": 1, "members": "vmap"}}) == 1
-    monkeypatch.setattr("research.sweeps.worker_count.machine_bytes", lambda: 1 << 30)
-    assert count(long) == 2  # of 450 MiB each, and the small backbone
+    monkeypatch.setattr("research.sweeps.worker_count.usable_bytes", lambda: 1 << 30)
+    assert count(long) == 2  # of 450 MiB each

@@ -92,8 +92,8 @@ def _notes(dry_run: DryRun) -> list[str]:
         f"About {duration(dry_run.seconds)} in all, {_place(dry_run)}, without early stopping. The "
         "columns have the time of all runs one after the other, at "
         f"{dry_run.machine.flops / 1e9:,.0f} GFLOP/s of a large matrix product.",
-        f"About {byte_size(dry_run.memory)} of memory and {byte_size(dry_run.disk)} of disk space "
-        f"are needed.{_too_large(dry_run)}",
+        f"About {byte_size(dry_run.memory)} of memory{_states(dry_run)} and "
+        f"{byte_size(dry_run.disk)} of disk space are needed.{_too_large(dry_run)}",
         *rates_note({row.approach: tried_rates(row.trials) for row in dry_run.rows}),
     ]
     if recorded:
@@ -110,6 +110,11 @@ def _place(dry_run: DryRun) -> str:
         return f"on one {dry_run.device} by its data sheet"
     workers = dry_run.machine.workers
     return f"here with {workers} runs at a time" if workers > 1 else "here with one run at a time"
+
+
+def _states(dry_run: DryRun) -> str:
+    """How much of the memory is for hidden states, if any is."""
+    return f" ({byte_size(dry_run.states)} of it for hidden states)" if dry_run.states else ""
 
 
 def _too_large(dry_run: DryRun) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from research.evaluation.routes.token_logprobs import MOST_LOGIT_BYTES
 from research.methods.method import Leaves
 from research.methods.shared.leaves import backbone
-from research.runs.costs.flops import STACK, kernels_above
+from research.runs.costs.flops import STACK, above_trunk, kernels_above
 
 # Measured with models of 1M and 135M parameters, see docs/scale.md: the libraries, and for each
 # layer the program of a step with what compiling it leaves behind.
@@ -15,6 +15,7 @@ COPIES_OF_TRAINED = 5  # trained, beside those of the backbone; two moments, gra
 # Bytes that a step keeps for each output of a layer's kernels: the output, and what norms,
 # activations and attention make of it.
 OUTPUT_BYTES = 8
+STATE_BYTES = 4  # of a number of a hidden state that is kept, also in bfloat16
 
 
 def run_bytes(
@@ -52,3 +53,18 @@ def run_bytes(
         + OUTPUT_BYTES * rows * tokens * outputs
         + 2 * min(logits, MOST_LOGIT_BYTES)
     )
+
+
+def state_bytes(leaves: Leaves, trained: Collection[str], texts: float, tokens: float) -> float:
+    """Bytes of the hidden states below the trained leaves, 0 where none are kept.
+
+    Args:
+        leaves: all leaves, or their shapes.
+        trained: paths of the leaves that train.
+        texts: number of texts.
+        tokens: mean tokens of a text and of the answers that are scored after it.
+    """
+    if not trained or above_trunk(leaves, trained) is leaves:
+        return 0.0
+    width = leaves["embed/embedding"].shape[1]
+    return STATE_BYTES * texts * (tokens + 2) * width  # with the prefix, and padding

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import jax
+
 from research.common.errors import InputError
 from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
@@ -19,8 +21,10 @@ from research.records.data_report import DataReport
 from research.runs.costs.parameter_counts import backbone_shapes
 from research.sweeps.data_report import check_data
 from research.sweeps.dry_run.machine import Machine, machine_of
+from research.sweeps.dry_run.memory import sweep_memory, unfit_approaches
 from research.sweeps.dry_run.row import DryRunRow, dry_run_row
 from research.sweeps.dry_run.sampled_rows import SampledRows
+from research.sweeps.dry_run.sizes import Sizes
 from research.sweeps.dry_run.time_estimate import TimeEstimate, recorded_seconds
 from research.tasks.task import Task
 from research.tasks.task_settings import Outline, TaskSettings
@@ -40,7 +44,8 @@ class DryRun:
         machine: the machine that executes the runs.
         device: name of another device that the plan is for; None for this machine.
         memory: bytes of memory that all runs at a time need.
-        disk: bytes of records, predictions and trained leaves.
+        states: bytes of hidden states among them, which each process keeps.
+        disk: bytes of records, predictions, trained leaves and hidden states.
         assumed: tasks whose texts are not available, so that their lengths are assumed.
         data_report: data report of the tasks whose examples are available.
         refused: approaches that the backbone cannot do, in an experiment with several, with the
@@ -54,6 +59,7 @@ class DryRun:
     machine: Machine
     device: str | None
     memory: int
+    states: int
     disk: int
     assumed: tuple[str, ...]
     data_report: DataReport
@@ -92,32 +98,38 @@ def plan_only(
         settings.name: _task_or_outline(settings) for settings in experiment.all_tasks
     }
     parameters = sum(leaf.size for leaf in leaves.values())
-    estimate = TimeEstimate(
-        model=model,
-        parameters=parameters,
-        rows=SampledRows(
-            tasks, tokenizer, model.config.context, step_cost=program_cost(leaves, "train")
-        ),
-        machine=machine or machine_of(experiment, device, leaves),
-        max_dev=experiment.max_dev,
-        recorded=recorded_seconds(folder, experiment, tasks) if device is None else {},
-        keeps_states=bool(experiment.devices.trunk_gib),
-    )
     # Cells ask a task for its name, labels and templates, which an outline has.
     ways = {name: _scorings(task, tokenizer, model) for name, task in tasks.items()}
     chat = chat_plan(tasks, tokenizer, model.ROUTE)
     plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways, parameters, chat))
+    sampled = SampledRows(
+        tasks, tokenizer, model.config.context, step_cost=program_cost(leaves, "train")
+    )
+    sizes = Sizes(leaves)
+    unfit = unfit_approaches(plan, sizes, sampled) if experiment.backbones else {}
+    plan = [cell for cell in plan if cell.approach.name not in unfit]
+    memory = sweep_memory(plan, sizes, sampled)
+    estimate = TimeEstimate(
+        model=model,
+        parameters=parameters,
+        rows=sampled,
+        machine=machine or machine_of(experiment, device, memory.process),
+        max_dev=experiment.max_dev,
+        recorded=recorded_seconds(folder, experiment, tasks) if device is None else {},
+        keeps_states=bool(experiment.devices.trunk_gib),
+    )
     rows: list[DryRunRow] = []
-    refused: list[tuple[str, str]] = []
+    refused = [*unfit.items()]
     for approach in experiment.rows:
         if row_cells := [cell for cell in plan if cell.approach.name == approach.name]:
             try:
-                rows.append(dry_run_row(row_cells, leaves, estimate, before=rows))
+                rows.append(dry_run_row(row_cells, sizes, estimate, before=rows))
             except InputError as error:
                 if not experiment.backbones:
                     raise
                 refused.append((approach.name, str(error)))
-    of_run = max((row.memory for row in rows), default=0)
+    # An accelerator leaves the states to the memory of its host.
+    on_host = device is None and jax.default_backend() == "cpu"
     loaded = [task for task in tasks.values() if isinstance(task, Task)]
     return DryRun(
         name=experiment.name,
@@ -126,8 +138,9 @@ def plan_only(
         rows=tuple(rows),
         machine=estimate.machine,
         device=device,
-        memory=estimate.machine.workers * of_run,
-        disk=_disk_bytes(experiment, rows, plan),
+        memory=estimate.machine.workers * (memory.process if on_host else memory.run),
+        states=estimate.machine.workers * memory.in_memory if on_host else 0,
+        disk=_disk_bytes(experiment, rows, plan) + memory.states,
         assumed=estimate.rows.assumed(),
         data_report=check_data(experiment, loaded, model, tokenizer, folder),
         refused=tuple(refused),

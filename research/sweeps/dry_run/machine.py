@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 
 from research.experiments.experiment import Experiment
-from research.methods.method import Leaves
 from research.runs.costs.flops import rate
 from research.runtime.device_kinds import device_kind
 from research.sweeps.worker_count import BUSY, workers_of_plan
@@ -56,13 +55,19 @@ class Machine:
         return START + work / (self.workers * BUSY)
 
 
-def machine_of(experiment: Experiment, device: str | None, backbone: Leaves) -> Machine:
-    """The device of that name, or this machine as measured."""
+def machine_of(experiment: Experiment, device: str | None, process_bytes: int) -> Machine:
+    """The device of that name, or this machine as measured.
+
+    Args:
+        experiment: the experiment.
+        device: name of another device; None for this machine.
+        process_bytes: bytes of a process that executes the runs.
+    """
     if device is not None:
         kind = device_kind(device)
         peak = kind.bfloat16 if experiment.precision == "bfloat16" else kind.float32
         return Machine(flops=REACHED * peak, half_rate=HALF_RATE["accelerator"], workers=1)
     here = "cpu" if jax.default_backend() == "cpu" else "accelerator"
-    workers = workers_of_plan(experiment, backbone) if here == "cpu" else 1
+    workers = workers_of_plan(experiment, process_bytes) if here == "cpu" else 1
     measured = rate(dtype=jnp.dtype(experiment.precision))
     return Machine(flops=measured, half_rate=HALF_RATE[here], workers=workers)

@@ -10,10 +10,9 @@ from research.experiments.approach import Approach, Trial
 from research.experiments.cohorts import cohorts
 from research.experiments.plan import CellPlan
 from research.methods.method import Leaves
-from research.runs.costs.memory import run_bytes
-from research.runs.costs.parameter_counts import ParameterCounts, parameter_counts
+from research.runs.costs.parameter_counts import ParameterCounts
+from research.sweeps.dry_run.sizes import Sizes, stage_labels
 from research.sweeps.dry_run.time_estimate import TimeEstimate, key_of
-from research.sweeps.row_tokens import target_tokens
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ class DryRunRow:
         scoring: seconds of scoring train, dev and test.
         widths: programs with the widths of their rows, each of which is compiled.
         compiling: seconds of compiling its programs, except those of the rows before.
-        memory: bytes of a process that executes one run at a time.
         recorded: number of runs whose seconds come from stored records.
         trials: the values that its trials set.
     """
@@ -44,7 +42,6 @@ class DryRunRow:
     scoring: float
     widths: frozenset[Any]
     compiling: float
-    memory: int
     recorded: int
     trials: tuple[Trial, ...]
 
@@ -55,20 +52,20 @@ class DryRunRow:
 
 
 def dry_run_row(
-    cells: Sequence[CellPlan], leaves: Leaves, estimate: TimeEstimate, before: Sequence[DryRunRow]
+    cells: Sequence[CellPlan], sizes: Sizes, estimate: TimeEstimate, before: Sequence[DryRunRow]
 ) -> DryRunRow:
     """The row of an approach.
 
     Args:
         cells: its cells.
-        leaves: shapes of the backbone's leaves.
+        sizes: parameter counts of approaches.
         estimate: estimates the seconds of its runs.
         before: the rows before it, whose programs it uses.
     """
     name = cells[0].approach.name
     programs: set[Any] = set()
-    sizes: dict[Any, ParameterCounts] = {}
-    groups, training, scoring, memory = 0, 0.0, 0.0, 0
+    counts: dict[int, ParameterCounts] = {}
+    groups, training, scoring = 0, 0.0, 0.0
     widths: set[Any] = set()
     for cell in cells:
         first, *_ = cell.trials
@@ -77,10 +74,10 @@ def dry_run_row(
             continue
         for approach in map(cell.approach.at, cell.trials):
             programs |= set(_programs(cell, approach))
-            if (key := _size_key(cell, approach)) not in sizes:
-                sizes[key] = parameter_counts(approach, leaves, _labels(cell, approach))
+            size = sizes(cell, approach)
+            counts[id(size)] = size
         approach = cell.approach.at(first)
-        size = sizes[_size_key(cell, approach)]
+        size = sizes(cell, approach)
         of_run = estimate.seconds(cell, approach, size)
         training += cell.size * of_run.training
         scoring += cell.size * of_run.scoring + len(cell.tested(first)) * of_run.test
@@ -88,51 +85,24 @@ def dry_run_row(
         widths |= {(stages[index], width) for index, width in estimate.widths(cell, approach)}
         if not stages:  # the prompt alone is compiled, for each task
             widths.add((name, cell.task.name))
-        memory = max(memory, _memory_bytes(cell, approach, size, leaves, estimate))
     new_programs = programs.difference(*(row.programs for row in before))
     new_widths = widths.difference(*(row.widths for row in before))
     compiling = estimate.machine.compile_seconds(
-        _layers(leaves), len(new_programs), len(new_widths)
+        _layers(sizes.backbone), len(new_programs), len(new_widths)
     )
     return DryRunRow(
         approach=name,
         runs=sum(cell.size for cell in cells),
         cohorts=groups,
         programs=frozenset(programs),
-        sizes=tuple(sizes.values()),
+        sizes=tuple(counts.values()),
         training=training,
         scoring=scoring,
         widths=frozenset(widths),
         compiling=compiling,
-        memory=memory,
         recorded=sum(cell.size for cell in cells if key_of(cell) in estimate.recorded),
         trials=tuple(trial for cell in cells for trial in cell.trials),
     )
-
-
-def _memory_bytes(
-    cell: CellPlan,
-    approach: Approach,
-    size: ParameterCounts,
-    backbone: Leaves,
-    estimate: TimeEstimate,
-) -> int:
-    """Bytes of the stage that needs most, with its widest batch; of the backbone without stages."""
-    targets = target_tokens(cell.task.labels)
-    stages = zip(approach.stages, size.stages, strict=True)
-    of_stages = [
-        run_bytes(
-            leaves,
-            trained,
-            rows=stage.schedule.batch_size // stage.schedule.accumulate,
-            tokens=max(estimate.rows.step_widths(cell, approach, index))
-            + sum(method.positions for method in stage.methods),
-            targets=targets,
-            scanned=estimate.model.scan_layers,
-        )
-        for index, (stage, (leaves, trained)) in enumerate(stages)
-    ]
-    return max(of_stages, default=run_bytes(backbone, (), rows=0, tokens=0, targets=0))
 
 
 def _layers(leaves: Leaves) -> int:
@@ -140,23 +110,11 @@ def _layers(leaves: Leaves) -> int:
     return len({path.split("/attention")[0] for path in leaves if "/attention" in path})
 
 
-def _size_key(cell: CellPlan, approach: Approach) -> Any:
-    """Key of the settings that determine sizes: no learning rates and schedules."""
-    stages = tuple((stage.methods, stage.merge) for stage in approach.stages)
-    return stages, tuple(map(len, _labels(cell, approach)))
-
-
-def _labels(cell: CellPlan, approach: Approach) -> list[tuple[str, ...]]:
-    """The labels of the task of each stage, or its words if it has none."""
-    tasks = map(cell.task_of, approach.stages)
-    return [task.labels or task.words for task in tasks]
-
-
 def _programs(cell: CellPlan, approach: Approach) -> list[Any]:
     """Key of the compiled step of each stage, without the widths of rows."""
     programs = []
     for index, (stage, labels) in enumerate(
-        zip(approach.stages, _labels(cell, approach), strict=True)
+        zip(approach.stages, stage_labels(cell, approach), strict=True)
     ):
         methods = approach.in_training(index, approach.at_work(index))
         classes = len(labels) if any(method.is_head for method in methods) else 0

@@ -70,6 +70,10 @@ class SampledRows:
 
         return self.lengths((name, template, "mean width"), mean)
 
+    def mean_tokens(self, name: str, template: int) -> float:
+        """Mean of the tokens of a row with its target."""
+        return float(np.mean(self._lengths(name, template)))
+
     def step_widths(self, cell: CellPlan, approach: Approach, index: int) -> list[int]:
         """Padded tokens of the first steps of stage `index`, for the first seed."""
         stage = approach.stages[index]

@@ -101,6 +101,9 @@ class Approach(Prompt):
         if unused:
             value = resolved(getattr(self, unused[0]))
             raise InputError(unused[0], value, f"a row with {names[0]} does not use this field")
+        if self.demonstrations == "fit":
+            allowed = "a number is expected, since the context of an external model is not known"
+            raise InputError("demonstrations", "fit", allowed)
 
     def _check_merges(self) -> None:
         merged: set[str] = set()

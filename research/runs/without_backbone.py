@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from research.common.errors import InputError
 from research.evaluation.answer_sources.baseline import fit_baseline
+from research.evaluation.answer_sources.conversation import Conversation, DemonstrationDraw
 from research.evaluation.answer_sources.source import AnswerSource, ScoredAnswers
 from research.experiments.plan import Run
+from research.experiments.prompt import DRAWS
 from research.runs.result import Result, TestResult, not_finite, predictions, timeouts
 from research.runs.scoring_progress import ScoringProgress, ScoringReport
 from research.runtime.clock import seconds_by_purpose, seconds_since, spent_on
@@ -39,6 +42,7 @@ def run_without_backbone(run: Run, folder: Path, report: ScoringReport) -> Resul
         notes={
             "dropped": split.dropped,
             "n_dev": len(split.dev),
+            "demonstrations": source.demonstrations,
             "not_finite": not_finite(answers),
             "timeouts": timeouts(answers),
             "metric_words": run.cell.task.metric_words,
@@ -82,14 +86,31 @@ def open_source(run: Run, split: Split, folder: Path, report: ScoringReport) -> 
         chosen_on_dev = len(run.cell.trials) > 1
         return approach.endpoint.open(
             task,
-            approach.template,
-            LayoutSettings(True, approach.system, approach.instruction),
+            _conversation(run, split),
             run.seeds.sample,
             folder,
             splits=(*task.tests, *(("dev",) if chosen_on_dev else ())),
             report=lambda split, rows, total: report(ScoringProgress(split, rows, total)),
         )
     return fit_baseline(approach.baseline or "", approach.options, task, split)
+
+
+def _conversation(run: Run, split: Split) -> Conversation:
+    """The prompts of the run's row. Raises InputError for a template that the task lacks."""
+    task, prompt = run.cell.task, run.approach
+    if prompt.template >= len(task.templates):
+        allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
+        raise InputError("template", prompt.template, allowed)
+    assert prompt.demonstrations != "fit"  # which an endpoint refuses
+    demonstrations = DemonstrationDraw(
+        train=split.train,
+        labels=task.labels,
+        count=prompt.demonstrations,
+        choice=prompt.choice,
+        seed=DRAWS * run.seeds.order + prompt.draw,
+    )
+    layout = LayoutSettings(True, prompt.system, prompt.instruction)
+    return Conversation(task.templates[prompt.template], task.verbalizer, layout, demonstrations)
 
 
 @spent_on("scoring")

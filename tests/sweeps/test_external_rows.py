@@ -128,8 +128,16 @@ def test_other_answers_are_another_run(tiny: Path, tmp_path: Path):
             "approaches[1].prior is 'domain': a row with endpoint does not use this field",
         ),
         (
+            {"endpoint": {"address": "http://h/v1", "model": "m"}, "demonstrations": "fit"},
+            "approaches[1].demonstrations is 'fit': a number is expected, since the context",
+        ),
+        (
+            {"endpoint": {"address": "http://h/v1", "model": "m", "key": None}, "template": 2},
+            "template is 2: task films has the templates 0 to 1",
+        ),
+        (
             {"endpoint": {"address": "http://h/v1", "model": "m"}, "trials": [{"modle": "n"}]},
-            "trials is 'modle': did you mean 'model'? allowed are instruction, model, ",
+            "trials is 'modle': did you mean 'model'? allowed are choice, ",
         ),
     ],
 )
@@ -194,6 +202,22 @@ def test_dev_chooses_between_prompts_of_an_endpoint(
     for record in records:
         assert record.score("dev") == float(record.trial["template"])
         assert "train" not in record.metrics
+    checked(folder)
+
+
+def test_an_endpoint_may_have_demonstrations(
+    tiny: Path, tmp_path: Path, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TINY_KEY", KEY)
+    row = endpoint(server) | {"demonstrations": 2}
+    folder = films.run(config(tiny, row), tmp_path / "results")
+    assert len(server.requests) == 3 * 8  # each seed draws its own
+    for body in server.requests:
+        roles = [message["role"] for message in body["messages"]]
+        assert roles == ["user", "assistant"] * 4 + ["user"]
+        for user, answer in zip(body["messages"][:8:2], body["messages"][1:8:2], strict=True):
+            assert any(word in user["content"] for word in films.WORDS[answer["content"]])
+    assert "endpoint (4 demonstrations)" in (folder / "table.md").read_text()
     checked(folder)
 
 

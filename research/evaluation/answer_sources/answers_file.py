@@ -82,6 +82,10 @@ class FileSource:
     def costs(self) -> Mapping[str, Any]:
         return UNKNOWN_COSTS
 
+    @property
+    def demonstrations(self) -> int:
+        return 0
+
     def answer(self, split: str, examples: Sequence[Example]) -> ScoredAnswers | None:
         if split not in self.by_split:
             return None

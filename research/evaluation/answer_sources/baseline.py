@@ -31,6 +31,10 @@ class BaselineSource:
             "added_tokens": 0,
         }
 
+    @property
+    def demonstrations(self) -> int:
+        return 0
+
     def answer(self, split: str, examples: Sequence[Example]) -> ScoredAnswers:
         del split
         _, answer = self.fitted

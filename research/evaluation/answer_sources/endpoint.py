@@ -16,6 +16,7 @@ from research.common.paths import resolve_path
 from research.evaluation.answer_kinds.kind import ExternalAnswer
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.answer_sources.client import EndpointClient, read_key
+from research.evaluation.answer_sources.conversation import Conversation, Message
 from research.evaluation.answer_sources.source import (
     UNKNOWN_COSTS,
     ScoredAnswers,
@@ -23,8 +24,6 @@ from research.evaluation.answer_sources.source import (
     answered,
 )
 from research.tasks.example import Example
-from research.tasks.prompts.layout import LayoutSettings
-from research.tasks.prompts.template import Template
 from research.tasks.task import Task
 
 # Fields that a request has from the row, or that would put the key into records.
@@ -38,8 +37,8 @@ SplitReport = Callable[[str, int, int], None]  # (split, answered rows, all rows
 class Endpoint(TokenPrices):
     """An OpenAI-compatible server that answers each row of a task.
 
-    The row's prompt is a chat without demonstrations: its template is the user turn. The
-    temperature is 0 by default; with another one each seed of a run samples its own answers.
+    The row's prompt is a chat, see `Conversation`. The temperature is 0 by default; with another
+    one each seed of a run samples its own answers.
 
     Attributes:
         address: base URL, such as `https://api.openai.com/v1`.
@@ -66,7 +65,14 @@ class Endpoint(TokenPrices):
     per_minute: float | None = None
     cache: str | None = None
     # Fields of the prompt of a row that it uses.
-    prompt_fields: ClassVar[tuple[str, ...]] = ("template", "system", "instruction")
+    prompt_fields: ClassVar[tuple[str, ...]] = (
+        "template",
+        "demonstrations",
+        "choice",
+        "draw",
+        "system",
+        "instruction",
+    )
     # Fields that change no answer, and are no part of a record.
     OF_THE_MACHINE: ClassVar[tuple[str, ...]] = (
         "key",
@@ -102,31 +108,25 @@ class Endpoint(TokenPrices):
         default = Endpoint(address=self.address, model=self.model)
         return replace(self, **{name: getattr(default, name) for name in self.OF_THE_MACHINE})
 
-    def body(self, prompt: str, layout: LayoutSettings, task: Task, seed: int) -> dict[str, Any]:
+    def body(self, messages: Sequence[Message], task: Task, seed: int) -> dict[str, Any]:
         """The JSON object of a request.
 
         Args:
-            prompt: the filled template.
-            layout: the texts around it.
+            messages: the prompt.
             task: the task.
             seed: sent unless the temperature is 0.
         """
-        first = f"{layout.instruction}\n\n" if layout.instruction else ""
-        messages = [{"role": "user", "content": first + prompt}]
-        if layout.system:
-            messages = [{"role": "system", "content": layout.system}, *messages]
         most = answer_kind(task).most_reply_tokens
         fields = {"temperature": 0.0, "max_tokens": most, **self.request}
         if fields["temperature"] != 0:
             fields = {"seed": seed, **fields}
         chosen = {name: value for name, value in fields.items() if value is not None}
-        return {"model": self.model, "messages": messages, **chosen}
+        return {"model": self.model, "messages": list(messages), **chosen}
 
     def open(
         self,
         task: Task,
-        template: int,
-        layout: LayoutSettings,
+        conversation: Conversation,
         seed: int,
         folder: Path,
         splits: Sequence[str],
@@ -136,22 +136,17 @@ class Endpoint(TokenPrices):
 
         Args:
             task: the task.
-            template: index of the template of the prompts.
-            layout: the texts around a filled template.
+            conversation: the prompts.
             seed: the seed of the run.
             folder: the results folder.
             splits: the splits that are asked for.
             report: called after each reply.
 
-        Raises InputError without the package openai, without the key, and for a template that the
-        task does not have.
+        Raises InputError without the package openai and without the key.
         """
         if importlib.util.find_spec("openai") is None:
             allowed = "it takes the package openai: pip install 'adaptlab[endpoint]'"
             raise InputError("endpoint", self.model, allowed)
-        if template >= len(task.templates):
-            allowed = f"task {task.name} has the templates 0 to {len(task.templates) - 1}"
-            raise InputError("template", template, allowed)
         cache = folder / "endpoint"
         if self.cache is not None:
             cache = Path(resolve_path(self.cache, "endpoint.cache"))
@@ -168,8 +163,7 @@ class Endpoint(TokenPrices):
         return EndpointSource(
             endpoint=self,
             task=task,
-            template=task.templates[template],
-            layout=layout,
+            conversation=conversation,
             seed=seed,
             client=client,
             splits=frozenset(splits),
@@ -184,8 +178,7 @@ class EndpointSource:
     Attributes:
         endpoint: the settings of the server.
         task: the task.
-        template: the template of the prompts.
-        layout: the texts around a filled template.
+        conversation: the prompts.
         seed: the seed of the run.
         client: sends the requests.
         splits: the splits that are asked for.
@@ -194,8 +187,7 @@ class EndpointSource:
 
     endpoint: Endpoint
     task: Task
-    template: Template
-    layout: LayoutSettings
+    conversation: Conversation
     seed: int
     client: EndpointClient
     splits: frozenset[str]
@@ -205,13 +197,18 @@ class EndpointSource:
     def costs(self) -> Mapping[str, Any]:
         return UNKNOWN_COSTS
 
+    @property
+    def demonstrations(self) -> int:
+        """Number of demonstrations before each example."""
+        return self.conversation.demonstrations.size
+
     def answer(self, split: str, examples: Sequence[Example]) -> ScoredAnswers | None:
         """None for a split that is not asked for. Raises InputError where the server fails."""
         if split not in self.splits:
             return None
         kind = answer_kind(self.task)
-        prompts = [self.template.fill(example.fields) for example in examples]
-        bodies = [self.endpoint.body(p, self.layout, self.task, self.seed) for p in prompts]
+        prompts = self.conversation.messages(examples)
+        bodies = [self.endpoint.body(prompt, self.task, self.seed) for prompt in prompts]
         answers = [
             ExternalAnswer(
                 text=None if reply.text is None else kind.parse_answer(reply.text, reply=True),

@@ -46,6 +46,11 @@ class AnswerSource(Protocol):
         """The costs of training and storage, fields of `Costs`."""
         ...
 
+    @property
+    def demonstrations(self) -> int:
+        """Number of demonstrations before each example."""
+        ...
+
     def answer(self, split: str, examples: Sequence[Example]) -> ScoredAnswers | None:
         """The answers to the examples of a split; None where the source does not answer it."""
         ...

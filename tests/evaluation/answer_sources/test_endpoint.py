@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from research.common.errors import InputError
+from research.evaluation.answer_sources.conversation import Conversation, DemonstrationDraw
 from research.evaluation.answer_sources.endpoint import Endpoint
 from research.evaluation.answer_sources.source import ScoredAnswers
 from research.tasks.prompts.layout import LayoutSettings
@@ -18,7 +19,13 @@ from tests.evaluation.answer_sources.chat_server import ChatServer, chat_server,
 from tests.evaluation.answer_sources.tasks import LABELS, NUMBERS, WRITTEN
 
 ADDRESS = "http://127.0.0.1:8000/v1"
-USER = LayoutSettings(True)  # a user turn and nothing else
+MESSAGES = [{"role": "user", "content": "x"}]
+
+
+def conversation(task: Task) -> Conversation:
+    """A user turn and nothing else."""
+    draw = DemonstrationDraw(task.train, task.labels)
+    return Conversation(task.templates[0], task.verbalizer, LayoutSettings(True), draw)
 
 
 @pytest.fixture
@@ -35,7 +42,7 @@ def endpoint(address: str = ADDRESS, **changes: Any) -> Endpoint:
 def answer(
     settings: Endpoint, task: Task, folder: Path, split: str = "test", seed: int = 0
 ) -> ScoredAnswers:
-    source = settings.open(task, 0, USER, seed, folder, ("test",), lambda *report: None)
+    source = settings.open(task, conversation(task), seed, folder, ("test",), lambda *report: None)
     answered = source.answer(split, task.test)
     assert answered is not None
     return answered
@@ -68,29 +75,22 @@ def test_wrong_settings(change: dict[str, Any], sentence: str):
     assert sentence in str(error.value) and "sk-1" not in str(error.value)
 
 
-def test_a_request_has_the_prompt_as_a_user_turn():
-    assert endpoint().body("a film\nVerdict:", USER, LABELS, seed=3) == {
+def test_a_request_has_the_prompt_and_is_deterministic():
+    assert endpoint().body(MESSAGES, LABELS, seed=3) == {
         "model": "tiny",
-        "messages": [{"role": "user", "content": "a film\nVerdict:"}],
+        "messages": MESSAGES,
         "temperature": 0.0,
         "max_tokens": 16,
     }
-    layout = LayoutSettings(True, system="Be short.", instruction="Good or bad?")
-    assert endpoint().body("x", layout, LABELS, seed=3)["messages"] == [
-        {"role": "system", "content": "Be short."},
-        {"role": "user", "content": "Good or bad?\n\nx"},
-    ]
-    assert endpoint().body("x", USER, WRITTEN, 0)["max_tokens"] == WRITTEN.decoding.max_new_tokens
+    assert endpoint().body(MESSAGES, WRITTEN, 0)["max_tokens"] == WRITTEN.decoding.max_new_tokens
 
 
 def test_fields_of_a_request_are_added_changed_and_left_out():
     request = {"temperature": 0.7, "max_tokens": None, "reasoning_effort": "low"}
-    body = endpoint(request=request).body("x", USER, LABELS, seed=3)
+    body = endpoint(request=request).body(MESSAGES, LABELS, seed=3)
     del body["messages"]
     assert body == {"model": "tiny", "temperature": 0.7, "seed": 3, "reasoning_effort": "low"}
-    unsampled = endpoint(request={"temperature": None, "seed": None}).body(
-        "x", USER, LABELS, seed=3
-    )
+    unsampled = endpoint(request={"temperature": None, "seed": None}).body(MESSAGES, LABELS, seed=3)
     assert unsampled.keys() == {"model", "messages", "max_tokens"}
 
 
@@ -152,20 +152,23 @@ def test_a_shared_cache_saves_requests(server: ChatServer, tmp_path: Path):
 
 def test_a_split_that_is_not_asked_for(tmp_path: Path):
     pytest.importorskip("openai", reason="the extra `endpoint` is not installed")
-    source = endpoint().open(LABELS, 0, USER, 0, tmp_path, ("test",), lambda *report: None)
+    source = endpoint().open(
+        LABELS, conversation(LABELS), 0, tmp_path, ("test",), lambda *report: None
+    )
     assert source.answer("dev", LABELS.test) is None
 
 
 def test_what_is_missing_before_anything_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def refusal(settings: Endpoint, template: int = 0) -> str:
+    def refusal(settings: Endpoint) -> str:
         with pytest.raises(InputError) as error:
-            settings.open(LABELS, template, USER, 0, tmp_path, ("test",), lambda *report: None)
+            settings.open(
+                LABELS, conversation(LABELS), 0, tmp_path, ("test",), lambda *report: None
+            )
         return str(error.value)
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.delenv("TINY_KEY", raising=False)
     assert "endpoint.key is 'TINY_KEY': this environment" in refusal(endpoint(key="TINY_KEY"))
-    assert "template is 2: task films has the templates 0 to 1" in refusal(endpoint(), 2)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert "pip install 'adaptlab[endpoint]'" in refusal(endpoint())
 

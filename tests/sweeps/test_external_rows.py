@@ -89,6 +89,7 @@ def test_answers_of_a_file_are_a_row(
     table, costs = ((folder / name).read_text() for name in ("table.md", "costs.md"))
     assert "Replies of external models that are no answer count as wrong" in table
     assert "API, films, 4-shot 3 of 24" in table and "| 0.028 |" in costs
+    assert "| API | 12.5 |" in table  # without an answer
     assert report.main([str(folder), "--advise", "--bytes", "1e9"]) == 0
     advice = capsys.readouterr().out
     assert "violates bytes stored" in advice  # which are not known

@@ -59,13 +59,18 @@ def _groups(cell: ResultCell) -> dict[str, dict[str, GroupScore]]:
 
 
 def without_answer(cell: ResultCell) -> str | None:
-    """Share of the outputs in which no answer is found, over all seeds."""
+    """Share of the outputs in which no answer is found, over all seeds.
+
+    Of an external model, the share of the test items that it does not answer.
+    """
     shares = [
         answers.without_answer
         for answers in cell.predictions
         if not isinstance(answers, NumberPredictions)
     ]
     measured = [share for share in shares if share is not None]
+    if cell.external and not measured:
+        measured = [cell.not_finite / sum(len(answers.gold) for answers in cell.predictions)]
     return f"{100 * statistics.fmean(measured):.1f}" if measured else None
 
 

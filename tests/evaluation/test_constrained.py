@@ -177,6 +177,17 @@ def test_beams_extend_by_allowed_tokens(case: Case, pattern: str, count: int):
         compare(result, row, *best_of_beams(case, row, Plain(pattern), count))
 
 
+COUNTS = (r"[ab][abc]{0,60}", r"\S.{0,40}", r"'([^'\\]|\\['n]){0,40}'")
+
+
+@pytest.mark.parametrize("pattern", COUNTS)
+def test_counts_take_few_states(pattern: str):
+    """Matches that begin later than the text would take more than 2^40."""
+    tokens = [bytes([byte]) for byte in range(256)]
+    automaton = token_automaton(pattern, tokens, [256], COUNT)
+    assert len(automaton.shortest) < 2000
+
+
 def test_a_pattern_with_one_text_leaves_no_choice(case: Case):
     """Also for more beams than there are texts, and where the maximum is in place of an end."""
     automaton = token_automaton("ab1,", TOKENS, [END], 3)

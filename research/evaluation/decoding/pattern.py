@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
+from research.common.user_regex import TOKENS
 from research.evaluation.decoding import byte_states
 from research.evaluation.decoding.automaton import NEVER, TokenAutomaton
 from research.tasks.encoding.token_bytes import token_bytes
@@ -74,10 +75,13 @@ def _byte_automaton(pattern: str) -> tuple[NDArray, NDArray]:
     if importlib.util.find_spec("outlines_core") is None:
         raise InputError("constrained", True, INSTALL)
     command = [sys.executable, "-P", str(Path(byte_states.__file__))]
+    body = _without_anchors(pattern)
+    without_first = _without_first(body)
+    first = "" if without_first is None else byte_states.FIRST
     try:
         done = subprocess.run(
-            [*command, str(MOST_STATES), str(MOST_MEMORY)],
-            input=f"(?s) ?(?:{_without_anchors(pattern)})".encode(),
+            [*command, str(MOST_STATES), str(MOST_MEMORY), first],
+            input=f"(?s) ?(?:{without_first or body})".encode(),
             capture_output=True,
             timeout=MOST_SECONDS,
         )
@@ -109,6 +113,24 @@ def _without_anchors(pattern: str) -> str:
     body = pattern.removesuffix("$")
     escaped = (len(body) - len(body.rstrip("\\"))) % 2
     return pattern if escaped else body
+
+
+def _without_first(pattern: str) -> str | None:
+    """The pattern without `FIRST` in its sets, classes and dots; None where that is not known.
+
+    It is not for nested sets, properties (`\\p`) and flags that a group takes back.
+    """
+    parts = []
+    for token in TOKENS.finditer(pattern):
+        text = token[0]
+        if text in (r"\p", r"\P") or (token["set"] and "[" in text[1:]):
+            return None
+        if token["set"] or text in (r"\W", r"\S", r"\D"):
+            text = f"[{text}--{byte_states.FIRST}]"
+        elif text == ".":
+            text = f"[^{byte_states.FIRST}]"
+        parts.append(text)
+    return None if "(?-" in pattern else "".join(parts)
 
 
 def _over_tokens(

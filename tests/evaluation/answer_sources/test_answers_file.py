@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +263,12 @@ def test_hashes_of_inputs_stay_the_same():
     assert input_hash({"a": "x", "b": "y"}) == input_hash({"b": "y", "a": "x"})
     assert input_hash({"text": "a cold film "}) != input_hash({"text": "a cold film"})
     assert input_hash({"text": "é"}) == "42d3cbf59fdccced"
+
+
+def test_answers_are_found_in_texts_as_in_those_of_a_backbone(scored: Callable[..., ScoredAnswers]):
+    task = replace(WRITTEN, answer=r"it is (\w+)")
+    replies = ("The film is warm, so it is good.", "it is good, no, it is bad", "it was bad", None)
+    answers: Any = scored(answered_rows(task, replies), task).answers
+    assert answers.texts.outputs == ("good", "bad", "", "")
+    assert answers.metrics["exact_match"] == 0.5
+    assert answers.texts.items["answered"].tolist() == [1, 1, 0, 0]

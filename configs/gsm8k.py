@@ -41,7 +41,7 @@ def get_config() -> ConfigDict:
     config.seeds = 3
     config.search_seeds = 1
     config.max_dev = 64
-    config.max_tokens = 512
+    config.max_tokens = 2048  # with demonstrations
     config.too_long = "cut"
 
     config.schedule = ConfigDict()

@@ -281,6 +281,8 @@ def _decoding_to_json(decoding: Decoding) -> dict[str, object]:
     values = dataclasses.asdict(decoding)
     if decoding.no_repeat_ngram_size is None:
         del values["no_repeat_ngram_size"], values["no_repeat_in_prompt"]
+    if decoding.do_sample:
+        values["seed"] = "of the run"  # each run has samples of its own
     return values
 
 

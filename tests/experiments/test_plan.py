@@ -176,7 +176,16 @@ def test_no_field_is_forgotten_here():
     other |= {"answers", "endpoint"}  # rows without the backbone
     other |= {"system", "thinking"}  # of chats alone
     assert OF_APPROACH.keys() | other == names(Approach)
-    elsewhere = {"name", "backbone", "tasks", "approaches", "schedule", "seeds", "search_seeds"}
+    elsewhere = {
+        "name",
+        "backbone",
+        "backbones",
+        "tasks",
+        "approaches",
+        "schedule",
+        "seeds",
+        "search_seeds",
+    }
     elsewhere |= {"approaches_on", "architecture", "devices", "workers", "keep_trained", "held_out"}
     elsewhere |= {"stage_tasks"}  # a stage that trains on one has its checksum
     elsewhere |= {"backbones"}  # a run has the checksum of its own

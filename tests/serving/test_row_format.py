@@ -59,7 +59,7 @@ EXPERIMENT: dict[str, Any] = {
     "bos": "never",
 }
 NO_ROW = {
-    *("name", "backbone", "tasks", "regimes", "approaches", "schedule", "stage_tasks"),
+    *("name", "backbone", "backbones", "tasks", "regimes", "approaches", "schedule", "stage_tasks"),
     *("approaches_on", "seeds", "search_seeds", "crossed_seeds", "max_dev", "held_out", "devices"),
     *("workers", "score_train", "keep_trained", "tensorboard", "architecture"),
     *("price_per_hour", "price_per_example"),

@@ -355,3 +355,26 @@ def test_labels_are_found_in_texts(tmp_path: Path):
         InputError, match="prior is .content_free.: labels are found in generated texts"
     ):
         films.run(config, tmp_path / "others")
+
+
+def test_labels_in_constrained_texts(tmp_path: Path):
+    """Every text of a random model is that of a label; without the constraint none is."""
+    pytest.importorskip("outlines_core")
+    films.write_backbone(tmp_path / "backbone")
+    films.write_csv(tmp_path / "train.csv", films.films(0, 40))
+    films.write_csv(tmp_path / "test.csv", films.films(40, 48))
+    by_text = {"answer_by": "text", "max_new_tokens": 8}
+    config = films.settings(tmp_path) | {"seeds": 1, "search_seeds": 1}
+    config["approaches"] = [
+        {"name": "free", **by_text},
+        {"name": "constrained", "constrained": True, "samples": 2, **by_text},
+    ]
+    folder = films.run(config, tmp_path / "results")
+    store, shares = RunStore(folder), {}
+    for name in ("free", "constrained"):
+        [record] = runs_of(folder, name)
+        _, found = store.load(record.run_id)
+        shares[name] = found.without_answer
+    assert shares["free"] > 0.5 and shares["constrained"] == 0
+    assert {text for texts in found.generated for text in texts} <= {"good", "bad"}
+    assert all(len(texts) == 2 for texts in found.generated)

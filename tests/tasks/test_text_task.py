@@ -222,6 +222,7 @@ def test_a_pattern_that_takes_too_long_for_a_reference(monkeypatch):
 def test_what_makes_a_run_is_in_the_checksum():
     changes = [
         dict(decoding=Decoding(max_new_tokens=9)),
+        dict(decoding=Decoding(do_sample=True)),
         dict(decoding=Decoding(no_repeat_ngram_size=2)),
         dict(decoding=Decoding(no_repeat_ngram_size=2, no_repeat_in_prompt=False)),
         dict(format="a"),

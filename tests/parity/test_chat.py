@@ -1,7 +1,8 @@
-"""Label scores of chats with SmolLM2 against PyTorch's on the ids of its own chat template."""
+"""Chats with SmolLM2 against PyTorch on the ids of its own chat template."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +12,15 @@ from research.evaluation.batch import EncodedPrompts, prompt_frame
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.models.backbone import load_backbone, load_tokenizer
 from research.runtime.devices import Devices
+from research.tasks.decoding import Decoding
 from research.tasks.encoding.demonstrations import demonstration_text
 from research.tasks.encoding.encoder import Encoder
+from research.tasks.encoding.text_encoder import TextEncoder
 from research.tasks.example import Example
 from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.text_task import FreeText
 
 pytestmark = pytest.mark.thorough
 
@@ -70,3 +74,33 @@ def test_label_scores_are_those_of_pytorch(folder: Path, shots: int, system: str
         places = range(len(prompt), len(whole) - 1)
         expected[row, label] = sum(float(logprobs[i - 1, ids[0, i]]) for i in places)
     np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-3)
+
+
+def test_answers_are_those_of_transformers(folder: Path):
+    """By greedy decoding, until the template's end of an answer."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    backbone = load_backbone(str(folder))
+    tokenizer = load_tokenizer(str(folder), backbone.model)
+    questions = ("What is the capital of France?", "Say hello.")
+    options: dict[str, Any] = {"layout": LayoutSettings(chat=True), "model_ends": backbone.ends}
+    made = TextEncoder(tokenizer, Template("{text}"), FreeText(), (), 500, most=24, **options)
+    encoded = made.examples([Example({"text": text}, "x") for text in questions])
+    prompts = EncodedPrompts(encoded, prompt_frame(made.special_tokens.prefix_ids))
+    predictor = Predictor(backbone.model, Devices(count=1), jnp.float32)
+    weights, decoding = AdaptedWeights((), backbone.params), Decoding(max_new_tokens=24)
+    generated = predictor.generate(weights, prompts, decoding, ends=made.ends)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    ended = []
+    for index, question in enumerate(questions):
+        ids = tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}],
+            add_generation_prompt=True,
+            return_dict=False,
+            return_tensors="pt",
+        )
+        whole = model.generate(ids, do_sample=False, max_new_tokens=24, attention_mask=ids**0)
+        expected = whole[0, ids.shape[1] :].tolist()
+        assert generated.tokens[index, : generated.length[index]].tolist() == expected
+        ended.append(expected[-1] == tokenizer.eos_token_id)
+    assert any(ended)

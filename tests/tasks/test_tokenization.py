@@ -5,12 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import AddedToken, models
+from tokenizers import AddedToken, Tokenizer, models, normalizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from research.tasks.encoding.row_format import RowFormat
 from research.tasks.encoding.text_encoder import TextEncoder
-from research.tasks.encoding.tokenization import TextTokenizer, encode, marked, token_ids
+from research.tasks.encoding.tokenization import (
+    TextTokenizer,
+    are_apart,
+    encode,
+    following_ids,
+    marked,
+    token_ids,
+)
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -137,3 +144,15 @@ def test_real_tokenizers(shared: Path, name: str):
     assert unspaced == (text.lower() if "MiniLM" in name else text).replace(" ", "")
     assert beside == token_ids(tokenizer, [plain])[0]
     assert beside == tokenizer(plain, add_special_tokens=False)["input_ids"]
+
+
+def test_a_text_that_the_tokenizer_joins_with_the_one_before_it_has_no_space():
+    """Though the tokenizer puts one before every text, as that of Llama 2 does."""
+    pieces = {piece: i for i, piece in enumerate(["▁", *"x[]ab", "]a"])}
+    backend = Tokenizer(models.BPE(pieces, [("]", "a")]))
+    backend.normalizer = normalizers.Prepend("▁")
+    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=backend)
+    a, b = pieces["a"], pieces["b"]
+    assert following_ids(tokenizer, ["b", "ab"], "[b]") == [[b], [a, b]]
+    assert are_apart(tokenizer, "[b]", ["b"]) and not are_apart(tokenizer, "[b]", ["b", "ab"])
+    assert token_ids(tokenizer, ["ab"]) == [[pieces["▁"], a, b]]

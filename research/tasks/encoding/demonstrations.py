@@ -5,8 +5,9 @@ from itertools import chain
 from typing import Literal
 
 from research.tasks.encoding.encoder import Encoder
+from research.tasks.encoding.joint import TAIL
 from research.tasks.encoding.nearest import by_nearness
-from research.tasks.encoding.tokenization import following_ids, token_ids
+from research.tasks.encoding.tokenization import token_ids
 from research.tasks.example import Example
 from research.tasks.sampling import order, shuffled
 
@@ -37,13 +38,11 @@ def demonstration_sizes(encoder: Encoder, examples: Sequence[Example]) -> list[i
     answers = [f"{start}{encoder.verbalizer.text(label)}{end}" for label in labels]
     *sizes, separator = map(len, encoder.ids_of([*answers, after]))
     answer_size = dict(zip(labels, sizes, strict=True))
-    contents = [wording.content(example.fields) for example in examples]
-    if encoder.layout.chat:
-        content_ids = following_ids(encoder.tokenizer, contents, wording.start)
-    else:
-        content_ids = token_ids(encoder.tokenizer, contents)
+    begin = wording.start[-TAIL:]  # may be tokenized otherwise, which makes no difference
+    contents = [begin + wording.content(example.fields) for example in examples]
+    first, *content_ids = token_ids(encoder.tokenizer, [begin, *contents])
     return [
-        len(content) + answer_size[example.label] + separator
+        len(content) - len(first) + answer_size[example.label] + separator
         for example, content in zip(examples, content_ids, strict=True)
     ]
 

@@ -47,15 +47,16 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
 def following_ids(tokenizer: Tokenizer, texts: Sequence[str], first: str = "x") -> list[list[int]]:
     """Token ids of each text as one that follows the text `first`.
 
-    They equal the ids of the text alone, except for tokenizers that prepend a space to a text. So
-    do they where the tokenizer joins both texts.
+    They equal the ids of the text alone, except for tokenizers that prepend a space to a text.
+    Where the tokenizer joins both texts they are those after "x", or of the text alone.
     """
-    [before], both = token_ids(tokenizer, [first]), [f"{first}{text}" for text in texts]
-    alone, after = token_ids(tokenizer, texts), token_ids(tokenizer, both)
-    return [
-        long[len(before) :] if long[: len(before)] == before else short
-        for short, long in zip(alone, after, strict=True)
-    ]
+    [before] = token_ids(tokenizer, [first])
+    rows = token_ids(tokenizer, [f"{first}{text}" for text in texts])
+    joined = [row for row, ids in enumerate(rows) if ids[: len(before)] != before]
+    others = [texts[row] for row in joined]
+    others = token_ids(tokenizer, others) if first == "x" else following_ids(tokenizer, others)
+    alone = dict(zip(joined, others, strict=True))
+    return [alone.get(row, ids[len(before) :]) for row, ids in enumerate(rows)]
 
 
 def are_apart(tokenizer: Tokenizer, first: str, texts: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from research.experiments.experiment import Experiment
 from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.reporting.grid.grid import read_grid
+from research.sweeps.single_run import RunRequest, train_run
 from scripts import report
 from scripts import sweep as script
 from tests import films
@@ -258,6 +259,16 @@ def test_worker_processes_send_each_request_once(
     assert len(server.requests) == 8 and set(server.keys) == {f"Bearer {KEY}"}
     assert all(record.tested for record in runs_of(folder, "endpoint"))
     checked(folder)
+
+
+def test_a_single_run_leaves_test_to_a_sweep(
+    tiny: Path, tmp_path: Path, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+):
+    """Without trials to choose from, nothing is asked."""
+    monkeypatch.setenv("TINY_KEY", KEY)
+    experiment = Experiment.parse(config(tiny, endpoint(server)))
+    record = train_run(experiment, tmp_path, RunRequest("endpoint"), lambda progress: None)
+    assert record.metrics == {} and not server.requests
 
 
 def test_a_key_that_is_not_set_stops_the_sweep_before_it_begins(

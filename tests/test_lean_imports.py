@@ -13,12 +13,14 @@ from research.common import flags
 
 HEAVY = ("jax", "transformers", "flax", "datasets", "sklearn")
 LEAN = ("common", "stats", "tasks", "records")
+# What a run needs late or not at all: its tokenizer, other sources of data, baselines and saving.
+LATE = ("transformers", "datasets", "sklearn", "scipy", "orbax", "sacrebleu", "matplotlib", "torch")
 SCRIPTS = sorted(file.stem for file in Path(research.__path__[0]).parent.glob("scripts/*.py"))
 
 
-def loaded_by(code: str) -> str:
-    """The heavy packages that a process has imported after `code`."""
-    code = f"import sys\n{code}\nprint(*(name for name in {HEAVY!r} if name in sys.modules))"
+def loaded_by(code: str, names: tuple[str, ...] = HEAVY) -> str:
+    """Those of the packages that a process has imported after `code`."""
+    code = f"import sys\n{code}\nprint(*(name for name in {names!r} if name in sys.modules))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
     return done.stdout.splitlines()[-1]
@@ -30,6 +32,12 @@ def test_a_package_without_models_is_lean(package):
     modules = [module.name for module in pkgutil.walk_packages(folder, f"research.{package}.")]
     assert modules
     assert loaded_by("\n".join(f"import {module}" for module in modules)) == ""
+
+
+def test_a_run_starts_without_what_it_needs_late():
+    code = "import research.sweeps.single_run"
+    assert loaded_by(code) == "jax flax"
+    assert loaded_by(code, LATE) == ""
 
 
 HELP = """

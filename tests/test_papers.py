@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import cells
 from research.methods.head import Head
 from research.methods.shared.leaves import add
 from research.methods.soft_prompt import SoftPrompt

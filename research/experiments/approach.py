@@ -4,19 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from research.common.config import build, changed, resolved
+from research.common.config import changed, resolved
 from research.common.errors import InputError, choose_from, name_list
 from research.evaluation.answer_sources import ANSWER_SOURCES
 from research.evaluation.answer_sources.answers_file import AnswersFile
 from research.evaluation.answer_sources.endpoint import Endpoint
 from research.evaluation.baselines import BASELINES
 from research.experiments.prompt import PROMPT, Prompt, PromptSearch
-from research.experiments.stage import Stage, parse_stage, plain_stage, stage_with
+from research.experiments.stage import Stage, plain_stage, stage_with
+from research.experiments.stage_sequence import check_stages, methods_after, methods_during
 from research.methods.method import Method
 from research.models.checkpoint.files import files_checksum
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
-from research.training.optimizer import Schedule
 
 Trial = Mapping[str, int | float | str | bool]
 
@@ -71,8 +71,7 @@ class Approach(Prompt):
         elif self.options:
             raise InputError("options", dict(self.options), "only a baseline has options")
         self._check_external()
-        self._check_merges()
-        self._check_heads()
+        check_stages(self.stages)
 
     def _check_baseline(self) -> None:
         if self.baseline not in BASELINES:
@@ -105,62 +104,12 @@ class Approach(Prompt):
             allowed = "a number is expected, since the context of an external model is not known"
             raise InputError("demonstrations", "fit", allowed)
 
-    def _check_merges(self) -> None:
-        merged: set[str] = set()
-        for stage in self.stages:
-            names = {method.name for method in stage.methods}
-            if repeated := sorted(names & merged):
-                raise InputError("stages", repeated[0], "it was merged by an earlier stage")
-            merged |= names if stage.merge else set()
-
-    def _check_heads(self) -> None:
-        lent = [stage.task for stage in self.stages if stage.lends_head]
-        last = self.stages[-1] if self.stages else None
-        if lent and last and (last.lends_head or not last.has_head):
-            allowed = "a head has the classes of one task; the last stage needs one of its own"
-            raise InputError("stages.task", lent[0], allowed)
-
     def check_demonstrated(self, path: str) -> None:
         """Raises InputError for fields that have an effect only with demonstrations or training."""
         self.check_choice(path)
         if self.rationale and not self.stages and self.demonstrations == 0:
             allowed = "without demonstrations and training nothing would have a rationale"
             raise InputError(f"{path}.rationale", True, allowed)
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any], schedule: Schedule, path: str) -> "Approach":
-        """Parses the plain data of a config; a stage's schedule overrides the common `schedule`.
-
-        Raises InputError for unknown fields, methods and trial fields, naming the `path` in the
-        config.
-        """
-        if not isinstance(values, Mapping):
-            raise InputError(path, values, "a mapping with the fields of an approach is expected")
-        stages = values.get("stages", ())
-        if not isinstance(stages, tuple | list):
-            raise InputError(f"{path}.stages", stages, "a sequence of stages is expected")
-        parsed = tuple(
-            parse_stage(stage, schedule, f"{path}.stages[{i}]") for i, stage in enumerate(stages)
-        )
-        values = {**values, "stages": parsed}
-        if isinstance(values.get("trials"), Mapping):
-            values["trials"] = build(PromptSearch, values["trials"], f"{path}.trials")
-        approach = build(cls, values, path)
-        if approach.trials == LEARNING_RATES and not approach.stages:
-            raise InputError(f"{path}.trials", LEARNING_RATES, "the approach has no stage to train")
-        if not isinstance(approach.trials, tuple):
-            approach.check_demonstrated(path)
-            return approach
-        if not approach.trials:
-            raise InputError(f"{path}.trials", approach.trials, "at least one trial is expected")
-        if any(trial.get("chat") == "auto" for trial in approach.trials):
-            raise InputError(f"{path}.trials.chat", "auto", "a trial is True or False")
-        tried = [approach.at(trial, f"{path}.trials") for trial in approach.trials]
-        for candidate, trial in zip(tried, approach.trials, strict=True):
-            candidate.check_demonstrated(path)
-            if tried.count(candidate) > 1:
-                raise InputError(f"{path}.trials", trial, "each trial is allowed once")
-        return approach
 
     def for_backbone(self, parameters: int) -> "Approach":
         """The approach with the learning rates for a backbone of this many parameters.
@@ -261,20 +210,11 @@ class Approach(Prompt):
 
         Merged methods and heads for other tasks are left out.
         """
-        methods: tuple[Method, ...] = ()
-        for index, stage in enumerate(self.stages[:stages]):
-            methods = self.in_training(index, methods)
-            if stage.merge:
-                methods = tuple(method for method in methods if method.is_head)
-            if stage.lends_head:
-                methods = tuple(method for method in methods if not method.is_head)
-        return methods
+        return methods_after(self.stages[:stages])
 
     def in_training(self, index: int, before: tuple[Method, ...]) -> tuple[Method, ...]:
         """The methods at work while stage `index` trains after `before`; its own are last."""
-        training = self.stages[index].methods
-        names = {method.name for method in training}
-        return (*(method for method in before if method.name not in names), *training)
+        return methods_during(self.stages[index], before)
 
     def sources(self, stages: int | None = None) -> dict[str, str]:
         """{"sources": checksum of the files that the methods of the first `stages` start from}.

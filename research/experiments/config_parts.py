@@ -8,6 +8,7 @@ from research.common.errors import InputError, check_choice
 from research.evaluation.answer_sources import ANSWER_SOURCES
 from research.evaluation.answer_sources.endpoint import Endpoint
 from research.experiments.approach import Approach
+from research.experiments.parse_approach import parse_approach
 from research.experiments.prompt import LAYOUT, Prompt
 from research.tasks import TASKS
 from research.tasks.task_settings import TaskSettings
@@ -49,7 +50,7 @@ def parse_approaches(
     """The approaches; `layout` has values of `LAYOUT` for rows that do not set these fields."""
     rows = [(values, f"config.approaches[{i}]") for i, values in enumerate(plain)]
     return tuple(
-        Approach.parse(_with_layout(values, layout or {}, path), schedule, path)
+        parse_approach(_with_layout(values, layout or {}, path), schedule, path)
         for values, path in rows
     )
 

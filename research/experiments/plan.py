@@ -1,9 +1,9 @@
-"""The plan of an experiment: its cells and the runs of each cell."""
+"""A cell of an experiment and its runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from research.common.config import non_default, resolved
 from research.common.hashing import canonical, run_id, sha256
@@ -18,18 +18,6 @@ from research.tasks.task_settings import TaskSettings
 
 # Increased by hand whenever a run with the same settings would give other numbers.
 CODE_VERSION = 6
-
-
-class ChatPlan(NamedTuple):
-    """What a plan needs to know about chat prompts.
-
-    Attributes:
-        template: the tokenizer's chat template.
-        scorings: the `scorings` of each task by name with chat prompts.
-    """
-
-    template: str
-    scorings: Mapping[str, tuple[Trial, ...]]
 
 
 @dataclass(frozen=True)
@@ -236,48 +224,3 @@ class Run:
     def id(self) -> str:
         """A hash of the settings."""
         return run_id(self.settings)
-
-
-def cells(
-    experiment: Experiment,
-    tasks: Mapping[str, Task],
-    backbone_checksum: str,
-    scorings: Mapping[str, tuple[Trial, ...]] | None = None,
-    parameters: int | None = None,
-    chat: ChatPlan | None = None,
-) -> Iterator[CellPlan]:
-    """All cells with one backbone by task and regime; approaches without training come first.
-
-    Args:
-        experiment: the experiment, or its part with the backbone.
-        tasks: the loaded tasks by name; others have no cells.
-        backbone_checksum: checksum of the backbone's weights and configuration.
-        scorings: the `scorings` of each task by name; None leaves labels scored with their end.
-        parameters: number of parameters of the backbone; None if no learning rates depend on it.
-        chat: None without a chat template, or without a decoder.
-    """
-    for t, settings in enumerate(experiment.tasks):
-        if settings.name not in tasks:
-            continue
-        task = tasks[settings.name]
-        approaches = experiment.rows_on(settings.name)
-        if parameters is not None:
-            approaches = tuple(approach.for_backbone(parameters) for approach in approaches)
-        used = [approach.uses_backbone or experiment.is_first for approach in approaches]
-        rows = [row for row in enumerate(approaches) if row[1].fits(task) and used[row[0]]]
-        rows.sort(key=lambda row: bool(row[1].stages))
-        for r, regime in enumerate(experiment.regimes):
-            for a, approach in rows:
-                yield CellPlan(
-                    experiment=experiment,
-                    approach=approach,
-                    task=task,
-                    tasks=tasks,
-                    task_settings=settings,
-                    regime=Regime.parse(regime),
-                    backbone_checksum=backbone_checksum,
-                    order={"approach": a, "task": t, "regime": r},
-                    scorings=(scorings or {}).get(settings.name, ()),
-                    chat_scorings=chat.scorings.get(settings.name, ()) if chat else (),
-                    chat_template=chat.template if chat else None,
-                )

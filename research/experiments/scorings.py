@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.experiments.approach import Trial
-from research.experiments.plan import ChatPlan
+from research.experiments.cells import ChatPlan
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.prompts.chat_layout import chat_template

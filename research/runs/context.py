@@ -15,8 +15,9 @@ from research.evaluation.cached_predictor import CachedPredictor
 from research.evaluation.predictor import Predictor
 from research.evaluation.trunk.store import StateStore
 from research.evaluation.trunk.trunk import Trunk
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import CellPlan, cells
+from research.experiments.plan import CellPlan
 from research.experiments.scorings import chat_plan, scorings
 from research.methods.shared.leaves import head_leaves
 from research.models.backbone import Backbone, load_backbone, load_tokenizer

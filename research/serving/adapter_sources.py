@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from research.common.errors import InputError
-from research.experiments.approach import Approach
+from research.experiments.parse_approach import parse_approach
 from research.interop.peft import load_adapter
 from research.interop.prompt_file import load_prompt
 from research.methods.method import Leaves, Method
@@ -40,7 +40,7 @@ def from_run(results: str, id: str, backbone: Backbone) -> Source:
     record, reference = record_of(results, id)
     if reference.checksum != backbone.checksum:
         raise InputError("backbone", backbone.name, f"it is not the one that run {id} started from")
-    approach = Approach.parse(record.configuration.approach, Schedule(), "approach")
+    approach = parse_approach(record.configuration.approach, Schedule(), "approach")
     methods, leaves = approach.at_work(), load_trained(Path(results), id, record.trained)
     for method in methods:
         if added_to(method, leaves):

@@ -1,6 +1,6 @@
 """Settings of generation, named as in transformers."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import Any, Literal
 
@@ -88,3 +88,13 @@ class Decoding:
         for field in fields(self):
             if field.name in names and getattr(self, field.name) != field.default:
                 raise InputError(field.name, getattr(self, field.name), why)
+
+
+def decoding_to_json(decoding: Decoding) -> dict[str, object]:
+    """All fields; newer ones only where set, so that checksums of older tasks stay the same."""
+    values = asdict(decoding)
+    if decoding.no_repeat_ngram_size is None:
+        del values["no_repeat_ngram_size"], values["no_repeat_in_prompt"]
+    if decoding.do_sample:
+        values["seed"] = "of the run"  # each run has samples of its own
+    return values

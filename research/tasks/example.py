@@ -1,7 +1,10 @@
-"""An example of a task."""
+"""Examples of a task."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+
+Pair = tuple[Mapping[str, str], Sequence[str]]  # (fields, references) of an example
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,25 @@ def _plain(example: Example) -> list[object]:
     """Columns and label, and references and rationales where there are any."""
     lists = (example.references, example.rationales)
     return [dict(example.fields), example.label, *[list(texts) for texts in lists if texts]]
+
+
+def grouped(
+    pairs: Iterable[Pair], rationales: Iterable[Sequence[str]] | None = None
+) -> tuple[Example, ...]:
+    """Examples of (fields, references) pairs; equal inputs are merged, with all references.
+
+    Repeated references are kept.
+
+    Args:
+      pairs: the pairs.
+      rationales: for each pair the rationale of each of its references; None for none.
+    """
+    groups: dict[tuple[str, ...], Example] = {}
+    before = repeat(()) if rationales is None else rationales
+    for (fields, references), reasons in zip(pairs, before, strict=False):
+        first = groups.setdefault(text_key(Example(fields, "")), Example(fields, ""))
+        texts = (*first.references, *references)
+        groups[text_key(first)] = Example(
+            first.fields, texts[0] if texts else "", texts, (*first.rationales, *reasons)
+        )
+    return tuple(groups.values())

@@ -1,18 +1,15 @@
 """A generation task: the answer is a text, with one or more references."""
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import chain, repeat
-
-import numpy as np
+from itertools import chain
 
 from research.common.errors import InputError, check_choice
 from research.common.user_regex import SECONDS, check_extraction
 from research.tasks.answers import AnswerParser
-from research.tasks.decoding import Decoding
-from research.tasks.example import Example, text_key
+from research.tasks.decoding import Decoding, decoding_to_json
+from research.tasks.example import Example
 from research.tasks.metrics.corpus import CORPUS_METRICS, has_four_words
 from research.tasks.metrics.extraction import (
     EXTRACTION_METRICS,
@@ -31,6 +28,7 @@ from research.tasks.metrics.sql import Database, sql_match
 from research.tasks.metrics.text import TEXT_METRICS, TextMetric
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import MetricWords, Task
+from research.tasks.text_judge import TextJudge
 from research.tasks.texts import ScoredTexts
 from research.tasks.words import beyond_latin
 
@@ -44,8 +42,6 @@ NAMES = (
     *SQL_METRICS,
     *EXTRACTION_METRICS,
 )
-
-Pair = tuple[Mapping[str, str], Sequence[str]]  # (fields, references) of an example
 
 
 @dataclass(frozen=True)
@@ -219,45 +215,9 @@ class TextTask(Task):
     def judged_votes(
         self, samples: Sequence[Sequence[str]], references: Sequence[tuple[str, ...]]
     ) -> ScoredTexts:
-        """Scores the most frequent answer of each item against the answers in its references.
-
-        An item without an answer scores 0 by every metric. The format is that of whole texts, and
-        its score their mean.
-
-        Args:
-          samples: the generated texts of each item.
-          references: the correct texts of each item.
-        """
-        parsed = [[self.parser.parse(text) for text in texts] for texts in samples]
-        votes = [self.parser.vote([text.answer for text in texts]) for texts in parsed]
-        outputs = tuple(vote or "" for vote in votes)
-        correct = tuple(tuple(map(self._answer, texts)) for texts in references)
-        items = {
-            name: np.array(
-                [
-                    0.0 if vote is None else metric(vote, texts)
-                    for vote, texts in zip(votes, correct, strict=True)
-                ]
-            )
-            for name, metric in self.item_metrics.items()
-        }
-        if self.format is not None:
-            items["format"] = _means([[in_format(self.format, t, ()) for t in s] for s in samples])
-        if not self.parser.extracts and all(len(texts) == 1 for texts in samples):
-            return ScoredTexts(outputs, correct, items)
-        if self.parser.extracts:
-            items["answered"] = _means([[t.answer is not None for t in s] for s in parsed])
-        return ScoredTexts(
-            outputs,
-            correct,
-            items,
-            generated=tuple(map(tuple, samples)),
-            timeouts=sum(text.timed_out for texts in parsed for text in texts),
-        )
-
-    def _answer(self, reference: str) -> str:
-        """The answer in a reference, all of which have one."""
-        return self.parser.parse(reference).answer or reference
+        """Scores samples of each item against its references, see `TextJudge.votes`."""
+        judge = TextJudge(self.parser, self.item_metrics, self.format)
+        return judge.votes(samples, references)
 
     def _content(self) -> dict[str, object]:
         optional = {} if self.answer is None else {"answer": self.answer}
@@ -265,44 +225,7 @@ class TextTask(Task):
             **super()._content(),
             **optional,
             "end": self.verbalizer.end,
-            "decoding": _decoding_to_json(self.decoding),
+            "decoding": decoding_to_json(self.decoding),
             "format": format_to_json(self.format),
             "database": None if self.database is None else self.database.checksum,
         }
-
-
-def _means(values: Sequence[Sequence[float]]) -> np.ndarray:
-    """[I] the mean of each item's values."""
-    return np.array([np.mean(item) for item in values], float)
-
-
-def _decoding_to_json(decoding: Decoding) -> dict[str, object]:
-    """All fields; newer ones only where set, so that checksums of older tasks stay the same."""
-    values = dataclasses.asdict(decoding)
-    if decoding.no_repeat_ngram_size is None:
-        del values["no_repeat_ngram_size"], values["no_repeat_in_prompt"]
-    if decoding.do_sample:
-        values["seed"] = "of the run"  # each run has samples of its own
-    return values
-
-
-def grouped(
-    pairs: Iterable[Pair], rationales: Iterable[Sequence[str]] | None = None
-) -> tuple[Example, ...]:
-    """Examples of (fields, references) pairs; equal inputs are merged, with all references.
-
-    Repeated references are kept.
-
-    Args:
-      pairs: the pairs.
-      rationales: for each pair the rationale of each of its references; None for none.
-    """
-    groups: dict[tuple[str, ...], Example] = {}
-    before = repeat(()) if rationales is None else rationales
-    for (fields, references), reasons in zip(pairs, before, strict=False):
-        first = groups.setdefault(text_key(Example(fields, "")), Example(fields, ""))
-        texts = (*first.references, *references)
-        groups[text_key(first)] = Example(
-            first.fields, texts[0] if texts else "", texts, (*first.rationales, *reasons)
-        )
-    return tuple(groups.values())

@@ -13,11 +13,11 @@ from research.evaluation.batch import EncodedPrompts
 from research.evaluation.predictor import AdaptedWeights
 from research.tasks.answering import Answering
 from research.tasks.decoding import Decoding
-from research.tasks.example import Example
+from research.tasks.example import Example, grouped
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.task import Task
-from research.tasks.text_task import FreeText, TextTask, grouped
+from research.tasks.text_task import FreeText, TextTask
 from tests import films
 from tests.evaluation.fixed_texts import FixedTexts
 from tests.tiny import FRAME, all_logprobs, decoder, encoded, predictor

@@ -6,6 +6,7 @@ import pytest
 from research.common.config import non_default
 from research.common.errors import InputError
 from research.experiments.approach import BASELINE_ROWS, Approach
+from research.experiments.parse_approach import parse_approach
 from research.experiments.presets import few_shot, trained, zero_shot
 from research.methods.lora import LoRA
 from research.methods.soft_prompt import SoftPrompt
@@ -19,7 +20,7 @@ COMMON = Schedule(steps=7, batch_size=2)
 
 
 def parse(**values: Any) -> Approach:
-    return Approach.parse({"name": "row"} | values, COMMON, "row")
+    return parse_approach({"name": "row"} | values, COMMON, "row")
 
 
 def lora(**stage: Any) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def test_each_template_of_the_task_is_a_trial():
 
 def test_rows_that_configs_share():
     rows = (zero_shot(), few_shot(draws=3), trained("x", {"name": "full"}, (0.1, 0.2)))
-    made = [Approach.parse(row, COMMON, "row") for row in rows]
+    made = [parse_approach(row, COMMON, "row") for row in rows]
     assert made[0].trials == "templates" and not made[0].stages
     assert made[1].demonstrations == "fit" and len(made[1].trials) == 3
     assert [made[2].at(trial).stages[0].learning_rate for trial in made[2].trials] == [0.1, 0.2]

@@ -10,9 +10,10 @@ import pytest
 
 from research.common.errors import InputError
 from research.experiments.approach import Approach
+from research.experiments.cells import ChatPlan, cells
 from research.experiments.cohorts import stage_id
 from research.experiments.experiment import Experiment
-from research.experiments.plan import CellPlan, ChatPlan, Run, cells
+from research.experiments.plan import CellPlan, Run
 from research.experiments.scorings import ALONE, WITH_END
 from research.experiments.stage import Stage
 from research.methods.lora import LoRA

@@ -8,7 +8,7 @@ import pytest
 
 from research.common.config import build_named
 from research.common.errors import InputError
-from research.experiments.approach import Approach
+from research.experiments.parse_approach import parse_approach
 from research.experiments.presets import trained, with_head, zero_shot
 from research.methods import METHODS
 from research.methods.lora import LoRA
@@ -22,7 +22,7 @@ LARGE, SMALL = LARGE_BACKBONE, LARGE_BACKBONE - 1
 
 def rates_of(row: dict, parameters: int) -> list[float]:
     """The learning rates that a row tries with a backbone of this many parameters."""
-    approach = Approach.parse(row, Schedule(), "row").for_backbone(parameters)
+    approach = parse_approach(row, Schedule(), "row").for_backbone(parameters)
     return [trial["learning_rate"] for trial in approach.trials]  # pyright: ignore
 
 
@@ -78,10 +78,10 @@ def test_rates_that_are_given_count():
 def test_learning_rates_need_a_stage_and_a_backbone():
     allowed = "row.trials is 'learning_rates': the approach has no stage to train"
     with pytest.raises(InputError, match=allowed):
-        Approach.parse(zero_shot() | {"trials": "learning_rates"}, Schedule(), "row")
-    approach = Approach.parse(trained("row", {"name": "lora"}), Schedule(), "row")
+        parse_approach(zero_shot() | {"trials": "learning_rates"}, Schedule(), "row")
+    approach = parse_approach(trained("row", {"name": "lora"}), Schedule(), "row")
     task = build_named(TASKS, {"source": "world", "name": "sentiment"}, "task", "source").load()
     with pytest.raises(ValueError, match="row: the trials depend on the backbone"):
         approach.trials_on(task)
     with pytest.raises(InputError, match="method.name is 'lara': did you mean 'lora'?"):
-        Approach.parse(trained("row", {"name": "lara"}), Schedule(), "row")
+        parse_approach(trained("row", {"name": "lara"}), Schedule(), "row")

@@ -4,6 +4,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.experiments.approach import Approach
+from research.experiments.parse_approach import parse_approach
 from research.experiments.presets import prompt_search
 from research.experiments.prompt import PromptSearch
 from research.tasks.example import Example
@@ -18,7 +19,7 @@ TASK = Task("t", ("a", "b"), TEMPLATES, Verbalizer({"a": "x", "b": "y"}), EXAMPL
 
 
 def row(**values) -> Approach:
-    return Approach.parse(prompt_search("row", **values), Schedule(), "row")
+    return parse_approach(prompt_search("row", **values), Schedule(), "row")
 
 
 def test_trials_are_distinct_begin_with_the_first_and_spread_over_templates():
@@ -46,7 +47,7 @@ def test_without_drawn_demonstrations_templates_are_the_prompts():
 def test_every_field_of_the_prompt_may_be_tried():
     trial = {"prior": "content_free", "normalisation": "bytes", "choice": "random"}
     trial |= {"demonstrations": 3, "ensemble": 2}
-    made = Approach.parse({"name": "row", "trials": [{}, trial]}, Schedule(), "row")
+    made = parse_approach({"name": "row", "trials": [{}, trial]}, Schedule(), "row")
     tried = made.at(trial)
     assert {name: getattr(tried, name) for name in trial} == trial
 
@@ -99,5 +100,5 @@ def test_an_ensemble_has_other_templates_and_draws():
 )
 def test_mistakes_are_named(values, sentence):
     with pytest.raises(InputError) as error:
-        Approach.parse({"name": "row"} | values, Schedule(), "row")
+        parse_approach({"name": "row"} | values, Schedule(), "row")
     assert str(error.value).startswith(sentence)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from research.experiments.approach import Approach
-from research.experiments.plan import ChatPlan
+from research.experiments.cells import ChatPlan
+from research.experiments.parse_approach import parse_approach
 from research.experiments.scorings import ALONE, PER_TOKEN, WITH_END, chat_plan, scorings
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
@@ -65,7 +66,7 @@ def test_chats_are_tried_with_their_own_ends_and_texts():
 
 
 def row(**values) -> Approach:
-    return Approach.parse({"name": "row", **values}, Schedule(), "row")
+    return parse_approach({"name": "row", **values}, Schedule(), "row")
 
 
 @pytest.mark.parametrize(

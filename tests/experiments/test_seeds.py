@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
+from research.experiments.cells import cells
 from research.experiments.cohorts import shards, stage_id
 from research.experiments.experiment import Experiment
-from research.experiments.plan import CellPlan, Run, cells
+from research.experiments.plan import CellPlan, Run
 from research.experiments.seeds import Seeds, latin_square
 from research.models.backbone import load_backbone
 from research.records.store import RunStore

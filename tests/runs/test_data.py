@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
+from research.experiments.cells import ChatPlan, cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import ChatPlan, Run, cells
+from research.experiments.plan import Run
 from research.runs.context import open_context
 from research.runs.data import room, run_data
 from research.runs.evaluate import RunEvaluator

@@ -10,8 +10,9 @@ from scipy.spatial.distance import cosine
 
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.predictor import AdaptedWeights
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Run, cells
+from research.experiments.plan import Run
 from research.methods.shared.leaves import mask, split
 from research.records.store import RunStore
 from research.reporting.build import write_tables

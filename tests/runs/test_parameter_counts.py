@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from research.experiments.approach import Approach
+from research.experiments.parse_approach import parse_approach
 from research.methods.full import Full
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
@@ -26,7 +26,7 @@ KERNELS = 2 * 16 * (24 + 12)
 
 
 def found(*stages):
-    approach = Approach.parse({"name": "row", "stages": stages}, Schedule(), "approach")
+    approach = parse_approach({"name": "row", "stages": stages}, Schedule(), "approach")
     return parameter_counts(approach, backbone_shapes(MODEL), [("yes", "no")] * len(stages))
 
 
@@ -47,7 +47,7 @@ def test_a_head_stands_apart():
 def test_a_head_of_another_task_is_not_kept():
     lent = {"methods": [{"name": "head", "pool": "mean"}, LORA]}
     stages = [lent, {**lent, "task": "other"}, {"method": LORA}, lent]
-    approach = Approach.parse({"name": "row", "stages": stages}, Schedule(), "approach")
+    approach = parse_approach({"name": "row", "stages": stages}, Schedule(), "approach")
     names = [[method.name for method in approach.at_work(i)] for i in range(5)]
     assert names == [[], ["head", "lora"], ["lora"], ["lora"], ["head", "lora"]]
     labels = [("yes", "no"), ("a", "b", "c"), ("yes", "no"), ("yes", "no")]

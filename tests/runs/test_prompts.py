@@ -13,8 +13,9 @@ from research.common.errors import InputError
 from research.evaluation.answer_kinds.labels import LabelAnswers
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.predictor import AdaptedWeights
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Run, cells
+from research.experiments.plan import Run
 from research.experiments.presets import prompt_search
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.metrics_log import MetricsLog

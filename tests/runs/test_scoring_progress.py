@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Run, cells
+from research.experiments.plan import Run
 from research.runs.context import open_context
 from research.runs.evaluate import RunEvaluator
 from research.runs.scoring_progress import ScoringCounter, ScoringProgress, report_of_run

@@ -14,9 +14,10 @@ from safetensors.numpy import save
 
 import research.runs.train as model_run
 from research.common.errors import InputError
+from research.experiments.cells import cells
 from research.experiments.cohorts import stage_id
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Run, cells
+from research.experiments.plan import Run
 from research.experiments.presets import gradual_unfreezing, hybrid, lp_ft
 from research.models.backbone import load_backbone
 from research.records.store import RunStore

@@ -9,8 +9,9 @@ import pytest
 
 from research.common.errors import InputError
 from research.evaluation.scoring import route_of
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Run, cells
+from research.experiments.plan import Run
 from research.experiments.prompt import ANSWERING, LAYOUT, PROMPT, Prompt
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore

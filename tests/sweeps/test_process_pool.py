@@ -15,9 +15,10 @@ import pytest
 from rich.console import Console
 
 from research.common.errors import InputError
+from research.experiments.cells import cells
 from research.experiments.cohorts import shards
 from research.experiments.experiment import Experiment
-from research.experiments.plan import CellPlan, cells
+from research.experiments.plan import CellPlan
 from research.models.backbone import load_backbone
 from research.records.store import RunStore
 from research.runs.context import open_context

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import Run, cells
+from research.experiments.plan import Run
 from research.models.backbone import load_backbone
 from research.runs.scoring_progress import ScoringProgress
 from research.sweeps import progress as sweep_progress

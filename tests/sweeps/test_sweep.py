@@ -11,8 +11,9 @@ import pytest
 import research.sweeps.cell_runner as cell_run
 import research.sweeps.executor as executor
 from research.common.errors import InputError
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import CellPlan, cells
+from research.experiments.plan import CellPlan
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore
 from research.records.trial_selection import choose, search_runs

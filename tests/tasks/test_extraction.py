@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
+from research.tasks.example import grouped
 from research.tasks.metrics.extraction import Entity, extraction_score, parse_extraction
-from research.tasks.text_task import grouped
 from tests.tasks.test_text_task import task
 
 CURIE = {"text": "Marie Curie", "type": "PER"}

@@ -13,10 +13,11 @@ from research.tasks.datasets.text_files import TextFileTask
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.demonstrations import demonstrations
 from research.tasks.encoding.text_encoder import TextEncoder
+from research.tasks.example import grouped
 from research.tasks.metrics.sql import Database
 from research.tasks.prompts.template import Template
 from research.tasks.sampling import Regime, draw
-from research.tasks.text_task import FreeText, TextTask, grouped
+from research.tasks.text_task import FreeText, TextTask
 from tests import films
 from tests.tasks.encoders import prefix_ids
 

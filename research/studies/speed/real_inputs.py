@@ -11,8 +11,8 @@ import numpy as np
 
 from research.common.paths import resolve_path
 from research.evaluation.scoring import route_of
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import cells
 from research.methods.method import Method
 from research.models.backbone import load_backbone, load_tokenizer, save_backbone
 from research.models.bert.model import EncoderModel

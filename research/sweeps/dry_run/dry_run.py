@@ -12,8 +12,9 @@ from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
 from research.evaluation.widths import program_cost
 from research.experiments.approach import Trial
+from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
-from research.experiments.plan import CellPlan, cells
+from research.experiments.plan import CellPlan
 from research.experiments.scorings import ALONE, WITH_END, chat_plan, scorings
 from research.models.backbone import load_model, load_tokenizer, model_of
 from research.models.model import Model

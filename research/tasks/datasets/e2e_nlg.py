@@ -6,11 +6,11 @@ from pathlib import Path
 from research.common.paths import resolve_path
 from research.tasks.datasets.tables import read_file
 from research.tasks.decoding import Decoding
-from research.tasks.example import Example
+from research.tasks.example import Example, grouped
 from research.tasks.prompts.template import Template
 from research.tasks.sampling import at_most
 from research.tasks.task_settings import Outline, TaskSettings
-from research.tasks.text_task import FreeText, TextTask, grouped
+from research.tasks.text_task import FreeText, TextTask
 
 
 @dataclass(frozen=True, kw_only=True)

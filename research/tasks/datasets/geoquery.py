@@ -10,11 +10,11 @@ from research.common.errors import InputError
 from research.common.json_io import parse_json
 from research.common.paths import resolve_path
 from research.tasks.decoding import Decoding
-from research.tasks.example import Example
+from research.tasks.example import Example, grouped
 from research.tasks.metrics.sql import Database
 from research.tasks.prompts.template import Template
 from research.tasks.task_settings import TaskSettings
-from research.tasks.text_task import FreeText, TextTask, grouped
+from research.tasks.text_task import FreeText, TextTask
 
 SPLITS = ("train", "dev", "test")
 

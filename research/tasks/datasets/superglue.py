@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from research.common.errors import InputError
 from research.tasks.datasets.files import read_splits
 from research.tasks.decoding import Decoding
-from research.tasks.example import Example
+from research.tasks.example import Example, Pair, grouped
 from research.tasks.prompts.template import Template
 from research.tasks.task_settings import Outline, TaskSettings
-from research.tasks.text_task import FreeText, Pair, TextTask, grouped
+from research.tasks.text_task import FreeText, TextTask
 
 
 @dataclass(frozen=True, kw_only=True)

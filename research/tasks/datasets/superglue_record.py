@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from research.tasks.datasets.superglue import SuperGLUETask
-from research.tasks.text_task import Pair
+from research.tasks.example import Pair
 
 
 @dataclass(frozen=True, kw_only=True)

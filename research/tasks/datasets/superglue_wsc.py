@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from research.tasks.datasets.superglue import SuperGLUETask
+from research.tasks.example import Pair
 from research.tasks.metrics.referent import NOT
-from research.tasks.text_task import Pair
 
 
 @dataclass(frozen=True, kw_only=True)

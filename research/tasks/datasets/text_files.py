@@ -7,11 +7,11 @@ from research.common.errors import InputError
 from research.tasks.datasets.files import Files
 from research.tasks.datasets.tables import StringTable
 from research.tasks.decoding import Decoding
-from research.tasks.example import Example
+from research.tasks.example import Example, grouped
 from research.tasks.metrics.output_format import JsonSchema
 from research.tasks.metrics.sql import Database
 from research.tasks.task_settings import TaskSettings
-from research.tasks.text_task import FreeText, TextTask, grouped
+from research.tasks.text_task import FreeText, TextTask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ import numpy as np
 from research.common.paths import resolve_path
 from research.evaluation.answer_kinds.labels import LabelAnswerer
 from research.evaluation.scoring import route_of
-from research.experiments.plan import CellPlan, Run, cells
+from research.experiments.cells import cells
+from research.experiments.plan import CellPlan, Run
 from research.models.backbone import load_backbone, load_tokenizer
 from research.runs.data import RunData, room, run_data
 from research.studies.speed.inputs import write_methods

@@ -413,3 +413,27 @@ def test_outputs_of_a_json_schema(config: dict[str, Any], tmp_path: Path):
         text = str(tokenizer.decode(ids))
         assert list(json.loads(text)) == ["verdict", "film"]
         assert schema.matches(text) == (json.loads(text)["film"] >= 0)
+
+
+def test_entities_by_a_json_schema(config: dict[str, Any], tmp_path: Path):
+    """A sweep whose outputs are JSON: constrained ones satisfy the schema, and are scored by F1."""
+    films.write_backbone(tmp_path / "backbone", context=256)
+    entity = {"enum": [{"text": word, "type": "adj"} for word in ("great", "dull")]}
+    (tmp_path / "schema.json").write_text(json.dumps({"type": "array", "items": entity}))
+    for split, rows in (("train", films.films(0, 12)), ("test", films.films(40, 44))):
+        answers = [(text, json.dumps([{"text": "great", "type": "adj"}])) for text, _ in rows]
+        films.write_csv(tmp_path / f"{split}.csv", answers)
+    rows = [{"name": "free"}, {"name": "by schema", "constrained": True}]
+    changes = {
+        **{split: str(tmp_path / f"{split}.csv") for split in ("train", "test")},
+        **{"json_schema": str(tmp_path / "schema.json"), "metric": "entity_f1"},
+        "decoding": {"max_new_tokens": 80, "num_beams": 2},
+    }
+    task = {**config["task"], "source": "text_file", "target": "label", **changes}
+    config |= {"backbone": str(tmp_path / "backbone"), "task": task, "approaches": rows}
+    results = films.run({**config, "regimes": ("4",), "seeds": 2}, tmp_path / "results")
+    for record in RunStore(results).all():
+        if record.approach in ("free", "by schema"):
+            assert record.metrics["test"]["format"] == float(record.approach == "by schema")
+            assert 0 <= (record.metrics["test"]["entity_f1"] or 0) <= 1
+    assert "Scores: entity F1 on test in percent" in (results / "table.md").read_text()

@@ -32,9 +32,8 @@ class Devices:
         remat: whether layers are computed again for their gradients, which takes less memory and up
             to a third more operations.
         layers: how the layers of a model run. `scan` runs equal layers that train alike as one
-            `jax.lax.scan`: compiling takes the time of one layer, and memory holds a second copy of
-            the weights. Losses and scores are the same up to rounding, so that it is not part of a
-            run's id.
+            `jax.lax.scan`: the program has one layer, and memory a second copy of the weights.
+            Losses and scores are the same up to rounding, so it is not part of a run's id.
         threads: number of CPU threads that a run computes with, in a worker process or in a single
             one. The last bits of results depend on it, see `research.runtime.threads`.
         trunk_gib: memory of each process for hidden states below the trained layers, which are then

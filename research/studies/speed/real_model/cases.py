@@ -90,7 +90,7 @@ def _case(row: Row, folder: str, title: str, causal: bool) -> Case:
         (OURS if row.scan else PEFT, "train"),
         learning_rate=LEARNING_RATE,
         memory_at_most=MEMORY_AT_MOST if causal and not row.scan else None,
-        compile_at_most=COMPILE_AT_MOST if causal and lora else None,
+        compile_at_most=COMPILE_AT_MOST if causal and lora and not row.scan else None,
     )
 
 

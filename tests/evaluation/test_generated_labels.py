@@ -7,8 +7,8 @@ from research.common.errors import InputError
 from research.evaluation.answer_kinds.generated_labels import (
     GeneratedLabelAnswerer,
     GeneratedLabelKind,
-    LabelParser,
 )
+from research.evaluation.answer_kinds.label_parser import LabelParser
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.batch import EncodedPrompts
 from research.tasks.answering import Answering

@@ -8,7 +8,8 @@ import pytest
 
 from research.common.errors import InputError
 from research.evaluation.answer_kinds.select import answer_kind
-from research.evaluation.answer_kinds.texts import TextAnswerer, TextKind
+from research.evaluation.answer_kinds.text_answerer import TextAnswerer
+from research.evaluation.answer_kinds.texts import TextKind
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.predictor import AdaptedWeights
 from research.tasks.answering import Answering

@@ -1,7 +1,7 @@
 """Answers that are one of the task's labels, which the backbone writes and a parser finds."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -11,13 +11,14 @@ import numpy as np
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.evaluation.answer_kinds.kind import Answerer
+from research.evaluation.answer_kinds.label_parser import LabelParser
 from research.evaluation.answer_kinds.labels import LabelKind
-from research.evaluation.answer_kinds.texts import TextAnswerer, TextAnswers, TextKind
+from research.evaluation.answer_kinds.text_answerer import TextAnswerer, TextAnswers
+from research.evaluation.answer_kinds.texts import TextKind
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.runtime.executable import Call
 from research.tasks.answering import BY_THE_TASK, Answering
-from research.tasks.answers import AnswerParser
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Encoded, Normalisation
 from research.tasks.encoding.encoder import Encoder
@@ -26,7 +27,6 @@ from research.tasks.example import Example
 from research.tasks.metrics.classification import METRICS
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.text_task import FreeText, TextTask
-from research.tasks.words import has_no_spaces
 
 MAX_NEW_TOKENS = 32  # of a text, where the row does not say
 
@@ -52,42 +52,6 @@ class GeneratedLabelAnswers(NamedTuple):
     generated: tuple[tuple[str, ...], ...]
     not_finite: int
     timeouts: int
-
-
-@dataclass(frozen=True)
-class LabelParser:
-    """Finds a label's text in a text: the last one, as a whole word and in any case.
-
-    Attributes:
-        texts: texts of each label, in the order of the labels.
-    """
-
-    texts: tuple[tuple[str, ...], ...]
-
-    @cached_property
-    def pattern(self) -> str:
-        """The regular expression of any text of any label; of several that fit, the longest."""
-        longest_first = sorted((t for texts in self.texts for t in texts), key=len, reverse=True)
-        return f"(?i)({'|'.join(map(_whole_words, longest_first))})"
-
-    @cached_property
-    def _classes(self) -> Mapping[str, int]:
-        """The class of each text, and of each text in lower case where only one class has it."""
-        exact = {text: index for index, texts in enumerate(self.texts) for text in texts}
-        lower: dict[str, set[int]] = {}
-        for text, index in exact.items():
-            lower.setdefault(text.casefold(), set()).add(index)
-        return {
-            **{text: min(classes) for text, classes in lower.items() if len(classes) == 1},
-            **exact,
-        }
-
-    def parse(self, text: str) -> int | None:
-        """The class that a text names last; None if it names none."""
-        answer = AnswerParser(self.pattern).parse(text).answer
-        if answer is None:
-            return None
-        return self._classes.get(answer, self._classes.get(answer.casefold()))
 
 
 @dataclass(frozen=True)
@@ -238,10 +202,3 @@ class GeneratedLabelKind(LabelKind):
     def prediction_fields(self, examples: Sequence[Example], answers: Any) -> dict[str, Any]:
         fields = super().prediction_fields(examples, answers)
         return {**fields, "generated": answers.generated}
-
-
-def _whole_words(text: str) -> str:
-    """The regular expression of a text that is no part of a longer word."""
-    begin = "" if not text[0].isalnum() or has_no_spaces(text[0]) else r"(?<!\w)"
-    end = "" if not text[-1].isalnum() or has_no_spaces(text[-1]) else r"(?!\w)"
-    return f"{begin}{re.escape(text)}{end}"

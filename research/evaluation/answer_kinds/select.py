@@ -8,7 +8,8 @@ from research.evaluation.answer_kinds.generated_labels import (
 from research.evaluation.answer_kinds.kind import Answerer, AnswerKind
 from research.evaluation.answer_kinds.labels import LabelKind
 from research.evaluation.answer_kinds.numbers import NumberKind
-from research.evaluation.answer_kinds.texts import TextAnswerer, TextKind
+from research.evaluation.answer_kinds.text_answerer import TextAnswerer
+from research.evaluation.answer_kinds.texts import TextKind
 from research.tasks.answering import BY_THE_TASK, Answering
 from research.tasks.number_task import NumberTask
 from research.tasks.task import Task

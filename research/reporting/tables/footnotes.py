@@ -1,11 +1,8 @@
 """Footnotes of the score table: how the numbers were produced, and which runs have problems."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from research.common.user_regex import SECONDS
-from research.records.failures import Failure
-from research.records.schema import CellKey
 from research.reporting.format import RANGE, spread
 from research.reporting.grid.cell import ENOUGH_SEEDS, ResultCell
 from research.reporting.grid.comparable_runs import distinct
@@ -13,13 +10,10 @@ from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import machine_text
 from research.reporting.metric_names import NAMES, OF_WORDS
 from research.reporting.tables.format_share import constrained_rows
+from research.reporting.tables.problems import no_answer, not_finite, problems, where
 from research.tasks.metrics.classification import LOWEST
 
-PROVISIONAL, ONE_SEED, TESTED_AGAIN, NOT_FINITE = "†", "‡", "§", "¶"
-TIMEOUTS = (
-    f"Outputs without an answer because the search for it took longer than {SECONDS:g} s, over all "
-    "seeds: "
-)
+PROVISIONAL, ONE_SEED, TESTED_AGAIN = "†", "‡", "§"
 COSTS = (
     "Costs: medians over runs; a range where the cells of a row differ, and for seconds the "
     "median. Training seconds exclude compilation. Added tokens are per input."
@@ -33,18 +27,12 @@ def footnotes(grid: Grid) -> list[str]:
         _marks(grid),
         constrained_rows(grid),
         _test_accesses(grid),
-        _not_finite(grid),
-        _no_answer(grid),
+        not_finite(grid),
+        no_answer(grid),
         _best(grid),
         _trials(grid),
         _chats(grid),
-        _counted(grid, "Diverged runs, among all runs of a cell: ", _diverged),
-        _counted(grid, "Tested runs no better on dev than without training: ", _not_learned),
-        _counted(grid, "Texts truncated to fit the context: ", _truncated),
-        _counted(grid, TIMEOUTS, _timeouts),
-        _failed(grid),
-        _refused(grid),
-        _unfinished(grid),
+        *problems(grid),
         COSTS,
         _mixed(grid),
     ]
@@ -89,7 +77,7 @@ def _marks(grid: Grid) -> str:
 
 def _test_accesses(grid: Grid) -> str:
     """The cells of which several choices, or versions of the code, were evaluated on test."""
-    accesses = [(_where(cell), *grid.test_accesses.get(cell.key, (1, 1))) for cell in grid.tested()]
+    accesses = [(where(cell), *grid.test_accesses.get(cell.key, (1, 1))) for cell in grid.tested()]
     several = [f"{where} {choices} times" for where, choices, _ in accesses if choices > 1]
     by_versions = [f"{where} by {versions}" for where, _, versions in accesses if versions > 1]
     marked = (
@@ -98,38 +86,6 @@ def _test_accesses(grid: Grid) -> str:
     )
     counted = f"Evaluated on test by several versions of the code: {'; '.join(by_versions)}."
     return " ".join(note for note, cells in ((marked, several), (counted, by_versions)) if cells)
-
-
-def _not_finite(grid: Grid) -> str:
-    """Cells with test answers whose scores are not finite, and how many."""
-    counts = _without_answer(cell for cell in grid.tested() if cell.broken)
-    if not counts:
-        return ""
-    return (
-        f"{NOT_FINITE} Scores that are not finite (NaN or infinite) are no answers and count as "
-        "wrong; such a cell is never among the best. Test answers over all seeds: "
-        f"{counts}."
-    )
-
-
-def _no_answer(grid: Grid) -> str:
-    """Cells of external models with replies that are no answer, and how many."""
-    counts = _without_answer(cell for cell in grid.tested() if not cell.broken)
-    if not counts:
-        return ""
-    return (
-        f"{NOT_FINITE} Replies of external models that are no answer count as wrong. Test items "
-        f"over all seeds: {counts}."
-    )
-
-
-def _without_answer(cells: Iterable[ResultCell]) -> str:
-    """The cells with test items without an answer, and how many of all."""
-    return "; ".join(
-        f"{_where(cell)} {cell.not_finite} of {sum(len(p.gold) for p in cell.predictions)}"
-        for cell in cells
-        if cell.not_finite
-    )
 
 
 def _best(grid: Grid) -> str:
@@ -167,67 +123,12 @@ def _chats(grid: Grid) -> str:
     for row in distinct([cell.key[0] for cell in cells]):
         chats = [cell for cell in cells if cell.key[0] == row]
         whole = len(chats) == len([cell for cell in grid.tested() if cell.key[0] == row])
-        names += [row] if whole else map(_where, chats)
+        names += [row] if whole else map(where, chats)
     return f"Chat prompts, by the chat template of the tokenizer: {'; '.join(names)}."
 
 
 def _is_chat(cell: ResultCell) -> bool:
     return any(run.configuration.approach.get("chat") is True for run in cell.runs)
-
-
-def _counted(grid: Grid, title: str, count: Callable[[ResultCell], str]) -> str:
-    counts = [f"{_where(cell)} {text}" for cell in grid.ordered() if (text := count(cell))]
-    return title + "; ".join(counts) + "." if counts else ""
-
-
-def _diverged(cell: ResultCell) -> str:
-    return f"{cell.diverged} of {cell.ran}" if cell.diverged else ""
-
-
-def _not_learned(cell: ResultCell) -> str:
-    return f"{cell.not_learned} of {len(cell.runs)}" if cell.not_learned else ""
-
-
-def _truncated(cell: ResultCell) -> str:
-    most = max((run.notes.cut for run in cell.runs), default=0)
-    return str(most) if most else ""
-
-
-def _timeouts(cell: ResultCell) -> str:
-    count = sum(run.notes.timeouts.get("test", 0) for run in cell.runs)
-    return str(count) if count else ""
-
-
-def _failed(grid: Grid) -> str:
-    """Cells of which a run failed, with the run and the reason; they may have no record at all."""
-    failed = [_why(*item) for item in grid.failures.items() if not item[1].refused]
-    return f"Failed: {' '.join(failed)}" if failed else ""
-
-
-def _refused(grid: Grid) -> str:
-    """Cells that were not run since their backbone cannot do them, with the reason."""
-    refused = [_why(*item) for item in grid.failures.items() if item[1].refused]
-    return f"Refused: {' '.join(refused)}" if refused else ""
-
-
-def _why(key: CellKey, failure: Failure) -> str:
-    return f"{', '.join(key)}: {failure.sentence}"
-
-
-def _unfinished(grid: Grid) -> str:
-    """Cells without a score for which no failure is recorded.
-
-    A baseline without a run is not meant for the task, such as the majority class of texts.
-    """
-    keys = [(row, *column) for row in grid.rows for column in grid.columns]
-    unfinished = [
-        ", ".join(key)
-        for key in keys
-        if not grid.cell(key[0], key[1:])
-        and key not in grid.failures
-        and (key in grid.cells or key[0] not in grid.baselines)
-    ]
-    return f"Unfinished: {'; '.join(unfinished)}." if unfinished else ""
 
 
 def _mixed(grid: Grid) -> str:
@@ -246,7 +147,3 @@ def _mixed(grid: Grid) -> str:
 
 def _versions(values: Iterable[str | None]) -> list[str]:
     return sorted({value for value in values if value is not None})
-
-
-def _where(cell: ResultCell) -> str:
-    return ", ".join(cell.key)

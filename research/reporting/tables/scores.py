@@ -19,14 +19,9 @@ from research.reporting.format import (
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
-from research.reporting.tables.footnotes import (
-    NOT_FINITE,
-    ONE_SEED,
-    PROVISIONAL,
-    TESTED_AGAIN,
-    footnotes,
-)
+from research.reporting.tables.footnotes import ONE_SEED, PROVISIONAL, TESTED_AGAIN, footnotes
 from research.reporting.tables.format_share import HEAD, format_share, has_format
+from research.reporting.tables.problems import NOT_FINITE
 
 FAILED, REFUSED = "failed", "refused"  # of a cell without a score: a run failed, or none can run
 

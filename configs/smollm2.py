@@ -7,7 +7,7 @@ The second form sweeps one of the tasks into the same results folder. The defaul
 folder in ADAPTLAB_SMOLLM2, or any folder or hub id, such as HuggingFaceTB/SmolLM2-135M-Instruct
 (Apache-2.0). The data are under ADAPTLAB_SHARED. Results: results/smollm2/.
 
-Eleven approaches with 16 shots per class and with 256 examples, three seeds, three learning rates
+Twelve approaches with 16 shots per class and with 256 examples, three seeds, three learning rates
 each. Few-shot rows have 8 demonstrations per class: as many as fit into 8,192 positions would be
 nearly all of the training data.
 """
@@ -68,6 +68,7 @@ def get_config(task: str = "") -> ConfigDict:
     draws = [dict(draw=draw) for draw in range(3)]
     config.approaches = (
         zero_shot(),
+        dict(name="zero-shot chat", chat=True, trials="templates"),
         dict(name="few-shot prompt", demonstrations=8, trials=draws),
         prompt_search("searched prompt", 8, demonstrations=8),
         trained("soft prompt", soft),

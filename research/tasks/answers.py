@@ -48,6 +48,12 @@ class AnswerParser:
                 return ParsedText(None, timed_out=True)
         return ParsedText(None if self.numeric and number_in(text) is None else text)
 
+    def accepted(self, answer: str | None, references: Sequence[str]) -> str | None:
+        """The answer in an output; None for one without a number where each reference has one."""
+        if answer is None or not self.numeric or number_in(answer) is not None:
+            return answer
+        return None if all(number_in(text) is not None for text in references) else answer
+
     def vote(self, answers: Sequence[str | None]) -> str | None:
         """The most frequent answer as it is first written; of equally frequent ones, the first.
 

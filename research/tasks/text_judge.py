@@ -38,9 +38,13 @@ class TextJudge:
           references: the correct texts of each item.
         """
         parsed = [[self.parser.parse(text) for text in texts] for texts in samples]
-        votes = [self.parser.vote([text.answer for text in texts]) for texts in parsed]
-        outputs = tuple(vote or "" for vote in votes)
         correct = tuple(tuple(map(self._answer, texts)) for texts in references)
+        answers = [
+            [self.parser.accepted(text.answer, texts) for text in item]
+            for item, texts in zip(parsed, correct, strict=True)
+        ]
+        votes = list(map(self.parser.vote, answers))
+        outputs = tuple(vote or "" for vote in votes)
         items = {
             name: np.array(
                 [
@@ -55,7 +59,7 @@ class TextJudge:
         if not self.parser.extracts and all(len(texts) == 1 for texts in samples):
             return ScoredTexts(outputs, correct, items)
         if self.parser.extracts:
-            items["answered"] = _means([[t.answer is not None for t in s] for s in parsed])
+            items["answered"] = _means([[a is not None for a in item] for item in answers])
         return ScoredTexts(
             outputs,
             correct,

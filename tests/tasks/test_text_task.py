@@ -136,6 +136,12 @@ def test_numbers_without_a_pattern():
     assert scored.outputs == ("4.0", "")
 
 
+def test_a_text_without_a_number_answers_no_number():
+    scored = sums().judged(["#### 4\n#### x", "#### x"], [("#### 4",), ("#### x",)])
+    assert scored.outputs == ("", "x") and list(scored.items["answered"]) == [0, 1]
+    assert list(scored.items["number"]) == [0, 1]
+
+
 def test_searches_that_take_too_long_are_counted(monkeypatch):
     monkeypatch.setattr(user_regex, "SECONDS", 0.05)
     slow = sums(answer="#### ((?:a|aa)+)$", train=letters(0, 9), test=letters(9, 12), metric="f1")

@@ -90,8 +90,8 @@ def test_no_text_is_tokenized_twice(config: dict, monkeypatch: pytest.MonkeyPatc
         return encode(self, batch, **options)
 
     monkeypatch.setattr(TextTokenizer, "encode", counted)
-    trials = [{"target_end": True}, {"target_end": False}]
-    trials.append({"target_end": False, "normalisation": "tokens"})
+    per_token = {"target_end": False, "normalisation": "tokens"}
+    trials = [{"target_end": True}, {"target_end": False}, per_token]
     row = {"name": "few-shot", "demonstrations": 2, "trials": trials}
     experiment = Experiment.parse(config | {"approaches": [row]})
     tasks = {task.name: task.load() for task in experiment.tasks}

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from research.records.store import RunStore
 from research.reporting.render.terminal import show
 from research.reporting.tables.dry_run import dry_run_table
 from research.runs.context import open_context
+from research.sweeps.cell_runner import check_cell
 from research.sweeps.dry_run.dry_run import plan_only
 from research.sweeps.dry_run.machine import HALF_RATE, Machine
 from research.sweeps.dry_run.row import DryRunRow
+from research.tasks.encoding.tokenization import TextTokenizer
 from tests import checkpoints
 from tests.sweeps.family_experiments import prepared
 
@@ -246,3 +249,57 @@ def test_a_template_that_the_task_lacks(config: dict):
     config["approaches"][2] |= {"trials": [{"learning_rate": 0.1, "template": 2}]}
     with pytest.raises(InputError, match="template is 2: task films has the templates 0 to 1"):
         planned(config, Path("nowhere"))
+
+
+def test_encoding_takes_longer_with_demonstrations(config: dict):
+    """Rows without them are tokenized once; scores of labels change nothing about the texts."""
+    machine = Machine(flops=1e9, half_rate=0, workers=1, tokenized=100.0)  # a slow tokenizer
+    alone = [{"target_end": end} for end in (True, False)]
+    drawn = [{"draw": draw} for draw in range(4)]
+    both = [{**ends, **draws} for ends in alone for draws in drawn]
+    config["approaches"] = [
+        {"name": "zero-shot", "trials": alone},
+        {"name": "few-shot", "demonstrations": 2, "trials": drawn, "scoring": "fixed"},
+        {"name": "scored", "demonstrations": 2, "trials": both},
+        {"name": "nearest", "demonstrations": 2, "choice": "nearest", "scoring": "fixed"},
+    ]
+    plan = plan_only(Experiment.parse(config), Path("nowhere"), machine=machine)
+    rows = {row.approach: row for row in plan.rows}
+    few = rows["few-shot"]
+    assert few.encoding > 2 * few.runs * rows["zero-shot"].encoding / rows["zero-shot"].runs
+    assert rows["scored"].encoding < 0.1 * few.encoding  # of texts that are tokenized
+    nearest = rows["nearest"]
+    assert nearest.encoding / nearest.runs > 1.2 * few.encoding / few.runs
+    assert few.checking < few.encoding  # by the first draw of each seed
+    assert plan.seconds == pytest.approx(
+        machine.wall_seconds(sum(row.seconds for row in plan.rows)) + plan.checking
+    )
+    assert "to check all rows before the first run" in shown(config, Path("nowhere"))
+
+
+def test_planned_tokens_are_those_that_the_checks_tokenize(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With a tokenizer of one token per second, other work does not count."""
+    config = importlib.import_module("configs.prompting").get_config().to_dict()
+    config |= {"tasks": config["tasks"][:1], "seeds": 2}
+    names = "zero-shot prompt", "balanced demonstrations", "nearest demonstrations"
+    approaches = [row for row in config["approaches"] if row["name"] in names]
+    experiment = Experiment.parse(config | {"approaches": approaches})
+    counts: list[int] = []
+    encode = TextTokenizer.encode
+
+    def counted(self: TextTokenizer, texts: Sequence[str], **options: bool) -> Any:
+        encoded = encode(self, texts, **options)
+        counts.append(sum(map(len, encoded["input_ids"])))
+        return encoded
+
+    context = open_context(experiment, tmp_path / "results")
+    tasks = {task.name: task.load() for task in experiment.tasks}
+    with monkeypatch.context() as patch:
+        patch.setattr(TextTokenizer, "encode", counted)
+        for cell in context.cells(experiment, tasks):
+            check_cell(cell, context)
+    slow = Machine(flops=1e9, half_rate=0, workers=1, tokenized=1.0)
+    plan = plan_only(experiment, Path("nowhere"), machine=slow)
+    assert 1 / 1.5 <= plan.checking / sum(counts) <= 1.5

@@ -24,6 +24,7 @@ HEADS = (
     ("stored", "per task"),
     ("training", "time"),
     ("scoring", "time"),
+    ("encoding", "time"),
     ("compiling", "time"),
 )
 
@@ -68,7 +69,7 @@ def _line(row: DryRunRow) -> tuple[str, ...]:
         _range(row.sizes, lambda counts: 100 * counts.share, percent_of),
         _range(row.sizes, lambda counts: counts.head, "{:,}".format),
         _range(row.sizes, lambda counts: counts.stored_bytes, byte_size),
-        *map(duration, (row.training, row.scoring, row.compiling)),
+        *map(duration, (row.training, row.scoring, row.encoding, row.compiling)),
     )
 
 
@@ -79,6 +80,7 @@ def _total(rows: Sequence[DryRunRow]) -> tuple[str, ...]:
     seconds = [
         sum(row.training for row in rows),
         sum(row.scoring for row in rows),
+        sum(row.encoding for row in rows),
         sum(row.compiling for row in rows),
     ]
     return (*counts, "", "", "", "", *map(duration, seconds))
@@ -89,7 +91,8 @@ def _notes(dry_run: DryRun) -> list[str]:
     notes = [
         "Trained: parameters without a classification head; share: of all parameters. Programs: "
         "compiled training steps, one for each width of rows.",
-        f"About {duration(dry_run.seconds)} in all, {_place(dry_run)}, without early stopping. The "
+        f"About {duration(dry_run.seconds)} in all, {_place(dry_run)}, without early stopping, "
+        f"{duration(dry_run.checking)} of these to check all rows before the first run. The "
         "columns have the time of all runs one after the other, at "
         f"{dry_run.machine.flops / 1e9:,.0f} GFLOP/s of a large matrix product.",
         f"About {byte_size(dry_run.memory)} of memory{_states(dry_run)} and "

@@ -21,6 +21,7 @@ from research.models.model import Model
 from research.records.data_report import DataReport
 from research.runs.costs.parameter_counts import backbone_shapes
 from research.sweeps.data_report import check_data
+from research.sweeps.dry_run.encoding import EncodingEstimate
 from research.sweeps.dry_run.machine import Machine, machine_of
 from research.sweeps.dry_run.memory import sweep_memory, unfit_approaches
 from research.sweeps.dry_run.row import DryRunRow, dry_run_row
@@ -67,9 +68,14 @@ class DryRun:
     refused: tuple[tuple[str, str], ...] = ()
 
     @property
+    def checking(self) -> float:
+        """Seconds of checks before the first run."""
+        return sum(row.checking for row in self.rows)
+
+    @property
     def seconds(self) -> float:
         """Seconds from start to end."""
-        return self.machine.wall_seconds(sum(row.seconds for row in self.rows))
+        return self.machine.wall_seconds(sum(row.seconds for row in self.rows), self.checking)
 
 
 def plan_only(
@@ -110,21 +116,24 @@ def plan_only(
     unfit = unfit_approaches(plan, sizes, sampled) if experiment.backbones else {}
     plan = [cell for cell in plan if cell.approach.name not in unfit]
     memory = sweep_memory(plan, sizes, sampled)
+    machine = machine or machine_of(experiment, device, memory.process, sampled.tokens_per_second())
     estimate = TimeEstimate(
         model=model,
         parameters=parameters,
         rows=sampled,
-        machine=machine or machine_of(experiment, device, memory.process),
+        machine=machine,
         max_dev=experiment.max_dev,
         recorded=recorded_seconds(folder, experiment, tasks) if device is None else {},
         keeps_states=bool(experiment.devices.trunk_gib),
     )
+    encoding = EncodingEstimate(sampled, machine, experiment.max_dev)
     rows: list[DryRunRow] = []
     refused = [*unfit.items()]
     for approach in experiment.rows:
         if row_cells := [cell for cell in plan if cell.approach.name == approach.name]:
             try:
-                rows.append(dry_run_row(row_cells, sizes, estimate, before=rows))
+                seconds = [encoding.seconds(cell) for cell in row_cells]
+                rows.append(dry_run_row(row_cells, sizes, estimate, seconds, before=rows))
             except InputError as error:
                 if not experiment.backbones:
                     raise

@@ -11,6 +11,7 @@ from research.experiments.cohorts import cohorts
 from research.experiments.plan import CellPlan
 from research.methods.method import Leaves
 from research.runs.costs.parameter_counts import ParameterCounts
+from research.sweeps.dry_run.encoding import EncodingSeconds
 from research.sweeps.dry_run.sizes import Sizes, stage_labels
 from research.sweeps.dry_run.time_estimate import TimeEstimate, key_of
 
@@ -27,6 +28,8 @@ class DryRunRow:
         sizes: distinct parameter counts of its trials; empty without the backbone.
         training: seconds of training, all runs one after the other, without early stopping.
         scoring: seconds of scoring train, dev and test.
+        encoding: seconds of encoding rows in runs.
+        checking: seconds of encoding rows in the checks before the first run.
         widths: programs with the widths of their rows, each of which is compiled.
         compiling: seconds of compiling its programs, except those of the rows before.
         recorded: number of runs whose seconds come from stored records.
@@ -40,6 +43,8 @@ class DryRunRow:
     sizes: tuple[ParameterCounts, ...]
     training: float
     scoring: float
+    encoding: float
+    checking: float
     widths: frozenset[Any]
     compiling: float
     recorded: int
@@ -47,12 +52,16 @@ class DryRunRow:
 
     @property
     def seconds(self) -> float:
-        """All seconds of the row, on one worker."""
-        return self.training + self.scoring + self.compiling
+        """Seconds of its runs, on one worker."""
+        return self.training + self.scoring + self.encoding + self.compiling
 
 
 def dry_run_row(
-    cells: Sequence[CellPlan], sizes: Sizes, estimate: TimeEstimate, before: Sequence[DryRunRow]
+    cells: Sequence[CellPlan],
+    sizes: Sizes,
+    estimate: TimeEstimate,
+    encoding: Sequence[EncodingSeconds],
+    before: Sequence[DryRunRow],
 ) -> DryRunRow:
     """The row of an approach.
 
@@ -60,6 +69,7 @@ def dry_run_row(
         cells: its cells.
         sizes: parameter counts of approaches.
         estimate: estimates the seconds of its runs.
+        encoding: seconds of encoding the rows of each cell.
         before: the rows before it, whose programs it uses.
     """
     name = cells[0].approach.name
@@ -67,6 +77,7 @@ def dry_run_row(
     counts: dict[int, ParameterCounts] = {}
     groups, training, scoring = 0, 0.0, 0.0
     widths: set[Any] = set()
+    prompts: set[Any] = set()
     for cell in cells:
         first, *_ = cell.trials
         groups += sum(len(cohorts(group)) for group in cell.groups(first))
@@ -83,12 +94,12 @@ def dry_run_row(
         scoring += cell.size * of_run.scoring + len(cell.tested(first)) * of_run.test
         stages = _programs(cell, approach)
         widths |= {(stages[index], width) for index, width in estimate.widths(cell, approach)}
-        if not stages:  # the prompt alone is compiled, for each task
-            widths.add((name, cell.task.name))
+        if not stages:
+            prompts |= _prompts(cell, estimate)
     new_programs = programs.difference(*(row.programs for row in before))
     new_widths = widths.difference(*(row.widths for row in before))
     compiling = estimate.machine.compile_seconds(
-        _layers(sizes.backbone), len(new_programs), len(new_widths)
+        _layers(sizes.backbone), len(new_programs), len(new_widths), len(prompts)
     )
     return DryRunRow(
         approach=name,
@@ -98,11 +109,22 @@ def dry_run_row(
         sizes=tuple(counts.values()),
         training=training,
         scoring=scoring,
+        encoding=sum(seconds.runs for seconds in encoding),
+        checking=sum(seconds.checks for seconds in encoding),
         widths=frozenset(widths),
         compiling=compiling,
         recorded=sum(cell.size for cell in cells if key_of(cell) in estimate.recorded),
         trials=tuple(trial for cell in cells for trial in cell.trials),
     )
+
+
+def _prompts(cell: CellPlan, estimate: TimeEstimate) -> set[Any]:
+    """Keys of the compiled programs of a prompt. Tasks whose rows are alike share them."""
+    rows, labels = estimate.rows, len(cell.task.labels)
+    approaches = map(cell.approach.at, cell.trials)
+    return {
+        (labels, rows.prompt_width(cell.task.name), approach.target_end) for approach in approaches
+    }
 
 
 def _layers(leaves: Leaves) -> int:

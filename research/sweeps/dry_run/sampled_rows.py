@@ -12,7 +12,7 @@ from research.evaluation.widths import ProgramCost
 from research.experiments.approach import Approach
 from research.experiments.plan import CellPlan
 from research.runtime.memo import Memo
-from research.sweeps.row_tokens import prompt_tokens, target_tokens
+from research.sweeps.row_tokens import prompt_tokens, target_tokens, tokens_per_second
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
 from research.tasks.task_settings import Outline
@@ -20,6 +20,7 @@ from research.training.batches import Stream, batch_indices, training_widths
 
 ASSUMED = 128  # tokens of a row whose text is not available
 ASSUMED_ROWS = 1000  # rows of a task whose examples are not available
+TOKENIZED = 5e5  # tokens per second, where there is no tokenizer or no text
 SAMPLE = 2000  # texts whose lengths are measured
 STEPS = 64  # first steps of a schedule, whose batches stand for all
 
@@ -70,9 +71,26 @@ class SampledRows:
 
         return self.lengths((name, template, "mean width"), mean)
 
+    def prompt_width(self, name: str) -> int:
+        """Padded tokens of the longest prompt of the first template."""
+        longest = int(self._lengths(name, 0).max()) - target_tokens(self.tasks[name].labels)
+        return bucket(max(1, longest))
+
+    @property
+    def limit(self) -> int:
+        """Maximum tokens of a row."""
+        return min(self.context or BUCKETS[-1], BUCKETS[-1])
+
     def mean_tokens(self, name: str, template: int) -> float:
-        """Mean of the tokens of a row with its target."""
-        return float(np.mean(self._lengths(name, template)))
+        """Mean tokens of a row with its target."""
+        return float(self._lengths(name, template).mean())
+
+    def tokens_per_second(self) -> float:
+        """Measured tokens per second of the tokenizer, on the prompts of the first task."""
+        task = next(iter(self.tasks.values()))
+        if self.tokenizer is None or not isinstance(task, Task):
+            return TOKENIZED
+        return tokens_per_second(task, self.tokenizer)
 
     def step_widths(self, cell: CellPlan, approach: Approach, index: int) -> list[int]:
         """Padded tokens of the first steps of stage `index`, for the first seed."""
@@ -95,12 +113,11 @@ class SampledRows:
     def _lengths(self, name: str, template: int) -> np.ndarray:
         """Tokens of the rows of train with their targets."""
         task, tokenizer = self.tasks[name], self.tokenizer
-        limit = min(self.context or BUCKETS[-1], BUCKETS[-1])
         if tokenizer is None or not isinstance(task, Task):
-            return np.array([min(ASSUMED, limit)])
+            return np.array([min(ASSUMED, self.limit)])
 
         def lengths() -> np.ndarray:
             tokens = np.array(prompt_tokens(task, template, tokenizer, SAMPLE))
-            return np.minimum(tokens + target_tokens(task.labels), limit)
+            return np.minimum(tokens + target_tokens(task.labels), self.limit)
 
         return self.lengths((name, template), lengths)

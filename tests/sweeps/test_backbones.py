@@ -13,6 +13,7 @@ from rich.console import Console
 import research.sweeps.executor as executor
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
+from research.models.backbone import Backbone
 from research.records.failures import read_failures
 from research.records.store import RunStore
 from research.reporting.build import check_tables
@@ -284,7 +285,27 @@ def test_the_plan_has_a_table_for_each_backbone(several: dict, swept: Path, tmp_
     assert several["backbones"][0] in first.title and several["backbones"][1] in second.title
     planned = sum(row.runs for dry_run in dry_runs for row in dry_run.rows)
     assert any(f"All 2 backbones, one after the other: {planned} runs" in n for n in second.notes)
+    assert any(note.startswith("head is not run: head.pool is 'mean'") for note in first.notes)
+    assert planned == len(RunStore(swept).ids())
     assert not (tmp_path / "runs").exists()
+
+
+def test_rates_follow_the_size_of_each_backbone(
+    several: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def parameters(backbone: Backbone) -> int:
+        return 10**8 if backbone.name == several["backbones"][1] else 10**6
+
+    monkeypatch.setattr(Backbone, "parameters", property(parameters))
+    row = several["approaches"][1] | {"trials": "learning_rates"}
+    experiment, contexts = Experiment.parse(several | {"approaches": [row]}), OpenContexts(tmp_path)
+    tasks, rates = {task.name: task.load() for task in experiment.tasks}, []
+    for part in experiment.by_backbone:
+        cells = contexts.of(part).cells(part, tasks)
+        [cell] = [cell for cell in cells if cell.approach.name == "LoRA"]
+        rates.append([trial["learning_rate"] for trial in cell.trials])
+    small, large = rates
+    assert small == pytest.approx([10 * float(rate) for rate in large])
 
 
 def test_one_run_of_a_backbone(several: dict, swept: Path, tmp_path: Path):

@@ -10,12 +10,15 @@ import jax
 from research.common.errors import InputError
 from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
+from research.evaluation.scoring import route_of
 from research.evaluation.widths import program_cost
 from research.experiments.approach import Trial
 from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan
 from research.experiments.scorings import ALONE, WITH_END, chat_plan, scorings
+from research.methods.head import with_backbone_head
+from research.methods.method import Leaves
 from research.models.backbone import load_model, load_tokenizer, model_of
 from research.models.model import Model
 from research.records.data_report import DataReport
@@ -113,7 +116,9 @@ def plan_only(
         tasks, tokenizer, model.config.context, step_cost=program_cost(leaves, "train")
     )
     sizes = Sizes(leaves)
-    unfit = unfit_approaches(plan, sizes, sampled) if experiment.backbones else {}
+    unfit = {}
+    if experiment.backbones:
+        unfit = unfit_approaches(plan, sizes, sampled) | _without_route(experiment, model, leaves)
     plan = [cell for cell in plan if cell.approach.name not in unfit]
     memory = sweep_memory(plan, sizes, sampled)
     machine = machine or machine_of(experiment, device, memory.process, sampled.tokens_per_second())
@@ -155,6 +160,18 @@ def plan_only(
         data_report=check_data(experiment, loaded, model, tokenizer, folder),
         refused=tuple(refused),
     )
+
+
+def _without_route(experiment: Experiment, model: Model, leaves: Leaves) -> dict[str, str]:
+    """Why the backbone cannot answer with the methods of approaches, by their names."""
+    reasons: dict[str, str] = {}
+    for approach in experiment.approaches:
+        if approach.uses_backbone:
+            try:
+                route_of(model, with_backbone_head(approach.at_work(), leaves))
+            except InputError as error:
+                reasons[approach.name] = str(error)
+    return reasons
 
 
 def _scorings(task: Task | Outline, tokenizer: Tokenizer | None, model: Model) -> tuple[Trial, ...]:

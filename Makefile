@@ -36,7 +36,7 @@ $(VENV)/run: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/test: $(VENV)/run
-	$(PIP) jsonschema outlines-core pytest pytest-xdist selenium tensorboard tensorboardX
+	$(PIP) jsonschema openai outlines-core pytest pytest-xdist selenium tensorboard tensorboardX
 	touch $@
 
 $(VENV)/parity: $(VENV)/test

@@ -328,3 +328,20 @@ def test_the_same_model_twice_is_refused(several: dict, tmp_path: Path):
     with pytest.raises(InputError, match="config.backbones is .*copy.*the same model as .*decoder"):
         films.run(config, tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_a_chat_is_refused_by_a_backbone_without_a_template(several: dict, tmp_path: Path):
+    chat = write_backbone(tmp_path / "chat", "gpt2", "bos", "eos")
+    file = Path(chat) / "tokenizer_config.json"
+    turns = "{% for m in messages %}[CLS] {{ m['content'] }} </s>{% endfor %}"
+    settings = json.loads(file.read_text()) | {
+        "chat_template": turns + "{% if add_generation_prompt %}[CLS] {% endif %}"
+    }
+    file.write_text(json.dumps(settings))
+    row = {**several["approaches"][0], "name": "chat", "chat": True}
+    config = several | {"backbones": (several["backbones"][0], chat), "approaches": [row]}
+    grid = read_grid(films.run(config | {"seeds": 1}, tmp_path / "results"))
+    assert grid.rows[0] == "chat on chat"
+    [(key, failure)] = grid.failures.items()
+    assert key == ("chat on decoder", "films", "4-shot") and failure.refused
+    assert "chat" in failure.reason

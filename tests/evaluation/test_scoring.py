@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import research.evaluation.predictor
+import research.evaluation.split_inputs
 from research.common.errors import InputError
 from research.evaluation.batch import EncodedPrompts, prompt_frame
 from research.evaluation.predictor import AdaptedWeights
@@ -159,13 +159,13 @@ def test_long_rows_share_a_batch_with_fewer_others(monkeypatch):
     expected = scorer.scores(weights, prompts, LABELS, batch_size=8)
     loss = scorer.loss(weights, prompts)
     monkeypatch.setattr("research.evaluation.batch.MOST_TOKENS", 64)  # 8 rows of 8, 2 rows of 32
-    make = research.evaluation.predictor.batch_rows
+    make = research.evaluation.split_inputs.batch_rows
 
     def noting(rows, indices, size, width, targets):
         sizes.append((size, width))
         return make(rows, indices, size, width, targets)
 
-    monkeypatch.setattr(research.evaluation.predictor, "batch_rows", noting)
+    monkeypatch.setattr(research.evaluation.split_inputs, "batch_rows", noting)
     scores = scorer.scores(weights, prompts, LABELS, batch_size=8)
     np.testing.assert_allclose(scores, expected, **CLOSE)
     assert len(set(sizes)) > 1 and all(size * width <= 64 for size, width in sizes)

@@ -9,7 +9,7 @@ import pytest
 from research.common.errors import InputError
 from research.tasks.example import grouped
 from research.tasks.metrics.extraction import Entity, extraction_score, parse_extraction
-from tests.tasks.test_text_task import task
+from tests.tasks.text_tasks import task
 
 CURIE = {"text": "Marie Curie", "type": "PER"}
 WARSAW = {"text": "Warsaw", "type": "LOC"}

@@ -10,7 +10,7 @@ from research.common import user_regex
 from research.common.errors import InputError
 from research.tasks.datasets.text_files import TextFileTask
 from research.tasks.metrics.output_format import JsonSchema
-from tests.tasks.test_text_task import task
+from tests.tasks.text_tasks import task
 
 PEOPLE = {
     "type": "array",

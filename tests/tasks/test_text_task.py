@@ -20,20 +20,7 @@ from research.tasks.sampling import Regime, draw
 from research.tasks.text_task import FreeText, TextTask
 from tests import films
 from tests.tasks.encoders import prefix_ids
-
-
-def examples(begin, end):
-    return grouped(({"text": f"text {i}"}, [f"say {i}", f"or {i} more"]) for i in range(begin, end))
-
-
-def task(**changes) -> TextTask:
-    whole = dict(
-        templates=(Template("{text}\nSay:"),),
-        verbalizer=FreeText(),
-        train=examples(0, 12),
-        test=examples(12, 15),
-    )
-    return TextTask("t", (), **{**whole, **changes})
+from tests.tasks.text_tasks import examples, task
 
 
 def test_equal_inputs_are_one_example_with_all_references():

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from flax.traverse_util import unflatten_dict
 
-from research.methods import adapted, interception
+from research.methods import adapted
+from research.methods.shared import layer_calls
 from research.methods.shared.dropout import shared_dropout
 from research.models.backbone import load_backbone
 from research.models.t5.config import T5Config
@@ -163,7 +164,7 @@ def test_dropout_stands_where_transformers_has_it(checkpoint, variant, monkeypat
         masks.append(shared_dropout(jnp.ones_like(x), rate, keys))
         return x * masks[-1]
 
-    monkeypatch.setattr(interception, "shared_dropout", drawn)
+    monkeypatch.setattr(layer_calls, "shared_dropout", drawn)
     backbone = load_backbone(str(folder))
     given = checkpoints.inputs(backbone.model)
     valid = given["target_valid"]

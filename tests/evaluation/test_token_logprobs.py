@@ -69,7 +69,7 @@ def loss_and_gradients(model, methods, leaves, rows, frame, dtype, smoothing):
     return {"loss": np.asarray(loss), **{p: np.asarray(g) for p, g in gradients.items()}}
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", cases([jnp.float32, jnp.bfloat16], quick=(jnp.float32,)))
 @pytest.mark.parametrize("route", cases(VARIANTS, quick=("causal", "seq2seq")))
 def test_chunks_have_the_loss_and_gradients_of_the_whole(monkeypatch, tmp_path, route, dtype):
     """Of all leaves, the table's among them; 12 positions in chunks of 8, the last with padding."""

@@ -18,6 +18,7 @@ from research.methods.lora import LoRA
 from research.methods.prefix import PrefixTuning
 from research.methods.soft_prompt import SoftPrompt
 from tests import checkpoints
+from tests.thorough import cases
 from tests.tiny import decoder, with_method
 
 QUERY = "base_model.model.model.layers.{}.self_attn.q_proj.lora_{}.weight"
@@ -471,7 +472,9 @@ WRONG += [["x"], [None], [[]], {}, {"a": 1}, {"q_proj": []}, {"q_proj": 10**30},
 
 @pytest.mark.parametrize(
     "method",
-    [LoRA(rank=3), DoRA(rank=2), IA3(), SoftPrompt(2), PrefixTuning(2)],
+    cases(
+        [LoRA(rank=3), DoRA(rank=2), IA3(), SoftPrompt(2), PrefixTuning(2)], quick=(LoRA(rank=3),)
+    ),
     ids=lambda method: method.name,
 )
 def test_any_value_of_any_option(made, method):

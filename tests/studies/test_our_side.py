@@ -95,6 +95,7 @@ def test_runs_that_advance_together_lose_what_one_does(tmp_path, monkeypatch):
     assert together.profile().keys() >= {"matrix products", "element-wise"}
 
 
+@pytest.mark.thorough
 def test_a_step_by_scan_is_that_of_unrolled_layers(tmp_path, monkeypatch):
     """Of the three layers the last computes few positions, so that two are one scan."""
     model, _ = tiny.decoder(tied=False, vocab_size=40, head_width=4, layers=3)

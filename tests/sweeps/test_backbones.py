@@ -185,6 +185,7 @@ def test_a_finished_sweep_runs_nothing_again(
     assert contents(folder) == contents(swept)
 
 
+@pytest.mark.thorough
 def test_a_stopped_sweep_continues(
     several: dict, swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -209,6 +210,7 @@ def test_a_stopped_sweep_continues(
     assert first.items() <= stored.items() and check_tables(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_one_backbone_first_and_the_others_later(
     several: dict, swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -228,12 +230,14 @@ def test_one_backbone_first_and_the_others_later(
     assert "§" not in (tmp_path / "table.md").read_text()
 
 
+@pytest.mark.thorough
 def test_worker_processes_give_the_same(several: dict, swept: Path, tmp_path: Path):
     experiment = Experiment.parse(several | {"workers": 2})
     assert sweep(experiment, tmp_path, Console(file=io.StringIO())) == []
     assert comparable(tmp_path) == comparable(swept)
 
 
+@pytest.mark.thorough
 def test_progress_counts_the_runs_of_all_backbones(
     several: dict, swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -250,6 +254,7 @@ def test_progress_counts_the_runs_of_all_backbones(
     assert progress.done == progress.total == len(RunStore(swept).ids())
 
 
+@pytest.mark.thorough
 def test_a_failed_cell_names_its_backbone(
     several: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -330,6 +335,7 @@ def test_the_same_model_twice_is_refused(several: dict, tmp_path: Path):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.thorough
 def test_a_chat_is_refused_by_a_backbone_without_a_template(several: dict, tmp_path: Path):
     chat = write_backbone(tmp_path / "chat", "gpt2", "bos", "eos")
     file = Path(chat) / "tokenizer_config.json"

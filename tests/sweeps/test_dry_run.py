@@ -172,6 +172,7 @@ def test_the_planned_time_is_near_what_the_sweep_took(name: str):
     assert 1 / 1.5 <= plan.seconds / TOOK[name] <= 1.5
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("shared")
 def test_the_planned_time_of_a_larger_model():
     config = importlib.import_module("configs.compare").get_config().to_dict()

@@ -143,6 +143,7 @@ def shrunk(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     return config
 
 
+@pytest.mark.thorough
 def test_the_rows_of_gsm8k(tmp_path: Path):
     write_solutions(tmp_path, train=12, test=3)
     config = shrunk(config_of("gsm8k"), tmp_path)

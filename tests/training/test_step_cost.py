@@ -24,7 +24,7 @@ def flops(name: str, layers: str, remat: bool) -> float:
     return counted
 
 
-@pytest.mark.parametrize("remat", [False, True], ids=["stored", "remat"])
+@pytest.mark.parametrize("remat", cases([False, True], quick=(False,)))
 @pytest.mark.parametrize("name", cases(METHODS, quick=("lora",)))
 def test_all_layers_of_a_scan_are_counted(name, remat):
     """XLA counts the body of a loop once; norms and masks of unrolled layers it optimizes."""

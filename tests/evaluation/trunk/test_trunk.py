@@ -76,8 +76,11 @@ def trained(method, kept: Trunk | None, program: Program, devices: Devices = ONE
 @pytest.mark.parametrize("name", UPPER)
 @pytest.mark.parametrize(
     ("accumulate", "devices"),
-    [(1, ONE), (2, ONE), (1, Devices(count=1, members="vmap"))],
-    ids=["host", "accumulate", "vmap"],
+    [
+        pytest.param(1, ONE, id="host", marks=pytest.mark.thorough),
+        pytest.param(2, ONE, id="accumulate", marks=pytest.mark.thorough),
+        pytest.param(1, Devices(count=1, members="vmap"), id="vmap"),
+    ],
 )
 def test_training_from_states_equals_the_plain_way(name, accumulate, devices):
     program = Program(MODEL, replace(SCHEDULE, accumulate=accumulate))

@@ -83,7 +83,6 @@ CHANGING = (
     "vera",
     "lora_fa",
     "adalora",
-    "lora, pissa",
 )
 
 
@@ -119,7 +118,7 @@ def test_layers_run_as_a_scan(name):
     contracts.runs_as_a_scan(ContractCase(model, params, (CASES[name],)))
 
 
-@pytest.mark.parametrize("both", cases(MORE, quick=(("bert", "bitfit"),)), ids=", ".join)
+@pytest.mark.parametrize("both", cases(MORE, quick=()), ids=", ".join)
 def test_layers_of_other_families_run_as_a_scan(both):
     contracts.runs_as_a_scan(with_layers(*both, 3))
 

@@ -13,6 +13,7 @@ from research.models.layers import block_attention
 from research.models.layers.block_attention import attend_in_blocks, needs_blocks
 from research.models.layers.softmax_attention import Source, attend, soft_cap
 from research.runtime.executable import compiled_cost
+from tests.thorough import cases
 from tests.tiny import decoder
 
 SCALE = 0.3
@@ -37,7 +38,7 @@ def drawn(length: int) -> tuple[jax.Array, list[Source]]:
 
 
 @pytest.mark.parametrize("cap", [None, 2.0])
-@pytest.mark.parametrize("length", [8, 9, 11])
+@pytest.mark.parametrize("length", cases([8, 9, 11], quick=(11,)))
 def test_blocks_give_the_same_output_and_gradients(length, cap, monkeypatch):
     query, sources = drawn(length)
     on_scores = None if cap is None else partial(soft_cap, cap=cap)

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from research.methods.shared.leaves import flat
 from research.models.backbone import load_backbone
@@ -13,6 +14,7 @@ from tests import films
 STORED = {"lora_fa": {"a", "b"}, "vera": {"d", "b"}}
 
 
+@pytest.mark.thorough
 def test_frozen_leaves_of_a_run_come_back(tmp_path):
     """What the record counts as stored is what the file holds; the adapter is whole again."""
     config = films.settings(films.write_inputs(tmp_path))

@@ -16,6 +16,7 @@ def records(folder: Path) -> dict[str, RunRecord]:
     return {record.run_id: record for record in RunStore(folder).all() if record.backbone}
 
 
+@pytest.mark.thorough
 def test_scores_are_those_of_layers_one_by_one(config: dict[str, Any], tmp_path: Path):
     """The setting is no part of a run's id, and FLOPs are those of all layers."""
     write_backbone(tmp_path / "backbone", layers=4)

@@ -24,6 +24,7 @@ from research.tasks.encoding.encoded import Labels
 from research.training.member import Member
 from research.training.optimizer import Schedule
 from research.training.step import Program
+from tests.thorough import cases
 from tests.tiny import (
     FRAME,
     LABELS,
@@ -73,7 +74,7 @@ def trained(method, kept: Trunk | None, program: Program, devices: Devices = ONE
     return fit_members(program, members, devices, trunk=kept)
 
 
-@pytest.mark.parametrize("name", UPPER)
+@pytest.mark.parametrize("name", cases(UPPER, quick=("lora",)))
 @pytest.mark.parametrize(
     ("accumulate", "devices"),
     [

@@ -284,6 +284,19 @@ def test_ratios_of_the_docs_are_the_measured_ones(machine: str):
     assert len(numbers) >= 8 and set(numbers) <= ratios
 
 
+def test_numbers_of_smollm2_in_the_docs_are_the_measured_ones():
+    folder = ROOT / "results/benchmark/two-cores-smollm2"
+    text = (folder / "benchmark.md").read_text(encoding="utf-8")
+    lines = text.split("Share of our time")[0].splitlines()  # without the table of operations
+    measured = {line.split("|")[1].strip(): line for line in lines if line.startswith("| smollm2")}
+    table = PAGES["docs/scale.md"].split("| case | times as fast as PEFT |")[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    assert len(rows) >= 7
+    for case, *numbers in rows:
+        found = re.findall(r"\d+\.\d+(?: s)?", measured[f"smollm2, {case}"])
+        assert {number for number in numbers if number} <= set(found), case
+
+
 @pytest.mark.parametrize(
     "page", [*PAGES, *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("configs/*.py")))]
 )

@@ -10,7 +10,7 @@ from research.reporting.grid.grid import Grid
 from research.reporting.grid.provenance import machine_text
 from research.reporting.metric_names import NAMES, OF_WORDS
 from research.reporting.tables.format_share import constrained_rows
-from research.reporting.tables.problems import no_answer, not_finite, problems, where
+from research.reporting.tables.problems import no_answer_note, not_finite_note, problems, where
 from research.tasks.metrics.classification import LOWEST
 
 PROVISIONAL, ONE_SEED, TESTED_AGAIN = "†", "‡", "§"
@@ -27,8 +27,8 @@ def footnotes(grid: Grid) -> list[str]:
         _marks(grid),
         constrained_rows(grid),
         _test_accesses(grid),
-        not_finite(grid),
-        no_answer(grid),
+        not_finite_note(grid),
+        no_answer_note(grid),
         _best(grid),
         _trials(grid),
         _chats(grid),

@@ -28,7 +28,7 @@ def problems(grid: Grid) -> list[str]:
     ]
 
 
-def not_finite(grid: Grid) -> str:
+def not_finite_note(grid: Grid) -> str:
     """Cells with test answers whose scores are not finite, and how many."""
     counts = _without_answer(cell for cell in grid.tested() if cell.broken)
     if not counts:
@@ -40,7 +40,7 @@ def not_finite(grid: Grid) -> str:
     )
 
 
-def no_answer(grid: Grid) -> str:
+def no_answer_note(grid: Grid) -> str:
     """Cells of external models with replies that are no answer, and how many."""
     counts = _without_answer(cell for cell in grid.tested() if not cell.broken)
     if not counts:

@@ -16,24 +16,38 @@ class Example:
       label: its label, text or number.
       references: all correct texts where the answer is a text; the label is the first.
       rationales: the reasoning before each reference, empty where there is none; or none at all.
+      choices: the texts to choose from where each example has its own; the label is one of them.
     """
 
     fields: Mapping[str, str]
     label: str
     references: tuple[str, ...] = ()
     rationales: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """All columns, joined by spaces."""
         return " ".join(self.fields.values())
 
+    @property
+    def right_choice(self) -> int:
+        """Index of the right choice."""
+        return self.choices.index(self.label)
+
 
 def text_key(example: Example) -> tuple[str, ...]:
-    """Key of an example: equal keys mean equal fields, ignoring case and white space."""
-    return tuple(
-        " ".join(example.fields[name].casefold().split()) for name in sorted(example.fields)
-    )
+    """Key of an example: equal keys mean equal fields and choices, ignoring case and white space.
+
+    The order of the choices makes no difference.
+    """
+    fields = (example.fields[name] for name in sorted(example.fields))
+    return (*map(_plain_text, fields), *sorted(map(_plain_text, example.choices)))
+
+
+def _plain_text(text: str) -> str:
+    """The text without differences of case and white space."""
+    return " ".join(text.casefold().split())
 
 
 def examples_to_json(examples: Iterable[Example]) -> list[list[object]]:
@@ -42,9 +56,11 @@ def examples_to_json(examples: Iterable[Example]) -> list[list[object]]:
 
 
 def _plain(example: Example) -> list[object]:
-    """Columns and label, and references and rationales where there are any."""
+    """Columns and label, and references, rationales and choices where there are any."""
     lists = (example.references, example.rationales)
-    return [dict(example.fields), example.label, *[list(texts) for texts in lists if texts]]
+    choices = [{"choices": list(example.choices)}] if example.choices else []
+    texts = [list(texts) for texts in lists if texts]
+    return [dict(example.fields), example.label, *texts, *choices]
 
 
 def grouped(

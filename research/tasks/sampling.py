@@ -1,6 +1,7 @@
 """Data regimes (16-shot, 500 examples, all) and seeded splits."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -134,8 +135,12 @@ def _shuffled_pools(
     Without a dev pool, dev is train in reverse order, so that neither changes when the other grows.
     """
     pools = task.pools
-    train = shuffled([e for e in pools.train if label in (None, e.label)], seed, stream, 0)
-    dev = shuffled([e for e in pools.dev if label in (None, e.label)], seed, stream, 1)
+
+    def members(pool: Iterable[Example]) -> list[Example]:
+        return [e for e in pool if label is None or task.stratum(e) == label]
+
+    train = shuffled(members(pools.train), seed, stream, 0)
+    dev = shuffled(members(pools.dev), seed, stream, 1)
     return train, dev if pools.dev else train[::-1]
 
 

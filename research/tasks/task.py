@@ -52,6 +52,7 @@ class Task:
       words: initial words of a soft prompt where there are no labels.
       reader: reads the columns of further rows, as those of the examples were read.
       skipped: numbers of the rows that are no examples since a cell is empty, by split.
+      separator: text between a demonstration and the next, in a prompt that is no chat.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Task:
     words: tuple[str, ...] = ()
     reader: RowReader = RowReader(strip=False)
     skipped: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    separator: str = "\n"
 
     def __post_init__(self) -> None:
         self._check_answers()
@@ -120,6 +122,15 @@ class Task:
         """The labels that draws are balanced over, or None for all examples together."""
         return self.labels or (None,)
 
+    def stratum(self, example: Example) -> str:
+        """The one of `strata` that an example belongs to, where there are several."""
+        return example.label
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether an answer is chosen by the scores of texts, those of labels or of choices."""
+        return bool(self.labels)
+
     @property
     def splits(self) -> dict[str, tuple[Example, ...]]:
         """Examples by split."""
@@ -150,6 +161,7 @@ class Task:
             "groups": list(self.groups),
             "paraphrases": examples_to_json(self.paraphrases),
             "words": list(self.words),
+            "separator": "" if self.separator == "\n" else [self.separator],
         }
         return {
             **{name: value for name, value in optional.items() if value},

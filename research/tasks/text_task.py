@@ -46,7 +46,10 @@ NAMES = (
 
 @dataclass(frozen=True)
 class FreeText(Verbalizer):
-    r"""Verbalizer of generation: every text is its own target, followed by `end` (`""`: EOS)."""
+    r"""Verbalizer of free texts: every text is its own target.
+
+    Where the answer is generated it is followed by `end` (`""`: EOS).
+    """
 
     texts: Mapping[str, str] = field(default_factory=dict)
 
@@ -221,6 +224,8 @@ class TextTask(Task):
 
     def _content(self) -> dict[str, object]:
         optional = {} if self.answer is None else {"answer": self.answer}
+        if self.verbalizer.start != " ":
+            optional["start"] = self.verbalizer.start
         return {
             **super()._content(),
             **optional,

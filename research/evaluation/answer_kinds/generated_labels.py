@@ -185,6 +185,7 @@ class GeneratedLabelKind(LabelKind):
             Verbalizer({text: text for text in texts}, end),
             texts,  # for demonstrations balanced over the labels
             most=self.answering.decoding(self.texts.task.decoding).max_new_tokens,
+            separator=self.task.separator,
             **options,
         )
 

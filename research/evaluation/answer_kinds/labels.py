@@ -148,7 +148,14 @@ class LabelKind:
 
     def encoder(self, tokenizer: Tokenizer, template: int, **options: Any) -> Encoder:
         task = self.task
-        return Encoder(tokenizer, task.templates[template], task.verbalizer, task.labels, **options)
+        return Encoder(
+            tokenizer,
+            task.templates[template],
+            task.verbalizer,
+            task.labels,
+            separator=task.separator,
+            **options,
+        )
 
     def answerer(self, encoder: Encoder, seed: int = 0) -> Answerer:
         del seed

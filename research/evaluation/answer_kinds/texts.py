@@ -56,6 +56,7 @@ class TextKind:
             task.verbalizer,
             task.labels,
             most=self.answering.decoding(task.decoding).max_new_tokens,
+            separator=task.separator,
             **options,
         )
 

@@ -20,9 +20,10 @@ from research.tasks.prompts.verbalizer import Verbalizer
 class Wording:
     """The texts of prompts and targets, in which the special tokens of a wording are marked.
 
-    A target begins with a space, except in a chat and, with a decoder, where the template ends in
-    white space. Raises InputError for a chat on another route than causal, and for a template with
-    white space at its end that the tokenizer joins with the target.
+    A target begins with the verbalizer's start, a space by default, except in a chat and, with a
+    decoder, where the template ends in white space. Raises InputError for a chat on another route
+    than causal, and for a template with white space at its end that the tokenizer joins with the
+    target.
 
     Attributes:
       tokenizer: of the backbone.
@@ -66,9 +67,10 @@ class Wording:
         """The fixed texts around the contents of a prompt."""
         if self.settings.chat:
             return chat_layout(self.tokenizer, self.settings)
+        spaced = self.route == "causal" and self._ends_in_space
         return PlainLayout(
             instruction=self.settings.instruction,
-            answer_start="" if self.route == "causal" and self._ends_in_space else " ",
+            answer_start="" if spaced else self.verbalizer.start,
             answer_end=self.verbalizer.end,
             separator=self.separator,
         )

@@ -10,7 +10,7 @@ from research.common.errors import InputError, choose_from
 class Verbalizer:
     r"""Texts of labels, one or several: `{"0": "negative", "1": ("positive", "great")}`.
 
-    A target is a space, the text and `end`: `" negative\n"`. With the end in the score, "good" is
+    A target is `start`, the text and `end`: `" negative\n"`. With the end in the score, "good" is
     not a prefix of "good enough". Of several texts the first is used in training and in
     demonstrations; all are scored.
     Raises InputError for a label without a text, an empty text, white space around a text, the end
@@ -19,6 +19,7 @@ class Verbalizer:
 
     texts: Mapping[str, str | Sequence[str]]
     end: str = "\n"
+    start: str = " "
 
     def __post_init__(self) -> None:
         owners: dict[str, str] = {}
@@ -58,7 +59,7 @@ class Verbalizer:
         return (texts,) if isinstance(texts, str) else tuple(texts)
 
     def target(self, label: str, index: int = 0) -> str:
-        """Space, text number `index` and end: the characters that are trained on and scored."""
+        """Start, text number `index` and end: the characters that are trained on and scored."""
         return self.continuation(label, index) + self.end
 
     def text(self, label: str, index: int = 0) -> str:
@@ -66,5 +67,5 @@ class Verbalizer:
         return self.all(label)[index]
 
     def continuation(self, label: str, index: int = 0) -> str:
-        """Space and text without the end."""
-        return f" {self.text(label, index)}"
+        """Start and text without the end."""
+        return f"{self.start}{self.text(label, index)}"

@@ -12,8 +12,7 @@ from research.evaluation.answer_sources.endpoint import Endpoint
 from research.evaluation.baselines import BASELINES
 from research.experiments.prompt import PROMPT, Prompt, PromptSearch
 from research.experiments.stage import Stage, plain_stage, stage_with
-from research.experiments.stage_sequence import check_stages, methods_after, methods_during
-from research.methods.method import Method
+from research.experiments.stage_sequence import check_stages
 from research.models.checkpoint.files import files_checksum
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
@@ -204,17 +203,6 @@ class Approach(Prompt):
         name = name.removeprefix(EVERY_STAGE)
         changed_stages = (stage_with(stage, name, value, path) for stage in self.stages[first:])
         return replace(self, stages=(*self.stages[:first], *changed_stages))
-
-    def at_work(self, stages: int | None = None) -> tuple[Method, ...]:
-        """The methods at work after the first `stages`, or after all: each as last trained.
-
-        Merged methods and heads for other tasks are left out.
-        """
-        return methods_after(self.stages[:stages])
-
-    def in_training(self, index: int, before: tuple[Method, ...]) -> tuple[Method, ...]:
-        """The methods at work while stage `index` trains after `before`; its own are last."""
-        return methods_during(self.stages[index], before)
 
     def sources(self, stages: int | None = None) -> dict[str, str]:
         """{"sources": checksum of the files that the methods of the first `stages` start from}.

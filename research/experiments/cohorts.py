@@ -10,6 +10,7 @@ from research.common.config import non_default
 from research.common.hashing import run_id, sha256
 from research.experiments.plan import CODE_VERSION, Run
 from research.experiments.prompt import LAYOUT
+from research.experiments.stage_sequence import methods_after
 
 # Fields of a prompt that decide what a stage trains on.
 STAGE_PROMPT = ("demonstrations", "choice", "draw", "target_end", *LAYOUT)
@@ -89,7 +90,7 @@ def stage_settings(run: Run, index: int) -> dict[str, Any]:
         **experiment.input_settings,
         **run.chat_settings,
         # Every method at work in the end takes positions from the texts.
-        "positions": sum(method.positions for method in approach.at_work()),
+        "positions": sum(method.positions for method in methods_after(approach.stages)),
     }
 
 

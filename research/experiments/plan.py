@@ -12,6 +12,7 @@ from research.experiments.backbone_names import backbone_labels, row_name
 from research.experiments.experiment import Experiment
 from research.experiments.seeds import Seeds, latin_square
 from research.experiments.stage import Stage
+from research.experiments.stage_sequence import methods_after
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
 from research.tasks.task_settings import TaskSettings
@@ -154,7 +155,7 @@ class Run:
         approach = self.cell.approach.at(self.trial)
         if not approach.uses_backbone:
             return approach
-        head = any(method.is_head for method in approach.at_work())
+        head = any(method.is_head for method in methods_after(approach.stages))
         return approach.with_layout(self.cell.chat_template is not None and not head)
 
     @property

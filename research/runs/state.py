@@ -12,6 +12,7 @@ from research.evaluation.trunk.trunk import KeptStates
 from research.experiments.plan import Run
 from research.experiments.prompt import Prompt
 from research.experiments.stage import Stage
+from research.experiments.stage_sequence import methods_after, methods_during
 from research.methods.head import with_backbone_head
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import add, mask, paths_of, stored_frozen, without_head
@@ -208,12 +209,12 @@ class RunState:
 
         The backbone's own head, if any, is first. Traced fields are float32.
         """
-        return self._with_backbone_head(self.approach.at_work(stages))
+        return self._with_backbone_head(methods_after(self.approach.stages[:stages]))
 
     def training(self, index: int) -> tuple[Method, ...]:
         """The methods at work while stage `index` trains; those of the stage are last."""
-        before = self.approach.at_work(index)
-        return self._with_backbone_head(self.approach.in_training(index, before))
+        before = methods_after(self.approach.stages[:index])
+        return self._with_backbone_head(methods_during(self.approach.stages[index], before))
 
     def _with_backbone_head(self, methods: tuple[Method, ...]) -> tuple[Method, ...]:
         methods = with_backbone_head(methods, self.context.backbone.params)

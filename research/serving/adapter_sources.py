@@ -4,6 +4,7 @@ from pathlib import Path
 
 from research.common.errors import InputError
 from research.experiments.parse_approach import parse_approach
+from research.experiments.stage_sequence import methods_after
 from research.interop.peft import load_adapter
 from research.interop.prompt_file import load_prompt
 from research.methods.method import Leaves, Method
@@ -41,7 +42,8 @@ def from_run(results: str, id: str, backbone: Backbone) -> Source:
     if reference.checksum != backbone.checksum:
         raise InputError("backbone", backbone.name, f"it is not the one that run {id} started from")
     approach = parse_approach(record.configuration.approach, Schedule(), "approach")
-    methods, leaves = approach.at_work(), load_trained(Path(results), id, record.trained)
+    methods = methods_after(approach.stages)
+    leaves = load_trained(Path(results), id, record.trained)
     for method in methods:
         if added_to(method, leaves):
             leaves |= flat(method, method.redrawn(backbone.params))

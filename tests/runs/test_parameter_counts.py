@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from research.experiments.parse_approach import parse_approach
+from research.experiments.stage_sequence import methods_after
 from research.methods.full import Full
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
@@ -48,7 +49,7 @@ def test_a_head_of_another_task_is_not_kept():
     lent = {"methods": [{"name": "head", "pool": "mean"}, LORA]}
     stages = [lent, {**lent, "task": "other"}, {"method": LORA}, lent]
     approach = parse_approach({"name": "row", "stages": stages}, Schedule(), "approach")
-    names = [[method.name for method in approach.at_work(i)] for i in range(5)]
+    names = [[method.name for method in methods_after(approach.stages[:i])] for i in range(5)]
     assert names == [[], ["head", "lora"], ["lora"], ["lora"], ["head", "lora"]]
     labels = [("yes", "no"), ("a", "b", "c"), ("yes", "no"), ("yes", "no")]
     size = parameter_counts(approach, backbone_shapes(MODEL), labels)

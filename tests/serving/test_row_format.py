@@ -13,6 +13,7 @@ from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
 from research.experiments.plan import Run
 from research.experiments.prompt import ANSWERING, LAYOUT, PROMPT, Prompt
+from research.experiments.stage_sequence import methods_after
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore
 from research.records.weights import unserved
@@ -134,7 +135,8 @@ def make(tmp_path, backbone, tokenizer):
         [cell] = [cell for cell in planned if cell.approach.name == "LoRA"]
         made = Run(cell, {"learning_rate": 0.1} if cell.approach.stages else {}, 0)
         left = room(backbone.context, 0, parsed.max_tokens)
-        data = run_data(made, tokenizer, left, route_of(backbone.model, made.approach.at_work()))
+        route = route_of(backbone.model, methods_after(made.approach.stages))
+        data = run_data(made, tokenizer, left, route)
         options = (settings.columns, settings.delimiter, settings.quoting)
         return made, data, [dict(row) for row in read_file(settings.test, *options).rows]
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from research.experiments.approach import Approach
+from research.experiments.stage_sequence import methods_after, methods_during
 from research.methods.method import Leaves, Method, Words
 from research.methods.shared.leaves import add, mask, paths_of, stored_frozen, without_head
 from research.methods.shared.merging import merged
@@ -74,12 +75,12 @@ def parameter_counts(
         changed = changed | in_stage | stored_frozen(stage.methods, leaves, trains)
         added |= {path: leaf for path, leaf in leaves.items() if path not in backbone}
         if stage.merge:
-            before = approach.at_work(index)
-            leaves, by_merge = _merged(approach.in_training(index, before), leaves)
+            before = methods_after(approach.stages[:index])
+            leaves, by_merge = _merged(methods_during(stage, before), leaves)
             changed = {path: leaf for path, leaf in changed.items() if path in leaves} | by_merge
         if stage.lends_head:
             leaves, changed = without_head(leaves), without_head(changed)
-    stored_shapes = jax.eval_shape(partial(stored, methods=approach.at_work()), changed)
+    stored_shapes = jax.eval_shape(partial(stored, methods=methods_after(approach.stages)), changed)
     return ParameterCounts(
         trained=_count(trained),
         head=_count(trained, "head:"),

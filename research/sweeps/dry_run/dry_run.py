@@ -17,6 +17,7 @@ from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan
 from research.experiments.scorings import ALONE, WITH_END, chat_plan, scorings
+from research.experiments.stage_sequence import methods_after
 from research.methods.head import with_backbone_head
 from research.methods.method import Leaves
 from research.models.backbone import load_model, load_tokenizer, model_of
@@ -168,7 +169,7 @@ def _without_route(experiment: Experiment, model: Model, leaves: Leaves) -> dict
     for approach in experiment.approaches:
         if approach.uses_backbone:
             try:
-                route_of(model, with_backbone_head(approach.at_work(), leaves))
+                route_of(model, with_backbone_head(methods_after(approach.stages), leaves))
             except InputError as error:
                 reasons[approach.name] = str(error)
     return reasons

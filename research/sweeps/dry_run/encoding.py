@@ -8,6 +8,7 @@ from typing import NamedTuple
 from research.experiments.approach import Approach
 from research.experiments.plan import CellPlan, Run
 from research.experiments.prompt import Prompt
+from research.experiments.stage_sequence import methods_after
 from research.sweeps.dry_run.machine import Machine
 from research.sweeps.dry_run.sampled_rows import SampledRows
 
@@ -70,7 +71,7 @@ class EncodingEstimate:
     def _parts(self, run: Run, approach: Approach) -> Iterable[tuple[Hashable, float]]:
         """(key, seconds) of all that is encoded for a run, with the prompt of `approach`."""
         cell = run.cell
-        positions = sum(method.positions for method in approach.at_work())
+        positions = sum(method.positions for method in methods_after(approach.stages))
         shared = ("trained", positions) if approach.stages else approach.name
         for prompt in approach.members(len(cell.task.templates)):
             column = cell.task.name, str(cell.regime)

@@ -9,6 +9,7 @@ import jax
 from research.experiments.approach import Approach, Trial
 from research.experiments.cohorts import cohorts
 from research.experiments.plan import CellPlan
+from research.experiments.stage_sequence import methods_after, methods_during
 from research.methods.method import Leaves
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.sweeps.dry_run.encoding import EncodingSeconds
@@ -138,7 +139,7 @@ def _programs(cell: CellPlan, approach: Approach) -> list[Any]:
     for index, (stage, labels) in enumerate(
         zip(approach.stages, stage_labels(cell, approach), strict=True)
     ):
-        methods = approach.in_training(index, approach.at_work(index))
+        methods = methods_during(stage, methods_after(approach.stages[:index]))
         classes = len(labels) if any(method.is_head for method in methods) else 0
         programs.append((jax.tree.structure(methods), len(stage.methods), stage.schedule, classes))
     return programs

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from research.experiments.approach import Approach
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan
+from research.experiments.stage_sequence import methods_after, methods_during
 from research.models.model import Model
 from research.records.schema import RunRecord
 from research.records.store import RunStore
@@ -92,7 +93,7 @@ class TimeEstimate:
         for index, (stage, (leaves, trained)) in enumerate(
             zip(approach.stages, size.stages, strict=True)
         ):
-            methods = approach.in_training(index, approach.at_work(index))
+            methods = methods_during(stage, methods_after(approach.stages[:index]))
             rows, read = stage.schedule.batch_size, above_trunk(leaves, trained)
             texts = self.rows.train(cell.task.name, cell.regime)
             many = stage.schedule.steps * rows >= LEAST_PASSES * texts
@@ -134,7 +135,7 @@ class TimeEstimate:
         return method_step_flops(
             leaves,
             (),
-            approach.at_work(),
+            methods_after(approach.stages),
             self.model.ROUTE,
             rows=1,
             tokens=tokens,

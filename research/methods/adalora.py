@@ -14,7 +14,7 @@ from research.methods.method import Array, LayerCall, Leaves, Method, Words, tra
 from research.methods.shared.dropout import dropout
 from research.methods.shared.leaves import pad_to, path_key
 from research.methods.shared.patterns import kernels_by_layer, target_layers
-from research.models.layers.attention import flat_product
+from research.models.layers.linear import flat_product
 
 DEVIATION = 0.02  # of the start of P and Q, as in the authors' code
 

@@ -11,7 +11,7 @@ from research.methods.interception import layers_adapted
 from research.methods.method import Array, Leaves, Method
 from research.methods.shared.layer_scan import LayerScan
 from research.methods.shared.leaves import added_to, backbone
-from research.models.layers.attention import KeyValueMemory
+from research.models.layers.key_value_memory import KeyValueMemory
 from research.models.layers.remat import layers_again
 from research.models.model import Model
 

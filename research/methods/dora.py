@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from research.methods.lora import LoRA
 from research.methods.method import Array, LayerCall, Leaves, Words, traced_method
 from research.methods.shared.dropout import dropout
-from research.models.layers.attention import flat_product
+from research.models.layers.linear import flat_product
 
 
 @traced_method("alpha", "dropout", "b_rate")

@@ -18,7 +18,7 @@ from research.methods.shared.patterns import (
     picked,
     target_layers,
 )
-from research.models.layers.attention import flat_product
+from research.models.layers.linear import flat_product
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from research.methods.method import LayerCall, Leaves, Method, Words, traced_met
 from research.methods.shared.dropout import dropout
 from research.methods.shared.leaves import pad_to
 from research.methods.shared.patterns import kernels_by_layer, target_layers
-from research.models.layers.attention import flat_product
+from research.models.layers.linear import flat_product
 
 
 @traced_method("dropout")

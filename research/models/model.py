@@ -9,7 +9,7 @@ from jax import Array
 
 from research.common.errors import InputError
 from research.models.checkpoint.key_map import KeyMap
-from research.models.layers.attention import by_table
+from research.models.layers.linear import by_table
 from research.models.layers.stack import LayerStack
 from research.runtime.devices import Layers
 

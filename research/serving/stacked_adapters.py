@@ -13,7 +13,7 @@ from research.evaluation.batch import PromptFrame
 from research.methods.adapted import Adapted
 from research.methods.method import Array, Leaves, Method
 from research.methods.shared.leaves import added_to, added_to_layers, flat, pad_to
-from research.models.layers.attention import KeyValueMemory
+from research.models.layers.key_value_memory import KeyValueMemory
 from research.models.model import Model
 from research.serving.mixture import AdapterGroup, Added, GroupedAdapters, group_adapters
 from research.tasks.encoding.encoded import Labels

@@ -12,7 +12,7 @@ from flax.traverse_util import unflatten_dict
 from research.common.errors import InputError
 from research.models import MODELS
 from research.models.backbone import random_params, shapes
-from research.models.layers.attention import KeyValueMemory
+from research.models.layers.key_value_memory import KeyValueMemory
 from tests.checkpoints import BERT, ROBERTA
 
 BASE = dict(

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.models.layers.attention import Source, attend
 from research.models.layers.rope import rotate, rotation_at
+from research.models.layers.softmax_attention import Source, attend
 
 
 def test_rotation_is_a_complex_product():

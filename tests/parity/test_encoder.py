@@ -14,7 +14,7 @@ from research.evaluation.scoring import target_logprobs
 from research.methods.adapted import Adapted
 from research.methods.head import Head
 from research.models.backbone import load_backbone, load_tokenizer, save_backbone
-from research.models.layers.attention import KeyValueMemory
+from research.models.layers.key_value_memory import KeyValueMemory
 from tests import checkpoints
 
 torch = pytest.importorskip("torch")

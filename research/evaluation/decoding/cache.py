@@ -9,7 +9,7 @@ from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.decoding.repeats import PromptIds, prompt_ids
 from research.evaluation.routes.seq2seq import encoded
 from research.methods.adapted import Adapted
-from research.models.layers.attention import KeyValueMemory
+from research.models.layers.key_value_memory import KeyValueMemory
 
 
 class DecodingStart(NamedTuple):

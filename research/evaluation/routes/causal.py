@@ -13,7 +13,7 @@ from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.row import row_keys
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
-from research.models.layers.attention import KeyValueMemory
+from research.models.layers.key_value_memory import KeyValueMemory
 from research.tasks.encoding.encoded import Labels
 
 

@@ -8,7 +8,7 @@ from research.evaluation.routes.row import closed, row_keys
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Array
-from research.models.layers.attention import KeyValueMemory
+from research.models.layers.key_value_memory import KeyValueMemory
 from research.tasks.encoding.encoded import Labels
 
 

@@ -12,19 +12,12 @@ from jax import Array
 from research.models.bert.checkpoint_keys import BERT, ROBERTA
 from research.models.bert.config import EncoderConfig
 from research.models.checkpoint.key_map import KeyMap
-from research.models.layers.attention import (
-    INITIAL,
-    Attention,
-    KeyValueMemory,
-    Source,
-    by_table,
-    layer_sources,
-    linear,
-    take_positions,
-    token_table,
-)
+from research.models.layers.attention import Attention, take_positions
+from research.models.layers.key_value_memory import KeyValueMemory, layer_sources
+from research.models.layers.linear import INITIAL, by_table, linear, token_table
 from research.models.layers.mlp import ACTIVATIONS, MLP
 from research.models.layers.norm import layer_norm
+from research.models.layers.softmax_attention import Source
 from research.models.model import Model, Route
 
 # Parts that not every checkpoint has, and a leaf of each.

@@ -10,19 +10,12 @@ from jax import Array
 
 from research.models.checkpoint.key_map import Key, KeyMap
 from research.models.gpt2.config import GPT2Config
-from research.models.layers.attention import (
-    INITIAL,
-    Attention,
-    KeyValueMemory,
-    Source,
-    causal,
-    layer_sources,
-    output_head,
-    take_positions,
-    token_table,
-)
+from research.models.layers.attention import Attention, causal, take_positions
+from research.models.layers.key_value_memory import KeyValueMemory, layer_sources
+from research.models.layers.linear import INITIAL, output_head, token_table
 from research.models.layers.mlp import ACTIVATIONS, MLP
 from research.models.layers.norm import layer_norm
+from research.models.layers.softmax_attention import Source
 from research.models.model import Model, Route
 
 # The checkpoint's layers are Conv1D modules, whose weights are [in, out] like our kernels.

@@ -1,89 +1,19 @@
-"""Layers that model families share: embeddings, output heads and attention over memories."""
+"""Grouped-query attention, and which positions it reads and computes."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from research.models.layers.block_attention import attend_in_blocks, needs_blocks
 from research.models.layers.dropout import Dropout
 from research.models.layers.flash_attention import flash, suits
+from research.models.layers.linear import linear
 from research.models.layers.norm import rms_norm
 from research.models.layers.rope import Rotation, rotate
 from research.models.layers.softmax_attention import Source, attend, soft_cap
-
-INITIAL = nn.initializers.normal(0.02)  # as in `LlamaConfig`
-
-
-def flat_product(inputs: Array, kernel: Array, *dimensions: Any, **options: Any) -> Array:
-    """[..., F] of inputs [..., D] and a kernel [D, F], as a product of two matrices.
-
-    Then the kernel's gradient is such a product too. Otherwise XLA computes its operands a second
-    time, transposed, which takes a third of a step that trains all parameters.
-    """
-    del dimensions  # of `nn.Dense`: the last of the inputs and the first of the kernel
-    flat = inputs.reshape(-1, inputs.shape[-1])
-    product = jax.lax.dot_general(flat, kernel, (((1,), (0,)), ((), ())), **options)
-    return product.reshape(*inputs.shape[:-1], kernel.shape[-1])
-
-
-linear = partial(nn.Dense, kernel_init=INITIAL, dot_general=flat_product)
-
-
-def token_table(config: Any) -> nn.Embed:
-    """The embeddings of `config.vocab_size` tokens, the leaf `embed/embedding`."""
-    return nn.Embed(config.vocab_size, config.width, embedding_init=INITIAL, name="embed")
-
-
-def output_head(config: Any) -> nn.Dense:
-    """The output layer of a model without tied embeddings: logits of all tokens in float32."""
-    float32_out = partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
-    return linear(config.vocab_size, use_bias=False, dot_general=float32_out)
-
-
-def by_table(hidden: Array, table: Array) -> Array:
-    """[..., V] in float32: products of hidden states [..., D] with the rows of `table` [V, D]."""
-    return jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
-
-
-class KeyValueMemory(NamedTuple):
-    """Keys and values of earlier positions, a KV cache.
-
-    A memory with b rows serves B rows: row i reads memory row i // (B // b).
-
-    Attributes:
-        keys: one [b, S, G, K] per layer, already rotated.
-        values: one [b, S, G, K] per layer.
-        valid: [b, S] bool, False on padding.
-        positions: [b, S] int32.
-    """
-
-    keys: tuple[Array, ...]
-    values: tuple[Array, ...]
-    valid: Array
-    positions: Array
-
-
-def layer_sources(
-    memories: Sequence[KeyValueMemory], layers: int, biases: Sequence[Array | None] | None = None
-) -> list[list[Source]]:
-    """The memories as sources of each layer, for layers whose masks are the same.
-
-    Args:
-        memories: keys and values of earlier positions.
-        layers: number of layers.
-        biases: of the scores of each memory, the same in all layers; None for none.
-    """
-    biases = [None] * len(memories) if biases is None else biases
-    common = [(m, m.valid[:, None], bias) for m, bias in zip(memories, biases, strict=True)]
-    return [
-        [Source(m.keys[i], m.values[i], visible, bias) for m, visible, bias in common]
-        for i in range(layers)
-    ]
 
 
 def take_positions(x: Array, at: Array | None) -> Array:

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.layers.attention import linear
 from research.models.layers.dropout import Dropout
+from research.models.layers.linear import linear
 
 
 def gelu(x: Array) -> Array:

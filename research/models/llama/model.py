@@ -15,18 +15,13 @@ from jax import Array
 
 from research.common.errors import MOST
 from research.models.checkpoint.key_map import Key, KeyMap
-from research.models.layers.attention import (
-    Attention,
-    KeyValueMemory,
-    Source,
-    causal,
-    output_head,
-    take_positions,
-    token_table,
-)
+from research.models.layers.attention import Attention, causal, take_positions
+from research.models.layers.key_value_memory import KeyValueMemory
+from research.models.layers.linear import output_head, token_table
 from research.models.layers.mlp import ACTIVATIONS, MLP
 from research.models.layers.norm import rms_norm
 from research.models.layers.rope import Rotation, rotation_at
+from research.models.layers.softmax_attention import Source
 from research.models.llama.config import DecoderConfig
 from research.models.model import Model, Route
 

@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 from jax import Array
 
 from research.models.checkpoint.key_map import KeyMap
-from research.models.layers.attention import KeyValueMemory, take_positions, token_table
+from research.models.layers.attention import take_positions
+from research.models.layers.key_value_memory import KeyValueMemory
+from research.models.layers.linear import token_table
 from research.models.model import Model, Route
 from research.models.t5.checkpoint_keys import GATED, PLAIN
 from research.models.t5.config import NAMES, T5Config

@@ -9,7 +9,8 @@ import numpy as np
 from jax import Array
 
 from research.models.checkpoint.key_map import KeyMap
-from research.models.layers.attention import KeyValueMemory, output_head, token_table
+from research.models.layers.key_value_memory import KeyValueMemory
+from research.models.layers.linear import output_head, token_table
 from research.models.model import HEAD, Model, Route
 from research.models.t5.checkpoint_keys import GATED, PLAIN
 from research.models.t5.config import T5Config

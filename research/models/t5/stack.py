@@ -7,16 +7,12 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from research.models.layers.attention import (
-    INITIAL,
-    Attention,
-    KeyValueMemory,
-    Source,
-    causal,
-    layer_sources,
-)
+from research.models.layers.attention import Attention, causal
 from research.models.layers.dropout import Dropout
+from research.models.layers.key_value_memory import KeyValueMemory, layer_sources
+from research.models.layers.linear import INITIAL
 from research.models.layers.mlp import MLP
+from research.models.layers.softmax_attention import Source
 from research.models.layers.stack import LayerStack
 from research.models.t5.config import T5Config
 

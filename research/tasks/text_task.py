@@ -11,18 +11,13 @@ from research.tasks.answers import AnswerParser
 from research.tasks.decoding import Decoding, decoding_to_json
 from research.tasks.example import Example
 from research.tasks.metrics.corpus import CORPUS_METRICS, has_four_words
-from research.tasks.metrics.extraction import (
+from research.tasks.metrics.extraction_f1 import (
     EXTRACTION_METRICS,
     check_references,
     extraction_metrics,
 )
 from research.tasks.metrics.number import number
-from research.tasks.metrics.output_format import (
-    Format,
-    check_format,
-    format_to_json,
-    in_format,
-)
+from research.tasks.metrics.output_format import Format, check_format, format_to_json, in_format
 from research.tasks.metrics.referent import referent
 from research.tasks.metrics.sql import Database, sql_match
 from research.tasks.metrics.text import TEXT_METRICS, TextMetric

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.tasks.metrics.corpus import CORPUS_METRICS, corpus_score
-from research.tasks.metrics.extraction import EXTRACTION_METRICS, extraction_score
+from research.tasks.metrics.extraction_f1 import EXTRACTION_METRICS, extraction_score
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import pytest
 
 from research.common.errors import InputError
 from research.tasks.example import grouped
-from research.tasks.metrics.extraction import Entity, extraction_score, parse_extraction
+from research.tasks.metrics.extraction import Entity, parse_extraction
+from research.tasks.metrics.extraction_f1 import extraction_score
 from tests.tasks.text_tasks import task
 
 CURIE = {"text": "Marie Curie", "type": "PER"}

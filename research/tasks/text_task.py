@@ -1,56 +1,23 @@
 """A generation task: the answer is a text, with one or more references."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
-from research.common.errors import InputError, check_choice
+from research.common.errors import InputError
 from research.common.user_regex import SECONDS, check_extraction
 from research.tasks.answers import AnswerParser
 from research.tasks.decoding import Decoding, decoding_to_json
 from research.tasks.example import Example
-from research.tasks.metrics.corpus import CORPUS_METRICS, has_four_words
-from research.tasks.metrics.extraction_f1 import (
-    EXTRACTION_METRICS,
-    check_references,
-    extraction_metrics,
-)
-from research.tasks.metrics.number import number
-from research.tasks.metrics.output_format import Format, check_format, format_to_json, in_format
-from research.tasks.metrics.referent import referent
-from research.tasks.metrics.sql import Database, sql_match
-from research.tasks.metrics.text import TEXT_METRICS, TextMetric
-from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.metrics.output_format import Format, format_to_json
+from research.tasks.metrics.sql import Database
+from research.tasks.metrics.text import TextMetric
+from research.tasks.metrics.text_metric_set import TextMetricSet
 from research.tasks.task import MetricWords, Task
 from research.tasks.text_judge import TextJudge
 from research.tasks.texts import ScoredTexts
 from research.tasks.words import beyond_latin
-
-SQL_METRICS = ("sql_match", "sql_execution")
-NAMES = (
-    *TEXT_METRICS,
-    *CORPUS_METRICS,
-    "format",
-    "number",
-    "referent",
-    *SQL_METRICS,
-    *EXTRACTION_METRICS,
-)
-
-
-@dataclass(frozen=True)
-class FreeText(Verbalizer):
-    r"""Verbalizer of free texts: every text is its own target.
-
-    Where the answer is generated it is followed by `end` (`""`: EOS).
-    """
-
-    texts: Mapping[str, str] = field(default_factory=dict)
-
-    def text(self, label: str, index: int = 0) -> str:
-        del index
-        return label
 
 
 @dataclass(frozen=True)
@@ -77,30 +44,10 @@ class TextTask(Task):
     answer: str | None = None
 
     def _check_answers(self) -> None:
-        check_choice("metric", self.metric, NAMES)
-        if self.metric == "format" and self.format is None:
-            allowed = "the metric 'format' needs a regular expression or a JSON schema"
-            raise InputError("format", None, allowed)
-        if self.metric == "sql_execution" and self.database is None:
-            allowed = "the metric 'sql_execution' needs a database; 'sql_match' compares texts"
-            raise InputError("database", None, allowed)
-        check_format(self.format)
-        if self.metric in EXTRACTION_METRICS:
-            for split, examples in {**self.splits, **self.tests}.items():
-                answers = [example.references for example in examples]
-                check_references(self.metric, split, answers)
+        splits = {**self.splits, **self.tests}
+        self._metrics.check({split: _references(examples) for split, examples in splits.items()})
         if self.answer is not None:
             check_extraction(self.answer, "answer")
-        if self.metric == "bleu":
-            self._check_lengths()
-
-    def _check_lengths(self) -> None:
-        """Raises InputError where BLEU, of n-grams up to four words, is 0 for every answer."""
-        for split in ("train", "dev", "test"):
-            texts = [text for example in self.splits[split] for text in example.references]
-            if texts and not any(map(has_four_words, texts)):
-                allowed = f"no text of {split} has four words, so it is always 0; use chrf"
-                raise InputError("metric", self.metric, allowed)
 
     def _check(self, split: str, examples: tuple[Example, ...]) -> None:
         super()._check(split, examples)
@@ -191,20 +138,11 @@ class TextTask(Task):
     @cached_property
     def item_metrics(self) -> dict[str, TextMetric]:
         """Metrics of single texts whose requirements the task meets."""
-        metrics = dict(TEXT_METRICS)
-        if self.format is not None:
-            metrics["format"] = partial(in_format, self.format)
-        if self.metric in EXTRACTION_METRICS:
-            metrics |= extraction_metrics([example.references for example in self.test])
-        if self.metric == "number":
-            metrics["number"] = number
-        if self.metric == "referent":
-            metrics["referent"] = referent
-        if self.metric in SQL_METRICS or self.database is not None:
-            metrics["sql_match"] = sql_match
-        if self.database is not None:
-            metrics["sql_execution"] = self.database.same_result
-        return metrics
+        return self._metrics.of_items(_references(self.test))
+
+    @property
+    def _metrics(self) -> TextMetricSet:
+        return TextMetricSet(self.metric, self.format, self.database)
 
     def judged(self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]) -> ScoredTexts:
         """Scores outputs against their references."""
@@ -229,3 +167,8 @@ class TextTask(Task):
             "format": format_to_json(self.format),
             "database": None if self.database is None else self.database.checksum,
         }
+
+
+def _references(examples: Sequence[Example]) -> list[tuple[str, ...]]:
+    """The correct texts of each example."""
+    return [example.references for example in examples]

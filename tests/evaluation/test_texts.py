@@ -16,9 +16,9 @@ from research.tasks.answering import Answering
 from research.tasks.decoding import Decoding
 from research.tasks.example import Example, grouped
 from research.tasks.prompts.template import Template
-from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.prompts.verbalizer import FreeText, Verbalizer
 from research.tasks.task import Task
-from research.tasks.text_task import FreeText, TextTask
+from research.tasks.text_task import TextTask
 from tests import films
 from tests.evaluation.fixed_texts import FixedTexts
 from tests.tiny import FRAME, all_logprobs, decoder, encoded, predictor

@@ -19,8 +19,7 @@ from research.tasks.encoding.text_encoder import TextEncoder
 from research.tasks.example import Example
 from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.prompts.template import Template
-from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.text_task import FreeText
+from research.tasks.prompts.verbalizer import FreeText, Verbalizer
 
 pytestmark = pytest.mark.thorough
 

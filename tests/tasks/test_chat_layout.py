@@ -20,7 +20,7 @@ from research.tasks.prompts.chat_layout import chat_template
 from research.tasks.prompts.content_free import content_free_prompts
 from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.prompts.template import Template
-from research.tasks.text_task import FreeText
+from research.tasks.prompts.verbalizer import FreeText
 from tests.tasks.chat_templates import FAMILIES, chat_tokenizer
 from tests.tasks.encoders import TEMPLATE, TOKENIZER, byte_level, encoder, example
 

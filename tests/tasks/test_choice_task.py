@@ -9,8 +9,8 @@ from research.common.errors import InputError
 from research.tasks.choice_task import ChoiceTask, choice_example
 from research.tasks.example import Example, text_key
 from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import FreeText
 from research.tasks.sampling import Regime, draw
-from research.tasks.text_task import FreeText
 
 
 def questions(begin: int, end: int) -> tuple[Example, ...]:

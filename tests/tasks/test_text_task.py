@@ -16,8 +16,9 @@ from research.tasks.encoding.text_encoder import TextEncoder
 from research.tasks.example import grouped
 from research.tasks.metrics.sql import Database
 from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import FreeText
 from research.tasks.sampling import Regime, draw
-from research.tasks.text_task import FreeText, TextTask
+from research.tasks.text_task import TextTask
 from tests import films
 from tests.tasks.encoders import prefix_ids
 from tests.tasks.text_tasks import examples, task

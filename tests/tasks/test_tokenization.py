@@ -20,9 +20,8 @@ from research.tasks.encoding.tokenization import (
 )
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
-from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.prompts.verbalizer import FreeText, Verbalizer
 from research.tasks.row_reader import RowReader
-from research.tasks.text_task import FreeText
 from tests.tasks.encoders import byte_level, encoder, example, prefix_ids
 from tests.tasks.tokenizer_kinds import KINDS, MARKS
 

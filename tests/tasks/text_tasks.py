@@ -2,7 +2,8 @@
 
 from research.tasks.example import grouped
 from research.tasks.prompts.template import Template
-from research.tasks.text_task import FreeText, TextTask
+from research.tasks.prompts.verbalizer import FreeText
+from research.tasks.text_task import TextTask
 
 
 def examples(begin, end):

@@ -25,8 +25,8 @@ from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.text_encoder import TextEncoder
 from research.tasks.example import Example
 from research.tasks.metrics.classification import METRICS
-from research.tasks.prompts.verbalizer import Verbalizer
-from research.tasks.text_task import FreeText, TextTask
+from research.tasks.prompts.verbalizer import FreeText, Verbalizer
+from research.tasks.text_task import TextTask
 
 MAX_NEW_TOKENS = 32  # of a text, where the row does not say
 

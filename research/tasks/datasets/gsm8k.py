@@ -13,9 +13,10 @@ from research.tasks.datasets.text_files import after_marker
 from research.tasks.decoding import Decoding
 from research.tasks.example import Example, grouped
 from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import FreeText
 from research.tasks.sampling import at_most
 from research.tasks.task_settings import Outline, TaskSettings
-from research.tasks.text_task import FreeText, TextTask
+from research.tasks.text_task import TextTask
 
 MARKER = "####"  # before the answer, in the files and in every target
 CALCULATION = re.compile(r"<<[^<>\n]*>>")  # of the authors' calculator

@@ -6,8 +6,8 @@ from research.tasks.datasets.files import Files
 from research.tasks.datasets.tables import StringTable
 from research.tasks.example import Example
 from research.tasks.number_task import NumberTask
+from research.tasks.prompts.verbalizer import FreeText
 from research.tasks.task_settings import Outline, TaskSettings
-from research.tasks.text_task import FreeText
 
 
 @dataclass(frozen=True, kw_only=True)

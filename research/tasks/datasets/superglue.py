@@ -10,8 +10,9 @@ from research.tasks.datasets.files import read_splits
 from research.tasks.decoding import Decoding
 from research.tasks.example import Example, Pair, grouped
 from research.tasks.prompts.template import Template
+from research.tasks.prompts.verbalizer import FreeText
 from research.tasks.task_settings import Outline, TaskSettings
-from research.tasks.text_task import FreeText, TextTask
+from research.tasks.text_task import TextTask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,9 @@ from research.tasks.decoding import Decoding
 from research.tasks.example import Example, grouped
 from research.tasks.metrics.output_format import JsonSchema
 from research.tasks.metrics.sql import Database
+from research.tasks.prompts.verbalizer import FreeText
 from research.tasks.task_settings import TaskSettings
-from research.tasks.text_task import FreeText, TextTask
+from research.tasks.text_task import TextTask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Verbalizers: the texts of each label, and the format of a target."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from research.common.errors import InputError, choose_from
 
@@ -69,3 +69,17 @@ class Verbalizer:
     def continuation(self, label: str, index: int = 0) -> str:
         """Start and text without the end."""
         return f"{self.start}{self.text(label, index)}"
+
+
+@dataclass(frozen=True)
+class FreeText(Verbalizer):
+    r"""Verbalizer of free texts: every text is its own target.
+
+    Where the answer is generated it is followed by `end` (`""`: EOS).
+    """
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, label: str, index: int = 0) -> str:
+        del index
+        return label

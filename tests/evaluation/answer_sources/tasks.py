@@ -3,9 +3,9 @@
 from research.tasks.example import Example
 from research.tasks.number_task import NumberTask
 from research.tasks.prompts.template import Template
-from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.prompts.verbalizer import FreeText, Verbalizer
 from research.tasks.task import Task
-from research.tasks.text_task import FreeText, TextTask
+from research.tasks.text_task import TextTask
 
 TEXTS = ("a warm film", "a cold film", "a dull film", "a warm film")
 TEMPLATES = (Template("{text}\nVerdict:"), Template("Film: {text}\nVerdict:"))

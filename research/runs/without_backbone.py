@@ -6,6 +6,7 @@ from pathlib import Path
 from research.common.errors import InputError
 from research.evaluation.answer_sources.baseline import fit_baseline
 from research.evaluation.answer_sources.conversation import Conversation, DemonstrationDraw
+from research.evaluation.answer_sources.endpoint_source import EndpointSource
 from research.evaluation.answer_sources.source import AnswerSource, ScoredAnswers
 from research.experiments.plan import Run
 from research.experiments.prompt import DRAWS
@@ -84,12 +85,13 @@ def open_source(run: Run, split: Split, folder: Path, report: ScoringReport) -> 
         return approach.answers.open(task, str(run.cell.regime), run.seeds.sample)
     if approach.endpoint is not None:
         chosen_on_dev = len(run.cell.trials) > 1
-        return approach.endpoint.open(
-            task,
-            _conversation(run, split),
-            run.seeds.sample,
-            folder,
-            splits=(*task.tests, *(("dev",) if chosen_on_dev else ())),
+        return EndpointSource(
+            endpoint=approach.endpoint,
+            task=task,
+            conversation=_conversation(run, split),
+            seed=run.seeds.sample,
+            client=approach.endpoint.client(folder),
+            splits=frozenset({*task.tests, *(("dev",) if chosen_on_dev else ())}),
             report=lambda split, rows, total: report(ScoringProgress(split, rows, total)),
         )
     return fit_baseline(approach.baseline or "", approach.options, task, split)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -13,43 +12,14 @@ from typing import Any
 
 from research.common.errors import InputError
 from research.common.hashing import canonical, sha256
-from research.common.json_io import parse_json
-from research.evaluation.answer_sources.reply_cache import EndpointReply, ReplyCache
+from research.evaluation.answer_sources.rate_limit import RateLimit
+from research.evaluation.answer_sources.reply import LONGEST, EndpointReply, parse_reply
+from research.evaluation.answer_sources.reply_cache import ReplyCache
 
 HIDDEN = "***"  # in place of the key
-LONGEST = 200  # characters of a server's message
 NO_KEY = "none"  # sent to a server that needs no key, since the package requires one
 
 RequestReport = Callable[[int, int], None]  # (answered requests, all requests)
-
-
-class RateLimit:
-    """Lets requests begin at regular intervals.
-
-    Args:
-        per_minute: most requests a minute; None for no limit.
-        clock: seconds now.
-        sleep: waits for seconds.
-    """
-
-    def __init__(
-        self,
-        per_minute: float | None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ):
-        self.interval = 0.0 if per_minute is None else 60 / per_minute
-        self.clock, self.sleep = clock, sleep
-        self._next, self._lock = clock(), threading.Lock()
-
-    def wait(self) -> None:
-        """Waits until the next request may begin."""
-        with self._lock:
-            now = self.clock()
-            begin = max(now, self._next)
-            self._next = begin + self.interval
-        if begin > now:
-            self.sleep(begin - now)
 
 
 @dataclass(frozen=True)
@@ -171,33 +141,3 @@ def read_key(variable: str | None) -> str | None:
         allowed = "the value of this variable has characters that no key has"
         raise InputError("endpoint.key", variable, allowed)
     return key
-
-
-def parse_reply(content: str, address: str, seconds: float) -> EndpointReply:
-    """The reply in a chat completion. Raises InputError for anything else."""
-    excerpt = " ".join(content.split())[:LONGEST]
-    where = f"reply of {address}"
-    try:
-        value = parse_json(content)
-    except ValueError as error:
-        raise InputError(where, excerpt, "JSON is expected") from error
-    try:
-        text = value["choices"][0]["message"]["content"]
-    except (IndexError, KeyError, TypeError) as error:
-        allowed = "a chat completion with choices[0].message.content is expected"
-        raise InputError(where, excerpt, allowed) from error
-    if text is not None and not isinstance(text, str):
-        raise InputError(where, excerpt, "a text is expected as choices[0].message.content")
-    usage = value.get("usage")
-    return EndpointReply(
-        text=text,
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        answer_tokens=_count(usage, "completion_tokens"),
-        seconds=seconds,
-    )
-
-
-def _count(usage: Any, name: str) -> int | None:
-    """A number of tokens, None where the server does not count them."""
-    count = usage.get(name) if isinstance(usage, Mapping) else None
-    return count if type(count) is int and count >= 0 else None

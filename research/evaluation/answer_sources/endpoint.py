@@ -1,11 +1,10 @@
-"""An OpenAI-compatible server as an answer source."""
+"""The settings of an OpenAI-compatible server that answers rows."""
 
 import importlib.util
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -13,24 +12,17 @@ from urllib.parse import urlsplit
 from research.common.errors import InputError, check_whole
 from research.common.hashing import canonical
 from research.common.paths import resolve_path
-from research.evaluation.answer_kinds.kind import ExternalAnswer
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.answer_sources.client import EndpointClient, read_key
-from research.evaluation.answer_sources.conversation import Conversation, Message
+from research.evaluation.answer_sources.conversation import Message
 from research.evaluation.answer_sources.source import (
-    UNKNOWN_COSTS,
-    ScoredAnswers,
     TokenPrices,
-    answered,
 )
-from research.tasks.example import Example
 from research.tasks.task import Task
 
 # Fields that a request has from the row, or that would put the key into records.
 REFUSED = ("model", "messages", "stream", "n", "key", "api_key", "headers", "authorization")
 MOST_PARALLEL, MOST_RETRIES = 64, 20
-
-SplitReport = Callable[[str, int, int], None]  # (split, answered rows, all rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,24 +115,8 @@ class Endpoint(TokenPrices):
         chosen = {name: value for name, value in fields.items() if value is not None}
         return {"model": self.model, "messages": list(messages), **chosen}
 
-    def open(
-        self,
-        task: Task,
-        conversation: Conversation,
-        seed: int,
-        folder: Path,
-        splits: Sequence[str],
-        report: SplitReport,
-    ) -> "EndpointSource":
-        """The source of answers to a task. Nothing is asked yet.
-
-        Args:
-            task: the task.
-            conversation: the prompts.
-            seed: the seed of the run.
-            folder: the results folder.
-            splits: the splits that are asked for.
-            report: called after each reply.
+    def client(self, folder: Path) -> EndpointClient:
+        """The client of the server, whose replies are cached in a results folder. It asks nothing.
 
         Raises InputError without the package openai and without the key.
         """
@@ -150,7 +126,7 @@ class Endpoint(TokenPrices):
         cache = folder / "endpoint"
         if self.cache is not None:
             cache = Path(resolve_path(self.cache, "endpoint.cache"))
-        client = EndpointClient(
+        return EndpointClient(
             address=self.address,
             model=self.model,
             key=read_key(self.key),
@@ -160,65 +136,6 @@ class Endpoint(TokenPrices):
             per_minute=self.per_minute,
             cache=cache,
         )
-        return EndpointSource(
-            endpoint=self,
-            task=task,
-            conversation=conversation,
-            seed=seed,
-            client=client,
-            splits=frozenset(splits),
-            report=report,
-        )
-
-
-@dataclass(frozen=True)
-class EndpointSource:
-    """The answers of a server, which is asked for those that are not cached.
-
-    Attributes:
-        endpoint: the settings of the server.
-        task: the task.
-        conversation: the prompts.
-        seed: the seed of the run.
-        client: sends the requests.
-        splits: the splits that are asked for.
-        report: called after each reply.
-    """
-
-    endpoint: Endpoint
-    task: Task
-    conversation: Conversation
-    seed: int
-    client: EndpointClient
-    splits: frozenset[str]
-    report: SplitReport
-
-    @property
-    def costs(self) -> Mapping[str, Any]:
-        return UNKNOWN_COSTS
-
-    @property
-    def demonstrations(self) -> int:
-        """Number of demonstrations before each example."""
-        return self.conversation.demonstrations.size
-
-    def answer(self, split: str, examples: Sequence[Example]) -> ScoredAnswers | None:
-        """None for a split that is not asked for. Raises InputError where the server fails."""
-        if split not in self.splits:
-            return None
-        kind = answer_kind(self.task)
-        prompts = self.conversation.messages(examples)
-        bodies = [self.endpoint.body(prompt, self.task, self.seed) for prompt in prompts]
-        answers = [
-            ExternalAnswer(
-                text=None if reply.text is None else kind.parse_answer(reply.text, reply=True),
-                prompt_tokens=reply.prompt_tokens,
-                answer_tokens=reply.answer_tokens,
-                seconds=reply.seconds,
-            )
-            for reply in self.client.replies(bodies, partial(self.report, split))
-        ]
-        return answered(self.task, examples, answers, self.endpoint)
 
 
 def _check_address(address: str) -> None:

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,7 @@ from research.common.config import build
 from research.common.errors import InputError
 from research.common.hashing import canonical
 from research.common.json_io import parse_json
-
-
-@dataclass(frozen=True)
-class EndpointReply:
-    """A server's reply to a request.
-
-    Attributes:
-        text: the text; None where the server gave none, as for a refusal.
-        prompt_tokens: tokens of the request; None where they were not counted.
-        answer_tokens: tokens of the text; None where they were not counted.
-        seconds: seconds until the reply, with all attempts.
-    """
-
-    text: str | None
-    prompt_tokens: int | None
-    answer_tokens: int | None
-    seconds: float
+from research.evaluation.answer_sources.reply import EndpointReply
 
 
 class ReplyCache:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from research.common.errors import InputError
-from research.evaluation.answer_sources.client import EndpointClient, RateLimit, read_key
+from research.evaluation.answer_sources.client import EndpointClient, read_key
+from research.evaluation.answer_sources.rate_limit import RateLimit
 from tests.evaluation.answer_sources.chat_server import ChatServer, chat_server, completion
 
 pytest.importorskip("openai", reason="the extra `endpoint` is not installed")

@@ -12,6 +12,7 @@ import pytest
 from research.common.errors import InputError
 from research.evaluation.answer_sources.conversation import Conversation, DemonstrationDraw
 from research.evaluation.answer_sources.endpoint import Endpoint
+from research.evaluation.answer_sources.endpoint_source import EndpointSource
 from research.evaluation.answer_sources.source import ScoredAnswers
 from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.task import Task
@@ -39,11 +40,22 @@ def endpoint(address: str = ADDRESS, **changes: Any) -> Endpoint:
     return Endpoint(**{"address": address, "model": "tiny", "key": None, **changes})
 
 
+def source(settings: Endpoint, task: Task, folder: Path, seed: int = 0) -> EndpointSource:
+    return EndpointSource(
+        endpoint=settings,
+        task=task,
+        conversation=conversation(task),
+        seed=seed,
+        client=settings.client(folder),
+        splits=frozenset({"test"}),
+        report=lambda *report: None,
+    )
+
+
 def answer(
     settings: Endpoint, task: Task, folder: Path, split: str = "test", seed: int = 0
 ) -> ScoredAnswers:
-    source = settings.open(task, conversation(task), seed, folder, ("test",), lambda *report: None)
-    answered = source.answer(split, task.test)
+    answered = source(settings, task, folder, seed).answer(split, task.test)
     assert answered is not None
     return answered
 
@@ -152,18 +164,13 @@ def test_a_shared_cache_saves_requests(server: ChatServer, tmp_path: Path):
 
 def test_a_split_that_is_not_asked_for(tmp_path: Path):
     pytest.importorskip("openai", reason="the extra `endpoint` is not installed")
-    source = endpoint().open(
-        LABELS, conversation(LABELS), 0, tmp_path, ("test",), lambda *report: None
-    )
-    assert source.answer("dev", LABELS.test) is None
+    assert source(endpoint(), LABELS, tmp_path).answer("dev", LABELS.test) is None
 
 
 def test_what_is_missing_before_anything_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refusal(settings: Endpoint) -> str:
         with pytest.raises(InputError) as error:
-            settings.open(
-                LABELS, conversation(LABELS), 0, tmp_path, ("test",), lambda *report: None
-            )
+            settings.client(tmp_path)
         return str(error.value)
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())

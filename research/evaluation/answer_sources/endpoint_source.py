@@ -10,11 +10,7 @@ from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.answer_sources.client import EndpointClient
 from research.evaluation.answer_sources.conversation import Conversation
 from research.evaluation.answer_sources.endpoint import Endpoint
-from research.evaluation.answer_sources.source import (
-    UNKNOWN_COSTS,
-    ScoredAnswers,
-    answered,
-)
+from research.evaluation.answer_sources.source import UNKNOWN_COSTS, ScoredAnswers, answered
 from research.tasks.example import Example
 from research.tasks.task import Task
 

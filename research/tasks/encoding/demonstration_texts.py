@@ -11,8 +11,9 @@ from research.tasks.encoding.demonstrations import (
     nearest_demonstrations,
     random_demonstrations,
 )
-from research.tasks.encoding.encoder import Before, Encoder
+from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.joint import tokens_within
+from research.tasks.encoding.prompt_ids import Before
 from research.tasks.encoding.tokenization import token_ids
 from research.tasks.example import Example
 

@@ -10,29 +10,16 @@ from numpy.typing import NDArray
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_rows
-from research.tasks.encoding.joint import joined_ids
-from research.tasks.encoding.label_targets import (
-    LabelTargets,
-    check_scored,
-    head_labels,
-    label_targets,
-)
-from research.tasks.encoding.special_tokens import (
-    Bos,
-    Route,
-    SpecialTokens,
-    first_id,
-    special_tokens,
-)
-from research.tasks.encoding.tokenization import following_ids, token_ids
-from research.tasks.encoding.truncation import TooLong, clip, truncate
+from research.tasks.encoding.label_targets import HeadTargets, LabelTargets, label_targets
+from research.tasks.encoding.prompt_ids import Before, PromptIds
+from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, first_id
+from research.tasks.encoding.tokenization import following_ids
+from research.tasks.encoding.truncation import TooLong
 from research.tasks.encoding.wording import Wording
 from research.tasks.example import Example
 from research.tasks.prompts.layout import LayoutSettings
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
-
-Before = Sequence[str]  # the text before each row, marked; empty where there is none
 
 
 @dataclass(frozen=True)
@@ -82,11 +69,7 @@ class Encoder:
         if not self.target_end and self.route in ("masked", "head"):
             allowed = f"on the {self.route} route no target contains an end"
             raise InputError("target_end", self.target_end, allowed)
-        wording = self.wording
-        if self.route != "head":
-            start, prompt_end = wording.answer_start, wording.before_target
-            check_scored(self.tokenizer, self.labels, self.verbalizer, start, prompt_end)
-            self._targets.check_distinct(whole=self.route == "masked")
+        _ = self._targets  # which are checked
 
     @cached_property
     def wording(self) -> Wording:
@@ -103,12 +86,7 @@ class Encoder:
     @cached_property
     def special_tokens(self) -> SpecialTokens:
         """The special tokens around rows and targets, beside those that a chat template writes."""
-        written = self.wording.begins_with_bos
-        if written and self.bos == "never":
-            raise InputError("bos", self.bos, "the tokenizer's chat template writes BOS itself")
-        special = special_tokens(self.route, self.tokenizer, self.bos)
-        none = written or (self.layout.chat and self.bos == "tokenizer")
-        return replace(special, prefix_ids=()) if none else special
+        return self.wording.special_tokens(self.bos)
 
     @property
     def has_bos(self) -> bool:
@@ -124,58 +102,31 @@ class Encoder:
 
     def label_tokens(self) -> Labels:
         """The target of each label that is trained on, in the order of the labels."""
-        if self.route == "head":
-            return head_labels(len(self.labels))
         return self._targets.label_tokens()
 
     def texts(self) -> LabelTexts:
         """The targets of all label texts, grouped by label; on the head route, one per class."""
-        if self.route == "head":
-            count = len(self.labels)
-            return LabelTexts(self.label_tokens(), np.arange(count), np.ones(count, np.int32))
         return self._targets.texts()
 
     def lengths(self, examples: Sequence[Example], before: Before = ()) -> list[int]:
         """Positions of each untruncated row, with those reserved for a target."""
         reserved = self.reserved(self._written(examples))
-        return [len(ids) + reserved for ids in self.prompts(self._fields(examples), before)]
+        fields = self._prompt_ids.clipped([example.fields for example in examples])
+        return [len(ids) + reserved for ids in self.prompts(fields, before)]
 
     def examples(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """Encodes examples with the text `before` each, which belongs to the prompt.
 
-        Without such texts it is the wording's `start`. Each row has positions reserved for the
-        longest label text. Raises InputError for rows that are too long, unless `too_long` is
-        "cut", and where the template alone does not fit. Only the columns are truncated, at their
-        ends, the longest first.
+        Each row has positions reserved for the longest label text. Raises InputError as
+        `PromptIds.fitting` does.
         """
         targets = self._written(examples)
         limit = self.room - self.reserved(targets)
-        fields, before = self._fields(examples), self._before(before, len(examples))
-        prompts = self.prompts(fields, before)
-        long = [row for row, ids in enumerate(prompts) if len(ids) > limit]
-        before_long = [before[row] for row in long if before]
-        if long and self.too_long == "error":
-            used = max(map(len, token_ids(self.tokenizer, before_long)), default=0)
-            longest, left = max(map(len, prompts)) - used, max(limit - used, 0)
-            raise InputError(
-                "too_long",
-                "error",
-                f"{len(long)} of {len(prompts)} prompts are longer than the {left} tokens left "
-                f"beside frame and label, the longest has {longest}; 'cut' cuts and counts them",
-            )
-        long_fields = [fields[row] for row in long]
-        prompt = self.wording.prompt
-        fitting = truncate(self.tokenizer, self.template, prompt, long_fields, limit, before_long)
-        for row, ids in zip(long, fitting, strict=True):
-            prompts[row] = ids
-        rows = self._rows(prompts, targets)
-        references = tuple(example.references for example in examples)
-        return replace(rows, label=self._label(examples), cut=len(long), references=references)
-
-    def _fields(self, examples: Sequence[Example]) -> list[Mapping[str, str]]:
-        """The columns of each example; if they may be cut, at most as long as a row."""
         fields = [example.fields for example in examples]
-        return clip(self.tokenizer, fields, self.room) if self.too_long == "cut" else fields
+        prompts = self._prompt_ids.fitting(fields, before, limit)
+        rows = self._rows(prompts.ids, targets)
+        references = tuple(example.references for example in examples)
+        return replace(rows, label=self._label(examples), cut=prompts.cut, references=references)
 
     def training(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """The rows to train on."""
@@ -187,15 +138,13 @@ class Encoder:
         Without such texts it is one row, after the wording's `start`. Raises InputError for a
         prompt that does not fit.
         """
-        before = before or (self.wording.start,)
-        texts = [self.wording.fixed_prompt(prompt)] * len(before)
-        prompts = joined_ids(self.tokenizer, before, texts)
+        prompts = self._prompt_ids.fixed(prompt, before)
         target = self._target(self.labels[0])
         limit, longest = self.room - self.reserved([target]), max(map(len, prompts))
         if longest > limit:
             allowed = f"it takes {longest} tokens, and {max(limit, 0)} are left beside the label"
             raise InputError("prompt", prompt, allowed)
-        return self._rows(prompts, [target] * len(before))
+        return self._rows(prompts, [target] * len(prompts))
 
     def _rows(self, prompts: list[list[int]], targets: list[list[int]]) -> Encoded:
         """Rows without labels."""
@@ -224,19 +173,8 @@ class Encoder:
         return following_ids(self.tokenizer, texts)
 
     @cached_property
-    def _targets(self) -> LabelTargets:
-        if self.route == "head":
-            return LabelTargets({label: [("", [])] for label in self.labels})
-        wording = self.wording
-        end = wording.answer_end if self.route == "causal" and self.target_end else ""
-        return label_targets(
-            self.tokenizer,
-            self.labels,
-            self.verbalizer,
-            surroundings=(wording.answer_start, end),
-            end_ids=self.special_tokens.end if self.target_end else (),
-            prompt_end=wording.before_target,
-        )
+    def _targets(self) -> LabelTargets | HeadTargets:
+        return label_targets(self.wording, self.labels, self.bos, self.target_end)
 
     def _target(self, label: str) -> list[int]:
         """Ids of a label's target that is trained on."""
@@ -258,10 +196,8 @@ class Encoder:
 
     def prompts(self, fields: Sequence[Mapping[str, str]], before: Before = ()) -> list[list[int]]:
         """Token ids of the whole prompts of these columns, with the text before each."""
-        texts = [self.wording.prompt(values) for values in fields]
-        return joined_ids(self.tokenizer, self._before(before, len(texts)), texts)
+        return self._prompt_ids.whole(fields, before)
 
-    def _before(self, before: Before, count: int) -> Before:
-        """The texts before `count` rows: the wording's `start` where there are no others."""
-        start = self.wording.start
-        return before or ([start] * count if start else ())
+    @cached_property
+    def _prompt_ids(self) -> PromptIds:
+        return PromptIds(self.tokenizer, self.wording, self.too_long, self.room)

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from research.common.errors import InputError
-from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Labels, LabelTexts, pad_rows
+from research.tasks.encoding.special_tokens import Bos
 from research.tasks.encoding.tokenization import following_ids
-from research.tasks.prompts.verbalizer import Verbalizer
+from research.tasks.encoding.wording import Wording
 
 
 @dataclass(frozen=True)
@@ -73,47 +74,73 @@ class LabelTargets:
                     raise InputError(f"verbalizer[{label!r}]", text, allowed)
 
 
+@dataclass(frozen=True)
+class HeadTargets:
+    """The targets of the outputs of a head, which have no tokens.
+
+    Attributes:
+      outputs: number of outputs.
+    """
+
+    outputs: int
+    longest: ClassVar[int] = 0
+
+    def trained(self, label: str) -> list[int]:
+        """The ids of a label's target: none."""
+        del label
+        return []
+
+    def label_tokens(self) -> Labels:
+        """A target without meaning for each output."""
+        return Labels(np.zeros((self.outputs, 1), np.int32), np.ones(self.outputs, np.int32))
+
+    def texts(self) -> LabelTexts:
+        """A target without meaning for each output, which is its own owner."""
+        sizes = np.ones(self.outputs, np.int32)
+        return LabelTexts(self.label_tokens(), np.arange(self.outputs), sizes)
+
+
 def label_targets(
-    tokenizer: Tokenizer,
-    labels: Sequence[str],
-    verbalizer: Verbalizer,
-    surroundings: tuple[str, str],
-    end_ids: Sequence[int],
-    prompt_end: str = "x",
-) -> LabelTargets:
-    """The targets of labels: each text within `surroundings`, then `end_ids`.
+    wording: Wording, labels: Sequence[str], bos: Bos, target_end: bool
+) -> LabelTargets | HeadTargets:
+    """The targets of labels: each text as the wording writes an answer, and the ids that end it.
 
-    Text and surroundings are tokenized together, as they are after the text `prompt_end`.
+    Raises InputError for a label text without tokens, and for one whose tokens begin another's.
+
+    Args:
+      wording: the texts of prompts and targets.
+      labels: in the order of the class indices.
+      bos: whether BOS stands before a causal row.
+      target_end: whether a target contains the end that follows it.
     """
-    texts = [(label, text) for label in labels for text in verbalizer.all(label)]
-    start, end = surroundings
-    ids = following_ids(tokenizer, [f"{start}{text}{end}" for _, text in texts], prompt_end)
-    targets: dict[str, list[tuple[str, list[int]]]] = {label: [] for label in labels}
+    if wording.route == "head":
+        return HeadTargets(len(labels) or 1)
+    _check_scored(wording, labels)
+    texts = _label_texts(wording, labels)
+    start, prompt_end = wording.answer_start, wording.before_target
+    end = wording.answer_end if wording.route == "causal" and target_end else ""
+    end_ids = wording.special_tokens(bos).end if target_end else ()
+    answers = [f"{start}{text}{end}" for _, text in texts]
+    by_label: dict[str, list[tuple[str, list[int]]]] = {label: [] for label in labels}
+    ids = following_ids(wording.tokenizer, answers, prompt_end)
     for (label, text), target_ids in zip(texts, ids, strict=True):
-        targets[label].append((text, [*target_ids, *end_ids]))
-    return LabelTargets(targets)
+        by_label[label].append((text, [*target_ids, *end_ids]))
+    targets = LabelTargets(by_label)
+    targets.check_distinct(whole=wording.route == "masked")
+    return targets
 
 
-def check_scored(
-    tokenizer: Tokenizer,
-    labels: Sequence[str],
-    verbalizer: Verbalizer,
-    start: str = " ",
-    prompt_end: str = "x",
-) -> None:
-    """Raises InputError for a label text without tokens, whose score is 0, above all others.
+def _label_texts(wording: Wording, labels: Sequence[str]) -> list[tuple[str, str]]:
+    """(label, text) of each text of each label."""
+    return [(label, text) for label in labels for text in wording.verbalizer.all(label)]
 
-    `start` stands before the text, `prompt_end` before both.
-    """
-    texts = [(label, text) for label in labels for text in verbalizer.all(label)]
+
+def _check_scored(wording: Wording, labels: Sequence[str]) -> None:
+    """Raises InputError for a label text without tokens, whose score is 0, above all others."""
+    texts, start = _label_texts(wording, labels), wording.answer_start
     starts = [start, *(f"{start}{text}" for _, text in texts)]
-    nothing, *ids = following_ids(tokenizer, starts, prompt_end)
+    nothing, *ids = following_ids(wording.tokenizer, starts, wording.before_target)
     for (label, text), text_ids in zip(texts, ids, strict=True):
         if text_ids in ([], nothing):
             allowed = "the tokenizer makes no tokens of it, so it has no score"
             raise InputError(f"verbalizer[{label!r}]", text, allowed)
-
-
-def head_labels(count: int) -> Labels:
-    """Meaningless targets of the classes of a head."""
-    return Labels(np.zeros((count, 1), np.int32), np.ones(count, np.int32))

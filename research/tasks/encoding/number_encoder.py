@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.common.errors import InputError
-from research.tasks.encoding.encoded import Labels
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.example import Example
 
@@ -25,17 +24,5 @@ class NumberEncoder(Encoder):
             raise InputError("route", self.route, allowed)
         super().__post_init__()
 
-    def label_tokens(self) -> Labels:
-        """A single label: the head has one output."""
-        return Labels(np.zeros((1, 1), np.int32), np.ones(1, np.int32))
-
     def _label(self, examples: Sequence[Example]) -> NDArray:
         return np.array([float(example.label) for example in examples], np.float32)
-
-    def _target(self, label: str) -> list[int]:
-        del label
-        return []
-
-    def reserved(self, targets: Sequence[Sequence[int]] = ()) -> int:
-        del targets
-        return 0

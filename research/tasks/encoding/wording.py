@@ -1,13 +1,13 @@
 """The texts of prompts and targets, in which the special tokens of a wording are marked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.joint import PROBES
-from research.tasks.encoding.special_tokens import Route
+from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, special_tokens
 from research.tasks.encoding.tokenization import are_apart, marked
 from research.tasks.encoding.truncation import marked_template
 from research.tasks.prompts.chat_layout import chat_layout
@@ -134,3 +134,14 @@ class Wording:
         bos = self.tokenizer.bos_token
         first = self.layout.pieces(0)[0] if self.settings.chat else ""
         return isinstance(bos, str) and first.startswith(bos)
+
+    def special_tokens(self, bos: Bos) -> SpecialTokens:
+        """The special tokens around rows and targets, beside those that a chat template writes.
+
+        Raises InputError for `bos` "never" where the chat template writes BOS.
+        """
+        if self.begins_with_bos and bos == "never":
+            raise InputError("bos", bos, "the tokenizer's chat template writes BOS itself")
+        special = special_tokens(self.route, self.tokenizer, bos)
+        none = self.begins_with_bos or (self.settings.chat and bos == "tokenizer")
+        return replace(special, prefix_ids=()) if none else special

@@ -17,7 +17,7 @@ from research.evaluation.decoding.beams import beam_search
 from research.evaluation.decoding.cache import read_prompts
 from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.sequence import sequences
-from research.evaluation.routes.row import row_keys
+from research.evaluation.routes.row import random_keys
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves
 from research.models.model import Model
@@ -45,7 +45,7 @@ def generated(
     adapted = replace(adapted, model=adapted.model.with_layers("unrolled"))
     if decoding.num_beams > 1:
         return beam_search(adapted, start, real, stop, decoding, automaton)
-    keys = row_keys(rows, key) if decoding.do_sample else None
+    keys = random_keys(rows, key) if decoding.do_sample else None
     return sequences(adapted, start, real, stop, decoding, keys, automaton)
 
 

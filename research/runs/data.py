@@ -19,7 +19,7 @@ from research.tasks.answering import Answering
 from research.tasks.encoding.demonstration_texts import demonstration_texts
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Encoder
-from research.tasks.encoding.prompt_ids import Before
+from research.tasks.encoding.prompt_encoder import Before
 from research.tasks.encoding.row_format import RowFormat
 from research.tasks.encoding.shared_prefix import share_prefix
 from research.tasks.encoding.special_tokens import Route

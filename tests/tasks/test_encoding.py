@@ -154,12 +154,12 @@ def test_long_texts_are_not_tokenized_as_a_whole(monkeypatch: pytest.MonkeyPatch
         sizes.extend(map(len, texts))
         return token_ids(tokenizer, texts)
 
-    for module in ("prompt_ids", "truncation", "joint"):
+    for module in ("prompt_encoder", "truncation", "joint"):
         monkeypatch.setattr(f"research.tasks.encoding.{module}.token_ids", counted)
     clipped = made.examples(columns)
     assert clipped.cut == 3 and max(sizes) < 10_000
     monkeypatch.setattr(
-        "research.tasks.encoding.prompt_ids.clip", lambda tokenizer, fields, most: fields
+        "research.tasks.encoding.prompt_encoder.clip", lambda tokenizer, fields, most: fields
     )
     whole = made.examples(columns)
     np.testing.assert_array_equal(clipped.tokens, whole.tokens)

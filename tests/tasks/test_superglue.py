@@ -8,7 +8,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.tasks.datasets.superglue_record import ReCoRDTask
-from research.tasks.datasets.superglue_wsc import WSCTask, marked
+from research.tasks.datasets.superglue_wsc import WSCTask, with_stars
 from research.tasks.metrics.referent import referent
 
 TEXT = "Ann asked Eve if she could stay ."
@@ -99,12 +99,12 @@ def test_which_texts_name_a_referent(output: str, reference: str, right: bool):
 
 
 def test_the_pronoun_is_the_one_that_is_nearest():
-    assert marked("He saw him, he said.", 3, "he") == "He saw him, *he* said."
-    assert marked("to use it , if it is", 1, "it") == "to use *it* , if it is"
-    assert marked("to use it , if it is", 4, "it") == "to use it , if *it* is"
-    assert marked('"Good for him," he', 2, "him") == '"Good for *him*," he'
+    assert with_stars("He saw him, he said.", 3, "he") == "He saw him, *he* said."
+    assert with_stars("to use it , if it is", 1, "it") == "to use *it* , if it is"
+    assert with_stars("to use it , if it is", 4, "it") == "to use it , if *it* is"
+    assert with_stars('"Good for him," he', 2, "him") == '"Good for *him*," he'
     with pytest.raises(ValueError, match="'her' is no word of"):
-        marked("He saw him", 1, "her")
+        with_stars("He saw him", 1, "her")
 
 
 def test_rows_of_another_form_are_refused(tmp_path: Path):

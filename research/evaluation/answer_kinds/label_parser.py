@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from research.tasks.answers import AnswerParser
+from research.tasks.prompts.label_match import unambiguous
 from research.tasks.words import has_no_spaces
 
 
@@ -29,13 +30,7 @@ class LabelParser:
     def _classes(self) -> Mapping[str, int]:
         """The class of each text, and of each text in lower case where only one class has it."""
         exact = {text: index for index, texts in enumerate(self.texts) for text in texts}
-        lower: dict[str, set[int]] = {}
-        for text, index in exact.items():
-            lower.setdefault(text.casefold(), set()).add(index)
-        return {
-            **{text: min(classes) for text, classes in lower.items() if len(classes) == 1},
-            **exact,
-        }
+        return {**unambiguous((text.casefold(), index) for text, index in exact.items()), **exact}
 
     def parse(self, text: str) -> int | None:
         """The class that a text names last; None if it names none."""

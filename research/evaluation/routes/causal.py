@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.row import row_keys
+from research.evaluation.routes.row import random_keys
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.models.layers.key_value_memory import KeyValueMemory
@@ -33,7 +33,7 @@ def target_logprobs(
         slots < rows.length[:, None],
         jnp.broadcast_to(offset + slots, rows.tokens.shape),
         memories,
-        keys=row_keys(rows, key),
+        keys=random_keys(rows, key),
         at=jnp.clip(rows.prompt_length[:, None] - 1 + target_slots, 0, width - 1),
     )
     counted = target_slots < (rows.length - rows.prompt_length)[:, None]

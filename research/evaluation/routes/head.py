@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from research.common.errors import InputError
 from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.causal import with_prefix
-from research.evaluation.routes.row import closed, pick, row_keys, segments
+from research.evaluation.routes.row import closed, pick, random_keys, segments
 from research.methods.adapted import Adapted, EncoderOutput
 from research.tasks.encoding.encoded import Labels
 
@@ -52,7 +52,7 @@ def _outputs(
         length = valid.sum(axis=1, dtype=jnp.int32)
         whole = rows._replace(tokens=tokens, prompt_length=length, length=length)
         return adapted.classes(_last_position(adapted, whole, frame, key))
-    types, keys = segments(tokens, frame, adapted.model.config.types), row_keys(rows, key)
+    types, keys = segments(tokens, frame, adapted.model.config.types), random_keys(rows, key)
     around = (frame.prefix_ids, frame.prefix_length)
     return adapted.classes(adapted.encode(tokens, valid, *around, types, keys, adapted.pools_first))
 
@@ -61,7 +61,7 @@ def _last_position(
     adapted: Adapted, rows: Rows, frame: PromptFrame, key: jax.Array | None
 ) -> EncoderOutput:
     """A decoder's output [B, 1, D] at the last token of each row."""
-    keys = row_keys(rows, key)
+    keys = random_keys(rows, key)
     memories, offset, rows = with_prefix(adapted, rows, frame, key)
     slots = jnp.arange(rows.tokens.shape[1], dtype=jnp.int32)[None]
     last = jnp.asarray(rows.length)[:, None] - 1

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.row import closed, row_keys, segments
+from research.evaluation.routes.row import closed, random_keys, segments
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Array
@@ -33,7 +33,7 @@ def target_logprobs(
         frame,
         count,
         rows.target.shape[1],
-        row_keys(rows, key),
+        random_keys(rows, key),
     )
     logprobs = token_logprobs(adapted, hidden, rows.target, smoothing)
     return logprobs, slots < count[:, None]

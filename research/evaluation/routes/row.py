@@ -7,7 +7,7 @@ from research.evaluation.batch import PromptFrame, Rows
 from research.methods.method import Array
 
 
-def row_keys(rows: Rows, key: jax.Array | None) -> jax.Array | None:
+def random_keys(rows: Rows, key: jax.Array | None) -> jax.Array | None:
     """One random key per row [B], by its index in the whole batch; None in evaluation."""
     if key is None:
         return None

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.row import closed, row_keys
+from research.evaluation.routes.row import closed, random_keys
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Array
@@ -19,7 +19,7 @@ def target_logprobs(
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
-    keys = row_keys(rows, key)
+    keys = random_keys(rows, key)
     slots = jnp.arange(rows.target.shape[1], dtype=jnp.int32)[None]
     counted = slots < (rows.length - rows.prompt_length)[:, None]
     cross = encoded(adapted, rows, frame, keys)

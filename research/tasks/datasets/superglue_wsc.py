@@ -34,11 +34,11 @@ class WSCTask(SuperGLUETask):
         target = row.get("target", row)  # the files have this level, the hub does not
         holds = {"true": True, "false": False}[str(row["label"]).lower()]
         if holds or use != "train":
-            text = marked(row["text"], int(target["span2_index"]), target["span2_text"])
+            text = with_stars(row["text"], int(target["span2_index"]), target["span2_text"])
             yield {"text": text}, [("" if holds else NOT) + target["span1_text"].strip()]
 
 
-def marked(text: str, index: int, pronoun: str) -> str:
+def with_stars(text: str, index: int, pronoun: str) -> str:
     """The text with stars around its pronoun, the word at `index`: "he" becomes "*he*".
 
     In some texts of the dataset another word is at that index; then the nearest occurrence of the

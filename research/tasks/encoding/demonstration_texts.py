@@ -13,7 +13,7 @@ from research.tasks.encoding.demonstrations import (
 )
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.joint import tokens_within
-from research.tasks.encoding.prompt_ids import Before
+from research.tasks.encoding.prompt_encoder import Before
 from research.tasks.encoding.tokenization import token_ids
 from research.tasks.example import Example
 

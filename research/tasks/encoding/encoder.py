@@ -11,7 +11,7 @@ from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, pad_rows
 from research.tasks.encoding.label_targets import HeadTargets, LabelTargets, label_targets
-from research.tasks.encoding.prompt_ids import Before, PromptIds
+from research.tasks.encoding.prompt_encoder import Before, PromptEncoder
 from research.tasks.encoding.special_tokens import Bos, Route, SpecialTokens, first_id
 from research.tasks.encoding.tokenization import following_ids
 from research.tasks.encoding.truncation import TooLong
@@ -111,19 +111,19 @@ class Encoder:
     def lengths(self, examples: Sequence[Example], before: Before = ()) -> list[int]:
         """Positions of each untruncated row, with those reserved for a target."""
         reserved = self.reserved(self._written(examples))
-        fields = self._prompt_ids.clipped([example.fields for example in examples])
+        fields = self._prompt_encoder.clipped([example.fields for example in examples])
         return [len(ids) + reserved for ids in self.prompts(fields, before)]
 
     def examples(self, examples: Sequence[Example], before: Before = ()) -> Encoded:
         """Encodes examples with the text `before` each, which belongs to the prompt.
 
         Each row has positions reserved for the longest label text. Raises InputError as
-        `PromptIds.fitting` does.
+        `PromptEncoder.fitting` does.
         """
         targets = self._written(examples)
         limit = self.room - self.reserved(targets)
         fields = [example.fields for example in examples]
-        prompts = self._prompt_ids.fitting(fields, before, limit)
+        prompts = self._prompt_encoder.fitting(fields, before, limit)
         rows = self._rows(prompts.ids, targets)
         references = tuple(example.references for example in examples)
         return replace(rows, label=self._label(examples), cut=prompts.cut, references=references)
@@ -138,7 +138,7 @@ class Encoder:
         Without such texts it is one row, after the wording's `start`. Raises InputError for a
         prompt that does not fit.
         """
-        prompts = self._prompt_ids.fixed(prompt, before)
+        prompts = self._prompt_encoder.fixed(prompt, before)
         target = self._target(self.labels[0])
         limit, longest = self.room - self.reserved([target]), max(map(len, prompts))
         if longest > limit:
@@ -196,8 +196,8 @@ class Encoder:
 
     def prompts(self, fields: Sequence[Mapping[str, str]], before: Before = ()) -> list[list[int]]:
         """Token ids of the whole prompts of these columns, with the text before each."""
-        return self._prompt_ids.whole(fields, before)
+        return self._prompt_encoder.whole(fields, before)
 
     @cached_property
-    def _prompt_ids(self) -> PromptIds:
-        return PromptIds(self.tokenizer, self.wording, self.too_long, self.room)
+    def _prompt_encoder(self) -> PromptEncoder:
+        return PromptEncoder(self.tokenizer, self.wording, self.too_long, self.room)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from research.common.errors import InputError
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.encoder import Encoder
-from research.tasks.encoding.prompt_ids import Before
+from research.tasks.encoding.prompt_encoder import Before
 from research.tasks.encoding.tokenization import following_ids, special_ids
 from research.tasks.example import Example
 

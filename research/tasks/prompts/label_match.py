@@ -3,8 +3,11 @@
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from research.tasks.prompts.verbalizer import Verbalizer
+
+T = TypeVar("T")
 
 MARGINS = "PSZC"  # categories of Unicode: punctuation, symbols, separators and control characters
 
@@ -20,9 +23,9 @@ class LabelMatcher:
     def __init__(self, labels: Sequence[str], verbalizer: Verbalizer):
         texts = [(text, label) for label in labels for text in verbalizer.all(label)]
         names = [(label, label) for label in labels]
-        self._texts = _unambiguous(texts)
-        self._texts_and_names = _unambiguous([*texts, *names])
-        self._bare_texts = _unambiguous((bare(text), label) for text, label in texts)
+        self._texts = unambiguous(texts)
+        self._texts_and_names = unambiguous([*texts, *names])
+        self._bare_texts = unambiguous((bare(text), label) for text, label in texts)
         self._bare_texts.pop("", None)
 
     @property
@@ -58,9 +61,9 @@ def _is_margin(character: str) -> bool:
     return unicodedata.category(character)[0] in MARGINS
 
 
-def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """label by text, without the texts of several labels."""
-    labels = defaultdict(set)
+def unambiguous(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """Label by text, without the texts of several labels."""
+    labels: dict[str, set[T]] = defaultdict(set)
     for text, label in pairs:
         labels[text].add(label)
     return {text: next(iter(of_text)) for text, of_text in labels.items() if len(of_text) == 1}

@@ -1,4 +1,4 @@
-"""Token ids of prompts, cut where they are too long."""
+"""Encoding of prompts as token ids, cut where they are too long."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class FittedPrompts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PromptIds:
-    """Makes the token ids of prompts, each tokenized together with the text before it.
+class PromptEncoder:
+    """Encodes prompts as token ids, each tokenized together with the text before it.
 
     Without such texts it is the wording's `start`.
 

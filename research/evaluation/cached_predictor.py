@@ -1,4 +1,4 @@
-"""A predictor that computes each result of the unadapted backbone once."""
+"""A predictor that computes each result of one set of weights once."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from research.evaluation.batch import EncodedPrompts
 from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.generated import Generated
 from research.evaluation.predictor import AdaptedWeights, Predictor
+from research.methods.shared.leaves import adding, backbone, mask
 from research.runtime.executable import count_reused, scoring_clock
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import Labels
@@ -18,16 +19,14 @@ from research.tasks.encoding.encoded import Labels
 
 @dataclass(frozen=True)
 class CachedPredictor(Predictor):
-    """Results for the unadapted backbone, which many seeds, regimes and approaches share.
-
-    The weights have to be those of the unadapted backbone: they are no part of a result's key.
+    """Results of one set of weights, which are no part of a result's key.
 
     Attributes:
         cache: returns the result of a key, which it computes by its second argument the first
             time; a key is a hash of the arguments.
     """
 
-    cache: Callable[[bytes, Callable[[], Any]], Any] = field(compare=False)
+    cache: Callable[[str, Callable[[], Any]], Any] = field(compare=False)
 
     def scores(
         self,
@@ -39,13 +38,15 @@ class CachedPredictor(Predictor):
         def compute() -> np.ndarray:
             return super(CachedPredictor, self).scores(weights, prompts, labels, batch_size)
 
-        return self._cached(compute, "scores", weights, prompts, [x.tolist() for x in labels])
+        settings = (batch_size, [x.tolist() for x in labels])
+        return self._cached(compute, "scores", weights, prompts, settings)
 
     def loss(self, weights: AdaptedWeights, prompts: EncodedPrompts, batch_size: int = 8) -> float:
         def compute() -> float:
             return super(CachedPredictor, self).loss(weights, prompts, batch_size)
 
-        return self._cached(compute, "loss", weights, prompts, prompts.rows.length.tolist())
+        settings = (batch_size, prompts.rows.length.tolist())
+        return self._cached(compute, "loss", weights, prompts, settings)
 
     def generate(
         self,
@@ -72,7 +73,8 @@ class CachedPredictor(Predictor):
             )
 
         table = None if automaton is None else [np.asarray(x).tobytes() for x in automaton]
-        settings = (decoding, tuple(ends), pad, seed, table)
+        drawn = seed if decoding.do_sample else None  # without samples all seeds have one text
+        settings = (batch_size, decoding, tuple(ends), pad, drawn, table)
         return self._cached(compute, "generate", weights, prompts, settings)
 
     def _cached(
@@ -85,15 +87,35 @@ class CachedPredictor(Predictor):
     ) -> Any:
         arrays = (prompts.rows.tokens, prompts.rows.prompt_length, *prompts.frame)
         content = [np.asarray(array).tobytes() for array in arrays]
-        content.append(repr((name, weights.methods, settings)).encode())
-        key = hashlib.sha256(b" ".join(content)).digest()
+        described = (name, *self._program(weights), self.widths, settings)
+        content.append(repr(described).encode())
+        return self.cache(hashlib.sha256(b" ".join(content)).hexdigest(), compute)
 
+    def _program(self, weights: AdaptedWeights) -> tuple[Any, ...]:
+        """What the computation depends on beside its arrays: methods, and where a trunk may end.
+
+        A method that adds nothing, as full fine-tuning, runs by the program of the backbone alone.
+        """
+        trained = mask(weights.methods, backbone(weights.leaves))
+        frozen = [path for path, trains in trained.items() if not trains]
+        divided = self.trunk is not None and 0 < len(frozen) < len(trained)
+        return adding(*weights), frozen if divided else ()
+
+
+@dataclass(frozen=True)
+class SharedPredictor(CachedPredictor):
+    """Results of the unadapted backbone, which many seeds, regimes and approaches share.
+
+    A result that is reused counts on the scoring clock as long as its computation took.
+    """
+
+    def _cached(self, compute: Callable[[], Any], *arguments: Any) -> Any:
         def timed() -> tuple[Any, float]:
             begun = scoring_clock()
             return compute(), scoring_clock() - begun
 
         begun = scoring_clock()
-        value, seconds = self.cache(key, timed)
+        value, seconds = super()._cached(timed, *arguments)
         waited = scoring_clock() - begun
         count_reused(seconds - waited)
         return value

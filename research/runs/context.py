@@ -11,8 +11,9 @@ import jax.numpy as jnp
 
 from research.common.paths import resolve_path
 from research.common.tokenizer import Tokenizer
-from research.evaluation.cached_predictor import CachedPredictor
+from research.evaluation.cached_predictor import CachedPredictor, SharedPredictor
 from research.evaluation.predictor import Predictor
+from research.evaluation.result_cache import ResultCache
 from research.evaluation.trunk.store import StateStore
 from research.evaluation.trunk.trunk import Trunk
 from research.experiments.cells import cells
@@ -105,12 +106,18 @@ class RunContext:
     @property
     def unadapted_predictor(self) -> Predictor:
         """Predictions of the unadapted backbone, each computed once."""
-        return CachedPredictor(
+        return SharedPredictor(
             self.backbone.model,
             self.devices,
             self.dtype,
             self.caches.answers,
             trunk=self.trunk,
+        )
+
+    def adapted_predictor(self, results: ResultCache) -> Predictor:
+        """Predictions of one adapted backbone with these results, each computed once."""
+        return CachedPredictor(
+            self.backbone.model, self.devices, self.dtype, results, trunk=self.trunk
         )
 
     def clear(self) -> None:

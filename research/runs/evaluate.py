@@ -187,10 +187,11 @@ class RunEvaluator:
         """A predictor with the present leaves, or with the unadapted backbone."""
         present = AdaptedWeights(self.state.methods(), self.state.leaves)
         weights = present if trained else self._untrained()
-        unadapted = not (trained and self.state.approach.stages)
+        adapted = trained and self.state.approach.stages
+        results = self.state.results if adapted else None
         normalisation, prompts = self.state.approach.normalisation, self.state.prompts
         return PromptPredictor(
-            self.context, self.kind, prompts, normalisation, weights, unadapted, report
+            self.context, self.kind, prompts, normalisation, weights, results, report
         )
 
     def _untrained(self) -> AdaptedWeights:

@@ -10,6 +10,7 @@ from research.evaluation.predictor import (
     Predictor,
     ignore_batches,
 )
+from research.evaluation.result_cache import ResultCache
 from research.runs.context import RunContext
 from research.runs.data import RunData
 from research.runtime.executable import Call
@@ -26,7 +27,7 @@ class PromptPredictor:
         prompts: the encoded data for each prompt of the ensemble, mostly one.
         normalisation: the length normalisation of label scores.
         weights: the adapted backbone.
-        unadapted: True for the unadapted backbone, whose predictions are cached.
+        results: those of these weights; None for the unadapted backbone, whose results runs share.
         report: called after each batch of a prompt.
     """
 
@@ -35,13 +36,14 @@ class PromptPredictor:
     prompts: Sequence[RunData]
     normalisation: Normalisation
     weights: AdaptedWeights
-    unadapted: bool
+    results: ResultCache | None
     report: BatchReport = ignore_batches
 
     def answers(self, rows: Sequence[Encoded]) -> Answers:
         """The answers to a split, whose rows are encoded for each of the prompts."""
         context = self.context
-        predictor = context.unadapted_predictor if self.unadapted else context.predictor
+        shared, results = context.unadapted_predictor, self.results
+        predictor = shared if results is None else context.adapted_predictor(results)
         predictor = replace(predictor, report=self.report)
         members = [
             prompt.answerer.answers(

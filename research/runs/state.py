@@ -7,6 +7,7 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.evaluation.answer_kinds.select import answer_kind
+from research.evaluation.result_cache import ResultCache
 from research.evaluation.scoring import route_of
 from research.evaluation.trunk.trunk import KeptStates
 from research.experiments.plan import Run
@@ -46,6 +47,7 @@ class RunState:
         outcomes: of the finished stages.
         initial: the methods' leaves before training.
         changed: the leaves that differ from the backbone's, or that it lacks.
+        results: results of predictors with the current leaves.
     """
 
     def __init__(self, run: Run, context: RunContext):
@@ -66,6 +68,7 @@ class RunState:
         self.outcomes: list[Outcome] = []
         self.initial: Leaves = {}
         self.changed: Leaves = {}
+        self.results = ResultCache()
 
     @classmethod
     @spent_on("loading")
@@ -180,6 +183,7 @@ class RunState:
         trained = without_head(outcome.trained) if stage.lends_head else outcome.trained
         frozen = stored_frozen(stage.methods, self.leaves, mask(stage.methods, self.leaves))
         self.leaves = {**self.leaves, **trained}
+        self.results = ResultCache() if stage.merge or stage.lends_head else outcome.results
         self.changed = {**self.changed, **frozen, **trained}
         if stage.merge:
             whole = merged(self.training(index), self.leaves)

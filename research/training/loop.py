@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from research.evaluation.batch import EncodedPrompts
+from research.evaluation.result_cache import ResultCache
 from research.evaluation.scoring import check_prompts
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves
@@ -27,7 +28,8 @@ from research.training.step_batches import StepBatches
 
 
 class TrainingLoop:
-    """Trains members that advance together; it holds each member's best leaves and progress."""
+    """Trains members that advance together; it holds each member's best leaves, their results on
+    dev, and progress."""
 
     def __init__(self, program: Program, members: Sequence[Member], options: FitOptions):
         self.program, self.members, self.options = program, members, options
@@ -46,6 +48,7 @@ class TrainingLoop:
         self.best: list[Leaves] = [
             {p: np.asarray(x, np.float32) for p, x in trained.items()} for trained, _ in parts
         ]
+        self.results = [ResultCache() for _ in members]  # of the best leaves
         self.cohort = self._start(
             [
                 init_state(program, jax.random.PRNGKey(m.seed), trained)
@@ -57,9 +60,7 @@ class TrainingLoop:
         """Trains to the end of the schedule, from the last checkpoint if any; see `fit`."""
         with self.options.checkpoints or nullcontext():
             self._train()
-        return [
-            Outcome(best, progress) for best, progress in zip(self.best, self.progress, strict=True)
-        ]
+        return list(map(Outcome, self.best, self.progress, self.results))
 
     def _train(self) -> None:
         options = self.options
@@ -154,7 +155,8 @@ class TrainingLoop:
                 continue
             trained = self.scorer.off_mesh(states[i].trained)
             begun = scoring_clock()
-            dev = self.scorer.answers(member, {**self.frozen[i], **trained})
+            results = ResultCache()
+            dev = self.scorer.answers(member, {**self.frozen[i], **trained}, results)
             progress.evaluation_seconds += scoring_clock() - begun
             score, loss = dev.metrics[self.options.metric], dev.loss
             if not math.isfinite(loss) or dev.not_finite:
@@ -164,6 +166,7 @@ class TrainingLoop:
             if progress.record_dev(self.step, score, loss, self.program.schedule.patience):
                 self.best[i] = {}  # freed before the copy
                 self.best[i] = jax.tree.map(kept_copy, trained)
+                self.results[i] = results
 
     @spent_on("saving checkpoints")
     def save(self, checkpoints: Checkpoints | None) -> None:
@@ -175,6 +178,7 @@ class TrainingLoop:
             "widest": self.widest,
             "members": [dataclasses.asdict(p) for p in self.progress],
             "losses": [list(map(float, losses)) for losses in self.losses],
+            "results": [results.plain() for results in self.results],
         }
         best_step = max(p.best_step for p in self.progress)
         # The best leaves before the first evaluation are those that a resumed run starts with.
@@ -194,5 +198,6 @@ class TrainingLoop:
         self.progress = [MemberProgress(**values) for values in progress["members"]]
         self.losses = [np.array(losses) for losses in progress["losses"]]
         self.best = jax.tree.map(np.asarray, arrays.get("best", self.best))
+        self.results = list(map(ResultCache.of_plain, progress["results"]))
         self.cohort = self._start(arrays["states"])
         self.step, self.widest = progress["step"], progress["widest"]

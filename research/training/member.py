@@ -8,6 +8,7 @@ import numpy as np
 
 from research.evaluation.answer_kinds.kind import Answerer
 from research.evaluation.batch import PromptFrame, Rows, batch_rows, extents, padded_width
+from research.evaluation.result_cache import ResultCache
 from research.evaluation.trunk.row_states import RowStates
 from research.methods.method import Leaves
 from research.methods.shared.leaves import mask, split
@@ -99,10 +100,12 @@ class Outcome:
     Attributes:
         trained: the trained leaves at the best dev score.
         progress: the member's progress.
+        results: results of predictors on dev with these leaves; empty where they are unknown.
     """
 
     trained: Leaves
     progress: MemberProgress
+    results: ResultCache = field(default_factory=ResultCache)
 
 
 def shapes_of(members: Sequence[Member], answerer: Answerer) -> Shapes:

@@ -1,14 +1,16 @@
 """What the cache of the unadapted backbone's predictions shares, and what it keeps apart."""
 
 from dataclasses import replace
+from unittest.mock import Mock
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from research.evaluation.batch import EncodedPrompts, prompt_frame
-from research.evaluation.cached_predictor import CachedPredictor
+from research.evaluation.cached_predictor import CachedPredictor, SharedPredictor
 from research.evaluation.predictor import AdaptedWeights
+from research.runtime.executable import scoring_clock
 from research.tasks.decoding import Decoding
 from tests.tiny import FRAME, LABELS, METHODS, ONE, decoder, encoded, hyper, predictor, with_method
 
@@ -73,3 +75,43 @@ def test_other_arguments_are_other_results(model):
         generated = cached.generate(weights, prompts, decoding, ends=ends)
         assert generated.tokens.shape == (3, decoding.max_new_tokens)
     assert len(cache) == 5 + 2 + 3
+
+
+def test_full_fine_tuning_shares_results_with_the_backbone_alone(model):
+    """Before training. Methods that train a part of it do so without a trunk."""
+    decoder_model, params = model
+    prompts = EncodedPrompts(encoded(3), FRAME)
+    for trunk, results in ((None, 1), (Mock(), 2)):
+        cache = Cache()
+        cached = CachedPredictor(decoder_model, ONE, jnp.float32, cache, trunk=trunk)
+        if trunk is not None:
+            trunk.of_labels.return_value = None
+        for methods in ((), (METHODS["full"],), (METHODS["last_layers"],)):
+            cached.scores(AdaptedWeights(methods, params), prompts, LABELS)
+        assert len(cache) == results
+
+
+def test_seeds_share_texts_that_are_not_sampled(model):
+    decoder_model, params = model
+    cache, prompts = Cache(), EncodedPrompts(encoded(3), FRAME)
+    cached = CachedPredictor(decoder_model, ONE, jnp.float32, cache)
+    for decoding, results in ((Decoding(2), 1), (Decoding(2, do_sample=True), 1 + 2)):
+        for seed in (0, 16):
+            cached.generate(AdaptedWeights((), params), prompts, decoding, ends=[9], seed=seed)
+        assert len(cache) == results
+
+
+def test_reused_results_of_the_backbone_count_on_the_scoring_clock(model):
+    """Those of adapted weights do not: their computation counts where it was done."""
+    decoder_model, params = model
+    prompts, seconds = EncodedPrompts(encoded(3), FRAME), []
+    for kind in (SharedPredictor, CachedPredictor):
+        cached = kind(decoder_model, ONE, jnp.float32, Cache())
+        cached.scores(AdaptedWeights((), params), prompts, LABELS)
+        key, value = next(iter(cached.cache.items()))  # pyright: ignore
+        if kind is SharedPredictor:
+            cached.cache[key] = (value[0], 100.0)  # pyright: ignore
+        begun = scoring_clock()
+        cached.scores(AdaptedWeights((), params), prompts, LABELS)
+        seconds.append(scoring_clock() - begun)
+    assert seconds[0] == pytest.approx(100.0) and seconds[1] < 10.0

@@ -76,7 +76,7 @@ def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_no
     rows = [work.data.dev]
     weights = AdaptedWeights((), context.backbone.params)
     kind = answer_kind(task)
-    plain = PromptPredictor(context, kind, work.prompts, "sum", weights, True).answers(rows)
+    plain = PromptPredictor(context, kind, work.prompts, "sum", weights, None).answers(rows)
     asis, reached = RunEvaluator(work).predictor(trained=False), RunEvaluator(work).predictor()
     assert bool(asis.weights.methods) == (method["name"] == "lora")
     np.testing.assert_allclose(asis.answers(rows).scores, plain.scores, rtol=0, atol=1e-5)

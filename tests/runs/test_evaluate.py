@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from research.evaluation.predictor import Predictor
 from research.models.backbone import load_backbone, save_backbone
 from research.records.predictions.labels import LabelPredictions
 from research.records.predictions.texts import TextPredictions
@@ -103,6 +104,59 @@ def test_prompts_are_scored_on_train_only_where_it_is_asked_for(
     assert all("train" in record.metrics for record in asked)
     ids = {record.run_id for record in records_of(swept, "zero-shot")}
     assert len({record.run_id for record in asked} & ids) >= 2
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """(method, rows) of each call of a predictor that computes something."""
+    calls: list[tuple[str, int]] = []
+
+    def counted(name: str) -> Any:
+        run = getattr(Predictor, name)
+
+        def call(self: Predictor, weights: Any, prompts: Any, *rest: Any, **more: Any) -> Any:
+            calls.append((name, len(prompts.rows.length)))
+            return run(self, weights, prompts, *rest, **more)
+
+        return call
+
+    for name in ("scores", "generate", "loss"):
+        monkeypatch.setattr(Predictor, name, counted(name))
+    return calls
+
+
+def lora_alone(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """One run of LoRA, which dev scores twice while it trains."""
+    row = {**config["approaches"][2], "trials": config["approaches"][2]["trials"][:1]}
+    return config | {"approaches": [{**row, **changes}], "seeds": 1, "search_seeds": 1}
+
+
+@pytest.mark.parametrize("prior", ["none", "content_free"])
+def test_nothing_is_scored_twice_with_the_same_weights(
+    prior: str, config: dict[str, Any], tmp_path: Path, computed: list[tuple[str, int]]
+):
+    """Dev is scored while training alone, content-free prompts by no split after the first."""
+    results = films.run(lora_alone(config, prior=prior), tmp_path)
+    [record] = records_of(results, "LoRA")
+    dev, [stage] = record.notes.n_dev, record.history
+    neutral = {"none": 0, "content_free": 3}[prior]
+    parts = {"dev": [dev, dev], "train and unadapted": [dev, dev], "test": [TEST]}
+    neutral_rows = [1] * neutral * 3  # trained for dev, unadapted for dev, trained for test
+    expected = [*parts["dev"], *parts["train and unadapted"], *parts["test"], *neutral_rows]
+    assert sorted(rows for _, rows in computed) == sorted(expected)
+    if prior == "none":
+        best = max(stage, key=lambda evaluation: (evaluation.dev_score, -evaluation.dev_loss))
+        metrics = record.metrics["dev"]
+        assert (metrics["accuracy"], metrics["loss"]) == (best.dev_score, best.dev_loss)
+
+
+def test_weights_that_change_after_training_are_scored_on_dev(
+    config: dict[str, Any], tmp_path: Path, computed: list[tuple[str, int]]
+):
+    stages = [{**config["approaches"][2]["stages"][0], "merge": True}]
+    [record] = records_of(films.run(lora_alone(config, stages=stages), tmp_path), "LoRA")
+    dev = record.notes.n_dev
+    assert sorted(rows for _, rows in computed) == sorted([*[dev] * 5, TEST])
 
 
 def test_seconds_of_scoring_are_recorded(swept: Path):

@@ -77,7 +77,7 @@ def read(work: RunState, split: str = "test") -> LabelAnswers:
     context, how = work.context, work.approach.normalisation
     weights = AdaptedWeights((), context.backbone.params)
     reading = PromptPredictor(
-        context, answer_kind(work.run.cell.task), work.prompts, how, weights, True
+        context, answer_kind(work.run.cell.task), work.prompts, how, weights, None
     )
     return reading.answers([prompt.rows(split) for prompt in work.prompts])  # pyright: ignore
 

@@ -45,6 +45,7 @@ def assert_same(left: list[Outcome], right: list[Outcome]) -> None:
         assert all(progress.pop("evaluation_seconds") > 0 for progress in (first, second))
         assert first == second
         assert len(seconds[0]) == len(seconds[1]) == first["steps"]
+        assert one.results.plain() == other.results.plain()
 
 
 @pytest.fixture(scope="module", params=[ONE, VMAP], ids=["host", "vmap"])
@@ -104,6 +105,8 @@ def test_the_state_kept_is_the_best_not_the_last(whole):
             AdaptedWeights(one.hyper.methods, {**frozen, **outcome.trained}),
             EncodedPrompts(one.dev, one.frame),
         )
+        [scores] = outcome.results.results.values()  # of those leaves, with the same bits
+        np.testing.assert_array_equal(scores, dev.scores)
         kept = [progress.best_step, dev.metrics["accuracy"], dev.loss]
         assert kept in [[step, score, loss] for step, _, score, loss in progress.history]
         assert kept[1:] == [progress.best_score, progress.best_loss]

@@ -1,7 +1,7 @@
 """A backbone with its methods applied: the only module that knows both."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,26 +14,6 @@ from research.methods.shared.leaves import added_to, backbone
 from research.models.layers.key_value_memory import KeyValueMemory
 from research.models.layers.remat import layers_again
 from research.models.model import Model
-
-
-class EncoderOutput(NamedTuple):
-    """Hidden states of rows at N positions, those of prompts and rows together.
-
-    For a decoder's classification head N is 1, the last position of each row.
-
-    Attributes:
-        hidden: [B, N, D].
-        valid: [B, N] bool, False on padding.
-        positions: [B, N].
-        soft: number of positions of soft prompts, which come first.
-        prompt_embeddings: number of positions before the rows' own tokens.
-    """
-
-    hidden: jax.Array
-    valid: jax.Array
-    positions: jax.Array
-    soft: Array | int
-    prompt_embeddings: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,7 @@ class Adapted:
             return memories, offset
         slots = jnp.arange(len(prompt), dtype=jnp.int32)[None]
         keys = None if key is None else key[None]
-        _, memory = self._apply(
+        _, memory = self.apply(
             prompt[None], offset + slots, slots < soft + length, memories, keys=keys
         )
         return (*memories, memory), offset + soft + length
@@ -112,71 +92,15 @@ class Adapted:
             at: [B, L] slots to return hidden [B, L, D] for, not for a seq2seq model; None: all.
         """
         also = () if cross is None else (cross,)
-        return self._apply(tokens, positions, valid, memories, *also, keys=keys, at=at)
-
-    def encode(
-        self,
-        tokens: Array,
-        valid: jax.Array,
-        opening: Array,
-        length: Array,
-        types: jax.Array | None = None,
-        keys: jax.Array | None = None,
-        first: bool = False,
-    ) -> EncoderOutput:
-        """Encodes rows with bidirectional attention, soft prompts and opening before every row.
-
-        Args:
-            tokens: [B, T].
-            valid: [B, T] bool, False on padding.
-            opening: [S] tokens.
-            length: [] number of its tokens that are real.
-            types: [B, T] segments of the tokens, for masked models; prompts have segment 0.
-            keys: [B] one random key per row while training.
-            first: return only hidden [B, 1, D] of the first position, for masked models.
-        """
-        size = len(tokens)
-        row_embeddings = self._apply(tokens, method="embed", keys=keys)
-        prompt, soft = self.prompt_embeddings(opening)
-        before = len(prompt)
-        shared = jnp.broadcast_to(prompt[None], (size, *prompt.shape))
-        slots = jnp.arange(before + tokens.shape[1], dtype=jnp.int32)[None]
-        prompt_valid = jnp.broadcast_to(slots[:, :before] < soft + length, (size, before))
-        all_valid = jnp.concatenate([prompt_valid, valid], axis=1)
-        order = jnp.where(slots < before, slots, slots - before + soft + length)
-        embedded = jnp.concatenate([shared, row_embeddings], axis=1)
-        if self.model.ROUTE == "seq2seq":
-            positions = jnp.broadcast_to(order, all_valid.shape)
-            hidden = self._apply(embedded, positions, all_valid, method="encode", keys=keys)
-            return EncoderOutput(hidden, all_valid, positions, soft, before)
-        memories, offset = self.layer_prefixes()
-        positions = jnp.broadcast_to(offset + order, all_valid.shape)
-        segments = None if types is None else jnp.pad(types, ((0, 0), (before, 0)))
-        at = jnp.zeros((size, 1), jnp.int32) if first else None
-        hidden = self._apply(embedded, positions, all_valid, segments, memories, keys=keys, at=at)
-        return EncoderOutput(hidden, all_valid, positions, soft, before)
-
-    def cross_memory(self, encoded: EncoderOutput, keys: jax.Array | None = None) -> KeyValueMemory:
-        """Keys and values of a seq2seq model's encoder for cross-attention."""
-        return self._apply(
-            encoded.hidden, encoded.positions, encoded.valid, method="cross_memories", keys=keys
-        )
+        return self.apply(tokens, positions, valid, memories, *also, keys=keys, at=at)
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., V] in float32 for hidden [..., D]."""
-        return self._apply(hidden, method="logits")
+        return self.apply(hidden, method="logits")
 
-    def classes(self, encoded: EncoderOutput) -> jax.Array:
-        """[B, C] in float32: the classification head's logits."""
+    def classes(self, features: jax.Array) -> jax.Array:
+        """[B, C] in float32: the classification head's logits for pooled hidden states [B, D]."""
         head, leaf = self._head  # pyright: ignore
-        if head.pool == "mean":
-            counted = encoded.valid & (jnp.arange(encoded.hidden.shape[1]) >= encoded.soft)[None]
-            weights = counted.astype(jnp.float32)[..., None]
-            features = (encoded.hidden * weights).sum(axis=1) / weights.sum(axis=1)
-        elif head.pool == "last":
-            features = encoded.hidden[:, -1]
-        else:
-            features = self._apply(encoded.hidden, method="features")
         return head.logits(leaf, features.astype(jnp.float32))
 
     def layer_prefixes(self) -> tuple[tuple[KeyValueMemory, ...], jax.Array]:
@@ -203,9 +127,9 @@ class Adapted:
         return tuple(memories), jnp.asarray(offset, jnp.int32)
 
     @property
-    def pools_first(self) -> bool:
-        """Whether the classification head reads the first position alone."""
-        return self._head is not None and self._head[0].pool == "first"
+    def pool(self) -> str | None:
+        """How the classification head pools hidden states, see `Head`; None without one."""
+        return None if self._head is None else self._head[0].pool
 
     @property
     def _head(self) -> tuple[Any, Leaves] | None:
@@ -224,18 +148,26 @@ class Adapted:
         """(embeddings [P + S, D] of soft prompts and opening [S], P)."""
         parts = self.soft_prompts()
         length = sum(part.shape[0] for part in parts)
-        return jnp.concatenate([*parts, self._apply(opening[None], method="embed")[0]]), length
+        return jnp.concatenate([*parts, self.apply(opening[None], method="embed")[0]]), length
 
     def _cast(self, array: Array) -> jax.Array:
         return jnp.asarray(array, self.dtype)
 
-    def _apply(
+    def apply(
         self,
         *args: Any,
         keys: jax.Array | None = None,
         at: jax.Array | None = None,
         method: str = "__call__",
     ) -> Any:
+        """Calls a method of the model with the methods at work.
+
+        Args:
+            args: its positional arguments.
+            keys: [B] one random key per row while training.
+            at: [B, L] slots whose hidden states are wanted; None for all.
+            method: its name.
+        """
         options: dict[str, Any] = {} if at is None else {"at": at}
         params = unflatten_dict(jax.tree.map(self._cast, backbone(self.leaves)), sep="/")
         shared = not self.remat  # of the two, one wraps a whole layer

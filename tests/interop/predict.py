@@ -6,6 +6,7 @@ import numpy as np
 
 from research.methods.adapted import Adapted
 from research.methods.dora import DoRA
+from research.methods.encoder_output import cross_memory, encode_rows, pooled
 from research.methods.full import Full
 from research.methods.head import Head
 from research.methods.ia3 import IA3
@@ -43,14 +44,14 @@ def _logits(model, methods, leaves, given) -> jax.Array:
         memories, offset = adapted.prefix(NOTHING, none)
         hidden, _ = adapted.rows(tokens, valid, _places(offset, tokens), memories)
         return adapted.logits(hidden)
-    read = adapted.encode(tokens, valid, NOTHING, none, given.get("types"))
+    read = encode_rows(adapted, tokens, valid, NOTHING, none, given.get("types"))
     if adapted.route == "head":
-        return adapted.classes(read)
+        return adapted.classes(pooled(adapted, read))
     if adapted.route == "masked":
         hidden = read.hidden[:, read.prompt_embeddings :]
         return adapted.logits(hidden) if checkpoints.has_logits(model) else hidden
     target, (memories, offset) = given["target"], adapted.layer_prefixes()
-    places, cross = _places(offset, target), adapted.cross_memory(read)
+    places, cross = _places(offset, target), cross_memory(adapted, read)
     hidden, _ = adapted.rows(target, given["target_valid"], places, memories, cross)
     return adapted.logits(hidden)
 

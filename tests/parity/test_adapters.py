@@ -10,6 +10,7 @@ from research.common.errors import InputError
 from research.interop.peft import load_adapter, save_adapter
 from research.methods.adalora import AdaLoRA
 from research.methods.adapted import Adapted
+from research.methods.encoder_output import encode_rows
 from research.methods.lora import LoRA, RankOf
 from research.methods.shared.leaves import add, added_to
 from research.methods.vera import VeRA
@@ -126,7 +127,7 @@ def hidden_states(backbone, methods, leaves, given) -> np.ndarray:
     """[3, 24, D] of an adapted encoder."""
     adapted = Adapted(backbone.model, methods, {**backbone.params, **leaves})
     zero = np.zeros((), np.int32)
-    read = adapted.encode(given["tokens"], given["valid"], NOTHING, zero, given["types"])
+    read = encode_rows(adapted, given["tokens"], given["valid"], NOTHING, zero, given["types"])
     return np.asarray(read.hidden[:, read.prompt_embeddings :])
 
 

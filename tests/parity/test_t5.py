@@ -10,6 +10,7 @@ import pytest
 from flax.traverse_util import unflatten_dict
 
 from research.methods import adapted
+from research.methods.encoder_output import cross_memory, encode_rows
 from research.methods.shared import layer_calls
 from research.methods.shared.dropout import shared_dropout
 from research.models.backbone import load_backbone
@@ -172,8 +173,10 @@ def test_dropout_stands_where_transformers_has_it(checkpoint, variant, monkeypat
     @jax.jit
     def run(leaves, keys):
         ours = adapted.Adapted(backbone.model, (), leaves, dropout=0.3)
-        read = ours.encode(given["tokens"], given["valid"], np.zeros(0, np.int32), 0, keys=keys)
-        cross = ours.cross_memory(read, keys)
+        read = encode_rows(
+            ours, given["tokens"], given["valid"], np.zeros(0, np.int32), 0, keys=keys
+        )
+        cross = cross_memory(ours, read, keys)
         hidden, _ = ours.rows(given["target"], valid, steps(0, 7), (), cross, keys)
         return ours.logits(hidden), masks
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.decoding.repeats import PromptIds, prompt_ids
+from research.evaluation.routes.causal import row_states
 from research.evaluation.routes.seq2seq import encoded
 from research.methods.adapted import Adapted
 from research.models.layers.key_value_memory import KeyValueMemory
@@ -50,14 +51,8 @@ def read_prompts(adapted: Adapted, rows: Rows, frame: PromptFrame) -> DecodingSt
         prompts = PromptIds(token[:, None], jnp.ones(size, jnp.int32))
         return DecodingStart(token, jnp.full(size, offset), memories, cross, prompts)
     memories, offset = adapted.prefix(frame.prefix_ids, frame.prefix_length)
-    slots = jnp.arange(rows.tokens.shape[1], dtype=jnp.int32)[None]
     last = jnp.maximum(rows.prompt_length - 1, 0)
-    _, prompts = adapted.rows(
-        rows.tokens,
-        slots < last[:, None],
-        jnp.broadcast_to(offset + slots, rows.tokens.shape),
-        memories,
-    )
+    _, prompts = row_states(adapted, rows.tokens, last, memories, offset)
     token = jnp.take_along_axis(rows.tokens, last[:, None], axis=1)[:, 0]
     ids = prompt_ids(rows, frame)
     return DecodingStart(token, offset + last, (*memories, prompts), None, ids)

@@ -13,6 +13,7 @@ from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.row import random_keys
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
+from research.methods.method import Array
 from research.models.layers.key_value_memory import KeyValueMemory
 from research.tasks.encoding.encoded import Labels
 
@@ -26,16 +27,10 @@ def target_logprobs(
 ):
     memories, offset, rows = with_prefix(adapted, rows, frame, key)
     width, targets = rows.tokens.shape[1], rows.target.shape[1]
-    slots = jnp.arange(width, dtype=jnp.int32)[None]
     target_slots = jnp.arange(targets, dtype=jnp.int32)[None]
-    hidden, _ = adapted.rows(
-        rows.tokens,
-        slots < rows.length[:, None],
-        jnp.broadcast_to(offset + slots, rows.tokens.shape),
-        memories,
-        keys=random_keys(rows, key),
-        at=jnp.clip(rows.prompt_length[:, None] - 1 + target_slots, 0, width - 1),
-    )
+    at = jnp.clip(rows.prompt_length[:, None] - 1 + target_slots, 0, width - 1)
+    keys = random_keys(rows, key)
+    hidden, _ = row_states(adapted, rows.tokens, rows.length, memories, offset, keys, at)
     counted = target_slots < (rows.length - rows.prompt_length)[:, None]
     return token_logprobs(adapted, hidden, rows.target, smoothing), counted
 
@@ -43,15 +38,9 @@ def target_logprobs(
 def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
     """The keys and values of a row's prompt serve all its labels."""
     memories, offset, rows = with_prefix(adapted, rows, frame)
-    (size, width), (classes, targets) = rows.tokens.shape, labels.tokens.shape
-    slots = jnp.arange(width, dtype=jnp.int32)[None]
-    hidden, prompts = adapted.rows(
-        rows.tokens,
-        slots < rows.prompt_length[:, None],
-        jnp.broadcast_to(offset + slots, rows.tokens.shape),
-        memories,
-        at=jnp.clip(rows.prompt_length - 1, 0)[:, None],
-    )
+    size, (classes, targets) = len(rows.tokens), labels.tokens.shape
+    at = jnp.clip(rows.prompt_length - 1, 0)[:, None]
+    hidden, prompts = row_states(adapted, rows.tokens, rows.prompt_length, memories, offset, at=at)
     first_logits = adapted.logits(hidden[:, 0])
     first = jax.nn.log_softmax(first_logits)[:, labels.tokens[:, 0]]
 
@@ -64,6 +53,42 @@ def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Label
     logprobs = token_logprobs(adapted, hidden, following)
     logprobs = jnp.where(later + 1 < lengths, logprobs, 0.0)
     return first + logprobs.sum(-1).reshape(size, classes)
+
+
+def last_states(
+    adapted: Adapted, rows: Rows, frame: PromptFrame, key: jax.Array | None = None
+) -> jax.Array:
+    """Hidden states [B, D] at the last token of each row."""
+    keys = random_keys(rows, key)
+    memories, offset, rows = with_prefix(adapted, rows, frame, key)
+    at = jnp.asarray(rows.length)[:, None] - 1
+    hidden, _ = row_states(adapted, rows.tokens, rows.length, memories, offset, keys, at)
+    return hidden[:, -1]
+
+
+def row_states(
+    adapted: Adapted,
+    tokens: Array,
+    length: Array,
+    memories: tuple[KeyValueMemory, ...],
+    offset: jax.Array,
+    keys: jax.Array | None = None,
+    at: jax.Array | None = None,
+) -> tuple[jax.Array, KeyValueMemory]:
+    """(hidden states, memory) of rows after a prefix, as `Adapted.rows` returns them.
+
+    Args:
+        adapted: the adapted backbone.
+        tokens: [B, T] the rows.
+        length: [B] tokens of each row that are read.
+        memories: the prefix.
+        offset: [] position of a row's first token.
+        keys: [B] one random key per row while training.
+        at: [B, L] slots whose hidden states are wanted; None for all.
+    """
+    slots = jnp.arange(tokens.shape[1], dtype=jnp.int32)[None]
+    positions = jnp.broadcast_to(offset + slots, tokens.shape)
+    return adapted.rows(tokens, slots < length[:, None], positions, memories, keys=keys, at=at)
 
 
 def rows_have_opening(adapted: Adapted, frame: PromptFrame) -> bool:

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 
 from research.common.errors import InputError
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.causal import with_prefix
+from research.evaluation.routes.causal import last_states
 from research.evaluation.routes.row import closed, pick, random_keys, segments
-from research.methods.adapted import Adapted, EncoderOutput
+from research.methods.adapted import Adapted
+from research.methods.encoder_output import encode_rows, pooled
 from research.tasks.encoding.encoded import Labels
 
 
@@ -51,26 +52,8 @@ def _outputs(
     if adapted.model.ROUTE == "causal":
         length = valid.sum(axis=1, dtype=jnp.int32)
         whole = rows._replace(tokens=tokens, prompt_length=length, length=length)
-        return adapted.classes(_last_position(adapted, whole, frame, key))
+        return adapted.classes(last_states(adapted, whole, frame, key))
     types, keys = segments(tokens, frame, adapted.model.config.types), random_keys(rows, key)
-    around = (frame.prefix_ids, frame.prefix_length)
-    return adapted.classes(adapted.encode(tokens, valid, *around, types, keys, adapted.pools_first))
-
-
-def _last_position(
-    adapted: Adapted, rows: Rows, frame: PromptFrame, key: jax.Array | None
-) -> EncoderOutput:
-    """A decoder's output [B, 1, D] at the last token of each row."""
-    keys = random_keys(rows, key)
-    memories, offset, rows = with_prefix(adapted, rows, frame, key)
-    slots = jnp.arange(rows.tokens.shape[1], dtype=jnp.int32)[None]
-    last = jnp.asarray(rows.length)[:, None] - 1
-    hidden, _ = adapted.rows(
-        rows.tokens,
-        slots < rows.length[:, None],
-        jnp.broadcast_to(offset + slots, rows.tokens.shape),
-        memories,
-        keys=keys,
-        at=last,
-    )
-    return EncoderOutput(hidden, jnp.ones_like(last, bool), offset + last, 0, 0)
+    around, first = (frame.prefix_ids, frame.prefix_length), adapted.pool == "first"
+    output = encode_rows(adapted, tokens, valid, *around, types, keys, first)
+    return adapted.classes(pooled(adapted, output))

@@ -13,6 +13,7 @@ from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.row import closed, random_keys, segments
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
+from research.methods.encoder_output import encode_rows
 from research.methods.method import Array
 from research.tasks.encoding.encoded import Labels
 
@@ -70,7 +71,8 @@ def _at_masks(
     """Hidden states [B, most, D] at the `count` [B] masks after each prompt; junk after these."""
     written, valid = closed(tokens, prompt_length, frame, count, most)
     types = segments(written, frame, adapted.model.config.types)
-    output = adapted.encode(written, valid, frame.prefix_ids, frame.prefix_length, types, keys)
+    around = (frame.prefix_ids, frame.prefix_length)
+    output = encode_rows(adapted, written, valid, *around, types, keys)
     slots = (
         output.prompt_embeddings + prompt_length[:, None] + jnp.arange(most, dtype=jnp.int32)[None]
     )

@@ -7,6 +7,7 @@ from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.row import closed, random_keys
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
+from research.methods.encoder_output import cross_memory, encode_rows
 from research.methods.method import Array
 from research.models.layers.key_value_memory import KeyValueMemory
 from research.tasks.encoding.encoded import Labels
@@ -44,8 +45,8 @@ def encoded(
     """Cross-attention keys and values: of soft prompts, prefix, prompt and suffix."""
     nothing = jnp.zeros_like(rows.prompt_length)
     tokens, valid = closed(rows.tokens, rows.prompt_length, frame, nothing, 0)
-    output = adapted.encode(tokens, valid, frame.prefix_ids, frame.prefix_length, keys=keys)
-    return adapted.cross_memory(output, keys)
+    around = (frame.prefix_ids, frame.prefix_length)
+    return cross_memory(adapted, encode_rows(adapted, tokens, valid, *around, keys=keys), keys)
 
 
 def _decoded(

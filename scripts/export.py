@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of a whole model")
     options = parser.parse_args(argv)
     from research.interop.peft import save_adapter
-    from research.models.backbone import load_generation, load_tokenizer, save_backbone
+    from research.models.backbone import load_tokenizer, save_backbone
+    from research.models.checkpoint.generation_config import load_generation
 
     backbone, methods, leaves = _source(options)
     if not options.merge and any(":" not in path for path in leaves):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,19 +15,16 @@ from research.common.files import whole_folder
 from research.common.json_io import read_json, write_json
 from research.common.tokenizer import Tokenizer
 from research.models import MODELS
-from research.models.checkpoint.files import (
-    INDEX,
-    SINGLE,
-    files_checksum,
-    weight_files,
-)
+from research.models.checkpoint.files import INDEX, SINGLE, files_checksum, weight_files
 from research.models.checkpoint.folder import find_file, find_folder
-from research.models.checkpoint.tokenizer_files import drop_added_tokens, write_tokenizer
+from research.models.checkpoint.generation_config import default_generation, end_ids
+from research.models.checkpoint.tokenizer_files import (
+    drop_added_tokens,
+    read_tokenizer,
+    write_tokenizer,
+)
 from research.models.checkpoint.weights import Leaves, read_weights, tensor_names, write_shards
 from research.models.model import Model
-
-if TYPE_CHECKING:
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -73,7 +70,7 @@ def load_backbone(name: str, dtype: Any = jnp.float32, mesh: Mesh | None = None)
     model = model_of(_config(folder), folder)
     params = read_weights(folder, model.KEY_MAP, _stored(model), jnp.dtype(dtype), mesh)
     files = [folder / "config.json", *weight_files(folder), folder / "tokenizer.json"]
-    context, ends = model.config.context, _ends(name, model.config.vocab_size)
+    context, ends = model.config.context, end_ids(name, model.config.vocab_size)
     return Backbone(name, model, params, context, files_checksum(files), ends)
 
 
@@ -139,21 +136,8 @@ def save_backbone(
         if tokenizer is not None:
             write_tokenizer(work, tokenizer)
         if model.ROUTE != "masked":
-            generation = _generation(fields) if generation is None else generation
+            generation = default_generation(fields) if generation is None else generation
             write_json(work / "generation_config.json", generation)
-
-
-def load_generation(name: str) -> dict[str, Any] | None:
-    """The fields of generation_config.json of a folder or hub id; None if it has none."""
-    file = find_folder(name) / "generation_config.json"
-    return read_json(file) if file.is_file() else None
-
-
-def _ends(name: str, vocab_size: int) -> tuple[int, ...]:
-    """The ids of `eos_token_id` in generation_config.json that the model has."""
-    ids = (load_generation(name) or {}).get("eos_token_id")
-    ids = ids if isinstance(ids, list) else [ids]
-    return tuple(id for id in ids if isinstance(id, int) and 0 <= id < vocab_size)
 
 
 def load_tokenizer(name: str, model: Model) -> Tokenizer:
@@ -166,10 +150,7 @@ def load_tokenizer(name: str, model: Model) -> Tokenizer:
     folder = find_folder(name)
     why = "a fast tokenizer is needed; AutoTokenizer.from_pretrained and save_pretrained make one"
     find_file(folder, "tokenizer.json", why)
-    try:
-        tokenizer = _tokenizer_class(folder).from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # `tokenizers` raises bare Exception
-        raise InputError("tokenizer", str(folder), f"it cannot be read ({error})") from error
+    tokenizer = read_tokenizer(folder)
     drop_added_tokens(tokenizer, model.config.vocab_size)
     ids = max(tokenizer.get_vocab().values(), default=-1) + 1
     if ids > model.config.vocab_size:
@@ -205,26 +186,6 @@ def _check_leaves(params: Mapping[str, Any], expected: Mapping[str, tuple[int, .
     if wrong:
         allowed = "exactly the model's leaves, with their shapes, are expected"
         raise InputError("params", [path for path, _ in wrong], allowed)
-
-
-def _tokenizer_class(folder: Path) -> "type[PreTrainedTokenizerFast] | type[AutoTokenizer]":
-    """PreTrainedTokenizerFast if the folder names it, else AutoTokenizer.
-
-    AutoTokenizer takes 3 s where PyTorch is installed, which it imports; the class takes 0.01 s.
-    """
-    import transformers
-
-    config = folder / "tokenizer_config.json"
-    name = read_json(config).get("tokenizer_class") if config.is_file() else None
-    # Transformers 5 writes another name of the class.
-    plain = name in ("PreTrainedTokenizerFast", transformers.PreTrainedTokenizerFast.__name__)
-    return transformers.PreTrainedTokenizerFast if plain else transformers.AutoTokenizer
-
-
-def _generation(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What transformers takes from a config.json where generation_config.json is missing."""
-    names = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
-    return {name: fields[name] for name in names if fields.get(name) is not None}
 
 
 def _special_tokens(tokenizer: Tokenizer | None) -> dict[str, int | None]:

@@ -9,7 +9,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
 
-from research.models.backbone import load_backbone, load_generation, save_backbone
+from research.models.backbone import load_backbone, save_backbone
+from research.models.checkpoint.generation_config import load_generation
 from research.models.checkpoint.tokenizer_files import write_tokenizer
 from tests import checkpoints
 

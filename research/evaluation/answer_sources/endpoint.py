@@ -15,9 +15,7 @@ from research.common.paths import resolve_path
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.answer_sources.client import EndpointClient, read_key
 from research.evaluation.answer_sources.conversation import Message
-from research.evaluation.answer_sources.source import (
-    TokenPrices,
-)
+from research.evaluation.answer_sources.source import TokenPrices
 from research.tasks.task import Task
 
 # Fields that a request has from the row, or that would put the key into records.

@@ -36,7 +36,7 @@ def route_of(model: Model, methods: Sequence[Method]) -> Route:
 
 
 def _check_pool(model: Model, head: Any) -> None:
-    """Raises InputError where the head cannot read what the model gives."""
+    """Raises InputError for a pool that the model has not."""
     if model.ROUTE == "seq2seq":
         allowed = "a seq2seq backbone carries no classification head; load it as T5EncoderModel"
         raise InputError("method", "head", allowed)

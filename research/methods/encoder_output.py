@@ -72,7 +72,7 @@ def encode_rows(
     return EncoderOutput(hidden, all_valid, positions, soft, before)
 
 
-def pooled(adapted: Adapted, output: EncoderOutput) -> jax.Array:
+def pooled_states(adapted: Adapted, output: EncoderOutput) -> jax.Array:
     """[B, D]: the hidden states as the classification head of an encoder pools them."""
     if adapted.pool == "first":
         return adapted.apply(output.hidden, method="features")

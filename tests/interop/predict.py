@@ -6,7 +6,7 @@ import numpy as np
 
 from research.methods.adapted import Adapted
 from research.methods.dora import DoRA
-from research.methods.encoder_output import cross_memory, encode_rows, pooled
+from research.methods.encoder_output import cross_memory, encode_rows, pooled_states
 from research.methods.full import Full
 from research.methods.head import Head
 from research.methods.ia3 import IA3
@@ -46,7 +46,7 @@ def _logits(model, methods, leaves, given) -> jax.Array:
         return adapted.logits(hidden)
     read = encode_rows(adapted, tokens, valid, NOTHING, none, given.get("types"))
     if adapted.route == "head":
-        return adapted.classes(pooled(adapted, read))
+        return adapted.classes(pooled_states(adapted, read))
     if adapted.route == "masked":
         hidden = read.hidden[:, read.prompt_embeddings :]
         return adapted.logits(hidden) if checkpoints.has_logits(model) else hidden

@@ -12,7 +12,7 @@ from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.causal import last_states
 from research.evaluation.routes.row import closed, pick, random_keys, segments
 from research.methods.adapted import Adapted
-from research.methods.encoder_output import encode_rows, pooled
+from research.methods.encoder_output import encode_rows, pooled_states
 from research.tasks.encoding.encoded import Labels
 
 
@@ -56,4 +56,4 @@ def _outputs(
     types, keys = segments(tokens, frame, adapted.model.config.types), random_keys(rows, key)
     around, first = (frame.prefix_ids, frame.prefix_length), adapted.pool == "first"
     output = encode_rows(adapted, tokens, valid, *around, types, keys, first)
-    return adapted.classes(pooled(adapted, output))
+    return adapted.classes(pooled_states(adapted, output))

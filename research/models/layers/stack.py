@@ -26,7 +26,7 @@ class LayerStack(nn.Module):
     def run_layers(
         self, hidden: Array, arguments: Sequence[tuple[Any, ...]]
     ) -> tuple[Array, list[tuple[Any, ...]]]:
-        """(hidden states after the last layer, what each layer returns beside them).
+        """(hidden states after the last layer, the other outputs of each layer).
 
         Args:
             hidden: [B, T, D], the input of the first layer.
@@ -57,7 +57,7 @@ def run_as_scans(
     layers: Sequence[LayerInputs],
     hidden: Array,
 ) -> tuple[Array, list[Any]]:
-    """(hidden states after the last layer, what each layer returns beside them).
+    """(hidden states after the last layer, the other outputs of each layer).
 
     Neighbouring layers of the same kind, with arrays of the same structure, shapes and dtypes, run
     as one scan. XLA then compiles them as one layer, whatever their number. Their arrays are

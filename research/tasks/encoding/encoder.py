@@ -90,7 +90,7 @@ class Encoder:
 
     @property
     def has_bos(self) -> bool:
-        """Whether BOS, or what the tokenizer puts before a text, stands before every row."""
+        """Whether BOS, or the ids that the tokenizer puts before a text, stand before every row."""
         return bool(self.special_tokens.prefix_ids) or self.wording.begins_with_bos
 
     @cached_property

@@ -1,15 +1,17 @@
 """A task: labelled examples, prompt templates and a verbalizer."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from itertools import chain
+from typing import Literal
 
 from research.common.errors import InputError, check_choice
 from research.common.hashing import sha256
-from research.tasks.example import Example, examples_to_json, text_key
+from research.tasks.example import Example, examples_to_json
 from research.tasks.metrics.classification import METRICS
+from research.tasks.pools import Pools, pools_without
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
 from research.tasks.row_reader import RowReader
@@ -17,20 +19,6 @@ from research.tasks.row_reader import RowReader
 # Words of text metrics: "latin" as each metric defines them, "unicode" also those of other scripts,
 # see `research.tasks.words`.
 MetricWords = Literal["latin", "unicode"]
-
-
-class Pools(NamedTuple):
-    """Examples that splits are drawn from, without duplicates and texts of the test splits.
-
-    Attributes:
-      train: pool of train.
-      dev: pool of dev; empty where dev is drawn from train.
-      dropped: number of examples removed from both.
-    """
-
-    train: tuple[Example, ...]
-    dev: tuple[Example, ...]
-    dropped: int
 
 
 @dataclass(frozen=True)
@@ -183,22 +171,7 @@ class Task:
     @cached_property
     def pools(self) -> Pools:
         """train and dev without duplicates and without texts of `tests`, which would leak."""
-        seen = {text_key(example) for examples in self.tests.values() for example in examples}
-        dev = _unseen(self.dev, seen)
-        train = _unseen(self.train, seen)
-        dropped = len(self.dev) + len(self.train) - len(dev) - len(train)
-        return Pools(train, dev, dropped)
-
-
-def _unseen(examples: Iterable[Example], seen: set[tuple[str, ...]]) -> tuple[Example, ...]:
-    """The examples whose text is not in `seen`, to which they are added."""
-    unseen = []
-    for example in examples:
-        key = text_key(example)
-        if key not in seen:
-            seen.add(key)
-            unseen.append(example)
-    return tuple(unseen)
+        return pools_without(chain(*self.tests.values()), self.train, self.dev)
 
 
 def task_checksum(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.joint import TAIL
 from research.tasks.encoding.nearest import by_nearness
-from research.tasks.encoding.tokenization import token_ids
+from research.tasks.encoding.tokenization import following_ids, token_ids
 from research.tasks.example import Example
 from research.tasks.sampling import order, shuffled
 
@@ -36,7 +36,7 @@ def demonstration_sizes(encoder: Encoder, examples: Sequence[Example]) -> list[i
     after = wording.marked(wording.layout.separator)
     end = end.removesuffix(after)
     answers = [f"{start}{encoder.verbalizer.text(label)}{end}" for label in labels]
-    *sizes, separator = map(len, encoder.ids_of([*answers, after]))
+    *sizes, separator = map(len, following_ids(encoder.tokenizer, [*answers, after]))
     answer_size = dict(zip(labels, sizes, strict=True))
     begin = wording.start[-TAIL:]  # may be tokenized otherwise, which makes no difference
     contents = [begin + wording.content(example.fields) for example in examples]

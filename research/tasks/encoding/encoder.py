@@ -165,12 +165,8 @@ class Encoder:
 
         They equal the ids of the text alone, except for tokenizers that prepend a space.
         """
-        [ids] = self.ids_of([text])
+        [ids] = following_ids(self.tokenizer, [text])
         return ids
-
-    def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text as one that follows another text."""
-        return following_ids(self.tokenizer, texts)
 
     @cached_property
     def _targets(self) -> LabelTargets | HeadTargets:

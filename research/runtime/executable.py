@@ -1,9 +1,12 @@
-"""Ahead-of-time compilation of jitted functions, once per set of shapes, with its cost."""
+"""Ahead-of-time compilation of jitted functions for each set of shapes, with its cost."""
 
+import itertools
 import threading
 import time
+import weakref
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +14,10 @@ import numpy as np
 
 from research.runtime.clock import seconds_by_purpose, spent_on
 from research.runtime.compile_lock import compile_lock
+from research.runtime.loaded_programs import LoadedProgram, LoadedPrograms, program_bytes
 
+LOADED = LoadedPrograms()
+_numbers = itertools.count()  # of executables
 _counts = threading.local()
 _registration, _registered = threading.Lock(), threading.Event()
 
@@ -19,36 +25,60 @@ _registration, _registered = threading.Lock(), threading.Event()
 class Executable:
     """A jitted function that is compiled separately for each set of shapes.
 
-    Compilation is timed apart from execution.
+    Compilation is timed apart from execution. A program that was not used for long may be dropped
+    from memory, see `LoadedPrograms`; the next call for its shapes compiles it again.
     """
 
     def __init__(self, function: Any):
         self.function = function
         self._compiled: dict[Any, Any] = {}
         self._locks: defaultdict[Any, threading.Lock] = defaultdict(threading.Lock)
+        self._number = next(_numbers)
+        weakref.finalize(self, _forget, self._number, self._compiled)
 
     def __call__(self, *args: Any) -> Any:
         return self.compiled(*args)(*args)
 
     def compiled(self, *args: Any) -> Any:
-        """The program for the shapes of these arguments, compiled on the first call."""
-        key = _key(args)
-        self._compile(key, args, wait=True)
-        return self._compiled[key]
+        """The program for the shapes of these arguments, compiled if it is not in memory."""
+        program = self._compile(_key(args), args, wait=True)
+        assert program is not None
+        return program
 
     def compile_unless_busy(self, *args: Any) -> bool:
         """Compiles for the shapes of these arguments; False if another process is compiling it."""
-        return self._compile(_key(args), args, wait=False)
+        return self._compile(_key(args), args, wait=False) is not None
 
-    def _compile(self, key: Any, args: Any, wait: bool) -> bool:
+    def _compile(self, key: Any, args: Any, wait: bool) -> Any:
+        """The program of a key; None if another process is compiling it and `wait` is False."""
         with self._locks[key]:  # other threads wait for the program
-            if key in self._compiled:
-                return True
+            program = self._compiled.get(key)
+            if program is not None:
+                LOADED.use((self._number, key))
+                return program
             _count_cache_hits()
             with spent_on("compiling"), compile_lock(str(key), wait) as acquired:
-                if acquired:
-                    self._compiled[key] = self.function.lower(*args).compile()
-            return acquired
+                if not acquired:
+                    return None
+                lowered, size = self._lowered(args)
+                program = self._compiled[key] = lowered.compile()
+            drop = partial(self._compiled.pop, key, None)
+            LOADED.add((self._number, key), LoadedProgram(size, drop))
+            return program
+
+    def _lowered(self, args: Any) -> tuple[Any, int]:
+        """The function lowered for the shapes of these arguments, and its estimated bytes."""
+        if not hasattr(self.function, "trace"):  # of pmap
+            jaxpr = jax.make_jaxpr(self.function)(*args)
+            return self.function.lower(*args), program_bytes(jaxpr)
+        traced = self.function.trace(*args)
+        return traced.lower(), program_bytes(traced.jaxpr)
+
+
+def _forget(number: int, compiled: dict[Any, Any]) -> None:
+    """Removes the programs of an executable that is gone."""
+    for key in compiled:
+        LOADED.forget((number, key))
 
 
 class Call(NamedTuple):

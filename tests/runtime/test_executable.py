@@ -1,16 +1,18 @@
 """What a program costs to compile, and how often it is compiled."""
 
 import fcntl
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import jax
 import jax.numpy as jnp
 import pytest
 
-from research.runtime import compile_lock
+from research.runtime import compile_lock, executable
 from research.runtime.executable import (
     Call,
     Executable,
@@ -18,6 +20,7 @@ from research.runtime.executable import (
     compile_seconds,
     compiled_cost,
 )
+from research.runtime.loaded_programs import BYTES_PER_EQUATION, LoadedPrograms, program_bytes
 
 
 def test_each_set_of_shapes_compiles_once():
@@ -86,3 +89,49 @@ def test_hits_of_the_persistent_cache_are_counted(tmp_path):
         for _ in range(2)
     )
     assert first == "0" and int(second) >= 1
+
+
+@pytest.fixture
+def little_room(monkeypatch: pytest.MonkeyPatch) -> LoadedPrograms:
+    """Room for two programs of one equation."""
+    programs = LoadedPrograms(2 * BYTES_PER_EQUATION, least_programs=1)
+    monkeypatch.setattr(executable, "LOADED", programs)
+    return programs
+
+
+def test_the_longest_unused_program_is_dropped_from_memory(little_room: LoadedPrograms):
+    compilations = []
+    double = Executable(jax.jit(lambda x: (compilations.append(len(x)), 2 * x)[1]))
+    programs = {size: weakref.ref(double.compiled(jnp.ones(size))) for size in (1, 2)}
+    double(jnp.ones(1))
+    jax.clear_caches()  # of traces, so that a second compilation shows
+    double(jnp.ones(3))
+    gc.collect()
+    assert programs[1]() is not None and programs[2]() is None
+    assert double(jnp.ones(2)).tolist() == [2, 2]
+    assert compilations == [1, 2, 3, 2]
+
+
+def test_a_program_that_alone_is_too_large_stays(little_room: LoadedPrograms):
+    compilations = []
+    power = Executable(jax.jit(lambda x: (compilations.append(1), x * x * x * x + x)[1]))
+    assert [power(jnp.ones(1)).item() for _ in range(3)] == [2, 2, 2]
+    assert compilations == [1]
+
+
+def test_programs_of_an_executable_that_is_gone_need_no_room(little_room: LoadedPrograms):
+    double = Executable(jax.jit(lambda x: 2 * x))
+    double(jnp.ones(1))
+    assert little_room.bytes == BYTES_PER_EQUATION
+    del double
+    gc.collect()
+    assert little_room.bytes == 0
+
+
+def test_equations_within_loops_and_calls_count():
+    def inner(x: jax.Array, _: None) -> tuple[jax.Array, None]:
+        return jax.jit(lambda y: y * 2 + 1)(x), None
+
+    jaxpr = jax.make_jaxpr(lambda x: jax.lax.scan(inner, x, length=3)[0] - 1)(1.0)
+    # The scan and the difference; the call within the scan; the product and the sum within that.
+    assert program_bytes(jaxpr) == 5 * BYTES_PER_EQUATION

@@ -118,7 +118,7 @@ def check_argparse(script: str, arguments: tuple[str, ...], monkeypatch: pytest.
 
 
 def parse_experiment(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> Experiment:
-    """The experiment of a command of sweep.py or train.py."""
+    """The experiment of a command of a script that takes a config."""
     importlib.import_module(f"scripts.{Path(words[1]).stem}")  # defines its flags
     arguments = list(words[1:])
     monkeypatch.setattr("sys.argv", arguments)  # where ml_collections looks for changed fields
@@ -158,7 +158,7 @@ def test_every_command_is_valid(command: Command, monkeypatch: pytest.MonkeyPatc
 def check_script(
     command: Command, script: str, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if script in ("sweep", "train"):
+    if script in ("sweep", "train", "agreement"):
         experiment = parse_experiment(command.words, monkeypatch)
         if command.page.endswith(".md"):
             needs_hub = fetches(experiment) and "--plan" not in arguments

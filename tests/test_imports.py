@@ -142,10 +142,8 @@ def test_every_package_is_in_the_order():
     )
 
 
-def test_torch_is_imported_by_the_other_side_of_the_benchmark_alone():
+def test_torch_is_imported_by_files_of_studies_named_after_peft_alone():
     users = [
         file for file in ROOT.rglob("*.py") if any(n.startswith("torch") for n in modules(file))
     ]
-    folder = ROOT / "studies" / "speed"
-    others = [folder / f"peft_{name}.py" for name in ("inputs", "side")]
-    assert sorted(users) == [*others, folder / "real_model" / "peft_table.py"]
+    assert users and set(users) <= set((ROOT / "studies").rglob("peft_*.py"))

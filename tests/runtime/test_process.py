@@ -24,12 +24,12 @@ from pathlib import Path
 import jax
 from jax._src import monitoring
 
+folder = Path(find_spec("research").origin).parent
 # The only ones that need PyTorch.
 OTHER_SIDE = {
-    f"research.studies.speed.{name}"
-    for name in ("peft_inputs", "peft_side", "real_model.peft_table")
+    ".".join(file.relative_to(folder.parent).with_suffix("").parts)
+    for file in folder.rglob("studies/**/peft_*.py")
 }
-folder = Path(find_spec("research").origin).parent
 for file in folder.rglob("*.py"):
     for node in ast.walk(ast.parse(file.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

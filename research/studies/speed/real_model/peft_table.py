@@ -1,29 +1,16 @@
 """The table race with PyTorch and PEFT: a plain loop that loads the model once."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch  # pyright: ignore
 
-from research.studies.speed.case_files import adapter_folders, read_trained
-from research.studies.speed.peft_inputs import (
-    IGNORED,
-    adapted,
-    decoder_batch,
-    model_in,
-    train_alone,
-)
-from research.studies.speed.real_model.table_format import (
-    EncodedSplit,
-    SeedData,
-    TableInputs,
-    read_table,
-)
-
-EVALUATION_ROWS = 16  # of a batch; each is scored with every label
+from research.studies.speed.peft_inputs import decoder_batch, model_in
+from research.studies.speed.real_model.peft_scores import split_scores
+from research.studies.speed.real_model.peft_weights import copies, prepared, restore
+from research.studies.speed.real_model.table_format import EncodedSplit, SeedData, read_table
 
 
 class PeftTable:
@@ -53,22 +40,22 @@ class PeftTable:
     def _approach(self, folder: Path, rates: Sequence[float]) -> float:
         """Mean test accuracy with the chosen learning rate."""
         inputs = self.inputs
-        with _prepared(self.model, folder) as model:
+        with prepared(self.model, folder) as model:
             trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-            start, runs = _copies(trained), {}
+            start, runs = copies(trained), {}
             for rate in rates:
                 runs[rate] = []
                 for data in inputs.seeds:
-                    _restore(trained, start)
+                    restore(trained, start)
                     self._train(model, list(trained.values()), data, rate)
-                    accuracy = _accuracy(model, data.dev, inputs)
-                    runs[rate].append((accuracy, _copies(trained)))
+                    accuracy = self._accuracy(model, data.dev)
+                    runs[rate].append((accuracy, copies(trained)))
             best = max(rates, key=lambda rate: np.mean([accuracy for accuracy, _ in runs[rate]]))
             accuracies = []
             for _, weights in runs[best]:
-                _restore(trained, weights)
-                accuracies.append(_accuracy(model, inputs.test, inputs))
-            _restore(trained, start)
+                restore(trained, weights)
+                accuracies.append(self._accuracy(model, inputs.test))
+            restore(trained, start)
         return float(np.mean(accuracies))
 
     def _train(self, model: Any, trained: list[Any], data: SeedData, rate: float) -> None:
@@ -84,55 +71,11 @@ class PeftTable:
             schedule.step()
             optimizer.zero_grad()
 
-
-@contextmanager
-def _prepared(model: Any, folder: Path) -> Iterator[Any]:
-    """The model with the trainable weights of an approach; afterwards it has no adapter."""
-    folders, trained = adapter_folders(folder), read_trained(folder)
-    if folders:
-        peft_model = adapted(model, folders[0])
-        yield peft_model
-        if not peft_model.active_peft_config.is_prompt_learning:
-            peft_model.unload()
-        return
-    assert trained is not None
-    train_alone(model, trained.tensors)
-    yield model
-
-
-def _accuracy(model: Any, split: EncodedSplit, inputs: TableInputs) -> float:
-    predicted = [
-        _scores(model, split, inputs, range(first, min(first + EVALUATION_ROWS, len(split.label))))
-        for first in range(0, len(split.label), EVALUATION_ROWS)
-    ]
-    return float(np.mean(np.concatenate(predicted).argmax(1) == split.label))
-
-
-@torch.inference_mode()
-def _scores(
-    model: Any, split: EncodedSplit, inputs: TableInputs, rows: Sequence[int]
-) -> np.ndarray:
-    """Summed log-probability of each label's tokens after each row's prompt, [B, C]."""
-    labels = [
-        tokens[:length] for tokens, length in zip(inputs.labels, inputs.label_lengths, strict=True)
-    ]
-    prompts = [split.tokens[row, : split.prompt_length[row]] for row in rows]
-    texts = [np.concatenate([prompt, label]) for prompt in prompts for label in labels]
-    starts = [len(prompt) for prompt in prompts for _ in labels]
-    batch = decoder_batch(inputs.prefix_ids, texts, starts)
-    targets = batch.pop("labels")[:, 1:]
-    logits = model(**batch).logits.float()
-    logits = logits[:, -targets.shape[1] - 1 : -1]  # without the positions of a soft prompt
-    losses = torch.nn.functional.cross_entropy(
-        logits.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
-    )
-    return -losses.sum(1).reshape(len(prompts), len(labels)).cpu().numpy()
-
-
-def _copies(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: parameter.detach().clone() for name, parameter in parameters.items()}
-
-
-def _restore(parameters: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    for name, parameter in parameters.items():
-        parameter.data.copy_(values[name])
+    def _accuracy(self, model: Any, split: EncodedSplit) -> float:
+        inputs = self.inputs
+        labels = [
+            tokens[:length]
+            for tokens, length in zip(inputs.labels, inputs.label_lengths, strict=True)
+        ]
+        scores = split_scores(model, split, inputs.prefix_ids, labels)
+        return float(np.mean(scores.argmax(1) == split.label))

@@ -67,9 +67,10 @@ class TableInputs(NamedTuple):
 
 def write_table(folder: Path, inputs: TableInputs) -> None:
     arrays = {name: getattr(inputs, name) for name in ("prefix_ids", "labels", "label_lengths")}
-    arrays |= _named("test", inputs.test)
+    arrays |= named_arrays("test", inputs.test)
     for index, seed in enumerate(inputs.seeds):
-        arrays |= _named(f"train_{index}", seed.train) | _named(f"dev_{index}", seed.dev)
+        arrays |= named_arrays(f"train_{index}", seed.train)
+        arrays |= named_arrays(f"dev_{index}", seed.dev)
         arrays[f"batches_{index}"] = seed.batches
     np.savez(folder / "table.npz", **arrays)
     content = {"rates": inputs.rates, "seeds": len(inputs.seeds)}
@@ -81,8 +82,8 @@ def read_table(folder: Path) -> TableInputs:
     with np.load(folder / "table.npz") as arrays:
         seeds = [
             SeedData(
-                _split(f"train_{index}", arrays),
-                _split(f"dev_{index}", arrays),
+                read_split(f"train_{index}", arrays),
+                read_split(f"dev_{index}", arrays),
                 arrays[f"batches_{index}"],
             )
             for index in range(content["seeds"])
@@ -92,14 +93,16 @@ def read_table(folder: Path) -> TableInputs:
             arrays["prefix_ids"],
             arrays["labels"],
             arrays["label_lengths"],
-            _split("test", arrays),
+            read_split("test", arrays),
             seeds,
         )
 
 
-def _named(name: str, split: EncodedSplit) -> dict[str, Any]:
+def named_arrays(name: str, split: EncodedSplit) -> dict[str, Any]:
+    """The arrays of a split by their names in a file, which begin with `name`."""
     return {f"{name}_{field}": array for field, array in split._asdict().items()}
 
 
-def _split(name: str, arrays: Mapping[str, NDArray]) -> EncodedSplit:
+def read_split(name: str, arrays: Mapping[str, NDArray]) -> EncodedSplit:
+    """The split whose arrays have names that begin with `name`."""
     return EncodedSplit(*(arrays[f"{name}_{field}"] for field in EncodedSplit._fields))

@@ -1,0 +1,1 @@
+"""Runs of a table held against the same runs with PyTorch and PEFT."""

@@ -1,4 +1,4 @@
-"""An instruct model that people use: SmolLM2-135M-Instruct on SST-2 and AG News.
+"""An instruct model that people use: SmolLM2-135M-Instruct on SST-2, AG News and Subj.
 
     python scripts/sweep.py --config configs/smollm2.py --config.backbone=FOLDER
     python scripts/sweep.py --config configs/smollm2.py:sst2 --config.backbone=FOLDER
@@ -39,6 +39,18 @@ TASKS: dict[str, dict[str, Any]] = {
         source="ag_news",
         folder=f"{DATA}/ag_news",
         train="train_subset.jsonl",
+        most_test=1000,
+    ),
+    "subj": dict(
+        source="sentences",
+        name="subj",
+        file=f"{DATA}/subj/subj.all",
+        verbalizer={"0": "subjective", "1": "objective"},  # Gao et al. 2021
+        templates=(
+            "{sentence} This is",
+            "{sentence}\nThis sentence is",
+            "Sentence: {sentence}\nThe sentence is",
+        ),
         most_test=1000,
     ),
 }

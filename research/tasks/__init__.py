@@ -7,6 +7,7 @@ from research.tasks.datasets.geoquery import GeoQueryTask
 from research.tasks.datasets.gsm8k import GSM8KTask
 from research.tasks.datasets.metamathqa import MetaMathQATask
 from research.tasks.datasets.number_files import NumberFileTask
+from research.tasks.datasets.sentences import SentencesTask
 from research.tasks.datasets.superglue_record import ReCoRDTask
 from research.tasks.datasets.superglue_wsc import WSCTask
 from research.tasks.datasets.text_files import TextFileTask
@@ -21,6 +22,7 @@ TASKS: dict[str, type[TaskSettings]] = {
     "gsm8k": GSM8KTask,
     "metamathqa": MetaMathQATask,
     "number_file": NumberFileTask,
+    "sentences": SentencesTask,
     "superglue_record": ReCoRDTask,
     "superglue_wsc": WSCTask,
     "text_file": TextFileTask,

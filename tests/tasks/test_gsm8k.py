@@ -18,6 +18,7 @@ from research.tasks import TASKS
 from research.tasks.metrics.number import number_in
 from research.tasks.text_task import TextTask
 from tests import films
+from tests.shrunk_configs import config_of, shrunk
 from tests.thorough import cases
 
 SOLUTION = "Half is 24/2=<<24/2=12>>12.\n\nTogether 24+12=<<24+12=36>>36.\n#### 36"
@@ -126,21 +127,6 @@ def test_answers_are_found_where_peft_finds_them(tmp_path: Path, text: str, answ
     train = write_metamathqa(tmp_path, 3)
     task = TASKS["metamathqa"](train=train, gsm8k=str(tmp_path)).load()
     assert isinstance(task, TextTask) and task.parser.parse(text).answer == answer
-
-
-def config_of(name: str, *arguments: str) -> dict[str, Any]:
-    return importlib.import_module(f"configs.{name}").get_config(*arguments).to_dict()
-
-
-def shrunk(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The config with a tiny backbone, few steps and short outputs."""
-    films.write_backbone(folder / "backbone", context=400)
-    config |= {"backbone": str(folder / "backbone"), "devices": {"count": 1}}
-    config |= {"regimes": ("4",), "seeds": 1, "search_seeds": 1, "max_dev": 2}
-    config["schedule"] |= {"steps": 2, "batch_size": 2, "eval_every": 1}
-    for row in config["approaches"]:
-        row |= {"max_new_tokens": 4, "scoring": "fixed"}
-    return config
 
 
 @pytest.mark.thorough

@@ -31,6 +31,7 @@ class GeoQueryTask(TaskSettings):
       database: SQLite file, or SQL script, in which queries are executed; None compares texts.
       templates: prompts with the column `question`.
       end: text that ends a target.
+      format: regular expression that a query must match in full; None for no format.
       metric: headline metric; default `sql_execution` with a database, else `sql_match`.
       decoding: how queries are generated.
     """
@@ -45,6 +46,7 @@ class GeoQueryTask(TaskSettings):
         "Translate to SQL: {question}\nAnswer:",
     )
     end: str = "\n"
+    format: str | None = None
     metric: str | None = None
     decoding: Decoding = Decoding(max_new_tokens=256)
 
@@ -62,6 +64,7 @@ class GeoQueryTask(TaskSettings):
             test=splits["test"],
             dev=splits["dev"],
             metric=self.metric or default,
+            format=self.format,
             database=database,
             decoding=self.decoding,
         )

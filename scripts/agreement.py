@@ -19,7 +19,7 @@ from pathlib import Path
 from absl import app, flags, logging
 
 import research.common.flags
-from research.common.errors import exit_on_input_error
+from research.common.errors import InputError, exit_on_input_error
 from research.common.files import write_atomically
 from research.common.flags import read_config, read_flags, results_folder
 from research.common.printable import printable
@@ -35,6 +35,8 @@ OUT = flags.DEFINE_string("out", "results/agreement", "Parent of the folder with
 def main(argv: list[str]) -> None:
     del argv
     prepare()
+    if not ROWS.value:
+        raise InputError("--row", None, "an approach of the experiment is expected")
     from research.experiments.experiment import Experiment
     from research.runtime.memory import compute_in_caller
     from research.studies.agreement.page import page
@@ -61,5 +63,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("row")
     app.run(main, flags_parser=read_flags)

@@ -1,6 +1,6 @@
 """An approach, one row of the results table: a prompt, training stages and trials."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,7 +10,8 @@ from research.evaluation.answer_sources import ANSWER_SOURCES
 from research.evaluation.answer_sources.answers_file import AnswersFile
 from research.evaluation.answer_sources.endpoint import Endpoint
 from research.evaluation.baselines import BASELINES
-from research.experiments.prompt import PROMPT, Prompt, PromptSearch
+from research.experiments.prompt import PROMPT, Prompt
+from research.experiments.prompt_search import PromptSearch
 from research.experiments.stage import Stage, plain_stage, stage_with
 from research.experiments.stage_sequence import check_stages
 from research.models.checkpoint.files import files_checksum
@@ -20,7 +21,6 @@ from research.tasks.task import Task
 Trial = Mapping[str, int | float | str | bool]
 
 LEARNING_RATES = "learning_rates"  # trials with the rates of the methods
-SCORING = {"target_end", "normalisation"}  # fields about the scores of labels
 EVERY_STAGE = "stages."  # prefix of a trial's field that is set in all stages
 TRIED = ("model",)  # fields of an endpoint that a trial may set
 
@@ -40,8 +40,8 @@ class Approach(Prompt):
             `target_end` nor `normalisation` runs with each of the task's `scorings`, and dev
             selects. `fixed`: by these two fields. Not part of a run's id.
         trials: values to select from on dev, by field name; or `templates`, for each template of
-            the task; or `learning_rates`, for each rate of the last stage's methods, see
-            `for_backbone`; or a search over prompts.
+            the task; or `learning_rates`, for each rate of the last stage's methods; or a search
+            over prompts. See `research.experiments.trials`.
 
     Raises InputError for invalid values.
     """
@@ -110,17 +110,6 @@ class Approach(Prompt):
             allowed = "without demonstrations and training nothing would have a rationale"
             raise InputError(f"{path}.rationale", True, allowed)
 
-    def for_backbone(self, parameters: int) -> "Approach":
-        """The approach with the learning rates for a backbone of this many parameters.
-
-        Only if its trials are `learning_rates`; else it is unchanged. Where several methods train
-        together in the last stage, the rates are those of the method with the lowest.
-        """
-        if self.trials != LEARNING_RATES:
-            return self
-        rates = min(method.learning_rates_for(parameters) for method in self.stages[-1].methods)
-        return replace(self, trials=tuple({"learning_rate": rate} for rate in rates))
-
     def fits(self, task: Task) -> bool:
         """Whether it can answer the task; a baseline either chooses labels or writes texts."""
         return self.baseline is None or BASELINES[self.baseline].writes == (not task.labels)
@@ -134,48 +123,6 @@ class Approach(Prompt):
     def uses_backbone(self) -> bool:
         """Whether the backbone answers; else a baseline or an external model does."""
         return self.baseline is None and self.external is None
-
-    def trials_on(
-        self,
-        task: Task,
-        scorings: Sequence[Trial] = (),
-        chat_scorings: Sequence[Trial] | None = None,
-    ) -> tuple[Trial, ...]:
-        """The trials on a task.
-
-        Args:
-            task: the task.
-            scorings: the ways to score its labels that dev selects from, see `scoring`.
-            chat_scorings: the same for chat prompts; None for the same ways.
-        """
-        if chat_scorings is None:
-            chat_scorings = scorings
-        trials = self._trials(len(task.templates))
-        fixed = self.scoring == "fixed" or self.changed_among(SCORING)
-        if self.stages or not self.uses_backbone or fixed:
-            return trials
-        return tuple(
-            {**trial, **scoring}
-            for trial in trials
-            for scoring in self._scorings(trial, scorings, chat_scorings)
-        )
-
-    def _scorings(
-        self, trial: Trial, plain: Sequence[Trial], chat: Sequence[Trial]
-    ) -> Sequence[Trial]:
-        """The ways to score labels with a trial that does not fix one."""
-        if SCORING & trial.keys() or self.at(trial).answer_by == "text":
-            return ({},)
-        return (chat if trial.get("chat", self.chat) else plain) or ({},)
-
-    def _trials(self, templates: int) -> tuple[Trial, ...]:
-        if isinstance(self.trials, PromptSearch):
-            return self.trials.trials(templates, self.drawn)
-        if self.trials == LEARNING_RATES:
-            raise ValueError(f"{self.name}: the trials depend on the backbone, see `for_backbone`")
-        if isinstance(self.trials, str):
-            return tuple(dict(template=i) for i in range(templates))
-        return self.trials
 
     def at(self, trial: Trial, path: str = "trial") -> "Approach":
         """The approach with the values of a trial.

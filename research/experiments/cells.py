@@ -6,6 +6,7 @@ from typing import NamedTuple
 from research.experiments.approach import Trial
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan
+from research.experiments.trials import for_backbone
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
 
@@ -46,7 +47,7 @@ def cells(
         task = tasks[settings.name]
         approaches = experiment.rows_on(settings.name)
         if parameters is not None:
-            approaches = tuple(approach.for_backbone(parameters) for approach in approaches)
+            approaches = tuple(for_backbone(approach, parameters) for approach in approaches)
         used = [approach.uses_backbone or experiment.is_first for approach in approaches]
         rows = [row for row in enumerate(approaches) if row[1].fits(task) and used[row[0]]]
         rows.sort(key=lambda row: bool(row[1].stages))

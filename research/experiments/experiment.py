@@ -4,18 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from research.common.config import build, resolved
+from research.common.config import build
 from research.common.errors import InputError, check_choice, check_whole, choose_from
 from research.experiments.approach import BASELINE_ROWS, Approach
-from research.experiments.config_parts import (
-    config_sequence,
-    parse_approaches,
-    parse_layout,
-    parse_tasks,
-    task_fields,
-    with_backbone,
-    with_tasks,
-)
+from research.experiments.experiment_fields import experiment_fields
 from research.experiments.prices import Prices
 from research.runtime.devices import Devices
 from research.tasks.encoding.special_tokens import Bos
@@ -108,35 +100,7 @@ class Experiment:
         `prompt` has fields of the prompts of all rows, `prompts` and `schedules` fields by task.
         Raises InputError for invalid values.
         """
-        config = with_backbone(with_tasks(config))
-        schedule = build(Schedule, config.get("schedule", {}), "config.schedule")
-        plain = config_sequence(config, "approaches")
-        layout = parse_layout(config.get("prompt", {}), "config.prompt")
-        schedules, prompts = task_fields(config, "schedules"), task_fields(config, "prompts")
-        tasks = parse_tasks(config, "tasks")
-        for name in prompts:
-            check_choice("config.prompts", name, [task.name for task in tasks])
-        parsed = {
-            "schedule": schedule,
-            "approaches_on": {
-                name: parse_approaches(
-                    plain,
-                    build(
-                        Schedule,
-                        {**resolved(schedule), **schedules.get(name, {})},
-                        f"config.schedules.{name}",
-                    ),
-                    {**layout, **parse_layout(prompts.get(name, {}), f"config.prompts.{name}")},
-                )
-                for name in {**schedules, **prompts}
-            },
-            "tasks": tasks,
-            "stage_tasks": parse_tasks({"stage_tasks": (), **config}, "stage_tasks"),
-            "approaches": parse_approaches(plain, schedule, layout),
-        }
-        merged = ("schedules", "prompt", "prompts")
-        rest = {name: value for name, value in config.items() if name not in merged}
-        return build(cls, {**rest, **parsed}, "config")
+        return build(cls, experiment_fields(config), "config")
 
     def __post_init__(self) -> None:
         printable = self.name.strip() and self.name.isprintable()

@@ -6,7 +6,7 @@ from typing import Any
 from research.common.config import build
 from research.common.errors import InputError
 from research.experiments.approach import LEARNING_RATES, Approach
-from research.experiments.prompt import PromptSearch
+from research.experiments.prompt_search import PromptSearch
 from research.experiments.stage import parse_stage
 from research.training.optimizer import Schedule
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from research.common.config import non_default, resolved
+from research.common.config import non_default
 from research.common.hashing import canonical, run_id, sha256
 from research.experiments.approach import Approach, Trial
 from research.experiments.backbone_names import backbone_labels, row_name
@@ -13,6 +13,7 @@ from research.experiments.experiment import Experiment
 from research.experiments.seeds import Seeds, latin_square
 from research.experiments.stage import Stage
 from research.experiments.stage_sequence import methods_after
+from research.experiments.trials import trials_on
 from research.tasks.sampling import Regime
 from research.tasks.task import Task
 from research.tasks.task_settings import TaskSettings
@@ -67,7 +68,7 @@ class CellPlan:
     def trials(self) -> tuple[Trial, ...]:
         """The trials of the approach on the task."""
         chat_scorings = self.scorings if self.chat_template is None else self.chat_scorings
-        return self.approach.trials_on(self.task, self.scorings, chat_scorings)
+        return trials_on(self.approach, self.task, self.scorings, chat_scorings)
 
     def search(self) -> list["Run"]:
         """Every trial with the search seeds; their dev scores choose the trial."""
@@ -122,9 +123,7 @@ class CellPlan:
     @property
     def size(self) -> int:
         """Number of runs of the cell."""
-        extra = self.experiment.seeds - self.experiment.search_seeds
-        crossed = len(self.crossed(self.trials[0]))
-        return len(self.trials) * self.experiment.search_seeds + extra + crossed
+        return sum(map(len, self.groups(self.trials[0])))
 
     def __str__(self) -> str:
         return ", ".join(self.key)
@@ -161,8 +160,7 @@ class Run:
     @property
     def chat_settings(self) -> dict[str, str]:
         """Checksum of the chat template by its name, for chat prompts."""
-        template = self.cell.chat_template
-        if template is None or not self.approach.chat:
+        if (template := self.cell.chat_template) is None or not self.approach.chat:
             return {}
         return {"chat_template": sha256(template.encode())}
 
@@ -182,10 +180,9 @@ class Run:
             "max_dev": experiment.max_dev,
             **self.approach.sources(),
         }
-        other_tasks = {stage.task for stage in self.approach.stages if stage.task is not None}
-        if other_tasks:
-            tasks = self.cell.tasks
-            settings["stage_tasks"] = {name: tasks[name].checksum for name in sorted(other_tasks)}
+        tasks = self.cell.tasks
+        if others := {s.task for s in self.approach.stages if s.task is not None}:
+            settings["stage_tasks"] = {name: tasks[name].checksum for name in sorted(others)}
         if not self.approach.uses_backbone:
             return {**settings, **self.approach.answers_checksum(self.cell.task, self.cell.regime)}
         return {
@@ -195,30 +192,6 @@ class Run:
             "precision": experiment.precision,
             **experiment.input_settings,
             **self.chat_settings,
-        }
-
-    @property
-    def configuration(self) -> dict[str, Any]:
-        """The whole resolved configuration, for readers and for the order of the table."""
-        experiment = self.cell.experiment
-        common = {
-            name: resolved(getattr(experiment, name))
-            for name in ("name", "backbone", "seeds", "search_seeds", "max_dev", "too_long")
-        }
-        several = {"backbones": list(experiment.backbones)} if experiment.backbones else {}
-        return {
-            **common,
-            **several,
-            **experiment.crossed_at,
-            "precision": experiment.precision,
-            "max_tokens": experiment.max_tokens,
-            "bos": experiment.bos,
-            "held_out": experiment.held_out,
-            "devices": resolved(experiment.devices),
-            "task": resolved(self.cell.task_settings),
-            "approach": self.approach.plain(),
-            "trials": resolved(self.cell.trials),
-            "order": dict(self.cell.order),
         }
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import count, islice
 from math import inf
 from typing import Any, Literal, Self
 
@@ -12,7 +11,6 @@ from research.tasks.encoding.demonstrations import Choice
 from research.tasks.encoding.encoded import Normalisation
 from research.tasks.prompts.content_free import Prior
 from research.tasks.prompts.layout import LayoutSettings
-from research.tasks.sampling import order
 
 DRAWS = 1000  # draws of demonstrations of each seed; no two seeds share a draw
 # Fields about the scores of labels.
@@ -177,47 +175,3 @@ def check_templates(field: str, prompts: int, templates: int) -> None:
             f"without drawn demonstrations each prompt needs a template, and there are {templates}"
         )
         raise InputError(field, prompts, allowed)
-
-
-@dataclass(frozen=True)
-class PromptSearch:
-    """A search over distinct prompts, determined by its seed.
-
-    Attributes:
-        prompts: number of prompts.
-        seed: seed of the order of the templates.
-
-    Raises InputError for numbers that are out of range.
-    """
-
-    prompts: int
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_whole("prompts", self.prompts, most=DRAWS)
-        check_whole("seed", self.seed, least=0)
-
-    def trials(self, templates: int, drawn: bool) -> tuple[dict[str, int], ...]:
-        """The trials: templates in rounds, each in its own order, the first with template 0.
-
-        Each trial has its own draw of demonstrations, from draw 0 on.
-
-        Args:
-            templates: number of templates of the task.
-            drawn: whether the prompts have drawn demonstrations.
-
-        Raises InputError if there are too few templates.
-        """
-        if not drawn:
-            check_templates("trials.prompts", self.prompts, templates)
-        rounds = (template for index in count() for template in self._round(index, templates))
-        return tuple(
-            {"template": template, "draw": draw} if drawn else {"template": template}
-            for draw, template in enumerate(islice(rounds, self.prompts))
-        )
-
-    def _round(self, index: int, templates: int) -> list[int]:
-        """The templates in the order of this round."""
-        shuffled = order(templates, self.seed, index, 5).tolist()
-        # The sort is stable: template 0 first, the others in their order.
-        return sorted(shuffled, key=bool) if index == 0 else shuffled

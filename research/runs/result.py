@@ -9,6 +9,7 @@ from research.common.config import build
 from research.evaluation.answer_kinds.kind import Answers
 from research.evaluation.answer_kinds.select import answer_kind
 from research.experiments.plan import CODE_VERSION, Run
+from research.experiments.run_configuration import run_configuration
 from research.records.configuration import Configuration
 from research.records.costs import Costs, StepMemory
 from research.records.measurements import (
@@ -93,7 +94,7 @@ def make_record(run: Run, result: Result) -> RunRecord:
         cohort=result.cohort,
         history=tuple(tuple(Evaluation(*row) for row in stage) for stage in result.history),
         settings=run.settings,
-        configuration=build(Configuration, run.configuration, "configuration"),
+        configuration=build(Configuration, run_configuration(run), "configuration"),
         code_version=CODE_VERSION,
         metric_version=METRIC_VERSION,
         provenance=provenance(),

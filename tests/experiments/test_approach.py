@@ -8,6 +8,7 @@ from research.common.errors import InputError
 from research.experiments.approach import BASELINE_ROWS, Approach
 from research.experiments.parse_approach import parse_approach
 from research.experiments.presets import few_shot, trained, zero_shot
+from research.experiments.trials import trials_on
 from research.methods.lora import LoRA
 from research.methods.soft_prompt import SoftPrompt
 from research.tasks.example import Example
@@ -57,8 +58,8 @@ def test_each_template_of_the_task_is_a_trial():
     examples = tuple(Example({"text": label}, label) for label in "ab")
     templates = tuple(Template(f"{{text}} {i}") for i in range(4))
     task = Task("t", ("a", "b"), templates, Verbalizer({"a": "x", "b": "y"}), examples, examples)
-    assert parse(trials="templates").trials_on(task) == tuple({"template": i} for i in range(4))
-    assert parse(trials=[{"template": 2}]).trials_on(task) == ({"template": 2},)
+    assert trials_on(parse(trials="templates"), task) == tuple({"template": i} for i in range(4))
+    assert trials_on(parse(trials=[{"template": 2}]), task) == ({"template": 2},)
 
 
 def test_rows_that_configs_share():

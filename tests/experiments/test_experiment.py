@@ -5,6 +5,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.experiments.experiment import Experiment
+from research.experiments.trials import for_backbone
 
 
 @pytest.mark.parametrize("name", ["quickstart", "compare"])
@@ -14,7 +15,7 @@ def test_every_method_of_a_config_has_the_same_budget(name: str):
     experiment = Experiment.parse(config.to_dict())
     assert len(experiment.regimes) == 2 and len(experiment.approaches) == 6
     assert (experiment.seeds, experiment.search_seeds) == (5, 2)
-    rows = [row.for_backbone(8_749_120) for row in experiment.approaches]
+    rows = [for_backbone(row, 8_749_120) for row in experiment.approaches]
     assert [len(row.trials) for row in rows if isinstance(row.trials, tuple)] == [3] * 5
     assert rows[0].trials == "templates"
     for task in experiment.tasks:

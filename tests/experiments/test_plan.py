@@ -14,6 +14,7 @@ from research.experiments.cells import ChatPlan, cells
 from research.experiments.cohorts import stage_id
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan, Run
+from research.experiments.run_configuration import run_configuration
 from research.experiments.scorings import ALONE, WITH_END
 from research.experiments.stage import Stage
 from research.methods.lora import LoRA
@@ -285,7 +286,7 @@ def test_a_chat_depends_on_its_template_and_a_plain_prompt_does_not(config: dict
     others = [with_row(config, system="Be brief."), with_row(config, thinking=False)]
     ids = [chats(other, "one")["LoRA, films"][0].id for other in others]
     assert len({*ids, runs[0].id}) == 3
-    assert runs[0].configuration["approach"]["chat"] is True
+    assert run_configuration(runs[0])["approach"]["chat"] is True
 
 
 def test_all_rows_of_an_experiment_or_of_a_task_may_be_chats(config: dict):

@@ -10,6 +10,7 @@ from research.common.config import build_named
 from research.common.errors import InputError
 from research.experiments.parse_approach import parse_approach
 from research.experiments.presets import trained, with_head, zero_shot
+from research.experiments.trials import for_backbone, trials_on
 from research.methods import METHODS
 from research.methods.lora import LoRA
 from research.methods.method import LARGE_BACKBONE, Method
@@ -22,7 +23,7 @@ LARGE, SMALL = LARGE_BACKBONE, LARGE_BACKBONE - 1
 
 def rates_of(row: dict, parameters: int) -> list[float]:
     """The learning rates that a row tries with a backbone of this many parameters."""
-    approach = parse_approach(row, Schedule(), "row").for_backbone(parameters)
+    approach = for_backbone(parse_approach(row, Schedule(), "row"), parameters)
     return [trial["learning_rate"] for trial in approach.trials]  # pyright: ignore
 
 
@@ -82,6 +83,6 @@ def test_learning_rates_need_a_stage_and_a_backbone():
     approach = parse_approach(trained("row", {"name": "lora"}), Schedule(), "row")
     task = build_named(TASKS, {"source": "world", "name": "sentiment"}, "task", "source").load()
     with pytest.raises(ValueError, match="row: the trials depend on the backbone"):
-        approach.trials_on(task)
+        trials_on(approach, task)
     with pytest.raises(InputError, match="method.name is 'lara': did you mean 'lora'?"):
         parse_approach(trained("row", {"name": "lara"}), Schedule(), "row")

@@ -6,7 +6,8 @@ from research.common.errors import InputError
 from research.experiments.approach import Approach
 from research.experiments.parse_approach import parse_approach
 from research.experiments.presets import prompt_search
-from research.experiments.prompt import PromptSearch
+from research.experiments.prompt_search import PromptSearch
+from research.experiments.trials import trials_on
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -36,12 +37,12 @@ def test_trials_are_distinct_begin_with_the_first_and_spread_over_templates():
 
 
 def test_without_drawn_demonstrations_templates_are_the_prompts():
-    assert sorted(t["template"] for t in row(prompts=4).trials_on(TASK)) == [0, 1, 2, 3]
+    assert sorted(t["template"] for t in trials_on(row(prompts=4), TASK)) == [0, 1, 2, 3]
     nearest = row(prompts=4, demonstrations=2, choice="nearest")
-    assert all(trial.keys() == {"template"} for trial in nearest.trials_on(TASK))
-    assert len(row(prompts=9, demonstrations=2, choice="random").trials_on(TASK)) == 9
+    assert all(trial.keys() == {"template"} for trial in trials_on(nearest, TASK))
+    assert len(trials_on(row(prompts=9, demonstrations=2, choice="random"), TASK)) == 9
     with pytest.raises(InputError, match="trials.prompts is 5: .* there are 4"):
-        row(prompts=5).trials_on(TASK)
+        trials_on(row(prompts=5), TASK)
 
 
 def test_every_field_of_the_prompt_may_be_tried():

@@ -8,6 +8,7 @@ from research.experiments.approach import Approach
 from research.experiments.cells import ChatPlan
 from research.experiments.parse_approach import parse_approach
 from research.experiments.scorings import ALONE, PER_TOKEN, WITH_END, chat_plan, scorings
+from research.experiments.trials import trials_on
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import Verbalizer
@@ -86,7 +87,7 @@ def row(**values) -> Approach:
 def test_every_trial_of_a_row_without_training_is_run_with_each(values: dict, count: int):
     ways = scorings(task("up", "no"), TOKENIZER, "causal")
     approach = row(**values)
-    trials = approach.trials_on(task("up", "no"), ways)
+    trials = trials_on(approach, task("up", "no"), ways)
     assert len(trials) == count == len({str(approach.at(trial)) for trial in trials})
 
 

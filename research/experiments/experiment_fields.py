@@ -81,8 +81,7 @@ def _parse_approaches(
     """The approaches; `layout` has values of `LAYOUT` for rows that do not set these fields."""
     rows = [(values, f"config.approaches[{i}]") for i, values in enumerate(plain)]
     return tuple(
-        parse_approach(_with_layout(values, layout, path), schedule, path)
-        for values, path in rows
+        parse_approach(_with_layout(values, layout, path), schedule, path) for values, path in rows
     )
 
 

@@ -19,7 +19,9 @@ from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import add, mask, paths_of, stored_frozen, without_head
 from research.methods.shared.merging import merged
 from research.runs.context import RunContext
-from research.runs.data import RunData, room, run_data
+from research.runs.data import RunData
+from research.runs.encode_data import run_data
+from research.runs.room import room
 from research.runs.trained_leaves import FinalLeaves
 from research.runtime.clock import spent_on
 from research.tasks.encoding.special_tokens import Route

@@ -18,7 +18,7 @@ from research.methods.method import Method
 from research.methods.shared.leaves import head_leaves
 from research.models.backbone import Backbone
 from research.records.weights import load_row_format
-from research.runs.data import room
+from research.runs.room import room
 from research.serving.adapter_sources import Source, from_adapter, from_run
 from research.serving.service import ServedAdapter
 from research.serving.stacked_adapters import Adapter

@@ -13,7 +13,7 @@ from research.evaluation.answer_kinds.select import answer_kind
 from research.experiments.experiment import Experiment
 from research.models.model import Model
 from research.records.data_report import DataReport, read_data_report
-from research.runs.data import room
+from research.runs.room import room
 from research.tasks.data_checks import FlaggedRows, Lengths, task_data_report
 from research.tasks.data_checks.report import MOST_ROW_NUMBERS
 from research.tasks.encoding.encoder import Encoder

@@ -17,7 +17,9 @@ from research.experiments.stage_sequence import methods_after
 from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore
 from research.records.weights import unserved
-from research.runs.data import RunData, room, run_data
+from research.runs.data import RunData
+from research.runs.encode_data import run_data
+from research.runs.room import room
 from research.tasks.datasets.file_task import FileTask
 from research.tasks.datasets.tables import read_file
 from research.tasks.encoding.encoder import Encoder

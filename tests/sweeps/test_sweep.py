@@ -18,7 +18,7 @@ from research.models.backbone import load_backbone, load_tokenizer
 from research.records.store import RunStore
 from research.records.trial_selection import choose, search_runs
 from research.reporting.build import check_tables, write_tables
-from research.runs.data import run_data
+from research.runs.encode_data import run_data
 from research.sweeps.folder_lock import folder_lock
 from research.sweeps.progress import SweepProgress
 from research.sweeps.run_progress import RunProgress

@@ -16,7 +16,7 @@ from research.experiments.experiment import Experiment
 from research.methods.method import Method
 from research.models.backbone import load_backbone, load_tokenizer, save_backbone
 from research.models.bert.model import EncoderModel
-from research.runs.data import run_data
+from research.runs.encode_data import run_data
 from research.studies.speed.case_files import Batches, write_batches
 from research.studies.speed.inputs import write_adapters
 from research.tasks.datasets.tables import read_file

@@ -10,7 +10,9 @@ from research.evaluation.scoring import route_of
 from research.experiments.cells import cells
 from research.experiments.plan import CellPlan, Run
 from research.models.backbone import load_backbone, load_tokenizer
-from research.runs.data import RunData, room, run_data
+from research.runs.data import RunData
+from research.runs.encode_data import run_data
+from research.runs.room import room
 from research.studies.speed.inputs import write_methods
 from research.studies.speed.real_inputs import speed_experiment
 from research.studies.speed.real_model.model_files import link_model

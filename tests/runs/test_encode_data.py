@@ -13,10 +13,10 @@ from research.experiments.experiment import Experiment
 from research.experiments.plan import Run
 from research.runs.context import open_context
 from research.runs.encode_data import run_data
-from research.runs.room import room
 from research.runs.evaluate import RunEvaluator
 from research.runs.held_out_text import held_out_passages
 from research.runs.result import make_record
+from research.runs.room import room
 from research.runs.state import RunState
 from research.tasks.encoding.tokenization import TextTokenizer
 from tests import films

@@ -29,12 +29,8 @@ from research.experiments.prices import Prices, write_prices
 from research.records.packing import pack
 from research.records.store import RunStore
 from research.records.test_access_log import FILE, TestAccessLog
-from research.reporting.advice.constraints import (
-    ALL_COSTS,
-    Constraints,
-    columns_for,
-    default_preference,
-)
+from research.reporting.advice.columns import columns_for
+from research.reporting.advice.constraints import ALL_COSTS, Constraints, default_preference
 from research.reporting.advice.recommend import advise
 from research.reporting.advice.sentences import sentences
 from research.reporting.advice.table import NOTES, OF_BACKBONES, advice_table

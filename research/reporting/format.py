@@ -80,3 +80,8 @@ def rates_note(rates: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
         for tried, rows in rows_by_rates.items()
     ]
     return (f"Learning rates tried: {'; '.join(groups)}.",) if groups else ()
+
+
+def points(difference: float) -> str:
+    """A difference of scores in percentage points."""
+    return f"{100 * difference:.1f} points"

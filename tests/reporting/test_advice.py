@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.reporting.advice.constraints import Constraints, columns_for
+from research.reporting.advice.columns import columns_for
+from research.reporting.advice.constraints import Constraints
 from research.reporting.advice.recommend import advise
 from research.reporting.advice.sentences import sentences
 from research.reporting.advice.table import advice_table

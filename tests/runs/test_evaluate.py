@@ -12,7 +12,7 @@ from research.records.predictions.labels import LabelPredictions
 from research.records.predictions.texts import TextPredictions
 from research.records.schema import RunRecord
 from research.records.store import RunStore
-from research.reporting.advice.constraints import cells_of
+from research.reporting.advice.columns import cells_of
 from research.reporting.grid.grid import read_grid
 from tests import films
 

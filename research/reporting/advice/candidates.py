@@ -7,7 +7,7 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.records.schema import CellKey
-from research.reporting.advice.constraints import Bound
+from research.reporting.advice.bounds import Bound
 from research.reporting.grid.cell import ResultCell, shared_seeds
 from research.stats.best_group import LEVEL, not_different_from
 from research.stats.mean_difference import MeanDifference

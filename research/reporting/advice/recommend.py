@@ -7,21 +7,15 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.evaluation.baselines import CONSTANT
+from research.reporting.advice.bounds import Bound, bounds_of
 from research.reporting.advice.candidates import (
     Candidate,
     candidates_for,
     headline_score,
     matched_influences,
 )
-from research.reporting.advice.constraints import (
-    COSTS,
-    Bound,
-    Constraints,
-    bounds_of,
-    cells_of,
-    compared_costs,
-    examples_of,
-)
+from research.reporting.advice.columns import cells_of, examples_of
+from research.reporting.advice.constraints import COSTS, Constraints, compared_costs
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.stats.best_group import LEVEL, not_different_from

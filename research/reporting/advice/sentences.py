@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from research.reporting.advice.candidates import Candidate
-from research.reporting.advice.constraints import ALL_COSTS, points
+from research.reporting.advice.constraints import ALL_COSTS
 from research.reporting.advice.recommend import Advice
 from research.reporting.advice.table import format_cost, format_difference
-from research.reporting.format import amount, byte_size, percent
+from research.reporting.format import amount, byte_size, percent, points
 from research.reporting.grid.cell import ResultCell
 from research.stats.power import MOST_SEEDS
 

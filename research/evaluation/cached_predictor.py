@@ -85,7 +85,8 @@ class CachedPredictor(Predictor):
         prompts: EncodedPrompts,
         settings: Any,
     ) -> Any:
-        arrays = (prompts.rows.tokens, prompts.rows.prompt_length, *prompts.frame)
+        frame = prompts.frame._replace(states=())  # which follow from the rest
+        arrays = (prompts.rows.tokens, prompts.rows.prompt_length, *frame)
         content = [np.asarray(array).tobytes() for array in arrays]
         described = (name, *self._program(weights), self.widths, settings)
         content.append(repr(described).encode())

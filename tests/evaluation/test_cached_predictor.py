@@ -91,6 +91,16 @@ def test_full_fine_tuning_shares_results_with_the_backbone_alone(model):
         assert len(cache) == results
 
 
+def test_states_in_the_frame_of_training_make_no_other_result(model):
+    decoder_model, params = model
+    states = (np.zeros((2, 3), np.float32), np.zeros(4, np.float32))
+    cache = Cache()
+    cached = CachedPredictor(decoder_model, ONE, jnp.float32, cache)
+    for frame in (FRAME, FRAME._replace(states=states)):
+        cached.scores(AdaptedWeights((), params), EncodedPrompts(encoded(3), frame), LABELS)
+    assert len(cache) == 1
+
+
 def test_seeds_share_texts_that_are_not_sampled(model):
     decoder_model, params = model
     cache, prompts = Cache(), EncodedPrompts(encoded(3), FRAME)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from research.common.files import write_atomically
+from research.records.json_data import to_json
 from research.records.measurements import Evaluation
-from research.records.schema import RunRecord, to_json
+from research.records.schema import RunRecord
 from research.records.tensorboard_log import RunLabel, TensorboardLog
 
 if TYPE_CHECKING:

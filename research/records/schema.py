@@ -3,21 +3,18 @@
 The id of a run is the hash of its settings, so a finished run is found by its settings.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-
 from research.common.config import build, non_default
 from research.common.errors import InputError
 from research.common.hashing import canonical
-from research.common.json_io import parse_json
 from research.experiments.seeds import Seeds
 from research.records.configuration import Configuration, Provenance
 from research.records.costs import Costs
+from research.records.json_data import to_json
 from research.records.measurements import (
     BackboneReference,
     DataChecksums,
@@ -169,24 +166,6 @@ class RunRecord:
         return {"schema_version": SCHEMA_VERSION, **to_json(non_default(self))}
 
 
-def to_json(value: Any) -> Any:
-    """JSON data: numpy scalars become numbers, tuples lists, non-finite numbers None."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [to_json(item) for item in value]
-    return value
-
-
-def parse_strict_json(content: bytes) -> Any:
-    """The JSON value; raises ValueError for NaN and infinities too, which JSON does not have."""
-    return parse_json(content, parse_constant=_refuse)
-
-
 def prediction_file(run_id: str, split: str) -> str:
     """The file of a run's predictions on a split, relative to the results folder."""
     return f"predictions/{run_id}.csv" if split == "test" else f"predictions/{run_id}.{split}.csv"
@@ -198,7 +177,3 @@ def _history(stages: Any, source: str) -> tuple[tuple[Evaluation, ...], ...]:
     except TypeError as error:
         allowed = f"rows of {', '.join(Evaluation._fields)} by stage are expected"
         raise InputError(source, stages, allowed) from error
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")

@@ -15,6 +15,7 @@ from research.common.errors import InputError
 from research.common.files import write_atomically
 from research.common.hashing import record_checksum, run_id, sha256, without_checksum
 from research.records.archive import ARCHIVE, read_archive
+from research.records.json_data import parse_strict_json
 from research.records.predictions.kinds import AnyPredictions, parse_answers
 from research.records.record_checks import (
     WRONG_CONTENT,
@@ -22,7 +23,7 @@ from research.records.record_checks import (
     check_metrics,
     check_splits,
 )
-from research.records.schema import RunRecord, parse_strict_json, prediction_file
+from research.records.schema import RunRecord, prediction_file
 from research.runtime.memory import uncollected
 
 # A file by its path, time of change, size and inode; None for a file that is missing.

@@ -12,6 +12,7 @@ from research.experiments.plan import CODE_VERSION, Run
 from research.experiments.run_configuration import run_configuration
 from research.records.configuration import Configuration
 from research.records.costs import Costs, StepMemory
+from research.records.json_data import to_json
 from research.records.measurements import (
     BackboneReference,
     DataChecksums,
@@ -21,7 +22,7 @@ from research.records.measurements import (
 )
 from research.records.predictions.kinds import AnyPredictions, prediction_class
 from research.records.provenance import provenance
-from research.records.schema import RunRecord, to_json
+from research.records.schema import RunRecord
 from research.runs.robustness import robustness
 from research.tasks.answering import BY_THE_TASK, Answering
 from research.tasks.metrics.classification import METRIC_VERSION

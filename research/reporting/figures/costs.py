@@ -2,12 +2,12 @@
 and speed of several backbones.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from research.reporting.figures.axes import logarithmic
 from research.reporting.figures.colors import Styles
+from research.reporting.figures.cost_axis import ANSWER, MODEL, PARAMETERS, SECONDS, CostAxis
 from research.reporting.figures.figure import (
     Axis,
     Figure,
@@ -19,49 +19,15 @@ from research.reporting.figures.figure import (
     scores,
     title,
 )
-from research.reporting.format import byte_size, count, counted, percent, seconds
+from research.reporting.format import count, counted, percent
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.comparable_runs import distinct
 from research.reporting.grid.grid import Grid
 
-INSTANT = 0.01  # seconds; shorter times are drawn at one position
 INTERVALS = "Test scores with 95 % intervals over seeds and test items."
 FRONT = (
     "The stepped line is the Pareto front of the mean scores: no approach with {less} has as high "
     "a score. Hollow points have fewer seeds than planned and are not part of the front."
-)
-
-
-@dataclass(frozen=True)
-class CostAxis:
-    """A cost that is the x axis of a figure.
-
-    Attributes:
-        name: name of the cost, see `ResultCell.cost`.
-        label: label of the axis.
-        least: smaller costs are drawn at the position of 0.
-        zero_label: label of that position.
-        text: formats a cost with its unit.
-    """
-
-    name: str
-    label: str
-    least: float
-    zero_label: str
-    text: Callable[[float], str]
-
-
-PARAMETERS = CostAxis("trained_params", "trained parameters", 1, "0", "{:,.0f} parameters".format)
-SECONDS = CostAxis(
-    "train_seconds", "training seconds", INSTANT, f"<{INSTANT}", lambda s: f"{seconds(s)} seconds"
-)
-MODEL = CostAxis("model_bytes", "bytes of the whole model", 1, "0", byte_size)
-ANSWER = CostAxis(
-    "milliseconds",
-    "milliseconds per answer",
-    0.001,
-    "<0.001",
-    lambda ms: f"{seconds(ms)} milliseconds",
 )
 
 

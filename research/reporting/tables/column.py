@@ -1,12 +1,16 @@
 """Tables with a row for each cell of a task and regime."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from research.records.schema import RunRecord
 from research.reporting.format import MISSING, amount
 from research.reporting.grid.cell import ResultCell
 from research.reporting.grid.grid import Grid
 from research.reporting.table import Table, TableCell
+
+Value = Callable[[RunRecord], float | None]
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,18 @@ class Column:
     unit: str
     text: Callable[[ResultCell], str | None]
     note: str = ""
+
+
+def median_of(cell: ResultCell, value: Value) -> float | None:
+    """The median over the tested runs; None if one of them has no value."""
+    values = cell.known(value)
+    return statistics.median(values) if values and len(values) == len(cell.runs) else None
+
+
+def median_text(value: Value, text: Callable[[float], str], cell: ResultCell) -> str | None:
+    """The median over the tested runs as text; None if one of them has no value."""
+    median = median_of(cell, value)
+    return None if median is None else text(median)
 
 
 def column_table(

@@ -4,13 +4,8 @@ from research.experiments.prices import Prices
 from research.reporting.grid.grid import Grid
 from research.reporting.table import Table
 from research.reporting.tables.column import column_table
-from research.reporting.tables.cost_columns import (
-    BACKBONE,
-    STORAGE,
-    TRAINING,
-    flops_ratio,
-    money_columns,
-)
+from research.reporting.tables.cost_columns import BACKBONE, STORAGE, TRAINING, flops_ratio
+from research.reporting.tables.money_columns import money_columns
 from research.reporting.tables.seconds_columns import seconds_columns
 
 # The formula leaves out attention scores, which cost as much as all kernels only in rows six times

@@ -13,7 +13,7 @@ class ScoringProgress:
     """Progress after a batch.
 
     Attributes:
-        split: what is scored: a split, or plain text.
+        split: the split that is scored, or plain text.
         rows: number of its rows that are scored, content-free prompts included.
         total: number of its rows.
         share: share of the run's scoring that is done; None where it is not known.

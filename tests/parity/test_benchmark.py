@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from research.methods.soft_prompt import SoftPrompt
-from research.studies.speed import our_side, peft_side, shapes
+from research.studies.speed import shapes
 from research.studies.speed.cases import LORA, PREFIX, random_case
+from research.studies.speed.sides import our_side, peft_side
 from tests import tiny
 
 METHODS = [(), (LORA,), (SoftPrompt(length=4),), (PREFIX,)]

@@ -12,7 +12,6 @@ import transformers
 from research.methods.last_layers import LastLayers
 from research.methods.lora import LoRA
 from research.methods.soft_prompt import SoftPrompt
-from research.studies.speed import our_side, peft_side
 from research.studies.speed.inputs import write_methods
 from research.studies.speed.real_model.cases import model_cases
 from research.studies.speed.real_model.model_files import link_model, model_case
@@ -23,6 +22,7 @@ from research.studies.speed.real_model.table_format import (
     TableInputs,
     write_table,
 )
+from research.studies.speed.sides import our_side, peft_side
 from tests import checkpoints
 from tests.thorough import cases
 
@@ -146,5 +146,5 @@ def test_pytorch_that_cannot_load_a_model_is_a_sentence(tmp_path):
 
 def test_the_side_of_pytorch_does_not_import_jax():
     """Its memory is compared with ours."""
-    code = "import sys, research.studies.speed.peft_side; sys.exit('jax' in sys.modules)"
+    code = "import sys, research.studies.speed.sides.peft_side; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

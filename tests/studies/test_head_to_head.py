@@ -8,9 +8,16 @@ import pytest
 from rich.console import Console
 
 from research.common.errors import InputError
-from research.studies.speed import compile_ahead, head_to_head, measure, selection, whole_process
+from research.studies.speed import (
+    compile_ahead,
+    head_to_head,
+    measure,
+    selection,
+    side,
+    whole_process,
+)
 from research.studies.speed.case import Case, StartupCase
-from research.studies.speed.worker import Measurement
+from research.studies.speed.sides.worker import Measurement
 from scripts import benchmark
 from tests import checkpoints
 
@@ -103,8 +110,8 @@ def measured(monkeypatch, tmp_path):
     monkeypatch.setattr(selection, "CASES", tuple(Case(n, None, CASE.write) for n in "ab"))
     monkeypatch.setattr(selection, "WHOLE_PROCESS_CASES", ())
     monkeypatch.setattr(selection, "STARTUP_CASES", (ONE,))
-    monkeypatch.setattr(selection, "_measure_head_to_head", made)
-    monkeypatch.setattr(selection, "_measure_startup", made)
+    monkeypatch.setattr(selection, "head_to_head_result", made)
+    monkeypatch.setattr(selection, "startup_result", made)
     monkeypatch.setattr(measure, "machine", dict)
     monkeypatch.setattr(measure, "rate", lambda **settings: 1e9)
     monkeypatch.setattr("research.studies.speed.table.speed_markdown", str)
@@ -208,4 +215,4 @@ def test_compiled_cases_give_the_seconds_of_compilation(monkeypatch):
 
 def test_a_worker_tells_why_it_cannot_use_its_inputs(tmp_path):
     with pytest.raises(RuntimeError, match="backbone is .*: no such folder here"):
-        head_to_head.Side("our_side", "load", tmp_path, "float32", 0.0)(0)
+        side.Side("our_side", "load", tmp_path, "float32", 0.0)(0)

@@ -13,12 +13,13 @@ from research.interop.peft import load_adapter
 from research.methods.last_layers import LastLayers
 from research.methods.soft_prompt import SoftPrompt
 from research.models.backbone import load_backbone
-from research.studies.speed import shapes, training
+from research.studies.speed import shapes
 from research.studies.speed.case import OURS, PEFT
 from research.studies.speed.case_files import adapter_folders, read_batches
 from research.studies.speed.cases import CASES, LORA, PREFIX, random_case
-from research.studies.speed.our_inputs import CaseInputs
-from research.studies.speed.our_side import WORKS
+from research.studies.speed.sides import training_in_loop
+from research.studies.speed.sides.our_inputs import CaseInputs
+from research.studies.speed.sides.our_side import WORKS
 from research.tasks.encoding.encoded import Labels
 from tests import tiny
 from tests.thorough import cases
@@ -74,7 +75,7 @@ def test_a_step_begins_at_the_loss_of_a_plain_pass_and_learns(methods, tmp_path)
 def test_the_loop_of_a_run_takes_the_steps_of_the_batches(kept, tmp_path, monkeypatch):
     """In the first epoch, also from the states of a kept trunk, whose steps have fewer FLOPs."""
     if kept:
-        monkeypatch.setattr(training, "Trunk", partial(Trunk, least_flops=0.0))
+        monkeypatch.setattr(training_in_loop, "Trunk", partial(Trunk, least_flops=0.0))
     written(tmp_path, (LastLayers(last=1),))
     step, loop = (WORKS[w](tmp_path, "float32", 3e-3) for w in ("train", "train in the loop"))
     losses = np.array([(step.step(), loop.step()) for _ in step.parts])
@@ -154,4 +155,4 @@ def test_the_modules_of_both_sides_exist():
     """A worker imports its side by the name of the module."""
     for module, _ in (case.other for case in CASES):
         assert module in (OURS, PEFT)
-        assert find_spec(f"research.studies.speed.{module}") is not None
+        assert find_spec(f"research.studies.speed.sides.{module}") is not None

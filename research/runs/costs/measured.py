@@ -44,8 +44,8 @@ def costs(
     done = [outcome.progress for outcome in outcomes]
     stored_shapes = jax.eval_shape(partial(stored, methods=methods), changed)
     added = {path: leaf for path, leaf in stored_shapes.items() if ":" in path}
-    kept = sum(p.trunk_seconds for p in done)
-    seconds = kept + sum(p.steps * statistics.median(p.step_seconds) for p in done)
+    trunk_seconds = sum(p.trunk_seconds for p in done)
+    seconds = trunk_seconds + sum(p.steps * statistics.median(p.step_seconds) for p in done)
     trained = {path: leaf.size for outcome in outcomes for path, leaf in outcome.trained.items()}
     return {
         "trained_params": sum(trained.values()),
@@ -54,7 +54,7 @@ def costs(
         "train_seconds": round(seconds, 4),
         "evaluation_seconds": round(dev_seconds + sum(p.evaluation_seconds for p in done), 4),
         "added_tokens": added_tokens,
-        "trunk_seconds": round(kept, 4),
+        "trunk_seconds": round(trunk_seconds, 4),
         "step_flops": _step_flops(done[-1]) if done else None,
         "train_flops": _summed([_flops(p) for p in done]),
         "trunk_flops": sum(p.trunk_flops * p.steps for p in done),

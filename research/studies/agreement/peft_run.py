@@ -16,10 +16,10 @@ import torch  # pyright: ignore
 
 from research.common.files import write_atomically
 from research.studies.agreement.run_files import RunInputs, read_inputs
-from research.studies.speed.peft_inputs import decoder_batch, model_in
 from research.studies.speed.real_model.peft_scores import split_scores
 from research.studies.speed.real_model.peft_weights import copies, prepared, restore
 from research.studies.speed.real_model.table_format import EncodedSplit
+from research.studies.speed.sides.peft_inputs import decoder_batch, model_in
 
 
 class PeftAnswers(NamedTuple):

@@ -9,7 +9,7 @@ import jax
 from research.studies.speed import inputs
 
 Write = Callable[[Path], None]
-OURS, PEFT = "our_side", "peft_side"  # modules of this folder, see `worker`
+OURS, PEFT = "our_side", "peft_side"  # modules in `sides`, see `sides.worker`
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ SOFT, SHORT, PREFIX = SoftPrompt(length=100), SoftPrompt(length=20), PrefixTunin
 LORA = LoRA(rank=8, alpha=16.0, targets=("query", "value"))
 # Throughput of many LoRA runs at once against existing systems (arXiv 2508.02932, 2602.07263).
 CONCURRENT = "PLoRA up to 12.8, tLoRA 1.2 to 1.8"
-DTYPES = {"cpu": "float32", "gpu": "bfloat16"}
 
 
 def random_case(

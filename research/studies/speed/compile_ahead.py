@@ -11,7 +11,8 @@ from rich.console import Console
 
 from research.common.errors import InputError
 from research.studies.speed.case import OURS, Case
-from research.studies.speed.head_to_head import CompiledCase, Side
+from research.studies.speed.head_to_head import CompiledCase
+from research.studies.speed.side import Side
 
 CORES_EACH = 2  # of a compilation
 

@@ -14,14 +14,9 @@ from rich.console import Console
 from research.common.errors import InputError
 from research.runs.costs.flops import rate
 from research.studies.speed.compile_ahead import compiled_ahead
+from research.studies.speed.device import device, dtype
 from research.studies.speed.head_to_head import CompiledCase
-from research.studies.speed.selection import (
-    BenchmarkOptions,
-    Measurable,
-    device,
-    dtype,
-    selected_cases,
-)
+from research.studies.speed.selection import BenchmarkOptions, Measurable, selected_cases
 from research.studies.speed.table import machine, write_measurements
 
 COMPILED_AHEAD = (

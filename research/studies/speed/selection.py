@@ -8,23 +8,25 @@ from importlib import util
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
 from research.common.errors import InputError, choose_from
 from research.common.paths import resolve_path
 from research.models.checkpoint.folder import find_folder
-from research.studies.speed.case import PEFT, Case, StartupCase, WholeProcessCase
+from research.studies.speed.case import Case, WholeProcessCase
+from research.studies.speed.case_results import (
+    head_to_head_result,
+    startup_result,
+    whole_process_result,
+)
 from research.studies.speed.cases import (
     CASES,
-    DTYPES,
     LARGE_CASES,
     STARTUP_CASES,
     WHOLE_PROCESS_CASES,
 )
-from research.studies.speed.head_to_head import CompiledCase, head_to_head
+from research.studies.speed.device import device, dtype
+from research.studies.speed.head_to_head import CompiledCase
 from research.studies.speed.real_model.cases import label, model_cases, table_case
 from research.studies.speed.real_model.loading import check_loads
-from research.studies.speed.whole_process import startup_time, whole_process
 
 REAL_DATA = "SST-2"  # part of the names of cases that need ADAPTLAB_SHARED
 
@@ -100,15 +102,18 @@ def _all_cases(options: BenchmarkOptions) -> Iterator[Measurable]:
     for case in WHOLE_PROCESS_CASES:
         yield _whole_process_case(case, options)
     for case in STARTUP_CASES:
-        yield Measurable(case.name, lambda _, case=case: _measure_startup(case))
+        yield Measurable(case.name, lambda _, case=case: startup_result(case))
 
 
 def _head_to_head_case(case: Case, options: BenchmarkOptions) -> Measurable:
-    return Measurable(case.name, lambda ready: _measure_head_to_head(case, options, ready), case)
+    rounds, seconds = options.rounds, options.seconds
+    return Measurable(
+        case.name, lambda ready: head_to_head_result(case, rounds, seconds, ready), case
+    )
 
 
 def _whole_process_case(case: WholeProcessCase, options: BenchmarkOptions) -> Measurable:
-    return Measurable(case.name, lambda _: _measure_whole_process(case, options))
+    return Measurable(case.name, lambda _: whole_process_result(case, options.rounds))
 
 
 def _model_cases(options: BenchmarkOptions) -> list[Measurable]:
@@ -143,74 +148,7 @@ def large_cases() -> tuple[str, ...]:
     return tuple(case.name for case in LARGE_CASES)
 
 
-def device() -> str:
-    return "gpu" if jax.default_backend() == "gpu" else "cpu"
-
-
-def dtype() -> str:
-    """dtype of frozen weights and operations on this device."""
-    return DTYPES[device()]
-
-
 def _fits(case: Case) -> bool:
     return case.device in ("any", device()) and (
         REAL_DATA not in case.name or "ADAPTLAB_SHARED" in os.environ
     )
-
-
-def _target(case: Case, target: float | None) -> float | None:
-    """The target on this device; None where it does not apply."""
-    return target if case.device == "gpu" or device() == "cpu" else None
-
-
-def _measure_head_to_head(
-    case: Case, options: BenchmarkOptions, compiled: CompiledCase | None
-) -> dict[str, Any]:
-    result = head_to_head(case, dtype(), options.rounds, options.seconds, compiled)
-    return {
-        "name": case.name,
-        "ours_ms": result.ours_ms,
-        "peft_ms": result.other_ms,
-        "ratio": result.ratio,
-        "low": result.low,
-        "high": result.high,
-        "at_least": _target(case, case.at_least),
-        "other": " ".join(case.other),
-        "compile_seconds": result.compile_seconds,
-        "compile_at_most": _target(case, case.compile_at_most),
-        "difference": result.difference,
-        "ours_bytes": result.ours_bytes,
-        "peft_bytes": result.other_bytes,
-        "memory_at_most": _target(case, case.memory_at_most),
-        "published": case.published,
-        "flops": result.flops,
-        "profile": result.profile,
-    }
-
-
-def _measure_whole_process(case: WholeProcessCase, options: BenchmarkOptions) -> dict[str, Any]:
-    result = whole_process(case, rounds=min(3, options.rounds))
-    return {
-        "name": case.name,
-        "ours_ms": 1e3 * result.ours_s,
-        "peft_ms": 1e3 * result.other_s,
-        "ratio": result.ratio,
-        "low": result.low,
-        "high": result.high,
-        "at_least": case.at_least,
-        "other": f"{PEFT} {case.other}",
-    }
-
-
-def _measure_startup(case: StartupCase) -> dict[str, Any]:
-    result = startup_time(case, rounds=3)
-    return {
-        "name": case.name,
-        "ours_ms": 1e3 * result.seconds,
-        "peft_ms": None,
-        "ratio": None,
-        "low_ms": 1e3 * result.low,
-        "high_ms": 1e3 * result.high,
-        "at_least": None,
-        "at_most_ms": 1e3 * case.at_most,
-    }

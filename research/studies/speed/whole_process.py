@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from research.studies.speed.case import PEFT, StartupCase, WholeProcessCase
-from research.studies.speed.head_to_head import Side
 from research.studies.speed.real_inputs import CONFIG
+from research.studies.speed.side import Side
 
 ROOT = Path(__file__).parents[3]
 FIRST_STEP = "first step after"  # what scripts/train.py prints

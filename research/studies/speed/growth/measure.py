@@ -6,10 +6,11 @@ from typing import Any
 from rich.console import Console
 
 from research.common.files import write_atomically
+from research.studies.speed.device import dtype
 from research.studies.speed.growth.figure import draw_growth
 from research.studies.speed.growth.sizes import Size, sizes
 from research.studies.speed.head_to_head import head_to_head
-from research.studies.speed.selection import BenchmarkOptions, dtype
+from research.studies.speed.selection import BenchmarkOptions
 from research.studies.speed.table import machine, write_measurements
 
 FILE = "growth.json"

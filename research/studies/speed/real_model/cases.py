@@ -36,7 +36,7 @@ class Row(NamedTuple):
         rows: Rows per batch.
         width: Tokens per row.
         targets: Predicted tokens at the end of each row of a decoder.
-        loop: Whether steps run in the training loop, which keeps what the steps of a run share.
+        loop: Whether steps run in the training loop, which keeps the states that all steps share.
         scan: Whether layers run as a scan, against our own unrolled ones.
     """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from research.common.errors import InputError
 from research.studies.speed.case import OURS, PEFT
-from research.studies.speed.head_to_head import Side
 from research.studies.speed.real_model.model_files import link_model
+from research.studies.speed.side import Side
 
 
 def check_loads(folder: str, dtype: str) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch  # pyright: ignore
 
-from research.studies.speed.peft_inputs import IGNORED, decoder_batch
 from research.studies.speed.real_model.table_format import EncodedSplit
+from research.studies.speed.sides.peft_inputs import IGNORED, decoder_batch
 
 EVALUATION_ROWS = 16  # of a batch; each is scored with every label
 

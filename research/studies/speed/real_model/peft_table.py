@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch  # pyright: ignore
 
-from research.studies.speed.peft_inputs import decoder_batch, model_in
 from research.studies.speed.real_model.peft_scores import split_scores
 from research.studies.speed.real_model.peft_weights import copies, prepared, restore
 from research.studies.speed.real_model.table_format import EncodedSplit, SeedData, read_table
+from research.studies.speed.sides.peft_inputs import decoder_batch, model_in
 
 
 class PeftTable:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from research.studies.speed.case_files import adapter_folders, read_trained
-from research.studies.speed.peft_inputs import adapted, train_alone
+from research.studies.speed.sides.peft_inputs import adapted, train_alone
 
 
 @contextmanager

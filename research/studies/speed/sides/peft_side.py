@@ -18,7 +18,8 @@ from research.studies.speed.case_files import (
     read_factors,
     read_trained,
 )
-from research.studies.speed.peft_inputs import (
+from research.studies.speed.real_model.peft_table import PeftTable
+from research.studies.speed.sides.peft_inputs import (
     DEVICE,
     ENCODERS,
     SEQ2SEQ,
@@ -30,7 +31,7 @@ from research.studies.speed.peft_inputs import (
     tensor,
     train_alone,
 )
-from research.studies.speed.real_model.peft_table import PeftTable
+from research.studies.speed.sides.workloads import Workloads
 
 RATES, SEEDS = 4, 4  # of the whole-process sweep
 
@@ -179,6 +180,10 @@ class PeftLoading:
             raise InputError("--model", name, f"PyTorch cannot load it ({reason})") from error
 
 
+def _device_peak_bytes() -> int | None:
+    return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else None
+
+
 WORKS: dict[str, Any] = {
     "load": PeftLoading,
     "table": PeftTable,
@@ -187,13 +192,5 @@ WORKS: dict[str, Any] = {
     "sweep": PeftSweeping,
     "product": TorchProduct,
 }
-
-
-def device_peak_bytes() -> int | None:
-    """Peak bytes in use on the accelerator; None without one."""
-    return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else None
-
-
-def compiled_seconds() -> float:
-    """0: PyTorch runs without compilation."""
-    return 0.0
+# PyTorch runs without compilation.
+SIDE = Workloads(WORKS, _device_peak_bytes, compile_seconds=lambda: 0.0)

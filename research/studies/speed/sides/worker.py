@@ -1,6 +1,6 @@
 """Worker process that runs one side of a case; while it waits it uses no CPU time.
 
-    python -m research.studies.speed.worker SIDE WORKLOAD FOLDER DTYPE LEARNING_RATE
+    python -m research.studies.speed.sides.worker SIDE WORKLOAD FOLDER DTYPE LEARNING_RATE
 
 SIDE is a module of this folder: `our_side` or `peft_side`. The worker reads one line at a time from
 standard input. For a number it runs that many steps and prints a `Measurement` as one line of JSON.
@@ -15,11 +15,12 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from research.common.errors import InputError
 from research.runtime.memory import compute_in_caller
 from research.runtime.process import prepare
+from research.studies.speed.sides.workloads import Workloads
 
 
 class Measurement(NamedTuple):
@@ -48,9 +49,9 @@ def main(side: str, workload: str, folder: str, dtype: str, learning_rate: str) 
     start = time.perf_counter()
     prepare()
     compute_in_caller()
-    module: Any = importlib.import_module(f"research.studies.speed.{side}")
+    workloads: Workloads = importlib.import_module(f"research.studies.speed.sides.{side}").SIDE
     try:
-        work = module.WORKS[workload](Path(folder), dtype, float(learning_rate))
+        work = workloads.classes[workload](Path(folder), dtype, float(learning_rate))
     except InputError as error:
         sys.stdin.readline()
         print(json.dumps({"error": str(error)}), flush=True)
@@ -61,7 +62,7 @@ def main(side: str, workload: str, folder: str, dtype: str, learning_rate: str) 
             continue
         if line == "compile\n":
             work.compile() if hasattr(work, "compile") else work.step()
-            print(json.dumps({"seconds": module.compiled_seconds()}), flush=True)
+            print(json.dumps({"seconds": workloads.compile_seconds()}), flush=True)
             continue
         seconds, results = [], []
         for _ in range(int(line)):
@@ -72,9 +73,9 @@ def main(side: str, workload: str, folder: str, dtype: str, learning_rate: str) 
             seconds,
             results,
             time.perf_counter() - start,
-            module.compiled_seconds(),
+            workloads.compile_seconds(),
             _peak_host_bytes(),
-            module.device_peak_bytes(),
+            workloads.device_peak_bytes(),
             work.flops() if results else None,
         )
         print(json.dumps(answer._asdict()), flush=True)

@@ -11,7 +11,7 @@ from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.serving.mixed_batch import mixed_scores
 from research.serving.stacked_adapters import Adapter, stack_adapters
 from research.studies.speed.case_files import Batches
-from research.studies.speed.our_inputs import DEVICES, CaseInputs, batch_of
+from research.studies.speed.sides.our_inputs import DEVICES, CaseInputs, batch_of
 from research.tasks.encoding.encoded import Labels
 
 

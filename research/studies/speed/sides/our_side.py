@@ -9,16 +9,17 @@ import jax.numpy as jnp
 from research.models.backbone import load_backbone
 from research.runtime.executable import compile_seconds
 from research.studies.speed.case_files import read_factors
-from research.studies.speed.scoring import Scoring, Serving, ServingOne
-from research.studies.speed.training import (
+from research.studies.speed.sides.scoring import Scoring, Serving, ServingOne
+from research.studies.speed.sides.training import (
     Training,
     TrainingByLength,
     TrainingByScan,
-    TrainingInLoop,
     TrainingManyTogether,
     TrainingTogether,
     TrainingUnfused,
 )
+from research.studies.speed.sides.training_in_loop import TrainingInLoop
+from research.studies.speed.sides.workloads import Workloads
 
 
 class MatrixProduct:
@@ -46,6 +47,10 @@ class ModelLoading:
         self.backbone = load_backbone(str(folder / "model"), jnp.dtype(dtype))
 
 
+def _device_peak_bytes() -> int | None:
+    return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+
+
 WORKS: dict[str, Any] = {
     "load": ModelLoading,
     "train": Training,
@@ -60,14 +65,4 @@ WORKS: dict[str, Any] = {
     "one task": ServingOne,
     "product": MatrixProduct,
 }
-
-
-def device_peak_bytes() -> int | None:
-    """Peak bytes in use on the accelerator; None without one."""
-    stats = jax.devices()[0].memory_stats() or {}
-    return stats.get("peak_bytes_in_use")
-
-
-def compiled_seconds() -> float:
-    """Seconds of compilation so far."""
-    return compile_seconds()
+SIDE = Workloads(WORKS, _device_peak_bytes, compile_seconds)

@@ -1,0 +1,1 @@
+"""The two sides of a case, each in a worker process."""

@@ -103,19 +103,19 @@ def head_to_head(
         for a, b in measurements
     ]
     ratios = [b / a for a, b in means]
-    last = measurements[-1]
+    last_ours, last_other = measurements[-1]
     return HeadToHead(
-        1e3 * statistics.median(a for a, _ in means),
-        1e3 * statistics.median(b for _, b in means),
-        statistics.median(ratios),
-        min(ratios),
-        max(ratios),
-        first.compiled if compiled is None else compiled.seconds,
-        difference,
-        last[0].device_bytes or last[0].host_bytes,
-        last[1].device_bytes or last[1].host_bytes,
-        None if first.flops is None else first.flops / case.runs,
-        profile,
+        ours_ms=1e3 * statistics.median(a for a, _ in means),
+        other_ms=1e3 * statistics.median(b for _, b in means),
+        ratio=statistics.median(ratios),
+        low=min(ratios),
+        high=max(ratios),
+        compile_seconds=first.compiled if compiled is None else compiled.seconds,
+        difference=difference,
+        ours_bytes=last_ours.device_bytes or last_ours.host_bytes,
+        other_bytes=last_other.device_bytes or last_other.host_bytes,
+        flops=None if first.flops is None else first.flops / case.runs,
+        profile=profile,
     )
 
 

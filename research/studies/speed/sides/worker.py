@@ -70,13 +70,13 @@ def main(side: str, workload: str, folder: str, dtype: str, learning_rate: str) 
             results.append(work.step())
             seconds.append(time.perf_counter() - step_start)
         answer = Measurement(
-            seconds,
-            results,
-            time.perf_counter() - start,
-            workloads.compile_seconds(),
-            _peak_host_bytes(),
-            workloads.device_peak_bytes(),
-            work.flops() if results else None,
+            seconds=seconds,
+            results=results,
+            first=time.perf_counter() - start,
+            compiled=workloads.compile_seconds(),
+            host_bytes=_peak_host_bytes(),
+            device_bytes=workloads.device_peak_bytes(),
+            flops=work.flops() if results else None,
         )
         print(json.dumps(answer._asdict()), flush=True)
 

@@ -4,20 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from research.evaluation.answer_kinds.kind import Answers
-from research.evaluation.answer_kinds.select import answer_kind
-from research.evaluation.predictor import AdaptedWeights, BatchReport, ignore_batches
 from research.runs.costs.analytic import formula_flops, request_costs
 from research.runs.costs.measured import costs, stored, switch_seconds
 from research.runs.diagnostics import described, not_learned
 from research.runs.forgetting import measure_forgetting
-from research.runs.predict import PromptPredictor
 from research.runs.result import Result, TestResult, not_finite, predictions, timeouts
-from research.runs.scoring_progress import ScoringCounter, ScoringReport, ignore_scoring
+from research.runs.run_scorer import RunScorer
+from research.runs.scoring_progress import ScoringReport, ignore_scoring
 from research.runs.state import RunState
-from research.runtime.clock import spent_on
-from research.runtime.executable import Call, scoring_clock
-from research.tasks.encoding.encoded import Encoded
+from research.runtime.executable import scoring_clock
 
 
 class RunEvaluator:
@@ -29,28 +24,19 @@ class RunEvaluator:
     """
 
     def __init__(self, state: RunState, report: ScoringReport = ignore_scoring):
-        self.report, self.counter = report, ScoringCounter((), report)
+        self.report, self.scorer = report, RunScorer(state, report)
         self.state, self.context, self.task = state, state.context, state.run.cell.task
-        self.kind = answer_kind(self.task, state.approach.answering)
-
-    def calls(self) -> list[Call]:
-        """Calls of the programs that score the run, one of each shape."""
-        splits = ("dev", *self._scored_train, *self.task.tests)
-        calls = [call for split in splits for call in self.predictor().calls(self._rows(split))]
-        if self._compared:
-            calls += self.predictor(trained=False).calls(self._rows("dev"))
-        return calls
 
     def result(self) -> Result:
-        """Evaluates on dev, and on train if it is in `_scored_train`, after training."""
+        """Evaluates on dev, and on train if it is in `RunScorer.scored_train`, after training."""
         task, data = self.task, self.state.data
-        again = ("dev",) if self._compared else ()
-        self._expect("dev", *self._scored_train, *again)
+        again = ("dev",) if self.scorer.compared else ()
+        self.scorer.expect("dev", *self.scorer.scored_train, *again)
         begun = scoring_clock()
-        dev_answers = self._score("dev")
+        dev_answers = self.scorer.score("dev")
         seconds, dev = scoring_clock() - begun, dev_answers.metrics
         answers = {
-            **{split: self._score(split) for split in self._scored_train},
+            **{split: self.scorer.score(split) for split in self.scorer.scored_train},
             "dev": dev_answers,
         }
         progress = [outcome.progress for outcome in self.state.outcomes]
@@ -85,11 +71,11 @@ class RunEvaluator:
     def test_result(self) -> TestResult:
         """Evaluates on every split of `Task.tests`, and measures the costs of serving."""
         state, methods = self.state, self.state.methods()
-        self._expect(*self.task.tests)
+        self.scorer.expect(*self.task.tests)
         begun = scoring_clock()
-        answers = {"test": self._score("test")}
+        answers = {"test": self.scorer.score("test")}
         seconds = scoring_clock() - begun
-        answers |= {split: self._score(split) for split in self.task.tests if split != "test"}
+        answers |= {split: self.scorer.score(split) for split in self.task.tests if split != "test"}
         by_split = {
             split: predictions(self.task, split, scored, state.approach.answering)
             for split, scored in answers.items()
@@ -106,12 +92,6 @@ class RunEvaluator:
             },
             language_model=measure_forgetting(state, self.report),
         )
-
-    @property
-    def _scored_train(self) -> tuple[str, ...]:
-        """("train",) for approaches that train, and for all if the experiment asks for it."""
-        scored = self.state.approach.stages or self.state.run.cell.experiment.score_train
-        return ("train",) if scored else ()
 
     def _costs(self, dev_seconds: float) -> dict[str, Any]:
         """Costs until test.
@@ -146,9 +126,10 @@ class RunEvaluator:
         if not self.state.approach.stages:
             return {}
         metric, data = self.task.metric, self.state.data
-        others = self.kind.constant_scores(data.train, data.dev)
-        if self._compared:
-            others["the unadapted backbone"] = self._score("dev", trained=False).metrics[metric]
+        others = self.scorer.kind.constant_scores(data.train, data.dev)
+        if self.scorer.compared:
+            unadapted = self.scorer.score("dev", trained=False)
+            others["the unadapted backbone"] = unadapted.metrics[metric]
         notes: dict[str, Any] = {"not_learned": not_learned(metric, dev[metric], others)}
         return notes | described(self.state.methods(), self.state.leaves, self.context.tokenizer)
 
@@ -160,51 +141,3 @@ class RunEvaluator:
         return (
             sum(prompt.added for prompt in self.state.prompts) + self.state.method_positions + again
         )
-
-    @spent_on("scoring")
-    def _score(self, split: str, trained: bool = True) -> Answers:
-        """Answers of the present leaves, or of the unadapted backbone.
-
-        Args:
-            split: train (as many rows as dev has), dev, or one of `Task.tests`.
-            trained: False for the unadapted backbone.
-        """
-        rows, name = self._rows(split), split if trained else f"{split} without training"
-        return self.predictor(trained, self.counter.begin(name, rows)).answers(rows)
-
-    def _expect(self, *splits: str) -> None:
-        """Sets the splits that are scored next, in this order."""
-        self.counter = ScoringCounter([self._rows(split) for split in splits], self.report)
-
-    @property
-    def _compared(self) -> bool:
-        """Whether dev is scored with the unadapted backbone too."""
-        return bool(self.state.approach.stages) and self.state.route != "head"
-
-    def predictor(
-        self, trained: bool = True, report: BatchReport = ignore_batches
-    ) -> PromptPredictor:
-        """A predictor with the present leaves, or with the unadapted backbone."""
-        present = AdaptedWeights(self.state.methods(), self.state.leaves)
-        weights = present if trained else self._untrained()
-        adapted = trained and self.state.approach.stages
-        results = self.state.results if adapted else None
-        normalisation, prompts = self.state.approach.normalisation, self.state.prompts
-        return PromptPredictor(
-            self.context, self.kind, prompts, normalisation, weights, results, report
-        )
-
-    def _untrained(self) -> AdaptedWeights:
-        """The unadapted backbone. Methods that change nothing before training stay, so that the
-        programs for scoring are not compiled again without them.
-        """
-        methods, params = self.state.methods(), self.context.backbone.params
-        if not all(method.neutral for method in methods):
-            return AdaptedWeights(self.state.methods(0), params)
-        prefixes = tuple(f"{method.name}:" for method in methods)
-        added = {p: x for p, x in self.state.initial.items() if p.startswith(prefixes)}
-        return AdaptedWeights(methods, params | added)
-
-    def _rows(self, split: str) -> list[Encoded]:
-        """The rows of a split for each prompt."""
-        return [prompt.rows(split) for prompt in self.state.prompts]

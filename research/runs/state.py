@@ -1,7 +1,5 @@
 """The state of a run: its data, its current leaves and the outcomes of its stages."""
 
-from functools import partial
-
 import jax
 import numpy as np
 
@@ -9,14 +7,13 @@ from research.common.errors import InputError
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.result_cache import ResultCache
 from research.evaluation.scoring import route_of
-from research.evaluation.trunk.trunk import KeptStates
 from research.experiments.plan import Run
 from research.experiments.prompt import Prompt
 from research.experiments.stage import Stage
 from research.experiments.stage_sequence import methods_after, methods_during
 from research.methods.head import with_backbone_head
 from research.methods.method import Leaves, Method
-from research.methods.shared.leaves import add, mask, paths_of, stored_frozen, without_head
+from research.methods.shared.leaves import mask, stored_frozen, without_head
 from research.methods.shared.merging import merged
 from research.runs.context import RunContext
 from research.runs.data import RunData
@@ -25,12 +22,7 @@ from research.runs.room import room
 from research.runs.trained_leaves import FinalLeaves
 from research.runtime.clock import spent_on
 from research.tasks.encoding.special_tokens import Route
-from research.training.member import Member, Outcome
-from research.training.optimizer import Schedule, rate_factors
-from research.training.step import Hyper
-
-# States of the training examples are kept if training reads each so many times.
-LEAST_PASSES = 2
+from research.training.member import Outcome
 
 
 class RunState:
@@ -115,68 +107,9 @@ class RunState:
         arguments = (self.context.tokenizer, self.room, route, stage, prompt, ends)
         return self.context.caches.data(key, lambda: run_data(run, *arguments))
 
-    @spent_on("initialising")
-    def member(self, index: int, data: RunData) -> Member:
-        """The run as a member of its cohort that trains stage `index` on `data`."""
-        stage = self.approach.stages[index]
-        self._start(index, data)
-        rate, decay = np.float32(stage.learning_rate), np.float32(stage.weight_decay)
-        methods = self.training(index)
-        kept = self._kept_states(methods, stage.schedule, data)
-        return Member(
-            seed=self.run.seeds.order,
-            hyper=Hyper(methods, rate, decay),
-            leaves=self.leaves,
-            train=data.train,
-            dev=data.dev,
-            frame=data.frame if kept is None else kept.frame,
-            training=len(stage.methods),
-            states=None if kept is None else kept.rows,
-        )
-
-    def _kept_states(
-        self, methods: tuple[Method, ...], schedule: Schedule, data: RunData
-    ) -> KeptStates | None:
-        """The states of the training examples below the leaves that these methods train.
-
-        None with dropout, and where few examples are read twice.
-        """
-        few = schedule.steps * schedule.batch_size < LEAST_PASSES * len(data.train.length)
-        if self.context.trunk is None or schedule.dropout or few:
-            return None
-        prompts, targets = data.prompts(data.train), data.answerer.target_width(data.train)
-        return self.context.trunk.of_targets(methods, self.leaves, prompts, targets, training=True)
-
-    def _start(self, index: int, data: RunData, shapes_only: bool = False) -> None:
-        """Adds the leaves with which stage `index` starts.
-
-        Args:
-            index: of the stage.
-            data: of the stage.
-            shapes_only: True to add the shapes of leaves only, for which nothing is compiled.
-        """
-        stages, add = self.approach.stages, partial(self._added, index, data)
-        if stages[index].lends_head or (index and stages[index - 1].lends_head):
-            self.leaves = without_head(self.leaves)
-        added = jax.eval_shape(add) if shapes_only else add()
+    def add_leaves(self, added: Leaves) -> None:
+        """Adds the leaves with which a stage starts."""
         self.leaves, self.initial = {**self.leaves, **added}, {**self.initial, **added}
-
-    def _added(self, index: int, data: RunData) -> Leaves:
-        """The leaves of the methods of stage `index` that are not there yet."""
-        key, added = jax.random.PRNGKey(self.run.seeds.initialisation), {}
-        for method in self.approach.stages[index].methods:
-            if not paths_of(method, self.leaves):
-                added |= add(method, key, self.leaves, data.words)
-        return added
-
-    def check(self, index: int) -> None:
-        """Raises InputError for anything that would stop stage `index`, without training it."""
-        stage = self.approach.stages[index]
-        self._start(index, self.stage_data(index), shapes_only=True)
-        trains = mask(stage.methods, self.leaves)
-        rate_factors(stage.schedule, stage.methods, [path for path in self.leaves if trains[path]])
-        if stage.merge:
-            jax.eval_shape(partial(merged, self.training(index)), self.leaves)
 
     def finish_stage(self, outcome: Outcome) -> None:
         """Replaces the leaves by those that the next stage has trained, merged if it says so."""

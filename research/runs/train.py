@@ -12,6 +12,7 @@ from research.experiments.stage import Stage
 from research.runs.context import RunContext
 from research.runs.evaluate import RunEvaluator
 from research.runs.result import Result, TestResult
+from research.runs.run_scorer import RunScorer
 from research.runs.scoring_progress import (
     RunReport,
     ScoringProgress,
@@ -19,6 +20,7 @@ from research.runs.scoring_progress import (
     ignore_scoring,
     report_of_run,
 )
+from research.runs.stage_start import check_stage, start_stage
 from research.runs.state import RunState
 from research.runs.without_backbone import check_without_backbone
 from research.runtime.clock import seconds_by_purpose, seconds_since, spent_on
@@ -114,7 +116,7 @@ def _fit(
             write(member.history)
         report.training(step, progress)
 
-    members = [state.member(index, rows) for state, rows in zip(states, data, strict=True)]
+    members = [start_stage(state, index, rows) for state, rows in zip(states, data, strict=True)]
     options = FitOptions(
         devices=context.devices,
         answerer=data[0].answerer,
@@ -125,7 +127,7 @@ def _fit(
         shapes=_shapes(shard, index, context),
         compile_ahead=_compile_ahead(shard, states[0], index, context),
         trunk=context.trunk,
-        scoring_widths=data[0].scoring_widths(context.backbone.params),
+        scoring_shapes=data[0].scoring_shapes(context.backbone.params),
     )
     return fit(_program(stage, context), members, options)
 
@@ -141,7 +143,7 @@ def _compile_ahead(
     cohort, last = (cohort_id(shard.cohort), index), index == len(state.approach.stages) - 1
     if not lock_folder() or not context.caches.compiled.add(cohort):
         return None
-    return lambda steps: compile_ahead([*steps, *(RunEvaluator(state).calls() if last else ())])
+    return lambda steps: compile_ahead([*steps, *(RunScorer(state).calls() if last else ())])
 
 
 @spent_on("encoding")
@@ -173,5 +175,5 @@ def check_run(run: Run, context: RunContext) -> None:
         return
     state = RunState(run, context)
     for index, stage in enumerate(run.approach.stages):
-        state.check(index)
+        check_stage(state, index)
         step_on(_program(stage, context), context.devices)

@@ -18,8 +18,9 @@ from research.records.store import RunStore
 from research.reporting.build import write_tables
 from research.runs.context import open_context
 from research.runs.diagnostics import not_learned, soft_prompt_diagnostics
-from research.runs.evaluate import RunEvaluator
 from research.runs.predict import PromptPredictor
+from research.runs.run_scorer import RunScorer
+from research.runs.stage_start import start_stage
 from research.runs.state import RunState
 from research.sweeps.sweep import sweep
 from research.training.member import MemberProgress, Outcome
@@ -69,7 +70,7 @@ def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_no
     context, task = open_context(experiment, tmp_path), experiment.tasks[0].load()
     *_, cell = cells(experiment, {task.name: task}, context.backbone.checksum)
     work = RunState(Run(cell, cell.trials[0], 0), context)
-    member = work.member(0, work.data)
+    member = start_stage(work, 0, work.data)
     trained, _ = split(member.leaves, mask(member.hyper.methods, member.leaves))
     moved = {path: np.asarray(leaf) + 0.5 for path, leaf in trained.items()}
     work.finish_stage(Outcome(moved, MemberProgress()))
@@ -77,7 +78,7 @@ def test_the_backbone_as_it_came_is_read_with_methods_only_where_these_change_no
     weights = AdaptedWeights((), context.backbone.params)
     kind = answer_kind(task)
     plain = PromptPredictor(context, kind, work.prompts, "sum", weights, None).answers(rows)
-    asis, reached = RunEvaluator(work).predictor(trained=False), RunEvaluator(work).predictor()
+    asis, reached = RunScorer(work).predictor(trained=False), RunScorer(work).predictor()
     assert bool(asis.weights.methods) == (method["name"] == "lora")
     np.testing.assert_allclose(asis.answers(rows).scores, plain.scores, rtol=0, atol=1e-5)
     assert np.abs(reached.answers(rows).scores - plain.scores).max() > 1e-3

@@ -17,7 +17,7 @@ from research.records.schema import RunRecord
 from research.records.store import RunStore
 from research.runs.costs.flops import above_trunk, method_step_flops
 from research.runs.costs.parameter_counts import ParameterCounts
-from research.runs.state import LEAST_PASSES
+from research.runs.stage_start import LEAST_PASSES
 from research.sweeps.dry_run.machine import Machine
 from research.sweeps.dry_run.sampled_rows import SampledRows
 from research.sweeps.row_tokens import answer_tokens, target_tokens

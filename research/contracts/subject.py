@@ -16,9 +16,10 @@ from research.evaluation.batch import (
     prompt_frame,
 )
 from research.evaluation.scoring import label_scores, target_logprobs
+from research.evaluation.trunk.kept_states import KeptStates
 from research.evaluation.trunk.states import DividedLeaves, divided, resumed
 from research.evaluation.trunk.store import StateStore
-from research.evaluation.trunk.trunk import KeptStates, Trunk
+from research.evaluation.trunk.trunk import Trunk
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method, Words
 from research.methods.shared.leaves import add, mask, split

@@ -41,6 +41,7 @@ class PromptFrame(NamedTuple):
         suffix_ids: [E] ids after each row: EOS or SEP; none for a causal model.
         mask: [] the id of the mask token, where there is one.
         states: kept states that all rows share; () for none.
+        prefix: result of `Adapted.prefix`; None where each batch computes it.
     """
 
     prefix_ids: Array
@@ -48,6 +49,7 @@ class PromptFrame(NamedTuple):
     suffix_ids: Array
     mask: Array
     states: tuple[Array, ...] = ()
+    prefix: Any = None
 
 
 class EncodedPrompts(NamedTuple):

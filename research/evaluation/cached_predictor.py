@@ -85,10 +85,10 @@ class CachedPredictor(Predictor):
         prompts: EncodedPrompts,
         settings: Any,
     ) -> Any:
-        frame = prompts.frame._replace(states=())  # which follow from the rest
+        frame = prompts.frame._replace(states=(), prefix=())  # which follow from the rest
         arrays = (prompts.rows.tokens, prompts.rows.prompt_length, *frame)
         content = [np.asarray(array).tobytes() for array in arrays]
-        described = (name, *self._program(weights), self.widths, settings)
+        described = (name, *self._program(weights), self.shapes, settings)
         content.append(repr(described).encode())
         return self.cache(hashlib.sha256(b" ".join(content)).hexdigest(), compute)
 

@@ -1,8 +1,8 @@
-"""The compiled generator of texts, and what generation requires."""
+"""Texts of the batches of a split, and what generation requires."""
 
 import functools
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.common.errors import InputError
-from research.evaluation.batch import EncodedPrompts, PromptFrame, Rows
+from research.evaluation.batch import EncodedPrompts, PromptFrame, Rows, batch_rows
 from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.beams import beam_search
 from research.evaluation.decoding.cache import read_prompts
@@ -19,10 +19,11 @@ from research.evaluation.decoding.generated import Generated, Stop
 from research.evaluation.decoding.sequence import sequences
 from research.evaluation.routes.row import random_keys
 from research.methods.adapted import Adapted
-from research.methods.method import Leaves
+from research.methods.method import Leaves, Method
 from research.models.model import Model
 from research.runtime.executable import Executable
 from research.tasks.decoding import Decoding
+from research.tasks.encoding.encoded import Encoded
 
 
 def generated(
@@ -50,7 +51,7 @@ def generated(
 
 
 @functools.lru_cache
-def generator(model: Model, decoding: Decoding, dtype: Any, mesh: Mesh) -> Executable:
+def generation_program(model: Model, decoding: Decoding, dtype: Any, mesh: Mesh) -> Executable:
     """The compiled program, rows split over all devices; one per model and settings."""
 
     def run(
@@ -67,6 +68,38 @@ def generator(model: Model, decoding: Decoding, dtype: Any, mesh: Mesh) -> Execu
 
     by_row = NamedSharding(mesh, P(("data", "fsdp")))
     return Executable(jax.jit(run, in_shardings=(None, None, by_row, None, None, None, None)))
+
+
+class TextGenerator(NamedTuple):
+    """Generates the texts after the prompts of a split, a batch at a time.
+
+    Attributes:
+        program: the compiled program.
+        methods: the methods at work.
+        leaves: of the adapted backbone, on the devices.
+        rows: the prompts; the targets in them are ignored.
+        frame: the ids around every row.
+        stop: the tokens that end a text.
+        key: the random key of all samples.
+        automaton: of the pattern that every text must match; None without a pattern.
+    """
+
+    program: Executable
+    methods: tuple[Method, ...]
+    leaves: Leaves
+    rows: Encoded
+    frame: PromptFrame
+    stop: Stop
+    key: jax.Array
+    automaton: TokenAutomaton | None
+
+    def texts(self, indices: np.ndarray, size: int, width: int) -> Generated:
+        """The texts of the examples at `indices`, as `size` rows of prompts of `width` tokens."""
+        rows = replace(self.rows, length=self.rows.prompt_length)
+        row_index = np.pad(indices, (0, size - len(indices))).astype(np.int32)
+        batch = batch_rows(rows, indices, size, width, 0)._replace(row_index=row_index)
+        shared = (self.frame, self.stop, self.key, self.automaton)
+        return self.program(self.methods, self.leaves, batch, *shared)
 
 
 def no_texts(count: int, most: int, pad: int) -> Generated:

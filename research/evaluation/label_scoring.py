@@ -1,25 +1,28 @@
-"""The compiled label scorer."""
+"""Label scores of the batches of a split."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from research.evaluation.batch import PromptFrame, Rows
+from research.evaluation.routes import causal
 from research.evaluation.scoring import label_scores
+from research.evaluation.split_inputs import SplitInputs
 from research.evaluation.trunk.states import DividedLeaves, resumed
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves
 from research.models.model import Model
-from research.runtime.executable import Executable
+from research.runtime.executable import Call, Executable
 from research.tasks.encoding.encoded import Labels
 
 
 @functools.lru_cache
-def label_scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
-    """The compiled scorer, rows split over all devices; cached, so that nothing compiles twice."""
+def label_program(model: Model, dtype: Any, mesh: Mesh) -> Executable:
+    """The compiled program, rows split over all devices; cached, so that nothing compiles twice."""
 
     def plain(unknown, weights: Leaves, shared: tuple[PromptFrame, Labels], batch: Rows):
         methods, leaves = unknown
@@ -34,3 +37,47 @@ def label_scorer(model: Model, dtype: Any, mesh: Mesh) -> Executable:
 
     by_row = NamedSharding(mesh, P(("data", "fsdp")))
     return Executable(jax.jit(scores, in_shardings=(None, None, by_row, None, None)))
+
+
+@functools.lru_cache
+def prefix_program(model: Model, dtype: Any, mesh: Mesh) -> Executable:
+    """The compiled `Adapted.prefix`, with its result on all devices."""
+
+    def prefix(methods, leaves: Leaves, frame: PromptFrame) -> Any:
+        adapted = Adapted(model, methods, leaves, dtype)
+        return adapted.prefix(frame.prefix_ids, frame.prefix_length)
+
+    return Executable(jax.jit(prefix, out_shardings=NamedSharding(mesh, P())))
+
+
+def with_prefix_computed(inputs: SplitInputs, model: Model, dtype: Any, mesh: Mesh) -> SplitInputs:
+    """The inputs with the prefix that all rows share, where a decoder computes one.
+
+    Batches then do not compute it again, and the programs of all widths are without it.
+    """
+    methods, leaves, frame = inputs.methods, inputs.leaves.weights, inputs.frame
+    adapted = Adapted(model, methods, leaves)
+    if model.ROUTE != "causal" or not causal.computes_prefix(adapted, frame):
+        return inputs
+    prefix = prefix_program(model, dtype, mesh)(methods, leaves, frame)
+    return inputs._replace(frame=frame._replace(prefix=prefix))
+
+
+class LabelScorer(NamedTuple):
+    """Scores the labels after the prompts of a split, a batch at a time.
+
+    Attributes:
+        program: the compiled program.
+        inputs: those that all batches share, and the rows.
+        labels: the labels.
+    """
+
+    program: Executable
+    inputs: SplitInputs
+    labels: Labels
+
+    def call(self, indices: np.ndarray, size: int, width: int) -> Call:
+        """The call that scores the examples at `indices`, as `size` rows of `width` tokens."""
+        inputs = self.inputs
+        batch = inputs.batch(indices, size, width, self.labels.tokens.shape[1])
+        return Call(self.program, (inputs.methods, inputs.leaves, batch, inputs.frame, self.labels))

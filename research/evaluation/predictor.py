@@ -1,42 +1,34 @@
 """Label scores, losses and generated texts of many examples under an adapted backbone."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
-from research.evaluation.batch import (
-    EncodedPrompts,
-    batch_rows,
-    bucket,
-)
+from research.evaluation.batch import EncodedPrompts, bucket
+from research.evaluation.batched_model import BatchedModel
 from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.generated import Generated, Stop
-from research.evaluation.generation import check_generation, generator, no_texts
-from research.evaluation.label_scoring import label_scorer
-from research.evaluation.length_batches import Batch, length_batches, size_on
+from research.evaluation.generation import (
+    TextGenerator,
+    check_generation,
+    generation_program,
+    no_texts,
+)
+from research.evaluation.label_scoring import LabelScorer, label_program, with_prefix_computed
+from research.evaluation.length_batches import Batch, size_on
 from research.evaluation.lm_loss import loss_scorer
 from research.evaluation.scoring import check_prompts
 from research.evaluation.split_inputs import split_inputs
-from research.evaluation.trunk.trunk import Trunk
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
-from research.models.model import Model
-from research.runtime.devices import Devices, place_leaves
+from research.runtime.devices import place_leaves
 from research.runtime.executable import Call
 from research.tasks.decoding import Decoding
-from research.tasks.encoding.encoded import Encoded, Labels
-
-BatchReport = Callable[[int, int], None]  # of the examples that are done, and of all
-
-
-def ignore_batches(done: int, total: int) -> None:
-    """A `BatchReport` that does nothing."""
-    del done, total
+from research.tasks.encoding.encoded import Labels
 
 
 class AdaptedWeights(NamedTuple):
@@ -52,28 +44,12 @@ class AdaptedWeights(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Predictor:
+class Predictor(BatchedModel):
     """Runs one model on many examples, in batches padded to few shapes.
 
     Compiled programs are cached by model, precision and devices, so that equal predictors share
-    them. Results do not depend on the batch size or on the order of the examples. A batch of long
-    rows has fewer of them than the batch size, see `batch_size_at`.
-
-    Attributes:
-        model: the backbone's architecture.
-        devices: the devices over which the rows of a batch are split.
-        dtype: the precision of the computation.
-        trunk: keeps hidden states below the trained leaves; None to compute them each time.
-        widths: the padded widths of prompts, see `padded_width`.
-        report: called after each batch.
+    them. Results do not depend on the batch size or on the order of the examples.
     """
-
-    model: Model
-    devices: Devices
-    dtype: Any
-    trunk: Trunk | None = field(default=None, kw_only=True, compare=False)
-    widths: tuple[int, ...] = field(default=(), kw_only=True)
-    report: BatchReport = field(default=ignore_batches, compare=False, kw_only=True)
 
     def scores(
         self,
@@ -88,12 +64,11 @@ class Predictor:
         Raises InputError for a decoder's row without a prompt, see `check_prompts`.
         """
         check_prompts(Adapted(self.model, *weights), prompts)
-        rows = prompts.rows
-        scores = np.zeros((len(rows.length), len(labels.length)), np.float32)
-        suffix, done, report = len(prompts.frame.suffix_ids), 0, self._increasing(len(scores))
-        score_call = self._score_call(weights, prompts, labels, report)
-        for indices, size, width in self._batches(rows, batch_size, suffix):
-            executable, args = score_call(indices, size, width)
+        scores = np.zeros((len(prompts.rows.length), len(labels.length)), np.float32)
+        done, report = 0, self._increasing(len(scores))
+        scorer = self._label_scorer(weights, prompts, labels, report)
+        for indices, size, width in self._scored_batches(prompts, batch_size):
+            executable, args = scorer.call(indices, size, width)
             scores[indices] = np.asarray(executable(*args))[: len(indices)]
             done += len(indices)
             report(done)
@@ -107,11 +82,10 @@ class Predictor:
         batch_size: int = 32,
     ) -> list[Call]:
         """The calls that `scores` will make, one of each shape, to compile ahead."""
-        rows, suffix = prompts.rows, len(prompts.frame.suffix_ids)
-        batches = self._batches(rows, batch_size, suffix)
+        batches = self._scored_batches(prompts, batch_size)
         by_shape = {(size, width): indices for indices, size, width in batches}
-        score_call = self._score_call(weights, prompts, labels)
-        return [score_call(indices, *shape) for shape, indices in by_shape.items()]
+        scorer = self._label_scorer(weights, prompts, labels)
+        return [scorer.call(indices, *shape) for shape, indices in by_shape.items()]
 
     def loss(self, weights: AdaptedWeights, prompts: EncodedPrompts, batch_size: int = 8) -> float:
         """Mean negative log-probability of a target token, in nats; NaN without target tokens.
@@ -164,22 +138,23 @@ class Predictor:
         Raises InputError for a model that generates no text, prompts without a token or without
         room for the text after them, and tokens that the model does not have.
         """
-        rows, frame = prompts.rows, prompts.frame
-        adapted = Adapted(self.model, *weights)
+        rows, adapted = prompts.rows, Adapted(self.model, *weights)
         check_generation(adapted, prompts, decoding, (*ends, pad))
-        run = generator(self.model, decoding, self.dtype, self._mesh)  # pyright: ignore
-        leaves = place_leaves(weights.leaves, self._mesh)
-        stop = Stop(np.array(ends, np.int32), np.array(pad, np.int32))
-        automaton = jax.device_put(automaton, NamedSharding(self._mesh, PartitionSpec()))
-        methods = jax.tree.map(np.float32, weights.methods)  # traced fields, as compiled
-        key, inputs = jax.random.key(seed), replace(rows, length=rows.prompt_length)
+        everywhere = NamedSharding(self._mesh, PartitionSpec())
+        generator = TextGenerator(
+            program=generation_program(self.model, decoding, self.dtype, self._mesh),
+            methods=jax.tree.map(np.float32, weights.methods),  # traced fields, as compiled
+            leaves=place_leaves(weights.leaves, self._mesh),
+            rows=rows,
+            frame=prompts.frame,
+            stop=Stop(np.array(ends, np.int32), np.array(pad, np.int32)),
+            key=jax.random.key(seed),
+            automaton=jax.device_put(automaton, everywhere),
+        )
         texts = no_texts(len(rows.prompt_length), decoding.max_new_tokens, pad)
         new, done = decoding.num_beams * decoding.max_new_tokens, 0
         for indices, size, width in self._batches(rows, batch_size, new=new):
-            batch = batch_rows(inputs, indices, size, width, 0)
-            row_index = np.pad(indices, (0, size - len(indices))).astype(np.int32)
-            batch = batch._replace(row_index=row_index)
-            part = run(methods, leaves, batch, frame, stop, key, automaton)
+            part = generator.texts(indices, size, width)
             for name in ("tokens", "length", "score"):
                 getattr(texts, name)[indices] = np.asarray(getattr(part, name))[: len(indices)]
             texts.steps[...] += np.asarray(part.steps)
@@ -187,49 +162,27 @@ class Predictor:
             self.report(done, len(texts.tokens))
         return texts
 
-    @cached_property
-    def _mesh(self) -> Mesh:
-        return self.devices.mesh()
+    def _scored_batches(self, prompts: EncodedPrompts, batch_size: int) -> Iterator[Batch]:
+        return self._batches(prompts.rows, batch_size, suffix=len(prompts.frame.suffix_ids))
 
-    def _batches(
-        self, rows: Encoded, batch_size: int, suffix: int = 0, new: int = 0
-    ) -> Iterator[Batch]:
-        return length_batches(rows, batch_size, self._mesh.size, self.widths, suffix, new)
-
-    def _increasing(self, total: int) -> Callable[[int], None]:
-        """Reports the largest number of examples that are done so far."""
-        most = 0
-
-        def report(done: int) -> None:
-            nonlocal most
-            most = max(most, done)
-            self.report(most, total)
-
-        return report
-
-    def _score_call(
+    def _label_scorer(
         self,
         weights: AdaptedWeights,
         prompts: EncodedPrompts,
         labels: Labels,
         report: Callable[[int], None] = lambda done: None,
-    ) -> Callable[[np.ndarray, int, int], Call]:
-        """The call that scores a batch, from the indices of its examples, its size and width.
+    ) -> LabelScorer:
+        """The scorer of a split's batches.
 
         States of the trunk are computed here. They take most of the time, so `report` takes the
         number of examples that have them, except the last example, which is not scored yet.
         """
-        most = len(prompts.rows.length) - 1
-        scorer = label_scorer(self.model, self.dtype, self._mesh)  # pyright: ignore
-        kept = None
+        most, kept = len(prompts.rows.length) - 1, None
         if self.trunk is not None:
             kept = self.trunk.of_labels(
                 *weights, prompts, labels, lambda done: report(min(done, most))
             )
         inputs = split_inputs(*weights, prompts, kept, self._mesh)
-
-        def call(indices: np.ndarray, size: int, width: int) -> Call:
-            batch = inputs.batch(indices, size, width, labels.tokens.shape[1])
-            return Call(scorer, (inputs.methods, inputs.leaves, batch, inputs.frame, labels))
-
-        return call
+        if kept is None and self.shapes.prefix_apart:
+            inputs = with_prefix_computed(inputs, self.model, self.dtype, self._mesh)
+        return LabelScorer(label_program(self.model, self.dtype, self._mesh), inputs, labels)

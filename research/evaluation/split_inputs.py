@@ -7,8 +7,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from research.evaluation.batch import EncodedPrompts, PromptFrame, Rows, batch_rows
+from research.evaluation.trunk.kept_states import KeptStates
 from research.evaluation.trunk.states import DividedLeaves, divided
-from research.evaluation.trunk.trunk import KeptStates
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import adding
 from research.runtime.devices import place_leaves

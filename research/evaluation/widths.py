@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from research.evaluation.batch import EncodedPrompts, prompt_width
+from research.evaluation.batch import EncodedPrompts
+from research.evaluation.length_batches import EQUAL_ROWS, BatchShapes, length_batches
 from research.methods.method import Leaves
 from research.methods.shared.leaves import backbone
 from research.models.layers.remat import LAYER
@@ -23,6 +24,8 @@ RATE = {"cpu": 1e11, "accelerator": 2e13}  # FLOPs per second
 LAYER_COMPILE = {"score": 0.35, "train": 0.5}  # seconds for each layer, on two cores
 PASSES = {"score": 1, "train": 2}  # forward; forward and backward
 SCORED_ROWS = 32  # rows of a batch of `Predictor.scores`
+# Positions of a batch in which a large model scores: on a CPU, more are hardly faster for each.
+POSITIONS = {"cpu": 512, "accelerator": None}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def program_cost(leaves: Leaves, purpose: str) -> ProgramCost | None:
         return None
     inside = {path: match for path in sizes if (match := LAYER.match(path))}
     layers = {match.group() for match in inside.values()}
-    rate = RATE["cpu" if jax.default_backend() == "cpu" else "accelerator"]
+    rate = RATE[_platform()]
     flops = 2 * PASSES[purpose] * sum(sizes[path] for path in inside)
     return ProgramCost(flops / rate, LAYER_COMPILE[purpose] * len(layers))
 
@@ -79,17 +82,31 @@ def chosen_widths(rows: Mapping[int, float], cost: ProgramCost | None) -> tuple[
     return best[-1][1] if best else ()
 
 
-def scoring_widths(leaves: Leaves, prompts: Iterable[EncodedPrompts]) -> tuple[int, ...]:
-    """The widths in which a model with these leaves scores sets of prompts, one after the other."""
-    cost = program_cost(leaves, "score")
+def large_batches(leaves: Leaves) -> BatchShapes:
+    """Batches of a large model in every bucket, filled up to the positions that pay.
+
+    Those of small models have equally many rows, each batch with the prefix before them.
+    """
+    if program_cost(leaves, "score") is None:
+        return EQUAL_ROWS
+    return BatchShapes(positions=POSITIONS[_platform()], prefix_apart=True)
+
+
+def scoring_shapes(leaves: Leaves, prompts: Iterable[EncodedPrompts]) -> BatchShapes:
+    """The batches in which a model with these leaves scores sets of prompts, one after the other.
+
+    Small models have batches of equally many rows in every bucket.
+    """
+    cost, shapes = program_cost(leaves, "score"), large_batches(leaves)
     if cost is None:
-        return ()
+        return shapes
     rows: dict[int, float] = {}
     for each in prompts:
         suffix = len(each.frame.suffix_ids)
-        order = np.argsort(each.rows.prompt_length, kind="stable")
-        for begin in range(0, len(order), SCORED_ROWS):
-            indices = order[begin : begin + SCORED_ROWS]
-            width = prompt_width(each.rows, indices, suffix) + suffix
-            rows[width] = rows.get(width, 0) + SCORED_ROWS
-    return chosen_widths(rows, cost)
+        for _, size, width in length_batches(each.rows, SCORED_ROWS, 1, shapes, suffix):
+            rows[width + suffix] = rows.get(width + suffix, 0) + size
+    return shapes._replace(widths=chosen_widths(rows, cost))
+
+
+def _platform() -> str:
+    return "cpu" if jax.default_backend() == "cpu" else "accelerator"

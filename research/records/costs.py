@@ -49,8 +49,9 @@ class Costs:
         train_seconds: all training steps, without compilation and evaluation, as if no hidden
             states below the trained layers were kept.
         trunk_seconds: the part of them that kept states have saved.
-        evaluation_seconds: scoring dev, during training and once after it, without compilation. A
-            result of the unadapted backbone that other runs share counts in each of them.
+        evaluation_seconds: scoring dev, without compilation: during training, and after it what
+            was not scored then. A result of the unadapted backbone that other runs share counts in
+            each of them.
         test_seconds: scoring test once, in the same way.
         compile_seconds: compilation, shared by the runs of the shard.
         compile_cache_hits: programs found in the compilation cache.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from research.evaluation.answer_kinds.kind import Answerer
 from research.evaluation.batch import EncodedPrompts, PromptFrame
-from research.evaluation.widths import scoring_widths
+from research.evaluation.length_batches import BatchShapes
+from research.evaluation.widths import scoring_shapes
 from research.methods.method import Leaves, Words
 from research.tasks.encoding.encoded import Encoded
 from research.tasks.encoding.row_format import RowFormat
@@ -57,13 +58,13 @@ class RunData:
         """Rows of this data with their frames."""
         return EncodedPrompts(rows, self.frame, self.neutral)
 
-    def scoring_widths(self, params: Leaves) -> tuple[int, ...]:
-        """The padded widths in which a backbone scores all splits, chosen by the test rows.
+    def scoring_shapes(self, params: Leaves) -> BatchShapes:
+        """The batches in which a backbone scores all splits, chosen by the test rows.
 
         The test rows are the same for all seeds and approaches, which share the programs.
         """
         tests = (self.test, *self.beside_test.values())
-        return scoring_widths(params, map(self.prompts, tests))
+        return scoring_shapes(params, map(self.prompts, tests))
 
     @property
     def cut(self) -> int:

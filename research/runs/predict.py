@@ -4,12 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from research.evaluation.answer_kinds.kind import AnswerKind, Answers
-from research.evaluation.predictor import (
-    AdaptedWeights,
-    BatchReport,
-    Predictor,
-    ignore_batches,
-)
+from research.evaluation.batched_model import BatchReport, ignore_batches
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.evaluation.result_cache import ResultCache
 from research.runs.context import RunContext
 from research.runs.data import RunData
@@ -47,7 +43,7 @@ class PromptPredictor:
         predictor = replace(predictor, report=self.report)
         members = [
             prompt.answerer.answers(
-                self._in_widths(predictor, prompt),
+                self._in_shapes(predictor, prompt),
                 self.weights,
                 prompt.prompts(encoded),
                 self.normalisation,
@@ -63,10 +59,10 @@ class PromptPredictor:
             call
             for prompt, encoded in zip(self.prompts, rows, strict=True)
             for call in prompt.answerer.calls(
-                self._in_widths(predictor, prompt), self.weights, prompt.prompts(encoded)
+                self._in_shapes(predictor, prompt), self.weights, prompt.prompts(encoded)
             )
         ]
 
-    def _in_widths(self, predictor: Predictor, prompt: RunData) -> Predictor:
-        """The predictor with the padded widths of a prompt's rows."""
-        return replace(predictor, widths=prompt.scoring_widths(self.context.backbone.params))
+    def _in_shapes(self, predictor: Predictor, prompt: RunData) -> Predictor:
+        """The predictor with the batches of a prompt's rows."""
+        return replace(predictor, shapes=prompt.scoring_shapes(self.context.backbone.params))

@@ -42,7 +42,7 @@ class DevScorer:
             self.program.dtype,
             results,
             trunk=self.options.trunk,
-            widths=self.options.scoring_widths,
+            shapes=self.options.scoring_shapes,
             report=self.options.report_scoring,
         )
         weights = AdaptedWeights(member.hyper.methods, leaves)

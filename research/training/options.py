@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from research.evaluation.answer_kinds.kind import Answerer
-from research.evaluation.predictor import BatchReport, ignore_batches
+from research.evaluation.batched_model import BatchReport, ignore_batches
+from research.evaluation.length_batches import EQUAL_ROWS, BatchShapes
 from research.evaluation.trunk.trunk import Trunk
 from research.runtime.devices import Devices
 from research.runtime.executable import Call
@@ -31,7 +32,7 @@ class FitOptions:
         compile_ahead: called before the first step with the calls of the step for each batch width
             up to the first evaluation; None for no call.
         trunk: keeps hidden states below the trained leaves; None to compute them each time.
-        scoring_widths: the padded widths of prompts when dev is answered, see `padded_width`.
+        scoring_shapes: of the batches in which dev is answered.
     """
 
     devices: Devices
@@ -43,4 +44,4 @@ class FitOptions:
     shapes: Shapes | None = None
     compile_ahead: Callable[[Sequence[Call]], None] | None = None
     trunk: Trunk | None = None
-    scoring_widths: tuple[int, ...] = ()
+    scoring_shapes: BatchShapes = EQUAL_ROWS

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from research.evaluation.batched_model import BatchReport, ignore_batches
 from research.evaluation.decoding.generated import Generated
-from research.evaluation.predictor import BatchReport, ignore_batches
 from research.tasks.decoding import Decoding
 from research.tasks.encoding.encoded import pad_rows
 from tests import films

@@ -1,20 +1,24 @@
 """The padded widths of a large model's batches."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 from research.evaluation.batch import EncodedPrompts, bucket, padded_width
+from research.evaluation.length_batches import EQUAL_ROWS, BatchShapes, length_batches
 from research.evaluation.predictor import AdaptedWeights
 from research.evaluation.widths import (
     LARGE,
     ProgramCost,
     chosen_widths,
+    large_batches,
     program_cost,
-    scoring_widths,
+    scoring_shapes,
 )
 from research.methods.method import Leaves
+from research.tasks.encoding.encoded import Encoded
 from research.training.batches import Stream, batch_indices, training_widths
 from research.training.optimizer import Schedule
 from tests.tiny import FRAME, LABELS, decoder, encoded, predictor
@@ -54,7 +58,8 @@ def test_small_models_keep_every_bucket():
     _, params = decoder()
     assert program_cost(params, "train") is None
     assert chosen_widths({16: 8, 64: 8}, None) == ()
-    assert scoring_widths(params, [EncodedPrompts(encoded(40), FRAME)]) == ()
+    assert scoring_shapes(params, [EncodedPrompts(encoded(40), FRAME)]) == EQUAL_ROWS
+    assert large_batches(params) == EQUAL_ROWS
     assert [padded_width(n) for n in range(1, 200)] == [bucket(n) for n in range(1, 200)]
 
 
@@ -94,9 +99,57 @@ def test_dev_and_test_are_scored_in_the_chosen_widths():
     model, params = decoder()
     weights, prompts = AdaptedWeights((), params), EncodedPrompts(encoded(40), FRAME)
     plain = predictor(model)
-    padded = type(plain)(plain.model, plain.devices, plain.dtype, widths=(32,))
-    calls = padded.score_calls(weights, prompts, LABELS, batch_size=8)
-    assert [call.args[2].tokens.shape for call in calls] == [(8, 32)]
     assert len(plain.score_calls(weights, prompts, LABELS, batch_size=8)) == 2
-    scores = [each.scores(weights, prompts, LABELS, batch_size=8) for each in (plain, padded)]
-    np.testing.assert_allclose(*scores, rtol=1e-5, atol=1e-5)
+    scores = plain.scores(weights, prompts, LABELS, batch_size=8)
+    for shapes, shape in ((BatchShapes((32,)), (8, 32)), (BatchShapes((32,), 128), (4, 32))):
+        padded = replace(plain, shapes=shapes)
+        calls = padded.score_calls(weights, prompts, LABELS, batch_size=8)
+        assert [call.args[2].tokens.shape for call in calls] == [shape]
+        filled = padded.scores(weights, prompts, LABELS, batch_size=8)
+        np.testing.assert_allclose(filled, scores, rtol=1e-5, atol=1e-5)
+
+
+LENGTHS = np.random.default_rng(0).integers(4, 62, 200)
+ROWS = Encoded(np.zeros((200, 64), np.int32), LENGTHS + 1, LENGTHS, np.zeros(200, np.int32), cut=0)
+FILLED = BatchShapes((32, 64), 512)
+
+
+def test_batches_that_are_filled_have_no_padded_rows_but_in_the_last():
+    """And fewer positions than batches of equally many rows."""
+    batches = list(length_batches(ROWS, 32, shapes=FILLED))
+    assert {(size, width) for _, size, width in batches} == {(16, 32), (8, 64)}
+    assert sorted(np.concatenate([indices for indices, _, _ in batches])) == list(range(200))
+    for indices, size, width in batches:
+        assert LENGTHS[indices].max() <= width
+        assert len(indices) == size or indices is batches[-1][0]
+    equal = length_batches(ROWS, 32, shapes=BatchShapes(FILLED.widths))
+    filled, padded = (sum(size * width for _, size, width in each) for each in (batches, equal))
+    assert filled < padded
+
+
+@pytest.mark.parametrize(
+    "changes, size",
+    [
+        ({}, 8),
+        ({"most": 4}, 4),
+        ({"devices": 3}, 6),
+        ({"devices": 16}, 16),
+    ],
+)
+def test_rows_of_a_filled_batch(changes: dict[str, int], size: int):
+    assert FILLED.rows(**{"width": 64, "most": 32, **changes}) == size
+
+
+def test_texts_are_generated_for_equally_many_rows():
+    """Each token takes all weights, whatever the number of rows."""
+    equal = length_batches(ROWS, 32, shapes=BatchShapes(FILLED.widths), new=8)
+    pairs = zip(length_batches(ROWS, 32, shapes=FILLED, new=8), equal, strict=True)
+    assert all(a[1:] == b[1:] and (a[0] == b[0]).all() for a, b in pairs)
+
+
+def test_large_models_fill_their_batches_on_a_cpu(monkeypatch: pytest.MonkeyPatch):
+    assert large_batches(LEAVES) == BatchShapes(positions=512, prefix_apart=True)
+    shapes = scoring_shapes(LEAVES, [EncodedPrompts(ROWS, FRAME)])
+    assert shapes.positions == 512 and shapes.widths[-1] == 64
+    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    assert large_batches(LEAVES) == BatchShapes(prefix_apart=True)

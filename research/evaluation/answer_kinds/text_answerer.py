@@ -9,9 +9,10 @@ import numpy as np
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.evaluation.batch import EncodedPrompts, bucket
+from research.evaluation.batched_model import BatchReport, ignore_batches
 from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.pattern import pattern_automaton
-from research.evaluation.predictor import AdaptedWeights, BatchReport, Predictor, ignore_batches
+from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.runtime.executable import Call
 from research.tasks.answering import MOST_SAMPLES, Answering
 from research.tasks.decoding import Decoding

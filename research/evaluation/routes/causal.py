@@ -91,6 +91,12 @@ def row_states(
     return adapted.rows(tokens, slots < length[:, None], positions, memories, keys=keys, at=at)
 
 
+def computes_prefix(adapted: Adapted, frame: PromptFrame) -> bool:
+    """Whether a prefix passes through the model before the rows."""
+    positions = len(frame.prefix_ids) + len(adapted.soft_prompts())
+    return positions > 0 and not rows_have_opening(adapted, frame)
+
+
 def rows_have_opening(adapted: Adapted, frame: PromptFrame) -> bool:
     """Whether the prefix is part of every row: a single token, without soft prompts before it."""
     return len(frame.prefix_ids) == 1 and not adapted.soft_prompts()
@@ -103,6 +109,8 @@ def with_prefix(
 
     The prefix is in the memories, or in the rows where `rows_have_opening`.
     """
+    if frame.prefix is not None:
+        return (*frame.prefix, rows)
     if not rows_have_opening(adapted, frame):
         prefix_key = None if key is None else jax.random.fold_in(key, 0)
         memories, offset = adapted.prefix(frame.prefix_ids, frame.prefix_length, prefix_key)

@@ -7,7 +7,7 @@ import numpy as np
 
 from research.common.hashing import sha256
 from research.evaluation.batch import EncodedPrompts, Rows, batch_rows
-from research.evaluation.length_batches import size_on
+from research.evaluation.length_batches import BatchShapes
 from research.evaluation.trunk.boundary import Boundary
 from research.evaluation.trunk.store import KeptState
 from research.methods.method import Leaves
@@ -66,7 +66,12 @@ def computed_states(
 
 
 def missing_batches(
-    prompts: EncodedPrompts, tokens: np.ndarray, missing: Sequence[int], targets: int, devices: int
+    prompts: EncodedPrompts,
+    tokens: np.ndarray,
+    missing: Sequence[int],
+    targets: int,
+    devices: int,
+    shapes: BatchShapes,
 ) -> Iterator[tuple[np.ndarray, Rows]]:
     """(indices, batch) of rows of equal padded width.
 
@@ -76,7 +81,7 @@ def missing_batches(
     suffix = len(prompts.frame.suffix_ids)
     widths = {i: _width(int(tokens[i]) + 1 + suffix) for i in missing}
     for width in sorted(set(widths.values())):
-        size = size_on(devices, width, BATCH)
+        size = shapes.rows(width, BATCH, devices)
         indices = np.array([i for i in missing if widths[i] == width])
         for begin in range(0, len(indices), size):
             some = indices[begin : begin + size]

@@ -1,10 +1,9 @@
 """The frozen trunk of one backbone: where it ends for a method, and its states of rows."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,46 +11,30 @@ import numpy as np
 from research.common.hashing import canonical, sha256
 from research.evaluation.batch import (
     EncodedPrompts,
-    PromptFrame,
     Rows,
     batch_rows,
 )
+from research.evaluation.length_batches import BatchShapes
 from research.evaluation.scoring import label_scores, target_logprobs
 from research.evaluation.trunk.boundary import (
     LEAST_FLOPS,
     LEAST_SHARE,
-    TRIED,
     Boundary,
     find_boundary,
+    is_small,
     shapes_of,
 )
-from research.evaluation.trunk.computation import computed_states, missing_batches, row_keys
-from research.evaluation.trunk.row_states import RowStates
+from research.evaluation.trunk.kept_states import KeptStates, RowReport, StateLookup
 from research.evaluation.trunk.states import divided
 from research.evaluation.trunk.store import StateStore
+from research.evaluation.widths import large_batches
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
 from research.models.model import Model
 from research.runtime.clock import spent_on
-from research.runtime.devices import Devices, place_leaves
+from research.runtime.devices import Devices
 from research.runtime.memo import Memo
 from research.tasks.encoding.encoded import Labels
-
-RowReport = Callable[[int], None]  # of the rows whose states are computed
-
-
-class KeptStates(NamedTuple):
-    """The states of a split.
-
-    Attributes:
-        frame: the frame with the values that all rows share.
-        rows: the values of the rows.
-        seconds: that computing those took which were not kept.
-    """
-
-    frame: PromptFrame
-    rows: RowStates
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +139,8 @@ class Trunk:
         unknown, weights = divided(methods, leaves)
         if not unknown or not weights or not len(prompts.rows.length):
             return None
-        if self._is_small(weights, targets + sum(np.size(x) for x in jax.tree.leaves(shared[1:]))):
+        more = targets + sum(np.size(x) for x in jax.tree.leaves(shared[1:]))
+        if is_small(weights, more, self.least_flops):
             return None
         example = batch_rows(prompts.rows, np.array([0]), 1, 1, targets)
         changing = (unknown, tuple(methods), jax.random.PRNGKey(0))
@@ -168,59 +152,27 @@ class Trunk:
         if boundary.bytes(tokens) > self.store.most_bytes:
             self.store.notice("states below the trained layers need more memory than trunk_gib")
             return None
+        lookup = StateLookup(
+            store=self.store,
+            boundary=boundary,
+            common=self._key(boundary, shared),
+            shapes=self._shapes,
+            mesh=self.devices.mesh(),
+        )
+        return lookup.states(weights, shared, prompts, tokens, targets, report)
+
+    def _key(self, boundary: Boundary, shared: tuple[Any, ...]) -> str:
+        """The key of what the states of all rows depend on."""
         around = [np.asarray(array).tobytes().hex() for array in jax.tree.leaves(shared)]
         described = [boundary.key, self.checksum, str(np.dtype(self.dtype)), *around]
         if self.model.scan_layers:  # places in the function differ
             described.append("scan")
-        common = sha256(canonical(described).encode())
-        keys = row_keys(common, prompts.rows, tokens)
-        states, computed = self.store.get({common, *keys}), 0.0
-        if len(states) <= len(set(keys)):
-            with self.store.lock(common):
-                states |= self.store.get({common, *keys})
-                missing = [
-                    i
-                    for key, i in dict(zip(keys, range(len(keys)), strict=True)).items()
-                    if key not in states
-                ]
-                if common not in states:
-                    missing = missing or [0]
-                placed = place_leaves(weights, self.devices.mesh())
-                devices = self.devices.mesh().size
-                for indices, batch in missing_batches(prompts, tokens, missing, targets, devices):
-                    found = computed_states(boundary, placed, shared, batch, tokens[indices])
-                    new = dict(zip((common, *(keys[i] for i in indices)), found, strict=True))
-                    self.store.add(new)
-                    states |= new
-                    computed += sum(state.seconds for state in new.values())
-                    report(sum(key in states for key in keys))
-        rows = [states[key] for key in keys]
-        return KeptStates(
-            prompts.frame._replace(states=states[common].values),
-            RowStates(
-                boundary.cut,
-                boundary.shapes,
-                tuple(state.values for state in rows),
-                np.array([state.seconds for state in rows]),
-                boundary.flops_by_width,
-                boundary.shared_flops,
-            ),
-            computed,
-        )
+        return sha256(canonical(described).encode())
 
-    def _is_small(self, weights: Leaves, more: int) -> bool:
-        """Whether the frozen leaves take too few FLOPs for a trunk, wherever it ends.
-
-        To find its end, the computation is traced twice, which takes 0.2 s. A weight takes two
-        FLOPs for each position; attention, norms and activations take less than all weights.
-
-        Args:
-            weights: the frozen leaves of the backbone.
-            more: number of positions of a row beside those of its text.
-        """
-        _, width = TRIED[0]
-        weight_flops = 2.0 * sum(math.prod(np.shape(leaf)) for leaf in weights.values())
-        return 2 * weight_flops * (width + 1 + more) < self.least_flops * width
+    @cached_property
+    def _shapes(self) -> BatchShapes:
+        """The batches in which states are computed."""
+        return large_batches(self.params)
 
     def _boundary(
         self,

@@ -205,7 +205,7 @@ def test_frozen_layers_that_are_too_small_are_not_traced(labels, monkeypatch: py
 
     monkeypatch.setattr(trunk_module, "find_boundary", found)
     kept = trunk(least_flops=least, least_share=0.0).of_labels((method,), leaves, PROMPTS, many)
-    monkeypatch.setattr(Trunk, "_is_small", lambda *arguments: False)
+    monkeypatch.setattr(trunk_module, "is_small", lambda *arguments: False)
     traced_kept = trunk(least_flops=least).of_labels((method,), leaves, PROMPTS, many)
     assert (kept is None) == (traced_kept is None) == (labels == 2)
     assert len(searched) == (1 if labels == 2 else 2)

@@ -124,9 +124,9 @@ TRAINING = (
         "seconds",
         "training",
         partial(median_text, _cost("train_seconds"), seconds),
-        "Seconds: all training steps; scoring dev, during training and once after it; the search, "
-        "which is training and scoring dev in all runs of all trials; scoring test once; "
-        "compilation, the maximum over runs, since later runs find the programs in the cache. "
+        "Seconds: all training steps; scoring dev; the search, which is training and scoring dev "
+        "in all runs of all trials; scoring test once; compilation, the maximum over runs, since "
+        "later runs find the programs in the cache. "
         "Scores of the unadapted backbone that runs share count in each of them.",
     ),
     Column("seconds", "scoring dev", partial(median_text, _cost("evaluation_seconds"), seconds)),

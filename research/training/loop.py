@@ -28,8 +28,10 @@ from research.training.step_batches import StepBatches
 
 
 class TrainingLoop:
-    """Trains members that advance together; it holds each member's best leaves, their results on
-    dev, and progress."""
+    """Trains members that advance together; it holds each one's best leaves, results and progress.
+
+    Results are those of predictors on dev with the best leaves.
+    """
 
     def __init__(self, program: Program, members: Sequence[Member], options: FitOptions):
         self.program, self.members, self.options = program, members, options
@@ -48,7 +50,7 @@ class TrainingLoop:
         self.best: list[Leaves] = [
             {p: np.asarray(x, np.float32) for p, x in trained.items()} for trained, _ in parts
         ]
-        self.results = [ResultCache() for _ in members]  # of the best leaves
+        self.results = [ResultCache() for _ in members]
         self.cohort = self._start(
             [
                 init_state(program, jax.random.PRNGKey(m.seed), trained)

@@ -159,6 +159,29 @@ def test_weights_that_change_after_training_are_scored_on_dev(
     assert sorted(rows for _, rows in computed) == sorted([*[dev] * 5, TEST])
 
 
+@pytest.mark.thorough
+def test_rows_score_the_same_in_the_batches_of_a_large_model(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With demonstrations, a soft prompt and calibration before the rows."""
+    prompt = {"stages": [{"method": {"name": "soft_prompt", "length": 3}}]}
+    row = {"name": "LoRA", "demonstrations": 1, "prior": "content_free"}
+    lora = {**config["approaches"][2], **row, "trials": [{"learning_rate": 0.1}]}
+    config["approaches"] = [lora, {"name": "prompt", "demonstrations": 2, **prompt}]
+    config |= {"seeds": 1, "search_seeds": 1, "workers": 1}
+    plain = RunStore(films.run(config, tmp_path / "small")).all()
+    monkeypatch.setattr("research.evaluation.widths.LARGE", 0)
+    monkeypatch.setattr("research.evaluation.widths.POSITIONS", {"cpu": 64})
+    large = {r.run_id: r for r in RunStore(films.run(config, tmp_path / "large")).all()}
+    for record in plain:
+        assert large.keys() >= {record.run_id}
+        for split, metrics in record.metrics.items():
+            same = large[record.run_id].metrics[split]
+            assert same["accuracy"] == metrics["accuracy"]
+            if record.backbone and split != "test":
+                assert same["loss"] == pytest.approx(metrics["loss"], rel=1e-4)
+
+
 def test_seconds_of_scoring_are_recorded(swept: Path):
     for record in RunStore(swept).all():
         assert record.costs.evaluation_seconds is not None and record.costs.evaluation_seconds > 0

@@ -49,7 +49,7 @@ METHODS = {
 }
 # Two labels of two and three tokens; the second token of one is the third of the other.
 LABELS = Labels(np.array([[5, 7, 0], [6, 9, 7]], np.int32), np.array([2, 3], np.int32))
-ANSWERER = LabelAnswerer(LabelTexts(LABELS, np.arange(2), np.ones(2, np.int32)))
+ANSWERER = LabelAnswerer(LabelTexts(LABELS, np.arange(2), *[np.ones(2, np.int32)] * 2))
 WORDS = Words(("5 7", "6 9 7"), lambda text: [int(word) for word in text.split()])
 FRAME = prompt_frame([3, 4, 8])
 ONE = Devices(count=1)

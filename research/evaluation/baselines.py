@@ -8,14 +8,18 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from research.common.errors import InputError
+from research.evaluation.choice_baselines import (
+    UNSEEN,
+    longest_choice,
+    most_frequent_position,
+    tfidf_of_choices,
+)
 from research.tasks.encoding.nearest import TOKENS, nearness
-
-UNSEEN = 1e-9  # the probability of a class without a training example; a log needs one
 
 
 @dataclass(frozen=True)
@@ -100,16 +104,17 @@ class Baseline:
     """A baseline and its trials, of which the best on dev is taken.
 
     Attributes:
-        fit: `fit(texts, labels, classes, **trial)`, or `fit(texts, targets, **trial)` if it writes.
+        fit: `fit(texts, labels, classes, **trial)`; of texts `fit(texts, targets, **trial)`, and of
+            choices `fit(examples, **trial)`.
         trials: hyper-parameters to try.
-        writes: True if it answers with texts.
+        answers: whether it answers with labels, with texts, or with one of an item's own choices.
         constant: True if it gives every example the same answer. It is fitted to the whole pool of
             training data, since in a small or balanced draw the most frequent answer is chance.
     """
 
     fit: Callable[..., Any]
     trials: tuple[dict[str, float], ...] = ({},)
-    writes: bool = False
+    answers: Literal["label", "text", "choice"] = "label"
     constant: bool = False
 
 
@@ -175,8 +180,13 @@ BASELINES: dict[str, Baseline] = {
     "TF-IDF + logistic regression": Baseline(
         tfidf_logistic_regression, ({"C": 0.1}, {"C": 1.0}, {"C": 10.0})
     ),
-    "most common target": Baseline(most_common_target, writes=True, constant=True),
-    "target of the nearest input": Baseline(target_of_nearest, writes=True),
+    "most common target": Baseline(most_common_target, answers="text", constant=True),
+    "target of the nearest input": Baseline(target_of_nearest, answers="text"),
+    "most frequent position": Baseline(most_frequent_position, answers="choice", constant=True),
+    "longest choice": Baseline(longest_choice, answers="choice"),
+    "TF-IDF of question and choice": Baseline(
+        tfidf_of_choices, ({"C": 0.1}, {"C": 1.0}, {"C": 10.0}), answers="choice"
+    ),
 }
 # Baselines that give every example the same answer.
 CONSTANT = tuple(name for name, baseline in BASELINES.items() if baseline.constant)

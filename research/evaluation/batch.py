@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research.methods.method import Array
-from research.tasks.encoding.encoded import Encoded
+from research.tasks.encoding.encoded import Encoded, Labels
 
 
 class Rows(NamedTuple):
@@ -21,6 +21,8 @@ class Rows(NamedTuple):
         label: [B] the right class, or the right number in float32.
         row_index: [B] index of the row in the whole batch, from which its random key is derived.
         states: kept states of the frozen trunk, see `research.evaluation.trunk`; None for none.
+        choices: ids [B, C, L] and lengths [B, C] of each row's own choices, 0 where it has fewer;
+            None where the rows share their labels or have none.
     """
 
     tokens: Array
@@ -30,6 +32,7 @@ class Rows(NamedTuple):
     label: Array
     row_index: Array
     states: Any = None
+    choices: Labels | None = None
 
 
 class PromptFrame(NamedTuple):
@@ -133,10 +136,26 @@ def prompt_width(
     return padded_width(longest + suffix, widths) - suffix
 
 
-def batch_rows(encoded: Encoded, indices: np.ndarray, size: int, width: int, targets: int) -> Rows:
+def batch_rows(
+    encoded: Encoded,
+    indices: np.ndarray,
+    size: int,
+    width: int,
+    targets: int,
+    choices: tuple[int, int] | None = None,
+) -> Rows:
     """The examples at `indices` as `size` rows of `width` tokens and `targets` target ids.
 
     A width that holds only the prompts truncates `tokens` before their targets.
+
+    Args:
+        encoded: the examples.
+        indices: of the rows.
+        size: number of rows with padding.
+        width: tokens of a row.
+        targets: tokens of a target.
+        choices: (C, L) to pad the rows' own choices to; None for those of all examples and for the
+            bucket of the longest of these.
     """
     tokens = np.zeros((size, width), np.int32)
     target = np.zeros((size, targets), np.int32)
@@ -148,7 +167,29 @@ def batch_rows(encoded: Encoded, indices: np.ndarray, size: int, width: int, tar
         tokens[row, :visible] = encoded.tokens[item, :visible]
         target[row, : count - begin] = encoded.tokens[item, begin:count]
         length[row], prompt_length[row], label[row] = count, begin, encoded.label[item]
-    return Rows(tokens, length, prompt_length, target, label, np.arange(size, dtype=np.int32))
+    order = np.arange(size, dtype=np.int32)
+    rows = Rows(tokens, length, prompt_length, target, label, order)
+    if encoded.choices is None:
+        return rows
+    return rows._replace(choices=_choices(encoded.choices.targets, indices, size, choices))
+
+
+def choices_shape(targets: Labels, indices: np.ndarray) -> tuple[int, int]:
+    """(C, L) of a batch: choices of a row of all examples, and the longest of these, padded."""
+    return targets.length.shape[1], bucket(int(targets.length[indices].max(initial=1)))
+
+
+def _choices(
+    targets: Labels, indices: np.ndarray, size: int, shape: tuple[int, int] | None
+) -> Labels:
+    """The choices of the examples at `indices` as those of `size` rows."""
+    most, width = shape or choices_shape(targets, indices)
+    _, columns, longest = targets.tokens.shape
+    visible = min(width, longest)
+    tokens, length = np.zeros((size, most, width), np.int32), np.zeros((size, most), np.int32)
+    tokens[: len(indices), :columns, :visible] = targets.tokens[indices, :, :visible]
+    length[: len(indices), :columns] = targets.length[indices]
+    return Labels(tokens, length)
 
 
 def prompt_frame(

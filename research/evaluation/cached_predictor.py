@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from research.common.hashing import sha256
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.generated import Generated
@@ -32,14 +33,18 @@ class CachedPredictor(Predictor):
         self,
         weights: AdaptedWeights,
         prompts: EncodedPrompts,
-        labels: Labels,
+        labels: Labels | None = None,
         batch_size: int = 32,
     ) -> np.ndarray:
         def compute() -> np.ndarray:
             return super(CachedPredictor, self).scores(weights, prompts, labels, batch_size)
 
-        settings = (batch_size, [x.tolist() for x in labels])
-        return self._cached(compute, "scores", weights, prompts, settings)
+        choices = prompts.rows.choices
+        if labels is None and choices is not None:
+            described = [(x.shape, sha256(x.tobytes())) for x in choices.targets]
+        else:
+            described = [x.tolist() for x in labels or ()]
+        return self._cached(compute, "scores", weights, prompts, (batch_size, described))
 
     def loss(self, weights: AdaptedWeights, prompts: EncodedPrompts, batch_size: int = 8) -> float:
         def compute() -> float:

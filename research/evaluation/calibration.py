@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from research.tasks.encoding.encoded import LabelTexts, Normalisation
+from research.tasks.encoding.encoded import LabelTexts, Normalisation, RowChoices
 
 
 def pooled_label_scores(
@@ -24,15 +24,34 @@ def pooled_label_scores(
     return calibrated(labels, priors) if priors else labels
 
 
-def normalised(scores: NDArray, texts: LabelTexts, by: Normalisation) -> NDArray:
-    """Scores [..., K] divided by the tokens of the target or the bytes of the text; "sum": as is.
+def own_choice_scores(
+    scores: NDArray, choices: RowChoices, by: Normalisation = "sum", neutral: Sequence[NDArray] = ()
+) -> NDArray:
+    """Scores [I, C] of the rows' own choices from their log-probabilities.
 
-    Division by bytes is acc_norm of lm-evaluation-harness.
+    neutral: log-probabilities [I, C] of the choices after each prompt without an input.
+    """
+    rows = normalised(scores, choices, by)
+    priors = [normalised(prior, choices, by) for prior in neutral]
+    with np.errstate(invalid="ignore"):  # of choices that a row does not have
+        rows = calibrated(rows, priors) if priors else rows
+    return np.where(choices.targets.length > 0, rows, -np.inf)
+
+
+def normalised(scores: NDArray, texts: LabelTexts | RowChoices, by: Normalisation) -> NDArray:
+    """Scores [..., K] divided by the tokens of the target, or by the bytes or characters of the
+    text; "sum": as they are.
+
+    Of lm-evaluation-harness, division by characters is acc_norm, and by bytes acc_bytes.
     """
     if by == "sum":
         return scores
-    lengths = texts.targets.length if by == "tokens" else texts.size
-    return scores / np.asarray(lengths, scores.dtype)
+    lengths = {
+        "tokens": texts.targets.length,
+        "bytes": texts.size,
+        "characters": texts.characters,
+    }[by]
+    return scores / np.maximum(np.asarray(lengths, scores.dtype), 1)
 
 
 def pooled(scores: NDArray, owner: NDArray) -> NDArray:

@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from research.evaluation.batch import PromptFrame, Rows
+from research.evaluation.batch import PromptFrame, Rows, bucket
 from research.evaluation.routes import causal
 from research.evaluation.scoring import label_scores
 from research.evaluation.split_inputs import SplitInputs
@@ -24,13 +24,13 @@ from research.tasks.encoding.encoded import Labels
 def label_program(model: Model, dtype: Any, mesh: Mesh) -> Executable:
     """The compiled program, rows split over all devices; cached, so that nothing compiles twice."""
 
-    def plain(unknown, weights: Leaves, shared: tuple[PromptFrame, Labels], batch: Rows):
+    def plain(unknown, weights: Leaves, shared: tuple[PromptFrame, Labels | None], batch: Rows):
         methods, leaves = unknown
         adapted = Adapted(model, methods, {**weights, **leaves}, dtype, trained=frozenset(leaves))
         return label_scores(adapted, batch, *shared)
 
     def scores(
-        methods, leaves: DividedLeaves, batch: Rows, frame: PromptFrame, labels: Labels
+        methods, leaves: DividedLeaves, batch: Rows, frame: PromptFrame, labels: Labels | None
     ) -> jax.Array:
         unknown = (methods, leaves.unknown)
         return resumed(plain, unknown, leaves.weights, (frame, labels), batch)
@@ -69,15 +69,16 @@ class LabelScorer(NamedTuple):
     Attributes:
         program: the compiled program.
         inputs: those that all batches share, and the rows.
-        labels: the labels.
+        labels: the labels that all rows share; None where each row has its own choices.
     """
 
     program: Executable
     inputs: SplitInputs
-    labels: Labels
+    labels: Labels | None
 
     def call(self, indices: np.ndarray, size: int, width: int) -> Call:
         """The call that scores the examples at `indices`, as `size` rows of `width` tokens."""
-        inputs = self.inputs
-        batch = inputs.batch(indices, size, width, self.labels.tokens.shape[1])
-        return Call(self.program, (inputs.methods, inputs.leaves, batch, inputs.frame, self.labels))
+        inputs, labels = self.inputs, self.labels
+        longest = bucket(inputs.rows.longest_target) if labels is None else labels.tokens.shape[1]
+        batch = inputs.batch(indices, size, width, longest)
+        return Call(self.program, (inputs.methods, inputs.leaves, batch, inputs.frame, labels))

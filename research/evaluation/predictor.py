@@ -1,5 +1,6 @@
 """Label scores, losses and generated texts of many examples under an adapted backbone."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from research.evaluation.batch import EncodedPrompts, bucket
+from research.evaluation.batch import EncodedPrompts, bucket, choices_shape
 from research.evaluation.batched_model import BatchedModel
 from research.evaluation.decoding.automaton import TokenAutomaton
 from research.evaluation.decoding.generated import Generated, Stop
@@ -55,19 +56,21 @@ class Predictor(BatchedModel):
         self,
         weights: AdaptedWeights,
         prompts: EncodedPrompts,
-        labels: Labels,
+        labels: Labels | None = None,
         batch_size: int = 32,
     ) -> np.ndarray:
         """Summed log-probability of every label after every prompt, [I, C] float32.
 
-        Examples of similar length share a batch; the last batch is padded.
+        Examples of similar length share a batch; the last batch is padded. Without labels each row
+        has its own choices, and -inf for those that it lacks.
         Raises InputError for a decoder's row without a prompt, see `check_prompts`.
         """
         check_prompts(Adapted(self.model, *weights), prompts)
-        scores = np.zeros((len(prompts.rows.length), len(labels.length)), np.float32)
+        shape = (len(prompts.rows.length), _labels(prompts.rows, labels).length.shape[-1])
+        scores = np.zeros(shape, np.float32)
         done, report = 0, self._increasing(len(scores))
         scorer = self._label_scorer(weights, prompts, labels, report)
-        for indices, size, width in self._scored_batches(prompts, batch_size):
+        for indices, size, width in self._scored_batches(prompts, batch_size, labels):
             executable, args = scorer.call(indices, size, width)
             scores[indices] = np.asarray(executable(*args))[: len(indices)]
             done += len(indices)
@@ -78,14 +81,17 @@ class Predictor(BatchedModel):
         self,
         weights: AdaptedWeights,
         prompts: EncodedPrompts,
-        labels: Labels,
+        labels: Labels | None = None,
         batch_size: int = 32,
     ) -> list[Call]:
         """The calls that `scores` will make, one of each shape, to compile ahead."""
-        batches = self._scored_batches(prompts, batch_size)
-        by_shape = {(size, width): indices for indices, size, width in batches}
+        own = prompts.rows.choices if labels is None else None
+        by_shape = {
+            (size, width, own and choices_shape(own.targets, indices)): indices
+            for indices, size, width in self._scored_batches(prompts, batch_size, labels)
+        }
         scorer = self._label_scorer(weights, prompts, labels)
-        return [scorer.call(indices, *shape) for shape, indices in by_shape.items()]
+        return [scorer.call(indices, size, width) for (size, width, _), indices in by_shape.items()]
 
     def loss(self, weights: AdaptedWeights, prompts: EncodedPrompts, batch_size: int = 8) -> float:
         """Mean negative log-probability of a target token, in nats; NaN without target tokens.
@@ -162,14 +168,20 @@ class Predictor(BatchedModel):
             self.report(done, len(texts.tokens))
         return texts
 
-    def _scored_batches(self, prompts: EncodedPrompts, batch_size: int) -> Iterator[Batch]:
-        return self._batches(prompts.rows, batch_size, suffix=len(prompts.frame.suffix_ids))
+    def _scored_batches(
+        self, prompts: EncodedPrompts, batch_size: int, labels: Labels | None
+    ) -> Iterator[Batch]:
+        """The batches; a row's own choices have positions of their own."""
+        own = 0 if labels is not None else math.prod(_labels(prompts.rows, None).tokens.shape[1:])
+        return self._batches(
+            prompts.rows, batch_size, suffix=len(prompts.frame.suffix_ids), new=own
+        )
 
     def _label_scorer(
         self,
         weights: AdaptedWeights,
         prompts: EncodedPrompts,
-        labels: Labels,
+        labels: Labels | None,
         report: Callable[[int], None] = lambda done: None,
     ) -> LabelScorer:
         """The scorer of a split's batches.
@@ -178,7 +190,7 @@ class Predictor(BatchedModel):
         number of examples that have them, except the last example, which is not scored yet.
         """
         most, kept = len(prompts.rows.length) - 1, None
-        if self.trunk is not None:
+        if self.trunk is not None and labels is not None:
             kept = self.trunk.of_labels(
                 *weights, prompts, labels, lambda done: report(min(done, most))
             )
@@ -186,3 +198,11 @@ class Predictor(BatchedModel):
         if kept is None and self.shapes.prefix_apart:
             inputs = with_prefix_computed(inputs, self.model, self.dtype, self._mesh)
         return LabelScorer(label_program(self.model, self.dtype, self._mesh), inputs, labels)
+
+
+def _labels(rows: Encoded, labels: Labels | None) -> Labels:
+    """The labels that all rows share, or the rows' own choices for None."""
+    if labels is None:
+        assert rows.choices is not None  # rows without choices are scored by labels
+        return rows.choices.targets
+    return labels

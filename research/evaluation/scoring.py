@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from research.common.errors import InputError
 from research.evaluation.batch import EncodedPrompts, PromptFrame, Rows
 from research.evaluation.routes import causal, head, masked, seq2seq
+from research.evaluation.routes.row import pick
 from research.methods.adapted import Adapted
 from research.methods.method import Method
 from research.models.model import Model
@@ -82,10 +84,44 @@ def target_logprobs(
     return ROUTES[adapted.route].target_logprobs(adapted, rows, frame, key, smoothing)
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
+def label_scores(
+    adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels | None = None
+) -> jax.Array:
     """Summed log-probability of every label's tokens after each row's prompt, [B, C].
 
     For a task whose answer is a number it is that number, [B, 1]. The target tokens of the rows
     are ignored.
+
+    Args:
+        adapted: the adapted backbone.
+        rows: the batch.
+        frame: the ids around every row.
+        labels: those that all rows share; None for each row's own choices, where a choice that a
+            row lacks has the score -inf.
     """
-    return ROUTES[adapted.route].label_scores(adapted, rows, frame, labels)
+    return ROUTES[adapted.route].label_scores(adapted, rows, frame, _labels(rows, labels))
+
+
+def choice_logprobs(
+    adapted: Adapted, rows: Rows, frame: PromptFrame, key: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """(log p [B, 1], counted [B, 1] bool) of each row's right choice against its other choices.
+
+    It is the softmax over the summed log-probabilities of the choices' tokens.
+
+    Args:
+        adapted: the adapted backbone.
+        rows: the batch.
+        frame: the ids around every row.
+        key: the step's random key in training, as in `target_logprobs`.
+    """
+    counted = (rows.length > 0)[:, None]
+    scores = ROUTES[adapted.route].label_scores(adapted, rows, frame, _labels(rows, None), key)
+    return pick(scores, jnp.asarray(rows.label))[:, None], counted
+
+
+def _labels(rows: Rows, labels: Labels | None) -> Labels:
+    """The labels, or the rows' own choices for None."""
+    labels = rows.choices if labels is None else labels
+    assert labels is not None  # rows without choices are scored by labels
+    return labels

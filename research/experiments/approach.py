@@ -111,8 +111,13 @@ class Approach(Prompt):
             raise InputError(f"{path}.rationale", True, allowed)
 
     def fits(self, task: Task) -> bool:
-        """Whether it can answer the task; a baseline either chooses labels or writes texts."""
-        return self.baseline is None or BASELINES[self.baseline].writes == (not task.labels)
+        """Whether it can answer the task; a baseline chooses labels, writes texts, or chooses
+        among an item's own choices.
+        """
+        if self.baseline is None:
+            return True
+        answers = "label" if task.labels else "choice" if task.is_scored else "text"
+        return BASELINES[self.baseline].answers == answers
 
     @property
     def external(self) -> AnswersFile | Endpoint | None:

@@ -1,6 +1,6 @@
 """The prompt of an approach and how it is answered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from math import inf
 from typing import Any, Literal, Self
@@ -11,9 +11,10 @@ from research.tasks.encoding.demonstrations import Choice
 from research.tasks.encoding.encoded import Normalisation
 from research.tasks.prompts.content_free import Prior
 from research.tasks.prompts.layout import LayoutSettings
+from research.tasks.task import Task
 
 DRAWS = 1000  # draws of demonstrations of each seed; no two seeds share a draw
-# Fields about the scores of labels.
+# Fields about the scores of labels and of choices.
 LABEL_SCORES = ("normalisation", "target_end", "prior", "ensemble")
 # Fields about generated texts, which have the same names in `Answering`.
 ANSWERING = tuple(field.name for field in fields(Answering))
@@ -127,13 +128,12 @@ class Prompt:
         if self.choice != "balanced" and self.demonstrations == 0:
             raise InputError(f"{field}.choice", self.choice, "there are no demonstrations")
 
-    def check_labels(self, labels: Sequence[str]) -> None:
+    def check_scores(self, task: Task) -> None:
         """Raises InputError if a field about label scores is set, and no labels are scored."""
         for name in self.changed_among(LABEL_SCORES):
-            if not labels or self.answer_by == "text":
-                reason = (
-                    "labels are found in generated texts" if labels else "the task has no labels"
-                )
+            if not task.is_scored or self.answer_by == "text":
+                labels = "labels are found in generated texts"
+                reason = labels if task.is_scored else "the task has no labels"
                 allowed = f"{reason}, and this field is about their scores"
                 raise InputError(name, getattr(self, name), allowed)
 

@@ -6,6 +6,7 @@ from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.experiments.approach import Trial
 from research.experiments.cells import ChatPlan
+from research.tasks.encoding.encoded import Normalisation
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.prompts.chat_layout import chat_template
@@ -17,6 +18,8 @@ WITH_END: Trial = {"target_end": True}
 ALONE: Trial = {"target_end": False}
 PER_TOKEN: Trial = {"target_end": False, "normalisation": "tokens"}
 PLAIN = LayoutSettings()
+# Divisors of the scores of an item's own choices, which differ in length: acc, acc_norm and tokens.
+DIVISORS: tuple[Normalisation, ...] = ("sum", "characters", "tokens")
 
 
 def chat_plan(
@@ -46,10 +49,15 @@ def scorings(
     The score of a label includes its end or not. If labels differ in their number of tokens, the
     score without the end is also divided by that number. The best way depends on the model: one
     that rarely writes the end after a label scores labels by their ends. The end is left out only
-    if no label's tokens begin those of another label.
+    if no label's tokens begin those of another label. An item's own choices are scored without the
+    end by each of `DIVISORS`.
     """
-    if not task.labels or route == "head":
+    if not task.is_scored or route == "head":
         return ()
+    if not task.labels:
+        has_end = layout.chat or route == "seq2seq" or bool(task.verbalizer.end)
+        ending = ALONE if has_end else {}
+        return tuple({**ending, "normalisation": divisor} for divisor in DIVISORS)
     if route == "masked":  # the end follows the masks
         encoder = _encoder(task, tokenizer, route, layout, target_end=True)
         per_token: Trial = {"normalisation": "tokens"}

@@ -50,6 +50,8 @@ def save_trained(
 def unserved(run: "Run") -> str | None:
     """Why further rows cannot be answered as a run answers its own; None if they can."""
     if not run.cell.task.labels:
+        if run.cell.task.is_scored:
+            return "its answers are choices of each item, which are not served"
         return "its answers are no labels"
     defaults = Prompt()
     for name in PROMPT:

@@ -3,6 +3,9 @@
 NAMES = {
     "macro_f1": "macro F1",
     "matthews": "Matthews' correlation",
+    "acc": "accuracy by log-likelihood",
+    "acc_norm": "accuracy by log-likelihood per character",
+    "acc_bytes": "accuracy by log-likelihood per byte",
     "exact_match": "exact match",
     "number": "equal numbers",
     "answered": "share of outputs with an answer",

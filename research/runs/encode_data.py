@@ -26,7 +26,7 @@ from research.tasks.encoding.shared_prefix import share_prefix
 from research.tasks.encoding.special_tokens import Route
 from research.tasks.encoding.tokenization import plain_vocabulary
 from research.tasks.example import Example
-from research.tasks.prompts.content_free import content_free_prompts
+from research.tasks.prompts.content_free import WITHOUT_DEMONSTRATIONS, content_free_prompts
 from research.tasks.sampling import Regime, draw
 from research.tasks.task import Task
 from research.tasks.text_task import TextTask
@@ -131,7 +131,7 @@ def _encoder(
     **options: Any,
 ) -> Encoder:
     """The encoder of a prompt; its room is without the ids after a row."""
-    if task.labels:
+    if task.is_scored:
         options["target_end"] = prompt.target_end
     encoder = kind.encoder(
         tokenizer,
@@ -169,11 +169,14 @@ def _split_rows(
 ) -> Encoded:
     """The rows of one split, with the content-free prompts of calibration."""
     texts = content_free_prompts(encoder.template, prompt.prior)
-    demonstrations = before if before and prompt.prior != "domain" else (encoder.wording.start,)
+    alone = "" if prompt.prior == "empty" else encoder.wording.start
+    has_demonstrations = before and prompt.prior not in WITHOUT_DEMONSTRATIONS
+    demonstrations = before if has_demonstrations else (alone,)
     if len(set(demonstrations)) == 1:
         demonstrations = demonstrations[:1]  # all rows have the same content-free prompt
-    neutral = tuple(encoder.ready(text, demonstrations) for text in texts)
-    return replace(encode(examples, before), neutral=neutral)
+    rows = encode(examples, before)
+    neutral = tuple(encoder.neutral(text, demonstrations, rows) for text in texts)
+    return replace(rows, neutral=neutral)
 
 
 def _framed(
@@ -183,8 +186,7 @@ def _framed(
     special, least = encoder.special_tokens, int(encoder.route == "causal")
     # A decoder predicts the target from an id of the row.
     prefix, splits = share_prefix(splits, special.prefix_ids, demonstrated.shared, least)
-    # A domain premise has no demonstrations, as in the paper's code.
-    within = 0 if prompt.prior == "domain" else demonstrated.shared
+    within = 0 if prompt.prior in WITHOUT_DEMONSTRATIONS else demonstrated.shared
     content_free = [neutral for rows in splits for neutral in rows.neutral]
     bare, content_free = share_prefix(content_free, special.prefix_ids, within, least)
     left = iter(content_free)

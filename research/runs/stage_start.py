@@ -1,10 +1,13 @@
 """The start of a stage of a run: its methods' leaves, and the member that it trains."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
 import numpy as np
 
+from research.common.errors import InputError
+from research.evaluation.scoring import route_of
 from research.evaluation.trunk.kept_states import KeptStates
 from research.methods.method import Leaves, Method
 from research.methods.shared.leaves import add, mask, paths_of, without_head
@@ -12,12 +15,15 @@ from research.methods.shared.merging import merged
 from research.runs.data import RunData
 from research.runs.state import RunState
 from research.runtime.clock import spent_on
+from research.tasks.encoding.encoded import Encoded
 from research.training.member import Member
 from research.training.optimizer import Schedule, rate_factors
 from research.training.step import Hyper
 
 # States of the training examples are kept if training reads each so many times.
 LEAST_PASSES = 2
+# Routes on which the labels of a task can be trained against one another.
+SEPARATE_LABELS = ("causal", "seq2seq")
 
 
 @spent_on("initialising")
@@ -26,13 +32,13 @@ def start_stage(state: RunState, index: int, data: RunData) -> Member:
     stage = state.approach.stages[index]
     _add_leaves(state, index, data)
     rate, decay = np.float32(stage.learning_rate), np.float32(stage.weight_decay)
-    methods = state.training(index)
-    kept = _kept_states(state, methods, stage.schedule, data)
+    methods, train = state.training(index), train_rows(state, index, data)
+    kept = _kept_states(state, methods, stage.schedule, replace(data, train=train))
     return Member(
         seed=state.run.seeds.order,
         hyper=Hyper(methods, rate, decay),
         leaves=state.leaves,
-        train=data.train,
+        train=train,
         dev=data.dev,
         frame=data.frame if kept is None else kept.frame,
         training=len(stage.methods),
@@ -40,10 +46,27 @@ def start_stage(state: RunState, index: int, data: RunData) -> Member:
     )
 
 
+def train_rows(state: RunState, index: int, data: RunData) -> Encoded:
+    """The training rows of stage `index`, with their choices where these are trained on.
+
+    Raises InputError for an objective that the task or the backbone does not have.
+    """
+    objective, rows = state.approach.stages[index].schedule.objective, data.train
+    route, own = route_of(state.context.backbone.model, state.training(index)), rows.choices
+    if objective == "target":
+        return rows if own is None or route == "head" else replace(rows, choices=None)
+    if own is None and route not in SEPARATE_LABELS:
+        routes = " and ".join(SEPARATE_LABELS)
+        allowed = f"labels compete on the routes {routes}, and this is the route {route}"
+        raise InputError("schedule.objective", objective, allowed)
+    return replace(rows, choices=data.answerer.choices(rows))
+
+
 def check_stage(state: RunState, index: int) -> None:
     """Raises InputError for anything that would stop stage `index`, without training it."""
-    stage = state.approach.stages[index]
-    _add_leaves(state, index, state.stage_data(index), shapes_only=True)
+    stage, data = state.approach.stages[index], state.stage_data(index)
+    _add_leaves(state, index, data, shapes_only=True)
+    train_rows(state, index, data)
     trains = mask(stage.methods, state.leaves)
     rate_factors(stage.schedule, stage.methods, [path for path in state.leaves if trains[path]])
     if stage.merge:
@@ -79,11 +102,11 @@ def _kept_states(
 ) -> KeptStates | None:
     """The states of the training examples below the leaves that these methods train.
 
-    None with dropout, and where few examples are read twice.
+    None with dropout, with choices, and where few examples are read twice.
     """
     trunk, rows = state.context.trunk, data.train
     few = schedule.steps * schedule.batch_size < LEAST_PASSES * len(rows.length)
-    if trunk is None or schedule.dropout or few:
+    if trunk is None or schedule.dropout or few or rows.choices is not None:
         return None
     prompts, targets = data.prompts(rows), data.answerer.target_width(rows)
     return trunk.of_targets(methods, state.leaves, prompts, targets, training=True)

@@ -53,7 +53,7 @@ class RunState:
         most = run.cell.experiment.max_tokens
         self.room = room(context.backbone.context, self.method_positions, most)
         self.route: Route = self._route(methods)
-        self.approach.check_labels(run.cell.task.labels)
+        self.approach.check_scores(run.cell.task)
         self.prompts = [
             self._encoded(self.route, prompt=prompt)
             for prompt in self.approach.members(len(run.cell.task.templates))

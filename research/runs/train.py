@@ -20,7 +20,7 @@ from research.runs.scoring_progress import (
     ignore_scoring,
     report_of_run,
 )
-from research.runs.stage_start import check_stage, start_stage
+from research.runs.stage_start import check_stage, start_stage, train_rows
 from research.runs.state import RunState
 from research.runs.without_backbone import check_without_backbone
 from research.runtime.clock import seconds_by_purpose, seconds_since, spent_on
@@ -29,7 +29,7 @@ from research.runtime.executable import Call, compile_ahead, compile_cache_hits
 from research.training.batches import Shapes, Stream, training_widths
 from research.training.checkpoint import Checkpoints
 from research.training.fit import fit
-from research.training.member import MemberProgress, Outcome
+from research.training.member import MemberProgress, Outcome, most_choices
 from research.training.options import FitOptions
 from research.training.parallel import step_on
 from research.training.step import Program
@@ -153,13 +153,15 @@ def _shapes(shard: Shard, index: int, context: RunContext) -> Shapes:
     def compute() -> Shapes:
         states = [(run.seeds.order, RunState(run, context)) for run in shard.cohort]
         data = [(seed, state.stage_data(index)) for seed, state in states]
+        pairs = zip(states, data, strict=True)
         targets = max(run_data.answerer.target_width(run_data.train) for _, run_data in data)
         streams = [Stream(s, d.train.length, extents(d.train, d.frame)) for s, d in data]
         by_content = {(s.seed, s.lengths.tobytes(), s.extents.tobytes()): s for s in streams}
         distinct = list(by_content.values())
         schedule = shard.runs[0].approach.stages[index].schedule
         widths = training_widths(program_cost(context.backbone.params, "train"), distinct, schedule)
-        return Shapes(targets, distinct, widths)
+        choices = most_choices([train_rows(state, index, d) for (_, state), (_, d) in pairs])
+        return Shapes(targets, distinct, widths, choices)
 
     return context.caches.batch_shapes((cohort_id(shard.cohort), index), compute)
 

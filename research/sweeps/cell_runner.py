@@ -32,12 +32,12 @@ def is_done(cell: CellPlan, store: RunStore) -> bool:
 
 def check_cell(cell: CellPlan, context: RunContext) -> None:
     """Raises InputError for whatever would stop one of the runs of a cell, for every trial."""
-    checked, labels = [], cell.task.labels
+    checked, scored = [], cell.task.is_scored
     for trial in cell.trials:
         for run in cell.final(trial):
             # Learning rates and other values of a method leave the data alone, draws of
             # demonstrations always fit, and labels are scored by any normalisation.
-            unchecked = {"draw": 0, **({"normalisation": "sum"} if labels else {})}
+            unchecked = {"draw": 0, **({"normalisation": "sum"} if scored else {})}
             methods = tuple(stage.methods for stage in run.approach.stages)
             same = (run.seed, replace(run.approach, **unchecked).prompt, methods)
             if same not in checked:

@@ -39,11 +39,13 @@ class Shapes:
         targets: tokens of a target.
         streams: the distinct streams of the members.
         widths: the padded widths of batches, see `padded_width`.
+        choices: (C, L) of the rows' own choices that are trained on; None for none.
     """
 
     targets: int
     streams: Sequence[Stream]
     widths: tuple[int, ...] = ()
+    choices: tuple[int, int] | None = None
 
     @functools.cached_property
     def longest(self) -> int:

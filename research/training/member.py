@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from research.evaluation.answer_kinds.kind import Answerer
-from research.evaluation.batch import PromptFrame, Rows, batch_rows, extents, padded_width
+from research.evaluation.batch import (
+    PromptFrame,
+    Rows,
+    batch_rows,
+    choices_shape,
+    extents,
+    padded_width,
+)
 from research.evaluation.result_cache import ResultCache
 from research.evaluation.trunk.row_states import RowStates
 from research.methods.method import Leaves
@@ -112,8 +119,23 @@ def shapes_of(members: Sequence[Member], answerer: Answerer) -> Shapes:
     """The batch shapes of members that share a compiled step."""
     targets = max(answerer.target_width(member.train) for member in members)
     return Shapes(
-        targets, [Stream(m.seed, m.train.length, extents(m.train, m.frame)) for m in members]
+        targets,
+        [Stream(m.seed, m.train.length, extents(m.train, m.frame)) for m in members],
+        choices=most_choices([member.train for member in members]),
     )
+
+
+def most_choices(splits: Sequence[Encoded]) -> tuple[int, int] | None:
+    """(C, L) that the choices of all rows of these splits fit into; None where there are none."""
+    shapes = [
+        choices_shape(rows.choices.targets, np.arange(len(rows.length)))
+        for rows in splits
+        if rows.choices is not None
+    ]
+    if not shapes:
+        return None
+    counts, lengths = zip(*shapes, strict=True)
+    return max(counts), max(lengths)
 
 
 def width_of(longest: int, frame: PromptFrame, widths: Sequence[int] = ()) -> int:
@@ -124,9 +146,11 @@ def width_of(longest: int, frame: PromptFrame, widths: Sequence[int] = ()) -> in
     return padded_width(longest, widths) - len(frame.suffix_ids)
 
 
-def member_batch(member: Member, indices: np.ndarray, size: int, width: int, targets: int) -> Rows:
+def member_batch(
+    member: Member, indices: np.ndarray, size: int, width: int, shapes: Shapes
+) -> Rows:
     """The examples at `indices` as `size` rows of `width` tokens, with their states."""
-    rows = batch_rows(member.train, indices, size, width, targets)
+    rows = batch_rows(member.train, indices, size, width, shapes.targets, shapes.choices)
     if member.states is None:
         return rows
     return rows._replace(states=member.states.batch(indices, size, width))
@@ -135,4 +159,4 @@ def member_batch(member: Member, indices: np.ndarray, size: int, width: int, tar
 def batch_like(program: Program, member: Member, longest: int, shapes: Shapes) -> Rows:
     """A batch of the first example repeated, padded as for a longest row of `longest` positions."""
     size, width = program.schedule.batch_size, width_of(longest, member.frame, shapes.widths)
-    return member_batch(member, np.zeros(size, int), size, width, shapes.targets)
+    return member_batch(member, np.zeros(size, int), size, width, shapes)

@@ -14,6 +14,8 @@ from research.common.errors import LARGEST, InputError, check_whole
 from research.methods.method import Leaves, Method
 from research.methods.shared.patterns import pattern_matches, picked
 
+Objective = Literal["target", "choices"]
+
 
 @dataclass(frozen=True)
 class RateOf:
@@ -52,6 +54,9 @@ class Schedule:
             `get_linear_schedule_with_warmup`: 0, 1/w, 2/w, ... of the peak, which step w + 1
             reaches. By default it is 1/w, 2/w, ..., 1, so that every step has an effect and step w
             reaches the peak. Both are the same without warmup.
+        objective: what training maximizes: `target`, the likelihood of each token of the right
+            answer; or `choices`, the likelihood of the right label or choice against the others of
+            its row, by a softmax over the log-likelihoods of all.
 
     Raises InputError for values out of range.
     """
@@ -71,6 +76,7 @@ class Schedule:
     factored: bool = True
     dropout: float = 0.0
     warmup_from_zero: bool = False
+    objective: Objective = "target"
 
     def __post_init__(self) -> None:
         for name in ("steps", "accumulate", "eval_every", "patience"):
@@ -82,6 +88,9 @@ class Schedule:
             if not 0 <= getattr(self, name) < 1:
                 allowed = "a share from 0 to below 1 is expected"
                 raise InputError(name, getattr(self, name), allowed)
+        if self.objective == "choices" and self.label_smoothing:
+            allowed = "it spreads a target over all tokens, and the objective 'choices' has none"
+            raise InputError("label_smoothing", self.label_smoothing, allowed)
         if self.clip is not None and not 0 < self.clip < math.inf:
             raise InputError("clip", self.clip, "a number above 0, or None, is expected")
         for rate in self.rates:

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from research.common.errors import InputError
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.scoring import target_logprobs
+from research.evaluation.scoring import choice_logprobs, target_logprobs
 from research.evaluation.trunk.states import resumed
 from research.methods.adapted import Adapted
 from research.methods.method import Leaves, Method
@@ -54,8 +54,9 @@ class Metrics(NamedTuple):
 
     Attributes:
         loss: mean negative log-probability of a target token in nats, with the schedule's label
-            smoothing, without penalties of methods, to be comparable with the loss on dev.
-        tokens: number of target tokens.
+            smoothing, without penalties of methods, to be comparable with the loss on dev; of the
+            right choice by the objective `choices`.
+        tokens: number of target tokens, or of right choices.
     """
 
     loss: jax.Array
@@ -137,6 +138,8 @@ def train_step(
             program.remat,
             trained=frozenset(trained),
         )
+        if program.schedule.objective == "choices":
+            return choice_logprobs(adapted, part, *shared, key)
         return target_logprobs(adapted, part, *shared, key, smoothing)
 
     def loss_sum(trained: Leaves, part: Rows) -> tuple[jax.Array, jax.Array]:

@@ -45,7 +45,7 @@ class StepBatches:
         if same_width:
             widths = [max(widths)] * len(widths)
         return [
-            member_batch(m, c, size, width, self.shapes.targets)
+            member_batch(m, c, size, width, self.shapes)
             for m, c, width in zip(self.members, chosen, widths, strict=True)
         ]
 

@@ -10,7 +10,7 @@ BAD = ["a dull film", "dull acting ?", "really dull", "a dull and slow story"]
 TEXTS, LABELS = GOOD + BAD, [1] * 4 + [0] * 4
 
 
-@pytest.mark.parametrize("name", [n for n in BASELINES if not BASELINES[n].writes])
+@pytest.mark.parametrize("name", [n for n in BASELINES if BASELINES[n].answers == "label"])
 def test_scores_are_log_probabilities(name):
     for trial in BASELINES[name].trials:
         fitted = BASELINES[name].fit(TEXTS, LABELS, 2, **trial)

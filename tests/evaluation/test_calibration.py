@@ -20,8 +20,10 @@ TARGETS = Labels(
     np.array([[5, 0, 0], [5, 7, 9], [5, 7, 0], [6, 9, 7], [6, 0, 0]], np.int32),
     np.array([1, 3, 2, 3, 1], np.int32),
 )
-TEXTS = LabelTexts(TARGETS, np.array([0, 0, 1, 1, 2]), np.array([4, 9, 8, 11, 5]))
-ONE_EACH = LabelTexts(TARGETS, np.arange(5), TEXTS.size)
+TEXTS = LabelTexts(
+    TARGETS, np.array([0, 0, 1, 1, 2]), np.array([4, 9, 8, 11, 5]), np.array([4, 7, 8, 6, 5])
+)
+ONE_EACH = LabelTexts(TARGETS, np.arange(5), TEXTS.size, TEXTS.characters)
 DRAW = np.random.default_rng(0)
 SCORES = DRAW.normal(-4, 2, size=(6, 5)).astype(np.float32)
 NEUTRAL = [DRAW.normal(-4, 2, size=(1, 5)).astype(np.float32) for _ in range(3)]

@@ -147,6 +147,7 @@ OF_SCHEDULE = {
     "factored": False,
     "dropout": 0.1,
     "warmup_from_zero": True,
+    "objective": "choices",
 }
 OF_METHOD = {
     "rank": 3,

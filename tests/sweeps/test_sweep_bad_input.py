@@ -90,9 +90,9 @@ def test_a_mistake_in_the_experiment(
     [
         (
             {"source": "hub"},
-            "config.tasks[0].source is 'hub': allowed are ag_news, e2e_nlg, file, geoquery, "
-            "gsm8k, metamathqa, number_file, sentences, superglue_record, superglue_wsc, "
-            "text_file, world",
+            "config.tasks[0].source is 'hub': allowed are ag_news, choice_file, e2e_nlg, file, "
+            "geoquery, gsm8k, metamathqa, number_file, sentences, superglue_copa, "
+            "superglue_record, superglue_wsc, text_file, world",
         ),
         ({"lable": 1}, "config.tasks[0] is 'lable': not a field here; did you mean 'label'?"),
         ({"train": "none.csv"}, "file is 'none.csv': no such file"),

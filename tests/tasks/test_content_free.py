@@ -16,6 +16,7 @@ def test_content_free_inputs_stand_in_every_column():
     )
     assert content_free_prompts(PAIR, "content_free")[0] == "N/A So N/A? Answer:"
     assert content_free_prompts(REVIEW, "none") == ()
+    assert content_free_prompts(REVIEW, "empty") == ("",)
 
 
 def test_a_domain_premise_is_what_follows_the_last_column():

@@ -197,7 +197,7 @@ def test_rows_with_an_empty_cell_are_skipped_by_a_setting(settings: dict, tmp_pa
     task = FileTask(**values, empty="skip").load()
     assert task.train[:-1] == whole.train and task.train[-1].fields == {"text": "more"}
     assert task.test == whole.test and task.skipped == {"train": (9, 10)}
-    told = "2 of 11 rows of train are skipped since a cell is empty: 9, 10"
+    told = "2 of 11 rows of train are skipped since a cell is empty or wrong: 9, 10"
     assert told in warnings(task_data_report(task))
     assert not any("skipped" in text for text in warnings(task_data_report(whole)))
 

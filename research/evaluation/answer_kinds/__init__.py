@@ -1,1 +1,1 @@
-"""Answer kinds: labels, texts and numbers, one file each."""
+"""Answer kinds: labels, texts, numbers and choices of an item's own, one file each."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
-from research.evaluation.answer_kinds.kind import Answerer
+from research.evaluation.answer_kinds.kind import Answerer, no_choices
 from research.evaluation.answer_kinds.label_parser import LabelParser
 from research.evaluation.answer_kinds.labels import LabelKind
 from research.evaluation.answer_kinds.text_answerer import TextAnswerer, TextAnswers
@@ -20,7 +20,7 @@ from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.runtime.executable import Call
 from research.tasks.answering import BY_THE_TASK, Answering
 from research.tasks.decoding import Decoding
-from research.tasks.encoding.encoded import Encoded, Normalisation
+from research.tasks.encoding.encoded import Encoded, Normalisation, RowChoices
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.text_encoder import TextEncoder
 from research.tasks.example import Example
@@ -69,6 +69,10 @@ class GeneratedLabelAnswerer:
     def target_width(self, rows: Encoded) -> int:
         """Tokens of the longest target, rounded up to a bucket."""
         return self.texts.target_width(rows)
+
+    def choices(self, rows: Encoded) -> RowChoices:
+        del rows
+        raise no_choices()
 
     def training_answers(
         self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts

@@ -1,14 +1,16 @@
-"""The protocol of an answer kind: all that differs among labels, texts and numbers."""
+"""The protocol of an answer kind: all that differs among labels, texts, numbers and choices."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
 from research.evaluation.baselines import Fitted, FittedTexts
 from research.evaluation.batch import EncodedPrompts
+from research.evaluation.choice_baselines import FittedChoices
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.runtime.executable import Call
-from research.tasks.encoding.encoded import Encoded, Normalisation
+from research.tasks.encoding.encoded import Encoded, Normalisation, RowChoices
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.example import Example
 
@@ -36,9 +38,15 @@ class Answers(Protocol):
     def timeouts(self) -> int: ...
 
 
+def no_choices() -> InputError:
+    """The error of answers that are not chosen by their scores."""
+    allowed = "the task's answers are not chosen among labels or choices by their scores"
+    return InputError("schedule.objective", "choices", allowed)
+
+
 SHORT_REPLY = 16  # tokens of a reply with a label or a number
 
-FittedBaseline = tuple[Fitted | FittedTexts, Callable[[Sequence[Example]], Answers]]
+FittedBaseline = tuple[Fitted | FittedTexts | FittedChoices, Callable[[Sequence[Example]], Answers]]
 
 
 class ExternalAnswer(NamedTuple):
@@ -68,6 +76,13 @@ class Answerer(Protocol):
         """Target tokens of a row in the training batches of these rows."""
         ...
 
+    def choices(self, rows: Encoded) -> RowChoices:
+        """The choices of each row, against which its right one can be trained.
+
+        Raises InputError for answers that are not chosen by their scores.
+        """
+        ...
+
     def training_answers(
         self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts
     ) -> Answers:
@@ -92,7 +107,7 @@ class Answerer(Protocol):
 
 
 class AnswerKind(Protocol):
-    """How a task is answered: by a label, a text or a number.
+    """How a task is answered: by a label, a text, a number or one of an item's own choices.
 
     Attributes:
         name: the name of the kind.

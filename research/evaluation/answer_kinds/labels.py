@@ -22,7 +22,13 @@ from research.evaluation.calibration import ensembled, pooled_label_scores, pred
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.methods.method import Array
 from research.runtime.executable import Call
-from research.tasks.encoding.encoded import Encoded, Labels, LabelTexts, Normalisation
+from research.tasks.encoding.encoded import (
+    Encoded,
+    Labels,
+    LabelTexts,
+    Normalisation,
+    RowChoices,
+)
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.example import Example
 from research.tasks.metrics.classification import METRICS
@@ -94,6 +100,13 @@ class LabelAnswerer:
         """Tokens of the longest label."""
         del rows
         return self.labels.tokens.shape[1]
+
+    def choices(self, rows: Encoded) -> RowChoices:
+        """The labels, by the texts that are trained on, as the choices of each row."""
+        _, first = np.unique(self.texts.owner, return_index=True)
+        parts = (*self.labels, self.texts.size[first], self.texts.characters[first])
+        tokens, *sizes = (np.broadcast_to(x, (len(rows.length), *x.shape)) for x in parts)
+        return RowChoices(Labels(tokens, sizes[0]), *sizes[1:])
 
     def training_answers(
         self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts

@@ -13,12 +13,13 @@ from research.evaluation.answer_kinds.kind import (
     Answerer,
     ExternalAnswer,
     FittedBaseline,
+    no_choices,
 )
 from research.evaluation.baselines import FittedTexts
 from research.evaluation.batch import EncodedPrompts
 from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.runtime.executable import Call
-from research.tasks.encoding.encoded import Encoded, Labels, Normalisation
+from research.tasks.encoding.encoded import Encoded, Labels, Normalisation, RowChoices
 from research.tasks.encoding.encoder import Encoder
 from research.tasks.encoding.number_encoder import NumberEncoder
 from research.tasks.example import Example
@@ -71,6 +72,10 @@ class NumberAnswerer:
         """One column, although a number has no tokens."""
         del rows
         return 1
+
+    def choices(self, rows: Encoded) -> RowChoices:
+        del rows
+        raise no_choices()
 
     def training_answers(
         self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts

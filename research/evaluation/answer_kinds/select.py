@@ -1,6 +1,7 @@
 """The answer kind of a task."""
 
 from research.common.errors import InputError
+from research.evaluation.answer_kinds.choices import ChoiceKind
 from research.evaluation.answer_kinds.generated_labels import (
     GeneratedLabelAnswerer,
     GeneratedLabelKind,
@@ -11,6 +12,7 @@ from research.evaluation.answer_kinds.numbers import NumberKind
 from research.evaluation.answer_kinds.text_answerer import TextAnswerer
 from research.evaluation.answer_kinds.texts import TextKind
 from research.tasks.answering import BY_THE_TASK, Answering
+from research.tasks.choice_task import ChoiceTask
 from research.tasks.number_task import NumberTask
 from research.tasks.task import Task
 from research.tasks.text_task import TextTask
@@ -28,6 +30,8 @@ def answer_kind(task: Task, answering: Answering = BY_THE_TASK) -> AnswerKind:
     answering.check_unused(task.name)
     if isinstance(task, NumberTask):
         return NumberKind(task)
+    if isinstance(task, ChoiceTask):
+        return ChoiceKind(task)
     return LabelKind(task)
 
 

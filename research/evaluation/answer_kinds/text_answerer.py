@@ -8,6 +8,7 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.common.tokenizer import Tokenizer
+from research.evaluation.answer_kinds.kind import no_choices
 from research.evaluation.batch import EncodedPrompts, bucket
 from research.evaluation.batched_model import BatchReport, ignore_batches
 from research.evaluation.decoding.automaton import TokenAutomaton
@@ -16,7 +17,7 @@ from research.evaluation.predictor import AdaptedWeights, Predictor
 from research.runtime.executable import Call
 from research.tasks.answering import MOST_SAMPLES, Answering
 from research.tasks.decoding import Decoding
-from research.tasks.encoding.encoded import Encoded, Normalisation
+from research.tasks.encoding.encoded import Encoded, Normalisation, RowChoices
 from research.tasks.metrics.output_format import format_pattern
 from research.tasks.text_task import TextTask
 from research.tasks.texts import ScoredTexts
@@ -71,6 +72,10 @@ class TextAnswerer:
     def target_width(self, rows: Encoded) -> int:
         """Tokens of the longest target, rounded up to a bucket."""
         return bucket(rows.longest_target)
+
+    def choices(self, rows: Encoded) -> RowChoices:
+        del rows
+        raise no_choices()
 
     def training_answers(
         self, predictor: Predictor, weights: AdaptedWeights, prompts: EncodedPrompts

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.row import random_keys
+from research.evaluation.routes.row import each_choice, each_key, random_keys, without_absent
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.methods.method import Array
@@ -35,24 +35,44 @@ def target_logprobs(
     return token_logprobs(adapted, hidden, rows.target, smoothing), counted
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
+def label_scores(
+    adapted: Adapted,
+    rows: Rows,
+    frame: PromptFrame,
+    labels: Labels,
+    key: jax.Array | None = None,
+) -> jax.Array:
     """The keys and values of a row's prompt serve all its labels."""
-    memories, offset, rows = with_prefix(adapted, rows, frame)
-    size, (classes, targets) = len(rows.tokens), labels.tokens.shape
-    at = jnp.clip(rows.prompt_length - 1, 0)[:, None]
-    hidden, prompts = row_states(adapted, rows.tokens, rows.prompt_length, memories, offset, at=at)
+    keys, row_lengths = random_keys(rows, key), rows.length
+    memories, offset, rows = with_prefix(adapted, rows, frame, key)
+    size, (classes, targets) = len(rows.tokens), labels.tokens.shape[-2:]
+    own, at = labels.tokens.ndim == 3, jnp.clip(rows.prompt_length - 1, 0)[:, None]
+    hidden, prompts = row_states(
+        adapted, rows.tokens, rows.prompt_length, memories, offset, keys, at
+    )
     first_logits = adapted.logits(hidden[:, 0])
-    first = jax.nn.log_softmax(first_logits)[:, labels.tokens[:, 0]]
+    first = jax.nn.log_softmax(first_logits)
+    if own:
+        first = jnp.take_along_axis(first, labels.tokens[:, :, 0], axis=1)
+    else:
+        first = first[:, labels.tokens[:, 0]]
 
-    tokens = jnp.tile(labels.tokens[:, :-1], (size, 1))
+    tokens = each_choice(labels.tokens[..., :-1], size, own)
     later = jnp.arange(targets - 1, dtype=jnp.int32)[None]
-    lengths = jnp.tile(labels.length, size)[:, None]
+    lengths = each_choice(labels.length, size, own)[:, None]
     starts = jnp.repeat(rows.prompt_length, classes)[:, None]
-    hidden, _ = adapted.rows(tokens, later < lengths, offset + starts + later, (*memories, prompts))
-    following = jnp.tile(labels.tokens[:, 1:], (size, 1))
+    hidden, _ = adapted.rows(
+        tokens,
+        later < lengths,
+        offset + starts + later,
+        (*memories, prompts),
+        keys=each_key(keys, classes),
+    )
+    following = each_choice(labels.tokens[..., 1:], size, own)
     logprobs = token_logprobs(adapted, hidden, following)
     logprobs = jnp.where(later + 1 < lengths, logprobs, 0.0)
-    return first + logprobs.sum(-1).reshape(size, classes)
+    scores = first + logprobs.sum(-1).reshape(size, classes)
+    return without_absent(scores, labels, row_lengths)
 
 
 def last_states(

@@ -10,7 +10,14 @@ import jax.numpy as jnp
 from research.common.errors import InputError
 from research.evaluation.batch import PromptFrame, Rows
 from research.evaluation.routes.causal import last_states
-from research.evaluation.routes.row import closed, pick, random_keys, segments
+from research.evaluation.routes.row import (
+    closed,
+    each_choice,
+    pick,
+    random_keys,
+    segments,
+    without_absent,
+)
 from research.methods.adapted import Adapted
 from research.methods.encoder_output import encode_rows, pooled_states
 from research.tasks.encoding.encoded import Labels
@@ -23,7 +30,11 @@ def target_logprobs(
     key: jax.Array | None = None,
     smoothing: float = 0.0,
 ):
-    outputs, counted = _outputs(adapted, rows, frame, key), rows.length > 0
+    counted = rows.length > 0
+    if rows.choices is not None:
+        logprobs = _choice_logprobs(adapted, rows, frame, rows.choices, key)
+        return pick(logprobs, rows.label)[:, None], counted[:, None]
+    outputs = _outputs(adapted, rows, frame, key)
     if not _is_number(rows):
         return pick(outputs, rows.label, smoothing)[:, None], counted[:, None]
     if smoothing:
@@ -31,11 +42,40 @@ def target_logprobs(
     return -jnp.square(outputs - rows.label[:, None]), counted[:, None]
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
-    """Log-probabilities of the classes [B, C], or the number itself [B, 1]."""
-    del labels
-    outputs = _outputs(adapted, rows, frame)
+def label_scores(
+    adapted: Adapted,
+    rows: Rows,
+    frame: PromptFrame,
+    labels: Labels,
+    key: jax.Array | None = None,
+) -> jax.Array:
+    """Log-probabilities of classes or of a row's choices [B, C], or the number itself [B, 1]."""
+    if labels.tokens.ndim == 3:
+        return _choice_logprobs(adapted, rows, frame, labels, key)
+    outputs = _outputs(adapted, rows, frame, key)
     return outputs if _is_number(rows) else jax.nn.log_softmax(outputs)
+
+
+def _choice_logprobs(
+    adapted: Adapted, rows: Rows, frame: PromptFrame, choices: Labels, key: jax.Array | None
+) -> jax.Array:
+    """[B, C] softmax of the head's one output over a row's choices, each read after the prompt."""
+    (size, count, longest), width = choices.tokens.shape, rows.tokens.shape[1]
+    tokens, length = each_choice(choices.tokens, size, True), jnp.reshape(choices.length, -1)
+    starts = jnp.repeat(rows.prompt_length, count)
+    slots = jnp.arange(width + longest, dtype=jnp.int32)[None] - starts[:, None]
+    prompts = jnp.pad(jnp.repeat(rows.tokens, count, axis=0), ((0, 0), (0, longest)))
+    chosen = jnp.take_along_axis(tokens, jnp.clip(slots, 0, longest - 1), axis=1)
+    pairs = Rows(
+        tokens=jnp.where(slots < 0, prompts, chosen),
+        length=starts + length,
+        prompt_length=starts + length,
+        target=jnp.zeros_like(tokens[:, :1]),
+        label=jnp.zeros_like(starts),
+        row_index=jnp.repeat(rows.row_index, count),
+    )
+    outputs = _outputs(adapted, pairs, frame, key)
+    return jax.nn.log_softmax(without_absent(outputs.reshape(size, count), choices, rows.length))
 
 
 def _is_number(rows: Rows) -> bool:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.row import closed, random_keys, segments
+from research.evaluation.routes.row import closed, each_key, random_keys, segments
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.methods.encoder_output import encode_rows
@@ -40,8 +40,15 @@ def target_logprobs(
     return logprobs, slots < count[:, None]
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
+def label_scores(
+    adapted: Adapted,
+    rows: Rows,
+    frame: PromptFrame,
+    labels: Labels,
+    key: jax.Array | None = None,
+) -> jax.Array:
     """Labels of one length share a forward pass: row i is encoded with 1, 2, ... L masks."""
+    keys = random_keys(rows, key)
     size, (classes, most) = len(rows.tokens), labels.tokens.shape
     counts = jnp.arange(1, most + 1, dtype=jnp.int32)
     hidden = _at_masks(
@@ -51,6 +58,7 @@ def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Label
         frame,
         jnp.tile(counts, size),
         most,
+        each_key(keys, most),
     )
     tokens = jnp.broadcast_to(jnp.transpose(labels.tokens), (len(hidden), most, classes))
     logprobs = token_logprobs(adapted, hidden, tokens).reshape(size, most, most, classes)

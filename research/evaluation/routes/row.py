@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
 from research.methods.method import Array
+from research.tasks.encoding.encoded import Labels
 
 
 def random_keys(rows: Rows, key: jax.Array | None) -> jax.Array | None:
@@ -12,6 +13,35 @@ def random_keys(rows: Rows, key: jax.Array | None) -> jax.Array | None:
     if key is None:
         return None
     return jax.vmap(lambda index: jax.random.fold_in(key, index + 1))(rows.row_index)
+
+
+def each_choice(array: Array, rows: int, own: bool) -> jax.Array:
+    """[B C, ...] for all choices of all rows, of an array of labels.
+
+    Args:
+        array: [C, ...] that all rows share, or [B, C, ...].
+        rows: B.
+        own: whether the rows have their own.
+    """
+    if own:
+        return jnp.reshape(array, (-1, *array.shape[2:]))
+    return jnp.tile(array, (rows, *(1,) * (array.ndim - 1)))
+
+
+def each_key(keys: jax.Array | None, choices: int) -> jax.Array | None:
+    """The keys of B rows as those of all their choices, B C."""
+    return None if keys is None else jnp.repeat(keys, choices, axis=0)
+
+
+def without_absent(scores: jax.Array, labels: Labels, row_lengths: Array) -> jax.Array:
+    """Scores [B, C] with -inf for the choices that a row lacks; unchanged for shared labels.
+
+    A row of padding, of length 0, has all of them, so that no score and no gradient is NaN.
+    """
+    if labels.length.ndim == 1:
+        return scores
+    present = (labels.length > 0) | (jnp.asarray(row_lengths) == 0)[:, None]
+    return jnp.where(present, scores, -jnp.inf)
 
 
 def closed(

@@ -4,7 +4,13 @@ import jax
 import jax.numpy as jnp
 
 from research.evaluation.batch import PromptFrame, Rows
-from research.evaluation.routes.row import closed, random_keys
+from research.evaluation.routes.row import (
+    closed,
+    each_choice,
+    each_key,
+    random_keys,
+    without_absent,
+)
 from research.evaluation.routes.token_logprobs import token_logprobs
 from research.methods.adapted import Adapted
 from research.methods.encoder_output import cross_memory, encode_rows
@@ -28,15 +34,23 @@ def target_logprobs(
     return token_logprobs(adapted, hidden, rows.target, smoothing), counted
 
 
-def label_scores(adapted: Adapted, rows: Rows, frame: PromptFrame, labels: Labels) -> jax.Array:
+def label_scores(
+    adapted: Adapted,
+    rows: Rows,
+    frame: PromptFrame,
+    labels: Labels,
+    key: jax.Array | None = None,
+) -> jax.Array:
     """The encoded prompt of a row serves all its labels."""
-    size, classes = len(rows.tokens), len(labels.tokens)
-    slots = jnp.arange(labels.tokens.shape[1], dtype=jnp.int32)[None]
-    counted = slots < jnp.tile(labels.length, size)[:, None]
-    tokens = jnp.tile(labels.tokens, (size, 1))
-    hidden = _decoded(adapted, tokens, counted, encoded(adapted, rows, frame))
+    keys, own = random_keys(rows, key), labels.tokens.ndim == 3
+    size, (classes, targets) = len(rows.tokens), labels.tokens.shape[-2:]
+    slots = jnp.arange(targets, dtype=jnp.int32)[None]
+    counted = slots < each_choice(labels.length, size, own)[:, None]
+    tokens = each_choice(labels.tokens, size, own)
+    cross = encoded(adapted, rows, frame, keys)
+    hidden = _decoded(adapted, tokens, counted, cross, each_key(keys, classes))
     logprobs = jnp.where(counted, token_logprobs(adapted, hidden, tokens), 0.0)
-    return logprobs.sum(-1).reshape(size, classes)
+    return without_absent(logprobs.sum(-1).reshape(size, classes), labels, rows.length)
 
 
 def encoded(

@@ -34,7 +34,7 @@ def _warnings(split: str, part: SplitReport) -> Iterator[str]:
         numbers = ", ".join(map(str, part.skipped.rows))
         more = ", ..." if part.skipped.count > len(part.skipped.rows) else ""
         count = f"{part.skipped.count} of {part.rows + part.skipped.count} rows of {split}"
-        yield f"{count} are skipped since a cell is empty: {numbers}{more}"
+        yield f"{count} are skipped since a cell is empty or wrong: {numbers}{more}"
     yield from _labels(split, part)
     for rows, problem in (
         (part.shared, "have a text that is also in train or dev, where it is never drawn"),

@@ -110,7 +110,7 @@ class Encoder:
 
     def lengths(self, examples: Sequence[Example], before: Before = ()) -> list[int]:
         """Positions of each untruncated row, with those reserved for a target."""
-        reserved = self.reserved(self._written(examples))
+        reserved = self._reserved_for(examples)
         fields = self._prompt_encoder.clipped([example.fields for example in examples])
         return [len(ids) + reserved for ids in self.prompts(fields, before)]
 
@@ -121,7 +121,7 @@ class Encoder:
         `PromptEncoder.fitting` does.
         """
         targets = self._written(examples)
-        limit = self.room - self.reserved(targets)
+        limit = self.room - self._reserved_for(examples)
         fields = [example.fields for example in examples]
         prompts = self._prompt_encoder.fitting(fields, before, limit)
         rows = self._rows(prompts.ids, targets)
@@ -139,12 +139,21 @@ class Encoder:
         prompt that does not fit.
         """
         prompts = self._prompt_encoder.fixed(prompt, before)
-        target = self._target(self.labels[0])
+        target = self._neutral_target()
         limit, longest = self.room - self.reserved([target]), max(map(len, prompts))
         if longest > limit:
             allowed = f"it takes {longest} tokens, and {max(limit, 0)} are left beside the label"
             raise InputError("prompt", prompt, allowed)
         return self._rows(prompts, [target] * len(prompts))
+
+    def neutral(self, prompt: str, before: Before, rows: Encoded) -> Encoded:
+        """The rows of a fixed prompt by which the scores of `rows` are calibrated, see `ready`."""
+        del rows
+        return self.ready(prompt, before)
+
+    def _neutral_target(self) -> list[int]:
+        """Ids of the target after a fixed prompt."""
+        return self._target(self.labels[0])
 
     def _rows(self, prompts: list[list[int]], targets: list[list[int]]) -> Encoded:
         """Rows without labels."""
@@ -184,6 +193,10 @@ class Encoder:
     def _written(self, examples: Sequence[Example]) -> list[list[int]]:
         """Ids of the target of each example."""
         return [self._target(example.label) for example in examples]
+
+    def _reserved_for(self, examples: Sequence[Example]) -> int:
+        """Positions reserved in every row of these examples."""
+        return self.reserved(self._written(examples))
 
     def reserved(self, targets: Sequence[Sequence[int]] = ()) -> int:
         """Positions reserved in every row for its target: those of the longest label text."""

@@ -43,6 +43,7 @@ class LabelTargets:
             targets=Labels(*pad_rows([ids for _, _, ids in texts])),
             owner=np.array([i for i, _, _ in texts]),
             size=np.array([len(text.encode()) for _, text, _ in texts]),
+            characters=np.array([len(text) for _, text, _ in texts]),
         )
 
     def check_distinct(self, whole: bool) -> None:
@@ -97,7 +98,7 @@ class HeadTargets:
     def texts(self) -> LabelTexts:
         """A target without meaning for each output, which is its own owner."""
         sizes = np.ones(self.outputs, np.int32)
-        return LabelTexts(self.label_tokens(), np.arange(self.outputs), sizes)
+        return LabelTexts(self.label_tokens(), np.arange(self.outputs), sizes, sizes)
 
 
 def label_targets(

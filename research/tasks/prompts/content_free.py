@@ -5,7 +5,9 @@ from typing import Literal
 from research.common.errors import InputError
 from research.tasks.prompts.template import Template
 
-Prior = Literal["none", "content_free", "domain"]
+Prior = Literal["none", "content_free", "domain", "empty"]
+# Priors whose prompts have no demonstrations before them, as in the papers' code.
+WITHOUT_DEMONSTRATIONS = ("domain", "empty")
 
 # Zhao et al. 2021 (arXiv 2102.09690), section 5.
 CONTENT_FREE = ("N/A", "[MASK]", "")
@@ -16,10 +18,13 @@ def content_free_prompts(template: Template, prior: Prior) -> tuple[str, ...]:
 
     "content_free" fills all columns of the template with each text of `CONTENT_FREE`. "domain" is
     the template after its last column, the domain premise of Holtzman et al. 2021 (arXiv
-    2104.08315). Raises InputError where the result is empty.
+    2104.08315). "empty" is a prompt without text, acc_mutual_info of lm-evaluation-harness. Raises
+    InputError where the result of another prior is empty.
     """
     if prior == "none":
         return ()
+    if prior == "empty":
+        return ("",)
     if prior == "domain":
         prompts = (template.ending,)
     else:

@@ -71,7 +71,7 @@ class TrainingInLoop(Training):
             states=None if states is None else states.rows,
         )
         labels = Labels(target, np.array([target.size]))
-        texts = LabelTexts(labels, np.zeros(1, int), np.ones(1, int))
+        texts = LabelTexts(labels, np.zeros(1, int), np.ones(1, int), np.ones(1, int))
         streams = [Stream(0, rows.length, extents(rows, self.frame))]
         options = FitOptions(
             DEVICES, LabelAnswerer(texts), "accuracy", shapes=Shapes(target.size, streams)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.evaluation.answer_kinds.choices import ChoiceAnswers, ChoiceKind
+from research.evaluation.answer_kinds.choice_answerer import ChoiceAnswers
+from research.evaluation.answer_kinds.choices import ChoiceKind
 from research.evaluation.answer_kinds.kind import ExternalAnswer
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.baselines import BASELINES

@@ -29,7 +29,7 @@ from research.methods.method import Leaves, Method
 from research.runtime.devices import place_leaves
 from research.runtime.executable import Call
 from research.tasks.decoding import Decoding
-from research.tasks.encoding.encoded import Labels
+from research.tasks.encoding.encoded import Encoded, Labels
 
 
 class AdaptedWeights(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from research.common.errors import InputError
 from research.evaluation.answer_sources.baseline import fit_baseline
@@ -84,17 +85,38 @@ def open_source(run: Run, split: Split, folder: Path, report: ScoringReport) -> 
     if approach.answers is not None:
         return approach.answers.open(task, str(run.cell.regime), run.seeds.sample)
     if approach.endpoint is not None:
-        chosen_on_dev = len(run.cell.trials) > 1
         return EndpointSource(
             endpoint=approach.endpoint,
             task=task,
             conversation=_conversation(run, split),
             seed=run.seeds.sample,
             client=approach.endpoint.client(folder),
-            splits=frozenset({*task.tests, *(("dev",) if chosen_on_dev else ())}),
+            splits=frozenset(_requested_splits(run, tested=True)),
             report=lambda split, rows, total: report(ScoringProgress(split, rows, total)),
         )
     return fit_baseline(approach.baseline or "", approach.options, task, split)
+
+
+def endpoint_requests(run: Run, tested: bool) -> list[dict[str, Any]]:
+    """The JSON objects of all requests of a run with an endpoint; those for test if `tested`.
+
+    Raises InputError for a template that the task lacks.
+    """
+    endpoint, task, split = run.approach.endpoint, run.cell.task, _split(run)
+    assert endpoint is not None  # the row asks a server
+    conversation = _conversation(run, split)
+    examples = {"dev": split.dev, **task.tests}
+    return [
+        endpoint.body(messages, task, run.seeds.sample)
+        for name in _requested_splits(run, tested)
+        for messages in conversation.messages(examples[name])
+    ]
+
+
+def _requested_splits(run: Run, tested: bool) -> tuple[str, ...]:
+    """The splits that a server is asked for: dev if it chooses a trial, and test if `tested`."""
+    chosen_on_dev = len(run.cell.trials) > 1
+    return (*(run.cell.task.tests if tested else ()), *(("dev",) if chosen_on_dev else ()))
 
 
 def _conversation(run: Run, split: Split) -> Conversation:

@@ -9,9 +9,9 @@ from research.experiments.plan import CellPlan
 from research.records.store import RunStore
 from research.runs.context import RunContext
 from research.sweeps.cell_runner import check_cell, is_done
-from research.sweeps.cell_work import CellWork, cell_work
+from research.sweeps.cell_work import CellWork
+from research.sweeps.dry_run.estimated_work import estimated_work
 from research.sweeps.failures import reason_of
-from research.sweeps.row_tokens import row_tokens
 from research.tasks.task import Task
 
 SharedCell = tuple[str, str, str]  # approach, task and regime, the same for all backbones
@@ -101,7 +101,7 @@ def plan_part(
         checksum=context.backbone.checksum,
         done=tuple(cell for cell, is_stored in zip(plan, done, strict=True) if is_stored),
         missing=tuple(cell for cell, is_stored in zip(plan, done, strict=True) if not is_stored),
-        work=tuple(_work(plan, context)),
+        work=tuple(estimated_work(plan, context)),
     )
 
 
@@ -113,11 +113,3 @@ def check_distinct(parts: Sequence[SweepPart]) -> None:
         if (other := names.setdefault(part.checksum, name)) != name:
             allowed = f"it is the same model as {other!r}, and each is compared once"
             raise InputError("config.backbones", name, allowed)
-
-
-def _work(plan: Sequence[CellPlan], context: RunContext) -> list[CellWork]:
-    """The work of each cell."""
-    tasks = {cell.task.name: cell.task for cell in plan}
-    limit = context.backbone.model.config.context
-    rows = {name: row_tokens(task, context.tokenizer, limit) for name, task in tasks.items()}
-    return [cell_work(cell, context.backbone.parameters, rows[cell.task.name]) for cell in plan]

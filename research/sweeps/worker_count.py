@@ -47,7 +47,7 @@ def processes(
         return 1
     if experiment.workers is not None:
         return experiment.workers
-    if sum(cell.runs * cell.rough_seconds for cell in missing) < WORTHWHILE:
+    if sum(cell.all_rough_seconds for cell in missing) < WORTHWHILE:
         return 1
     return workers_of_plan(experiment, process_bytes())
 

@@ -1,7 +1,6 @@
 """Asks an OpenAI-compatible server, and keeps every reply on disk."""
 
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from research.common.errors import InputError
-from research.common.hashing import canonical, sha256
+from research.common.hashing import canonical
 from research.evaluation.answer_sources.rate_limit import RateLimit
 from research.evaluation.answer_sources.reply import LONGEST, EndpointReply, parse_reply
-from research.evaluation.answer_sources.reply_cache import ReplyCache
+from research.evaluation.answer_sources.reply_cache import ReplyCache, reply_file
 
 HIDDEN = "***"  # in place of the key
 NO_KEY = "none"  # sent to a server that needs no key, since the package requires one
@@ -121,9 +120,7 @@ class EndpointClient:
 
     @cached_property
     def _cache(self) -> ReplyCache:
-        name = re.sub(r"[^A-Za-z0-9._-]+", "_", self.model)[:60]
-        digest = sha256(f"{self.address}\n{self.model}".encode())[:8]
-        return ReplyCache(self.cache / f"{name}-{digest}.jsonl")
+        return ReplyCache(self.cache / reply_file(self.address, self.model))
 
 
 def read_key(variable: str | None) -> str | None:

@@ -98,6 +98,12 @@ class Endpoint(TokenPrices):
         default = Endpoint(address=self.address, model=self.model)
         return replace(self, **{name: getattr(default, name) for name in self.OF_THE_MACHINE})
 
+    def cache_folder(self, folder: Path) -> Path:
+        """The folder of the replies of runs in a results folder."""
+        if self.cache is None:
+            return folder / "endpoint"
+        return Path(resolve_path(self.cache, "endpoint.cache"))
+
     def body(self, messages: Sequence[Message], task: Task, seed: int) -> dict[str, Any]:
         """The JSON object of a request.
 
@@ -121,9 +127,6 @@ class Endpoint(TokenPrices):
         if importlib.util.find_spec("openai") is None:
             allowed = "it takes the package openai: pip install 'adaptlab[endpoint]'"
             raise InputError("endpoint", self.model, allowed)
-        cache = folder / "endpoint"
-        if self.cache is not None:
-            cache = Path(resolve_path(self.cache, "endpoint.cache"))
         return EndpointClient(
             address=self.address,
             model=self.model,
@@ -132,7 +135,7 @@ class Endpoint(TokenPrices):
             retries=self.retries,
             parallel=self.parallel,
             per_minute=self.per_minute,
-            cache=cache,
+            cache=self.cache_folder(folder),
         )
 
 

@@ -1,6 +1,7 @@
 """Replies of a server in a JSON-lines file, each stored as it arrives."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +13,31 @@ from filelock import FileLock
 
 from research.common.config import build
 from research.common.errors import InputError
-from research.common.hashing import canonical
+from research.common.hashing import canonical, sha256
 from research.common.json_io import parse_json
 from research.evaluation.answer_sources.reply import EndpointReply
+
+
+def reply_file(address: str, model: str) -> str:
+    """The name of the file with the replies of a model of a server."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", model)[:60]
+    digest = sha256(f"{address}\n{model}".encode())[:8]
+    return f"{name}-{digest}.jsonl"
+
+
+def stored_replies(file: Path) -> dict[str, EndpointReply]:
+    """The replies in a file by canonical JSON of the request, without opening it for this process.
+
+    Damaged lines are left out, such as one that another process is writing.
+    """
+    replies: dict[str, EndpointReply] = {}
+    for line in file.read_bytes().split(b"\n") if file.is_file() else []:
+        try:
+            request, reply = ReplyCache.parsed(line, str(file))
+        except InputError:
+            continue
+        replies[request] = reply
+    return replies
 
 
 class ReplyCache:
@@ -59,10 +82,11 @@ class ReplyCache:
             with self.file.open("r+b") as file:
                 file.truncate(end)
         lines = enumerate(content[:end].split(b"\n")[:-1], start=1)
-        return dict(self._parsed(line, f"{self.file}, line {number}") for number, line in lines)
+        return dict(self.parsed(line, f"{self.file}, line {number}") for number, line in lines)
 
     @staticmethod
-    def _parsed(line: bytes, where: str) -> tuple[str, EndpointReply]:
+    def parsed(line: bytes, where: str) -> tuple[str, EndpointReply]:
+        """(canonical JSON of the request, its reply). Raises InputError for another line."""
         allowed = "a request and its reply are expected; without this line it is asked again"
         try:
             value = parse_json(line)

@@ -6,15 +6,27 @@ import numpy as np
 
 from research.common.durations import duration
 from research.records.data_report import report_lines
-from research.reporting.format import MISSING, RANGE, byte_size, rates_note, spread, tried_rates
+from research.reporting.format import (
+    MISSING,
+    RANGE,
+    byte_size,
+    counted,
+    rates_note,
+    spread,
+    tried_rates,
+)
 from research.reporting.table import Table, TableCell, add_notes
+from research.reporting.tables.money_columns import money
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.runtime.device_kinds import device_kind
 from research.sweeps.dry_run.dry_run import DryRun
+from research.sweeps.dry_run.requests import Requests
 from research.sweeps.dry_run.row import DryRunRow
 from research.sweeps.dry_run.sampled_rows import ASSUMED
 
-HEADS = (
+Heads = tuple[tuple[str, str], ...]
+
+HEADS: Heads = (
     ("", "runs"),
     ("", "cohorts"),
     ("", "programs"),
@@ -27,6 +39,9 @@ HEADS = (
     ("encoding", "time"),
     ("compiling", "time"),
 )
+REQUEST_HEADS: Heads = (("", "requests"), ("prompt", "tokens"), ("answer", "tokens"))
+MONEY_HEADS: Heads = (("", "money"),)
+SHARED = 0.8  # share of the cores' time below which other programs have the rest
 
 
 def dry_run_tables(dry_runs: Sequence[DryRun]) -> list[Table]:
@@ -47,15 +62,27 @@ def dry_run_tables(dry_runs: Sequence[DryRun]) -> list[Table]:
 
 def dry_run_table(dry_run: DryRun) -> Table:
     """A row for each approach, the total, and notes."""
-    name, backbone = dry_run.name, dry_run.backbone
+    name, backbone, requests = dry_run.name, dry_run.backbone, dry_run.requests
+    priced = any(row.requests and row.requests.price is not None for row in dry_run.rows)
+    heads = HEADS + (REQUEST_HEADS if requests else ()) + (MONEY_HEADS if priced else ())
+    rows = {row.approach: (*_line(row), *_request_texts(row.requests)) for row in dry_run.rows}
+    total = (*_total(dry_run.rows), *_request_texts(requests))
     return Table(
         title=f"{name}: the plan for {backbone} of {dry_run.parameters:,} parameters",
-        heads=HEADS,
-        scores=len(HEADS),
-        rows=tuple((row.approach, _entries(_line(row))) for row in dry_run.rows),
-        baselines=(("total", _entries(_total(dry_run.rows))),),
+        heads=heads,
+        scores=len(heads),
+        rows=tuple((row, _entries(texts[: len(heads)])) for row, texts in rows.items()),
+        baselines=(("total", _entries(total[: len(heads)])),),
         notes=tuple(_notes(dry_run)),
     )
+
+
+def _request_texts(requests: Requests | None) -> tuple[str, ...]:
+    """The cells of `REQUEST_HEADS` and `MONEY_HEADS`."""
+    if requests is None:
+        return ("",) * len((*REQUEST_HEADS, *MONEY_HEADS))
+    price = MISSING if requests.price is None else money(requests.price)
+    return (*_counts(requests.count, requests.prompt_tokens, requests.answer_tokens), price)
 
 
 def _entries(texts: Sequence[str]) -> tuple[TableCell, ...]:
@@ -99,13 +126,40 @@ def _notes(dry_run: DryRun) -> list[str]:
         f"{byte_size(dry_run.disk)} of disk space are needed.{_too_large(dry_run)}",
         *rates_note({row.approach: tried_rates(row.trials) for row in dry_run.rows}),
     ]
+    if dry_run.machine.cpu_share < SHARED:
+        notes.append(
+            f"Other programs use the cores, of which the measurement of the speed had "
+            f"{100 * dry_run.machine.cpu_share:.0f} %; the plan is for idle cores."
+        )
     if recorded:
         notes.append(f"For {recorded} of the runs, times are those of stored records.")
+    if dry_run.paced_by:
+        cells = counted(dry_run.paced_by, "cell")
+        notes.append(f"Other times follow the speed of stored runs on this machine, in {cells}.")
+    notes += _answer_notes(dry_run)
     if dry_run.assumed:
         names = ", ".join(dry_run.assumed)
         notes.append(f"Assumed length of texts that are not downloaded, {ASSUMED} tokens: {names}.")
     notes += [f"{approach} is not run: {reason}" for approach, reason in dry_run.refused]
     return [*notes, *report_lines(dry_run.data_report)]
+
+
+def _answer_notes(dry_run: DryRun) -> list[str]:
+    """Notes on the lengths of generated texts and on requests to servers."""
+    notes: list[str] = []
+    if any(row.generates for row in dry_run.rows):
+        notes.append(
+            "Generated texts count as long as they may be, after training as long as the longest "
+            "target of train."
+        )
+    if (requests := dry_run.requests) is not None:
+        stored = f", {requests.stored:,} others have stored replies" if requests.stored else ""
+        notes.append(
+            f"Equal requests are sent once{stored}. They take about {duration(requests.seconds)}. "
+            "Prompt tokens are those of the backbone's tokenizer, and answers count as long as "
+            "they may be."
+        )
+    return notes
 
 
 def _place(dry_run: DryRun) -> str:

@@ -1,7 +1,7 @@
 """Dry run: the runs, trained parameters, storage and time of a sweep, without running it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -9,31 +9,28 @@ import jax
 
 from research.common.errors import InputError
 from research.common.paths import resolve_path
-from research.common.tokenizer import Tokenizer
-from research.evaluation.scoring import route_of
 from research.evaluation.widths import program_cost
-from research.experiments.approach import Trial
 from research.experiments.cells import cells
 from research.experiments.experiment import Experiment
 from research.experiments.plan import CellPlan
-from research.experiments.scorings import ALONE, WITH_END, chat_plan, scorings
-from research.experiments.stage_sequence import methods_after
-from research.methods.head import with_backbone_head
-from research.methods.method import Leaves
+from research.experiments.scorings import chat_plan
 from research.models.backbone import load_model, load_tokenizer, model_of
-from research.models.model import Model
 from research.records.data_report import DataReport
 from research.runs.costs.parameter_counts import backbone_shapes
 from research.sweeps.data_report import check_data
 from research.sweeps.dry_run.encoding import EncodingEstimate
+from research.sweeps.dry_run.inputs import label_scorings, task_or_outline, without_route
 from research.sweeps.dry_run.machine import Machine, machine_of
 from research.sweeps.dry_run.memory import sweep_memory, unfit_approaches
+from research.sweeps.dry_run.recorded import NOTHING, pace_here, recorded_seconds
+from research.sweeps.dry_run.requests import RequestEstimate, Requests, total
 from research.sweeps.dry_run.row import DryRunRow, dry_run_row
+from research.sweeps.dry_run.run_flops import RunFlops
 from research.sweeps.dry_run.sampled_rows import SampledRows
 from research.sweeps.dry_run.sizes import Sizes
-from research.sweeps.dry_run.time_estimate import TimeEstimate, recorded_seconds
+from research.sweeps.dry_run.time_estimate import TimeEstimate
 from research.tasks.task import Task
-from research.tasks.task_settings import Outline, TaskSettings
+from research.tasks.task_settings import Outline
 
 RECORD_BYTES = 60_000  # a record, its metrics and its predictions
 
@@ -56,6 +53,7 @@ class DryRun:
         data_report: data report of the tasks whose examples are available.
         refused: approaches that the backbone cannot do, in an experiment with several, with the
             reasons.
+        paced_by: number of cells whose stored runs of this machine tell its speed.
     """
 
     name: str
@@ -70,6 +68,12 @@ class DryRun:
     assumed: tuple[str, ...]
     data_report: DataReport
     refused: tuple[tuple[str, str], ...] = ()
+    paced_by: int = 0
+
+    @property
+    def requests(self) -> Requests | None:
+        """The requests of all rows to servers; None where no row asks one."""
+        return total(row.requests for row in self.rows if row.requests is not None)
 
     @property
     def checking(self) -> float:
@@ -78,8 +82,13 @@ class DryRun:
 
     @property
     def seconds(self) -> float:
-        """Seconds from start to end."""
-        return self.machine.wall_seconds(sum(row.seconds for row in self.rows), self.checking)
+        """Seconds from start to end. One worker at a time waits for the replies of a server."""
+        work = sum(row.seconds for row in self.rows)
+        waiting = 0.0 if self.requests is None else self.requests.seconds
+        return max(
+            self.machine.wall_seconds(work, self.checking),
+            self.machine.wall_seconds(0.0, self.checking) + waiting,
+        )
 
 
 def plan_only(
@@ -106,32 +115,34 @@ def plan_only(
     has_tokenizer = (Path(name) / "tokenizer.json").is_file()
     tokenizer = load_tokenizer(name, model) if has_tokenizer else None
     tasks: dict[str, Task | Outline] = {
-        settings.name: _task_or_outline(settings) for settings in experiment.all_tasks
+        settings.name: task_or_outline(settings) for settings in experiment.all_tasks
     }
     parameters = sum(leaf.size for leaf in leaves.values())
     # Cells ask a task for its name, labels and templates, which an outline has.
-    ways = {name: _scorings(task, tokenizer, model) for name, task in tasks.items()}
+    ways = {name: label_scorings(task, tokenizer, model) for name, task in tasks.items()}
     chat = chat_plan(tasks, tokenizer, model.ROUTE)
     plan = list(cells(experiment, cast(Mapping[str, Task], tasks), "", ways, parameters, chat))
     sampled = SampledRows(
-        tasks, tokenizer, model.config.context, step_cost=program_cost(leaves, "train")
+        tasks=tasks,
+        tokenizer=tokenizer,
+        context=model.config.context,
+        step_cost=program_cost(leaves, "train"),
+        route=model.ROUTE,
+        bos=experiment.bos,
     )
     sizes = Sizes(leaves)
     unfit = {}
     if experiment.backbones:
-        unfit = unfit_approaches(plan, sizes, sampled) | _without_route(experiment, model, leaves)
+        unfit = unfit_approaches(plan, sizes, sampled) | without_route(experiment, model, leaves)
     plan = [cell for cell in plan if cell.approach.name not in unfit]
     memory = sweep_memory(plan, sizes, sampled)
     machine = machine or machine_of(experiment, device, memory.process, sampled.tokens_per_second())
-    estimate = TimeEstimate(
-        model=model,
-        parameters=parameters,
-        rows=sampled,
-        machine=machine,
-        max_dev=experiment.max_dev,
-        recorded=recorded_seconds(folder, experiment, tasks) if device is None else {},
-        keeps_states=bool(experiment.devices.trunk_gib),
-    )
+    flops = RunFlops(model, parameters, sampled, bool(experiment.devices.trunk_gib))
+    estimate = TimeEstimate(flops, machine, experiment.max_dev)
+    recorded = NOTHING if device else recorded_seconds(folder, experiment, tasks)
+    pace = pace_here(plan, sizes, estimate, recorded)
+    estimate = replace(estimate, recorded=recorded.training, pace=pace.pace)
+    request_estimate = RequestEstimate(folder, tokenizer)
     encoding = EncodingEstimate(sampled, machine, experiment.max_dev)
     rows: list[DryRunRow] = []
     refused = [*unfit.items()]
@@ -139,7 +150,8 @@ def plan_only(
         if row_cells := [cell for cell in plan if cell.approach.name == approach.name]:
             try:
                 seconds = [encoding.seconds(cell) for cell in row_cells]
-                rows.append(dry_run_row(row_cells, sizes, estimate, seconds, before=rows))
+                requests = total(filter(None, map(request_estimate.requests, row_cells)))
+                rows.append(dry_run_row(row_cells, sizes, estimate, seconds, requests, rows))
             except InputError as error:
                 if not experiment.backbones:
                     raise
@@ -160,28 +172,8 @@ def plan_only(
         assumed=estimate.rows.assumed(),
         data_report=check_data(experiment, loaded, model, tokenizer, folder),
         refused=tuple(refused),
+        paced_by=pace.cells,
     )
-
-
-def _without_route(experiment: Experiment, model: Model, leaves: Leaves) -> dict[str, str]:
-    """Why the backbone cannot answer with the methods of approaches, by their names."""
-    reasons: dict[str, str] = {}
-    for approach in experiment.approaches:
-        if approach.uses_backbone:
-            try:
-                route_of(model, with_backbone_head(methods_after(approach.stages), leaves))
-            except InputError as error:
-                reasons[approach.name] = str(error)
-    return reasons
-
-
-def _scorings(task: Task | Outline, tokenizer: Tokenizer | None, model: Model) -> tuple[Trial, ...]:
-    """The `scorings` of a task; where its tokens are not available, with and without the end, or
-    the one way of a masked model.
-    """
-    if tokenizer is not None and isinstance(task, Task):
-        return scorings(task, tokenizer, model.ROUTE)
-    return (WITH_END, ALONE) if model.ROUTE != "masked" and task.labels else ()
 
 
 def _disk_bytes(experiment: Experiment, rows: Sequence[DryRunRow], plan: Sequence[CellPlan]) -> int:
@@ -192,9 +184,3 @@ def _disk_bytes(experiment: Experiment, rows: Sequence[DryRunRow], plan: Sequenc
     kept = [stored[cell.approach.name] * len(cell.tested(cell.trials[0])) for cell in plan]
     records = RECORD_BYTES * sum(cell.size for cell in plan)
     return records + max(unfinished, default=0) + (sum(kept) if experiment.keep_trained else 0)
-
-
-def _task_or_outline(settings: TaskSettings) -> Task | Outline:
-    """The outline of a task, or the whole task if its settings do not say enough."""
-    outline = settings.outline()
-    return settings.load() if outline is None else outline

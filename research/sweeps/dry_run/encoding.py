@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from research.experiments.approach import Approach
 from research.experiments.plan import CellPlan, Run
-from research.experiments.prompt import Prompt
 from research.experiments.stage_sequence import methods_after
 from research.sweeps.dry_run.machine import Machine
 from research.sweeps.dry_run.sampled_rows import SampledRows
@@ -59,7 +58,7 @@ class EncodingEstimate:
             for part, seconds in self._parts(run, checked):
                 checks += 0.0 if part in self.checked else seconds
                 self.checked.add(part)
-        first = cell.approach.at(cell.trials[0])
+        first = Run(cell, cell.trials[0], 0).approach
         runs = len(cell.tested(cell.trials[0])) * self._handling(cell, first)
         for run in _all_runs(cell):
             for part, seconds in self._parts(run, run.approach):
@@ -76,7 +75,7 @@ class EncodingEstimate:
         for prompt in approach.members(len(cell.task.templates)):
             column = cell.task.name, str(cell.regime)
             yield (*column, prompt.prompt, run.seed, shared), self._handling(cell, prompt)
-            texts = (*column, prompt.template)
+            texts = (*column, prompt.template, prompt.layout, prompt.rationale)
             if prompt.demonstrations:
                 texts = (*texts, prompt.demonstrations, prompt.choice, prompt.draw, run.seed)
             yield texts, self._tokenizing(cell, prompt)
@@ -86,29 +85,26 @@ class EncodingEstimate:
         train = self.rows.train(cell.task.name, cell.regime)
         return train + min(self.max_dev, train) + self.rows.test(cell.task.name)
 
-    def _handling(self, cell: CellPlan, prompt: Prompt) -> float:
+    def _handling(self, cell: CellPlan, prompt: Approach) -> float:
         """Seconds of encoding all rows from cached token ids."""
-        tokens, demonstrations = self._tokens(cell, prompt)
-        return self._count(cell) * (ROW_SECONDS + (tokens + demonstrations) * TOKEN_SECONDS)
+        tokens, before = self._tokens(cell, prompt)
+        return self._count(cell) * (ROW_SECONDS + (tokens + before) * TOKEN_SECONDS)
 
-    def _tokenizing(self, cell: CellPlan, prompt: Prompt) -> float:
-        """Seconds of tokenizing all rows with the last of the demonstrations that they share, or
-        with the nearest ones, which are also tokenized alone for the rows of test.
+    def _tokenizing(self, cell: CellPlan, prompt: Approach) -> float:
+        """Seconds of tokenizing all rows with the last of the texts that they share, or with the
+        nearest demonstrations, which are also tokenized alone for the rows of test.
         """
-        tokens, demonstrations = self._tokens(cell, prompt)
-        again, alone = min(tokens, demonstrations), 0.0
+        tokens, before = self._tokens(cell, prompt)
+        again, alone = min(tokens, before), 0.0
         if prompt.choice == "nearest":
-            again, alone = demonstrations, self.rows.test(cell.task.name) * demonstrations
+            again, alone = before, self.rows.test(cell.task.name) * before
         return (self._count(cell) * (tokens + again) + alone) / self.machine.tokenized
 
-    def _tokens(self, cell: CellPlan, prompt: Prompt) -> tuple[float, float]:
-        """(mean tokens of a row, tokens of the demonstrations before it)."""
-        tokens = self.rows.mean_tokens(cell.task.name, prompt.template)
-        most = max(0, self.rows.limit - tokens)
-        if prompt.demonstrations == "fit":
-            return tokens, most
-        classes = len(cell.task.labels) if prompt.choice == "balanced" else 1
-        return tokens, min(most, prompt.demonstrations * max(1, classes) * tokens)
+    def _tokens(self, cell: CellPlan, prompt: Approach) -> tuple[float, float]:
+        """(mean tokens of a row, tokens before it: of demonstrations, an instruction, a chat)."""
+        name, shared = cell.task.name, self.rows.lengths(cell.task.name, prompt).shared
+        before = shared + self.rows.demonstration_tokens(name, prompt)
+        return self.rows.mean_tokens(name, prompt), before
 
 
 def _all_runs(cell: CellPlan) -> Iterable[Run]:

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from research.experiments.experiment import Experiment
-from research.runs.costs.flops import rate
 from research.runtime.device_kinds import device_kind
+from research.sweeps.dry_run.product_rate import ProductRate, measured_rate
 from research.sweeps.dry_run.sampled_rows import TOKENIZED
 from research.sweeps.worker_count import BUSY, workers_of_plan
 
@@ -29,12 +29,15 @@ class Machine:
         half_rate: number of parameters of a model whose steps reach half of `flops`.
         workers: number of runs at a time.
         tokenized: tokens per second of the tokenizer.
+        cpu_share: share of the cores' time that the measurement of `flops` had; other programs had
+            the rest, and the plan is for idle cores.
     """
 
     flops: float
     half_rate: float
     workers: int
     tokenized: float = TOKENIZED
+    cpu_share: float = 1.0
 
     def rate(self, parameters: int) -> float:
         """FLOPs per second of the steps of a model: small matrices take longer to start."""
@@ -81,7 +84,22 @@ def machine_of(
         peak = kind.bfloat16 if experiment.precision == "bfloat16" else kind.float32
         half_rate = HALF_RATE["accelerator"]
         return Machine(REACHED * peak, half_rate, workers=1, tokenized=tokenized)
-    here = "cpu" if jax.default_backend() == "cpu" else "accelerator"
-    workers = workers_of_plan(experiment, process_bytes) if here == "cpu" else 1
-    measured = rate(dtype=jnp.dtype(experiment.precision))
-    return Machine(flops=measured, half_rate=HALF_RATE[here], workers=workers, tokenized=tokenized)
+    measured = measured_rate(jnp.dtype(experiment.precision))
+    workers = workers_of_plan(experiment, process_bytes) if _on_cpu() else 1
+    return this_machine(measured, workers, tokenized)
+
+
+def this_machine(measured: ProductRate, workers: int, tokenized: float = TOKENIZED) -> Machine:
+    """This machine.
+
+    Args:
+        measured: the rate of its products.
+        workers: number of runs at a time.
+        tokenized: tokens per second of the tokenizer.
+    """
+    half_rate = HALF_RATE["cpu" if _on_cpu() else "accelerator"]
+    return Machine(measured.flops, half_rate, workers, tokenized, measured.cpu_share)
+
+
+def _on_cpu() -> bool:
+    return jax.default_backend() == "cpu"

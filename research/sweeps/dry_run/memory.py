@@ -6,13 +6,12 @@ from typing import NamedTuple
 from research.common.errors import InputError
 from research.evaluation.widths import program_cost
 from research.experiments.approach import Approach
-from research.experiments.plan import CellPlan
+from research.experiments.plan import CellPlan, Run
 from research.runs.context import RunContext
 from research.runs.costs.memory import run_bytes, state_bytes
 from research.runs.costs.parameter_counts import ParameterCounts
 from research.sweeps.dry_run.sampled_rows import SampledRows
 from research.sweeps.dry_run.sizes import Sizes
-from research.sweeps.row_tokens import answer_tokens, target_tokens
 
 
 class Memory(NamedTuple):
@@ -45,7 +44,7 @@ def sweep_memory(plan: Sequence[CellPlan], sizes: Sizes, rows: SampledRows) -> M
     run, states = run_bytes(sizes.backbone, (), rows=0, tokens=0, targets=0), 0.0
     for cell in plan:
         if cell.approach.stages:
-            approach = cell.approach.at(cell.trials[0])
+            approach = Run(cell, cell.trials[0], 0).approach
             size = sizes(cell, approach)
             run = max(run, *_stage_bytes(cell, approach, size, rows))
             states += _state_bytes(cell, approach, size, rows)
@@ -71,7 +70,8 @@ def process_bytes(cells: Sequence[CellPlan], context: RunContext) -> int:
     """
     leaves, limit = context.backbone.params, context.backbone.model.config.context
     step_cost, sizes = program_cost(leaves, "train"), Sizes(leaves)
-    rows = SampledRows(cells[0].tasks, context.tokenizer, limit, step_cost)
+    route, bos = context.backbone.model.ROUTE, cells[0].experiment.bos
+    rows = SampledRows(cells[0].tasks, context.tokenizer, limit, step_cost, route, bos)
     unfit = unfit_approaches(cells, sizes, rows)
     return sweep_memory(
         [cell for cell in cells if cell.approach.name not in unfit], sizes, rows
@@ -82,7 +82,7 @@ def _stage_bytes(
     cell: CellPlan, approach: Approach, size: ParameterCounts, rows: SampledRows
 ) -> Iterable[int]:
     """Bytes of a run that trains each stage, with its widest batch."""
-    targets = target_tokens(cell.task.labels)
+    targets = rows.longest_target(cell.task.name, approach)
     for index, (stage, (leaves, trained)) in enumerate(
         zip(approach.stages, size.stages, strict=True)
     ):
@@ -112,7 +112,6 @@ def _state_bytes(
         texts += rows.test(name)
     leaves, _ = size.stages[-1]
     trained = frozenset().union(*(paths for _, paths in size.stages))
-    labels = cell.task.labels
-    answers = answer_tokens(labels) - target_tokens(labels)
-    tokens = rows.mean_tokens(name, approach.template) + answers
+    lengths = rows.lengths(name, approach)
+    tokens = rows.mean_tokens(name, approach) + lengths.answers - float(lengths.targets.mean())
     return state_bytes(leaves, trained, texts, tokens)

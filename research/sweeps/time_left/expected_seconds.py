@@ -18,6 +18,7 @@ from research.sweeps.time_left.measured_cell import MeasuredCell
 
 # Assumed until measured: medians of the committed sweeps' medians.
 COMPILE = {"train": 11.0, "prompt": 7.0, "baseline": 0.0}  # seconds in an approach's first cell
+OWN_PART = 0.25  # weight of a ratio of 1 beside that of each kind, for a kind without measured runs
 FIRST_RUNS = 4  # of a cell with training: two for each of two workers
 # Share of these seconds in a later cell of the approach. Tasks whose rows have the same labels and
 # widths share programs in a regime; another regime has other batches. Demonstrations have other
@@ -45,20 +46,32 @@ class ExpectedSeconds:
         """Seconds of a run of a cell, without compilation.
 
         Measured in the cell; else its rough seconds, corrected by the ratios of its approach and
-        its column in other cells.
+        its column in other cells. Of a kind of cells that has no measured run, the ratio is that of
+        the other kinds.
         """
         if cell.key in self._ratios:
             return cell.rough_seconds * self._ratios[cell.key]
         approach = self._group_ratios["approach", cell.approach]
         kind = self._group_ratios["kind", cell.kind]
+        ratios = approach or kind or [self._unmeasured_ratio(cell.kind)]
         column = self._column_factors[cell.column]
-        return cell.rough_seconds * statistics.geometric_mean(approach or kind or [1.0]) * column
+        return cell.rough_seconds * statistics.geometric_mean(ratios) * column
 
     def test(self, cell: CellWork) -> float:
-        """Seconds of evaluating a run of a cell on test: relative to the rough seconds of a run,
-        the mean of its kind of cells.
+        """Seconds of evaluating a run of a cell on test: its rough seconds, corrected by the mean
+        ratio of its kind of cells, or by that of the other kinds.
         """
-        return cell.rough_seconds * statistics.fmean(self._test_ratios[cell.kind] or [0.0])
+        ratios = self._test_ratios[cell.kind] or [self._unmeasured_ratio(cell.kind)]
+        return cell.rough_test_seconds * statistics.fmean(ratios)
+
+    def _unmeasured_ratio(self, kind: str) -> float:
+        """The ratio of measured to rough seconds for a kind of cells without a measured one.
+
+        That of the measured kinds, nearer to 1 the fewer these are: a part of their ratio is the
+        speed of the machine, and the other part is their own.
+        """
+        logs = self._measured_logs
+        return 1.0 if kind == "baseline" else math.exp(sum(logs) / (len(logs) + OWN_PART))
 
     def compiling(self, cell: CellWork) -> float:
         """Seconds of compilation that remain in a cell."""
@@ -109,14 +122,26 @@ class ExpectedSeconds:
 
     @cached_property
     def _test_ratios(self) -> dict[str, list[float]]:
-        """Seconds on test divided by the rough seconds of a run, by kind of cells."""
+        """Measured seconds on test divided by the rough ones, by kind of cells."""
         ratios: dict[str, list[float]] = defaultdict(list)
         for key, measured in self.measured.items():
             if measured.timed_tests and key in self._by_key:
                 cell = self._by_key[key]
                 mean = measured.test_seconds / measured.timed_tests
-                ratios[cell.kind].append(mean / cell.rough_seconds)
+                if mean > 0 and cell.rough_test_seconds > 0:
+                    ratios[cell.kind].append(mean / cell.rough_test_seconds)
         return ratios
+
+    @cached_property
+    def _measured_logs(self) -> list[float]:
+        """Logarithm of the mean ratio of prompts and of training, where they are measured.
+
+        Of prompts those on test, if there are any: many of their runs take no time, since others
+        have scored the same rows of dev.
+        """
+        prompts = self._test_ratios["prompt"] or self._group_ratios["kind", "prompt"]
+        kinds = (prompts, self._group_ratios["kind", "train"])
+        return [math.log(statistics.fmean(ratios)) for ratios in kinds if ratios]
 
     @cached_property
     def _first_cells(self) -> dict[str, CellWork]:

@@ -22,7 +22,7 @@ from research.common.json_io import read_json, write_json
 from research.interop import head, ia3, lora, prefix, soft_prompt, targets
 from research.interop.options import TASKS, check_options
 from research.interop.whole_leaves import (
-    changed,
+    changed_leaves,
     expected_shapes,
     tied_again,
     whole_leaves,
@@ -93,7 +93,7 @@ def load_adapter(
     method, leaves = kind.read(config, arrays, model, shapes)
     methods: tuple[Method, ...] = (method, Head()) if classes else (method,)
     leaves |= head.read(arrays, model, classes, kind.PREFIX)
-    leaves |= changed(config, arrays, whole, model, plain)
+    leaves |= changed_leaves(config, arrays, whole, model, plain)
     leaves = tied_again(model, leaves, params)
     return methods, {path: jnp.asarray(leaf, jnp.float32) for path, leaf in leaves.items()}
 

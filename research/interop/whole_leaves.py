@@ -73,7 +73,7 @@ def expected_shapes(keys: Mapping[str, Key], shapes: Shapes) -> dict[str, tuple[
     return {name: key.transpose_shape(shapes[key.leaf]) for name, key in keys.items()}
 
 
-def changed(
+def changed_leaves(
     config: Config,
     arrays: Mapping[str, np.ndarray],
     keys: Mapping[str, Key],

@@ -80,6 +80,39 @@ T5 = dict(
     eos_token_id=1,
     pad_token_id=0,
 )
+OLMO2 = {**LLAMA, "architectures": ["Olmo2ForCausalLM"], "model_type": "olmo2"}
+SMOLLM3 = {**LLAMA, "architectures": ["SmolLM3ForCausalLM"], "model_type": "smollm3"}
+OLMO3 = {**LLAMA, "architectures": ["Olmo3ForCausalLM"], "model_type": "olmo3"}
+PHI3 = {**LLAMA, "architectures": ["Phi3ForCausalLM"], "model_type": "phi3"}
+GEMMA2 = {
+    **LLAMA,
+    "architectures": ["Gemma2ForCausalLM"],
+    "model_type": "gemma2",
+    "num_key_value_heads": 2,
+    "head_dim": 10,
+    "sliding_window": 5,
+    "query_pre_attn_scalar": 12,
+    "attn_logit_softcapping": 3.0,
+    "final_logit_softcapping": 4.0,
+}
+GEMMA3 = {
+    **LLAMA,
+    "architectures": ["Gemma3ForCausalLM"],
+    "model_type": "gemma3_text",
+    "num_key_value_heads": 2,
+    "head_dim": 10,
+    "sliding_window": 5,
+    "query_pre_attn_scalar": 12,
+}
+GRANITE = {
+    **LLAMA,
+    "architectures": ["GraniteForCausalLM"],
+    "model_type": "granite",
+    "attention_multiplier": 0.7,
+    "embedding_multiplier": 1.5,
+    "residual_multiplier": 0.6,
+    "logits_scaling": 2.5,
+}
 QWEN2 = {**LLAMA, "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"}
 # The fields of each variant's config.json.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -246,6 +279,90 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "use_sliding_window": True,
         "sliding_window": 3,
         "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    },
+    "olmo2": OLMO2,
+    "olmo2, grouped keys, biases, tied": {
+        **OLMO2,
+        "num_key_value_heads": 2,
+        "head_dim": 10,
+        "attention_bias": True,
+        "tie_word_embeddings": True,
+        "rms_norm_eps": 1e-3,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 300.0},
+    },
+    "smollm3": {**SMOLLM3, "num_key_value_heads": 2, "no_rope_layer_interval": 2},
+    "smollm3, biases, untied": {
+        **SMOLLM3,
+        "num_hidden_layers": 3,
+        "tie_word_embeddings": False,
+        "attention_bias": True,
+        "mlp_bias": True,
+        "no_rope_layers": [0, 1, 0],
+        "rope_theta": 300.0,
+    },
+    "granite": GRANITE,
+    "granite, biases, tied": {
+        **GRANITE,
+        "num_key_value_heads": 2,
+        "tie_word_embeddings": True,
+        "attention_bias": True,
+        "mlp_bias": True,
+        "attention_multiplier": 0.125,
+        "embedding_multiplier": 12,
+        "residual_multiplier": 0.22,
+        "logits_scaling": 8,
+    },
+    "olmo3": {**OLMO3, "sliding_window": 5, "num_hidden_layers": 4},
+    "olmo3, yarn beyond windows": {
+        **OLMO3,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "sliding_window": 3,
+        "layer_types": ["full_attention", "sliding_attention"],
+        "rope_scaling": {
+            "rope_type": "yarn",
+            "factor": 4.0,
+            "original_max_position_embeddings": 16,
+            "beta_fast": 4.0,
+        },
+    },
+    "phi3": {**PHI3, "num_key_value_heads": 2, "sliding_window": 5},
+    "phi3, longrope, partial rotary": {
+        **PHI3,
+        "num_key_value_heads": 1,
+        "tie_word_embeddings": True,
+        "hidden_size": 32,
+        "partial_rotary_factor": 0.75,
+        "original_max_position_embeddings": 32,
+        "rope_scaling": {
+            "type": "longrope",
+            "short_factor": [1.0, 1.3, 2.1],
+            "long_factor": [1.5, 4.0, 9.0],
+        },
+    },
+    "gemma2": GEMMA2,
+    "gemma2, biases, untied, other caps": {
+        **GEMMA2,
+        "tie_word_embeddings": False,
+        "attention_bias": True,
+        "num_key_value_heads": 1,
+        "hidden_activation": "silu",
+        "query_pre_attn_scalar": 20,
+        "attn_logit_softcapping": 0.8,
+        "final_logit_softcapping": None,
+        "layer_types": ["full_attention", "full_attention"],
+        "rms_norm_eps": 1e-3,
+    },
+    "gemma3": {**GEMMA3, "num_hidden_layers": 3, "sliding_window_pattern": 3},
+    "gemma3, linear frequencies, capped": {
+        **GEMMA3,
+        "num_key_value_heads": 1,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "rope_theta": 300.0,
+        "rope_local_base_freq": 20.0,
+        "rope_scaling": {"rope_type": "linear", "factor": 3.0},
+        "final_logit_softcapping": 5.0,
+        "sliding_window": 3,
     },
 }
 

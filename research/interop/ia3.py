@@ -41,7 +41,7 @@ def read(config: Config, arrays: Arrays, model: Model, shapes: Shapes) -> tuple[
         if matches(config, "feedforward_modules", module):
             leaves[f"ia3:{path}/inputs"] = vector[0]
         else:
-            leaves[f"ia3:{path}/outputs"] = _of_keys(path, vector[:, 0])
+            leaves[f"ia3:{path}/outputs"] = _of_keys(path, vector[:, 0], shapes)
     return IA3(), leaves
 
 
@@ -66,9 +66,9 @@ def write(method: IA3, leaves: Leaves, model: Model) -> tuple[dict[str, Any], Ar
     return fields, arrays
 
 
-def _of_keys(path: str, outputs: np.ndarray) -> np.ndarray:
+def _of_keys(path: str, outputs: np.ndarray, shapes: Shapes) -> np.ndarray:
     """The scales of keys and values, of a layer that makes queries too and does not scale them."""
-    queries = len(outputs) // 3 if path.endswith("/qkv") else 0
+    queries = shapes[f"{path.removesuffix('qkv')}out/kernel"][0] if path.endswith("/qkv") else 0
     return outputs[queries:] if np.all(outputs[:queries] == 1) else outputs
 
 

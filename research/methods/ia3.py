@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from research.methods.method import LayerCall, Leaves, Method, Words, traced_method
+from research.methods.shared.leaves import key_width
 from research.methods.shared.patterns import pattern_matches
 
 
@@ -35,7 +36,7 @@ class IA3(Method):
             if pattern_matches("key|value", layer):
                 added[layer] = {"outputs": jnp.ones(kernel.shape[1])}
             elif pattern_matches("qkv", layer):
-                added[layer] = {"outputs": jnp.ones(2 * kernel.shape[1] // 3)}
+                added[layer] = {"outputs": jnp.ones(2 * key_width(params, layer))}
             elif pattern_matches("mlp/down", layer):
                 added[layer] = {"inputs": jnp.ones(kernel.shape[0])}
         return added

@@ -33,11 +33,13 @@ class Words(NamedTuple):
         ids: token ids of a text.
         vocabulary: ids [N] of all tokens that are no special tokens; None where the tokenizer is
             not available, for all rows of the embedding table.
+        table_scale: factor of the embedding table's rows in the model's input.
     """
 
     labels: tuple[str, ...]
     ids: Callable[[str], Sequence[int]]
     vocabulary: np.ndarray | None = None
+    table_scale: float = 1.0
 
 
 class LayerCall(NamedTuple):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from research.common.errors import LARGEST, check_whole
 from research.methods.method import Array, Leaves, Method, Words, traced_method
+from research.methods.shared.leaves import key_width
 
 
 @traced_method()
@@ -49,7 +50,7 @@ class PrefixTuning(Method):
         kernels = [path for path in params if re.fullmatch(layer, path)]
         decoder = [path for path in kernels if path.startswith("decoder/")]
         kernels = decoder or kernels
-        width = params[kernels[0]].shape[1] // (3 if "qkv" in kernels[0] else 1)
+        width = key_width(params, kernels[0].removesuffix("/kernel"))
         shape = (len(kernels), self.length, width)
         if self.hidden is not None:
             return {"": self._mlp(key, params["embed/embedding"].shape[1], self.hidden, shape)}

@@ -55,6 +55,8 @@ class SoftPrompt(Method):
         """Raises InputError for invalid numbers, a missing text and a task without labels."""
         check_whole("soft_prompt.length", self.length, most=LARGEST)
         table = jnp.asarray(params["embed/embedding"])
+        if words.table_scale != 1.0:
+            table = table * words.table_scale
         if self.start == "file":
             return {"": {"prompt": jnp.asarray(self._read(table.shape[1]))}}
         if self.start == "uniform":

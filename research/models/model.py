@@ -84,7 +84,8 @@ class Model(LayerStack):
 
         A soft prompt is concatenated with these.
         """
-        return self.table(tokens)
+        embeddings = self.table(tokens)
+        return embeddings if self.table_scale == 1.0 else embeddings * self.table_scale
 
     def embedded(self, inputs: Array) -> Array:
         """Embeddings [B, T, D] of tokens [B, T] or of embeddings, in the table's precision."""
@@ -104,6 +105,13 @@ class Model(LayerStack):
     def untied(self, leaves: Mapping[str, Any]) -> tuple["Model", dict[str, Any]]:
         """(the same model with an output layer of its own, its leaves), for `leaves` with one."""
         return self.clone(config=replace(self.config, tied=False), parent=None), dict(leaves)
+
+    @property
+    def table_scale(self) -> float:
+        """Factor of the table of token embeddings where a text is read, not where it is the output
+        layer.
+        """
+        return 1.0
 
     @property
     def depths(self) -> tuple[int, ...]:

@@ -26,13 +26,23 @@ def not_learned(metric: str, score: float, others: Mapping[str, float]) -> str |
     return f"{metric} on dev is {score:.3f}, and {others[best]:.3f} with {best}"
 
 
-def described(methods: Iterable[Method], leaves: Leaves, tokenizer: Tokenizer) -> dict[str, Any]:
-    """A note on the trained soft prompt beside the embeddings of tokens, if there is one."""
+def described(
+    methods: Iterable[Method], leaves: Leaves, tokenizer: Tokenizer, table_scale: float = 1.0
+) -> dict[str, Any]:
+    """A note on the trained soft prompt beside the embeddings of tokens, if there is one.
+
+    Args:
+        methods: the methods at work.
+        leaves: all leaves.
+        tokenizer: of the backbone.
+        table_scale: factor of the embedding table's rows in the model's input.
+    """
     prefixes = [method.prefix(added_to(method, leaves).get("", {})) for method in methods]
     prompts = [prefix for prefix in prefixes if prefix is not None]
     if not prompts:
         return {}
-    diagnostics = soft_prompt_diagnostics(prompts[-1], leaves["embed/embedding"])
+    table = np.asarray(leaves["embed/embedding"]) * np.float32(table_scale)
+    diagnostics = soft_prompt_diagnostics(prompts[-1], table)
     note = {
         "nearest": [
             [token if isfinite(near) else None for token, near in zip(tokens, row, strict=True)]

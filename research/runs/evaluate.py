@@ -131,7 +131,9 @@ class RunEvaluator:
             unadapted = self.scorer.score("dev", trained=False)
             others["the unadapted backbone"] = unadapted.metrics[metric]
         notes: dict[str, Any] = {"not_learned": not_learned(metric, dev[metric], others)}
-        return notes | described(self.state.methods(), self.state.leaves, self.context.tokenizer)
+        scale = self.context.backbone.model.table_scale
+        methods, leaves = self.state.methods(), self.state.leaves
+        return notes | described(methods, leaves, self.context.tokenizer, scale)
 
     def _added_tokens(self) -> int:
         """Tokens that the approach adds to an input; an ensemble reads the input again as well."""

@@ -91,9 +91,10 @@ def _add_leaves(state: RunState, index: int, data: RunData, shapes_only: bool = 
 def _new_leaves(state: RunState, index: int, data: RunData) -> Leaves:
     """The leaves of the methods of stage `index` that are not there yet."""
     key, added = jax.random.PRNGKey(state.run.seeds.initialisation), {}
+    words = data.words._replace(table_scale=state.context.backbone.model.table_scale)
     for method in state.approach.stages[index].methods:
         if not paths_of(method, state.leaves):
-            added |= add(method, key, state.leaves, data.words)
+            added |= add(method, key, state.leaves, words)
     return added
 
 

@@ -17,7 +17,8 @@ from research.methods.soft_prompt import SoftPrompt
 from tests import checkpoints
 
 NOTHING = np.zeros(0, np.int32)  # an opening
-TARGETS = {"bert": ("query", "up"), "roberta": ("value", "out"), "gpt2": ("qkv", "down")}
+TARGETS = {"bert": ("query", "up"), "roberta": ("value", "out")}
+TARGETS |= dict.fromkeys(("gpt2", "phi3"), ("qkv", "down"))
 
 
 def method(kind: str, family: str = "llama"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from research.methods.method import Leaves, Method
 from research.methods.prefix import PrefixTuning
 from research.methods.shared.leaves import mask, split
 from research.methods.soft_prompt import SoftPrompt
+from research.models.layers.rope import Rope
 from research.tasks.decoding import Decoding
 from tests import checkpoints
 from tests.thorough import cases
@@ -88,8 +90,18 @@ def test_neighbours_that_are_trained_alike_are_one_scan(name):
     assert scans(method) == expected
 
 
-def test_layers_whose_windows_differ_are_one_scan():
-    assert scans(LORA, model_type="qwen3", window=3, windowed=(0, 2)) == [5, 4]
+# Layers that differ in their windows, in whether they have rotary positions, and in both windows
+# and frequencies.
+DIFFERENT: dict[str, dict[str, Any]] = {
+    "qwen3": dict(window=3, windowed=(0, 2)),
+    "smollm3": dict(unrotated=(1, 4)),
+    "gemma3_text": dict(window=3, windowed=(0, 2), local_rope=Rope(20.0)),
+}
+
+
+@pytest.mark.parametrize("kind", DIFFERENT)
+def test_layers_whose_positions_differ_are_one_scan(kind):
+    assert scans(LORA, model_type=kind, **DIFFERENT[kind]) == [5, 4]
 
 
 def differences(method: Method, model, params, **options) -> None:
@@ -125,8 +137,9 @@ def test_losses_and_gradients_are_those_of_layers_one_by_one(name):
 
 
 @pytest.mark.thorough
-def test_windows_are_those_of_the_layers():
-    differences(LORA, *decoder(layers=LAYERS, model_type="qwen3", window=3, windowed=(0, 2)))
+@pytest.mark.parametrize("kind", DIFFERENT)
+def test_positions_are_those_of_the_layers(kind):
+    differences(LORA, *decoder(layers=LAYERS, model_type=kind, **DIFFERENT[kind]))
 
 
 @pytest.mark.parametrize("variant", cases(["t5", "t5 1.1"], quick=()))

@@ -8,6 +8,7 @@ import pytest
 from research.methods import METHODS
 from research.methods.shared.leaves import add, mask
 from tests import checkpoints
+from tests.thorough import cases
 from tests.tiny import WORDS
 
 FAMILIES = ("llama, grouped keys", "mistral", "qwen3, grouped keys, tied", "gpt2", "t5", "bert")
@@ -15,28 +16,36 @@ FAMILIES += ("roberta", "t5 encoder")
 # Llama and its kin have no biases, T5 neither; a head reads an encoder.
 WITHOUT = {("bitfit", name) for name in (*FAMILIES[:3], "t5", "t5 encoder")}
 WITHOUT |= {("head", name) for name in FAMILIES[:5]}
+RELATIVES = ("olmo2", "smollm3", "granite", "phi3", "gemma2", "gemma3")  # of Llama
+WITHOUT |= set(product(("bitfit", "head"), RELATIVES))
 
 
-PAIRS = [pair for pair in product(METHODS, FAMILIES) if pair not in WITHOUT]
+QUICK = [pair for pair in product(METHODS, FAMILIES) if pair not in WITHOUT]
+QUICK += [("ia3", "phi3"), ("prefix", "phi3")]  # whose layer `qkv` makes fewer keys than queries
+PAIRS = cases(
+    (pair for pair in product(METHODS, FAMILIES + RELATIVES) if pair not in WITHOUT), QUICK
+)
 
 
-@pytest.mark.parametrize("name, variant", PAIRS)
-def test_defaults_add_and_train_something(name, variant):
+@pytest.mark.parametrize("pair", PAIRS, ids=", ".join)
+def test_defaults_add_and_train_something(pair):
+    name, variant = pair
     model, params = checkpoints.drawn(variant)
     method = METHODS[name]()
     leaves = params | add(method, jax.random.PRNGKey(0), params, WORDS)
     trained = {path for path, is_so in mask((method,), leaves).items() if is_so}
+    depth = {path.split("layers_")[1][0] for path in params if "layers_" in path}
     layers = {path.split("layers_")[1].split("/")[0] for path in trained if "layers_" in path}
     if name in ("lora", "dora"):
         fused = any("/qkv/" in path for path in params)
         assert {path.split("/")[-2] for path in trained} == (
             {"qkv"} if fused else {"query", "value"}
         )
-        assert layers == {"0", "1"}
+        assert layers == depth
     elif name == "last_layers":
-        assert layers == {str(int(max(p.split("layers_")[1][0] for p in params if "layers_" in p)))}
+        assert layers == {max(depth)}
     elif name in ("full", "bitfit", "norms", "selected"):
-        assert layers == {"0", "1"} and trained <= params.keys()
+        assert layers == depth and trained <= params.keys()
     else:
         added = leaves.keys() - params.keys()
         assert added and trained - added == (

@@ -7,6 +7,7 @@ import pytest
 from research.common.errors import InputError
 from research.models.backbone import load_backbone, model_of, shapes
 from tests import checkpoints
+from tests.thorough import cases
 
 WRONG = [None, True, 0, -1, 1, 3, 10**6, 10**9, 10**13, 10**30, 10**400, 1e308, 0.5]
 WRONG += [float("nan"), float("inf"), "", "x", "gelu", [], [1], ["x"], [None], [[]]]
@@ -16,38 +17,54 @@ WRONG += [{"rope_type": "yarn", "factor": 1e300}, {"rope_type": "longrope", "sho
 # Fields that some config.json has and those of the variants do not.
 FURTHER = [
     "activation_function",
+    "attention_multiplier",
+    "attn_logit_softcapping",
     "architectures",
     "attention_dropout",
     "d_ff",
     "decoder_start_token_id",
+    "final_logit_softcapping",
     "head_dim",
     "hidden_act",
+    "hidden_activation",
     "id2label",
     "layer_norm_eps",
     "layer_norm_epsilon",
     "layer_types",
+    "logits_scaling",
     "max_window_layers",
     "n_ctx",
     "n_inner",
+    "no_rope_layer_interval",
+    "no_rope_layers",
     "norm_eps",
     "num_decoder_layers",
     "num_labels",
     "pad_token_id",
+    "original_max_position_embeddings",
     "partial_rotary_factor",
     "pretraining_tp",
     "quantization_config",
+    "query_pre_attn_scalar",
     "rms_norm_eps",
+    "rope_local_base_freq",
     "rope_parameters",
     "rope_scaling",
     "rope_theta",
     "sliding_window",
+    "sliding_window_pattern",
     "tie_word_embeddings",
     "use_sliding_window",
 ]
 KINDS = ["llama", "qwen3, biases, windows in some layers", "mistral", "gpt2", "bert", "roberta"]
 
 
-@pytest.mark.parametrize("variant", [*KINDS, "t5", "t5 1.1"])
+RELATIVES = ["olmo2", "smollm3", "granite", "phi3, longrope, partial rotary"]  # of Llama
+RELATIVES += ["gemma2", "gemma3, linear frequencies, capped"]
+KINDS += ["t5", "t5 1.1"]
+
+
+@pytest.mark.parametrize("variant", cases([*KINDS, *RELATIVES], quick=KINDS))
 def test_any_value_of_any_field(variant):
     fields, accepted = checkpoints.VARIANTS[variant], []
     for name in sorted({*fields, *FURTHER}):

@@ -24,6 +24,7 @@ def test_the_golden_file_has_every_variant_and_nothing_else(golden):
 QUICK = (
     "llama, grouped keys",
     "qwen3, grouped keys, tied",
+    "gemma3, linear frequencies, capped",
     "gpt2",
     "t5",
     "bert",

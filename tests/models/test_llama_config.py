@@ -3,14 +3,17 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from research.common.errors import InputError
+from research.models import MODELS
 from research.models.backbone import shapes
 from research.models.layers.rope import Rope
-from research.models.llama.config import SWITCHES, DecoderConfig
-from research.models.llama.model import Decoder
+from research.models.llama.config import DecoderConfig
+from research.models.llama.config_json import SWITCHES
+from tests.thorough import cases
 
 SIZES = dict(
     vocab_size=100,
@@ -27,14 +30,17 @@ SIZES = dict(
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", cases(PUBLISHED, quick=list(PUBLISHED)[:9]))
 def test_published_models_are_understood_to_the_last_parameter(name):
     parameters, fields = PUBLISHED[name]["parameters"], PUBLISHED[name]["config"]
-    model = Decoder.from_hf(fields)
+    model = MODELS[fields["model_type"]].from_hf(fields)
     assert sum(map(math.prod, shapes(model).values())) == parameters
     written = model.config.to_hf()
     assert DecoderConfig.from_hf(written) == model.config
-    for field in fields.keys() & written.keys() - {"rope_scaling", "sliding_window"}:
+    other = {"rope_scaling", "sliding_window"}
+    if model.config.rope.kind == "longrope":  # of which the first positions are supported
+        other.add("max_position_embeddings")
+    for field in fields.keys() & written.keys() - other:
         assert written[field] == fields[field], field
 
 
@@ -74,12 +80,50 @@ def test_missing_fields_take_the_defaults_of_llama():
     )
 
 
+GEMMA: dict[str, Any] = dict(
+    kv_heads=4,
+    head_width=256,
+    activation="gelu_pytorch_tanh",
+    query_scale=256**-0.5,
+    window=4096,
+    tied=True,
+    norm_offset=1.0,
+    post_norms=True,
+    root_scale=True,
+)
+
+
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
         ("mistral", dict(kv_heads=8, window=4096, windowed=(0, 1, 2))),
         ("qwen2", dict(kv_heads=32, attention_bias=True, out_bias=False)),
         ("qwen3", dict(kv_heads=32, head_width=128, head_norm=True)),
+        (
+            "olmo2",
+            dict(
+                kv_heads=32,
+                norm_eps=1e-5,
+                head_norm=True,
+                whole_norm=True,
+                pre_norms=False,
+                post_norms=True,
+            ),
+        ),
+        ("smollm3", dict(kv_heads=4, rope=Rope(2e6), tied=True)),
+        ("granite", dict(kv_heads=32, query_scale=1.0)),
+        ("phi3", dict(kv_heads=32, norm_eps=1e-5, fused=True)),
+        ("gemma2", dict(**GEMMA, windowed=(0, 2), score_cap=50.0, logit_cap=30.0)),
+        (
+            "gemma3_text",
+            dict(
+                **GEMMA,
+                windowed=(0, 1, 2),
+                rope=Rope(1e6),
+                local_rope=Rope(1e4),
+                head_norm=True,
+            ),
+        ),
     ],
 )
 def test_missing_fields_take_the_defaults_of_their_model_type(kind, changes):
@@ -99,6 +143,27 @@ def test_null_key_heads_are_as_many_as_heads(kind):
 
 QWEN = {**SIZES, "model_type": "qwen2", "num_key_value_heads": 2}
 UPPER = {"use_sliding_window": True, "sliding_window": 7, "max_window_layers": 1}
+PHI3 = {"model_type": "phi3", "head_dim": 8}
+FACTORS = {"short_factor": [1.0, 1.5, 2.0, 3.0], "long_factor": [2.0, 3.0, 4.0, 5.0]}
+PHI3_TWICE = {
+    **PHI3,
+    "partial_rotary_factor": 1.0,
+    "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5},
+}
+# The class of transformers reads it beside the object, and 4096 without it.
+PHI3_ELSEWHERE = {
+    **PHI3,
+    "rope_scaling": {
+        "rope_type": "longrope",
+        "original_max_position_embeddings": 32,
+        **FACTORS,
+    },
+}
+GEMMA3 = {"model_type": "gemma3_text"}
+GEMMA3_SCALED_WINDOWS = {
+    **GEMMA3,
+    "rope_parameters": {"sliding_attention": {"rope_type": "linear", "factor": 2.0}},
+}
 MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
 
 
@@ -194,6 +259,27 @@ def test_what_cannot_be_computed_is_refused_by_name(field, changes):
         ("layer_types", {**UPPER, "layer_types": MIXED[:2]}),
         ("layer_types", {**UPPER, "layer_types": [*MIXED[:2], "chunked_attention"]}),
         ("layer_types", {**UPPER, "layer_types": "full_attention"}),
+        ("attention_multiplier", {"model_type": "granite", "attention_multiplier": None}),
+        ("residual_multiplier", {"model_type": "granite", "residual_multiplier": 0}),
+        ("logits_scaling", {"model_type": "granite", "logits_scaling": "8"}),
+        ("no_rope_layers", {"model_type": "smollm3", "no_rope_layers": [1, 0]}),
+        ("no_rope_layers", {"model_type": "smollm3", "no_rope_layers": [1, 0, 2]}),
+        ("no_rope_layer_interval", {"model_type": "smollm3", "no_rope_layer_interval": 0}),
+        ("sliding_window", {"model_type": "smollm3", "sliding_window": 4}),
+        ("rope_type", {"model_type": "phi3", "rope_scaling": {"type": "linear", "factor": 2.0}}),
+        ("partial_rotary_factor", {"model_type": "phi3", "partial_rotary_factor": 0.1}),
+        ("partial_rotary_factor", PHI3_TWICE),
+        ("original_max_position_embeddings", PHI3_ELSEWHERE),
+        ("hidden_activation", {"model_type": "gemma2", "hidden_activation": None}),
+        ("hidden_activation", {"model_type": "gemma2", "hidden_activation": "swash"}),
+        ("query_pre_attn_scalar", {"model_type": "gemma2", "query_pre_attn_scalar": 0.5}),
+        ("sliding_window", {"model_type": "gemma2", "sliding_window": None}),
+        ("sliding_window_pattern", {"model_type": "gemma2", "sliding_window_pattern": 3}),
+        ("use_bidirectional_attention", {**GEMMA3, "use_bidirectional_attention": True}),
+        ("attn_logit_softcapping", {**GEMMA3, "attn_logit_softcapping": 50.0}),
+        ("sliding_window_pattern", {**GEMMA3, "sliding_window_pattern": 0}),
+        ("rope_parameters", {**GEMMA3, "rope_parameters": {"rope_theta": 300.0}}),
+        ("rope_parameters.sliding_attention", GEMMA3_SCALED_WINDOWS),
     ],
 )
 def test_what_other_model_types_cannot_have_is_refused_by_name(field, fields):
@@ -219,6 +305,11 @@ def test_what_other_model_types_cannot_have_is_refused_by_name(field, fields):
         ("partial_rotary", dict(partial_rotary=1.5)),
         ("partial_rotary", dict(partial_rotary=0.5)),  # 5 of 10 numbers
         ("partial_rotary", dict(partial_rotary=0.1)),
+        ("residual_scale", dict(residual_scale=0.0)),
+        ("unrotated", dict(unrotated=(1,))),
+        ("unrotated", dict(unrotated=(2, 1), model_type="smollm3")),
+        ("local_rope", dict(local_rope=Rope(20.0))),
+        ("local_rope", dict(model_type="gemma3_text")),
     ],
 )
 def test_a_config_that_no_checkpoint_can_have_is_refused(field, changes):
@@ -231,11 +322,19 @@ SWITCHED = dict(
     activation="gelu",
     out_bias=True,
     head_norm=True,
+    whole_norm=True,
     norm_offset=1.0,
+    pre_norms=False,
     post_norms=True,
     score_cap=50.0,
     query_scale=0.1,
     partial_rotary=0.4,
+    root_scale=True,
+    embed_scale=2.0,
+    residual_scale=0.5,
+    logit_divisor=8.0,
+    logit_cap=30.0,
+    fused=True,
 )
 
 

@@ -9,6 +9,7 @@ from flax.traverse_util import unflatten_dict
 
 from research.models.backbone import random_params
 from tests import tiny
+from tests.thorough import cases
 
 TOKENS = np.random.default_rng(5).integers(0, 23, (2, 6)).astype(np.int32)
 ACTIVATIONS = {
@@ -34,6 +35,8 @@ class PlainDecoder:
     def heads(self, x, path):
         """[T, heads, K] of [T, D]."""
         product = x @ self.params[f"{path}/kernel"]
+        if self.config.head_norm and self.config.whole_norm and not path.endswith("value"):
+            product = self.norm(product, f"{path}_norm")
         return product.reshape(len(x), -1, self.config.head_width)
 
     def rotated(self, vector, position):
@@ -50,7 +53,7 @@ class PlainDecoder:
     def attention(self, x, path):
         config = self.config
         query, keys, values = (self.heads(x, f"{path}/{n}") for n in ("query", "key", "value"))
-        if config.head_norm:
+        if config.head_norm and not config.whole_norm:
             query = self.norm(query, f"{path}/query_norm")
             keys = self.norm(keys, f"{path}/key_norm")
         scale = config.query_scale or config.head_width**-0.5
@@ -72,18 +75,19 @@ class PlainDecoder:
         return (ACTIVATIONS[self.config.activation](x @ gate) * (x @ up)) @ down
 
     def logits(self, tokens):
-        x = self.params["embed/embedding"][tokens]
-        for index in range(self.config.layers):
-            layer = f"layers_{index}"
-            attended = self.attention(self.norm(x, f"{layer}/attention_norm"), f"{layer}/attention")
-            if self.config.post_norms:
-                attended = self.norm(attended, f"{layer}/attention_post_norm")
-            x = x + attended
-            output = self.mlp(self.norm(x, f"{layer}/mlp_norm"), f"{layer}/mlp")
-            if self.config.post_norms:
-                output = self.norm(output, f"{layer}/mlp_post_norm")
-            x = x + output
-        return self.norm(x, "final_norm") @ self.params["embed/embedding"].T
+        config = self.config
+        x = self.params["embed/embedding"][tokens] * config.embed_scale
+        x = x * math.sqrt(config.width) if config.root_scale else x
+        for index in range(config.layers):
+            for part, name in ((self.attention, "attention"), (self.mlp, "mlp")):
+                path = f"layers_{index}/{name}"
+                output = part(self.norm(x, f"{path}_norm") if config.pre_norms else x, path)
+                if config.post_norms:
+                    output = self.norm(output, f"{path}_post_norm")
+                x = x + config.residual_scale * output
+        logits = self.norm(x, "final_norm") @ self.params["embed/embedding"].T
+        logits = logits / config.logit_divisor
+        return config.logit_cap * np.tanh(logits / config.logit_cap) if config.logit_cap else logits
 
 
 SWITCHES = {
@@ -95,7 +99,17 @@ SWITCHES = {
     "query_scale": 0.9,
     "partial_rotary": 0.67,  # 4 of 6 numbers
 }
-CASES = [{}, *({name: value} for name, value in SWITCHES.items()), SWITCHES]
+FURTHER = {
+    "root_scale": True,
+    "embed_scale": 1.7,
+    "residual_scale": 0.6,
+    "logit_divisor": 2.5,
+    "logit_cap": 1.5,
+}
+NORMS_AFTER = dict(head_norm=True, whole_norm=True, pre_norms=False, post_norms=True)
+QUICK = [{}, *({name: value} for name, value in SWITCHES.items()), SWITCHES]
+QUICK += [{**NORMS_AFTER, **FURTHER}]
+CASES = [*QUICK, NORMS_AFTER, *({name: value} for name, value in FURTHER.items())]
 
 
 def logits(model, params, tokens, start=0, memories=()):
@@ -107,7 +121,9 @@ def logits(model, params, tokens, start=0, memories=()):
     return model.apply(variables, hidden, method="logits"), memory
 
 
-@pytest.mark.parametrize("switches", CASES, ids=lambda case: " ".join(case) if case else "llama")
+@pytest.mark.parametrize(
+    "switches", cases(CASES, QUICK), ids=lambda case: " ".join(case) if case else "llama"
+)
 def test_a_switch_is_its_formula(switches):
     model, params = tiny.decoder(**switches)
     found, _ = logits(model, params, TOKENS)
@@ -116,10 +132,11 @@ def test_a_switch_is_its_formula(switches):
     np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize("name", cases({**SWITCHES, **FURTHER}, SWITCHES))
 def test_a_switch_matters(name):
     """With the leaves that both models have."""
-    (plain, params), (switched, others) = tiny.decoder(), tiny.decoder(**{name: SWITCHES[name]})
+    switch = {name: {**SWITCHES, **FURTHER}[name]}
+    (plain, params), (switched, others) = tiny.decoder(), tiny.decoder(**switch)
     others = {**others, **params}
     difference = logits(switched, others, TOKENS)[0] - logits(plain, params, TOKENS)[0]
     assert np.abs(difference).max() > 1e-2

@@ -9,6 +9,8 @@ import numpy as np
 
 from research.models.backbone import Backbone, load_backbone, save_backbone, shapes
 from research.models.bert.model import EncoderModel
+from research.models.llama.model import Decoder
+from research.models.model import Model
 
 # Of every family; other variants differ in what no method sees.
 VARIANTS = [
@@ -17,6 +19,12 @@ VARIANTS = [
     "mistral",
     "qwen2",
     "qwen3, grouped keys, tied",
+    "olmo2",
+    "smollm3",
+    "granite",
+    "phi3",
+    "gemma2",
+    "gemma3",
     "gpt2",
     "t5",
     "t5 1.1",
@@ -39,6 +47,12 @@ def cases(kinds: Sequence[str], real: Sequence[str]) -> list[tuple[str, str]]:
     classes = [(name, f"{kind}, head") for name in ENCODERS for kind in kinds]
     classes += [(name, f"{kind}, head") for name in REAL_ENCODERS for kind in real]
     return tokens + classes
+
+
+def rotates(model: Model, path: str) -> bool:
+    """Whether the layer of a leaf has rotary positions."""
+    layer = int(path.partition("layers_")[2].partition("/")[0])
+    return isinstance(model, Decoder) and model.config.rope_of(layer) is not None
 
 
 def family(backbone: Backbone) -> str:

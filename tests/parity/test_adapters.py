@@ -33,6 +33,7 @@ ALONE = [("t5 encoder", kind) for kind in KINDS if kind != "prefix"]
 # The layers that PEFT adapts; those of other families are named as in Llama.
 TARGETS = {
     "gpt2": ["c_attn", "c_proj"],
+    "phi3": ["qkv_proj", "down_proj"],
     "t5": ["q", "v", "wo"],
     "bert": ["query", "dense"],
     "roberta": ["query", "dense"],
@@ -40,6 +41,7 @@ TARGETS = {
 # Of IA3; the last reads what is scaled.
 SCALED = {
     "gpt2": ["c_attn", "mlp.c_proj"],
+    "phi3": ["qkv_proj", "down_proj"],
     "t5": ["k", "v", "wo"],
     "bert": ["key", "value", "output.dense"],
     "roberta": ["key", "value", "output.dense"],

@@ -52,6 +52,9 @@ WINDOWED = [
     "mistral",
     "qwen2, windows in upper layers",
     "qwen3, biases, windows in some layers",
+    "olmo3",
+    "phi3",
+    "gemma3",
 ]
 
 

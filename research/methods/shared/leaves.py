@@ -125,3 +125,14 @@ def stored_frozen(methods: Iterable[Method], leaves: Leaves, trained: dict[str, 
             stored = stored_leaves((method,), leaves)
             frozen |= {path: array for path, array in stored.items() if not trained[path]}
     return frozen
+
+
+def key_width(params: Leaves, layer: str) -> int:
+    """Width of the keys, G * K, that the layer at a path `.../key` or `.../qkv` makes.
+
+    A layer `qkv` makes queries too, as wide as the input of the layer `out`, and values.
+    """
+    width = params[f"{layer}/kernel"].shape[1]
+    if not layer.endswith("/qkv"):
+        return width
+    return (width - params[f"{layer.removesuffix('qkv')}out/kernel"].shape[0]) // 2

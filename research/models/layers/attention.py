@@ -35,6 +35,7 @@ class Attention(nn.Module):
         out_bias: whether the output has a bias.
         fused: whether one layer `qkv` computes query, key and value.
         head_norm: epsilon of an RMS norm over each query and key head; None for no norm.
+        whole_norm: whether these norms are over all heads of a query or key together (OLMo 2).
         norm_offset: added to the scales of these norms.
         scale: factor of the scores; None for K^-1/2.
         score_cap: limit of the scaled scores, by `soft_cap`; None for no limit.
@@ -48,6 +49,7 @@ class Attention(nn.Module):
     out_bias: bool = False
     fused: bool = False
     head_norm: float | None = None
+    whole_norm: bool = False
     norm_offset: float = 0.0
     scale: float | None = None
     score_cap: float | None = None
@@ -96,8 +98,10 @@ class Attention(nn.Module):
                 self.key(hidden),
                 self.value(hidden),
             )
+        if self.head_norm is not None and self.whole_norm:
+            query, keys = self.query_norm(query), self.key_norm(keys)
         query, keys, values = (self._heads(x) for x in (query, keys, values))
-        if self.head_norm is not None:
+        if self.head_norm is not None and not self.whole_norm:
             query, keys = self.query_norm(query), self.key_norm(keys)
         if rotation is not None:
             of_queries = (take_positions(rotation[0], at), take_positions(rotation[1], at))

@@ -52,20 +52,25 @@ class MLP(nn.Module):
         activation: a function of `ACTIVATIONS`.
         gated: whether there is a layer `gate`.
         bias: whether the layers have a bias.
+        fused: whether one layer `gate_up` computes gate and up (Phi-3).
     """
 
     hidden: int
     activation: Callable[[Array], Array]
     gated: bool
     bias: bool
+    fused: bool = False
 
     @nn.compact
     def __call__(self, inputs: Array) -> Array:
-        up = linear(self.hidden, use_bias=self.bias, name="up")(inputs)
-        if self.gated:
-            gate = linear(self.hidden, use_bias=self.bias, name="gate")(inputs)
-            inner = self.activation(gate) * up
+        if self.fused:
+            both = linear(2 * self.hidden, use_bias=self.bias, name="gate_up")(inputs)
+            gate, up = jnp.split(both, 2, axis=-1)
         else:
-            inner = self.activation(up)
+            up = linear(self.hidden, use_bias=self.bias, name="up")(inputs)
+            gate = None
+            if self.gated:
+                gate = linear(self.hidden, use_bias=self.bias, name="gate")(inputs)
+        inner = self.activation(up) if gate is None else self.activation(gate) * up
         dropped = Dropout(name="drop")(inner)
         return linear(inputs.shape[-1], use_bias=self.bias, name="down")(dropped)

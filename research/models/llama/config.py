@@ -5,51 +5,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from research.common.errors import InputError, check_choice
-from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
+from research.models.checkpoint.config_fields import check_field, check_fixed
 from research.models.layers.mlp import ACTIVATIONS
 from research.models.layers.rope import Rope
-from research.models.llama.rope_fields import read_rope, rope_fields
-from research.models.llama.variants import VARIANTS
-
-# Our name of a field and its name in a Hugging Face config.json.
-NAMES = {
-    "vocab_size": "vocab_size",
-    "width": "hidden_size",
-    "layers": "num_hidden_layers",
-    "heads": "num_attention_heads",
-    "kv_heads": "num_key_value_heads",
-    "head_width": "head_dim",
-    "hidden": "intermediate_size",
-    "context": "max_position_embeddings",
-    "norm_eps": "rms_norm_eps",
-    "tied": "tie_word_embeddings",
-    "attention_bias": "attention_bias",
-    "mlp_bias": "mlp_bias",
-}
-REQUIRED = ("vocab_size", "width", "layers", "heads", "hidden", "context")
-
-# Fields of `DecoderConfig` that a model type fixes; a config.json does not name them.
-SWITCHES = (
-    "activation",
-    "out_bias",
-    "head_norm",
-    "norm_offset",
-    "post_norms",
-    "score_cap",
-    "query_scale",
-    "partial_rotary",
-)
-
-# Fields that would change the computation, and the supported values.
-FIXED: dict[str, tuple[Any, ...]] = {
-    "hidden_act": ("silu", "swish"),
-    "partial_rotary_factor": (1.0, None),
-    "rope_interleaved": (False, None),
-    "use_mrope": (False, None),
-    "quantization_config": (None,),
-    "is_encoder_decoder": (False, None),
-    "add_cross_attention": (False, None),
-}
+from research.models.llama.config_json import FACTORS, NAMES, config_json, named, read_values
+from research.models.llama.layer_kinds import check_unrotated, check_windows
+from research.models.llama.variants import VARIANTS, Variant
 
 
 @dataclass(frozen=True)
@@ -77,11 +38,21 @@ class DecoderConfig:
         activation: of the MLP, a name in `ACTIVATIONS`.
         out_bias: whether the output of attention has a bias; None for `attention_bias`.
         head_norm: whether query and key heads have norms (Qwen 3).
+        whole_norm: whether these norms are over all heads together (OLMo 2).
         norm_offset: added to the scales of all norms (Gemma: 1).
-        post_norms: whether the outputs of attention and MLP have norms as well (Gemma 2).
+        pre_norms: whether the inputs of attention and MLP have norms.
+        post_norms: whether the outputs of attention and MLP have norms (Gemma 2, OLMo 2).
         score_cap: limit of the attention scores by `soft_cap` (Gemma 2); None for no limit.
         query_scale: factor of the attention scores; None for K^-1/2.
         partial_rotary: share of a head's dimensions that the rotary positions rotate (Phi).
+        unrotated: indices of the layers without rotary positions (SmolLM3).
+        local_rope: frequencies in the layers `windowed` (Gemma 3); None for `rope`.
+        root_scale: whether embeddings of tokens are multiplied by the root of D (Gemma).
+        embed_scale: factor of all embeddings, those of soft prompts too (Granite).
+        residual_scale: factor of the outputs of attention and MLP (Granite).
+        logit_divisor: divisor of the logits (Granite).
+        logit_cap: limit of the logits by `soft_cap` (Gemma 2); None for no limit.
+        fused: whether one layer makes query, key and value, and one gate and up (Phi-3).
     """
 
     vocab_size: int
@@ -103,28 +74,39 @@ class DecoderConfig:
     activation: str = "silu"
     out_bias: bool | None = None
     head_norm: bool = False
+    whole_norm: bool = False
     norm_offset: float = 0.0
+    pre_norms: bool = True
     post_norms: bool = False
     score_cap: float | None = None
     query_scale: float | None = None
     partial_rotary: float = 1.0
+    unrotated: tuple[int, ...] = ()
+    local_rope: Rope | None = None
+    root_scale: bool = False
+    embed_scale: float = 1.0
+    residual_scale: float = 1.0
+    logit_divisor: float = 1.0
+    logit_cap: float | None = None
+    fused: bool = False
 
     def __post_init__(self):
         check_choice("model_type", self.model_type, VARIANTS)
+        variant = VARIANTS[self.model_type]
         for field in fields(self):
             if field.name in NAMES:
                 check_field(NAMES[field.name], getattr(self, field.name), field.type)
-        check_fixed(self._named(), VARIANTS[self.model_type].fixed)
-        VARIANTS[self.model_type].check_windows(self.window, self.windowed, self.layers)
-        if self.width % self.heads:
-            allowed = f"a multiple of num_attention_heads ({self.heads}) is expected"
-            raise InputError("hidden_size", self.width, allowed)
-        if self.heads % self.kv_heads:
-            allowed = f"a divisor of num_attention_heads ({self.heads}) is expected"
-            raise InputError("num_key_value_heads", self.kv_heads, allowed)
-        if self.head_width % 2:
-            raise InputError("head_dim", self.head_width, "rotary positions need an even number")
-        self._check_switches()
+        for name in FACTORS:
+            if getattr(self, name) is not None:
+                check_field(variant.names.get(name, name), getattr(self, name), float)
+        check_fixed(named(self), variant.fixed)
+        windows = (variant.windows, self.window, self.windowed, self.layers)
+        check_windows(*windows, variant.architecture)
+        check_unrotated(self.unrotated, self.layers, variant.unrotated)
+        self._check_widths()
+        self._check_positions(variant)
+        activation = variant.names.get("activation", "activation")
+        check_choice(activation, self.activation, ACTIVATIONS)
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> "DecoderConfig":
@@ -133,26 +115,7 @@ class DecoderConfig:
         Raises InputError for a missing size and for a setting of the computation that is not
         supported.
         """
-        kind = config.get("model_type", "llama")
-        check_choice("model_type", kind, VARIANTS)
-        variant = VARIANTS[kind]
-        config = {**variant.defaults, **config}
-        check_fixed(config, {**FIXED, **variant.fixed})
-        values = config_values(config, NAMES, REQUIRED)
-        values.setdefault("kv_heads", values["heads"])
-        values.setdefault("head_width", values["width"] // values["heads"])
-        window, windowed = variant.windows_of(config, values["layers"])
-        rope = read_rope(config)
-        if rope.kind == "longrope":  # further positions have other frequencies
-            values["context"] = min(values["context"], rope.original)
-        return cls(
-            **values,
-            **variant.switches,
-            rope=rope,
-            model_type=kind,
-            window=window,
-            windowed=windowed,
-        )
+        return cls(**read_values(config))
 
     @property
     def has_out_bias(self) -> bool:
@@ -164,34 +127,36 @@ class DecoderConfig:
         """Dimensions of a head that the rotary positions rotate."""
         return int(self.head_width * self.partial_rotary)
 
+    def rope_of(self, layer: int) -> Rope | None:
+        """The frequencies of the rotary positions in a layer; None if it has none."""
+        if layer in self.unrotated:
+            return None
+        return self.local_rope if self.local_rope and layer in self.windowed else self.rope
+
     def to_hf(self) -> dict[str, Any]:
         """The fields of a config.json. Raises InputError for a switch that `model_type` lacks."""
-        variant = VARIANTS[self.model_type]
-        defaults = {f.name: f.default for f in fields(self) if f.name in SWITCHES}
-        for name, value in {**defaults, **variant.switches}.items():
-            if getattr(self, name) != value:
-                allowed = f"a config.json of {self.model_type} means {value!r}"
-                raise InputError(name, getattr(self, name), allowed)
-        return {
-            "architectures": [variant.architecture],
-            "model_type": self.model_type,
-            "hidden_act": "silu",
-            **rope_fields(self.rope),
-            **{name: x for name, x in self._named().items() if name not in variant.fixed},
-            **variant.windows_to_hf(self.window, self.windowed, self.layers),
-        }
+        return config_json(self)
 
-    def _named(self) -> dict[str, Any]:
-        return {name: getattr(self, field) for field, name in NAMES.items()}
+    def _check_widths(self) -> None:
+        if self.width % self.heads:
+            allowed = f"a multiple of num_attention_heads ({self.heads}) is expected"
+            raise InputError("hidden_size", self.width, allowed)
+        if self.heads % self.kv_heads:
+            allowed = f"a divisor of num_attention_heads ({self.heads}) is expected"
+            raise InputError("num_key_value_heads", self.kv_heads, allowed)
+        if self.head_width % 2:
+            raise InputError("head_dim", self.head_width, "rotary positions need an even number")
 
-    def _check_switches(self) -> None:
-        check_choice("activation", self.activation, ACTIVATIONS)
-        for name in ("score_cap", "query_scale", "partial_rotary"):
-            if getattr(self, name) is not None:
-                check_field(name, getattr(self, name), float)
+    def _check_positions(self, variant: Variant) -> None:
+        check_choice("rope_type", self.rope.kind, variant.ropes)
+        if (self.local_rope is None) != (variant.local_theta is None):
+            allowed = "only layers with a window of some model types have their own, and need it"
+            raise InputError("local_rope", self.local_rope, allowed)
         if self.rope.kind == "longrope" and len(self.rope.short) != self.rotary_width // 2:
             allowed = f"a list of {self.rotary_width // 2} numbers is expected"
             raise InputError("short_factor", self.rope.short, allowed)
         if self.partial_rotary > 1 or self.rotary_width % 2 or not self.rotary_width:
             allowed = f"a share of {self.head_width} that is an even number above 0 is expected"
-            raise InputError("partial_rotary", self.partial_rotary, allowed)
+            raise InputError(
+                variant.names.get("partial_rotary", "partial_rotary"), self.partial_rotary, allowed
+            )

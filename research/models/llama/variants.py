@@ -1,13 +1,11 @@
 """The model types of the Llama family: defaults and switches that a config.json omits."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from research.common.errors import InputError
-from research.models.checkpoint.config_fields import check_field
-
-KINDS = ("full_attention", "sliding_attention")  # of layers, without and with a window
+from research.models.layers.rope import KINDS
+from research.models.llama.layer_kinds import PERIOD, Windows
 
 
 class Variant(NamedTuple):
@@ -19,80 +17,51 @@ class Variant(NamedTuple):
         defaults: defaults of config.json's fields that differ from `LlamaConfig`.
         fixed: fields that the class does not read, with the values that match its computation.
         switches: fields of `DecoderConfig` that the class fixes; others have Llama's values.
+        names: fields of `DecoderConfig` that only this class reads, and their names in config.json.
+        theta: default base of the rotary positions.
+        local_theta: the same in layers with a window; None if their positions are the same.
+        unrotated: whether layers may be without rotary positions.
+        ropes: kinds of rotary positions that the class has.
     """
 
     architecture: str
-    windows: Literal["none", "all", "any"]
+    windows: Windows
     defaults: Mapping[str, Any]
     fixed: Mapping[str, tuple[Any, ...]]
     switches: Mapping[str, Any] = MappingProxyType({})
+    names: Mapping[str, str] = MappingProxyType({})
+    theta: float = 10000.0
+    local_theta: float | None = None
+    unrotated: bool = False
+    ropes: Collection[str] = tuple(KINDS)
 
-    def windows_of(
-        self, config: Mapping[str, Any], layers: int
-    ) -> tuple[int | None, tuple[int, ...]]:
-        """(window, layers with a window) in a config.json completed by `defaults`."""
-        window = config.get("sliding_window")
-        if self.windows == "any":
-            used = config.get("use_sliding_window", False)
-            check_field("use_sliding_window", used, bool)
-            window = window if used else None
-            windowed = _sliding_layers(config, window, layers)
-        else:
-            windowed = tuple(range(layers)) if window is not None else ()
-            kinds = config.get("layer_types")  # which the class does not read
-            if kinds is not None and kinds != [KINDS[bool(windowed)]] * layers:
-                allowed = f"{layers} times {KINDS[bool(windowed)]} is what {self.architecture} has"
-                raise InputError("layer_types", kinds, allowed)
-        return (window if windowed else None), windowed
-
-    def windows_to_hf(
-        self, window: int | None, windowed: tuple[int, ...], layers: int
-    ) -> dict[str, Any]:
-        """The fields of a config.json for this window."""
-        if self.windows == "none":
-            return {}
-        if self.windows == "all":
-            return {"sliding_window": window}
-        kinds = [KINDS[layer in windowed] for layer in range(layers)]
-        used = window is not None
-        return {"use_sliding_window": used, "sliding_window": window, "layer_types": kinds}
-
-    def check_windows(self, window: int | None, windowed: tuple[int, ...], layers: int) -> None:
-        """Raises InputError unless layers of this model type can have this window."""
-        all_layers = tuple(range(layers))
-        if window is not None:
-            check_field("sliding_window", window, int)
-        if (window is None) != (windowed == ()):
-            allowed = "a window needs layers that have it, and such layers need a window"
-            raise InputError("windowed", windowed, allowed)
-        if windowed != tuple(layer for layer in all_layers if layer in windowed):
-            raise InputError("windowed", windowed, "layers in rising order are expected")
-        choices = {"none": [()], "all": [(), all_layers]}.get(self.windows)
-        if choices is not None and windowed not in choices:
-            allowed = f"{self.architecture} cannot have a window in these layers"
-            raise InputError("windowed", windowed, allowed)
-
-
-def _sliding_layers(config: Mapping[str, Any], window: Any, layers: int) -> tuple[int, ...]:
-    """Layers with a window by `layer_types`; without it, all from `max_window_layers` on."""
-    kinds, first = config.get("layer_types"), config["max_window_layers"]
-    if kinds is None:
-        if isinstance(first, bool) or not isinstance(first, int) or first < 0:
-            raise InputError("max_window_layers", first, "a whole number from 0 is expected")
-        return tuple(range(first, layers)) if window is not None else ()
-    if not isinstance(kinds, list) or len(kinds) != layers or any(k not in KINDS for k in kinds):
-        allowed = f"a list of {layers} times {' or '.join(KINDS)} is expected"
-        raise InputError("layer_types", kinds, allowed)
-    windowed = tuple(layer for layer, kind in enumerate(kinds) if kind == KINDS[True])
-    if windowed and window is None:
-        allowed = "sliding_attention needs use_sliding_window and sliding_window"
-        raise InputError("layer_types", kinds, allowed)
-    return windowed
+    def fixed_fields(self, common: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        """The fields of config.json with one supported value: those of all types, and its own."""
+        read = {*self.names.values(), *(["hidden_act"] if "activation" in self.names else [])}
+        fixed = {**common, **self.fixed}
+        return {name: values for name, values in fixed.items() if name not in read}
 
 
 NO_BIAS = {"attention_bias": (False, None), "mlp_bias": (False, None)}
+NO_MLP_BIAS = {"mlp_bias": (False, None)}
 NO_WINDOW = {"sliding_window": (None,), "use_sliding_window": (False, None)}
 QWEN = {"num_key_value_heads": 32, "sliding_window": 4096, "max_window_layers": 28}
+OUTPUT_NORMS = {"head_norm": True, "whole_norm": True, "pre_norms": False, "post_norms": True}
+GEMMA = {
+    "head_dim": 256,
+    "num_key_value_heads": 4,
+    "hidden_activation": "gelu_pytorch_tanh",
+    "query_pre_attn_scalar": 256,
+    "sliding_window": 4096,
+    "tie_word_embeddings": True,
+}
+GEMMA_FIXED = {**NO_MLP_BIAS, "use_bidirectional_attention": (False, None)}
+GEMMA_SWITCHES = {"norm_offset": 1.0, "post_norms": True, "root_scale": True}
+GEMMA_NAMES = {
+    "activation": "hidden_activation",
+    "query_scale": "query_pre_attn_scalar",
+    "logit_cap": "final_logit_softcapping",
+}
 VARIANTS = {
     "llama": Variant("LlamaForCausalLM", "none", {}, NO_WINDOW),
     "mistral": Variant(
@@ -112,7 +81,70 @@ VARIANTS = {
         "Qwen3ForCausalLM",
         "any",
         {**QWEN, "head_dim": 128},
-        {"mlp_bias": (False, None)},
+        NO_MLP_BIAS,
         {"head_norm": True},
+    ),
+    "olmo2": Variant(
+        "Olmo2ForCausalLM",
+        "none",
+        {"rms_norm_eps": 1e-5},
+        {**NO_MLP_BIAS, **NO_WINDOW},
+        OUTPUT_NORMS,
+    ),
+    "olmo3": Variant(
+        "Olmo3ForCausalLM",
+        "periodic",
+        {"rms_norm_eps": 1e-5, "sliding_window": 4096, PERIOD: 4},
+        {**NO_MLP_BIAS, PERIOD: (4,)},
+        OUTPUT_NORMS,
+        theta=500000.0,
+        local_theta=500000.0,
+    ),
+    "smollm3": Variant(
+        "SmolLM3ForCausalLM",
+        "none",
+        {"num_key_value_heads": 4, "tie_word_embeddings": True, "no_rope_layer_interval": 4},
+        NO_WINDOW,
+        theta=2000000.0,
+        unrotated=True,
+    ),
+    "granite": Variant(
+        "GraniteForCausalLM",
+        "none",
+        {"attention_multiplier": 1.0},
+        NO_WINDOW,
+        names={
+            "query_scale": "attention_multiplier",
+            "embed_scale": "embedding_multiplier",
+            "residual_scale": "residual_multiplier",
+            "logit_divisor": "logits_scaling",
+        },
+    ),
+    "phi3": Variant(
+        "Phi3ForCausalLM",
+        "all",
+        {"rms_norm_eps": 1e-5, "original_max_position_embeddings": 4096},
+        {**NO_BIAS, "lm_head_bias": (False, None)},
+        {"fused": True},
+        names={"partial_rotary": "partial_rotary_factor"},
+        ropes=("default", "longrope"),
+    ),
+    "gemma2": Variant(
+        "Gemma2ForCausalLM",
+        "periodic",
+        {**GEMMA, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, PERIOD: 2},
+        {**GEMMA_FIXED, PERIOD: (2,)},
+        GEMMA_SWITCHES,
+        {**GEMMA_NAMES, "score_cap": "attn_logit_softcapping"},
+    ),
+    "gemma3_text": Variant(
+        "Gemma3ForCausalLM",
+        "periodic",
+        {**GEMMA, PERIOD: 6},
+        {**GEMMA_FIXED, "attn_logit_softcapping": (None,)},
+        {**GEMMA_SWITCHES, "head_norm": True},
+        GEMMA_NAMES,
+        theta=1000000.0,
+        local_theta=10000.0,
     ),
 }

@@ -84,6 +84,12 @@ OLMO2 = {**LLAMA, "architectures": ["Olmo2ForCausalLM"], "model_type": "olmo2"}
 SMOLLM3 = {**LLAMA, "architectures": ["SmolLM3ForCausalLM"], "model_type": "smollm3"}
 OLMO3 = {**LLAMA, "architectures": ["Olmo3ForCausalLM"], "model_type": "olmo3"}
 PHI3 = {**LLAMA, "architectures": ["Phi3ForCausalLM"], "model_type": "phi3"}
+GPT_NEOX = {
+    **LLAMA,
+    "architectures": ["GPTNeoXForCausalLM"],
+    "model_type": "gpt_neox",
+    "rotary_pct": 0.34,  # 2 of 6 numbers
+}
 GEMMA2 = {
     **LLAMA,
     "architectures": ["Gemma2ForCausalLM"],
@@ -339,6 +345,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "short_factor": [1.0, 1.3, 2.1],
             "long_factor": [1.5, 4.0, 9.0],
         },
+    },
+    "gpt_neox": GPT_NEOX,
+    "gpt_neox, one after the other, no biases, tied": {
+        **GPT_NEOX,
+        "use_parallel_residual": False,
+        "attention_bias": False,
+        "tie_word_embeddings": True,
+        "hidden_act": "gelu_new",
+        "layer_norm_eps": 1e-2,
+        "rotary_emb_base": 300,
+        "rotary_pct": 1.0,
+        "num_attention_heads": 2,
     },
     "gemma2": GEMMA2,
     "gemma2, biases, untied, other caps": {

@@ -19,6 +19,7 @@ class IA3(Method):
     Liu et al. 2022 (arXiv 2205.05638), section 3.3. The vectors start at one, so step 0 is the
     backbone. A decoder's cross-attention has its own, as in the authors' T-Few. Learning rates:
     around the 3e-3 of T-Few.
+    Where one layer makes queries, keys and values head by head (GPT-NeoX), it scales queries too.
     """
 
     name: ClassVar[str] = "ia3"
@@ -37,6 +38,8 @@ class IA3(Method):
                 added[layer] = {"outputs": jnp.ones(kernel.shape[1])}
             elif pattern_matches("qkv", layer):
                 added[layer] = {"outputs": jnp.ones(2 * key_width(params, layer))}
+            elif pattern_matches("qkv_by_head", layer):  # queries too, as in PEFT
+                added[layer] = {"outputs": jnp.ones(kernel.shape[1])}
             elif pattern_matches("mlp/down", layer):
                 added[layer] = {"inputs": jnp.ones(kernel.shape[0])}
         return added

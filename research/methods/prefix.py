@@ -46,7 +46,7 @@ class PrefixTuning(Method):
         for name, size in (("length", self.length), ("hidden", self.hidden)):
             if size is not None:
                 check_whole(f"prefix.{name}", size, most=LARGEST)
-        layer = r"(?:encoder/|decoder/)?layers_\d+/attention/(?:key|qkv)/kernel"
+        layer = r"(?:encoder/|decoder/)?layers_\d+/attention/(?:key|qkv|qkv_by_head)/kernel"
         kernels = [path for path in params if re.fullmatch(layer, path)]
         decoder = [path for path in kernels if path.startswith("decoder/")]
         kernels = decoder or kernels

@@ -2,6 +2,7 @@
 
 from research.models.bert.model import Bert, Roberta
 from research.models.gpt2.model import GPT2
+from research.models.gpt_neox.model import GPTNeoX
 from research.models.llama.model import Decoder, PostNormDecoder
 from research.models.model import Model
 from research.models.t5.model import T5
@@ -12,6 +13,7 @@ MODELS: dict[str, type[Model]] = {
     "gemma2": PostNormDecoder,
     "gemma3_text": PostNormDecoder,
     "gpt2": GPT2,
+    "gpt_neox": GPTNeoX,
     "granite": Decoder,
     "llama": Decoder,
     "mistral": Decoder,

@@ -5,7 +5,7 @@ import pytest
 
 from research.common.errors import InputError
 from research.models.layers.rope import Rope
-from research.models.llama.rope_fields import read_rope
+from research.models.layers.rope_fields import read_rope
 from tests import checkpoints
 
 LLAMA3 = {

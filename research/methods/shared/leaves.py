@@ -130,9 +130,11 @@ def stored_frozen(methods: Iterable[Method], leaves: Leaves, trained: dict[str, 
 def key_width(params: Leaves, layer: str) -> int:
     """Width of the keys, G * K, that the layer at a path `.../key` or `.../qkv` makes.
 
-    A layer `qkv` makes queries too, as wide as the input of the layer `out`, and values.
+    A layer `qkv` or `qkv_by_head` makes queries too, as wide as the input of the layer `out`, and
+    values.
     """
     width = params[f"{layer}/kernel"].shape[1]
-    if not layer.endswith("/qkv"):
+    module, _, name = layer.rpartition("/")
+    if name == "key":
         return width
-    return (width - params[f"{layer.removesuffix('qkv')}out/kernel"].shape[0]) // 2
+    return (width - params[f"{module}/out/kernel"].shape[0]) // 2

@@ -6,6 +6,9 @@ from research.common.errors import InputError
 from research.common.user_regex import regex_matches
 from research.models.checkpoint.weights import Array, Leaves
 
+# Layers that make queries, keys and values together; the second has those of a head side by side.
+FUSED = ("qkv", "qkv_by_head")
+
 
 def pattern_matches(pattern: str, path: str, field: str = "pattern") -> bool:
     """Whether a pattern matches the whole path, or its end after a slash.
@@ -45,10 +48,11 @@ def kernels_by_layer(params: Leaves) -> dict[str, Array]:
 def target_layers(targets: Sequence[str] | None, layers: Iterable[str], field: str) -> list[str]:
     """The layers that the patterns `targets` pick.
 
-    None stands for query and value, or for the one layer `qkv` that a backbone has in their place.
+    None stands for query and value, or for the one layer `qkv` or `qkv_by_head` that a backbone has
+    in their place.
     """
     layers = list(layers)
     if targets is None:
-        fused = any(pattern_matches("qkv", layer) for layer in layers)
-        targets = ("qkv",) if fused else ("query", "value")
+        fused = [name for name in FUSED if any(pattern_matches(name, layer) for layer in layers)]
+        targets = tuple(fused) or ("query", "value")
     return picked(targets, layers, field)

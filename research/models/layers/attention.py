@@ -34,6 +34,8 @@ class Attention(nn.Module):
         bias: whether query, key and value have a bias.
         out_bias: whether the output has a bias.
         fused: whether one layer `qkv` computes query, key and value.
+        by_head: whether this layer, then `qkv_by_head`, has the query, key and value of the first
+            head before those of the second, and so on (GPT-NeoX).
         head_norm: epsilon of an RMS norm over each query and key head; None for no norm.
         whole_norm: whether these norms are over all heads of a query or key together (OLMo 2).
         norm_offset: added to the scales of these norms.
@@ -48,6 +50,7 @@ class Attention(nn.Module):
     bias: bool = False
     out_bias: bool = False
     fused: bool = False
+    by_head: bool = False
     head_norm: float | None = None
     whole_norm: bool = False
     norm_offset: float = 0.0
@@ -56,7 +59,9 @@ class Attention(nn.Module):
 
     def setup(self):
         queries, keys = self.heads * self.head_width, self.kv_heads * self.head_width
-        if self.fused:
+        if self.fused and self.by_head:
+            self.qkv_by_head = linear(queries + 2 * keys, use_bias=self.bias)
+        elif self.fused:
             self.qkv = linear(queries + 2 * keys, use_bias=self.bias)
         else:
             self.query = linear(queries, use_bias=self.bias)
@@ -89,8 +94,8 @@ class Attention(nn.Module):
                 are then those of these slots.
         """
         if self.fused:
-            ends = (self.heads * self.head_width, (self.heads + self.kv_heads) * self.head_width)
-            query, keys, values = jnp.split(self.qkv(hidden), ends, axis=-1)
+            split = self._split_by_head if self.by_head else self._split
+            query, keys, values = split(hidden)
             query = take_positions(query, at)
         else:
             query, keys, values = (
@@ -115,6 +120,18 @@ class Attention(nn.Module):
     def cross(self, hidden: Array, source: Source) -> Array:
         """Cross-attention: the output [B, T, D] of `hidden` [B, T, D] over another sequence."""
         return self._attended(self._heads(self.query(hidden)), [source])
+
+    def _split(self, hidden: Array) -> list[Array]:
+        """Query [B, T, H * K], keys and values [B, T, G * K] of the layer `qkv`."""
+        ends = (self.heads * self.head_width, (self.heads + self.kv_heads) * self.head_width)
+        return jnp.split(self.qkv(hidden), ends, axis=-1)
+
+    def _split_by_head(self, hidden: Array) -> list[Array]:
+        """Query, keys and values, each [B, T, H * K], of the layer `qkv_by_head`."""
+        flat = self.qkv_by_head(hidden)
+        by_head = flat.reshape(*flat.shape[:-1], self.heads, 3 * self.head_width)
+        width = self.heads * self.head_width
+        return [x.reshape(*x.shape[:-2], width) for x in jnp.split(by_head, 3, axis=-1)]
 
     def _heads(self, flat: Array) -> Array:
         heads = flat.shape[-1] // self.head_width

@@ -6,13 +6,13 @@ from typing import Any
 
 from research.common.errors import InputError, check_choice
 from research.models.checkpoint.config_fields import check_field, check_fixed, config_values
+from research.models.layers.rope_fields import ORIGINAL, read_ropes, rope_fields, with_outer_rotary
 from research.models.llama.layer_kinds import (
     ROTATED,
     read_unrotated,
     read_windows,
     window_fields,
 )
-from research.models.llama.rope_fields import ORIGINAL, read_ropes, rope_fields, with_outer_rotary
 from research.models.llama.variants import VARIANTS, Variant
 
 # Our name of a field and its name in a Hugging Face config.json, the same for all model types.

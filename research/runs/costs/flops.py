@@ -17,7 +17,8 @@ from research.methods.method import Leaves, Method
 
 STACK = r"(|encoder/|decoder/)layers_(\d+)/"
 ABOVE_STACKS = r"(|encoder/|decoder/)(final_norm|head|pooler)/|head:"
-KEYS_AND_VALUES = r"/attention/(key|value|qkv)/"  # kernels whose output other tokens attend to
+# Kernels whose output other tokens attend to.
+KEYS_AND_VALUES = r"/attention/(key|value|qkv|qkv_by_head)/"
 NO_KERNEL = r".*embedding$|\w+:/"  # embedding tables, and leaves of methods that are in no layer
 
 

@@ -56,6 +56,7 @@ MORE = [(v, m) for v in ("t5", "bert") for m in CASES if (v, m) not in WITHOUT]
 MORE += [("gpt2", name) for name in ("vera", "adalora", "lora, pissa")]
 MORE += [("gpt2", name) for name in ("ia3", "lora", "prefix")]  # its attention is one layer
 MORE += [("phi3", name) for name in ("ia3", "lora", "prefix")]  # so is its MLP
+MORE += [("gpt_neox", name) for name in ("ia3", "lora", "prefix", "soft_prompt")]
 MORE += [("gemma3", name) for name in ("full", "lora", "prefix", "soft_prompt")]
 MORE += [("gemma2", "lora"), ("olmo2", "lora"), ("olmo2", "prefix"), ("granite", "soft_prompt")]
 MORE += [("smollm3", "lora"), ("smollm3", "last_layers")]

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests import checkpoints
 from tests.golden.golden import FILE, sampled
-from tests.parity.reference import their_logits, their_loss, theirs
+from tests.parity.reference import their_logits, their_loss, their_parameters, theirs
 
 
 def computed(folder: Path, variant: str) -> dict[str, np.ndarray]:
@@ -22,7 +22,7 @@ def computed(folder: Path, variant: str) -> dict[str, np.ndarray]:
     logits = their_logits(reference, given)
     loss = their_loss(logits, checkpoints.labels(model, given), given)
     loss.backward()
-    grads = {name: leaf.grad for name, leaf in reference.named_parameters()}
+    grads = {name: leaf.grad for name, leaf in their_parameters(reference).items()}
     norms = []
     for path in sorted(leaves):
         grad = grads[model.KEY_MAP.key(path).tensor]

@@ -19,6 +19,7 @@ from tests import checkpoints
 NOTHING = np.zeros(0, np.int32)  # an opening
 TARGETS = {"bert": ("query", "up"), "roberta": ("value", "out")}
 TARGETS |= dict.fromkeys(("gpt2", "phi3"), ("qkv", "down"))
+TARGETS["gpt_neox"] = ("qkv_by_head", "down")
 
 
 def method(kind: str, family: str = "llama"):

@@ -7,6 +7,7 @@ import pytest
 
 from research.methods import METHODS
 from research.methods.shared.leaves import add, mask
+from research.methods.shared.patterns import FUSED
 from tests import checkpoints
 from tests.thorough import cases
 from tests.tiny import WORDS
@@ -17,14 +18,14 @@ FAMILIES += ("roberta", "t5 encoder")
 WITHOUT = {("bitfit", name) for name in (*FAMILIES[:3], "t5", "t5 encoder")}
 WITHOUT |= {("head", name) for name in FAMILIES[:5]}
 RELATIVES = ("olmo2", "smollm3", "granite", "phi3", "gemma2", "gemma3")  # of Llama
-WITHOUT |= set(product(("bitfit", "head"), RELATIVES))
+WITHOUT |= {*product(("bitfit", "head"), RELATIVES), ("head", "gpt_neox")}
 
 
 QUICK = [pair for pair in product(METHODS, FAMILIES) if pair not in WITHOUT]
-QUICK += [("ia3", "phi3"), ("prefix", "phi3")]  # whose layer `qkv` makes fewer keys than queries
-PAIRS = cases(
-    (pair for pair in product(METHODS, FAMILIES + RELATIVES) if pair not in WITHOUT), QUICK
-)
+# Whose one layer makes fewer keys than queries, and whose makes them head by head.
+QUICK += product(("ia3", "lora", "prefix"), ("phi3", "gpt_neox"))
+ALL = product(METHODS, (*FAMILIES, *RELATIVES, "gpt_neox"))
+PAIRS = cases([pair for pair in ALL if pair not in WITHOUT], QUICK)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=", ".join)
@@ -37,10 +38,8 @@ def test_defaults_add_and_train_something(pair):
     depth = {path.split("layers_")[1][0] for path in params if "layers_" in path}
     layers = {path.split("layers_")[1].split("/")[0] for path in trained if "layers_" in path}
     if name in ("lora", "dora"):
-        fused = any("/qkv/" in path for path in params)
-        assert {path.split("/")[-2] for path in trained} == (
-            {"qkv"} if fused else {"query", "value"}
-        )
+        fused = {name for name in FUSED if any(f"/{name}/" in path for path in params)}
+        assert {path.split("/")[-2] for path in trained} == (fused or {"query", "value"})
         assert layers == depth
     elif name == "last_layers":
         assert layers == {max(depth)}

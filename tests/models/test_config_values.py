@@ -50,10 +50,13 @@ FURTHER = [
     "rope_local_base_freq",
     "rope_parameters",
     "rope_scaling",
+    "rotary_emb_base",
+    "rotary_pct",
     "rope_theta",
     "sliding_window",
     "sliding_window_pattern",
     "tie_word_embeddings",
+    "use_parallel_residual",
     "use_sliding_window",
 ]
 KINDS = ["llama", "qwen3, biases, windows in some layers", "mistral", "gpt2", "bert", "roberta"]
@@ -61,6 +64,7 @@ KINDS = ["llama", "qwen3, biases, windows in some layers", "mistral", "gpt2", "b
 
 RELATIVES = ["olmo2", "smollm3", "granite", "phi3, longrope, partial rotary"]  # of Llama
 RELATIVES += ["gemma2", "gemma3, linear frequencies, capped"]
+RELATIVES += ["gpt_neox"]
 KINDS += ["t5", "t5 1.1"]
 
 

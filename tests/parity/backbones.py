@@ -25,6 +25,7 @@ VARIANTS = [
     "phi3",
     "gemma2",
     "gemma3",
+    "gpt_neox",
     "gpt2",
     "t5",
     "t5 1.1",

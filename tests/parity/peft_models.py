@@ -114,6 +114,11 @@ def felt(backbone: Backbone, leaves: Mapping[str, Any]) -> dict[str, np.ndarray]
     if backbone.model.ROUTE == "masked":
         return {p: leaf for p, leaf in kept.items() if not p.endswith("attention/key/bias")}
     for path, leaf in kept.items():
+        if path.endswith("attention/qkv_by_head/bias"):
+            config = backbone.model.config
+            heads = leaf.reshape(config.heads, 3, config.head_width).copy()
+            heads[:, 1, config.rotary_width :] = 0
+            kept[path] = heads
         if path.endswith("attention/qkv/bias"):
             queries, _, values = np.split(leaf, 3)
             kept[path] = np.concatenate([queries, values])

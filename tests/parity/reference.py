@@ -24,6 +24,14 @@ def theirs(folder: Path):
     return model.eval()
 
 
+def their_parameters(model) -> dict[str, torch.nn.Parameter]:
+    """By their names in checkpoints, of which transformers changes one of GPT-NeoX."""
+    named = dict(model.named_parameters())
+    if model.config.model_type == "gpt_neox" and "lm_head.weight" in named:
+        named["embed_out.weight"] = named.pop("lm_head.weight")
+    return named
+
+
 def their_logits(model, given: Mapping[str, np.ndarray]) -> torch.Tensor:
     """Of inputs as `checkpoints.inputs` makes them; not of prompts that stand before these.
 

@@ -34,6 +34,7 @@ ALONE = [("t5 encoder", kind) for kind in KINDS if kind != "prefix"]
 TARGETS = {
     "gpt2": ["c_attn", "c_proj"],
     "phi3": ["qkv_proj", "down_proj"],
+    "gpt_neox": ["query_key_value", "dense_4h_to_h"],
     "t5": ["q", "v", "wo"],
     "bert": ["query", "dense"],
     "roberta": ["query", "dense"],
@@ -42,6 +43,7 @@ TARGETS = {
 SCALED = {
     "gpt2": ["c_attn", "mlp.c_proj"],
     "phi3": ["qkv_proj", "down_proj"],
+    "gpt_neox": ["query_key_value", "dense_4h_to_h"],
     "t5": ["k", "v", "wo"],
     "bert": ["key", "value", "output.dense"],
     "roberta": ["key", "value", "output.dense"],

@@ -14,6 +14,7 @@ from tests.parity.reference import (  # noqa: E402
     assert_equal_logits,
     their_logits,
     their_loss,
+    their_parameters,
     theirs,
 )
 
@@ -32,7 +33,7 @@ def test_logits_loss_and_gradients(checkpoint, name):
     assert whole.std() > 0.1
     np.testing.assert_allclose(np.asarray(logits)[valid], whole, atol=1e-4, rtol=0)
     assert float(loss) == pytest.approx(expected.item(), rel=1e-5)
-    named = dict(reference.named_parameters())
+    named = their_parameters(reference)
     assert len(named) == len(grads)
     for path, grad in grads.items():
         key = model.KEY_MAP.key(path)

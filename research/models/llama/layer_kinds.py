@@ -72,7 +72,7 @@ def read_unrotated(config: Mapping[str, Any], layers: int) -> tuple[int, ...]:
     """The layers without rotary positions, whose entry of `no_rope_layers` is 0; without the list,
     the last of every `no_rope_layer_interval`.
     """
-    rotated, interval = config.get(ROTATED), config.get("no_rope_layer_interval")
+    rotated, interval = config.get(ROTATED), config["no_rope_layer_interval"]
     if rotated is None:
         check_field("no_rope_layer_interval", interval, int)
         return tuple(layer for layer in range(layers) if (layer + 1) % interval == 0)

@@ -200,6 +200,7 @@ class TrainingLoop:
         self.progress = [MemberProgress(**values) for values in progress["members"]]
         self.losses = [np.array(losses) for losses in progress["losses"]]
         self.best = jax.tree.map(np.asarray, arrays.get("best", self.best))
-        self.results = list(map(ResultCache.of_plain, progress["results"]))
+        if "results" in progress:  # not in checkpoints of earlier versions
+            self.results = list(map(ResultCache.of_plain, progress["results"]))
         self.cohort = self._start(arrays["states"])
         self.step, self.widest = progress["step"], progress["widest"]

@@ -74,6 +74,20 @@ def last_group(pattern: str, text: str) -> str | None:
     return None
 
 
+def all_groups(pattern: str, text: str) -> list[str | tuple[str, ...]]:
+    """All matches of a checked expression, as `re.findall` returns them.
+
+    A dot matches no line end here. Raises TimeoutError for a search that takes longer than
+    `SECONDS`.
+    """
+    return _compiled(pattern, dot_matches_line_ends=False).findall(text, timeout=SECONDS)
+
+
+def without_matches(pattern: str, text: str) -> str:
+    """The text without the matches of a checked expression; see `all_groups`."""
+    return _compiled(pattern, dot_matches_line_ends=False).sub("", text, timeout=SECONDS)
+
+
 def expanded_size(pattern: str) -> int:
     """The size of a pattern in characters, with its counted repeats written out.
 

@@ -1,11 +1,10 @@
 """Folder in which compiled programs are cached between processes."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import jax
 
+from research.common.cache_folder import cache_folder, is_private
 from research.common.hashing import sha256
 from research.runtime.threads import configured_threads
 
@@ -17,7 +16,7 @@ def keep_compiled() -> None:
     in a twentieth of the time of compiling it. Nothing is cached if the folder could be changed by
     another user, since JAX runs what it reads there.
     """
-    if jax.config.values["jax_compilation_cache_dir"] is None and _is_private(_cache_folder()):
+    if jax.config.values["jax_compilation_cache_dir"] is None and is_private(cache_folder()):
         jax.config.update("jax_compilation_cache_dir", str(compiled_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
@@ -28,30 +27,7 @@ def compiled_folder() -> Path:
     """
     made_for = f"{_processor()} {configured_threads()}"
     digest = sha256(made_for.encode())[:8]
-    return _cache_folder() / "adaptlab" / "compiled" / digest
-
-
-def _cache_folder() -> Path:
-    """The user's cache folder; without a home folder, one among the temporary files."""
-    named = os.environ.get("XDG_CACHE_HOME")
-    if named:
-        return Path(named)
-    try:
-        return Path.home() / ".cache"
-    except RuntimeError:  # HOME is not set and the user has no entry in the system's list
-        return Path(tempfile.gettempdir()) / f"adaptlab-cache-{os.getuid()}"
-
-
-def _is_private(folder: Path) -> bool:
-    """Whether a folder is outside the temporary files, or belongs to this user alone."""
-    if folder.parent != Path(tempfile.gettempdir()):
-        return True
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return False
-    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+    return cache_folder() / "adaptlab" / "compiled" / digest
 
 
 def _processor() -> str:

@@ -30,7 +30,7 @@ def read_dataset(
     from datasets.exceptions import DatasetGenerationError, DatasetsError
 
     local = Path(path).is_dir()
-    with _quiet(datasets), ScratchFolder() as scratch:
+    with without_progress_bars(datasets), ScratchFolder() as scratch:
         # Downloads stay in the user's cache.
         where = {
             "path": str(Path(path)) if local else path,
@@ -70,7 +70,7 @@ def _plain_table(source: str, data: Any, wanted: Sequence[str]) -> StringTable:
 
 
 @contextmanager
-def _quiet(datasets: Any) -> Iterator[None]:
+def without_progress_bars(datasets: Any) -> Iterator[None]:
     """Disables progress bars."""
     enabled = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()

@@ -3,7 +3,7 @@
 python scripts/tasks.py
 python scripts/tasks.py arc
 python scripts/tasks.py mmlu --folder my_tasks
-python scripts/tasks.py --survey results/lm_eval_tasks.md
+python scripts/tasks.py --report results/lm_eval_tasks.md
 
 The word is the name of a group or a tag, or a part of the names of tasks.
 """
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("word", nargs="?", help="group, tag, or part of a name")
     parser.add_argument("--folder", help="folder of task files; default: the installed package")
-    parser.add_argument("--survey", type=Path, help="write a page about all tasks to this file")
+    parser.add_argument("--report", type=Path, help="write a page about all tasks to this file")
     options = parser.parse_args(arguments)
     from research.tasks.lm_eval.index_cache import open_index  # here: --help is fast
     from research.tasks.lm_eval.listing import chosen_entries, listing
@@ -39,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     folder = task_folder(options.folder)
     index = open_index(folder)
-    if options.survey is not None:
-        from research.tasks.lm_eval.survey import page, survey
+    if options.report is not None:
+        from research.tasks.lm_eval.package_report import page, report_tasks
 
-        write_atomically(options.survey, page(folder, survey(folder, index)).encode())
+        write_atomically(options.report, page(folder, report_tasks(folder, index)).encode())
         return 0
     for line in listing(chosen_entries(index, options.word)):
         print(printable(line))

@@ -29,6 +29,7 @@ from research.models.backbone import load_backbone, model_of, save_backbone
 from research.models.llama.model import Decoder
 from research.records.store import RunStore
 from research.tasks import TASKS
+from research.tasks.lm_eval.source import LMEvalTask
 from scripts import report, verify
 from tests.films import run, settings, write_inputs
 
@@ -133,7 +134,8 @@ def fetches(experiment: Experiment) -> bool:
     shipped = {folder.name for folder in (resources.files("research") / "assets").iterdir()}
     name = experiment.backbone
     remote = name not in shipped and not name.startswith("$")
-    return remote or any(getattr(task, "path", None) for task in experiment.all_tasks)
+    named = [task for task in experiment.all_tasks if not isinstance(task, LMEvalTask)]
+    return remote or any(getattr(task, "path", None) for task in named)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
@@ -365,3 +367,15 @@ def test_a_model(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert jnp.allclose(twelvefold, 12 * once)
     save_backbone(tmp_path / "saved", loaded.model, loaded.params)
     assert model_of(read_json(tmp_path / "saved" / "config.json")) == loaded.model
+
+
+@pytest.mark.thorough
+def test_a_task_of_ten_lines_gets_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    [text] = blocks(PAGES["docs/tasks.md"], "yaml")
+    assert len(text.splitlines()) == 10
+    folder = write_inputs(tmp_path)
+    (folder / "films.yaml").write_text(text)
+    monkeypatch.chdir(folder)  # where relative data files start
+    config = settings(folder) | {"task": {"source": "lm_eval", "path": "films.yaml"}}
+    table = (run(config, folder / "results") / "table.md").read_text()
+    assert all(name in table for name in ("films", "zero-shot", "few-shot", "LoRA"))

@@ -13,6 +13,7 @@ from research.tasks.datasets.superglue_copa import COPATask
 from research.tasks.datasets.superglue_record import ReCoRDTask
 from research.tasks.datasets.superglue_wsc import WSCTask
 from research.tasks.datasets.text_files import TextFileTask
+from research.tasks.lm_eval.source import LMEvalTask
 from research.tasks.task_settings import TaskSettings
 from research.tasks.world import WorldTask
 
@@ -23,6 +24,7 @@ TASKS: dict[str, type[TaskSettings]] = {
     "file": FileTask,
     "geoquery": GeoQueryTask,
     "gsm8k": GSM8KTask,
+    "lm_eval": LMEvalTask,
     "metamathqa": MetaMathQATask,
     "number_file": NumberFileTask,
     "sentences": SentencesTask,

@@ -105,6 +105,11 @@ class TextTask(Task):
                 allowed = f"it finds {after!r} in {where} after its rationale, and {answer!r} alone"
                 raise InputError("answer", self.answer, allowed)
 
+    @property
+    def verbatim(self) -> bool:
+        """Whether the white space around an output counts."""
+        return False
+
     @cached_property
     def parser(self) -> AnswerParser:
         """Finds the answer in outputs and references."""

@@ -159,12 +159,13 @@ class TextAnswerer:
         return TextAnswers(texts, loss, metrics, int((~finite).sum()))
 
     def _decoded(self, tokens: np.ndarray) -> str:
-        """The text of one row's tokens, without its end and the white space around it."""
+        """The text of one row's tokens, without its end and, unless that counts, white space."""
         text = self.tokenizer.decode(
             tokens.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         assert isinstance(text, str)  # of one row
-        return (text.split(self.end_text)[0] if self.end_text else text).strip()
+        text = text.split(self.end_text)[0] if self.end_text else text
+        return text if self.task.verbatim else text.strip()
 
 
 def _part_of(report: BatchReport, index: int, parts: int) -> BatchReport:

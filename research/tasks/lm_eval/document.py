@@ -84,7 +84,7 @@ class DocumentReader:
         if isinstance(value, dict):
             value = list(value.values())
         elif isinstance(value, str) and value not in self.columns:
-            value = self.renderer.literal(value, self._used(value, row), "doc_to_choice")
+            value = self._literal("doc_to_choice", value, row)
         elif not isinstance(value, list):
             value = self._text("doc_to_choice", value, row)
         if not isinstance(value, list | tuple) or not all(isinstance(c, str) for c in value):
@@ -95,23 +95,27 @@ class DocumentReader:
                 raise InputError("doc_to_choice", choice, allowed)
         return tuple(value)
 
-    def names(self, template: str) -> list[str]:
-        """The columns that a template names."""
+    def names(self, key: str, template: str) -> list[str]:
+        """The columns that the template of a key names."""
         if template not in self._names:
-            self._names[template] = self.renderer.names(template, "template")
+            self._names[template] = self.renderer.names(template, key)
         return self._names[template]
 
-    def _used(self, template: str, row: Row) -> Row:
-        """The columns of a row that a template names."""
-        return {name: row[name] for name in self.names(template) if name in row}
+    def _used(self, key: str, template: str, row: Row) -> Row:
+        """The columns of a row that the template of a key names."""
+        return {name: row[name] for name in self.names(key, template) if name in row}
 
     def _text(self, key: str, value: Any, row: Row) -> Any:
         """The value of a column, of a template, or of a function."""
         if isinstance(value, str):
             if value in self.columns:
                 return row[value]
-            return self.renderer.text(value, self._used(value, row), key) if value else value
+            return self.renderer.text(value, self._used(key, value, row), key) if value else value
         return _called(key, value, row) if callable(value) else value
+
+    def _literal(self, key: str, template: str, row: Row) -> Any:
+        """The value of a template whose text is a literal of Python."""
+        return self.renderer.literal(template, self._used(key, template, row), key)
 
     def _index(self, text: str) -> str | int:
         """The number in a text of digits, where there are choices."""

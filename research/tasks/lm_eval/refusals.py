@@ -1,9 +1,9 @@
 """What a task file asks for that is not read: code, pictures, metrics without a definition."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from research.tasks.lm_eval.config import TaskConfig
+from research.tasks.lm_eval.config import Metric, TaskConfig
 from research.tasks.lm_eval.filters import FILTERS
 from research.tasks.lm_eval.generation import GENERATION_KEYS
 from research.tasks.lm_eval.metrics import AGGREGATIONS, METRICS, metric_options
@@ -18,17 +18,19 @@ def python_class(values: Mapping[str, Any]) -> str | None:
     return "class: the task is a Python class" if "class" in values else None
 
 
-def refusals(config: TaskConfig, trusted: bool = False) -> list[str]:
+def refusals(config: TaskConfig, trusted: bool = False, metric: str | None = None) -> list[str]:
     """The reasons for which a task is refused, each with its key; none for one that is read.
 
     Args:
       config: of the task.
       trusted: whether the functions of `TRUSTED` may be run.
+      metric: the only one of its metrics that is used; None for all of them.
     """
-    return list(dict.fromkeys(_refusals(config, trusted)))
+    metrics = [entry for entry in config.metrics if metric in (None, entry.name)]
+    return list(dict.fromkeys(_refusals(config, trusted, metrics)))
 
 
-def _refusals(config: TaskConfig, trusted: bool) -> Iterator[str]:
+def _refusals(config: TaskConfig, trusted: bool, metrics: Sequence[Metric]) -> Iterator[str]:
     for key, value in vars(config).items():
         if key in ("metric_list", "filter_list"):
             continue
@@ -45,7 +47,7 @@ def _refusals(config: TaskConfig, trusted: bool) -> Iterator[str]:
     if str(config.dataset_path).endswith(".py"):
         yield "dataset_path: a script in Python"
     if config.process_results is None:
-        yield from _of_metrics(config)
+        yield from _of_metrics(config.output_type, metrics)
     yield from _of_filters(config)
     if config.output_type == "generate_until":
         for key in config.generation_kwargs:
@@ -53,19 +55,19 @@ def _refusals(config: TaskConfig, trusted: bool) -> Iterator[str]:
                 yield f"generation_kwargs: {key} is not read"
 
 
-def _of_metrics(config: TaskConfig) -> Iterator[str]:
-    for metric in config.metrics:
+def _of_metrics(output_type: str, metrics: Sequence[Metric]) -> Iterator[str]:
+    for metric in metrics:
         if not isinstance(metric.name, str):
             yield "metric_list: a function in Python"
         elif metric.options.get("hf_evaluate") is True:
             yield f"metric_list: {metric.name} is defined in the package evaluate"
         elif metric.name not in METRICS:
             yield f"metric_list: {metric.name} has no definition here"
-        elif config.output_type not in METRICS[metric.name].output_types:
-            yield f"metric_list: {metric.name} is no metric of {config.output_type}"
+        elif output_type not in METRICS[metric.name].output_types:
+            yield f"metric_list: {metric.name} is no metric of {output_type}"
         else:
             for key in metric.options:
-                if key not in metric_options(metric.name, config.output_type):
+                if key not in metric_options(metric.name, output_type):
                     yield f"metric_list: {key} of {metric.name} is not read"
         if metric.aggregation is not None and not isinstance(metric.aggregation, str):
             yield "metric_list: an aggregation by a function in Python"

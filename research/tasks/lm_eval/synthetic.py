@@ -38,14 +38,28 @@ class _Shape:
         return self.values.get(path, leaf)
 
 
-def synthetic_rows(templates: Sequence[str], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Rows to try, one after the other, with the columns that templates name and `columns`."""
+def synthetic_rows(
+    templates: Sequence[str], columns: Sequence[str], listed: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows to try, one after the other.
+
+    Args:
+      templates: their columns are in the rows.
+      columns: further columns.
+      listed: the one of the templates that makes a list.
+    """
     shape = _Shape()
     for template in templates:
         try:
-            _walk(_ENVIRONMENT.parse(template), {}, shape)
+            tree = _ENVIRONMENT.parse(template)
         except TemplateSyntaxError:
             continue  # reported where it is rendered
+        _walk(tree, {}, shape)
+        if template == listed:
+            for output in tree.find_all(nodes.Output):
+                path = _path(output.nodes[0], {})
+                if path:
+                    shape.add((*path, _ITEM))
     for name in columns:
         shape.add((name,))
     names = [path[0] for path in shape.paths if len(path) == 1]
@@ -105,9 +119,14 @@ def _note(node: nodes.Node, names: Mapping[str, Path], shape: _Shape) -> None:
                 shape.add((*listed, _ITEM))
             if sought and not listed:
                 shape.values.setdefault(sought, _first_item(node.node.node))
+    elif isinstance(node, nodes.Filter) and node.name == "map" and node.node is not None:
+        path = _path(node.node, names)
+        for keyword in node.kwargs:
+            if path and keyword.key == "attribute" and isinstance(keyword.value, nodes.Const):
+                shape.add((*path, _ITEM, keyword.value.value))
     elif isinstance(node, nodes.Sub | nodes.Add | nodes.Mul | nodes.Mod):
-        for one, other in ((node.left, node.right), (node.right, node.left)):
-            path = _path(one, names)
+        for operand, other in ((node.left, node.right), (node.right, node.left)):
+            path = _path(operand, names)
             if path and isinstance(other, nodes.Const):
                 shape.values.setdefault(path, 1 if isinstance(other.value, int) else "A")
 

@@ -4,7 +4,7 @@ import pytest
 
 from research.tasks.lm_eval.index import build_index
 from research.tasks.lm_eval.package import TaskFolder
-from research.tasks.lm_eval.survey import page, survey
+from research.tasks.lm_eval.package_report import page, report_tasks
 from research.tasks.lm_eval.synthetic import synthetic_rows
 from research.tasks.lm_eval.template import Renderer
 
@@ -46,10 +46,10 @@ def test_the_page_counts_reasons_and_families(tmp_path):
     (tmp_path / "arc" / "b.yaml").write_text(f"task: b\n{own}{easy}process_docs: !function u.f\n")
     (tmp_path / "c.yaml").write_text(f"task: c\n{own}{easy}doc_to_text: '{{{{q'\n")
     (tmp_path / "d.yaml").write_text(
-        f"task: d\n{own}doc_to_text: label\ndoc_to_choice: '{{{{[x, y]}}}}'\ndoc_to_target: end\n"
+        f"task: d\n{own}doc_to_text: 1\ndoc_to_choice: '{{{{[x, y]}}}}'\ndoc_to_target: end\n"
     )
     folder = TaskFolder(tmp_path, "1.0")
-    text = page(folder, survey(folder, build_index(str(tmp_path))))
+    text = page(folder, report_tasks(folder, build_index(str(tmp_path))))
     assert "4 tasks. 1 are read, 2 are refused by name, 1 have errors" in text
     assert "| multiple_choice | 1 | 1 |" in text
     assert "| process_docs: a function in Python | 1 |" in text

@@ -20,7 +20,7 @@ from research.tasks.lm_eval.yaml_file import YamlReader
 PLAIN_NAME = re.compile(r"\w+")
 
 
-class Outcome(NamedTuple):
+class FileOutcome(NamedTuple):
     """What becomes of a task file.
 
     Attributes:
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass
-class Survey:
+class PackageReport:
     """The outcomes of all task files.
 
     Attributes:
@@ -42,22 +42,22 @@ class Survey:
       errors: (path, reason) of files that are neither task nor group.
     """
 
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, FileOutcome] = field(default_factory=dict)
     entries: Mapping[str, TaskEntry] = field(default_factory=dict)
     errors: tuple[tuple[str, str], ...] = ()
 
 
-def survey(folder: TaskFolder, index: TaskIndex) -> Survey:
+def report_tasks(folder: TaskFolder, index: TaskIndex) -> PackageReport:
     """Reads every task of a folder, and renders its templates with a made-up row."""
     reader = YamlReader()
-    outcomes: dict[str, Outcome] = {}
-    rendered: dict[str, Outcome] = {}
+    outcomes: dict[str, FileOutcome] = {}
+    rendered: dict[str, FileOutcome] = {}
     with Renderer() as renderer:
         for name, entry in index.tasks.items():
             if entry.error:
-                outcomes[name] = Outcome("error", entry.error)
+                outcomes[name] = FileOutcome("error", entry.error)
             elif entry.refusals:
-                outcomes[name] = Outcome("refused", entry.refusals[0])
+                outcomes[name] = FileOutcome("refused", entry.refusals[0])
             else:
                 path = str(folder.path / entry.path)
                 config = read_config(reader.read(path), entry.path)
@@ -65,7 +65,7 @@ def survey(folder: TaskFolder, index: TaskIndex) -> Survey:
                 if key not in rendered:
                     rendered[key] = render_made_up(config, renderer)
                 outcomes[name] = rendered[key]
-    return Survey(outcomes, index.tasks, index.errors)
+    return PackageReport(outcomes, index.tasks, index.errors)
 
 
 def _templates(config: TaskConfig) -> list[object]:
@@ -75,23 +75,24 @@ def _templates(config: TaskConfig) -> list[object]:
     return [*own, *(config.fewshot_config.get(key) for key in keys)]
 
 
-def render_made_up(config: TaskConfig, renderer: Renderer) -> Outcome:
+def render_made_up(config: TaskConfig, renderer: Renderer) -> FileOutcome:
     """Renders a task's texts with made-up rows until one has values that its templates expect."""
     values = [value for value in _templates(config) if isinstance(value, str)]
     columns = tuple(value for value in values if PLAIN_NAME.fullmatch(value))
     templates = [value for value in values if value not in columns]
     reason = ""
-    for row in synthetic_rows(templates, columns):
+    listed = config.doc_to_choice if isinstance(config.doc_to_choice, str) else None
+    for row in synthetic_rows(templates, columns, listed):
         reader = DocumentReader(config, columns, renderer)
         try:
             _render(reader, _with_choices(config, columns, row))
         except InputError as error:
             if "each choice is a prompt" in str(error):
-                return Outcome("refused", "doc_to_text: each choice is a prompt of its own")
+                return FileOutcome("refused", "doc_to_text: each choice is a prompt of its own")
             reason = str(error)
             continue
-        return Outcome("read")
-    return Outcome("error", reason)
+        return FileOutcome("read")
+    return FileOutcome("error", reason)
 
 
 def _with_choices(config: TaskConfig, columns: tuple[str, ...], row: Row) -> Row:
@@ -114,12 +115,12 @@ def _render(reader: DocumentReader, row: Row) -> None:
         generation(reader.config)
 
 
-def page(folder: TaskFolder, result: Survey) -> str:
+def page(folder: TaskFolder, result: PackageReport) -> str:
     """The page in Markdown."""
     return "\n".join(_page(folder, result)) + "\n"
 
 
-def _page(folder: TaskFolder, result: Survey) -> Iterator[str]:
+def _page(folder: TaskFolder, result: PackageReport) -> Iterator[str]:
     kinds = Counter(outcome.kind for outcome in result.outcomes.values())
     yield "# Task files of lm-evaluation-harness"
     yield ""
@@ -127,7 +128,7 @@ def _page(folder: TaskFolder, result: Survey) -> Iterator[str]:
         f"Version {folder.version} has {len(result.outcomes):,} tasks. {kinds['read']:,} are read, "
         f"{kinds['refused']:,} are refused by name, {kinds['error']:,} have errors. The templates "
         "of each task that is read were rendered with a made-up row. "
-        "`python scripts/tasks.py --survey results/lm_eval_tasks.md` writes this page."
+        "`python scripts/tasks.py --report results/lm_eval_tasks.md` writes this page."
     )
     yield ""
     yield from _by_type(result)
@@ -136,7 +137,7 @@ def _page(folder: TaskFolder, result: Survey) -> Iterator[str]:
     yield from _errors(result)
 
 
-def _by_type(result: Survey) -> Iterator[str]:
+def _by_type(result: PackageReport) -> Iterator[str]:
     yield "## Tasks that are read, by type"
     yield ""
     yield "| type | tasks | with a training split |"
@@ -150,7 +151,7 @@ def _by_type(result: Survey) -> Iterator[str]:
     yield ""
 
 
-def _by_reason(result: Survey) -> Iterator[str]:
+def _by_reason(result: PackageReport) -> Iterator[str]:
     yield "## Tasks that are refused, by their first reason"
     yield ""
     yield "| key: reason | tasks |"
@@ -161,7 +162,7 @@ def _by_reason(result: Survey) -> Iterator[str]:
     yield ""
 
 
-def _by_family(result: Survey) -> Iterator[str]:
+def _by_family(result: PackageReport) -> Iterator[str]:
     yield "## Families"
     yield ""
     yield "A family is a folder of the package."
@@ -176,7 +177,7 @@ def _by_family(result: Survey) -> Iterator[str]:
     yield ""
 
 
-def _errors(result: Survey) -> Iterator[str]:
+def _errors(result: PackageReport) -> Iterator[str]:
     failed = [(n, o.reason) for n, o in result.outcomes.items() if o.kind == "error"]
     if not failed and not result.errors:
         return

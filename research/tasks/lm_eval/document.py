@@ -59,9 +59,10 @@ class DocumentReader:
         if isinstance(value, int):
             return value
         text = self._text("doc_to_text", value, row)
-        if isinstance(value, str) and value in self.columns:
-            return text if isinstance(text, str | int) else str(text)
-        return self._index(text) if isinstance(text, str) else text
+        if not isinstance(text, str | int):
+            raise InputError("doc_to_text", text, "a text is expected as the prompt")
+        is_column = isinstance(value, str) and value in self.columns
+        return text if is_column or isinstance(text, int) else self._index(text)
 
     def target(self, row: Row) -> Any:
         """The answer: an index or a text, or a list of several."""

@@ -146,3 +146,8 @@ def test_prompts_by_choice_are_refused(reader):
     own = reader(doc_to_text="label", doc_to_choice="options", doc_to_target="key")
     with pytest.raises(InputError, match="each choice is a prompt of its own"):
         prompt_text(own, ROW)
+
+
+def test_a_prompt_that_is_no_text_is_refused(reader):
+    with pytest.raises(InputError, match="a text is expected as the prompt"):
+        prompt_text(reader(doc_to_text="answers"), ROW)

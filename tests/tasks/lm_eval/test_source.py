@@ -228,7 +228,7 @@ def test_a_refused_task_says_how_many_of_its_group_can_be_read(folder):
 
 
 def test_a_metric_of_the_settings_leaves_others_out(folder):
-    entries = '[{metric: acc}, {metric: f1, aggregation: !function metrics.f}]'
+    entries = "[{metric: acc}, {metric: f1, aggregation: !function metrics.f}]"
     path = folder / "even.yaml"
     path.write_text(path.read_text().replace("[{metric: acc}]", entries))
     with pytest.raises(InputError, match="an aggregation by a function"):

@@ -33,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", help="folder of task files; default: the installed package")
     parser.add_argument("--report", type=Path, help="write a page about all tasks to this file")
     options = parser.parse_args(arguments)
-    from research.tasks.lm_eval.index_cache import open_index  # here: --help is fast
-    from research.tasks.lm_eval.listing import chosen_entries, listing
-    from research.tasks.lm_eval.package import task_folder
+    from research.tasks.lm_eval.catalog.index_cache import open_index  # here: --help is fast
+    from research.tasks.lm_eval.catalog.listing import chosen_entries, listing
+    from research.tasks.lm_eval.catalog.package import task_folder
 
     folder = task_folder(options.folder)
     index = open_index(folder)
     if options.report is not None:
-        from research.tasks.lm_eval.package_report import page, report_tasks
+        from research.tasks.lm_eval.catalog.package_report import page, report_tasks
 
         write_atomically(options.report, page(folder, report_tasks(folder, index)).encode())
         return 0

@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 from research.common.errors import InputError
 from research.common.paths import resolve_path
 from research.tasks.lm_eval.build import build_task
+from research.tasks.lm_eval.catalog.index import TaskEntry, TaskIndex
+from research.tasks.lm_eval.catalog.index_cache import open_index
+from research.tasks.lm_eval.catalog.package import task_folder
 from research.tasks.lm_eval.config import TaskConfig, read_config
 from research.tasks.lm_eval.functions import with_functions
-from research.tasks.lm_eval.index import TaskEntry, TaskIndex
-from research.tasks.lm_eval.index_cache import open_index
-from research.tasks.lm_eval.package import task_folder
 from research.tasks.lm_eval.refusals import python_class, refusals
 from research.tasks.lm_eval.yaml_file import YamlReader
 from research.tasks.task import Task

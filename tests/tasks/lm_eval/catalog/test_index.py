@@ -3,9 +3,9 @@
 import pytest
 
 from research.common.errors import InputError
-from research.tasks.lm_eval import index_cache
-from research.tasks.lm_eval.index import build_index
-from research.tasks.lm_eval.package import TaskFolder, task_folder
+from research.tasks.lm_eval.catalog import index_cache
+from research.tasks.lm_eval.catalog.index import build_index
+from research.tasks.lm_eval.catalog.package import TaskFolder, task_folder
 
 FILES = {
     "base": "dataset_path: a/b\ntest_split: test\ndoc_to_text: '{{q}}'\n",

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from research.common.errors import InputError
+from research.tasks.lm_eval.catalog.index import TaskEntry, TaskIndex
+from research.tasks.lm_eval.catalog.package import TaskFolder
+from research.tasks.lm_eval.catalog.synthetic import synthetic_rows
 from research.tasks.lm_eval.config import TaskConfig, read_config
 from research.tasks.lm_eval.document import DocumentReader, Row
 from research.tasks.lm_eval.generation import generation
-from research.tasks.lm_eval.index import TaskEntry, TaskIndex
-from research.tasks.lm_eval.package import TaskFolder
 from research.tasks.lm_eval.prompt import demonstration_text, prompt_text
-from research.tasks.lm_eval.synthetic import synthetic_rows
 from research.tasks.lm_eval.template import Renderer
 from research.tasks.lm_eval.yaml_file import YamlReader
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from research.common.errors import InputError, choose_from
-from research.tasks.lm_eval.index import TaskEntry, TaskIndex
+from research.tasks.lm_eval.catalog.index import TaskEntry, TaskIndex
 
 HEADER = ("task", "type", "train", "dev", "test", "choices", "refused")
 

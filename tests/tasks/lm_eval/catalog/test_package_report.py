@@ -2,10 +2,10 @@
 
 import pytest
 
-from research.tasks.lm_eval.index import build_index
-from research.tasks.lm_eval.package import TaskFolder
-from research.tasks.lm_eval.package_report import page, report_tasks
-from research.tasks.lm_eval.synthetic import synthetic_rows
+from research.tasks.lm_eval.catalog.index import build_index
+from research.tasks.lm_eval.catalog.package import TaskFolder
+from research.tasks.lm_eval.catalog.package_report import page, report_tasks
+from research.tasks.lm_eval.catalog.synthetic import synthetic_rows
 from research.tasks.lm_eval.template import Renderer
 
 

@@ -10,14 +10,14 @@ from research.common.cache_folder import cache_folder, is_private
 from research.common.errors import StorageError
 from research.common.files import write_atomically
 from research.common.hashing import sha256
-from research.tasks.lm_eval.index import (
+from research.tasks.lm_eval.catalog.index import (
     GroupEntry,
     TaskEntry,
     TaskIndex,
     build_index,
     task_files,
 )
-from research.tasks.lm_eval.package import TaskFolder
+from research.tasks.lm_eval.catalog.package import TaskFolder
 
 
 def open_index(folder: TaskFolder) -> TaskIndex:
@@ -43,7 +43,7 @@ def _cache_file(root: str) -> Path:
 def _key(folder: TaskFolder) -> str:
     """A hash of the package's version, of this code, and of the files' names, sizes and times."""
     parts = [folder.version]
-    for code in sorted(Path(__file__).parent.glob("*.py")):
+    for code in sorted(Path(__file__).parents[1].rglob("*.py")):
         parts.append(sha256(code.read_bytes()))
     for path in task_files(str(folder.path)):
         status = os.stat(path)

@@ -115,13 +115,20 @@ class SharedPredictor(CachedPredictor):
     A result that is reused counts on the scoring clock as long as its computation took.
     """
 
-    def _cached(self, compute: Callable[[], Any], *arguments: Any) -> Any:
+    def _cached(
+        self,
+        compute: Callable[[], Any],
+        name: str,
+        weights: AdaptedWeights,
+        prompts: EncodedPrompts,
+        settings: Any,
+    ) -> Any:
         def timed() -> tuple[Any, float]:
             begun = scoring_clock()
             return compute(), scoring_clock() - begun
 
         begun = scoring_clock()
-        value, seconds = super()._cached(timed, *arguments)
+        value, seconds = super()._cached(timed, name, weights, prompts, settings)
         waited = scoring_clock() - begun
         count_reused(seconds - waited)
         return value

@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,8 @@ def tfidf_of_choices(train: Sequence[Example], C: float = 1.0) -> FittedChoices:
     def features(examples: Sequence[Example]):
         """[N, F] of all choices of all examples."""
         owner = np.repeat(np.arange(len(examples)), [len(e.choices) for e in examples])
-        choices = vectorizer.transform([text for e in examples for text in e.choices])
-        questions = vectorizer.transform([example.text for example in examples])
+        choices: Any = vectorizer.transform([text for e in examples for text in e.choices])
+        questions: Any = vectorizer.transform([example.text for example in examples])
         cosine = np.asarray(choices.multiply(questions[owner]).sum(axis=1))
         share = np.concatenate([np.exp(_log_shares([*map(len, e.choices)])) for e in examples])
         return hstack([choices, csr_matrix(cosine), csr_matrix(share[:, None])]).tocsr()

@@ -59,7 +59,8 @@ def with_prefix_computed(inputs: SplitInputs, model: Model, dtype: Any, mesh: Me
     adapted = Adapted(model, methods, leaves)
     if model.ROUTE != "causal" or not causal.computes_prefix(adapted, frame):
         return inputs
-    prefix = prefix_program(model, dtype, mesh)(methods, leaves, frame)
+    program = prefix_program(model, dtype, mesh)  # pyright: ignore
+    prefix = program(methods, leaves, frame)
     return inputs._replace(frame=frame._replace(prefix=prefix))
 
 

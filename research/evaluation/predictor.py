@@ -147,8 +147,9 @@ class Predictor(BatchedModel):
         rows, adapted = prompts.rows, Adapted(self.model, *weights)
         check_generation(adapted, prompts, decoding, (*ends, pad))
         everywhere = NamedSharding(self._mesh, PartitionSpec())
+        program = generation_program(self.model, decoding, self.dtype, self._mesh)  # pyright: ignore
         generator = TextGenerator(
-            program=generation_program(self.model, decoding, self.dtype, self._mesh),
+            program=program,
             methods=jax.tree.map(np.float32, weights.methods),  # traced fields, as compiled
             leaves=place_leaves(weights.leaves, self._mesh),
             rows=rows,
@@ -197,7 +198,8 @@ class Predictor(BatchedModel):
         inputs = split_inputs(*weights, prompts, kept, self._mesh)
         if kept is None and self.shapes.prefix_apart:
             inputs = with_prefix_computed(inputs, self.model, self.dtype, self._mesh)
-        return LabelScorer(label_program(self.model, self.dtype, self._mesh), inputs, labels)
+        program = label_program(self.model, self.dtype, self._mesh)  # pyright: ignore
+        return LabelScorer(program, inputs, labels)
 
 
 def _labels(rows: Encoded, labels: Labels | None) -> Labels:

@@ -44,7 +44,8 @@ def _plain(result: float | np.ndarray | Generated) -> Any:
     return {"dtype": result.dtype.str, "shape": list(result.shape), "data": data}
 
 
-def _of_plain(data: Any) -> float | np.ndarray | Generated:
+def _of_plain(data: Any) -> Any:
+    """A number, an array or generated texts."""
     if isinstance(data, list):
         return Generated(*map(_of_plain, data))
     if not isinstance(data, dict):

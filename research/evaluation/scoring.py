@@ -115,7 +115,7 @@ def choice_logprobs(
         frame: the ids around every row.
         key: the step's random key in training, as in `target_logprobs`.
     """
-    counted = (rows.length > 0)[:, None]
+    counted = jnp.asarray(rows.length > 0)[:, None]
     scores = ROUTES[adapted.route].label_scores(adapted, rows, frame, _labels(rows, None), key)
     return pick(scores, jnp.asarray(rows.label))[:, None], counted
 

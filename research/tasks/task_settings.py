@@ -14,12 +14,19 @@ class Outline(NamedTuple):
       labels: in the order of the class indices; empty where there are none.
       templates: prompt templates.
       words: initial words of a soft prompt where there are no labels.
+      has_choices: whether each example has choices of its own.
     """
 
     name: str
     labels: tuple[str, ...]
     templates: tuple[Template, ...]
     words: tuple[str, ...] = ()
+    has_choices: bool = False
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether an answer is chosen by the scores of texts, as `Task.is_scored`."""
+        return bool(self.labels) or self.has_choices
 
 
 @runtime_checkable

@@ -35,7 +35,7 @@ def interrupted(script: str, module: str, *arguments: str) -> subprocess.Complet
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_while_the_script_is_loaded(script: str):
-    done = interrupted(script, "research.runtime.process")
+    done = interrupted(script, "research.common.errors")
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 

@@ -13,7 +13,7 @@ from research.evaluation.scoring import choice_logprobs, label_scores
 from research.methods.adapted import Adapted
 from research.methods.shared.leaves import mask, split
 from research.tasks.encoding.encoded import Labels
-from tests.contracts.test_contracts import CASES, MORE, ON_DECODERS, subject
+from tests.contracts.method_cases import CASES, MORE, ON_DECODERS, subject
 from tests.tiny import decoder
 
 pytestmark = pytest.mark.thorough

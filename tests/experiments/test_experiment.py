@@ -32,6 +32,9 @@ def test_every_method_of_a_config_has_the_same_budget(name: str):
         "TF-IDF + logistic regression",
         "most common target",
         "target of the nearest input",
+        "most frequent position",
+        "longest choice",
+        "TF-IDF of question and choice",
     ]
 
 

@@ -81,7 +81,7 @@ def test_an_ensemble_has_other_templates_and_draws():
             {"trials": [{"demonstrations": 2, "choice": "random"}, {"choice": "nearest"}]},
             "row.choice is 'nearest': there are no demonstrations",
         ),
-        ({"prior": "empty"}, "row.prior is 'empty': allowed are 'none', 'content_free', 'domain'"),
+        ({"prior": "blank"}, "row.prior is 'blank': allowed are 'none', 'content_free', 'domain'"),
         ({"normalisation": "words"}, "row.normalisation is 'words': allowed are 'sum', 'tokens'"),
         ({"ensemble": 0}, "row.ensemble is 0: a whole number from 1"),
         (

@@ -18,6 +18,7 @@ from research.experiments.seeds import Seeds, latin_square
 from research.models.backbone import load_backbone
 from research.records.store import RunStore
 from research.runs.context import open_context
+from research.runs.stage_start import start_stage
 from research.runs.state import RunState
 from research.sweeps.executor import ShardWork
 from research.sweeps.messages import ShardRef, cell_index
@@ -63,7 +64,7 @@ def test_each_seed_drives_its_own_source(config: dict, tmp_path: Path):
         opening = work.data.frame.prefix_ids.tolist()
         if not cell.approach.stages:
             return work.data.split.checksum, None, opening, None
-        member = work.member(0, work.stage_data(0))
+        member = start_stage(work, 0, work.stage_data(0))
         added = [leaf for path, leaf in sorted(member.leaves.items()) if path.startswith("lora:")]
         begun = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(added))
         return work.data.split.checksum, member.seed, opening, begun

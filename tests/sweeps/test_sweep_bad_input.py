@@ -91,7 +91,7 @@ def test_a_mistake_in_the_experiment(
         (
             {"source": "hub"},
             "config.tasks[0].source is 'hub': allowed are ag_news, choice_file, e2e_nlg, file, "
-            "geoquery, gsm8k, metamathqa, number_file, sentences, superglue_copa, "
+            "geoquery, gsm8k, lm_eval, metamathqa, number_file, sentences, superglue_copa, "
             "superglue_record, superglue_wsc, text_file, world",
         ),
         ({"lable": 1}, "config.tasks[0] is 'lable': not a field here; did you mean 'label'?"),

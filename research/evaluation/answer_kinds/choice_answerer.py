@@ -124,7 +124,9 @@ class ChoiceAnswerer:
         logprobs = predictor.scores(weights, prompts)
         priors = [predictor.scores(weights, prior) for prior in neutral]
         scores = partial(own_choice_scores, choices=choices)
-        divisors = {name: "sum" if self.by_head else by for name, by in DIVISORS.items()}
+        divisors: dict[str, Normalisation] = {
+            name: "sum" if self.by_head else by for name, by in DIVISORS.items()
+        }
         return choice_answers(
             scores(logprobs, by="sum" if self.by_head else normalisation, neutral=priors),
             {name: scores(logprobs, by=by) for name, by in divisors.items()},

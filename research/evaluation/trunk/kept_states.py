@@ -114,5 +114,5 @@ class StateLookup:
         batches = missing_batches(prompts, tokens, missing, targets, devices, self.shapes)
         for indices, batch in batches:
             values = computed_states(self.boundary, placed, shared, batch, tokens[indices])
-            names = (self.common, *(keys[i] for i in indices))
+            names = (self.common, *(keys[int(i)] for i in indices))
             yield dict(zip(names, values, strict=True))

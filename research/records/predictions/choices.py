@@ -43,7 +43,9 @@ class ChoicePredictions:
 
     def item_scores(self, metric: str) -> np.ndarray:
         """[I]: whether each answer is right by a metric."""
-        return self.items.get(metric, (self.predicted == self.gold).astype(float))
+        if metric in self.items:
+            return self.items[metric]
+        return (self.predicted == self.gold).astype(float)
 
     def metrics(self) -> dict[str, float]:
         """Every metric by name."""

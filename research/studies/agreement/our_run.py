@@ -17,6 +17,7 @@ from research.models.checkpoint.folder import find_folder
 from research.models.model import Model
 from research.runs.context import RunContext
 from research.runs.data import RunData
+from research.runs.stage_start import start_stage
 from research.runs.state import RunState
 from research.studies.agreement.run_files import RunInputs, write_inputs
 from research.studies.speed.case_files import Trained, write_trained
@@ -39,7 +40,7 @@ def write_run(folder: Path, run: Run, context: RunContext) -> None:
     data, model = state.data, context.backbone.model
     if model.ROUTE != "causal":
         raise InputError("backbone", context.backbone.name, "a decoder is expected")
-    leaves = state.member(0, data).leaves
+    leaves = start_stage(state, 0, data).leaves
     (folder / "model").symlink_to(
         find_folder(resolve_path(context.backbone.name, "backbone")).resolve()
     )

@@ -47,7 +47,8 @@ class ChoiceFileTask(Files, TaskSettings):
         """Outline of a hub dataset before it is downloaded; None for files."""
         if self.path is None:
             return None
-        return Outline(name=self.name, labels=(), templates=self.prompts(self.answer))
+        templates = self.prompts(self.answer)
+        return Outline(name=self.name, labels=(), templates=templates, has_choices=True)
 
     def load(self) -> ChoiceTask:
         """Reads everything. Raises InputError for missing, empty and unusable values."""

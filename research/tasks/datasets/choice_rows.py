@@ -79,7 +79,7 @@ def _choices(
     if len(names) == 1:
         cells = _listed(cells[0], names[0], where)
     texts = [None if cell is None else text_of(cell) for cell in cells]
-    for name, cell, text in zip(names * len(cells), cells, texts, strict=False):
+    for name, cell, text in zip([*names] * len(cells), cells, texts, strict=False):
         if cell is not None and text is None:
             raise InputError(f"column {name} in {where}", cell, "texts are expected as choices")
     cleaned = [None if text is None else reader.cleaned(text) for text in texts]

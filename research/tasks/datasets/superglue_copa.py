@@ -53,7 +53,8 @@ class COPATask(TaskSettings):
         """Outline of a hub dataset before it is downloaded; None for files."""
         if self.path is None:
             return None
-        return Outline(name=self.name, labels=(), templates=tuple(map(Template, self.templates)))
+        templates = tuple(map(Template, self.templates))
+        return Outline(name=self.name, labels=(), templates=templates, has_choices=True)
 
     def load(self) -> ChoiceTask:
         """Raises InputError for files that are missing or in another format."""

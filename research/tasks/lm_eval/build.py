@@ -68,7 +68,7 @@ class TaskTexts:
         """The items of all splits."""
         return [item for items in self.splits.values() for item in items]
 
-    def examples(self, make: Callable[[str, RowTexts], Example]) -> dict[str, tuple[Example, ...]]:
+    def examples(self, make: Callable[[str, RowTexts], Example]) -> dict[str, Any]:
         """The examples of each split, `dev` too where there are none."""
         return {
             use: tuple(

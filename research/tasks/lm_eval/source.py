@@ -26,12 +26,12 @@ class _TaskFile(NamedTuple):
     Attributes:
       path: of the file.
       folder: that of the user; None for the installed package.
-      index: of the folder; None for a single file.
+      tasks: index of the folder; None for a single file.
     """
 
     path: str
     folder: str | None
-    index: TaskIndex | None
+    tasks: TaskIndex | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +105,10 @@ class LMEvalTask(TaskSettings):
             config = read_config(values, file.path)
             reason = "; ".join(refusals(config, self.trust_task_code, self.metric))
             if not reason:
-                trusted = self.trust_task_code and file.folder is not None
-                return with_functions(config, file.folder) if trusted else config
-        raise InputError("task", self.name, f"it is refused, {reason}{self._rest(file.index)}")
+                if self.trust_task_code and file.folder is not None:
+                    return with_functions(config, file.folder)
+                return config
+        raise InputError("task", self.name, f"it is refused, {reason}{self._rest(file.tasks)}")
 
     def _file(self) -> _TaskFile:
         if self.path is not None:

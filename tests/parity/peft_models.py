@@ -14,7 +14,7 @@ from research.interop.peft import load_adapter, save_adapter
 from research.methods.method import Leaves, Method
 from research.models.backbone import Backbone
 from tests import checkpoints
-from tests.parity.reference import theirs
+from tests.parity.reference import by_checkpoint_names, theirs
 
 
 def torch_model(backbone: Backbone):
@@ -93,7 +93,8 @@ def as_leaves(
     if methods[0].name == "full":
         keys = [backbone.model.KEY_MAP.key(path) for path in backbone.params]
         assert len(keys) == len(arrays)
-        return {k.leaf: k.transpose(arrays[k.tensor]) for k in keys}
+        named = by_checkpoint_names(backbone.model.config.to_hf()["model_type"], arrays)
+        return {k.leaf: k.transpose(named[k.tensor]) for k in keys}
     stored = {}
     for name, array in arrays.items():
         name = name.replace("prompt_encoder.default.embedding.weight", "prompt_embeddings")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,11 +26,16 @@ def theirs(folder: Path):
 
 
 def their_parameters(model) -> dict[str, torch.nn.Parameter]:
-    """By their names in checkpoints, of which transformers changes one of GPT-NeoX."""
-    named = dict(model.named_parameters())
-    if model.config.model_type == "gpt_neox" and "lm_head.weight" in named:
-        named["embed_out.weight"] = named.pop("lm_head.weight")
-    return named
+    """By their names in checkpoints."""
+    return by_checkpoint_names(model.config.model_type, dict(model.named_parameters()))
+
+
+def by_checkpoint_names(model_type: str, named: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the names in checkpoints, of which transformers changes one of GPT-NeoX."""
+    renamed = dict(named)
+    if model_type == "gpt_neox" and "lm_head.weight" in renamed:
+        renamed["embed_out.weight"] = renamed.pop("lm_head.weight")
+    return renamed
 
 
 def their_logits(model, given: Mapping[str, np.ndarray]) -> torch.Tensor:

@@ -46,7 +46,7 @@ def model(folder: Path):
 
 def loaded(name: str) -> Task:
     """A task of configs/smollm2.py."""
-    [settings] = [task for task in config_of("smollm2")["tasks"] if name == _name(task)]
+    [settings] = [dict(task) for task in config_of("smollm2")["tasks"] if name == _name(task)]
     source = settings.pop("source")
     return TASKS[source](**settings).load()
 

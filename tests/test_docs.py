@@ -265,12 +265,13 @@ def test_the_readme_is_short():
     assert len(PAGES["README.md"].splitlines()) <= 150
 
 
-def test_the_readme_shows_the_committed_table():
-    def first_table(text: str) -> str:
-        match = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
-        assert match
-        return match[0]
+def first_table(text: str) -> str:
+    match = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert match
+    return match[0]
 
+
+def test_the_readme_shows_the_committed_table():
     reference = (ROOT / "results/quickstart_reference/table.md").read_text(encoding="utf-8")
     assert first_table(PAGES["README.md"]) == first_table(reference)
 
@@ -284,6 +285,17 @@ def test_ratios_of_the_docs_are_the_measured_ones(machine: str):
     rows = [line.split("|") for line in table.splitlines()[2:]]
     numbers = [number for row in rows for number in re.findall(r"\d+\.\d\d", row[column])]
     assert len(numbers) >= 8 and set(numbers) <= ratios
+
+
+def test_numbers_of_smollm2_in_the_readme_are_those_of_its_table():
+    table = first_table((ROOT / "results/smollm2/table.md").read_text(encoding="utf-8"))
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    rows = {row[0]: row for row in cells}
+    text = " ".join(PAGES["README.md"].split())
+    for words, row in (("wording reaches", "zero-shot prompt"), ("tokens reaches", "soft prompt")):
+        [score] = re.findall(rf"{words} (\d+\.\d)", text)
+        assert score in rows[row][2]
+    assert re.findall(r"a LoRA (\d+\.\d)", text)[0] in rows["LoRA"][2]
 
 
 def test_numbers_of_smollm2_in_the_docs_are_the_measured_ones():

@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
         raise InputError("--row", None, "an approach of the experiment is expected")
     from research.experiments.experiment import Experiment
     from research.runtime.memory import compute_in_caller
-    from research.studies.agreement.page import page
+    from research.studies.agreement.page import agreement_page
     from research.studies.agreement.study import AgreementStudy
 
     logging.set_verbosity(logging.WARNING)
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> None:
     comparisons = []
     for comparison in study.comparisons():
         comparisons.append(comparison)
-        text = page(comparisons, experiment.backbone, versions)
+        text = agreement_page(comparisons, experiment.backbone, versions)
         write_atomically(folder / "agreement.md", text.encode())
 
 

@@ -51,7 +51,7 @@ def study(swept, answers, rows=tuple(ROWS), **fields):
 def in_process(command, check):
     """The command of a run of PyTorch, in this process."""
     assert check and command[1:3] == ["-m", "research.studies.agreement.peft_run"]
-    answers = peft_run.train_run(Path(command[3]))
+    answers = peft_run.train_with_peft(Path(command[3]))
     Path(command[4]).write_text(json.dumps(answers._asdict()))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from research.stats.intervals import paired_p
 from research.studies.agreement.comparison import CellComparison, RunPair
-from research.studies.agreement.page import page
+from research.studies.agreement.page import agreement_page
 from research.studies.agreement.run_files import PLAIN, RunInputs, read_inputs, write_inputs
 from research.studies.speed.real_model.table_format import EncodedSplit
 
@@ -36,7 +36,7 @@ def test_accuracies_and_the_share_of_equal_answers():
 def test_the_page_counts_the_cells_that_agree():
     agreeing = CellComparison("LoRA", "t", "256", (pair(10, 11), pair(12, 11)))
     other = CellComparison("full", "t", "256", (pair(0, 60), pair(0, 60)))
-    text = page([agreeing, other], "some model", ("2.0", "0.19"))
+    text = agreement_page([agreeing, other], "some model", ("2.0", "0.19"))
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     assert lines[2].startswith("| LoRA | t | 256 | 2 | 89.0 | 89.0 | +0.0 [")
     assert lines[3].startswith("| full | t | 256 | 2 | 100.0 | 40.0 | +60.0 [")

@@ -31,7 +31,9 @@ HEADS = (
 )
 
 
-def page(comparisons: Sequence[CellComparison], backbone: str, versions: tuple[str, str]) -> str:
+def agreement_page(
+    comparisons: Sequence[CellComparison], backbone: str, versions: tuple[str, str]
+) -> str:
     """The page in Markdown.
 
     Args:

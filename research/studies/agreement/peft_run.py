@@ -36,7 +36,7 @@ class PeftAnswers(NamedTuple):
     best_step: int
 
 
-def train_run(folder: Path) -> PeftAnswers:
+def train_with_peft(folder: Path) -> PeftAnswers:
     """Trains with early stopping on dev as our loop does, and predicts with the best weights."""
     inputs = read_inputs(folder)
     with prepared(model_in(folder / "model", "float32").eval(), folder) as model:
@@ -110,5 +110,5 @@ def _dev(model: Any, inputs: RunInputs) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    answers = train_run(Path(sys.argv[1]))
+    answers = train_with_peft(Path(sys.argv[1]))
     write_atomically(Path(sys.argv[2]), (json.dumps(answers._asdict()) + "\n").encode())

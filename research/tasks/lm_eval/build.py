@@ -7,7 +7,7 @@ from research.common.errors import InputError, choose_from
 from research.tasks.choice_task import ChoiceTask, choice_example
 from research.tasks.example import Example
 from research.tasks.lm_eval.config import FilterPipeline, TaskConfig
-from research.tasks.lm_eval.data import read_splits
+from research.tasks.lm_eval.data import read_task_splits
 from research.tasks.lm_eval.document import DocumentReader
 from research.tasks.lm_eval.filters import check_pipeline
 from research.tasks.lm_eval.generation import generation
@@ -39,7 +39,7 @@ def build_task(settings: "LMEvalTask", config: TaskConfig) -> Task:
         check_pipeline(pipeline)
     splits = used_splits(settings, config)
     process = config.process_docs if callable(config.process_docs) else None
-    tables = read_splits(config, splits.names, settings.data, process)
+    tables = read_task_splits(config, splits.names, settings.data, process)
     with Renderer() as renderer:
         reader = DocumentReader(config, tables[splits.test].columns, renderer)
         items = task_texts(settings, reader, splits, tables)

@@ -178,7 +178,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-def read_config(values: Mapping[str, Any], where: str) -> TaskConfig:
+def read_task_config(values: Mapping[str, Any], where: str) -> TaskConfig:
     """The keys of a task file with its includes.
 
     Raises InputError for a key that is not read, a value of another type, and a missing name.

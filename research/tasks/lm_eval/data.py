@@ -48,7 +48,7 @@ class _Location:
         self.arguments |= {"path": resolved, "name": name}
 
 
-def read_splits(
+def read_task_splits(
     config: TaskConfig,
     splits: Sequence[str],
     data: Mapping[str, str],

@@ -7,7 +7,7 @@ from research.common.errors import InputError
 from research.tasks.lm_eval.document import DocumentReader, Row
 
 
-def joined(before: str | None, after: str | None, delimiter: str) -> str:
+def with_delimiter(before: str | None, after: str | None, delimiter: str) -> str:
     """Both texts, with the delimiter between them where neither has white space there."""
     if not before or not after:
         return before or after or ""
@@ -18,10 +18,10 @@ def joined(before: str | None, after: str | None, delimiter: str) -> str:
 def prompt_text(reader: DocumentReader, row: Row) -> str:
     """The prompt of a row, without description and demonstrations."""
     question, prefix = _question(reader, row), reader.prefix(row)
-    return joined(question, prefix, reader.config.target_delimiter) if prefix else question
+    return with_delimiter(question, prefix, reader.config.target_delimiter) if prefix else question
 
 
-def demonstration_text(reader: DocumentReader, row: Row) -> str:
+def answered_prompt(reader: DocumentReader, row: Row) -> str:
     """A row with its answer, and the delimiter after it.
 
     Args:
@@ -32,10 +32,10 @@ def demonstration_text(reader: DocumentReader, row: Row) -> str:
     question, prefix = _question(reader, row), reader.prefix(row)
     answer = _answer(reader, row)
     if answer == "":
-        return joined(question, prefix, config.target_delimiter) if prefix else question
+        return with_delimiter(question, prefix, config.target_delimiter) if prefix else question
     spaced = bool(prefix) and (not question or question[-1].isspace() or prefix[0].isspace())
     between = "" if spaced else config.target_delimiter
-    return question + between + joined(prefix, answer, " ") + config.fewshot_delimiter
+    return question + between + with_delimiter(prefix, answer, " ") + config.fewshot_delimiter
 
 
 def _question(reader: DocumentReader, row: Row) -> str:
@@ -66,4 +66,4 @@ def _answer(reader: DocumentReader, row: Row) -> str:
 
 def demonstrations_text(reader: DocumentReader, rows: Sequence[Row]) -> str:
     """The texts of demonstrations, one after the other."""
-    return "".join(demonstration_text(reader, row) for row in rows)
+    return "".join(answered_prompt(reader, row) for row in rows)

@@ -12,7 +12,7 @@ from research.tasks.lm_eval.build import build_task
 from research.tasks.lm_eval.catalog.index import TaskEntry, TaskIndex
 from research.tasks.lm_eval.catalog.index_cache import open_index
 from research.tasks.lm_eval.catalog.package import task_folder
-from research.tasks.lm_eval.config import TaskConfig, read_config
+from research.tasks.lm_eval.config import TaskConfig, read_task_config
 from research.tasks.lm_eval.functions import with_functions
 from research.tasks.lm_eval.refusals import python_class, refusals
 from research.tasks.lm_eval.yaml_file import YamlReader
@@ -102,7 +102,7 @@ class LMEvalTask(TaskSettings):
         values = YamlReader().read(file.path)
         reason = python_class(values)
         if reason is None:
-            config = read_config(values, file.path)
+            config = read_task_config(values, file.path)
             reason = "; ".join(refusals(config, self.trust_task_code, self.metric))
             if not reason:
                 if self.trust_task_code and file.folder is not None:

@@ -3,7 +3,7 @@
 import pytest
 
 from research.common.errors import InputError
-from research.tasks.lm_eval.config import Metric, read_config
+from research.tasks.lm_eval.config import Metric, read_task_config
 from research.tasks.lm_eval.generation import generation
 from research.tasks.lm_eval.refusals import refusals
 from research.tasks.lm_eval.yaml_file import Function
@@ -12,7 +12,7 @@ FUNCTION = Function("utils.f", "folder")
 
 
 def config(**values):
-    return read_config({"task": "t", **values}, "t.yaml")
+    return read_task_config({"task": "t", **values}, "t.yaml")
 
 
 def test_defaults_are_those_of_the_harness():

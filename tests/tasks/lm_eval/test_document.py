@@ -3,9 +3,9 @@
 import pytest
 
 from research.common.errors import InputError
-from research.tasks.lm_eval.config import read_config
+from research.tasks.lm_eval.config import read_task_config
 from research.tasks.lm_eval.document import DocumentReader, answer_index
-from research.tasks.lm_eval.prompt import demonstration_text, joined, prompt_text
+from research.tasks.lm_eval.prompt import answered_prompt, prompt_text
 from research.tasks.lm_eval.template import Renderer
 
 ROW = {
@@ -27,7 +27,7 @@ def renderer():
 @pytest.fixture
 def reader(renderer):
     def make(**values):
-        config = read_config(
+        config = read_task_config(
             {"task": "t", "doc_to_text": "Q: {{question}}\nA:", **values}, "t.yaml"
         )
         return DocumentReader(config, tuple(ROW), renderer)
@@ -97,11 +97,11 @@ def test_the_right_choice_has_an_index():
 
 
 def test_a_delimiter_stands_only_between_texts_without_white_space():
-    assert joined("a", "b", " ") == "a b"
-    assert joined("a\n", "b", " ") == "a\nb"
-    assert joined("a", " b", "-") == "a b"
-    assert joined("", "b", " ") == "b"
-    assert joined("a", None, " ") == "a"
+    assert with_delimiter("a", "b", " ") == "a b"
+    assert with_delimiter("a\n", "b", " ") == "a\nb"
+    assert with_delimiter("a", " b", "-") == "a b"
+    assert with_delimiter("", "b", " ") == "b"
+    assert with_delimiter("a", None, " ") == "a"
 
 
 @pytest.mark.parametrize(
@@ -133,12 +133,12 @@ def test_a_delimiter_stands_only_between_texts_without_white_space():
 def test_prompts_and_demonstrations(reader, options, prompt, demonstration):
     own = reader(doc_to_target="label", doc_to_choice="{{choices.text}}", **options)
     assert prompt_text(own, ROW) == prompt
-    assert demonstration_text(own.of_demonstrations(), ROW) == demonstration
+    assert answered_prompt(own.of_demonstrations(), ROW) == demonstration
 
 
 def test_a_demonstration_of_several_answers_has_the_first(reader):
     own = reader(doc_to_target="answers", description="Answer.\n")
-    assert demonstration_text(own, ROW) == "Q: Is it?\nA: one\n\n"
+    assert answered_prompt(own, ROW) == "Q: Is it?\nA: one\n\n"
     assert own.description(ROW) == "Answer.\n"
 
 

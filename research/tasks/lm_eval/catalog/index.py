@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from research.common.errors import InputError, choose_from, name_list
-from research.tasks.lm_eval.config import read_config
+from research.tasks.lm_eval.config import read_task_config
 from research.tasks.lm_eval.refusals import python_class, refusals
 from research.tasks.lm_eval.yaml_file import YamlReader
 
@@ -141,7 +141,7 @@ def task_entry(name: str, path: str, values: Mapping[str, Any]) -> TaskEntry:
     if reason is not None:
         return TaskEntry(name, path, "", (None, None, None), None, (reason,))
     try:
-        config = read_config(values, path)
+        config = read_task_config(values, path)
     except InputError as error:
         return TaskEntry(name, path, "", (None, None, None), None, (), str(error))
     validation = config.validation_split if config.test_split else None

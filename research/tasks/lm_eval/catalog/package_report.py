@@ -10,10 +10,10 @@ from research.common.errors import InputError
 from research.tasks.lm_eval.catalog.index import TaskEntry, TaskIndex
 from research.tasks.lm_eval.catalog.package import TaskFolder
 from research.tasks.lm_eval.catalog.synthetic import synthetic_rows
-from research.tasks.lm_eval.config import TaskConfig, read_config
+from research.tasks.lm_eval.config import TaskConfig, read_task_config
 from research.tasks.lm_eval.document import DocumentReader, Row
 from research.tasks.lm_eval.generation import generation
-from research.tasks.lm_eval.prompt import demonstration_text, prompt_text
+from research.tasks.lm_eval.prompt import answered_prompt, prompt_text
 from research.tasks.lm_eval.template import Renderer
 from research.tasks.lm_eval.yaml_file import YamlReader
 
@@ -60,7 +60,7 @@ def report_tasks(folder: TaskFolder, index: TaskIndex) -> PackageReport:
                 outcomes[name] = FileOutcome("refused", entry.refusals[0])
             else:
                 path = str(folder.path / entry.path)
-                config = read_config(reader.read(path), entry.path)
+                config = read_task_config(reader.read(path), entry.path)
                 key = repr(_templates(config)) + config.output_type
                 if key not in rendered:
                     rendered[key] = render_made_up(config, renderer)
@@ -110,7 +110,7 @@ def _render(reader: DocumentReader, row: Row) -> None:
     reader.target(row)
     if reader.config.output_type == "multiple_choice":
         reader.choices(row)
-        demonstration_text(reader.of_demonstrations(), row)
+        answered_prompt(reader.of_demonstrations(), row)
     if reader.config.output_type == "generate_until":
         generation(reader.config)
 

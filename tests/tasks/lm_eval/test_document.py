@@ -5,7 +5,7 @@ import pytest
 from research.common.errors import InputError
 from research.tasks.lm_eval.config import read_task_config
 from research.tasks.lm_eval.document import DocumentReader, answer_index
-from research.tasks.lm_eval.prompt import answered_prompt, prompt_text
+from research.tasks.lm_eval.prompt import answered_prompt, prompt_text, with_delimiter
 from research.tasks.lm_eval.template import Renderer
 
 ROW = {

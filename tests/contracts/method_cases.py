@@ -15,7 +15,7 @@ from research.methods.soft_prompt import SoftPrompt
 from research.methods.vera import VeRA
 from tests import checkpoints
 
-RANKS = (RankOf("value|qkv", 2),)
+RANKS = (RankOf("value|qkv|qkv_by_head", 2),)
 # Every registered method, with its defaults or with smaller sizes and more of its settings.
 CASES: dict[str, Method] = {
     **{name: method() for name, method in METHODS.items()},
@@ -49,6 +49,8 @@ MORE += [("gpt2", "head, last + lora")]
 MORE += [("t5 encoder", "head")]
 MORE += [("t5 encoder", f"head + {name}") for name in CASES if name not in ("bitfit", "head")]
 MORE += [("roberta", f"head + {name}") for name in ("ia3", "lora", "prefix", "soft_prompt")]
+# Windows that reach back to a prompt or a prefix in a single layer.
+WIDE = {variant: {"sliding_window": 64} for variant in ("phi3", "gemma3")}
 LAYERS = {
     "t5": "num_layers",
     "t5 encoder": "num_layers",
@@ -65,7 +67,8 @@ def subject(variant: str, names: str) -> ContractCase:
 
 def with_layers(variant: str, names: str, layers: int) -> ContractCase:
     """On so many layers in each stack."""
-    model, params = checkpoints.drawn(variant, **{LAYERS.get(variant, "num_hidden_layers"): layers})
+    changes = {LAYERS.get(variant, "num_hidden_layers"): layers, **WIDE.get(variant, {})}
+    model, params = checkpoints.drawn(variant, **changes)
     return ContractCase(
         model, params, tuple({**CASES, **LAST}[name] for name in names.split(" + "))
     )

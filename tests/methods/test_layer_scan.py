@@ -139,7 +139,9 @@ def test_losses_and_gradients_are_those_of_layers_one_by_one(name):
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", DIFFERENT)
 def test_positions_are_those_of_the_layers(kind):
-    differences(LORA, *decoder(layers=LAYERS, model_type=kind, **DIFFERENT[kind]))
+    """Of half the weights: rounding of whole ones moves the gradients of Gemma 3 by 3e-4."""
+    model, params = decoder(layers=LAYERS, model_type=kind, **DIFFERENT[kind])
+    differences(LORA, model, {path: leaf / 2 for path, leaf in params.items()})
 
 
 @pytest.mark.parametrize("variant", cases(["t5", "t5 1.1"], quick=()))

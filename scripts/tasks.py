@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = task_folder(options.folder)
     index = open_index(folder)
     if options.report is not None:
-        from research.tasks.lm_eval.catalog.package_report import page, report_tasks
+        from research.studies.lm_eval_tasks.report import report_tasks, tasks_page
 
-        write_atomically(options.report, page(folder, report_tasks(folder, index)).encode())
+        write_atomically(options.report, tasks_page(folder, report_tasks(folder, index)).encode())
         return 0
     for line in listing(chosen_entries(index, options.word)):
         print(printable(line))

@@ -67,6 +67,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """Folder of SmolLM2-135M-Instruct, named by the environment variable ADAPTLAB_SMOLLM2."""
+    folder = os.environ.get("ADAPTLAB_SMOLLM2")
+    if not folder:
+        pytest.skip("ADAPTLAB_SMOLLM2 is not set: the folder of SmolLM2-135M-Instruct is not known")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a backbone, train.csv and test.csv."""
     return write_inputs(tmp_path_factory.mktemp("tiny"))

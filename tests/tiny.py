@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from research.evaluation.answer_kinds.labels import LabelAnswerer
+from research.evaluation.answer_kinds.label_answerer import LabelAnswerer
 from research.evaluation.batch import Rows, batch_rows, prompt_frame
 from research.evaluation.predictor import Predictor
 from research.evaluation.scoring import label_scores, target_logprobs

@@ -95,7 +95,10 @@ class CachedPredictor(Predictor):
         content = [np.asarray(array).tobytes() for array in arrays]
         described = (name, *self._program(weights), self.shapes, settings)
         content.append(repr(described).encode())
-        return self.cache(hashlib.sha256(b" ".join(content)).hexdigest(), compute)
+        return self._result(hashlib.sha256(b" ".join(content)).hexdigest(), compute)
+
+    def _result(self, key: str, compute: Callable[[], Any]) -> Any:
+        return self.cache(key, compute)
 
     def _program(self, weights: AdaptedWeights) -> tuple[Any, ...]:
         """What the computation depends on beside its arrays: methods, and where a trunk may end.
@@ -115,20 +118,13 @@ class SharedPredictor(CachedPredictor):
     A result that is reused counts on the scoring clock as long as its computation took.
     """
 
-    def _cached(
-        self,
-        compute: Callable[[], Any],
-        name: str,
-        weights: AdaptedWeights,
-        prompts: EncodedPrompts,
-        settings: Any,
-    ) -> Any:
+    def _result(self, key: str, compute: Callable[[], Any]) -> Any:
         def timed() -> tuple[Any, float]:
             begun = scoring_clock()
             return compute(), scoring_clock() - begun
 
         begun = scoring_clock()
-        value, seconds = super()._cached(timed, name, weights, prompts, settings)
+        value, seconds = self.cache(key, timed)
         waited = scoring_clock() - begun
         count_reused(seconds - waited)
         return value

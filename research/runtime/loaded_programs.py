@@ -27,8 +27,8 @@ class LoadedProgram(NamedTuple):
 class LoadedPrograms:
     """The programs in memory in the order of their last use; the longest unused go first.
 
-    Without a bound a sweep of ten approaches on a model of 30 layers holds 102 programs in each
-    worker, 3 to 4 GB. A dropped program is read from the compilation cache when it is used again.
+    Without a bound a worker holds 102 programs after ten approaches on a model of 30 layers. A
+    dropped program is read from the compilation cache when it is used again.
 
     Attributes:
         most_bytes: bound on all programs.

@@ -1,6 +1,5 @@
 """Chats with SmolLM2 against PyTorch on the ids of its own chat template."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +28,13 @@ TEXTS = ("a gripping and funny film", "the plot is a mess", "dull, long and loud
 SHOTS = (Example({"text": "a waste of time"}, "0"), Example({"text": "simply wonderful"}, "1"))
 
 
-@pytest.fixture(scope="module")
-def folder() -> Path:
-    name = os.environ.get("ADAPTLAB_SMOLLM2")
-    if not name:
-        pytest.skip("ADAPTLAB_SMOLLM2 is not set: the folder of SmolLM2-135M-Instruct is not known")
-    return Path(name)
-
-
 @pytest.mark.parametrize("system", ["", "You are a film critic."])
 @pytest.mark.parametrize("shots", [0, 2])
-def test_label_scores_are_those_of_pytorch(folder: Path, shots: int, system: str):
+def test_label_scores_are_those_of_pytorch(smollm2: Path, shots: int, system: str):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    backbone = load_backbone(str(folder))
-    tokenizer = load_tokenizer(str(folder), backbone.model)
+    backbone = load_backbone(str(smollm2))
+    tokenizer = load_tokenizer(str(smollm2), backbone.model)
     layout = LayoutSettings(chat=True, system=system)
     made = Encoder(tokenizer, TEMPLATE, VERBALIZER, ("0", "1"), 1000, layout=layout)
     before = demonstration_text(made, SHOTS[:shots])
@@ -53,7 +44,7 @@ def test_label_scores_are_those_of_pytorch(folder: Path, shots: int, system: str
     predictor = Predictor(backbone.model, Devices(count=1), jnp.float32)
     scores = predictor.scores(AdaptedWeights((), backbone.params), prompts, made.label_tokens())
 
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model = transformers.AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32)
     expected = np.zeros_like(scores)
     for row, label in np.ndindex(*expected.shape):
         messages = [{"role": "system", "content": system}] if system else []
@@ -75,12 +66,12 @@ def test_label_scores_are_those_of_pytorch(folder: Path, shots: int, system: str
     np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-3)
 
 
-def test_answers_are_those_of_transformers(folder: Path):
+def test_answers_are_those_of_transformers(smollm2: Path):
     """By greedy decoding, until the template's end of an answer."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    backbone = load_backbone(str(folder))
-    tokenizer = load_tokenizer(str(folder), backbone.model)
+    backbone = load_backbone(str(smollm2))
+    tokenizer = load_tokenizer(str(smollm2), backbone.model)
     questions = ("What is the capital of France?", "Say hello.")
     options: dict[str, Any] = {"layout": LayoutSettings(chat=True), "model_ends": backbone.ends}
     made = TextEncoder(tokenizer, Template("{text}"), FreeText(), (), 500, most=24, **options)
@@ -89,7 +80,7 @@ def test_answers_are_those_of_transformers(folder: Path):
     predictor = Predictor(backbone.model, Devices(count=1), jnp.float32)
     weights, decoding = AdaptedWeights((), backbone.params), Decoding(max_new_tokens=24)
     generated = predictor.generate(weights, prompts, decoding, ends=made.ends)
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model = transformers.AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32)
     ended = []
     for index, question in enumerate(questions):
         ids = tokenizer.apply_chat_template(

@@ -1,6 +1,5 @@
 """Label scores of SmolLM2 on real rows against PyTorch: plain prompts and chats."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,21 +26,13 @@ BATCH = 16  # rows of PyTorch's batches
 
 
 @pytest.fixture(scope="module")
-def folder() -> Path:
-    name = os.environ.get("ADAPTLAB_SMOLLM2")
-    if not name:
-        pytest.skip("ADAPTLAB_SMOLLM2 is not set: the folder of SmolLM2-135M-Instruct is not known")
-    return Path(name)
+def backbone(smollm2: Path) -> Backbone:
+    return load_backbone(str(smollm2))
 
 
 @pytest.fixture(scope="module")
-def backbone(folder: Path) -> Backbone:
-    return load_backbone(str(folder))
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path):
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+def model(smollm2: Path):
+    return transformers.AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32).eval()
 
 
 def loaded(name: str) -> Task:
@@ -93,11 +84,11 @@ def torch_scores(model, pairs: Sequence[tuple[list[int], list[int]]]) -> list[fl
 @pytest.mark.parametrize("chat", [False, True], ids=["plain", "chat"])
 @pytest.mark.parametrize(("name", "rows"), [("sst2", 200), ("ag_news", 80)])
 def test_scores_on_real_rows(
-    shared, backbone: Backbone, model, folder: Path, name: str, rows: int, chat: bool
+    shared, backbone: Backbone, model, smollm2: Path, name: str, rows: int, chat: bool
 ):
     """The label alone after a plain prompt; with the end of the turn in a chat."""
     task = loaded(name)
-    tokenizer = load_tokenizer(str(folder), backbone.model)
+    tokenizer = load_tokenizer(str(smollm2), backbone.model)
     encoder = Encoder(
         tokenizer,
         task.templates[0],

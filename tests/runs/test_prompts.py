@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from research.common.errors import InputError
-from research.evaluation.answer_kinds.labels import LabelAnswers
+from research.evaluation.answer_kinds.label_answerer import LabelAnswers
 from research.evaluation.answer_kinds.select import answer_kind
 from research.evaluation.predictor import AdaptedWeights
 from research.experiments.cells import cells

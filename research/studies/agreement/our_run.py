@@ -7,7 +7,7 @@ import numpy as np
 
 from research.common.errors import InputError
 from research.common.paths import resolve_path
-from research.evaluation.answer_kinds.labels import LabelAnswerer
+from research.evaluation.answer_kinds.label_answerer import LabelAnswerer
 from research.experiments.plan import Run
 from research.experiments.stage import Stage
 from research.interop.peft import save_adapter

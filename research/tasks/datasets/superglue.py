@@ -1,12 +1,13 @@
-"""Tasks of SuperGLUE whose answers are texts (Wang et al. 2019, arXiv 1905.00537)."""
+"""Tasks of SuperGLUE (Wang et al. 2019, arXiv 1905.00537), and those whose answers are texts."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from research.common.errors import InputError
 from research.tasks.datasets.files import read_splits
+from research.tasks.datasets.tables import StringTable
 from research.tasks.decoding import Decoding
 from research.tasks.example import Example, Pair, grouped
 from research.tasks.prompts.template import Template
@@ -17,7 +18,7 @@ from research.tasks.text_task import TextTask
 
 @dataclass(frozen=True, kw_only=True)
 class SuperGLUETask(TaskSettings):
-    """Settings shared by the SuperGLUE tasks. In dev and test each question is its own example.
+    """Settings that the tasks share.
 
     Attributes:
       COLUMNS: columns of the dataset on the hub.
@@ -27,11 +28,9 @@ class SuperGLUETask(TaskSettings):
       dev: likewise; None draws dev from train.
       path: dataset of the hub, such as aps/super_glue, or in a local folder.
       config_name: configuration of the dataset.
-      templates: prompts with the columns that `pairs` yields.
-      words: initial words of a soft prompt.
+      templates: prompts.
       end: text that ends a target.
       metric: headline metric.
-      decoding: how texts are generated.
     """
 
     COLUMNS: ClassVar[tuple[str, ...]]
@@ -43,9 +42,43 @@ class SuperGLUETask(TaskSettings):
     path: str | None = None
     config_name: str | None = None
     templates: tuple[str, ...]
-    words: tuple[str, ...] = ()
     end: str = "\n"
     metric: str
+
+    def examples(
+        self, make: Callable[[StringTable, str], tuple[Example, ...]]
+    ) -> dict[str, tuple[Example, ...]]:
+        """The examples of each split: train, test and, where there is one, dev.
+
+        Args:
+          make: makes the examples of a split from its rows and its name.
+
+        Raises InputError for files that are missing or in another format.
+        """
+        sources = {"train": self.train, "test": self.test, "dev": self.dev}
+        splits = {}
+        tables = read_splits(sources, self.path, self.config_name, self.COLUMNS)
+        for use, table in tables.items():
+            try:
+                splits[use] = make(table, use)
+            except InputError:
+                raise
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+                allowed = f"rows in the format of SuperGLUE are expected ({error!r})"
+                raise InputError(use, table.source, allowed) from error
+        return splits
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperGLUETextTask(SuperGLUETask):
+    """Settings of a task whose answers are texts. In dev and test each question is an example.
+
+    Attributes:
+      words: initial words of a soft prompt.
+      decoding: how texts are generated.
+    """
+
+    words: tuple[str, ...] = ()
     decoding: Decoding = Decoding(max_new_tokens=32)
 
     @abstractmethod
@@ -65,16 +98,7 @@ class SuperGLUETask(TaskSettings):
 
     def load(self) -> TextTask:
         """Raises InputError for files that are missing or in another format."""
-        sources = {"train": self.train, "test": self.test, "dev": self.dev}
-        tables = read_splits(sources, self.path, self.config_name, self.COLUMNS)
-        splits = {}
-        for use, table in tables.items():
-            try:
-                pairs = [pair for row in table.rows for pair in self.pairs(row, use)]
-            except (KeyError, TypeError, ValueError, IndexError) as error:
-                allowed = f"rows in the format of SuperGLUE are expected ({error!r})"
-                raise InputError(use, table.source, allowed) from error
-            splits[use] = grouped(pairs) if use == "train" else _ungrouped(pairs)
+        splits = self.examples(self._examples)
         return TextTask(
             name=self.name,
             labels=(),
@@ -87,6 +111,10 @@ class SuperGLUETask(TaskSettings):
             metric=self.metric,
             decoding=self.decoding,
         )
+
+    def _examples(self, table: StringTable, use: str) -> tuple[Example, ...]:
+        pairs = [pair for row in table.rows for pair in self.pairs(row, use)]
+        return grouped(pairs) if use == "train" else _ungrouped(pairs)
 
 
 def _ungrouped(pairs: Iterable[Pair]) -> tuple[Example, ...]:

@@ -6,43 +6,31 @@ from typing import Any, ClassVar
 
 from research.common.errors import InputError
 from research.tasks.choice_task import Balance, ChoiceTask, choice_example
-from research.tasks.datasets.files import read_splits
+from research.tasks.datasets.superglue import SuperGLUETask
+from research.tasks.datasets.tables import StringTable
 from research.tasks.example import Example
 from research.tasks.prompts.template import Template
 from research.tasks.prompts.verbalizer import FreeText
-from research.tasks.task_settings import Outline, TaskSettings
+from research.tasks.task_settings import Outline
 
 CONNECTORS = {"cause": "because", "effect": "therefore"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class COPATask(TaskSettings):
+class COPATask(SuperGLUETask):
     """COPA in the format of SuperGLUE, with the prompts of lm-evaluation-harness.
 
     The premise loses its end mark and "because" or "therefore" follows; the choices begin in lower
     case.
 
     Attributes:
-      COLUMNS: columns of the dataset on the hub.
-      name: of the task.
-      train: JSON-lines file as published or, with `path`, name of a split.
-      test: likewise.
-      dev: likewise; None draws dev from train.
-      path: dataset of the hub, such as aps/super_glue, or in a local folder.
-      config_name: configuration of the dataset.
       templates: prompts with the columns premise, connector and question.
-      end: text that ends a target.
-      metric: headline metric.
       balance: over what few-shot draws are balanced, see `ChoiceTask`.
     """
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("premise", "choice1", "choice2", "question", "label")
 
     name: str = "copa"
-    train: str
-    test: str
-    dev: str | None = None
-    path: str | None = None
     config_name: str | None = "copa"
     templates: tuple[str, ...] = ("{premise} {connector}",)
     end: str = ""
@@ -58,18 +46,7 @@ class COPATask(TaskSettings):
 
     def load(self) -> ChoiceTask:
         """Raises InputError for files that are missing or in another format."""
-        sources = {"train": self.train, "test": self.test, "dev": self.dev}
-        tables = read_splits(sources, self.path, self.config_name, self.COLUMNS)
-        splits: dict[str, tuple[Example, ...]] = {}
-        for use, table in tables.items():
-            try:
-                splits[use] = tuple(
-                    _example(row, f"row {number} of {table.source}")
-                    for number, row in enumerate(table.rows, start=1)
-                )
-            except (KeyError, TypeError, AttributeError) as error:
-                allowed = f"rows in the format of SuperGLUE are expected ({error!r})"
-                raise InputError(use, table.source, allowed) from error
+        splits = self.examples(_examples)
         return ChoiceTask(
             name=self.name,
             labels=(),
@@ -81,6 +58,12 @@ class COPATask(TaskSettings):
             metric=self.metric,
             balance=self.balance,
         )
+
+
+def _examples(table: StringTable, use: str) -> tuple[Example, ...]:
+    del use
+    rows = enumerate(table.rows, start=1)
+    return tuple(_example(row, f"row {number} of {table.source}") for number, row in rows)
 
 
 def _example(row: Mapping[str, Any], where: str) -> Example:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from research.tasks.datasets.superglue import SuperGLUETask
+from research.tasks.datasets.superglue import SuperGLUETextTask
 from research.tasks.example import Pair
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReCoRDTask(SuperGLUETask):
+class ReCoRDTask(SuperGLUETextTask):
     """The sentence, all entities and the article ask for the entity at "@placeholder" (Raffel et
     al. 2020, arXiv 1910.10683, appendix D); every right mention is a reference.
     """

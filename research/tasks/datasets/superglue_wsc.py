@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from research.tasks.datasets.superglue import SuperGLUETask
+from research.tasks.datasets.superglue import SuperGLUETextTask
 from research.tasks.example import Pair
 from research.tasks.metrics.referent import NOT
 
 
 @dataclass(frozen=True, kw_only=True)
-class WSCTask(SuperGLUETask):
+class WSCTask(SuperGLUETextTask):
     """A text with its pronoun between stars asks for the referent (Raffel et al. 2020, arXiv
     1910.10683, section 2.4). SuperGLUE asks whether a candidate is the referent: where it is not,
     the reference is "not " and the candidate, and train, which cannot learn from it, leaves it out.

@@ -155,7 +155,4 @@ def _pipeline(settings: "LMEvalTask", config: TaskConfig) -> FilterPipeline:
     name = next(iter(pipelines)) if settings.filter is None else settings.filter
     if name not in pipelines:
         raise InputError("filter", name, choose_from(pipelines, name))
-    if any(step == "multi_choice_regex" for step, _ in pipelines[name].steps):
-        allowed = "its filter multi_choice_regex is read, but not run"
-        raise InputError("filter", name, allowed)
     return pipelines[name]

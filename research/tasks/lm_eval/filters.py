@@ -3,23 +3,19 @@
 Each is a function over the outputs of one item, equal to that of lm-evaluation-harness.
 """
 
-import re
-import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 from research.common.errors import InputError
-from research.common.user_regex import SECONDS, all_groups, check_expression, without_matches
+from research.common.user_regex import SECONDS, all_groups, check_expression
 from research.tasks.lm_eval.config import FilterPipeline
 
 INVALID = "[invalid]"
 NUMBER = r"#### (\-?[0-9\.\,]+)"
 
-# outputs, arguments, choices of the item -> outputs, or one output
-FilterFunction = Callable[[Any, Mapping[str, Any], Sequence[str]], Any]
+# outputs, arguments -> outputs, or one output
+FilterFunction = Callable[[Any, Mapping[str, Any]], Any]
 
 
 class Filter(NamedTuple):
@@ -34,27 +30,23 @@ class Filter(NamedTuple):
     arguments: tuple[str, ...] = ()
 
 
-def filtered(pipeline: FilterPipeline, outputs: Sequence[str], choices: Sequence[str] = ()) -> Any:
+def filtered(pipeline: FilterPipeline, outputs: Sequence[str]) -> Any:
     """What a pipeline makes of the outputs of an item: one output, or a list.
 
     Raises InputError for arguments that a filter refuses, and for a search that takes too long.
     """
     value: Any = list(outputs)
     for name, arguments in pipeline.steps:
-        value = FILTERS[name].function(value, arguments, choices)
+        value = FILTERS[name].function(value, arguments)
     return value
 
 
 def check_pipeline(pipeline: FilterPipeline) -> None:
     """Raises InputError for an invalid regular expression in a pipeline."""
     for _, arguments in pipeline.steps:
-        for pattern in _patterns(arguments):
-            check_expression(pattern, f"regex_pattern of filter {pipeline.name}")
-
-
-def _patterns(arguments: Mapping[str, Any]) -> list[str]:
-    patterns = [arguments["regex_pattern"]] if "regex_pattern" in arguments else []
-    return [*patterns, *(arguments.get("regexes_to_ignore") or ())]
+        if "regex_pattern" in arguments:
+            field = f"regex_pattern of filter {pipeline.name}"
+            check_expression(arguments["regex_pattern"], field)
 
 
 def _search(pattern: str, text: object) -> list[str | tuple[str, ...]]:
@@ -79,9 +71,8 @@ def _selected(matches: Sequence[str | tuple[str, ...]], index: int) -> str | Non
     return groups[0].strip() if groups else None
 
 
-def _regex(outputs: Any, arguments: Mapping[str, Any], choices: Sequence[str]) -> list[Any]:
+def _regex(outputs: Any, arguments: Mapping[str, Any]) -> list[Any]:
     """The match number `group_select` of `regex_pattern` in each output, or `fallback`."""
-    del choices
     pattern = arguments.get("regex_pattern", NUMBER)
     index, fallback = arguments.get("group_select", 0), arguments.get("fallback", INVALID)
     results = []
@@ -94,65 +85,14 @@ def _regex(outputs: Any, arguments: Mapping[str, Any], choices: Sequence[str]) -
     return results
 
 
-def _multi_choice_regex(
-    outputs: Any, arguments: Mapping[str, Any], choices: Sequence[str]
-) -> list[Any]:
-    """The letter in parentheses of the choice that each output names.
-
-    It is looked for by `regex_pattern`, then by the texts of the choices, then after a colon.
-    """
-    pattern = arguments.get("regex_pattern", NUMBER)
-    index, fallback = arguments.get("group_select", 0), arguments.get("fallback", INVALID)
-    letters = [chr(ord("A") + number) for number in range(len(choices))]
-    texts = [_plain(choice.strip(), arguments) for choice in choices]
-    by_text = {text: f"({letter})" for text, letter in zip(texts, letters, strict=True)}
-    by_letter = {letter: f"({letter})" for letter in letters}
-    # The longest first: "Guilty" would be found in "Guilty of theft".
-    text_pattern = "|".join(sorted(map(re.escape, texts), key=len, reverse=True))
-    searches: tuple[tuple[str, bool, Mapping[str, str]], ...] = (
-        (pattern, False, {}),
-        (text_pattern, True, by_text),
-        (rf":[\s]*({'|'.join(letters)})", False, by_letter),
-    )
-    results = []
-    for output in outputs:
-        answer: Any = None
-        for expression, plain, names in searches:
-            text = _plain(output, arguments) if plain and isinstance(output, str) else output
-            matches = _search(expression, text)
-            match = _selected(matches, index) if matches else None
-            answer = names.get(match, match) if match else None
-            if answer:
-                break
-        results.append(answer or fallback)
-    return results
-
-
-def _plain(text: str, arguments: Mapping[str, Any]) -> str:
-    """The text without what a filter's arguments ignore."""
-    for pattern in arguments.get("regexes_to_ignore") or ():
-        text = without_matches(pattern, text)
-    if arguments.get("ignore_case"):
-        text = text.lower()
-    return text.translate(_punctuation()) if arguments.get("ignore_punctuation") else text
-
-
-@cache
-def _punctuation() -> dict[int, None]:
-    """Deletes the punctuation of all scripts."""
-    codes = range(sys.maxunicode)
-    return {code: None for code in codes if unicodedata.category(chr(code)).startswith("P")}
-
-
-def _take_first(outputs: Any, arguments: Mapping[str, Any], choices: Sequence[str]) -> Any:
+def _take_first(outputs: Any, arguments: Mapping[str, Any]) -> Any:
     """The first output."""
-    del arguments, choices
+    del arguments
     return outputs[0]
 
 
-def _take_first_k(outputs: Any, arguments: Mapping[str, Any], choices: Sequence[str]) -> Any:
+def _take_first_k(outputs: Any, arguments: Mapping[str, Any]) -> Any:
     """The first `k` outputs. Raises InputError for fewer outputs."""
-    del choices
     count = arguments.get("k")
     if not isinstance(count, int) or count > len(outputs):
         allowed = f"an item has {len(outputs)} outputs; `repeats` has to be as large"
@@ -160,35 +100,30 @@ def _take_first_k(outputs: Any, arguments: Mapping[str, Any], choices: Sequence[
     return outputs[:count]
 
 
-def _majority_vote(outputs: Any, arguments: Mapping[str, Any], choices: Sequence[str]) -> Any:
+def _majority_vote(outputs: Any, arguments: Mapping[str, Any]) -> Any:
     """The most frequent output, as a list; of equally frequent ones, the first."""
-    del arguments, choices
+    del arguments
     return [Counter(outputs).most_common(1)[0][0]]
 
 
 def _each(function: Callable[[str], str]) -> FilterFunction:
     """A filter that maps each output alone."""
 
-    def apply(outputs: Any, arguments: Mapping[str, Any], choices: Sequence[str]) -> list[str]:
-        del arguments, choices
+    def apply(outputs: Any, arguments: Mapping[str, Any]) -> list[str]:
+        del arguments
         return [function(output) for output in outputs]
 
     return apply
 
 
-def _map(outputs: Any, arguments: Mapping[str, Any], choices: Sequence[str]) -> list[Any]:
+def _map(outputs: Any, arguments: Mapping[str, Any]) -> list[Any]:
     """The value of each output in `mapping_dict`, or `default_value`."""
-    del choices
     values, default = arguments.get("mapping_dict") or {}, arguments.get("default_value")
     return [values.get(output, default) for output in outputs]
 
 
-_SEARCH = ("regex_pattern", "group_select", "fallback")
 FILTERS: dict[str, Filter] = {
-    "regex": Filter(_regex, _SEARCH),
-    "multi_choice_regex": Filter(
-        _multi_choice_regex, (*_SEARCH, "ignore_case", "ignore_punctuation", "regexes_to_ignore")
-    ),
+    "regex": Filter(_regex, ("regex_pattern", "group_select", "fallback")),
     "take_first": Filter(_take_first),
     "take_first_k": Filter(_take_first_k, ("k",)),
     "majority_vote": Filter(_majority_vote),

@@ -1,14 +1,11 @@
 """A row of a task file as texts: its prompt, choices and answers."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from research.common.errors import InputError
 from research.tasks.lm_eval.document import DocumentReader, Row, answer_index
 from research.tasks.lm_eval.prompt import prompt_text
-
-if TYPE_CHECKING:
-    pass
 
 
 class RowTexts(NamedTuple):
@@ -32,6 +29,10 @@ class InvalidRow(InputError):
 
 
 def row_texts(reader: DocumentReader, before: str, row: Row) -> RowTexts:
+    """The texts of a row, of which `before` stands before the prompt.
+
+    Raises InvalidRow, and InputError for a template that fails.
+    """
     question = prompt_text(reader, row)
     prompt = before + question
     has_choices = reader.config.doc_to_choice is not None

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from research.common.paths import resolve_path
-from research.evaluation.answer_kinds.labels import LabelAnswerer
+from research.evaluation.answer_kinds.label_answerer import LabelAnswerer
 from research.evaluation.scoring import route_of
 from research.experiments.cells import cells
 from research.experiments.plan import CellPlan, Run

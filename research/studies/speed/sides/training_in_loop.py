@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from research.evaluation.answer_kinds.labels import LabelAnswerer
+from research.evaluation.answer_kinds.label_answerer import LabelAnswerer
 from research.evaluation.batch import EncodedPrompts, extents
 from research.evaluation.trunk.store import StateStore
 from research.evaluation.trunk.trunk import Trunk

@@ -2,10 +2,10 @@
 
 import pytest
 
+from research.studies.lm_eval_tasks.report import report_tasks, tasks_page
+from research.studies.lm_eval_tasks.synthetic import synthetic_rows
 from research.tasks.lm_eval.catalog.index import build_index
 from research.tasks.lm_eval.catalog.package import TaskFolder
-from research.tasks.lm_eval.catalog.package_report import page, report_tasks
-from research.tasks.lm_eval.catalog.synthetic import synthetic_rows
 from research.tasks.lm_eval.template import Renderer
 
 
@@ -49,7 +49,7 @@ def test_the_page_counts_reasons_and_families(tmp_path):
         f"task: d\n{own}doc_to_text: 1\ndoc_to_choice: '{{{{[x, y]}}}}'\ndoc_to_target: end\n"
     )
     folder = TaskFolder(tmp_path, "1.0")
-    text = page(folder, report_tasks(folder, build_index(str(tmp_path))))
+    text = tasks_page(folder, report_tasks(folder, build_index(str(tmp_path))))
     assert "4 tasks. 1 are read, 2 are refused by name, 1 have errors" in text
     assert "| multiple_choice | 1 | 1 |" in text
     assert "| process_docs: a function in Python | 1 |" in text

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from research.common.errors import InputError
+from research.studies.lm_eval_tasks.synthetic import synthetic_rows
 from research.tasks.lm_eval.catalog.index import TaskEntry, TaskIndex
 from research.tasks.lm_eval.catalog.package import TaskFolder
-from research.tasks.lm_eval.catalog.synthetic import synthetic_rows
 from research.tasks.lm_eval.config import TaskConfig, read_task_config
 from research.tasks.lm_eval.document import DocumentReader, Row
 from research.tasks.lm_eval.generation import generation
@@ -115,7 +115,7 @@ def _render(reader: DocumentReader, row: Row) -> None:
         generation(reader.config)
 
 
-def page(folder: TaskFolder, result: PackageReport) -> str:
+def tasks_page(folder: TaskFolder, result: PackageReport) -> str:
     """The page in Markdown."""
     return "\n".join(_page(folder, result)) + "\n"
 
@@ -127,7 +127,9 @@ def _page(folder: TaskFolder, result: PackageReport) -> Iterator[str]:
     yield (
         f"Version {folder.version} has {len(result.outcomes):,} tasks. {kinds['read']:,} are read, "
         f"{kinds['refused']:,} are refused by name, {kinds['error']:,} have errors. The templates "
-        "of each task that is read were rendered with a made-up row. "
+        "of each task that is read were rendered with a made-up row. Tasks of the types "
+        "multiple_choice and generate_until are run; without a training split, the setting "
+        "`training_split` has to name another split to train on. "
         "`python scripts/tasks.py --report results/lm_eval_tasks.md` writes this page."
     )
     yield ""

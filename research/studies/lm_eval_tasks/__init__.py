@@ -1,0 +1,1 @@
+"""What can be read of the task files of lm-evaluation-harness."""

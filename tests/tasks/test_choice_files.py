@@ -110,7 +110,8 @@ def test_skipped_rows_are_counted_by_their_numbers_in_the_source(tmp_path: Path)
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path, change: dict, reason: str):
     with pytest.raises(InputError, match=reason):
         settings(tmp_path, ROWS, **change).load()
-    assert settings(tmp_path, ROWS, path="somewhere").outline() is not None
+    outline = settings(tmp_path, ROWS, path="somewhere").outline()
+    assert outline is not None and outline.is_scored
 
 
 def test_copa_in_the_format_of_superglue(tmp_path: Path):

@@ -10,6 +10,7 @@ from research.tasks.encoding.demonstrations import demonstration_text
 from research.tasks.encoding.number_encoder import NumberEncoder
 from research.tasks.metrics.regression import NUMBER_METRICS
 from research.tasks.sampling import Regime, draw
+from research.tasks.task_settings import Outline
 from tests.films import tokenizer
 
 ROWS = [f"a film {i}\tthe film {i % 3}\t{i / 4}" for i in range(8)]
@@ -59,7 +60,7 @@ def test_a_task_of_numbers(settings: dict):
     other = NumberFileTask(**settings, metric="spearman").load()
     assert other.checksum != task.checksum
     hub = NumberFileTask(**{**settings, "path": "somewhere"}).outline()
-    assert hub == ("alike", (), task.templates, ())
+    assert hub == Outline("alike", (), task.templates)
 
 
 @pytest.mark.parametrize("score", ["good", "nan", "inf", ""])

@@ -10,6 +10,7 @@ from research.common.errors import InputError
 from research.tasks.datasets.superglue_record import ReCoRDTask
 from research.tasks.datasets.superglue_wsc import WSCTask, with_stars
 from research.tasks.metrics.referent import referent
+from research.tasks.task_settings import Outline
 
 TEXT = "Ann asked Eve if she could stay ."
 # A text, the number of its pronoun, a candidate and whether it is the referent.
@@ -56,7 +57,7 @@ def test_both_forms_are_the_same_examples(source, rows, tmp_path: Path):
     settings = source(train="train", test="validation", path=str(hub), config_name=None)
     found = settings.load()
     assert (found.train, found.test) == (published.train, published.test)
-    assert settings.outline() == (found.name, (), found.templates, found.words)
+    assert settings.outline() == Outline(found.name, (), found.templates, found.words)
 
 
 def test_a_candidate_that_is_not_the_referent_is_tested_and_not_trained_on(tmp_path: Path):
